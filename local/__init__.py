@@ -1,0 +1,1 @@
+"""What stands in for the cloud on a laptop: function host, gateway, and the Realtime API."""

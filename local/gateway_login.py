@@ -1,0 +1,147 @@
+"""Who is signed in, as Static Web Apps tells it: a cookie, `/.auth/…`, and the principal header.
+
+The cookie is the Static Web Apps CLI's (base64 of the principal as JSON), so that a test can set it
+for either. The login page asks nobody: whoever types a name has it.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+COOKIE = "StaticWebAppsAuthCookie"
+BUILT_IN_ROLES = ("anonymous", "authenticated")
+PAGE = Path(__file__).with_name("login.html")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A signed-in user. `claims` stay with the page: the API does not get them."""
+
+    provider: str
+    user_id: str
+    details: str
+    roles: tuple[str, ...]
+    claims: tuple[Mapping[str, str], ...] = ()
+
+    def as_json(self, *, claims: bool) -> dict[str, Any]:
+        """The shape of `/.auth/me` (with claims) and of the header (without)."""
+        shape: dict[str, Any] = {
+            "identityProvider": self.provider,
+            "userId": self.user_id,
+            "userDetails": self.details,
+            "userRoles": list(self.roles),
+        }
+        return shape | {"claims": [dict(claim) for claim in self.claims]} if claims else shape
+
+    def encoded(self, *, claims: bool = False) -> str:
+        """Base64 of the JSON: the header's value, or (with claims) the cookie's."""
+        text = json.dumps(self.as_json(claims=claims), ensure_ascii=False, separators=(",", ":"))
+        return base64.b64encode(text.encode()).decode()
+
+
+def principal_of(cookies: Mapping[str, str]) -> Principal | None:
+    """The user of a request. A cookie that cannot be read is no user."""
+    cookie = cookies.get(COOKIE, "")
+    if not cookie:
+        return None
+    try:
+        shape = json.loads(base64.b64decode(unquote(cookie), validate=True))
+        return Principal(
+            provider=str(shape["identityProvider"]),
+            user_id=str(shape["userId"]),
+            details=str(shape["userDetails"]),
+            roles=tuple(str(role) for role in shape["userRoles"]),
+            claims=tuple(shape.get("claims") or ()),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+async def answer(request: web.Request, path: str) -> web.Response:
+    """A request below `/.auth`. `path` may be a rewritten one."""
+    parts = path.partition("?")[0].strip("/").lower().split("/")
+    match parts:
+        case [".auth", "login", provider] if re.fullmatch(r"[a-z0-9]+", provider):
+            if request.method == "POST":
+                return await _signed_in(request, provider)
+            return _login_page(request, provider)
+        case [".auth", "me"]:
+            user = principal_of(request.cookies)
+            return web.json_response(
+                {"clientPrincipal": user.as_json(claims=True) if user else None},
+                headers={"Cache-Control": "no-store"},
+            )
+        case [".auth", "logout"] | [".auth", "purge", _]:
+            target = request.query.get("post_logout_redirect_uri", "/")
+            response = web.Response(status=302, headers={"Location": own_path(target)})
+            response.del_cookie(COOKIE, path="/")
+            return response
+    return web.Response(status=404, text="There is nothing here.\n")
+
+
+def own_path(target: str) -> str:
+    """`target` if it stays on this site, else its start page."""
+    return target if re.match(r"/(?![/\\])", target) else "/"
+
+
+def _login_page(request: web.Request, provider: str, problem: str = "") -> web.Response:
+    user_id = secrets.token_hex(16)
+    page = PAGE.read_text(encoding="utf-8")
+    for name, value in {
+        "provider": provider,
+        "user_id": user_id,
+        "problem": problem,
+        "back": own_path(request.query.get("post_login_redirect_uri", "/")),
+    }.items():
+        page = page.replace(f"{{{{{name}}}}}", html.escape(value))
+    return web.Response(
+        status=400 if problem else 200,
+        text=page,
+        content_type="text/html",
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+            "script-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+            "frame-ancestors 'none'",
+        },
+    )
+
+
+async def _signed_in(request: web.Request, provider: str) -> web.Response:
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return web.Response(status=403, text="The form is on this site only.\n")
+    form = {name: str(value).strip() for name, value in (await request.post()).items()}
+    claims = _claims(form.get("claims", ""))
+    if claims is None:
+        return _login_page(request, provider, "The claims are not a JSON array of objects.")
+    if not form.get("userId") or not form.get("userDetails"):
+        return _login_page(request, provider, "A user has an id and a name.")
+    roles = dict.fromkeys([*form.get("userRoles", "").split(), *BUILT_IN_ROLES])
+    user = Principal(provider, form["userId"], form["userDetails"], tuple(roles), claims)
+    response = web.Response(status=303, headers={"Location": own_path(form.get("back", "/"))})
+    response.headers["Cache-Control"] = "no-store"
+    # By hand: http.cookies would put quotes around base64, which the CLI does not.
+    cookie = f"{COOKIE}={user.encoded(claims=True)}; Path=/; HttpOnly; SameSite=Lax"
+    response.headers.add("Set-Cookie", cookie)
+    return response
+
+
+def _claims(text: str) -> tuple[Mapping[str, str], ...] | None:
+    try:
+        claims = json.loads(text or "[]")
+    except ValueError:
+        return None
+    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
+        return None
+    return tuple(claims)

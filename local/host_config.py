@@ -1,0 +1,133 @@
+"""What the function host reads besides the app: host.json and local.settings.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+NEVER = timedelta.max
+
+
+class ConfigError(ValueError):
+    """A file that the host cannot work with; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """`extensions.queues` of host.json, with the storage extension's defaults.
+
+    `visibility` is how long a message is hidden while its function runs (renewed at half time);
+    the extension has no setting for it. `retry_delay` is host.json's `visibilityTimeout`: how long
+    a message waits after a failure.
+    """
+
+    batch_size: int = 16
+    new_batch_threshold: int = 8
+    max_dequeue_count: int = 5
+    retry_delay: timedelta = timedelta(0)
+    max_polling_interval: timedelta = timedelta(minutes=1)
+    visibility: timedelta = timedelta(minutes=10)
+    first_polling_interval: timedelta = timedelta(milliseconds=100)
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """host.json. `function_timeout` is Flex Consumption's default where the file is silent."""
+
+    route_prefix: str = "api"
+    function_timeout: timedelta = timedelta(minutes=30)
+    queues: QueueOptions = field(default_factory=QueueOptions)
+
+
+def read_host_json(path: Path) -> HostConfig:
+    """The host.json at `path`, or the defaults where there is none. Raises ConfigError."""
+    document = _read(path)
+    queues = _section(path, document, "extensions", "queues")
+    http = _section(path, document, "extensions", "http")
+    if queues.get("messageEncoding", "base64") != "base64":
+        raise ConfigError(f"{path.name}: queue messages are base64 here; drop messageEncoding.")
+    default = QueueOptions()
+    batch_size = _number(path, queues, "batchSize", default.batch_size, 1, 32)
+    config = HostConfig(
+        route_prefix=str(http.get("routePrefix", "api")).strip("/"),
+        function_timeout=_time(path, document, "functionTimeout", HostConfig().function_timeout),
+        queues=QueueOptions(
+            batch_size=batch_size,
+            new_batch_threshold=_number(
+                path, queues, "newBatchThreshold", batch_size // 2, 0, 10_000
+            ),
+            max_dequeue_count=_number(
+                path, queues, "maxDequeueCount", default.max_dequeue_count, 1, 10_000
+            ),
+            retry_delay=_time(path, queues, "visibilityTimeout", default.retry_delay),
+            max_polling_interval=_time(
+                path, queues, "maxPollingInterval", default.max_polling_interval
+            ),
+        ),
+    )
+    if config.queues.max_polling_interval < default.first_polling_interval:
+        raise ConfigError(f"{path.name}: maxPollingInterval is at least 100 ms.")
+    return config
+
+
+def read_local_settings(path: Path) -> dict[str, str]:
+    """The `Values` of the local.settings.json at `path`; empty where there is none."""
+    document = _read(path)
+    if document.get("IsEncrypted"):
+        raise ConfigError(f"{path.name} is encrypted; `func settings decrypt` makes it readable.")
+    values = _section(path, document, "Values")
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{path.name}: the value of {name} is a string, in quotes.")
+    return dict(values)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ConfigError(f"{path.name} is not JSON: {error}.") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path.name} is a JSON object.")
+    return document
+
+
+def _section(path: Path, document: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    found: Any = document
+    for name in names:
+        found = found.get(name, {})
+        if not isinstance(found, dict):
+            raise ConfigError(f"{path.name}: {'.'.join(names)} is a JSON object.")
+    return found  # type: ignore[no-any-return]
+
+
+def _number(
+    path: Path, section: Mapping[str, Any], name: str, default: int, low: int, high: int
+) -> int:
+    value = section.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(f"{path.name}: {name} is a whole number from {low} to {high}.")
+    return value
+
+
+def _time(path: Path, section: Mapping[str, Any], name: str, default: timedelta) -> timedelta:
+    """.NET's TimeSpan: `[d.]hh:mm:ss[.fff]`; `-1` is without end."""
+    if name not in section:
+        return default
+    value = section[name]
+    if value in (-1, "-1"):
+        return NEVER
+    match = re.fullmatch(r"(?:(\d+)\.)?(\d+):(\d{2}):(\d{2}(?:\.\d+)?)", str(value))
+    if match is None:
+        raise ConfigError(f"{path.name}: {name} is a time like 00:00:10.")
+    days, hours, minutes, seconds = match.groups()
+    return timedelta(
+        days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=float(seconds)
+    )

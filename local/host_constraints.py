@@ -1,0 +1,81 @@
+"""Route constraints: what a parameter's value must be for its route to match.
+
+The set is that of ASP.NET Core, which the Functions host uses, but for `file` and `nonfile`.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+Check = Callable[[str], bool]
+
+
+class TemplateError(ValueError):
+    """A route template that the Functions host would not take."""
+
+
+def _parses(parse: Callable[[str], object]) -> Check:
+    def check(value: str) -> bool:
+        try:
+            parse(value)
+        except ValueError:
+            return False
+        return True
+
+    return check
+
+
+def _whole(bits: int) -> Check:
+    def check(value: str) -> bool:
+        if not re.fullmatch(r"\s*[+-]?\d+\s*", value):
+            return False
+        limit = 1 << (bits - 1)
+        return -limit <= int(value) < limit
+
+    return check
+
+
+_PLAIN: Mapping[str, Check] = {
+    "int": _whole(32),
+    "long": _whole(64),
+    "bool": lambda value: value.lower() in ("true", "false"),
+    "guid": _parses(uuid.UUID),
+    "alpha": lambda value: bool(re.fullmatch(r"[A-Za-z]*", value)),
+    "decimal": _parses(float),
+    "double": _parses(float),
+    "float": _parses(float),
+    "datetime": _parses(datetime.fromisoformat),
+    "required": bool,
+}
+
+
+def parse_constraint(text: str) -> Check:
+    """The check that `int`, `length(2,8)` and so on stand for; raises TemplateError."""
+    name, _, rest = text.partition("(")
+    if not rest:
+        if name not in _PLAIN:
+            raise TemplateError(f"there is no route constraint {name!r}")
+        return _PLAIN[name]
+    argument = rest.removesuffix(")")
+    if name == "regex":
+        pattern = re.compile(argument.replace("{{", "{").replace("}}", "}"), re.IGNORECASE)
+        return lambda value: bool(pattern.search(value))
+    try:
+        numbers = [int(part) for part in argument.split(",")]
+    except ValueError:
+        raise TemplateError(f"the route constraint {text!r} takes whole numbers") from None
+    low, high = numbers[0], numbers[-1]
+    checks: dict[str, Check] = {
+        "length": lambda value: low <= len(value) <= high,
+        "minlength": lambda value: len(value) >= low,
+        "maxlength": lambda value: len(value) <= low,
+        "min": lambda value: _PLAIN["long"](value) and int(value) >= low,
+        "max": lambda value: _PLAIN["long"](value) and int(value) <= low,
+        "range": lambda value: _PLAIN["long"](value) and low <= int(value) <= high,
+    }
+    if name not in checks:
+        raise TemplateError(f"there is no route constraint {name!r}")
+    return checks[name]

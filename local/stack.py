@@ -1,0 +1,224 @@
+"""The stack: emulator, identity endpoint, function host and gateway, as child processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import aiohttp
+
+from local import serving
+from local.identity import PATH as TOKEN_PATH
+from local.processes import Child, ChildEnded, Hear
+
+ROOT = Path(__file__).resolve().parent.parent
+START = timedelta(seconds=30)
+RETRY = timedelta(milliseconds=50)
+FAILED = 1
+Provider = Literal["azure", "openai"]
+Say = Callable[[str], None]
+
+# What would send a local run to somebody's real account: credentials, and where they lead.
+NOT_INHERITED = re.compile(
+    r"AZURE_.*|IDENTITY_.*|MSI_.*|KEY_VAULT_.*|REALTIME_(API_KEY.*|ENDPOINT|PROVIDER|MODEL|"
+    r"TOKEN_SCOPE|TRANSCRIPTION_MODEL)|CALLER_AUTH|WEBSITE_.*",
+    re.IGNORECASE,
+)
+
+
+# Nobody signs in by default, so everybody is one caller: the usual limits would soon be in the way.
+ROOMY = {"LIMIT_STARTS_PER_MINUTE": "120", "LIMIT_LIVE_CALLS": "40"}
+
+
+def limits_given() -> dict[str, str]:
+    """The limits that the environment sets."""
+    return {name: value for name, value in os.environ.items() if name.startswith("LIMIT_")}
+
+
+class StackError(Exception):
+    """The stack cannot start, or has lost a part. `lines` are the last of that part's log."""
+
+    def __init__(self, message: str, lines: Sequence[str] = (), code: int = FAILED) -> None:
+        super().__init__(message)
+        self.lines = tuple(lines)
+        self.code = code
+
+
+class Stack:
+    """Everything, as an async context manager: entered, a call can be made at `url`.
+
+    `env` is added to the function app's environment, over everything else. `emulator`, `app` and
+    `site` are for tests: the module that is started as the emulator, the folder of function_app.py
+    and that of the page. `say` gets a line about each step, `hear` each line of a part's log.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        provider: Provider = "azure",
+        login: bool = False,
+        env: Mapping[str, str] | None = None,
+        verbose: bool = False,
+        emulator: str = "local.emulator",
+        app: Path = ROOT,
+        site: Path = ROOT / "frontend",
+        say: Say = lambda _: None,
+        hear: Hear = lambda *_: None,
+    ) -> None:
+        self.url = self.emulator_url = self.host_url = self.identity_url = ""
+        self.children: list[Child] = []
+        self._port = port
+        self._provider = provider
+        self._login = login
+        self._env = dict(env or {})
+        self._verbose = verbose
+        self._emulator = emulator
+        self._app = app
+        self._site = site
+        self._say = say
+        self._hear = hear
+        self._identity_header = secrets.token_hex(16)
+
+    async def __aenter__(self) -> Stack:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stop()
+
+    async def lost(self) -> StackError:
+        """Waits until a part of the stack ends by itself, and says which."""
+        waiting = [asyncio.create_task(child.ended()) for child in self.children]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            ended = next(iter(done)).result()
+            return StackError(f"{ended}.", ended.lines)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def _start(self) -> None:
+        base = {k: v for k, v in os.environ.items() if not NOT_INHERITED.fullmatch(k)}
+        base["PYTHONPATH"] = os.pathsep.join(p for p in (str(ROOT), base.get("PYTHONPATH")) if p)
+        base["NO_PROXY"] = ",".join(p for p in ("127.0.0.1,localhost", base.get("NO_PROXY")) if p)
+        base["no_proxy"] = base["NO_PROXY"]
+        log = ("--verbose",) if self._verbose else ()
+        self.emulator_url, self.identity_url = await asyncio.gather(
+            self._run(
+                "emulator", base, self._emulator, "--port", "0", "--provider", self._provider, *log
+            ),
+            self._run(
+                "identity",
+                {**base, "IDENTITY_HEADER": self._identity_header},
+                "local.identity",
+                *("--port", "0", "--log", "info" if self._verbose else "warning"),
+            ),
+        )
+        self.host_url = await self._run(
+            "host",
+            {**base, **self.host_environment()},
+            "local.host",
+            *("--port", "0", "--app", str(self._app), "--without-local-settings"),
+        )
+        self.url = await self._run(
+            "gateway",
+            base,
+            "local.gateway",
+            *("--port", str(self._port), "--site", str(self._site), "--api", self.host_url),
+            *("--roles", "on" if self._login else "off", "--connect-src", self.emulator_url),
+        )
+        await self._healthy()
+
+    def host_environment(self) -> dict[str, str]:
+        """The app settings that point the function app at what stands in for the cloud."""
+        auth = "static-web-apps" if self._login else "static-web-apps,anonymous"
+        settings = {
+            "REALTIME_PROVIDER": self._provider,
+            "REALTIME_ENDPOINT": self.emulator_url,
+            "REALTIME_MODEL": "gpt-realtime",
+            "REALTIME_TRANSCRIPTION_MODEL": "gpt-realtime-whisper",
+            "CALLER_AUTH": auth,
+            "IDENTITY_ENDPOINT": self.identity_url + TOKEN_PATH,
+            "IDENTITY_HEADER": self._identity_header,
+        }
+        if self._provider == "openai":  # which knows no identities
+            settings["REALTIME_API_KEY"] = f"sk-local-{secrets.token_hex(16)}"
+        return {**ROOMY, **limits_given(), **settings, **self._env}
+
+    async def _run(
+        self, name: str, environment: Mapping[str, str], module: str, *arguments: str
+    ) -> str:
+        started = time.monotonic()
+        child = await Child.start(
+            name,
+            (sys.executable, "-m", module, *arguments, "--exit-with-parent"),
+            environment=environment,
+            folder=ROOT,
+            hear=self._hear,
+        )
+        self.children.append(child)
+        try:
+            url = await child.ready(START)
+        except ChildEnded as ended:
+            # It said why in one line, and would say so again.
+            code = ended.code if ended.code == serving.CANNOT_START else FAILED
+            raise StackError(f"{ended}.", ended.lines, code) from ended
+        except TimeoutError as error:
+            raise StackError(f"{error}.", list(child.lines)) from error
+        self._say(f"{name} at {url} ({time.monotonic() - started:.1f} s)")
+        return url
+
+    async def _healthy(self) -> None:
+        """Waits until the function app says through the gateway that it is well."""
+        lost = asyncio.create_task(self.lost())
+        asking = asyncio.create_task(self._ask_health())
+        try:
+            await asyncio.wait(
+                {lost, asking},
+                timeout=START.total_seconds(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if asking.done():
+                await asking
+            elif lost.done():
+                raise lost.result()
+            else:
+                raise StackError("the function app does not answer /api/health.")
+        finally:
+            lost.cancel()
+            asking.cancel()
+
+    async def _ask_health(self) -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                async with session.get(self.url + "/api/health") as answer:
+                    if answer.status == 200:
+                        return
+                    if answer.status not in (502, 503):
+                        text = (await answer.text())[:500]
+                        raise StackError(f"/api/health answers {answer.status}: {text}")
+                    detail = await answer.text()
+                self._say(f"/api/health answers {answer.status}: {detail[:300]}")
+                await asyncio.sleep(RETRY.total_seconds())
+
+    async def _stop(self) -> None:
+        await asyncio.gather(*(child.stop() for child in self.children))

@@ -1,0 +1,147 @@
+"""Brings the whole product up on one machine: emulator, identity, function host and gateway.
+
+    python -m local.up [--port 4280] [--login] [--provider azure|openai] [--verbose]
+
+Prints `ready http://127.0.0.1:4280` on a line of its own when a call can be made. Ctrl-C or SIGTERM
+ends all of it; so does the end of this process in any other way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import re
+import socket
+import sys
+import time
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from local import serving
+from local.processes import Hear
+from local.stack import ROOT, Stack, StackError
+
+__all__ = ["Stack", "StackError", "main"]
+DEFAULT_PORT = 4280
+
+
+def log_filter(*, verbose: bool) -> Hear:
+    """Writes what a person wants to see of the parts' logs: everything, or only what is wrong and
+    one line for each request to the API."""
+    wanted: dict[str, bool] = {}
+
+    def hear(name: str, line: str) -> None:
+        first = re.match(r"(?:\w+ )?(DEBUG|INFO|WARNING|ERROR|CRITICAL) ", line)
+        if first:
+            is_call = line.startswith("INFO api:") and "/api/health" not in line
+            wanted[name] = is_call or first[1] not in ("DEBUG", "INFO")
+        if verbose or wanted.get(name, True):
+            sys.stderr.write(f"[{name}] {line.removeprefix('INFO api: ')}\n")
+            sys.stderr.flush()
+
+    return hear
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Runs the stack until told to stop; gives the exit code."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"up: {time.monotonic() - began:4.1f} s  {text}\n")
+        sys.stderr.flush()
+
+    taken = port_problem(options.port)
+    if taken:
+        return serving.refuse("up", taken)
+    stop = asyncio.Event()
+    serving.stop_on_signals(stop)
+    if options.exit_with_parent:
+        serving.stop_on_end_of_stdin(stop)
+    say("starting the emulator, the identity endpoint, the function host and the gateway")
+    stack = Stack(
+        port=options.port,
+        provider=options.provider,
+        login=options.login,
+        verbose=options.verbose,
+        emulator=options.emulator,
+        app=options.app,
+        site=options.site,
+        say=say,
+        hear=log_filter(verbose=options.verbose),
+    )
+    try:
+        if await _unless(stop, stack.__aenter__()) is None:
+            return 0
+        say("sign in at /.auth/login/aad first" if options.login else "no sign-in is needed")
+        sys.stdout.write(f"ready {stack.url}\n")
+        sys.stdout.flush()
+        lost = await _unless(stop, stack.lost())
+        if lost is not None:
+            raise lost
+        say("ending")
+        return 0
+    except StackError as error:
+        if error.code == serving.CANNOT_START:  # the part has said why already
+            return error.code
+        for line in error.lines:
+            sys.stderr.write(f"    {line}\n")
+        say(str(error))
+        return error.code
+    finally:
+        await stack.__aexit__(None, None, None)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> Any:
+    """What `work` gives, or None if `stop` is set first; `work` is cancelled then."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return None
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+def port_problem(port: int) -> str | None:
+    """Why the gateway will not get `port`, asked before anything is started."""
+    with socket.socket() as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((serving.LOOPBACK, port))
+        except OSError as error:
+            return serving.why_not(error, serving.LOOPBACK, port)
+    return None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program; gives its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local.up",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the page's (%(default)s)")
+    parser.add_argument("--login", action="store_true", help="callers must sign in first")
+    parser.add_argument("--provider", choices=("azure", "openai"), default="azure")
+    parser.add_argument("--verbose", action="store_true", help="show the logs of every part")
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="end when stdin does (for programs)"
+    )
+    parser.add_argument("--emulator", default="local.emulator", help=argparse.SUPPRESS)
+    parser.add_argument("--app", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    parser.add_argument("--site", type=Path, default=ROOT / "frontend", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(run(options))
+    return 0
+
+
+if __name__ == "__main__":
+    serving.finish(main(sys.argv[1:]))
