@@ -1,0 +1,104 @@
+"""What a call needs once it has begun: a record, an end, and an observer.
+
+The end is a message that comes when the call's time is up, whatever else is alive by then. Nothing
+in a message opens anything: it names the record.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.clock import Clock
+from shared.leases import Leases
+from shared.problems import Problem
+from shared.records import CallRecord, Records
+from shared.storage import Queue, StorageUnavailable
+
+END_QUEUE = "end-call"
+OBSERVE_QUEUE = "observe-call"
+# Queues are looked at every two seconds: the message comes a little early and waits for its moment.
+EARLY = timedelta(seconds=4)
+AFTER = timedelta(seconds=15)
+AGAIN = timedelta(seconds=5)
+# What an observer notes in its lease once it is connected.
+ATTACHED = "attached"
+LOOK_AGAIN = timedelta(milliseconds=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Aftercare:
+    """Sees to calls that have begun. `observe` is None where calls are not observed.
+
+    `attached` says whether a call's observer is connected to it; where it is given, a call counts
+    as begun only then, and `attach_within` is how long that may take.
+    """
+
+    records: Records
+    end: Queue
+    observe: Queue | None
+    pool: Executor
+    clock: Clock
+    attached: Callable[[str], bool] | None = None
+    attach_within: timedelta = timedelta(seconds=10)
+    sleep: Callable[[float], None] = time.sleep
+
+    def begin(self, record: CallRecord) -> None:
+        """Writes the record and sends the messages, at once.
+
+        Raises Problem storage_unavailable if any of it fails, observer_unavailable if an observer
+        is required and does not come: the call must not go on then.
+        """
+        body = message(record.id)
+        until_end = max(timedelta(0), record.ends_at - self.clock() - EARLY)
+        work: list[Callable[[], None]] = [
+            lambda: self.records.insert(record),
+            lambda: self.end.send(body, delay=until_end),
+            # An instance that dies with the first in its hands keeps it hidden for ten minutes.
+            lambda: self.end.send(body, delay=until_end + EARLY + AFTER),
+        ]
+        if self.observe is not None:
+            observe = self.observe
+            work.append(lambda: observe.send(body))
+        first, *others = work
+        waiting = [self.pool.submit(each) for each in others]
+        try:
+            # This thread would only wait: a hand-over to another costs more than it saves.
+            first()
+            for each in waiting:
+                each.result()
+        except StorageUnavailable:
+            raise Problem("storage_unavailable", retry_after=AGAIN) from None
+        if self.attached is not None:
+            self.wait_for_observer(record.call_id, self.attached)
+
+    def wait_for_observer(self, call_id: str, attached: Callable[[str], bool]) -> None:
+        give_up = self.clock() + self.attach_within
+        while not attached(call_id):
+            if self.clock() >= give_up:
+                raise Problem("observer_unavailable", retry_after=AGAIN)
+            self.sleep(LOOK_AGAIN.total_seconds())
+
+
+def message(record_id: str) -> str:
+    """The body of a message about a call."""
+    return json.dumps({"call": record_id})
+
+
+def subject(body: str) -> str:
+    """Which call a message is about. Raises ValueError for what is no message of ours."""
+    content = json.loads(body)
+    name = content.get("call") if isinstance(content, dict) else None
+    if not isinstance(name, str):
+        raise ValueError("not a message about a call")
+    return name
+
+
+def attached_to(leases: Leases, call_id: str) -> bool:
+    """Whether an observer is connected to the call now."""
+    lease = leases.holder(call_id)
+    return lease is not None and lease.note == ATTACHED

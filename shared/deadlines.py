@@ -1,0 +1,35 @@
+"""How long a request may still take, in one value that is handed down.
+
+Static Web Apps gives an API request 45 s; every step of a request draws on one budget inside that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+Monotonic = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on a monotonic clock (seconds)."""
+
+    at: float
+    monotonic: Monotonic = time.monotonic
+
+    @classmethod
+    def after(cls, budget: timedelta, monotonic: Monotonic = time.monotonic) -> Deadline:
+        """The moment `budget` from now."""
+        return cls(monotonic() + budget.total_seconds(), monotonic)
+
+    @property
+    def remaining(self) -> timedelta:
+        """What is left; never negative."""
+        return timedelta(seconds=max(0.0, self.at - self.monotonic()))
+
+    def within(self, limit: timedelta) -> float:
+        """Seconds for one step: `limit`, or what is left if that is less (never quite 0)."""
+        return max(0.001, min(limit, self.remaining).total_seconds())

@@ -1,0 +1,65 @@
+"""Structured logs: one line an event, `event {"json": "fields"}`, secrets taken out.
+
+Nothing secret is handed to a log to begin with; the redaction here is the last defence, for what
+a library or a mistake puts into a record.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from contextvars import ContextVar
+from typing import Any
+
+LOGGER = logging.getLogger("broker")
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+
+# Ephemeral and standard keys, bearers, JWTs, and what in an SDP lets a stranger join a call.
+SECRETS = re.compile(
+    r"(?:ek_|sk-)[A-Za-z0-9_\-]+"
+    r"|(?i:bearer)\s+[A-Za-z0-9._~+/=\-]+"
+    r"|eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*"
+    r"|a=(?:ice-pwd|ice-ufrag|fingerprint|candidate):[^\r\n\"\\]*"
+)
+
+
+def redacted(text: str) -> str:
+    """`text` without anything that looks like a credential."""
+    return SECRETS.sub("[redacted]", text)
+
+
+class Redaction(logging.Filter):
+    """Redacts whole records, arguments and tracebacks included."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if record.exc_info and record.exc_info[0] is not None:
+            text += "\n" + logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        record.msg, record.args = redacted(text), ()
+        return True
+
+
+def set_up() -> None:
+    """Makes the broker's log redact, and the SDKs' request logs quiet. Once, when the app loads."""
+    if not any(isinstance(one, Redaction) for one in LOGGER.filters):
+        LOGGER.addFilter(Redaction())
+    LOGGER.setLevel(logging.INFO)
+    for chatty in ("azure", "msal", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def event(name: str, level: int = logging.INFO, /, **fields: Any) -> None:
+    """Logs `name` with its fields, those that are empty left out, and the request id."""
+    shown = {key: value for key, value in fields.items() if value not in (None, "")}
+    if request_id := REQUEST_ID.get():
+        shown["request_id"] = request_id
+    LOGGER.log(level, "%s %s", name, json.dumps(shown, default=str))
+
+
+def failure(name: str, /, **fields: Any) -> None:
+    """Logs `name` with the traceback of the exception being handled."""
+    if request_id := REQUEST_ID.get():
+        fields["request_id"] = request_id
+    LOGGER.exception("%s %s", name, json.dumps(fields, default=str))

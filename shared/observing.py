@@ -1,0 +1,159 @@
+"""Calls on the record: from a message about a call to its observer, and what comes of it.
+
+Every message on `observe-call` makes a run. A run that finds the call in other hands comes back
+when their lease is over: so an instance may be killed in the middle of its calls, and others have
+them as soon as its leases end, without waiting for the queue to hand the messages out again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from shared import logs
+from shared.aftercare import message
+from shared.clock import Clock
+from shared.endings import Endings
+from shared.leases import Leases
+from shared.observer import observe
+from shared.prices import Prices
+from shared.problems import Problem
+from shared.profiles import Profile, Profiles
+from shared.records import CallRecord, Records
+from shared.redaction import Redact
+from shared.report import UNKNOWN
+from shared.sideband import Connect
+from shared.steering import Farewell
+from shared.storage import Log, Queue
+from shared.tools import Registry
+from shared.usage import Usage
+from shared.watched import Observed, Outcome, Parts, Watched
+
+MARGIN = timedelta(milliseconds=500)
+OVER = (Outcome.ENDED, Outcome.NOT_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class Observing:
+    """Follows the calls that messages name. `words`: whether what is said is kept."""
+
+    endings: Endings
+    records: Records
+    profiles: Profiles
+    leases: Leases
+    log: Log
+    queue: Queue
+    connect: Connect
+    registry: Registry
+    prices: Prices
+    redact: Redact
+    words: bool
+    secret: Callable[[str], str]
+    pool: Executor
+    clock: Clock
+
+    async def follow(self, name: str) -> None:
+        """One run for the call of that record. Raises what should make the message come again."""
+        record = await self.off_loop(self.records.get, name)
+        if record.ended_at is not None or record.ends_at <= self.clock():
+            return
+        # Sent before anything else: whatever becomes of this run, another looks after the call.
+        await self.off_loop(self.look_again, record)
+        watched = await self.off_loop(self.watched, record)
+        observed = await observe(watched, self.parts(record), secrets.token_hex(8))
+        await self.off_loop(self.conclude, record, observed)
+
+    def look_again(self, record: CallRecord) -> None:
+        """Has another run look at the call when the lease, whoever has it then, is over."""
+        held = self.leases.holder(record.call_id)
+        until = held.until if held else self.clock() + self.leases.lasts
+        self.queue.send(message(record.id), delay=max(timedelta(0), until - self.clock()) + MARGIN)
+
+    def watched(self, record: CallRecord) -> Watched:
+        profile = self.profile_of(record)
+        complete = profile.with_instructions(self.secret)
+        return Watched(
+            record.call_id,
+            session=None if profile.session_from_page else complete.session,
+            words=self.words,
+            started_at=record.started_at,
+            ends_at=record.ends_at,
+            farewell=Farewell(profile.goodbye),
+        )
+
+    def profile_of(self, record: CallRecord) -> Profile:
+        """The call's profile; one that is gone since leaves nothing to hold the page to."""
+        try:
+            return self.profiles.named(record.profile)
+        except Problem:
+            return Profile(record.profile, {"model": record.model}, session_from_page=True)
+
+    def parts(self, record: CallRecord) -> Parts:
+        async def spend(used: Usage) -> bool:
+            return bool(await self.off_loop(self.spend, record, used))
+
+        async def hang_up() -> None:
+            await self.off_loop(self.endings.hang_up, record.call_id)
+
+        return Parts(
+            connect=self.connect,
+            leases=self.leases,
+            log=self.log,
+            registry=self.registry,
+            spend=spend,
+            hang_up=hang_up,
+            redact=self.redact,
+            clock=self.clock,
+            executor=self.pool,
+        )
+
+    def spend(self, record: CallRecord, used: Usage) -> bool:
+        """Notes what the call has used; True: the caller has no tokens left today."""
+        self.note(record, used)
+        return self.endings.ledger.spend(record.reference, used.total).used_up
+
+    def note(self, record: CallRecord, used: Usage) -> None:
+        cost = self.prices.cost(record.model, used)
+        counted = used.shown()
+
+        def changed(present: CallRecord) -> CallRecord:
+            # A late run must not take back what an earlier one has counted.
+            if sum(present.usage.values()) > sum(counted.values()):
+                return present
+            return replace(
+                present,
+                usage=counted,
+                cost=UNKNOWN if cost is None else str(cost.amount),
+                observed="yes",
+            )
+
+        self.records.change(record.id, changed)
+
+    def conclude(self, record: CallRecord, observed: Observed) -> None:
+        """What a run's outcome means for the call."""
+        outcome = observed.outcome
+        used = observed.usage
+        cost = self.prices.cost(record.model, used)
+        logs.event(
+            "observed",
+            call=record.id,
+            outcome=outcome.value,
+            reason=observed.reason,
+            tokens=used.total,
+            cost=str(cost.amount) if cost else UNKNOWN,
+        )
+        if outcome in OVER:
+            self.note(record, observed.usage)
+            self.endings.over(record.id, record.reference, observed.reason or outcome.value)
+        elif outcome is Outcome.CONTINUE:
+            self.queue.send(message(record.id))
+        # Held, lost or out of reach: the message that was sent first looks again.
+
+    async def off_loop(self, work: Callable[..., Any], *given: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.pool, partial(work, *given))

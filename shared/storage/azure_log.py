@@ -1,0 +1,98 @@
+"""`shared.storage.Log` on append blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from shared.storage import LOG_NAME, Conflict, check_data, check_name
+from shared.storage.wire import ContainerMissing, Missing, Wire
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobClient, ContainerClient
+
+T = TypeVar("T")
+
+
+class AzureLog:
+    """`shared.storage.Log` on append blobs of one container."""
+
+    def __init__(self, wire: Wire, client: Callable[[], ContainerClient]) -> None:
+        self.wire = wire
+        self.connect = client
+
+    @cached_property
+    def client(self) -> ContainerClient:
+        return self.connect()
+
+    def call(self, attempt: Callable[[], T]) -> T:
+        return self.wire.call(attempt, make=lambda: self.client.create_container())
+
+    def blob(self, name: str) -> BlobClient:
+        return self.client.get_blob_client(check_name(LOG_NAME, name))
+
+    def append(self, name: str, data: bytes, *, at: int) -> int:
+        blob = self.blob(name)
+        check_data(data)
+        try:
+            try:
+                self.call(lambda: blob.append_block(data, appendpos_condition=at))
+            except Missing:
+                if at:
+                    raise Conflict("the log ends before that") from None
+                self.create(blob)
+                self.call(lambda: blob.append_block(data, appendpos_condition=at))
+        except Conflict:
+            if self.read(name, start=at)[: len(data)] != data:
+                raise
+        return at + len(data)
+
+    def create(self, blob: BlobClient) -> None:
+        """Makes an empty append blob, unless another was faster."""
+        from azure.core import MatchConditions
+        from azure.storage.blob import ContentSettings
+
+        kind = ContentSettings(content_type="application/x-ndjson")
+        try:
+            self.call(
+                lambda: blob.create_append_blob(
+                    content_settings=kind, match_condition=MatchConditions.IfMissing
+                )
+            )
+        except Conflict:
+            return
+
+    def read(self, name: str, *, start: int = 0) -> bytes:
+        blob = self.blob(name)
+        try:
+            if start and start >= self.length(name):
+                return b""
+            data: bytes = self.wire.call(lambda: blob.download_blob(offset=start or None).readall())
+        except (Missing, ContainerMissing):
+            return b""
+        return data
+
+    def length(self, name: str) -> int:
+        blob = self.blob(name)
+        try:
+            size: int = self.wire.call(lambda: blob.get_blob_properties().size)
+        except (Missing, ContainerMissing):
+            return 0
+        return size
+
+    def names(self, prefix: str = "") -> list[str]:
+        try:
+            found = self.wire.call(
+                lambda: list(self.client.list_blob_names(name_starts_with=prefix or None))
+            )
+        except ContainerMissing:
+            return []
+        return sorted(found)
+
+    def delete(self, name: str) -> None:
+        blob = self.blob(name)
+        try:
+            self.wire.call(blob.delete_blob)
+        except (Missing, ContainerMissing):
+            return

@@ -1,0 +1,83 @@
+"""`shared.storage.Queue` on Azure Queue Storage."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from shared.storage import RECEIVE_AT_MOST, Message, StaleReceipt, check_body, whole_seconds
+from shared.storage.wire import Missing, Wire
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueClient
+
+T = TypeVar("T")
+
+
+class AzureQueue:
+    """One queue; bodies are base64, as Azure Functions expects."""
+
+    def __init__(self, wire: Wire, client: Callable[[], QueueClient]) -> None:
+        self.wire = wire
+        self.connect = client
+
+    @cached_property
+    def client(self) -> QueueClient:
+        return self.connect()
+
+    def call(self, attempt: Callable[[], T]) -> T:
+        return self.wire.call(attempt, make=lambda: self.client.create_queue())
+
+    def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
+        content = base64.b64encode(check_body(body).encode()).decode()
+        hidden = whole_seconds(delay)
+        self.call(
+            lambda: self.client.send_message(content, visibility_timeout=hidden, time_to_live=-1)
+        )
+
+    def receive(self, *, visibility: timedelta, limit: int = 1) -> list[Message]:
+        hidden = whole_seconds(visibility, least=1)
+        if not 1 <= limit <= RECEIVE_AT_MOST:
+            raise ValueError("a receiver takes 1 to 32 messages")
+        received = self.call(
+            lambda: list(
+                self.client.receive_messages(
+                    messages_per_page=limit, max_messages=limit, visibility_timeout=hidden
+                )
+            )
+        )
+        return [
+            Message(item.id, decode(item.content), item.dequeue_count or 1, item.pop_receipt or "")
+            for item in received
+        ]
+
+    def extend(self, message: Message, visibility: timedelta) -> Message:
+        hidden = whole_seconds(visibility)
+        try:
+            changed = self.call(
+                lambda: self.client.update_message(
+                    message.id, message.receipt, visibility_timeout=hidden
+                )
+            )
+        except Missing as error:
+            raise StaleReceipt("gone") from error
+        return replace(message, receipt=changed.pop_receipt or "")
+
+    def delete(self, message: Message) -> None:
+        try:
+            self.call(lambda: self.client.delete_message(message.id, message.receipt))
+        except Missing:
+            return
+
+
+def decode(content: str) -> str:
+    """The body of a message. One that is not base64 came from other hands and stays as it is."""
+    try:
+        return base64.b64decode(content, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return content

@@ -1,0 +1,247 @@
+"""Storage in the memory of this process: for the laptop and for tests.
+
+The same semantics as `shared.storage.azure` (etags, visibility, append positions), safe to use from
+many threads, gone when the process ends. The clock is a parameter: tests turn it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+from types import MappingProxyType
+
+from shared.clock import Clock, utc_now
+from shared.storage import (
+    APPENDS_AT_MOST,
+    LOG_NAME,
+    QUEUE_NAME,
+    RECEIVE_AT_MOST,
+    TABLE_NAME,
+    Conflict,
+    Entity,
+    Exists,
+    LogFull,
+    Message,
+    StaleReceipt,
+    Write,
+    check_body,
+    check_data,
+    check_key,
+    check_name,
+    check_writes,
+    plain,
+    whole_seconds,
+)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A message in a queue, and from when on it can be received."""
+
+    body: str
+    visible_at: datetime
+    dequeue_count: int = 0
+    receipt: str = ""
+
+
+class MemoryQueue:
+    """`shared.storage.Queue` in memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.lock = threading.Lock()
+        self.numbers = count(1)
+        self.messages: dict[str, Waiting] = {}
+
+    def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
+        visible_at = self.clock() + timedelta(seconds=whole_seconds(delay))
+        with self.lock:
+            self.messages[f"message-{next(self.numbers)}"] = Waiting(check_body(body), visible_at)
+
+    def receive(self, *, visibility: timedelta, limit: int = 1) -> list[Message]:
+        hidden = timedelta(seconds=whole_seconds(visibility, least=1))
+        if not 1 <= limit <= RECEIVE_AT_MOST:
+            raise ValueError("a receiver takes 1 to 32 messages")
+        received = []
+        with self.lock:
+            now = self.clock()
+            due = [item for item in self.messages.items() if item[1].visible_at <= now]
+            for identifier, waiting in sorted(due, key=lambda item: item[1].visible_at)[:limit]:
+                waiting.visible_at = now + hidden
+                waiting.dequeue_count += 1
+                waiting.receipt = f"receipt-{next(self.numbers)}"
+                received.append(
+                    Message(identifier, waiting.body, waiting.dequeue_count, waiting.receipt)
+                )
+        return received
+
+    def extend(self, message: Message, visibility: timedelta) -> Message:
+        hidden = timedelta(seconds=whole_seconds(visibility))
+        with self.lock:
+            waiting = self.messages.get(message.id)
+            if waiting is None or waiting.receipt != message.receipt:
+                raise StaleReceipt("received by another since, or gone")
+            waiting.visible_at = self.clock() + hidden
+            waiting.receipt = f"receipt-{next(self.numbers)}"
+            return replace(message, receipt=waiting.receipt)
+
+    def delete(self, message: Message) -> None:
+        with self.lock:
+            waiting = self.messages.get(message.id)
+            if waiting is None:
+                return
+            if waiting.receipt != message.receipt:
+                raise StaleReceipt("received by another since")
+            del self.messages[message.id]
+
+
+class MemoryTable:
+    """`shared.storage.Table` in memory."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.versions = count(1)
+        self.rows: dict[tuple[str, str], Entity] = {}
+
+    def get(self, partition: str, row: str) -> Entity | None:
+        key = (check_key(partition), check_key(row))
+        with self.lock:
+            return self.rows.get(key)
+
+    def query(
+        self, partition: str, *, start: str = "", stop: str = "", limit: int = 1000
+    ) -> list[Entity]:
+        check_key(partition)
+        with self.lock:
+            found = [
+                entity
+                for entity in self.rows.values()
+                if entity.partition == partition
+                and entity.row >= start
+                and (not stop or entity.row < stop)
+            ]
+        return sorted(found, key=lambda entity: entity.row)[:limit]
+
+    def insert(self, entity: Entity) -> Entity:
+        return self.transact([Write("insert", entity)])[0]
+
+    def replace(self, entity: Entity) -> Entity:
+        return self.transact([Write("replace", entity)])[0]
+
+    def upsert(self, entity: Entity) -> Entity:
+        return self.transact([Write("upsert", entity)])[0]
+
+    def delete(self, partition: str, row: str, *, etag: str = "") -> None:
+        key = (check_key(partition), check_key(row))
+        with self.lock:
+            present = self.rows.get(key)
+            if etag and (present is None or present.etag != etag):
+                raise Conflict
+            self.rows.pop(key, None)
+
+    def transact(self, writes: Sequence[Write]) -> list[Entity]:
+        check_writes(writes)
+        with self.lock:
+            for index, write in enumerate(writes):
+                present = self.rows.get((write.entity.partition, write.entity.row))
+                if write.kind == "insert" and present is not None:
+                    raise Exists("there is a row of that key", index=index)
+                if write.kind in ("replace", "delete") and (
+                    present is None or present.etag != write.entity.etag
+                ):
+                    raise Conflict(index=index)
+            return [self.apply(write) for write in writes]
+
+    def apply(self, write: Write) -> Entity:
+        """Carries out one write that has been checked; the lock is held."""
+        entity = write.entity
+        if write.kind == "delete":
+            return self.rows.pop((entity.partition, entity.row))
+        values = MappingProxyType({name: plain(item) for name, item in entity.values.items()})
+        written = replace(entity, values=values, etag=f'W/"{next(self.versions)}"')
+        self.rows[entity.partition, entity.row] = written
+        return written
+
+
+@dataclass(slots=True)
+class Lines:
+    """What one log holds, and how many appends made it."""
+
+    data: bytearray = field(default_factory=bytearray)
+    appends: int = 0
+
+
+class MemoryLog:
+    """`shared.storage.Log` in memory."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.logs: dict[str, Lines] = {}
+
+    def append(self, name: str, data: bytes, *, at: int) -> int:
+        check_name(LOG_NAME, name)
+        check_data(data)
+        after = at + len(data)
+        with self.lock:
+            lines = self.logs.get(name, Lines())
+            if len(lines.data) != at:
+                if lines.data[at:after] == data:
+                    return after
+                raise Conflict
+            if lines.appends >= APPENDS_AT_MOST:
+                raise LogFull
+            lines.data += data
+            lines.appends += 1
+            self.logs[name] = lines
+        return after
+
+    def read(self, name: str, *, start: int = 0) -> bytes:
+        with self.lock:
+            lines = self.logs.get(check_name(LOG_NAME, name))
+            return bytes(lines.data[start:]) if lines else b""
+
+    def length(self, name: str) -> int:
+        return len(self.read(name))
+
+    def names(self, prefix: str = "") -> list[str]:
+        with self.lock:
+            return sorted(name for name in self.logs if name.startswith(prefix))
+
+    def delete(self, name: str) -> None:
+        with self.lock:
+            self.logs.pop(check_name(LOG_NAME, name), None)
+
+
+class MemoryStorage:
+    """`shared.storage.Storage` in memory."""
+
+    def __init__(self, clock: Clock = utc_now) -> None:
+        self.clock = clock
+        self.lock = threading.Lock()
+        self.queues: dict[str, MemoryQueue] = {}
+        self.tables: dict[str, MemoryTable] = {}
+        self.containers: dict[str, MemoryLog] = {}
+
+    def queue(self, name: str) -> MemoryQueue:
+        with self.lock:
+            check_name(QUEUE_NAME, name)
+            return self.queues.setdefault(name, MemoryQueue(self.clock))
+
+    def table(self, name: str) -> MemoryTable:
+        with self.lock:
+            return self.tables.setdefault(check_name(TABLE_NAME, name).lower(), MemoryTable())
+
+    def log(self, container: str) -> MemoryLog:
+        with self.lock:
+            return self.containers.setdefault(check_name(QUEUE_NAME, container), MemoryLog())
+
+
+PROCESS_STORAGE = MemoryStorage()
+
+
+def process_storage() -> MemoryStorage:
+    """The one memory storage of this process: function app and host meet in it."""
+    return PROCESS_STORAGE
