@@ -1,0 +1,211 @@
+/**
+ * Server events in, an ordered transcript out. Pure: no clock, no DOM, no network.
+ *
+ * Words arrive in another order than they were said: the user's are recognised while the answer is
+ * already under way. So a line takes its place from `previous_item_id`, never from its time of
+ * arrival. Every event name used for the basic case passes Azure's `webrtcfilter=on`; what only an
+ * unfiltered channel carries (cleared, truncated, failed, response.done) makes it more exact.
+ */
+
+/**
+ * @typedef {object} CaptionLine
+ * @property {string} id  The conversation item's id.
+ * @property {'user' | 'assistant'} who
+ * @property {string} text  Empty while the words of a spoken turn are still being recognised.
+ * @property {boolean} final  No more words will come.
+ * @property {boolean} interrupted  The user spoke before the answer had been played to its end.
+ */
+
+/**
+ * @typedef {object} Entry
+ * @property {string} id
+ * @property {'user' | 'assistant' | 'hidden'} who  `hidden`: holds a place in the order, shows nothing.
+ * @property {Map<number, string>} parts  Text by `content_index`.
+ * @property {boolean} final
+ * @property {boolean} interrupted
+ * @property {string} responseId
+ */
+
+/** @typedef {{[field: string]: any, type: string}} ServerEvent */
+
+export class Captions {
+  /** @type {Entry[]} */
+  #entries = [];
+
+  /** The response whose audio is being played; empty if none. */
+  #playing = '';
+
+  /**
+   * The transcript so far, in the order in which it was said.
+   * @returns {CaptionLine[]}
+   */
+  get lines() {
+    return this.#entries.flatMap((entry) => (entry.who === 'hidden' ? [] : [lineOf(entry, entry.who)]));
+  }
+
+  /**
+   * Takes one server event. Names it does not know are ignored.
+   * @param {ServerEvent} event
+   * @returns {boolean} Whether `lines` changed.
+   */
+  apply(event) {
+    switch (event.type) {
+      case 'conversation.item.added':
+      case 'conversation.item.created':
+        return this.#place(event.item, event.previous_item_id);
+      case 'conversation.item.input_audio_transcription.delta':
+        return this.#append(this.#entry(event.item_id, 'user'), event);
+      case 'conversation.item.input_audio_transcription.completed':
+        return this.#finish(this.#entry(event.item_id, 'user'), event, event.transcript);
+      case 'conversation.item.input_audio_transcription.failed':
+        return this.#finish(this.#entry(event.item_id, 'user'), event, '');
+      case 'response.output_audio_transcript.delta':
+      case 'response.output_text.delta':
+        return this.#append(this.#answer(event), event);
+      case 'response.output_audio_transcript.done':
+        return this.#finish(this.#answer(event), event, event.transcript);
+      case 'response.output_text.done':
+        return this.#finish(this.#answer(event), event, event.text);
+      case 'output_audio_buffer.started':
+        this.#playing = event.response_id ?? '';
+        return false;
+      case 'output_audio_buffer.stopped':
+        this.#playing = '';
+        return false;
+      case 'input_audio_buffer.speech_started':
+        return this.#interrupt();
+      case 'output_audio_buffer.cleared':
+        return this.#markInterrupted((entry) => entry.responseId === event.response_id);
+      case 'conversation.item.truncated':
+        return this.#markInterrupted((entry) => entry.id === event.item_id);
+      case 'conversation.item.deleted':
+        return this.#remove(event.item_id);
+      case 'response.done':
+        return this.#closeResponse(event.response);
+      default:
+        return false;
+    }
+  }
+
+  /** @param {any} item @param {string | null | undefined} previousId */
+  #place(item, previousId) {
+    if (!item?.id) return false;
+    const entry = this.#entry(item.id, whoSaid(item));
+    entry.who = whoSaid(item);
+    this.#move(entry, previousId);
+    const said = textOf(item);
+    if (said) {
+      entry.parts = new Map([[0, said]]);
+      entry.final = item.status !== 'in_progress';
+    }
+    return true;
+  }
+
+  /**
+   * An item after one that was never seen stays where it arrived.
+   * @param {Entry} entry
+   * @param {string | null | undefined} previousId
+   */
+  #move(entry, previousId) {
+    const others = this.#entries.filter((other) => other !== entry);
+    const previous = others.findIndex((other) => other.id === previousId);
+    if (previous < 0) return;
+    others.splice(previous + 1, 0, entry);
+    this.#entries = others;
+  }
+
+  /** @param {string} id @param {Entry['who']} who */
+  #entry(id, who) {
+    let entry = this.#entries.find((known) => known.id === id);
+    if (!entry) {
+      entry = { id, who, parts: new Map(), final: false, interrupted: false, responseId: '' };
+      this.#entries.push(entry);
+    }
+    return entry;
+  }
+
+  /** @param {ServerEvent} event */
+  #answer(event) {
+    const entry = this.#entry(event.item_id, 'assistant');
+    entry.responseId = event.response_id ?? '';
+    return entry;
+  }
+
+  /** @param {Entry} entry @param {ServerEvent} event */
+  #append(entry, event) {
+    const index = event.content_index ?? 0;
+    entry.parts.set(index, (entry.parts.get(index) ?? '') + (event.delta ?? ''));
+    return true;
+  }
+
+  /** @param {Entry} entry @param {ServerEvent} event @param {string | undefined} text */
+  #finish(entry, event, text) {
+    if (text !== undefined) entry.parts.set(event.content_index ?? 0, text);
+    entry.final = true;
+    return true;
+  }
+
+  /** An answer is under way while its words are coming or its audio is being played. */
+  #interrupt() {
+    const playing = this.#playing;
+    this.#playing = '';
+    const heard = (/** @type {Entry} */ entry) => Boolean(playing) && entry.responseId === playing;
+    const last = this.#entries.findLast(
+      (entry) => entry.who === 'assistant' && (!entry.final || heard(entry)),
+    );
+    return last ? this.#markInterrupted((entry) => entry === last) : false;
+  }
+
+  /** @param {(entry: Entry) => boolean} which */
+  #markInterrupted(which) {
+    const marked = this.#entries.filter(
+      (entry) => entry.who === 'assistant' && !entry.interrupted && which(entry),
+    );
+    for (const entry of marked) entry.interrupted = true;
+    return marked.length > 0;
+  }
+
+  /** @param {string} id */
+  #remove(id) {
+    const before = this.#entries.length;
+    this.#entries = this.#entries.filter((entry) => entry.id !== id);
+    return this.#entries.length < before;
+  }
+
+  /** @param {any} response */
+  #closeResponse(response) {
+    const open = this.#entries.filter((entry) => entry.responseId && entry.responseId === response?.id);
+    for (const entry of open) entry.final = true;
+    if (response?.status === 'cancelled') this.#markInterrupted((entry) => open.includes(entry));
+    return open.length > 0;
+  }
+}
+
+/** @param {Entry} entry @param {'user' | 'assistant'} who @returns {CaptionLine} */
+function lineOf(entry, who) {
+  const text = [...entry.parts]
+    .sort(([a], [b]) => a - b)
+    .map(([, part]) => part)
+    .join(' ')
+    .trim();
+  return { id: entry.id, who, text, final: entry.final, interrupted: entry.interrupted };
+}
+
+/**
+ * Tool calls and system messages are part of the conversation, and nobody's words.
+ * @param {any} item
+ * @returns {Entry['who']}
+ */
+function whoSaid(item) {
+  return item.role === 'user' || item.role === 'assistant' ? item.role : 'hidden';
+}
+
+/** @param {any} item @returns {string} */
+function textOf(item) {
+  /** @type {any[]} */
+  const content = item.content ?? [];
+  return content
+    .map((part) => part.text ?? part.transcript ?? '')
+    .filter(Boolean)
+    .join(' ');
+}

@@ -1,0 +1,168 @@
+/**
+ * The HTTP of a call: a key, the offer's answer, the hang-up. No state and no DOM.
+ */
+import { CallProblem, problemOf } from './problems.js';
+
+/**
+ * @typedef {object} Request
+ * @property {typeof globalThis.fetch} fetch
+ * @property {string} url
+ * @property {Record<string, string>} headers  Sent to the broker only, never to the model's endpoint.
+ * @property {AbortSignal} signal
+ */
+
+/** @typedef {{value: string, url: string}} Key  An ephemeral key, and where to post an offer with it. */
+
+/**
+ * @typedef {object} Answer
+ * @property {string} sdp
+ * @property {string | Promise<string>} location  The call's URL at the broker, or empty.
+ */
+
+/**
+ * Asks the broker for an ephemeral key.
+ * @param {Request} request
+ * @returns {Promise<Key>}
+ */
+export async function mintKey({ fetch, url, headers, signal }) {
+  const response = await send(fetch, url, {
+    method: 'POST',
+    headers,
+    signal,
+    redirect: 'manual',
+    cache: 'no-store',
+  });
+  if (!response.ok) throw await problemOf(response);
+  const body = await response.json().catch(() => null);
+  const value = body?.value ?? body?.token;
+  if (typeof value !== 'string' || typeof body?.url !== 'string') throw new CallProblem('answer_invalid');
+  return { value, url: body.url };
+}
+
+/**
+ * Posts an offer to the broker, which makes the call.
+ * @param {Request} request
+ * @param {string} offer
+ * @returns {Promise<Answer>}
+ */
+export async function connectThroughBroker({ fetch, url, headers, signal }, offer) {
+  const response = await send(fetch, url, {
+    method: 'POST',
+    headers: { ...headers, 'Content-Type': 'application/sdp' },
+    body: offer,
+    signal,
+    redirect: 'manual',
+    cache: 'no-store',
+  });
+  if (!response.ok) throw await problemOf(response);
+  const location = response.headers.get('location') ?? '';
+  return { sdp: await sdpOf(response), location: location && absolute(location, response.url) };
+}
+
+/**
+ * Posts an offer to the model's endpoint with an ephemeral key.
+ * @param {typeof globalThis.fetch} fetch
+ * @param {Key} key
+ * @param {AbortSignal} signal
+ * @param {string} offer
+ * @returns {Promise<{sdp: string, callId: string}>} `callId` is empty where the endpoint does not tell.
+ */
+export async function connectToModel(fetch, key, signal, offer) {
+  const headers = { Authorization: `Bearer ${key.value}`, 'Content-Type': 'application/sdp' };
+  const response = await send(
+    fetch,
+    key.url,
+    { method: 'POST', headers, body: offer, signal, redirect: 'error', credentials: 'omit' },
+    'model_unreachable',
+  );
+  if (response.ok) {
+    const callId = (response.headers.get('location') ?? '').split('?')[0].split('/').pop() ?? '';
+    return { sdp: await sdpOf(response), callId };
+  }
+  throw new CallProblem(response.status === 401 ? 'key_refused' : 'model_refused', {
+    status: response.status,
+  });
+}
+
+/**
+ * Tells the broker of a call that was made with a key, so that it is observed and limited like any.
+ * @param {Request} request
+ * @param {string} callId
+ * @returns {Promise<string>} The call's URL at the broker.
+ */
+export async function register({ fetch, url, headers, signal }, callId) {
+  const response = await send(fetch, url, {
+    method: 'POST',
+    headers: { ...headers, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ call_id: callId }),
+    signal,
+    redirect: 'manual',
+    cache: 'no-store',
+  });
+  if (!response.ok) throw await problemOf(response);
+  const location = response.headers.get('location') ?? '';
+  return location && absolute(location, response.url);
+}
+
+/**
+ * Tells the broker that a call is over. Outlives the page, and never fails: the call's own time
+ * limit ends what this could not.
+ * @param {typeof globalThis.fetch} fetch
+ * @param {string} location
+ * @param {Record<string, string>} headers
+ */
+export async function hangUp(fetch, location, headers) {
+  await fetch(`${location}/hangup`, { method: 'POST', headers, keepalive: true, redirect: 'manual' }).catch(
+    () => undefined,
+  );
+}
+
+/**
+ * Runs a request that is given up after `ms`, or when `parent` is aborted.
+ * @template T
+ * @param {import('./attempt.js').Clock} clock
+ * @param {number} ms
+ * @param {AbortSignal | null} parent
+ * @param {(signal: AbortSignal) => Promise<T>} request
+ * @returns {Promise<T>}
+ */
+export function timed(clock, ms, parent, request) {
+  const aborter = new AbortController();
+  parent?.addEventListener('abort', () => aborter.abort(), { once: true });
+  if (parent?.aborted) aborter.abort();
+  const timer = clock.setTimeout(() => aborter.abort(new CallProblem('request_timeout')), ms);
+  return request(aborter.signal).finally(() => clock.clearTimeout(timer));
+}
+
+/**
+ * @param {typeof globalThis.fetch} fetch
+ * @param {string} url
+ * @param {RequestInit} init
+ * @param {string} unreachable  The code for a request that got no answer.
+ */
+function send(fetch, url, init, unreachable = 'network_unreachable') {
+  return fetch(url, init).catch(noAnswer(unreachable));
+}
+
+/** @param {Response} response */
+async function sdpOf(response) {
+  const sdp = await response.text().catch(noAnswer('network_unreachable'));
+  if (!sdp.startsWith('v=0')) throw new CallProblem('answer_invalid');
+  return sdp;
+}
+
+/**
+ * A request that was given up has its reason already; any other failure means that no answer came.
+ * @param {string} code
+ * @returns {(error: unknown) => never}
+ */
+function noAnswer(code) {
+  return (error) => {
+    throw error instanceof CallProblem ? error : new CallProblem(code);
+  };
+}
+
+/** @param {string} location @param {string} base */
+function absolute(location, base) {
+  return base ? new URL(location, base).href : location;
+}
