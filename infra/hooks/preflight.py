@@ -1,0 +1,257 @@
+"""preprovision: what would make the deployment fail after minutes is found in seconds.
+
+Errors stop it and name the remedy; what may be meant is a warning. `PREFLIGHT=off` skips all.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from azd_tools import Outside, Stop, main, parameters
+
+# The regions that the documentation of realtime over WebRTC names (November 2026).
+REALTIME_REGIONS = ("eastus2", "swedencentral")
+PROVIDERS = (
+    "Microsoft.Web",
+    "Microsoft.App",
+    "Microsoft.Storage",
+    "Microsoft.KeyVault",
+    "Microsoft.CognitiveServices",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.OperationalInsights",
+    "Microsoft.Insights",
+    "Microsoft.AlertsManagement",
+)
+NETWORK = "Microsoft.Network"
+MAY_ASSIGN = "Microsoft.Authorization/roleAssignments/write"
+COGNITIVE_SERVICES = "2025-06-01"
+REGISTERING = timedelta(minutes=3)
+AGAIN = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong (`stops`) or may be."""
+
+    stops: bool
+    words: str
+
+
+def error(words: str) -> Finding:
+    return Finding(True, words)
+
+
+def warning(words: str) -> Finding:
+    return Finding(False, words)
+
+
+def preflight(outside: Outside) -> None:
+    """Says what was found. Raises `Stop` if the deployment would fail."""
+    if outside.env.get("PREFLIGHT", "").lower() == "off":
+        outside.say("Preflight: skipped (PREFLIGHT=off)")
+        return
+    found = list(findings(outside))
+    for finding in found:
+        outside.say(("error: " if finding.stops else "warning: ") + finding.words)
+    if any(finding.stops for finding in found):
+        raise Stop("Preflight: mend the errors above, then run the command again.")
+    outside.say("Preflight: nothing found that would stop the deployment")
+
+
+def findings(outside: Outside) -> Iterator[Finding]:
+    """Everything that is found, the choices first: they need no network."""
+    chosen = parameters(outside.env)
+    yield from choices(chosen)
+    subscription = outside.env.get("AZURE_SUBSCRIPTION_ID", "")
+    region = chosen["modelLocation"] or chosen["location"]
+    if not subscription or not region:
+        yield warning("The subscription and the region are not chosen yet, so neither is checked.")
+        return
+    scope = f"/subscriptions/{subscription}"
+    yield from rights(outside, scope)
+    yield from providers(outside, scope, chosen)
+    if chosen["existingAiAccountName"]:
+        return
+    if region not in REALTIME_REGIONS:
+        yield warning(
+            f"{region} is not among the regions that the documentation of realtime names "
+            f"({', '.join(REALTIME_REGIONS)}); calls may be answered 403. "
+            "To change: azd env set MODEL_LOCATION eastus2"
+        )
+    if chosen["enableModelDeployment"] == "true":
+        yield from models(outside, scope, region, chosen)
+
+
+def choices(chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """What does not go together, whatever Azure says."""
+    methods = {method.strip() for method in chosen["callerAuth"].split(",")}
+    linked = chosen["enableLinkedBackend"] == "true"
+    if "anonymous" in methods:
+        yield warning(
+            'CALLER_AUTH has "anonymous": anybody on the internet may start calls that you pay '
+            "for. Set LIMIT_LIVE_CALLS_TOTAL at least."
+        )
+    elif "static-web-apps" in methods and not chosen["signInClientId"]:
+        yield warning(
+            "Anybody with a Microsoft account can sign in and call. To let in one tenant: "
+            "azd env set SIGN_IN_CLIENT_ID … (docs/deploy.md, Who may call)."
+        )
+    if "static-web-apps" in methods and not linked:
+        yield error(
+            "CALLER_AUTH=static-web-apps needs the linked backend. Run: azd env set "
+            "ENABLE_LINKED_BACKEND true, or azd env set CALLER_AUTH entra"
+        )
+    entra = ("entraTenantId", "entraAudience", "entraRequiredScope")
+    if "entra" in methods and not all(chosen[name] for name in entra):
+        yield error(
+            "CALLER_AUTH=entra needs ENTRA_TENANT_ID, ENTRA_AUDIENCE and ENTRA_REQUIRED_SCOPE. "
+            "Set each with: azd env set NAME value"
+        )
+    if chosen["enablePrivateEndpoints"] == "true" and chosen["enableVirtualNetwork"] != "true":
+        yield error(
+            "ENABLE_PRIVATE_ENDPOINTS needs a network. Run: azd env set ENABLE_VIRTUAL_NETWORK true"
+        )
+    if chosen["enableVirtualNetwork"] == "true" and chosen["existingSubnetId"]:
+        yield error(
+            "Choose one: ENABLE_VIRTUAL_NETWORK makes a network, EXISTING_SUBNET_ID is one."
+        )
+    if int(chosen["monthlyBudget"] or 0) <= 0:
+        yield warning("There is no budget. Run: azd env set MONTHLY_BUDGET 100")
+
+
+def rights(outside: Outside, scope: str) -> Iterator[Finding]:
+    """Whether whoever deploys may give the app its roles."""
+    answer = outside.manage(
+        "GET", f"{scope}/providers/Microsoft.Authorization/permissions", "2022-04-01"
+    )
+    if answer.status != 200:
+        yield error(
+            f"The subscription cannot be read (status {answer.status}). Check it with: azd env "
+            "get-value AZURE_SUBSCRIPTION_ID, and who you are with: azd auth login --check-status"
+        )
+        return
+    if not any(allows(permission, MAY_ASSIGN) for permission in answer.json().get("value", [])):
+        yield error(
+            "You may not assign roles in this subscription, and the app gets its rights that way. "
+            "Ask for Owner, or Contributor with Role Based Access Control Administrator."
+        )
+
+
+def allows(permission: Mapping[str, list[str]], action: str) -> bool:
+    """Whether one of Azure's permissions allows an action; `*` stands for anything."""
+
+    def named(patterns: list[str]) -> bool:
+        return any(fnmatch.fnmatchcase(action.lower(), each.lower()) for each in patterns)
+
+    return named(permission.get("actions", [])) and not named(permission.get("notActions", []))
+
+
+def providers(outside: Outside, scope: str, chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """Registers the resource providers that are not registered yet, and waits for them."""
+    network = any(
+        chosen[name] == "true" for name in ("enableTurnRule", "enableVirtualNetwork")
+    ) or bool(chosen["existingSubnetId"] or chosen["firewallPolicyName"])
+    wanted = [*PROVIDERS, NETWORK] if network else [*PROVIDERS]
+    waiting = []
+    for name in wanted:
+        if state(outside, scope, name) == "Registered":
+            continue
+        answer = outside.manage("POST", f"{scope}/providers/{name}/register", "2021-04-01")
+        if answer.status in (200, 202):
+            waiting.append(name)
+        else:
+            yield error(
+                f"The resource provider {name} is not registered and you may not register it. "
+                f"Ask the subscription's owner to run: az provider register --namespace {name}"
+            )
+    left = REGISTERING
+    while waiting and left > timedelta(0):
+        outside.say(f"Registering {', '.join(waiting)} …")
+        outside.sleep(AGAIN.total_seconds())
+        left -= AGAIN
+        waiting = [name for name in waiting if state(outside, scope, name) != "Registered"]
+    for name in waiting:
+        yield warning(f"{name} is still being registered; if the deployment fails, run it again.")
+
+
+def state(outside: Outside, scope: str, provider: str) -> str:
+    """Registered, NotRegistered, Registering, … or "" if it cannot be read."""
+    answer = outside.manage("GET", f"{scope}/providers/{provider}", "2021-04-01")
+    return str(answer.json().get("registrationState", ""))
+
+
+def models(
+    outside: Outside, scope: str, region: str, chosen: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Whether the region has the models, and the subscription quota for them."""
+    place = f"{scope}/providers/Microsoft.CognitiveServices/locations/{region}"
+    catalogue = outside.manage("GET", f"{place}/models", COGNITIVE_SERVICES)
+    usages = outside.manage("GET", f"{place}/usages", COGNITIVE_SERVICES)
+    if catalogue.status != 200 or usages.status != 200:
+        yield warning(f"Models and quota of {region} cannot be read, so they are not checked.")
+        return
+    wanted = [("modelName", "modelVersion", "modelCapacity", "MODEL", "MODEL_VERSION")]
+    if chosen["enableTranscription"] == "true":
+        names = ("transcriptionModelName", "transcriptionModelVersion", "transcriptionCapacity")
+        wanted.append((*names, "TRANSCRIPTION", "TRANSCRIPTION_MODEL_VERSION"))
+    for name, version, capacity, prefix, setting in wanted:
+        model, of, units = chosen[name], chosen[version], int(chosen[capacity])
+        versions = offered(catalogue.json(), model, chosen["modelSku"])
+        if of not in versions:
+            yield error(
+                f"{region} has no {model} {of} as {chosen['modelSku']}"
+                + (f"; versions there: {', '.join(sorted(versions))}. " if versions else ". ")
+                + "Run: azd env set MODEL_LOCATION …, or "
+                + f"azd env set {setting} …"
+            )
+            continue
+        free = room(usages.json(), f"OpenAI.{chosen['modelSku']}.{model}")
+        if free is None:
+            yield warning(f"The quota of {model} in {region} is not listed, so it is not checked.")
+        elif free < units:
+            words = (
+                f"{model} needs {units} units of {chosen['modelSku']} quota in {region}, {free} "
+                f"are free. Run: azd env set {prefix}_CAPACITY {max(free, 1)}, or ask for more at "
+                "https://aka.ms/oai/stuquotarequest, or choose another region"
+            )
+            yield Finding(not deployed_before(outside, scope, chosen), words)
+
+
+def deployed_before(outside: Outside, scope: str, chosen: Mapping[str, str]) -> bool:
+    """Whether the environment has an account already: the units in use may be its own then."""
+    group = chosen["resourceGroupName"] or f"rg-{chosen['environmentName']}"
+    place = f"{scope}/resourceGroups/{group}/providers/Microsoft.CognitiveServices/accounts"
+    return bool(outside.manage("GET", place, COGNITIVE_SERVICES).json().get("value"))
+
+
+def offered(
+    catalogue: Mapping[str, list[dict[str, dict[str, object]]]], model: str, sku: str
+) -> set[str]:
+    """The versions of a model that the region offers as that kind of deployment."""
+    versions = set()
+    for entry in catalogue.get("value", []):
+        found = entry.get("model", {})
+        skus = found.get("skus") or []
+        if found.get("name") == model and any(
+            isinstance(each, dict) and each.get("name") == sku
+            for each in (skus if isinstance(skus, list) else [])
+        ):
+            versions.add(str(found.get("version")))
+    return versions
+
+
+def room(usages: Mapping[str, list[dict[str, object]]], name: str) -> int | None:
+    """The units of a quota that are not in use; None if there is no such quota."""
+    for entry in usages.get("value", []):
+        title = entry.get("name")
+        if isinstance(title, dict) and str(title.get("value", "")).lower() == name.lower():
+            return int(float(str(entry.get("limit", 0))) - float(str(entry.get("currentValue", 0))))
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(preflight))

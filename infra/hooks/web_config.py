@@ -1,0 +1,120 @@
+"""predeploy of the page: puts frontend/ and its configuration into infra/site, which is deployed.
+
+staticwebapp.config.json differs by deployment: the Content-Security-Policy names exactly the
+endpoints that the page talks to, and the routes ask for the roles that CALLER_AUTH implies.
+frontend/staticwebapp.config.json is the pattern; it stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from azd_tools import INFRA, Outside, Stop, main
+
+NAME = "staticwebapp.config.json"
+KEPT = "robots.txt"
+NOT_SERVED = {NAME, "jsconfig.json"}
+CSP = "Content-Security-Policy"
+OPEN = ["anonymous"]
+SIGNED_IN = ["authenticated"]
+ADMIN = "admin"
+
+
+def web_config(
+    outside: Outside, frontend: Path = INFRA.parent / "frontend", site: Path = INFRA / "site"
+) -> None:
+    """Fills `site`. Raises `Stop` if the deployment's outputs are not there."""
+    for name in ("REALTIME_ENDPOINT", "SERVICE_API_URI"):
+        if not outside.env.get(name):
+            raise Stop(f"{name} is not known: run azd provision first.")
+    pattern = json.loads((frontend / NAME).read_text(encoding="utf-8"))
+    config = configured(pattern, outside.env)
+    clear(site)
+    shutil.copytree(
+        frontend, site, dirs_exist_ok=True, ignore=lambda _, names: NOT_SERVED & set(names)
+    )
+    (site / NAME).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    outside.say(f"Page: {config['globalHeaders'][CSP]}")
+
+
+def clear(site: Path) -> None:
+    """Empties the folder but for what is kept in the repository."""
+    for path in site.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != KEPT:
+            path.unlink()
+
+
+def configured(pattern: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """The pattern with this deployment's endpoints, roles and sign-in."""
+    config: dict[str, Any] = json.loads(json.dumps(pattern))
+    headers = config["globalHeaders"]
+    headers[CSP] = with_connect_src(headers[CSP], endpoints(env))
+    headers["Strict-Transport-Security"] = "max-age=31536000"
+    for route in config["routes"]:
+        if route.get("allowedRoles") == SIGNED_IN:
+            route["allowedRoles"] = roles(env)
+    if env.get("SIGN_IN_CLIENT_ID"):
+        tenant = env.get("SIGN_IN_TENANT_ID") or env.get("AZURE_TENANT_ID")
+        # A registration of one's own switches the built-in providers off, all of them.
+        config["auth"] = {
+            "identityProviders": {
+                "azureActiveDirectory": {
+                    "registration": {
+                        "openIdIssuer": f"https://login.microsoftonline.com/{tenant}/v2.0",
+                        "clientIdSettingName": "SIGN_IN_CLIENT_ID",
+                        "clientSecretSettingName": "SIGN_IN_CLIENT_SECRET",
+                    }
+                }
+            }
+        }
+    return config
+
+
+def endpoints(env: Mapping[str, str]) -> list[str]:
+    """The origins that the page may talk to, besides its own."""
+    found = []
+    if env.get("TOKEN_ENDPOINT", "on").lower() == "on":
+        found.append(origin(env["REALTIME_ENDPOINT"]))
+    if env.get("WEB_BACKEND_LINKED", "true").lower() != "true":
+        found.append(origin(env["SERVICE_API_URI"]))
+    return found
+
+
+def origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def with_connect_src(policy: str, origins: list[str]) -> str:
+    """The policy with exactly these origins, and the page's own, to connect to."""
+    wanted = " ".join(["connect-src 'self'", *origins])
+    changed, times = re.subn(r"connect-src [^;]*", lambda _: wanted, policy)
+    if times != 1:
+        raise Stop(f"The Content-Security-Policy of frontend/{NAME} has no connect-src.")
+    return changed
+
+
+def roles(env: Mapping[str, str]) -> list[str]:
+    """Whom the site lets through to the API.
+
+    A principal is written only on routes that leave out `anonymous`; where callers prove themselves
+    to the broker with a token of their own, or not at all, the site has to let everybody through.
+    """
+    methods = {each.strip() for each in env.get("CALLER_AUTH", "static-web-apps").split(",")}
+    if "anonymous" in methods or "static-web-apps" not in methods:
+        return OPEN
+    wanted = [each.strip() for each in env.get("WEB_CALLER_ROLES", "").split(",") if each.strip()]
+    return [*dict.fromkeys([*wanted, ADMIN])] if wanted else SIGNED_IN
+
+
+if __name__ == "__main__":
+    sys.exit(main(web_config))

@@ -1,0 +1,51 @@
+metadata description = 'An Azure OpenAI account of the deployment\'s own, without keys. Its deployments: model.bicep.'
+
+@description('Name of the account, and its subdomain.')
+param name string
+
+@description('Region of the account: one that has realtime models.')
+param location string
+
+@description('Tags of the account.')
+param tags object
+
+@description('OpenAI is the smaller surface; AIServices also gives Foundry projects.')
+@allowed(['OpenAI', 'AIServices'])
+param kind string
+
+@description('Log Analytics workspace for the audit log and metrics; empty for none.')
+param workspaceId string
+
+resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: kind
+  sku: { name: 'S0' }
+  identity: { type: 'SystemAssigned' }
+  properties: {
+    // Entra tokens are taken only on a subdomain of its own.
+    customSubDomainName: name
+    disableLocalAuth: true
+    allowProjectManagement: kind == 'AIServices' ? true : null
+    // Browsers send their audio here, and pages that use /api/token their offers too.
+    publicNetworkAccess: 'Enabled'
+    networkAcls: {
+      defaultAction: 'Allow'
+      bypass: 'AzureServices'
+      ipRules: []
+      virtualNetworkRules: []
+    }
+  }
+}
+
+#disable-next-line use-recent-api-versions
+resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
+  scope: account
+  name: 'to-workspace'
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ categoryGroup: 'audit', enabled: true }]
+    metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
+}

@@ -1,0 +1,86 @@
+metadata description = 'Application Insights on a Log Analytics workspace of its own or an existing one, with Entra ingestion only, and the workbook.'
+
+@description('Name of the workspace that is made where none is given.')
+param workspaceName string
+
+@description('Name of the Application Insights component.')
+param componentName string
+
+@description('Region of both.')
+param location string
+
+@description('Tags of both.')
+param tags object
+
+@description('Resource id of a workspace to use; empty makes one.')
+param existingWorkspaceId string
+
+@description('Days that logs are kept: 30 to 730.')
+@minValue(30)
+@maxValue(730)
+param retentionDays int
+
+@description('Most that the workspace takes in a day, in GB; -1 for no cap. A cap stops alerts too.')
+param dailyCapGb int
+
+@description('Principal id of the function app\'s identity.')
+param principalId string
+
+var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
+var workspaceId = empty(existingWorkspaceId) ? resourceId('Microsoft.OperationalInsights/workspaces', workspaceName) : existingWorkspaceId
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = if (empty(existingWorkspaceId)) {
+  name: workspaceName
+  location: location
+  tags: tags
+  properties: {
+    sku: { name: 'PerGB2018' }
+    retentionInDays: retentionDays
+    workspaceCapping: { dailyQuotaGb: dailyCapGb }
+    features: { disableLocalAuth: true }
+  }
+}
+
+resource component 'Microsoft.Insights/components@2020-02-02' = {
+  name: componentName
+  location: location
+  tags: tags
+  kind: 'web'
+  dependsOn: [workspace]
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: workspaceId
+    DisableLocalAuth: true
+    // Callers are told apart by hashed ids; their addresses are of no use here.
+    DisableIpMasking: false
+  }
+}
+
+resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: component
+  name: guid(component.id, principalId, metricsPublisher)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', metricsPublisher)
+  }
+}
+
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  name: guid(resourceGroup().id, 'calls')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'Realtime calls'
+    category: 'workbook'
+    sourceId: component.id
+    serializedData: loadTextContent('../monitoring/workbook.json')
+  }
+}
+
+@description('Resource id of the workspace in use.')
+output workspaceId string = workspaceId
+
+@description('Where telemetry is sent. Not a secret here: the component takes Entra tokens only.')
+output connectionString string = component.properties.ConnectionString

@@ -1,0 +1,88 @@
+metadata description = 'Port 3478 from browsers to the media relays of the model\'s region. Stands alone: az deployment group create -f infra/modules/turn-rule.bicep -p modelRegion=eastus2 (docs/firewall.md).'
+
+@description('Region of the Azure OpenAI account, as in its properties: eastus2, swedencentral.')
+param modelRegion string
+
+@description('Region of the network security group.')
+param location string = resourceGroup().location
+
+@description('Tags of the network security group.')
+param tags object = {}
+
+@description('Name of the network security group to make, for subnets where browsers sit; empty makes none.')
+param securityGroupName string = 'nsg-realtime-clients'
+
+@description('Name of an existing firewall policy of this resource group; empty leaves firewalls alone.')
+param firewallPolicyName string = ''
+
+@description('Name of the rule collection group.')
+param ruleCollectionGroupName string = 'rcg-realtime-turn'
+
+@description('Priority of the rule collection group: 100 to 65000, unique in the policy.')
+@minValue(100)
+@maxValue(65000)
+param ruleCollectionGroupPriority int = 3478
+
+@description('Networks that browsers sit in, as the firewall sees them.')
+param clientAddresses array = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']
+
+var relays = 'AzureCloud.${modelRegion}'
+var ways = [
+  { protocol: 'Udp', port: '3478', to: relays, why: 'Media relay (TURN over UDP): the quick way.' }
+  { protocol: 'Tcp', port: '3478', to: relays, why: 'Media relay (TURN over TCP): where UDP is closed.' }
+  { protocol: 'Tcp', port: '443', to: 'AzureCloud', why: 'The page, its API and the endpoint of the model.' }
+]
+
+// A security rule names one protocol, so UDP and TCP are two rules.
+resource clients 'Microsoft.Network/networkSecurityGroups@2025-05-01' = if (!empty(securityGroupName)) {
+  name: empty(securityGroupName) ? 'unused' : securityGroupName
+  location: location
+  tags: tags
+  properties: {
+    securityRules: [for (way, i) in ways: {
+      name: toLower('allow-realtime-${way.protocol}-${way.port}')
+      properties: {
+        description: way.why
+        access: 'Allow'
+        direction: 'Outbound'
+        priority: 200 + 10 * i
+        protocol: way.protocol
+        sourceAddressPrefix: 'VirtualNetwork'
+        sourcePortRange: '*'
+        destinationAddressPrefix: way.to
+        destinationPortRange: way.port
+      }
+    }]
+  }
+}
+
+resource policy 'Microsoft.Network/firewallPolicies@2024-10-01' existing = if (!empty(firewallPolicyName)) {
+  name: empty(firewallPolicyName) ? 'unused' : firewallPolicyName
+}
+
+resource group 'Microsoft.Network/firewallPolicies/ruleCollectionGroups@2024-10-01' = if (!empty(firewallPolicyName)) {
+  parent: policy
+  name: ruleCollectionGroupName
+  properties: {
+    priority: ruleCollectionGroupPriority
+    ruleCollections: [
+      {
+        ruleCollectionType: 'FirewallPolicyFilterRuleCollection'
+        name: 'allow-realtime-turn'
+        priority: 100
+        action: { type: 'Allow' }
+        rules: [
+          {
+            ruleType: 'NetworkRule'
+            name: 'turn-3478'
+            description: 'Audio between browsers and the media relays of the model\'s region.'
+            ipProtocols: ['UDP', 'TCP']
+            sourceAddresses: clientAddresses
+            destinationAddresses: [relays]
+            destinationPorts: ['3478']
+          }
+        ]
+      }
+    ]
+  }
+}

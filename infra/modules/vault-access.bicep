@@ -1,0 +1,43 @@
+metadata description = 'What the broker has in a key vault: its secret, and the right to read secrets. Works on a vault of any resource group.'
+
+@description('Name of the vault, which has to use role-based access.')
+param vaultName string
+
+@description('Principal id of the function app\'s identity.')
+param principalId string
+
+@description('The broker\'s secret, 32 bytes or more. Empty leaves the one that is there.')
+@secure()
+param brokerSecret string
+
+@description('Name of the secret.')
+param nameInVault string
+
+var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
+
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
+  name: vaultName
+}
+
+resource secret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(brokerSecret)) {
+  parent: vault
+  name: nameInVault
+  properties: {
+    value: brokerSecret
+    contentType: 'text/plain'
+    attributes: { enabled: true }
+  }
+}
+
+resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: vault
+  name: guid(vault.id, principalId, secretsUser)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
+  }
+}
+
+@description('Address of the vault, as KEY_VAULT_URI takes it.')
+output uri string = vault.properties.vaultUri

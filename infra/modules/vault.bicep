@@ -1,0 +1,51 @@
+metadata description = 'A key vault of the deployment\'s own. Its secrets and who may read them: vault-access.bicep.'
+
+@description('Name of the vault: 3 to 24 letters, digits and hyphens.')
+param name string
+
+@description('Region of the vault.')
+param location string
+
+@description('Tags of the vault.')
+param tags object
+
+@description('On for production. A vault that has it can be deleted but not purged, so its name stays taken for 90 days.')
+param enablePurgeProtection bool
+
+@description('Disabled: only private endpoints reach the vault.')
+@allowed(['Enabled', 'Disabled'])
+param publicNetworkAccess string
+
+@description('Log Analytics workspace for the audit log; empty for none.')
+param workspaceId string
+
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    tenantId: subscription().tenantId
+    sku: { family: 'A', name: 'standard' }
+    enableRbacAuthorization: true
+    enableSoftDelete: true
+    softDeleteRetentionInDays: 90
+    // Once on it may not be sent as false, ever; null leaves it as it is.
+    enablePurgeProtection: enablePurgeProtection ? true : null
+    publicNetworkAccess: publicNetworkAccess
+    networkAcls: {
+      bypass: 'AzureServices'
+      defaultAction: publicNetworkAccess == 'Enabled' ? 'Allow' : 'Deny'
+    }
+  }
+}
+
+#disable-next-line use-recent-api-versions
+resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
+  scope: vault
+  name: 'to-workspace'
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ categoryGroup: 'audit', enabled: true }]
+    metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
+}

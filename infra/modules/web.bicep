@@ -1,0 +1,48 @@
+metadata description = 'The Static Web App that serves the page and signs callers in.'
+
+@description('Name of the Static Web App.')
+param name string
+
+@description('Region: one of the five that have Static Web Apps.')
+@allowed(['westus2', 'centralus', 'eastus2', 'westeurope', 'eastasia'])
+param location string
+
+@description('Tags of the Static Web App.')
+param tags object
+
+@description('Client id of an Entra app registration, to let in one tenant only; empty keeps the built-in sign-in, which takes any Microsoft account.')
+param signInClientId string
+
+@description('Client secret of that registration.')
+@secure()
+param signInClientSecret string
+
+resource site 'Microsoft.Web/staticSites@2025-03-01' = {
+  name: name
+  location: location
+  tags: union(tags, { 'azd-service-name': 'web' })
+  // A linked backend needs Standard.
+  sku: { name: 'Standard', tier: 'Standard' }
+  properties: {
+    provider: 'Custom'
+    allowConfigFileUpdates: true
+    // Preview environments have no linked backend.
+    stagingEnvironmentPolicy: 'Disabled'
+    publicNetworkAccess: 'Enabled'
+  }
+}
+
+resource settings 'Microsoft.Web/staticSites/config@2025-03-01' = if (!empty(signInClientId)) {
+  parent: site
+  name: 'appsettings'
+  properties: {
+    SIGN_IN_CLIENT_ID: signInClientId
+    SIGN_IN_CLIENT_SECRET: signInClientSecret
+  }
+}
+
+@description('Name of the Static Web App.')
+output name string = site.name
+
+@description('Address of the page.')
+output uri string = 'https://${site.properties.defaultHostname}'

@@ -1,0 +1,23 @@
+targetScope = 'subscription'
+
+metadata description = 'Not deployed: the whole of main.bicep with its options on, for PSRule to expand and judge.'
+
+@description('Region of the example.')
+param location string = 'eastus2'
+
+module example 'main.bicep' = {
+  name: 'example'
+  params: {
+    environmentName: 'example'
+    location: location
+    enableTranscription: true
+    enablePurgeProtection: true
+    enableVirtualNetwork: true
+    enablePrivateEndpoints: true
+    alwaysReadyHttp: 1
+    alertEmail: 'operator@example.com'
+    monthlyBudget: 100
+    budgetStartDate: '2026-11-01'
+    firewallPolicyName: 'example'
+  }
+}
