@@ -1,0 +1,98 @@
+"""A real browser with a recording for a microphone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, async_playwright
+
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "msedge",
+    "microsoft-edge",
+)
+PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+    "C:/Program Files/Google/Chrome/Application/chrome.exe",
+    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
+)
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--allow-loopback-in-peer-connection",
+    # A page that a test fulfils has no address, so its calls to the emulator look like calls from
+    # the internet into the local network.
+    "--disable-features=LocalNetworkAccessChecks",
+)
+REFUSED = "--deny-permission-prompts"
+GRANTED = "--use-fake-ui-for-media-stream"
+
+PROBES = """
+window.probes = { connections: [], tracks: [], violations: [] };
+document.addEventListener('securitypolicyviolation', (event) =>
+  window.probes.violations.push(`${event.effectiveDirective} ${event.blockedURI}`));
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...options) {
+    super(...options);
+    window.probes.connections.push(this);
+  }
+};
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+  const stream = await open(wanted);
+  window.probes.tracks.push(...stream.getTracks());
+  return stream;
+};
+window.probes.energy = async () => {
+  let energy = 0;
+  for (const entry of (await window.probes.connections.at(-1).getStats()).values()) {
+    if (entry.type === 'inbound-rtp') energy = entry.totalAudioEnergy ?? 0;
+  }
+  return energy;
+};
+"""
+"""What a test may ask of WebRTC, whatever the page is made of."""
+
+
+def executable() -> str | None:
+    """The first Chromium, Chrome or Edge of this machine."""
+    on_path = (shutil.which(name) for name in NAMES)
+    placed = (place for place in PLACES if Path(place).is_file())
+    return next((found for found in on_path if found), None) or next(placed, None)
+
+
+@asynccontextmanager
+async def hearing(recording: Path | None, *, repeated: bool = False) -> AsyncIterator[Browser]:
+    """A browser whose microphone plays `recording`, once or for ever; None: one that refuses its
+    microphone."""
+    flags = [*FLAGS, "--use-fake-device-for-media-stream"]
+    if recording is None:
+        flags.append(REFUSED)
+    else:
+        played = str(recording) if repeated else f"{recording}%noloop"
+        flags += [GRANTED, f"--use-file-for-fake-audio-capture={played}"]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=executable(), headless=True, args=flags
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def probed_page(browser: Browser) -> Page:
+    """A page with `window.probes`."""
+    page = await browser.new_page()
+    page.set_default_timeout(15_000)
+    await page.add_init_script(PROBES)
+    return page

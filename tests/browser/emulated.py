@@ -1,0 +1,63 @@
+"""The emulator of the running stack, as tests look at it and change it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import ClientSession
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """The control route and the REST surface of one emulator."""
+
+    http: ClientSession
+    url: str
+
+    async def state(self) -> dict[str, Any]:
+        async with self.http.get(f"{self.url}/emulator") as answer:
+            state: dict[str, Any] = await answer.json()
+            return state
+
+    async def change(self, script: dict[str, Any]) -> None:
+        async with self.http.patch(f"{self.url}/emulator", json=script) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def reset(self) -> None:
+        async with self.http.delete(f"{self.url}/emulator") as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def key(self) -> str:
+        """An ephemeral key, as a server would mint it."""
+        body = {"session": {"type": "realtime", "model": "gpt-realtime"}}
+        url = f"{self.url}/openai/v1/realtime/client_secrets"
+        async with self.http.post(url, json=body, headers={"api-key": "any"}) as answer:
+            assert answer.status == 200, await answer.text()
+            value: str = (await answer.json())["value"]
+            return value
+
+    async def until(
+        self, wanted: Callable[[dict[str, Any]], bool], what: str, *, seconds: float = 5
+    ) -> dict[str, Any]:
+        """Waits until the state is `wanted`, and gives it. There is no event to wait for here."""
+        state = await self.state()
+        for _ in range(round(seconds / POLL_SECONDS)):
+            if wanted(state):
+                return state
+            await asyncio.sleep(POLL_SECONDS)
+            state = await self.state()
+        raise AssertionError(f"never {what}: {state['live_calls']} live, {state['requests']}")
+
+    async def live_calls(self, number: int) -> dict[str, Any]:
+        return await self.until(lambda state: state["live_calls"] == number, f"{number} live calls")
+
+    async def hang_ups(self, number: int) -> dict[str, Any]:
+        """Hang-ups that came over REST, of calls that were there and that were not."""
+        return await self.until(
+            lambda state: state["requests"]["hangup"] == number, f"{number} hang-ups"
+        )

@@ -1,0 +1,174 @@
+"""Calls that are held from the page, by voice, through everything that is between."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from tests.browser.chromium import probed_page
+from tests.browser.conftest import Hearing
+from tests.browser.emulated import Emulator
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MIC_TRACKS = "probes.tracks.map((track) => track.readyState)"
+
+
+async def choose(page: Page, mode: str) -> None:
+    await page.get_by_text("Settings").click()
+    await page.locator(f"input[value={mode}]").check()
+
+
+@pytest.mark.parametrize("mode", ["connect", "token"])
+async def test_a_spoken_call(mode: str, stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+    async with hearing("hello.wav") as browser:
+        page = await probed_page(browser)
+        origins: set[str] = set()
+        page.on("request", lambda request: origins.add(origin_of(request.url)))
+        await page.goto(stack.url)
+        await choose(page, mode)
+        await expect(page.locator("#microphone")).to_have_attribute("data-state", "off")
+        await page.get_by_role("button", name="Start").click()
+
+        await expect(page.locator("#connection")).to_have_text("Connected")
+        await expect(page.locator("#microphone")).to_have_attribute("data-state", "on")
+        captions = page.locator("#captions li")
+        await expect(captions.nth(1).locator(".words")).to_contain_text("help you today")
+        await expect(captions.nth(0)).to_have_attribute("data-who", "user")
+        await expect(captions.nth(0).locator(".words")).to_contain_text("hear me")
+        await expect(captions.nth(1)).to_have_attribute("data-who", "assistant")
+        await page.wait_for_function("async () => (await probes.energy()) > 0")
+        assert await page.evaluate("document.querySelector('audio').paused") is False
+        assert (await emulator.state())["calls"][0]["filtered"] is True
+
+        await page.get_by_role("button", name="Stop").click()
+        await emulator.live_calls(0)
+        await emulator.hang_ups(1)
+        assert await page.evaluate(MIC_TRACKS) == ["ended"]
+        await expect(page.locator("#microphone")).to_have_attribute("data-state", "off")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+        await expect(captions).to_have_count(2)
+
+        assert await page.evaluate("probes.violations") == []
+        direct = {stack.emulator_url} if mode == "token" else set()
+        assert origins == {origin_of(stack.url)} | direct
+
+
+def origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+UNTIL_SILENT = """async () => {
+  for (let before = await probes.energy(); ; ) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const after = await probes.energy();
+    if (after - before < 1e-6) return document.querySelectorAll('#captions li').length;
+    before = after;
+  }
+}"""
+
+
+async def test_speaking_cuts_the_answer_off(
+    stack: Any, emulator: Emulator, hearing: Hearing
+) -> None:
+    async with hearing("story-then-stop.wav") as browser:
+        page = await probed_page(browser)
+        await page.goto(stack.url)
+        await page.get_by_role("button", name="Start").click()
+        story = page.locator("#captions li[data-who=assistant]").first
+        await expect(story.locator(".words")).to_contain_text("Once upon")
+        assert await story.get_attribute("data-interrupted") is None
+        await expect(story).to_have_attribute("data-interrupted", "")
+        lines = await asyncio.wait_for(page.evaluate(UNTIL_SILENT), 5)
+        assert lines < 4, "the sound stopped only with the next answer"
+
+        second = page.locator("#captions li[data-who=assistant]").nth(1)
+        await expect(second.locator(".words")).to_contain_text("stop")
+        assert await second.get_attribute("data-interrupted") is None
+        assert "listened to." not in await story.inner_text(), "the whole story was told"
+        events = (await emulator.state())["calls"][0]["events"]
+        assert events["output_audio_buffer.cleared"] == 1
+        assert events["conversation.item.truncated"] == 1
+        await page.get_by_role("button", name="Stop").click()
+        await emulator.live_calls(0)
+
+
+async def test_stop_while_the_call_is_being_made(
+    stack: Any, emulator: Emulator, hearing: Hearing
+) -> None:
+    stopped = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        await stopped.wait()
+        await route.fulfill(response=answer)
+
+    async with hearing("silence") as browser:
+        page = await probed_page(browser)
+        await page.route("**/api/connect", hold)
+        await page.goto(stack.url)
+        await page.get_by_role("button", name="Start").click()
+        await emulator.live_calls(1)
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#microphone")).to_have_attribute("data-state", "off")
+        assert await page.evaluate(MIC_TRACKS) == ["ended"]
+        stopped.set()
+        await emulator.live_calls(0)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+
+
+async def test_the_keyboard_alone_and_mute(
+    stack: Any, emulator: Emulator, hearing: Hearing
+) -> None:
+    async with hearing("silence") as browser:
+        page = await probed_page(browser)
+        await page.goto(stack.url)
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("button", name="Start")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name="Stop")).to_be_focused()
+        await expect(page.locator("#connection")).to_have_text("Connected")
+
+        await page.keyboard.press("Shift+Tab")
+        mute = page.get_by_role("button", name="Mute")
+        await expect(mute).to_be_focused()
+        await page.keyboard.press("Space")
+        await expect(mute).to_have_attribute("aria-pressed", "true")
+        assert await page.evaluate("probes.tracks[0].enabled") is False
+        await expect(page.locator("#microphone")).to_have_attribute("data-state", "muted")
+        await page.keyboard.press("Space")
+        assert await page.evaluate("probes.tracks[0].enabled") is True
+
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name="Start")).to_be_focused()
+        await emulator.live_calls(0)
+
+
+async def test_the_other_side_hangs_up(stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+    async with hearing("silence") as browser:
+        page = await probed_page(browser)
+        await page.goto(stack.url)
+        await page.get_by_role("button", name="Start").click()
+        await expect(page.locator("#connection")).to_have_text("Connected")
+        await emulator.reset()
+        await expect(page.locator("#advice")).to_contain_text("The other side ended the call")
+        assert await page.evaluate(MIC_TRACKS) == ["ended"]
+
+
+async def test_leaving_the_page_ends_the_call(
+    stack: Any, emulator: Emulator, hearing: Hearing
+) -> None:
+    async with hearing("silence") as browser:
+        page = await probed_page(browser)
+        await page.goto(stack.url)
+        await page.get_by_role("button", name="Start").click()
+        await expect(page.locator("#connection")).to_have_text("Connected")
+        await page.goto("about:blank")
+        await emulator.live_calls(0)
+        await emulator.hang_ups(1)

@@ -1,0 +1,72 @@
+"""The static files: nothing from elsewhere, nothing inline, and every route behind its role."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SITE = Path(__file__).resolve().parents[2] / "frontend"
+CONFIG: dict[str, Any] = json.loads((SITE / "staticwebapp.config.json").read_text())
+
+
+def policy() -> dict[str, list[str]]:
+    header = CONFIG["globalHeaders"]["Content-Security-Policy"]
+    return {name: sources for name, *sources in (part.split() for part in header.split(";"))}
+
+
+def test_the_policy_lets_in_nothing_inline_or_foreign() -> None:
+    rules = policy()
+    assert rules["default-src"] == ["'self'"]
+    assert not rules.keys() & {"script-src", "style-src"}, "they would widen default-src"
+    assert not re.search("unsafe|\\*(?!\\.openai\\.azure\\.com)", json.dumps(rules))
+    assert rules["frame-ancestors"] == ["'none'"]
+
+
+def test_the_page_keeps_to_the_policy() -> None:
+    html = (SITE / "index.html").read_text()
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", html)
+
+
+@pytest.mark.parametrize(
+    "file", sorted(path.name for path in SITE.iterdir() if path.suffix in {".html", ".js", ".css"})
+)
+def test_no_file_names_another_host(file: str) -> None:
+    assert not re.search(r"https?://|@import|url\(", (SITE / file).read_text())
+
+
+def rule_for(path: str) -> dict[str, Any]:
+    """The first match wins; a wildcard stands at the end."""
+    for rule in CONFIG["routes"]:
+        route = rule["route"]
+        if route == path or (route.endswith("*") and path.startswith(route[:-1])):
+            found: dict[str, Any] = rule
+            return found
+    raise AssertionError(f"no rule for {path}")
+
+
+@pytest.mark.parametrize("path", ["token", "connect", "session"])
+def test_a_call_needs_somebody_signed_in_by_either_name(path: str) -> None:
+    assert rule_for(f"/api/{path}")["allowedRoles"] == ["authenticated"]
+    assert rule_for(f"/{path}") == {
+        "route": f"/{path}",
+        "rewrite": f"/api/{path}",
+        "allowedRoles": ["authenticated"],
+    }
+
+
+@pytest.mark.parametrize("path", ["/api/calls/x/hangup", "/api/calls", "/api/usage", "/api/new"])
+def test_every_other_route_does_too(path: str) -> None:
+    assert rule_for(path)["allowedRoles"] == ["authenticated"]
+
+
+def test_health_needs_nobody() -> None:
+    assert rule_for("/api/health")["allowedRoles"] == ["anonymous"]
+
+
+def test_a_fetch_is_never_sent_to_a_login_page() -> None:
+    assert "responseOverrides" not in CONFIG
+    assert "/api/*" in CONFIG["navigationFallback"]["exclude"]

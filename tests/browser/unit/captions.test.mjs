@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Captions } from '../../../frontend/captions.js';
+
+const added = (id, role, previous, content = []) => ({
+  type: 'conversation.item.added',
+  previous_item_id: previous,
+  item: { id, type: 'message', role, content, status: role === 'user' ? 'completed' : 'in_progress' },
+});
+const heard = (id, transcript) => ({
+  type: 'conversation.item.input_audio_transcription.completed',
+  item_id: id,
+  content_index: 0,
+  transcript,
+});
+const delta = (id, text, response = 'r') => ({
+  type: 'response.output_audio_transcript.delta',
+  response_id: response,
+  item_id: id,
+  content_index: 0,
+  delta: text,
+});
+const done = (id, transcript, response = 'r') => ({
+  type: 'response.output_audio_transcript.done',
+  response_id: response,
+  item_id: id,
+  content_index: 0,
+  transcript,
+});
+const playing = (response) => ({ type: 'output_audio_buffer.started', response_id: response });
+const played = (response) => ({ type: 'output_audio_buffer.stopped', response_id: response });
+const spoke = { type: 'input_audio_buffer.speech_started', item_id: 'next', audio_start_ms: 1 };
+
+function transcript(...events) {
+  const captions = new Captions();
+  for (const event of events) captions.apply(event);
+  return captions.lines;
+}
+const texts = (lines) => lines.map(({ who, text }) => `${who}: ${text}`);
+
+test('words recognised late stand before the answer to them', () => {
+  const lines = transcript(
+    added('u1', 'user', null, [{ type: 'input_audio', transcript: null }]),
+    added('a1', 'assistant', 'u1'),
+    delta('a1', 'Hello '),
+    delta('a1', 'there.'),
+    done('a1', 'Hello there.'),
+    heard('u1', 'Good morning.'),
+  );
+  assert.deepEqual(texts(lines), ['user: Good morning.', 'assistant: Hello there.']);
+  assert.ok(lines.every((line) => line.final && !line.interrupted));
+});
+
+test('items take their place from their predecessor, not from their arrival', () => {
+  const lines = transcript(
+    added('u1', 'user', null),
+    added('a2', 'assistant', 'u2'),
+    added('u2', 'user', 'u1'),
+    added('a1', 'assistant', 'u1'),
+    heard('u2', 'second'),
+    heard('u1', 'first'),
+  );
+  assert.deepEqual(
+    lines.map(({ id }) => id),
+    ['u1', 'a1', 'u2', 'a2'],
+  );
+});
+
+test('words that come before their item move to its place', () => {
+  const lines = transcript(
+    added('u1', 'user', null),
+    delta('a1', 'Answer'),
+    heard('u2', 'Next question'),
+    added('a1', 'assistant', 'u1'),
+    added('u2', 'user', 'a1'),
+  );
+  assert.deepEqual(
+    lines.map(({ id }) => id),
+    ['u1', 'a1', 'u2'],
+  );
+});
+
+test('tool calls hold a place and show nothing', () => {
+  const call = {
+    type: 'conversation.item.added',
+    previous_item_id: 'u1',
+    item: { id: 'f1', type: 'function_call' },
+  };
+  const lines = transcript(
+    added('u1', 'user', null),
+    call,
+    added('a1', 'assistant', 'f1'),
+    added('u2', 'user', 'a1'),
+  );
+  assert.deepEqual(
+    lines.map(({ id }) => id),
+    ['u1', 'a1', 'u2'],
+  );
+});
+
+test('written words are there at once', () => {
+  const [line] = transcript(added('u1', 'user', null, [{ type: 'input_text', text: 'Hi' }]));
+  assert.deepEqual(line, { id: 'u1', who: 'user', text: 'Hi', final: true, interrupted: false });
+});
+
+test('speech while the answer is played interrupts it, though all its words have come', () => {
+  const lines = transcript(added('a1', 'assistant', null), done('a1', 'Long.', 'r1'), playing('r1'), spoke);
+  assert.equal(lines[0].interrupted, true);
+});
+
+test('speech while the answer is still coming interrupts it', () => {
+  const lines = transcript(added('a1', 'assistant', null), delta('a1', 'Lo', 'r1'), spoke);
+  assert.equal(lines[0].interrupted, true);
+});
+
+test('speech after the answer was played interrupts nothing', () => {
+  const lines = transcript(
+    added('a1', 'assistant', null),
+    done('a1', 'One.', 'r1'),
+    playing('r1'),
+    played('r1'),
+    spoke,
+  );
+  assert.equal(lines[0].interrupted, false);
+});
+
+test('only the answer that is played is interrupted', () => {
+  const lines = transcript(
+    added('a1', 'assistant', null),
+    done('a1', 'One.', 'r1'),
+    playing('r1'),
+    played('r1'),
+    added('a2', 'assistant', 'a1'),
+    done('a2', 'Two.', 'r2'),
+    playing('r2'),
+    spoke,
+  );
+  assert.deepEqual(
+    lines.map((line) => line.interrupted),
+    [false, true],
+  );
+});
+
+test('an unfiltered channel says it itself', () => {
+  const cut = [added('a1', 'assistant', null), done('a1', 'One.', 'r1')];
+  for (const event of [
+    { type: 'conversation.item.truncated', item_id: 'a1', audio_end_ms: 10 },
+    { type: 'response.done', response: { id: 'r1', status: 'cancelled' } },
+    { type: 'output_audio_buffer.cleared', response_id: 'r1' },
+  ]) {
+    assert.equal(transcript(...cut, event)[0].interrupted, true, event.type);
+  }
+  assert.equal(
+    transcript(...cut, { type: 'response.done', response: { id: 'r1', status: 'completed' } })[0].interrupted,
+    false,
+  );
+});
+
+test('a failed recognition leaves no line waiting', () => {
+  const failed = { type: 'conversation.item.input_audio_transcription.failed', item_id: 'u1', error: {} };
+  const [line] = transcript(added('u1', 'user', null), failed);
+  assert.deepEqual([line.text, line.final], ['', true]);
+});
+
+test('a deleted item is gone', () => {
+  assert.deepEqual(
+    transcript(added('u1', 'user', null), { type: 'conversation.item.deleted', item_id: 'u1' }),
+    [],
+  );
+});
+
+test('apply says whether the page has to draw', () => {
+  const captions = new Captions();
+  assert.equal(captions.apply(added('u1', 'user', null)), true);
+  assert.equal(captions.apply({ type: 'rate_limits.updated' }), false);
+  assert.equal(captions.apply(playing('r1')), false);
+  captions.apply(delta('a1', 'Lo'));
+  assert.equal(captions.apply(spoke), true);
+  assert.equal(captions.apply(spoke), false);
+});

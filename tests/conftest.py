@@ -1,0 +1,42 @@
+"""What all tests share: a reader of all they print."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.secrets_reader import found_in
+
+PRINTED = pytest.StashKey[list[tuple[str, str]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[PRINTED] = []
+    config.pluginmanager.register(Reader(config.stash[PRINTED]), "reads-what-was-printed")
+
+
+class Reader:
+    """Keeps what each test, and the programs it started, said; at the end it is read for secrets.
+
+    Where tests run in several processes this is the one that hears of all of them.
+    """
+
+    def __init__(self, printed: list[tuple[str, str]]) -> None:
+        self.printed = printed
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.printed += [(report.nodeid, text) for _, text in report.sections]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workerinput"):
+            return
+        found = found_in(self.printed)
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(
+                f"read what {len({test for test, _ in self.printed})} tests printed and logged: "
+                + ("; ".join(found) if found else "nothing secret in it")
+            )
+        if found:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,35 @@
+"""The function app on the local host, in this process, against a scripted model's endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from local.host import open_app
+from shared import broker
+from tests.contract.broker.running import ROOT, app_settings, scripted_endpoint
+from tests.unit.upstream import Upstream
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Upstream]:
+    with scripted_endpoint() as script:
+        yield script
+
+
+@pytest.fixture
+def settings(endpoint: Upstream) -> dict[str, str]:
+    """The app settings; a test may change them before its first request."""
+    return app_settings(endpoint)
+
+
+@pytest.fixture
+async def app(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[TestClient]:
+    monkeypatch.setattr(broker, "OPENING", broker.Opening(settings))
+    server = TestServer(open_app(ROOT).make_app())
+    async with TestClient(server) as client:
+        yield client

@@ -1,0 +1,210 @@
+"""Who gets in: nothing is sent upstream for those who do not, and they are told why."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient
+
+from tests.contract.broker.test_routes import SDP, refused
+from tests.unit.test_offers import GOOD
+from tests.unit.upstream import Said, Upstream, refusal
+
+ROUTES = ["/api/connect", "/api/session", "/api/token"]
+
+
+def principal(**changes: Any) -> dict[str, str]:
+    content = {
+        "identityProvider": "aad",
+        "userId": "4f0c1ad2c3a94f0b8f9e0b6d6d3c9a51",
+        "userDetails": "somebody@example.com",
+        "userRoles": ["anonymous", "authenticated"],
+        **changes,
+    }
+    return {"x-ms-client-principal": base64.b64encode(json.dumps(content).encode()).decode()}
+
+
+ADMIN = principal(userRoles=["anonymous", "authenticated", "admin"])
+
+
+@pytest.fixture
+def settings(settings: dict[str, str]) -> dict[str, str]:
+    """In Azure, linked to a Static Web App."""
+    return {
+        **settings,
+        "CALLER_AUTH": "static-web-apps",
+        "WEBSITE_HOSTNAME": "app.azurewebsites.net",
+        "WEBSITE_AUTH_ENABLED": "True",
+    }
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_a_signed_in_user_gets_in(app: TestClient, endpoint: Upstream, route: str) -> None:
+    response = await app.post(route, data=GOOD, headers={**SDP, **principal()})
+    assert response.status in (200, 201)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({}, 401, "sign_in_required"),
+        (principal(userRoles=["anonymous"]), 401, "invalid_credentials"),
+        (principal(userId=""), 401, "invalid_credentials"),
+        (principal(claims=[], extra=1), 401, "invalid_credentials"),
+        ({"x-ms-client-principal": "not base64!"}, 401, "invalid_credentials"),
+        ({"x-ms-client-principal": "e30="}, 401, "invalid_credentials"),
+        ({**principal(), "Sec-Fetch-Site": "cross-site"}, 403, "origin_not_allowed"),
+        ({**principal(), "Origin": "https://evil.example"}, 403, "origin_not_allowed"),
+        ({"Authorization": "Bearer ey.ey.sig"}, 401, "sign_in_required"),
+    ],
+)
+async def test_everybody_else_is_refused_and_nothing_goes_upstream(
+    app: TestClient,
+    endpoint: Upstream,
+    route: str,
+    headers: dict[str, str],
+    status: int,
+    code: str,
+) -> None:
+    response = await app.post(route, data=GOOD, headers={**SDP, **headers})
+    await refused(response, status, code)
+    assert endpoint.asked == []
+
+
+async def test_a_principal_that_the_platform_does_not_vouch_for_is_not_believed(
+    settings: dict[str, str], app: TestClient, endpoint: Upstream
+) -> None:
+    settings["WEBSITE_AUTH_ENABLED"] = "False"
+    response = await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
+    problem = await refused(response, 401, "sign_in_required")
+    assert "not known to be linked" in problem["detail"]
+    assert endpoint.asked == []
+
+
+async def test_a_listed_origin_may_call_and_read_and_no_other(
+    settings: dict[str, str], app: TestClient
+) -> None:
+    settings["ALLOWED_ORIGINS"] = "https://pages.example.com"
+    listed = {"Origin": "https://pages.example.com", "Sec-Fetch-Site": "cross-site"}
+    ask = {"Access-Control-Request-Method": "POST"}
+    preflight = await app.options("/api/connect", headers={**listed, **ask})
+    assert preflight.status == 204
+    assert preflight.headers["Access-Control-Allow-Origin"] == "https://pages.example.com"
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    for headers, status in (({**SDP, **principal()}, 201), (SDP, 401)):
+        answer = await app.post("/api/connect", data=GOOD, headers={**headers, **listed})
+        assert answer.status == status
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://pages.example.com"
+        assert "Location" in answer.headers["Access-Control-Expose-Headers"]
+        assert "*" not in answer.headers["Access-Control-Allow-Origin"]
+    other = {**ask, "Origin": "https://evil.example"}
+    refused_one = await app.options("/api/connect", headers=other)
+    await refused(refused_one, 403, "origin_not_allowed")
+    assert "Access-Control-Allow-Origin" not in refused_one.headers
+
+
+async def test_a_stolen_handle_is_of_no_use_to_another(app: TestClient, endpoint: Upstream) -> None:
+    started = await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
+    place = started.headers["Location"]
+    asked = len(endpoint.asked)
+    for method, path in (("GET", place), ("POST", place + "/hangup")):
+        response = await app.request(method, path, headers=principal(userId="a-thief"))
+        await refused(response, 404, "call_not_found")
+    assert len(endpoint.asked) == asked
+
+
+async def test_the_user_id_is_in_no_log_and_goes_nowhere(
+    app: TestClient, endpoint: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        started = await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
+    everything = caplog.text + str(started.headers) + str(endpoint.asked)
+    assert "4f0c1ad2c3a94f0b8f9e0b6d6d3c9a51" not in everything
+    assert "somebody@example.com" not in everything
+
+
+@pytest.mark.parametrize("route", ["/api/health/deep", "/api/health?deep=1"])
+async def test_deep_health_is_for_admins_and_names_what_fails(
+    app: TestClient, endpoint: Upstream, route: str
+) -> None:
+    await refused(await app.get(route), 401, "sign_in_required")
+    plain = await app.get(route, headers=principal())
+    await refused(plain, 403, "role_required")
+    assert endpoint.asked == []
+
+    well = await app.get(route, headers=ADMIN)
+    content = await well.json()
+    assert (well.status, content["status"]) == (200, "ok")
+    assert [check["name"] for check in content["checks"]] == [
+        "secret",
+        "credential",
+        "storage",
+        "model",
+    ]
+    assert endpoint.asked[-1].json()["expires_after"]["seconds"] == 10
+    assert "ek_test_one" not in str(content)
+
+    endpoint.on("/openai/v1/realtime/client_secrets", refusal(404, "DeploymentNotFound"))
+    failing = await app.get(route, headers=ADMIN)
+    content = await failing.json()
+    assert (failing.status, content["status"]) == (503, "failing")
+    (model,) = [check for check in content["checks"] if check["status"] == "failing"]
+    assert (model["name"], model["code"]) == ("model", "deployment_not_found")
+    assert "REALTIME_MODEL" in model["hint"]
+
+
+async def test_an_admin_ends_any_call_by_its_id_and_nobody_else_does(
+    app: TestClient, endpoint: Upstream
+) -> None:
+    hangup = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
+    endpoint.on(hangup, Said(200))
+    await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
+    listed = await (await app.get("/api/calls?limit=1", headers=ADMIN)).json()
+    (call,) = listed["calls"]
+    assert call["status"] == "live"
+    assert "rtc_" not in str(listed)
+    place = f"/api/calls/{call['id']}/hangup"
+    await refused(await app.post(place, headers=principal()), 403, "role_required")
+    assert endpoint.count(hangup) == 0
+    assert (await app.post(place, headers=ADMIN)).status == 204
+    assert endpoint.count(hangup) == 1
+    listed = await (await app.get("/api/calls?limit=1", headers=ADMIN)).json()
+    assert (listed["calls"][0]["status"], listed["calls"][0]["ended_by"]) == ("ended", "admin")
+
+
+@pytest.mark.parametrize(
+    "route", ["/api/calls", "/api/usage", "/api/calls/20260101-00000001-0123456789ab/transcript"]
+)
+async def test_what_calls_were_and_cost_is_for_admins(app: TestClient, route: str) -> None:
+    await refused(await app.get(route), 401, "sign_in_required")
+    await refused(await app.get(route, headers=principal()), 403, "role_required")
+
+
+async def test_the_list_of_calls_is_paged_and_usage_adds_up(
+    app: TestClient, endpoint: Upstream
+) -> None:
+    for number in range(3):
+        one = principal(userId=f"user-{number}")
+        await app.post("/api/connect", data=GOOD, headers={**SDP, **one})
+    seen: list[str] = []
+    before = ""
+    for _ in range(3):
+        page = await app.get(f"/api/calls?limit=1&before={before}", headers=ADMIN)
+        content = await page.json()
+        seen += [call["id"] for call in content["calls"]]
+        before = content["next"]
+    assert len(set(seen)) == 3
+    assert sorted(seen) == seen, "ids sort newest first"
+    usage = await (await app.get("/api/usage?by=day", headers=ADMIN)).json()
+    assert usage["usage"][0]["calls"] >= 3
+    csv = await app.get("/api/usage?by=day,model&format=csv", headers=ADMIN)
+    assert csv.content_type == "text/csv"
+    assert (await csv.text()).splitlines()[0].startswith("day,model,calls,observed_calls,seconds")
+    for wrong in ("?by=hour", "?from=yesterday", "?from=2026-02-01&to=2026-01-01"):
+        response = await app.get("/api/usage" + wrong, headers=ADMIN)
+        await refused(response, 400, "invalid_query")

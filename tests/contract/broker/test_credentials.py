@@ -1,0 +1,140 @@
+"""The broker proves who it is with the real azure-identity and azure-keyvault-secrets, against a
+managed-identity endpoint and a vault over TLS that can be taken away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from local.identity import make_app
+from local.vault import Vault as StandIn
+from shared.credentials import (
+    EntraCredential,
+    KeyCredential,
+    Vault,
+    identity,
+    vault_fetcher,
+)
+from shared.problems import Problem
+
+START = datetime.now(UTC)
+TTL = timedelta(minutes=5)
+SCOPE = "https://ai.azure.com/.default"
+HEADER = "a-header-of-the-platform"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+async def platform(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Mapping[str, str]]:
+    """The environment that Functions gives an app with a managed identity."""
+    async with TestServer(make_app(HEADER)) as server:
+        env = {
+            "IDENTITY_ENDPOINT": str(server.make_url("/msi/token")),
+            "IDENTITY_HEADER": HEADER,
+        }
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        yield env
+
+
+@pytest.fixture
+async def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
+    async with StandIn(tmp_path / "ca.pem") as running:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        yield running
+
+
+async def test_the_managed_identity_gives_a_bearer_and_keeps_it(
+    platform: Mapping[str, str],
+) -> None:
+    clock = Clock()
+    proof = EntraCredential(cache(lambda: identity(platform)), SCOPE, clock)
+    first = await asyncio.to_thread(proof.headers)
+    assert first["Authorization"].startswith("Bearer ey")
+    assert await asyncio.to_thread(proof.headers) == first
+
+
+async def test_no_identity_is_a_problem_without_the_sdks_words(
+    platform: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDENTITY_HEADER", "another")
+    proof = EntraCredential(lambda: identity(platform), SCOPE, Clock())
+    with pytest.raises(Problem) as problem:
+        await asyncio.to_thread(proof.headers)
+    assert problem.value.code == "credential_unavailable"
+    assert problem.value.__cause__ is None
+
+
+async def test_a_key_in_the_vault_is_read_once_per_ttl_and_outlives_the_vault(
+    platform: Mapping[str, str], stand_in: StandIn
+) -> None:
+    clock = Clock()
+    stand_in.secrets.set("model-key", "one")
+    fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
+    vault = Vault(fetch, TTL, clock)
+    key = KeyCredential(lambda: vault.secret("model-key"), "azure")
+
+    async def header() -> str:
+        return (await asyncio.to_thread(key.headers))["api-key"]
+
+    assert [await header() for _ in range(3)] == ["one"] * 3
+    assert stand_in.secrets.reads == 1
+
+    stand_in.secrets.set("model-key", "two")
+    clock.now += TTL
+    assert await header() == "two"
+
+    await stand_in.leave()
+    clock.now += 10 * TTL
+    assert await header() == "two", "the last good value is kept"
+    await stand_in.come_back()
+    stand_in.secrets.set("model-key", "three")
+    assert await header() == "three"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "vault_secret_unavailable"), (503, "vault_unavailable")]
+)
+async def test_what_the_vault_refuses_is_told_apart(
+    platform: Mapping[str, str], stand_in: StandIn, status: int, code: str
+) -> None:
+    stand_in.secrets.status = status
+    fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
+    with pytest.raises(Problem) as problem:
+        await asyncio.to_thread(fetch, "model-key")
+    assert problem.value.code == code
+
+
+async def test_a_secret_that_is_not_there_and_a_vault_that_never_was(
+    platform: Mapping[str, str], stand_in: StandIn
+) -> None:
+    fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
+    with pytest.raises(Problem, match="vault_secret_unavailable"):
+        await asyncio.to_thread(fetch, "nothing-here")
+    await stand_in.leave()
+    with pytest.raises(Problem, match="vault_unavailable"):
+        await asyncio.to_thread(fetch, "nothing-here")
+
+
+async def test_many_who_wait_read_the_vault_once(
+    platform: Mapping[str, str], stand_in: StandIn
+) -> None:
+    stand_in.secrets.set("model-key", "one")
+    fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
+    vault = Vault(fetch, TTL, Clock())
+    found = await asyncio.gather(*(asyncio.to_thread(vault.secret, "model-key") for _ in range(20)))
+    assert set(found) == {"one"}
+    assert stand_in.secrets.reads == 1

@@ -1,0 +1,34 @@
+"""Crowds at the door of two hosts that share one storage account: limits are exact."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.azurite import shared_azurite
+from tests.contract.broker.hosts import hosts, statuses
+from tests.unit.upstream import Said, Upstream
+
+HANGUP = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
+CALLS = "/openai/v1/realtime/calls"
+
+
+@pytest.mark.parametrize(
+    ("limit", "one_caller"),
+    [("LIMIT_LIVE_CALLS", True), ("LIMIT_LIVE_CALLS_TOTAL", False)],
+)
+async def test_exactly_so_many_get_in_each_time(
+    endpoint: Upstream, limit: str, one_caller: bool
+) -> None:
+    endpoint.on(HANGUP, Said(200))
+    settings = {limit: "20", "AzureWebJobsStorage": shared_azurite().connection}
+    async with hosts(2, endpoint.url, settings) as two:
+        for turn in range(2):
+            started = endpoint.count(CALLS)
+            users = [f"{limit}-{0 if one_caller else number}" for number in range(200)]
+            answers = await two.connect_all(users)
+            found = statuses(answers)
+            assert found[201] == 20, (turn, found)
+            assert set(found) <= {201, 429, 503}, found
+            assert endpoint.count(CALLS) - started == 20, "the others are not sent upstream"
+            inside = [(a, u) for a, u in zip(answers, users, strict=True) if a.status == 201]
+            assert {await two.hang_up(answer, user) for answer, user in inside} == {204}

@@ -1,0 +1,78 @@
+"""The OpenAPI document is true: every route is in it, and every answer to generated requests, good
+and bad, is one that it promises."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from shared.openapi import document
+from tests.contract.broker.running import Running, running_app
+from tests.unit.test_offers import GOOD
+
+ROOT = Path(__file__).parent.parent.parent.parent
+CHECKS = (
+    schemathesis.checks.not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+)
+
+# Requests per operation; TEST_EXAMPLES=1000 makes over ten thousand in all.
+EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "40"))
+
+schemathesis.serializer.alias(["application/sdp"], "text/plain")
+schema = schemathesis.openapi.from_dict(document())
+
+
+@pytest.fixture(scope="module")
+def app() -> Running:
+    with running_app() as running:
+        yield running
+
+
+def test_every_route_is_in_the_document_and_no_other() -> None:
+    routes = set(
+        re.findall(r'@app\.route\(route="([^"]+)"', (ROOT / "function_app.py").read_text())
+    )
+    assert {path.removeprefix("/") for path in document()["paths"]} == routes
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_generated_requests_get_answers_that_the_document_promises(
+    case: schemathesis.Case, app: Running
+) -> None:
+    response = case.call(base_url=app.url + "/api", session=app.session)
+    assert response.status_code != 500
+    case.validate_response(response, checks=CHECKS)
+
+
+@settings(max_examples=4 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    body=st.binary(max_size=300)
+    | st.binary(max_size=40).map(lambda noise: GOOD[: len(GOOD) // 2] + noise + GOOD[-50:]),
+    kind=st.sampled_from(
+        ["application/sdp", "text/plain", "multipart/form-data; boundary=x", "", 'a/b; c="']
+    ),
+)
+def test_rubbish_never_makes_a_500(app: Running, body: bytes, kind: str) -> None:
+    response = app.session.post(app.url + "/api/connect", data=body, headers={"Content-Type": kind})
+    assert response.status_code in (201, 400, 413, 415)

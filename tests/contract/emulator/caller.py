@@ -1,0 +1,179 @@
+"""A caller without a browser: an aiortc peer with a microphone, a data channel and ears.
+
+    caller = Caller(speech)                  # 16-bit mono PCM to say, or None for silence
+    offer = await caller.offer()             # send it anywhere that answers with SDP
+    await caller.accept(answer)              # connects
+    event = await caller.expect("response.done")
+    caller.say(pcm, rate=48_000)             # speak into the microphone, now
+    caller.send({"type": "response.create"})
+    caller.energy                            # of the audio received: > 0 once something was heard
+    await caller.close()
+
+`expect` looks at events in the order they came and never at one twice, so a test reads like the
+conversation; `events` has them all.
+"""
+
+import asyncio
+import json
+import wave
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from aiortc import (
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av import AudioFrame
+
+from local.emulator.loopback import confine_media
+
+RATE = 48_000
+FRAME = RATE // 50
+
+
+def wav(path: Path) -> tuple[bytes, int]:
+    """The samples and the rate of a mono 16-bit WAV file."""
+    with wave.open(str(path), "rb") as file:
+        assert file.getnchannels() == 1
+        assert file.getsampwidth() == 2
+        return file.readframes(file.getnframes()), file.getframerate()
+
+
+class Microphone(MediaStreamTrack):
+    """Sends what it is given in real time, and a whisper of noise otherwise."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending = bytearray()
+        self.frames = 0
+        self.started: float | None = None
+        self.spoken = asyncio.Event()
+        self.noise = bytes([3, 0, 253, 255] * (FRAME // 2))
+
+    def say(self, pcm: bytes, rate: int) -> None:
+        assert RATE % rate == 0, "a rate that divides 48000"
+        repeat = RATE // rate
+        if repeat > 1:
+            pcm = b"".join(pcm[i : i + 2] * repeat for i in range(0, len(pcm), 2))
+        self.spoken.clear()
+        self.pending += pcm
+
+    async def recv(self) -> AudioFrame:
+        loop = asyncio.get_running_loop()
+        if self.started is None:
+            self.started = loop.time()
+        await asyncio.sleep(max(0.0, self.started + self.frames * 0.02 - loop.time()))
+        size = 2 * FRAME
+        pcm = bytes(self.pending[:size])
+        del self.pending[:size]
+        if not self.pending:
+            self.spoken.set()
+        frame = AudioFrame(format="s16", layout="mono", samples=FRAME)
+        frame.planes[0].update((pcm + self.noise)[:size])
+        frame.sample_rate = RATE
+        frame.time_base = Fraction(1, RATE)
+        frame.pts = self.frames * FRAME
+        self.frames += 1
+        return frame
+
+
+class Caller:
+    """One caller and everything that it was sent."""
+
+    def __init__(self, speech: bytes | None = None, rate: int = RATE) -> None:
+        confine_media()
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.microphone = Microphone()
+        if speech:
+            self.microphone.say(speech, rate)
+        self.connection.addTrack(self.microphone)
+        self.channel = self.connection.createDataChannel("oai-events")
+        self.channel.on("message", self.received)
+        self.channel.on("open", self.opened)
+        self.channel.on("close", self.lost)
+        self.connection.on("track", self.heard)
+        self.open = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.news = asyncio.Event()
+        self.events: list[dict[str, Any]] = []
+        self.read = 0
+        self.energy = 0.0
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def offer(self) -> str:
+        """An offer with a microphone and a data channel."""
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        return self.connection.localDescription.sdp
+
+    async def accept(self, answer: str, timeout: float = 10) -> None:
+        """Takes the answer; returns when the data channel is open."""
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        async with asyncio.timeout(timeout):
+            await self.open.wait()
+
+    def send(self, event: dict[str, Any]) -> None:
+        """A client event over the data channel."""
+        self.channel.send(json.dumps(event))
+
+    def say(self, pcm: bytes, rate: int = RATE) -> None:
+        """Speaks; `microphone.spoken` is set when all of it was sent."""
+        self.microphone.say(pcm, rate)
+
+    async def expect(self, *kinds: str, timeout: float = 15) -> dict[str, Any]:
+        """The next event of one of these types, skipping others."""
+        async with asyncio.timeout(timeout):
+            while True:
+                while self.read < len(self.events):
+                    event = self.events[self.read]
+                    self.read += 1
+                    if event["type"] in kinds:
+                        return event
+                self.news.clear()
+                await self.news.wait()
+
+    def types(self) -> list[str]:
+        """The types of all events so far."""
+        return [event["type"] for event in self.events]
+
+    async def close(self) -> None:
+        """Hangs up."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.microphone.stop()
+        await self.connection.close()
+
+    async def __aenter__(self) -> "Caller":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def received(self, message: str | bytes) -> None:
+        self.events.append(json.loads(message))
+        self.news.set()
+
+    def opened(self) -> None:
+        self.open.set()
+
+    def lost(self) -> None:
+        self.closed.set()
+
+    def heard(self, track: MediaStreamTrack) -> None:
+        task = asyncio.ensure_future(self.listen(track))
+        self.tasks.add(task)
+
+    async def listen(self, track: MediaStreamTrack) -> None:
+        while True:
+            try:
+                frame = await track.recv()
+            except MediaStreamError:
+                return
+            assert isinstance(frame, AudioFrame)
+            samples = memoryview(bytes(frame.planes[0])).cast("h")[::50]
+            self.energy += sum((sample / 32768) ** 2 for sample in samples)

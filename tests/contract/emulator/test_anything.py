@@ -1,0 +1,52 @@
+"""Whatever a client sends, it gets an answer of the API's, and the call goes on."""
+
+import contextlib
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local.emulator import fields
+from local.emulator.checks import Invalid
+from local.emulator.commands import COMMANDS
+from tests.contract.emulator.stage import line
+
+NAMES = st.sampled_from(
+    [
+        "type", "item", "session", "response", "item_id", "audio", "content", "role", "input",
+        "output", "tools", "id", "call_id", "text", "audio_end_ms", "turn_detection", "voice",
+    ]
+) | st.text(max_size=3)  # fmt: skip
+WORDS = st.sampled_from(
+    ["realtime", "message", "user", "input_text", "server_vad", "function", "none", "root", "auto"]
+) | st.text(max_size=5)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | WORDS
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(NAMES, JSON, max_size=5)
+
+
+@given(OBJECTS)
+@settings(max_examples=150, deadline=None)
+def test_a_session_is_taken_or_refused(value: dict[str, Any]) -> None:
+    with contextlib.suppress(Invalid):
+        fields.SESSION(value, "session")
+
+
+@given(st.sampled_from(sorted(COMMANDS)), OBJECTS, OBJECTS)
+@settings(max_examples=150, deadline=None)
+async def test_a_client_event_is_obeyed_or_refused(
+    kind: str, event: dict[str, Any], inner: dict[str, Any]
+) -> None:
+    text = {"output_modalities": ["text"]}
+    member = {"session.update": "session", "conversation.item.create": "item"}.get(kind, "response")
+    async with line(config=text) as it:
+        it.call.receive(json.dumps({**event, "type": kind}))
+        it.call.receive(json.dumps({"type": kind, member: inner}))
+        it.tell("input_audio_buffer.clear")
+        await it.expect("input_audio_buffer.cleared")
+        assert it.call.ended is None

@@ -1,0 +1,39 @@
+"""The emulator's page says what there is, and its examples are good."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from local.emulator import script
+from local.emulator.__main__ import arguments
+from local.emulator.calls import Calls
+from local.emulator.records import Records
+from local.emulator.script import Script
+from local.emulator.services import Services
+
+PAGE = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_are_scripts(example: str) -> None:
+    Script(json.loads(example))
+
+
+def test_every_setting_is_explained() -> None:
+    for name in (*Script().base, *script.ROUTES, *script.ACTIONS):
+        assert f"`{name}`" in PAGE, name
+
+
+def test_everything_shown_is_explained() -> None:
+    for name in {**Calls(Services()).shown(), **Records().shown()}:
+        assert f"`{name}`" in PAGE, name
+
+
+def test_every_option_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        arguments(["--help"])
+    for option in set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}:
+        assert f"`{option}" in PAGE, option

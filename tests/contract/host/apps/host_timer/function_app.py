@@ -1,0 +1,8 @@
+import azure.functions as func
+
+app = func.FunctionApp()
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
+def ticking(timer: func.TimerRequest) -> None:
+    return None

@@ -1,0 +1,9 @@
+import azure.functions as func
+
+app = func.FunctionApp()
+
+
+@app.route(route="a")
+@app.queue_output(arg_name="out", queue_name="work", connection="AzureWebJobsStorage")
+def no_out(req: func.HttpRequest, out: str) -> func.HttpResponse:
+    return func.HttpResponse()

@@ -1,0 +1,8 @@
+import azure.functions as func
+
+app = func.FunctionApp()
+
+
+@app.queue_trigger(arg_name="message", queue_name="work", connection="AzureWebJobsStorage")
+def inward(message: func.Out[str]) -> None:
+    return None

@@ -1,0 +1,9 @@
+import azure.functions as func
+
+first = func.FunctionApp()
+second = func.FunctionApp()
+
+
+@first.route(route="a")
+def one(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse()

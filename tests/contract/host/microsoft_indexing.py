@@ -1,0 +1,51 @@
+"""Indexes apps with Microsoft's own runtime package, and says what came of each as JSON.
+
+Run by test_microsoft.py in an environment that has azure-functions-runtime, which needs Python
+3.13. Arguments: the folders of the apps. Prints {folder: null or the error's text}.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+
+class BindingInfo(SimpleNamespace):
+    """Stands in for the protobuf message of that name; its members are its directions."""
+
+    # By name, which is how a binding has its direction here.
+    undefined, out, inout = "undefined", 1, 2
+
+
+def record(**fields: Any) -> SimpleNamespace:
+    return SimpleNamespace(**fields)
+
+
+def main(folders: list[str]) -> None:
+    from azure_functions_runtime import handle_event, start_threadpool_executor
+    from azure_functions_runtime.bindings.meta import load_binding_registry
+
+    handle_event.protos = SimpleNamespace(
+        BindingInfo=BindingInfo, RpcFunctionMetadata=record, RpcRetryOptions=record
+    )
+    load_binding_registry()
+    start_threadpool_executor()
+    outcome: dict[str, str | None] = {}
+    for folder in folders:
+        sys.path.insert(0, folder)
+        sys.modules.pop("function_app", None)
+        importlib.invalidate_caches()
+        try:
+            handle_event.load_function_metadata(folder, "tests")
+            outcome[folder] = None
+        except Exception as error:
+            outcome[folder] = f"{type(error).__name__}: {error}"
+        finally:
+            sys.path.remove(folder)
+    sys.stdout.write("\n" + json.dumps(outcome) + "\n")
+
+
+main(sys.argv[1:])

@@ -1,0 +1,91 @@
+"""Our indexing held against Microsoft's, where a Python 3.13 or newer is at hand.
+
+The first run makes an environment for azure-functions-runtime below .cache/ (or BROKER_PYTHON_DIR).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.host_indexing import index
+from local.host_loading import IndexingError, load
+from tests.contract.host.test_indexing import APPS, WRONG
+from tests.contract.running import ROOT
+
+VERSIONS = ("azure-functions==2.3.0", "azure-functions-runtime==1.3.0")
+CACHE = Path(os.environ.get("BROKER_PYTHON_DIR", ROOT / ".cache" / "python"))
+SCRIPT = Path(__file__).with_name("microsoft_indexing.py")
+# Refused by the host process itself, which has no Python part: not by the worker's indexing.
+BY_THE_HOST = {name for name in WRONG if name.startswith("host_")}
+
+
+def candidates() -> Iterator[str]:
+    for minor in (13, 14, 15):
+        found = shutil.which(f"python3.{minor}")
+        if found:
+            yield found
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for minor in (13, 14, 15):
+        for folder in sorted(pyenv.glob(f"3.{minor}.*")):
+            yield str(folder / "bin" / "python")
+
+
+def newer_python() -> str:
+    """A Python that runs and is 3.13 or newer; a version manager's stand-in may not run."""
+    ask = "import sys; raise SystemExit(sys.version_info < (3, 13))"
+    for path in candidates():
+        if subprocess.run([path, "-c", ask], capture_output=True).returncode == 0:
+            return path
+    pytest.skip("no Python 3.13 or newer here, which azure-functions-runtime needs")
+
+
+@pytest.fixture(scope="module")
+def runtime_python() -> str:
+    place = CACHE / "runtime-1.3.0"
+    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not (place / "installed").exists():
+        subprocess.run([newer_python(), "-m", "venv", "--clear", place], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        requirements = ["-r", str(ROOT / "requirements.txt")]
+        done = subprocess.run([*install, *VERSIONS, *requirements], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"azure-functions-runtime cannot be installed: {done.stderr[-300:]}")
+        (place / "installed").touch()
+    return str(python)
+
+
+def indexed(python: str, folders: list[Path]) -> dict[str, str | None]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [python, SCRIPT, *map(str, folders)], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    return {Path(folder).name: error for folder, error in outcome.items()}
+
+
+def test_microsofts_indexing_refuses_the_same_apps(runtime_python: str) -> None:
+    folders = [path for path in sorted(APPS.iterdir()) if path.is_dir()]
+    theirs = {name for name, error in indexed(runtime_python, folders).items() if error}
+    ours = set()
+    for folder in folders:
+        try:
+            index(load(folder))
+        except IndexingError:
+            ours.add(folder.name)
+    assert ours - BY_THE_HOST == theirs
+
+
+def test_microsofts_indexing_takes_our_app(runtime_python: str) -> None:
+    if not (ROOT / "function_app.py").exists():
+        pytest.skip("there is no function_app.py yet")
+    [(_, error)] = indexed(runtime_python, [ROOT]).items()
+    assert error is None
+    assert index(load(ROOT))

@@ -1,0 +1,238 @@
+"""Queue triggers and queue outputs: delivery, retries, poison queues, batches and renewal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import aiohttp
+from azure.functions.meta import Datum
+
+from local.host_config import QueueOptions
+from local.host_queues import QueueListener
+from shared.storage import Message, Queue
+from shared.storage.memory import MemoryQueue, MemoryStorage, utc_now
+from tests.contract.azurite import shared_azurite
+from tests.contract.host.test_http import host
+from tests.contract.running import running
+
+SOON = timedelta(milliseconds=5)
+FAST = QueueOptions(
+    batch_size=4,
+    new_batch_threshold=2,
+    max_dequeue_count=3,
+    max_polling_interval=SOON,
+    first_polling_interval=SOON,
+)
+LONG = timedelta(minutes=1)
+
+
+class Watched(MemoryQueue):
+    """A queue that says when something was sent to it or taken off it."""
+
+    def __init__(self) -> None:
+        super().__init__(utc_now)
+        self.changed = threading.Event()
+        self.deleted = threading.Event()
+        self.extended: list[timedelta] = []
+
+    def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
+        super().send(body, delay=delay)
+        self.changed.set()
+
+    def delete(self, message: Message) -> None:
+        super().delete(message)
+        self.deleted.set()
+        self.changed.set()
+
+    def extend(self, message: Message, visibility: timedelta) -> Message:
+        self.extended.append(visibility)
+        renewed = super().extend(message, visibility)
+        self.changed.set()
+        return renewed
+
+    async def next(self) -> str:
+        """The body of the next message, waited for and taken off."""
+        while True:
+            self.changed.clear()
+            for message in self.receive(visibility=LONG):
+                super().delete(message)
+                return message.body
+            assert await asyncio.to_thread(self.changed.wait, 5)
+
+    async def next_change(self) -> None:
+        assert await asyncio.to_thread(self.changed.wait, 5)
+        self.changed.clear()
+
+
+class WatchedStorage(MemoryStorage):
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched: dict[str, Watched] = {}
+
+    def queue(self, name: str) -> Watched:
+        return self.watched.setdefault(name, Watched())
+
+
+@asynccontextmanager
+async def listening(storage: WatchedStorage) -> AsyncIterator[aiohttp.ClientSession]:
+    async with (
+        running(host(storage=storage).make_app()) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
+        yield session
+
+
+async def test_from_an_output_through_a_trigger_to_an_output() -> None:
+    storage = WatchedStorage()
+    async with listening(storage) as session:
+        async with session.post("/api/send", data="hello") as got:
+            assert got.status == 202
+        assert json.loads(await storage.queue("done").next()) == ["hello", 1, "work"]
+        async with session.post("/api/send-many", json=["a", "b"]) as got:
+            assert got.status == 202
+        done = {json.loads(await storage.queue("done").next())[0] for _ in "ab"}
+        assert done == {"a", "b"}
+
+
+async def test_a_plain_str_and_a_returned_output_in_a_thread() -> None:
+    storage = WatchedStorage()
+    storage.queue("plain").send("text")
+    async with listening(storage):
+        assert await storage.queue("done").next() == "function text"
+
+
+async def test_a_failed_message_comes_back_and_counts() -> None:
+    storage = WatchedStorage()
+    storage.queue("work").send("once")
+    async with listening(storage):
+        assert json.loads(await storage.queue("done").next()) == ["once", 2, "work"]
+
+
+async def test_a_hopeless_message_goes_to_the_poison_queue() -> None:
+    storage = WatchedStorage()
+    storage.queue("work").send("fail for good")
+    async with listening(storage):
+        assert await storage.queue("work-poison").next() == "fail for good"
+        assert await asyncio.to_thread(storage.queue("work").deleted.wait, 5)
+    assert storage.queue("work").receive(visibility=LONG) == []
+
+
+class Work:
+    """Runs messages until told that they may end."""
+
+    def __init__(self) -> None:
+        self.begun: asyncio.Queue[str] = asyncio.Queue()
+        self.may_end = asyncio.Semaphore(0)
+        self.failing = False
+
+    async def run(self, message: Datum, _: dict[str, Datum]) -> None:
+        await self.begun.put(message.value)
+        await self.may_end.acquire()
+        if self.failing:
+            raise RuntimeError("told to fail")
+
+
+@asynccontextmanager
+async def listener(queue_name: str, work: Work, options: QueueOptions) -> AsyncIterator[Watched]:
+    storage = WatchedStorage()
+    task = asyncio.create_task(
+        QueueListener(storage, queue_name, work.run, options).listen(), name="listener"
+    )
+    yield storage.queue(queue_name)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_batches_and_the_threshold_bound_what_runs_at_once() -> None:
+    work = Work()
+    storage = WatchedStorage()
+    queue = storage.queue("busy")
+    for number in range(10):
+        queue.send(str(number))
+    task = asyncio.create_task(QueueListener(storage, "busy", work.run, FAST).listen())
+    first = {await work.begun.get() for _ in range(FAST.batch_size)}
+    assert len(first) == 4
+    work.may_end.release()
+    queue.changed.clear()
+    await queue.next_change()
+    assert work.begun.empty(), "three still run, and two is the threshold"
+    work.may_end.release()
+    more = {await asyncio.wait_for(work.begun.get(), 5) for _ in range(FAST.batch_size)}
+    assert len(first | more) == 8
+    assert work.begun.empty(), "batch_size and new_batch_threshold together are the most"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_message_stays_hidden_while_its_function_runs() -> None:
+    work = Work()
+    options = replace(FAST, visibility=timedelta(seconds=1))
+    async with listener("long", work, options) as queue:
+        queue.send("x")
+        queue.changed.clear()
+        await work.begun.get()
+        await queue.next_change()  # the renewal, at half time
+        assert queue.extended == [timedelta(seconds=1)]
+        work.may_end.release()
+        await queue.next_change()
+        assert queue.receive(visibility=LONG) == []
+
+
+async def test_a_poison_queue_has_no_poison_queue() -> None:
+    work = Work()
+    work.failing = True
+    options = replace(FAST, max_dequeue_count=1)
+    storage = WatchedStorage()
+    queue = storage.queue("work-poison")
+    queue.send("x")
+    task = asyncio.create_task(QueueListener(storage, "work-poison", work.run, options).listen())
+    work.may_end.release()
+    assert await work.begun.get() == "x"
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert set(storage.watched) == {"work-poison"}
+
+
+async def test_an_ended_host_gives_back_what_it_had_not_done() -> None:
+    work = Work()
+    async with listener("held", work, FAST) as queue:
+        queue.send("x")
+        await work.begun.get()
+        assert queue.receive(visibility=LONG) == [], "hidden while it runs"
+    [message] = queue.receive(visibility=LONG)
+    assert (message.body, message.dequeue_count) == ("x", 2)
+
+
+async def test_over_a_real_storage_protocol() -> None:
+    """Azurite in place of the memory: message encoding, receipts and the poison queue."""
+    from shared.storage.azure import open_storage
+
+    storage = open_storage(shared_azurite().connection)
+    async with (
+        running(host(storage=storage).make_app()) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
+        for body in ("hällo", "fail for good"):
+            async with session.post("/api/send", data=body.encode()) as got:
+                assert got.status == 202
+        [done] = await arrived(storage.queue("done"))
+        assert json.loads(done.body) == ["hällo", 1, "work"]
+        [poison] = await arrived(storage.queue("work-poison"))
+        assert poison.body == "fail for good"
+
+
+async def arrived(queue: Queue) -> list[Message]:
+    """Asks again and again: a storage account tells nobody that a message came."""
+    async with asyncio.timeout(10):
+        while True:
+            messages = await asyncio.to_thread(queue.receive, visibility=LONG)
+            if messages:
+                return messages
+            await asyncio.sleep(0.02)

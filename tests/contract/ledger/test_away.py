@@ -1,0 +1,224 @@
+"""The ledger while storage is away, loses answers or is contended: closed, never open."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from shared.ledger import Standing, Ticket
+from shared.operations import Book
+from shared.problems import Problem
+from shared.storage import Conflict
+from tests.contract.ledger.conftest import Room
+
+
+def refused(work) -> Problem:
+    with pytest.raises(Problem) as problem:
+        work()
+    return problem.value
+
+
+def test_nobody_gets_in_while_storage_is_away_and_it_recovers_by_itself(room: Room):
+    ledger = room.ledger(live_calls=2, tokens_per_day=100)
+    reference = ledger.book("ada").reference
+    room.table.away = True
+    for work in (
+        lambda: ledger.book("ada"),
+        lambda: ledger.spend(reference, 10),
+        lambda: ledger.standing("ada"),
+        lambda: ledger.live_calls(),
+    ):
+        problem = refused(work)
+        assert (problem.code, problem.status) == ("storage_unavailable", 503)
+        assert int(problem.headers["Retry-After"]) > 0
+    room.table.away = False
+    ledger.book("ada")
+    assert ledger.spend(reference, 10).today == 10
+
+
+def test_what_could_not_be_given_back_is_with_the_next_write(room: Room):
+    ledger = room.ledger(live_calls=2, live_calls_total=3)
+    settled, undone = ledger.book("ada"), ledger.book("ada")
+    room.table.away = True
+    ledger.settle(settled.reference)
+    ledger.undo(undone)
+    room.table.away = False
+    assert ledger.standing("ada").live_calls == 2
+    ledger.book("bob")
+    assert ledger.standing("ada").live_calls == 0
+    assert ledger.live_calls() == 1
+
+
+def test_what_is_owed_outlives_a_conflict(room: Room):
+    ledger = room.ledger(live_calls=2)
+    booking = ledger.book("ada")
+    room.table.away = True
+    ledger.settle(booking.reference)
+    room.table.away = False
+
+    def contended_once(writes):
+        del room.table.transact
+        raise Conflict(index=0)
+
+    room.table.transact = contended_once
+    ledger.book("bob")
+    assert ledger.standing("ada").live_calls == 0
+
+
+def test_a_booking_whose_answer_got_lost_is_refused_and_taken_back(room: Room):
+    ledger = room.ledger(live_calls=2, starts_per_minute=3, live_calls_total=5)
+    room.table.lose_answers = True
+    assert refused(lambda: ledger.book("ada")).code == "storage_unavailable"
+    room.table.lose_answers = False
+    assert ledger.standing("ada").live_calls == 1
+    ledger.book("ada")
+    assert ledger.standing("ada") == Standing(1, 1, 0)
+    assert ledger.live_calls() == 1
+
+
+@pytest.mark.parametrize("limits", [{"live_calls": 2}, {"live_calls_total": 2}])
+def test_a_booking_that_was_written_before_the_conflict_counts_once(room: Room, limits: dict):
+    ledger = room.ledger(**limits)
+    transact = room.table.transact
+
+    def written_at_the_first_try_and_found_changed_at_the_second(writes):
+        transact(writes)
+        del room.table.transact
+        raise Conflict(index=0)
+
+    room.table.transact = written_at_the_first_try_and_found_changed_at_the_second
+    ledger.book("ada")
+    assert ledger.standing("ada") == Standing(1, 1, 0)
+    ledger.book("ada")
+    assert refused(lambda: ledger.book("ada")).status == 429
+
+
+def test_a_settling_whose_answer_got_lost_counts_once(room: Room):
+    ledger = room.ledger(live_calls_total=5)
+    first, _ = ledger.book("ada"), ledger.book("bob")
+    room.table.lose_answers = True
+    ledger.settle(first.reference)
+    room.table.lose_answers = False
+    ledger.settle(first.reference)
+    ledger.book("cyd")
+    assert ledger.live_calls() == 2
+
+
+def test_a_crash_leaks_nothing(room: Room):
+    room.ledger(live_calls=1, live_calls_total=1).book("ada")
+    survivor = room.ledger(live_calls=1, live_calls_total=1)
+    assert refused(lambda: survivor.book("ada")).status == 429
+    room.clock.turn(minutes=15)
+    survivor.book("ada")
+    assert survivor.live_calls() == 1
+
+
+def test_who_cannot_be_counted_in_time_is_told_to_come_again(room: Room):
+    ledger = room.ledger(budget=timedelta(seconds=0.1), live_calls=1)
+
+    def contended(writes):
+        raise Conflict(index=0)
+
+    room.table.transact = contended
+    problem = refused(lambda: ledger.book("ada"))
+    assert (problem.code, problem.status) == ("ledger_busy", 503)
+    assert int(problem.headers["Retry-After"]) > 0
+    del room.table.transact
+    ledger.book("ada")
+    assert ledger.standing("ada").live_calls == 1
+
+
+def test_a_conflict_that_names_the_wrong_row_is_overcome(room: Room):
+    ledger = room.ledger(live_calls=9)
+    ledger.book("ada")
+    before = room.table.get("live", "caller.ada")
+    room.ledger(live_calls=9).book("ada")
+    transact = room.table.transact
+
+    def wrong(writes):
+        try:
+            return transact(writes)
+        except Conflict:
+            rows = [write.entity.row for write in writes]
+            raise Conflict(index=rows.index("caller.bob")) from None
+
+    room.table.transact = wrong
+    batch = [
+        Ticket("ada", Book("1", timedelta(minutes=1)), seen=(next(ledger.stamps), before)),
+        Ticket("bob", Book("2", timedelta(minutes=1)), seen=(next(ledger.stamps), None)),
+    ]
+    tries = 1
+    while not all(ledger.serve(batch)):
+        tries += 1
+        assert tries < 9
+    assert ledger.standing("ada").live_calls == 3
+    assert ledger.standing("bob").live_calls == 1
+
+
+def test_a_bug_in_one_batch_reaches_every_thread_and_blocks_nobody_later(room: Room):
+    ledger = room.ledger(live_calls=9)
+
+    def broken(writes):
+        raise ZeroDivisionError
+
+    room.table.transact = broken
+    caught = []
+
+    def book(name: str) -> None:
+        try:
+            ledger.book(name)
+        except ZeroDivisionError as error:
+            caught.append(error)
+
+    threads = [threading.Thread(target=book, args=(name,)) for name in ("ada", "ada", "bob")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(caught) == 3
+    del room.table.transact
+    ledger.book("ada")
+
+
+def test_storage_that_comes_and_goes_under_load_lets_nobody_in_uncounted(room: Room):
+    ledgers = [room.ledger(live_calls_total=30) for _ in range(2)]
+    booked: list[str] = []
+    codes: set[str] = set()
+    ended = threading.Event()
+
+    def call(index: int) -> None:
+        while not ended.is_set():
+            try:
+                booking = ledgers[index % 2].book(f"caller{index}")
+            except Problem as problem:
+                codes.add(problem.code)
+            else:
+                booked.append(booking.reference)
+                return
+
+    threads = [threading.Thread(target=call, args=(index,)) for index in range(20)]
+    room.table.away = True
+    for thread in threads:
+        thread.start()
+    for turn in range(8):
+        room.table.away = turn % 2 == 0
+        room.table.lose_answers = turn % 4 == 1
+        # Load goes on while storage is away and while it is back; there is no event to wait for.
+        time.sleep(0.02)
+    room.table.away = room.table.lose_answers = False
+    for thread in threads:
+        thread.join(20)
+    ended.set()
+    assert len(booked) == 20
+    assert "storage_unavailable" in codes
+    assert codes <= {"storage_unavailable", "all_lines_busy", "ledger_busy"}
+    # Each instance makes up for its lost answers with a later write.
+    for ledger in ledgers * 6:
+        ledger.undo(ledger.book("last"))
+    assert ledgers[0].live_calls() == 20
+    for reference in booked:
+        ledgers[0].settle(reference)
+    assert ledgers[0].live_calls() == 0

@@ -1,0 +1,186 @@
+"""A caller made of aiortc, in the same process as the peer under test."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from types import TracebackType
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av import AudioFrame, AudioResampler
+
+from local.emulator.loopback import confine_media
+from local.emulator.peer import Peer
+
+RATE = 48_000
+FRAME = RATE // 50
+
+
+def tone(seconds: float, amplitude: int = 8000, pitch: float = 440) -> bytes:
+    """Mono s16le at 48 kHz."""
+    step = 2 * math.pi * pitch / RATE
+    return array.array(
+        "h", (round(amplitude * math.sin(step * n)) for n in range(round(seconds * RATE)))
+    ).tobytes()
+
+
+def loudness(pcm: bytes) -> float:
+    """Root mean square of s16 samples."""
+    samples = array.array("h", pcm)
+    return math.sqrt(sum(s * s for s in samples) / len(samples)) if samples else 0.0
+
+
+class Until:
+    """Waits for a condition that callbacks change; never by the clock."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], object], within: float = 15) -> None:
+        async with asyncio.timeout(within):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+class Microphone(MediaStreamTrack):
+    """Repeats a second of sound, in real time, until it is muted."""
+
+    kind = "audio"
+
+    def __init__(self, pcm: bytes) -> None:
+        super().__init__()
+        self._pcm = pcm
+        self._frames = 0
+        self._start = 0.0
+        self.muted = False
+
+    async def recv(self) -> AudioFrame:
+        if self.muted:
+            await asyncio.Event().wait()
+        now = asyncio.get_running_loop().time()
+        self._start = self._start or now
+        await asyncio.sleep(max(0.0, self._start + self._frames / 50 - now))
+        frame = AudioFrame(format="s16", layout="mono", samples=FRAME)
+        offset = self._frames * 2 * FRAME % len(self._pcm)
+        frame.planes[0].update(self._pcm[offset : offset + 2 * FRAME])
+        frame.sample_rate = RATE
+        frame.pts = self._frames * FRAME
+        frame.time_base = Fraction(1, RATE)
+        self._frames += 1
+        return frame
+
+
+class Caller(Until):
+    """Calls a Peer and keeps what either side noticed."""
+
+    def __init__(
+        self, *, label: str = "oai-events", direction: str = "sendrecv", video: bool = False
+    ) -> None:
+        super().__init__()
+        confine_media()
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.microphone = Microphone(tone(1))
+        self.connection.addTransceiver(
+            "audio" if direction == "recvonly" else self.microphone, direction=direction
+        )
+        if video:
+            self.connection.addTransceiver("video")
+        self.channel = self.connection.createDataChannel(label)
+        self.channel.on("message", self._on_message)
+        self.channel.on("close", self.changed)
+        self.connection.on("track", self._on_track)
+        self.messages: list[str] = []
+        self.received = bytearray()
+        """What the caller hears, mono at 48 kHz."""
+        self.heard = bytearray()
+        """What the peer hears, mono at 16 kHz."""
+        self.chunks: list[int] = []
+        self.told: list[str] = []
+        self.opened = 0
+        self.closed = 0
+        self.peer: Peer
+        self._listening: asyncio.Task[None] | None = None
+
+    async def offer(self) -> str:
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        return self.connection.localDescription.sdp
+
+    async def call(self) -> Peer:
+        """Connects; gives the peer once the data channel is open on both sides."""
+        self.peer = await Peer.answer(
+            await self.offer(),
+            hear=self._hear,
+            message=self._tell,
+            opened=self._open,
+            closed=self._close,
+        )
+        await self.connection.setRemoteDescription(RTCSessionDescription(self.peer.sdp, "answer"))
+        self.channel.on("open", self.changed)
+        await self.until(lambda: self.opened and self.channel.readyState == "open")
+        return self.peer
+
+    async def hang_up(self) -> None:
+        await self.connection.close()
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+
+    async def __aenter__(self) -> Caller:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.hang_up()
+        if hasattr(self, "peer"):
+            await self.peer.close()
+
+    def _hear(self, pcm: bytes) -> None:
+        self.chunks.append(len(pcm))
+        self.heard += pcm
+        self.changed()
+
+    def _tell(self, text: str) -> None:
+        self.told.append(text)
+        self.changed()
+        if text == "fail":
+            raise LookupError("on purpose")
+
+    def _open(self) -> None:
+        self.opened += 1
+        self.changed()
+
+    def _close(self) -> None:
+        self.closed += 1
+        self.changed()
+
+    def _on_message(self, text: str) -> None:
+        self.messages.append(text)
+        self.changed()
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio":
+            self._listening = asyncio.ensure_future(self._listen(track))
+
+    async def _listen(self, track: MediaStreamTrack) -> None:
+        mono = AudioResampler(format="s16", layout="mono", rate=RATE)
+        while True:
+            try:
+                frame = await track.recv()
+            except MediaStreamError:
+                return
+            assert isinstance(frame, AudioFrame)
+            for part in mono.resample(frame):
+                self.received += bytes(part.planes[0])[: 2 * part.samples]
+            self.changed()

@@ -1,0 +1,160 @@
+"""The peer, called by a real Chromium with a recorded voice for its microphone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from local.emulator.ears import Ears, SpeechStopped, TurnDetection
+from local.emulator.peer import Peer
+from local.emulator.recogniser import SphinxRecogniser
+from local.emulator.voice import Speech
+from tests.contract.media.caller import Until, tone
+
+VOICE = Path(__file__).parents[2] / "fixtures" / "voice"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on the PATH")
+
+PAGE = "http://localhost/"
+"""Served by the browser itself: no network; localhost is a secure context."""
+
+CALL = """async () => {
+  window.pc = new RTCPeerConnection();
+  const sink = document.body.appendChild(document.createElement('audio'));
+  sink.autoplay = true;
+  pc.ontrack = event => { sink.srcObject = event.streams[0]; };
+  const media = await navigator.mediaDevices.getUserMedia({audio: true});
+  pc.addTrack(media.getAudioTracks()[0], media);
+  window.channel = pc.createDataChannel('realtime-channel');
+  const open = new Promise(resolve => { channel.onopen = resolve; });
+  window.closed = new Promise(resolve => { channel.onclose = resolve; });
+  window.message = new Promise(resolve => { channel.onmessage = e => resolve(e.data); });
+  await pc.setLocalDescription(await pc.createOffer());
+  await pc.setRemoteDescription({type: 'answer', sdp: await answer(pc.localDescription.sdp)});
+  await open;
+  channel.send('hello from the page');
+}"""
+
+ENERGY = """async () => {
+  for (;;) {
+    for (const stats of (await pc.getStats()).values()) {
+      if (stats.type === 'inbound-rtp' && stats.totalAudioEnergy > 0.01) return stats.packetsLost;
+    }
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+}"""
+
+
+class Call(Until):
+    """A page's call, as the peer's owner sees it."""
+
+    def __init__(self, browser: Browser) -> None:
+        super().__init__()
+        self.browser = browser
+        self.ears = Ears(TurnDetection())
+        self.turns: list[bytes] = []
+        self.told: list[str] = []
+        self.opened = 0
+        self.closed = 0
+        self.page: Page
+        self.peer: Peer
+
+    async def start(self) -> None:
+        self.page = await self.browser.new_page()
+        await self.page.route(PAGE, lambda route: route.fulfill(body="<body></body>"))
+        await self.page.goto(PAGE)
+        await self.page.expose_function("answer", self._answer)
+        await self.page.evaluate(CALL)
+        await self.until(lambda: self.opened and self.told)
+
+    async def _answer(self, offer: str) -> str:
+        self.peer = await Peer.answer(
+            offer, hear=self._hear, message=self._tell, opened=self._open, closed=self._close
+        )
+        return self.peer.sdp
+
+    def _hear(self, pcm: bytes) -> None:
+        self.turns += [e.pcm for e in self.ears.hear(pcm) if isinstance(e, SpeechStopped)]
+        self.changed()
+
+    def _tell(self, text: str) -> None:
+        self.told.append(text)
+        self.changed()
+
+    def _open(self) -> None:
+        self.opened += 1
+        self.changed()
+
+    def _close(self) -> None:
+        self.closed += 1
+        self.changed()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-audio-capture={VOICE / 'hello.wav'}%noloop",
+            ],
+        )
+        yield browser
+        await browser.close()
+
+
+async def test_a_page_is_heard_understood_and_answered(browser: Browser) -> None:
+    call = Call(browser)
+    await call.start()
+    assert call.peer.send("hello from the peer")
+    assert await call.page.evaluate("message") == "hello from the peer"
+    playback = call.peer.play(Speech(tone(1.5), ()))
+    assert await call.page.evaluate(ENERGY) == 0
+    assert await playback.drained()
+    await call.until(lambda: call.turns)
+    recogniser = SphinxRecogniser()
+    assert "hello" in (await recogniser.words(call.turns[0])).split()
+    recogniser.close()
+    assert call.told == ["hello from the page"]
+    await call.page.evaluate("pc.close()")
+    await call.until(lambda: call.closed)
+    await call.peer.close()
+    assert (call.opened, call.closed) == (1, 1)
+
+
+async def test_the_page_sees_the_server_hang_up(browser: Browser) -> None:
+    call = Call(browser)
+    await call.start()
+    await call.peer.close()
+    async with asyncio.timeout(10):
+        await call.page.evaluate("closed")
+    assert call.closed == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+async def test_a_killed_browser_ends_the_call(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Call(browser)
+    await call.start()
+    # Two missed checks instead of five: the same way to the end, five seconds sooner.
+    monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 2)
+    session = await browser.new_browser_cdp_session()
+    processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
+    for process in processes:
+        os.kill(process["id"], signal.SIGKILL)
+    await call.until(lambda: call.closed, within=30)
+    await call.peer.close()
+    assert call.closed == 1

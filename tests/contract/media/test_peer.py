@@ -1,0 +1,223 @@
+"""The peer, called by an aiortc client over real ICE, DTLS, SRTP and SCTP on the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from local.emulator.peer import OfferRefused, Peer
+from local.emulator.voice import Speech
+from tests.contract.media.caller import RATE, Caller, loudness, tone
+
+SECOND = 2 * RATE
+LOUD, QUIET = 3000, 30
+
+
+@pytest.fixture
+async def caller() -> AsyncIterator[Caller]:
+    async with Caller(label="any label") as caller:
+        yield caller
+
+
+def spoken(seconds: float) -> Speech:
+    return Speech(tone(seconds, amplitude=12_000), ())
+
+
+async def test_audio_goes_both_ways(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    peer = await caller.call()
+    playback = peer.play(spoken(0.5))
+    assert await playback.drained()
+    assert playback.position == timedelta(seconds=0.5)
+    assert playback.stop() == timedelta(seconds=0.5)
+    await caller.until(lambda: loudness(caller.received[-SECOND // 10 :]) > LOUD)
+    await caller.until(lambda: loudness(caller.received[-SECOND // 5 :]) < QUIET)
+    await caller.until(lambda: loudness(caller.heard[-6400:]) > LOUD)
+    await caller.hang_up()
+    await caller.until(lambda: caller.closed)
+    await peer.close()
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+async def test_hears_twenty_milliseconds_of_16_khz_at_a_time(caller: Caller) -> None:
+    await caller.call()
+    await caller.until(lambda: len(caller.chunks) > 20)
+    assert set(caller.chunks[5:20]) == {640}
+
+
+async def test_messages_go_both_ways_whatever_the_label(caller: Caller) -> None:
+    peer = await caller.call()
+    long = "ü" * 100_000
+    assert peer.send("one")
+    assert peer.send(long)
+    caller.channel.send("two")
+    caller.channel.send("three")
+    await caller.until(lambda: len(caller.messages) == 2 and len(caller.told) == 2)
+    assert caller.messages == ["one", long]
+    assert caller.told == ["two", "three"]
+    assert caller.opened == 1
+
+
+async def test_stop_cuts_at_once(caller: Caller) -> None:
+    peer = await caller.call()
+    playback = peer.play(spoken(30))
+    await caller.until(lambda: loudness(caller.received[-SECOND // 10 :]) > LOUD)
+    heard = playback.stop()
+    assert timedelta(milliseconds=100) <= heard < timedelta(seconds=10)
+    assert heard == playback.position == playback.stop()
+    assert not await playback.drained()
+    await caller.until(lambda: loudness(caller.received[-SECOND // 5 :]) < QUIET)
+    assert playback.position == heard
+
+
+async def test_new_speech_takes_the_place_of_the_old(caller: Caller) -> None:
+    peer = await caller.call()
+    first, second = peer.play(spoken(30)), peer.play(spoken(0.1))
+    assert not await first.drained()
+    assert await second.drained()
+
+
+async def test_speech_of_no_length_is_over_at_once(caller: Caller) -> None:
+    peer = await caller.call()
+    playback = peer.play(Speech(b"", ()))
+    assert await playback.drained()
+    assert playback.position == timedelta()
+
+
+async def test_the_caller_hangs_up(caller: Caller) -> None:
+    peer = await caller.call()
+    playback = peer.play(spoken(30))
+    await caller.hang_up()
+    await caller.until(lambda: caller.closed)
+    assert not await playback.drained()
+    assert not peer.send("too late")
+    await peer.close()
+    assert caller.closed == 1
+
+
+async def test_the_server_hangs_up(caller: Caller) -> None:
+    peer = await caller.call()
+    playback = peer.play(spoken(30))
+    await asyncio.gather(peer.close(), peer.close())
+    await peer.close()
+    assert caller.closed == 1
+    assert not await playback.drained()
+    assert not await peer.play(spoken(1)).drained()
+    assert not peer.send("too late")
+    await caller.until(lambda: caller.channel.readyState == "closed")
+
+
+async def test_a_caller_that_never_connects_is_given_up() -> None:
+    async with Caller() as caller:
+        ended = asyncio.Event()
+        peer = await Peer.answer(
+            await caller.offer(),
+            hear=lambda pcm: None,
+            message=lambda text: None,
+            opened=lambda: None,
+            closed=ended.set,
+            connect_within=timedelta(milliseconds=50),
+        )
+        async with asyncio.timeout(10):
+            await ended.wait()
+        await peer.close()
+
+
+async def test_a_callback_that_fails_does_not_end_the_call(
+    caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = await caller.call()
+    caller.channel.send("fail")
+    caller.channel.send("and on")
+    await caller.until(lambda: caller.told == ["fail", "and on"])
+    assert peer.send("still here")
+    assert [r.exc_info[0] for r in caplog.records if r.exc_info] == [LookupError]
+
+
+async def test_a_microphone_that_falls_silent_is_heard_as_silence(caller: Caller) -> None:
+    await caller.call()
+    await caller.until(lambda: loudness(caller.heard[-6400:]) > LOUD)
+    caller.microphone.muted = True
+    await caller.until(lambda: len(caller.heard) > 6400 and not any(caller.heard[-6400:]))
+
+
+@pytest.mark.parametrize(("direction", "heard"), [("recvonly", False), ("sendonly", True)])
+async def test_one_way_callers(direction: str, heard: bool) -> None:
+    async with Caller(direction=direction) as caller:
+        peer = await caller.call()
+        assert await peer.play(spoken(0.2)).drained()
+        if heard:
+            await caller.until(lambda: loudness(caller.heard[-6400:]) > LOUD)
+        else:
+            await caller.until(lambda: loudness(caller.received[-SECOND // 10 :]) > LOUD)
+            assert not caller.heard
+
+
+async def test_the_answer_looks_like_the_live_ones() -> None:
+    async with Caller(video=True) as caller:
+        peer = await caller.call()
+        lines = peer.sdp.splitlines()
+        assert len([line for line in lines if line.startswith("m=audio ")]) == 1
+        opus = next(line for line in lines if re.search(" opus/48000/2", line))
+        payload = opus.split(":")[1].split()[0]
+        audio = next(line for line in lines if line.startswith("m=audio "))
+        assert audio.split()[3] == payload
+        assert audio.split()[3:] == [payload, "0", "8"]
+        assert "a=setup:active" in lines
+        assert "a=sctp-port:5000" in lines
+        assert "a=msid:realtimeapi audio" in lines
+        assert "a=end-of-candidates" in lines
+        assert {line.split()[4] for line in lines if line.startswith("a=candidate")} == {
+            "127.0.0.1"
+        }
+        assert {line for line in lines if "fingerprint" in line and "sha-256" not in line} == set()
+        assert "a=inactive" in lines, "video is neither sent nor received"
+
+
+async def refusal(offer: str) -> str:
+    with pytest.raises(OfferRefused) as refused:
+        await Peer.answer(
+            offer,
+            hear=lambda pcm: None,
+            message=lambda text: None,
+            opened=lambda: None,
+            closed=lambda: pytest.fail("a call that did not begin cannot end"),
+        )
+    return str(refused.value)
+
+
+async def test_offers_that_cannot_be_answered_say_why() -> None:
+    async with Caller() as caller:
+        good = await caller.offer()
+    no_channel = good[: good.index("m=application")]
+    no_audio = good[: good.index("m=audio")] + good[good.index("m=application") :]
+    assert "not a session description" in await refusal("hello")
+    assert "not a session description" in await refusal("")
+    assert "syntax error in line 2" in await refusal("v=0\r\nwhat is this\r\n")
+    assert "no audio" in await refusal(no_audio)
+    assert "no data channel" in await refusal(no_channel)
+    assert "Opus" in await refusal(good.replace("opus/48000", "speex/48000"))
+    assert "no ice-ufrag" in await refusal(re.sub("a=ice-ufrag:.*\n", "", good))
+    assert "no fingerprint" in await refusal(re.sub("a=fingerprint:.*\n", "", good))
+    assert "failed to parse offer" in await refusal(good.replace("a=mid:0", "a=candidate:x"))
+
+
+async def test_candidates_with_mdns_names_are_not_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def looked_up(*args: object) -> None:
+        pytest.fail("an mDNS name was looked up")
+
+    monkeypatch.setattr("aioice.mdns.MDnsProtocol.resolve", looked_up)
+    async with Caller() as caller:
+        real = caller.offer
+
+        async def offer() -> str:
+            return re.sub(r"(a=candidate:\S+ \d udp \d+) \S+", r"\1 0f9c-a1b2.local", await real())
+
+        caller.offer = offer  # type: ignore[method-assign]
+        await caller.call()

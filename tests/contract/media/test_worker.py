@@ -1,0 +1,116 @@
+"""Worker processes: answers, deaths, and that none outlives its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.emulator.worker import Worker, WorkerFailed
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker("tests.contract.media.fickle")
+    yield worker
+    worker.close()
+
+
+async def test_one_process_answers_all_questions(worker: Worker) -> None:
+    answers = await asyncio.gather(*(worker.ask({}, bytes([n, n + 1])) for n in range(5)))
+    assert len({answer["pid"] for answer, _ in answers}) == 1
+    assert [blob for _, blob in answers] == [bytes([n + 1, n]) for n in range(5)]
+
+
+async def test_much_data_goes_both_ways(worker: Worker) -> None:
+    blob = bytes(range(256)) * 20_000
+    assert (await worker.ask({}, blob))[1] == blob[::-1]
+
+
+async def test_a_worker_that_dies_is_replaced(worker: Worker) -> None:
+    first, _ = await worker.ask({})
+    with pytest.raises(WorkerFailed):
+        await worker.ask({"die": True})
+    second, _ = await worker.ask({})
+    assert first["pid"] != second["pid"]
+
+
+async def test_giving_up_on_an_answer_leaves_the_next_one_right(worker: Worker) -> None:
+    given_up = asyncio.ensure_future(worker.ask({}, b"ab"))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    assert (await worker.ask({}, b"cd"))[1] == b"dc"
+
+
+async def test_a_closed_worker_answers_no_more(worker: Worker) -> None:
+    await worker.ask({})
+    worker.close()
+    worker.close()
+    with pytest.raises(WorkerFailed):
+        await worker.ask({})
+
+
+def test_a_worker_serves_one_event_loop_after_another(worker: Worker) -> None:
+    async def pid() -> int:
+        return int((await worker.ask({}))[0]["pid"])
+
+    assert asyncio.run(pid()) == asyncio.run(pid())
+
+
+PARENT = """
+    import asyncio, sys
+    from local.emulator.worker import Worker
+
+    async def main():
+        worker = Worker("tests.contract.media.fickle")
+        await worker.ask({})
+        print("asked", flush=True)
+        END
+
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "await asyncio.sleep(60)",
+        "return",
+        "raise SystemExit",
+        "del worker; import gc; gc.collect(); return",
+    ],
+)
+def test_no_worker_outlives_its_parent(end: str) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(PARENT).replace("END", end)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with parent:
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        assert parent.stdout.readline().strip() == b"asked"
+        if "sleep" in end:
+            parent.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        # The worker holds the other end of this pipe for as long as it lives.
+        assert parent.stderr.read() == b""
+
+
+async def test_a_forgotten_worker_is_closed() -> None:
+    worker = Worker("tests.contract.media.fickle")
+    await worker.ask({})
+    close = worker.close
+    assert close.alive
+    del worker
+    gc.collect()
+    assert not close.alive

@@ -1,0 +1,181 @@
+"""One event for a running call, from an admin: what is allowed, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+from openai.types.realtime import RealtimeClientEvent
+from pydantic import TypeAdapter
+
+from shared.client_events import ANSWERS, FIELDS, checked
+from shared.sideband import (
+    Dialler,
+    EventRefused,
+    NoSuchCall,
+    Sideband,
+    SidebandUnavailable,
+    send_event,
+)
+from tests.contract.observer.desk import KEY, desk
+
+CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
+
+
+def message(role: str = "user", kind: str = "input_text", **more: Any) -> dict[str, Any]:
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": "Hi."}], **more}
+
+
+FUNCTION = {"type": "function", "name": "f"}
+FUNCTION_CALL = {"type": "function_call", "name": "f", "arguments": ""}
+ASIDE = {"output_modalities": ["audio"], "metadata": {"a": "b"}, "max_output_tokens": "inf"}
+GOOD: list[dict[str, Any]] = [
+    {"type": "session.update", "session": {"type": "realtime", "instructions": "Be brief."}},
+    {"type": "session.update", "session": {"type": "realtime", "tools": [FUNCTION]}},
+    {"type": "conversation.item.create", "item": message()},
+    {"type": "conversation.item.create", "item": message("system"), "previous_item_id": "root"},
+    {"type": "conversation.item.create", "item": message("assistant", "output_text", id="item_1")},
+    {"type": "conversation.item.delete", "item_id": "item_1"},
+    {"type": "conversation.item.truncate", "item_id": "i", "content_index": 0, "audio_end_ms": 10},
+    {"type": "response.create"},
+    {"type": "response.create", "response": {"instructions": "Say hi."}},
+    {"type": "response.create", "response": ASIDE},
+    {"type": "response.cancel"},
+    {"type": "response.cancel", "response_id": "resp_1"},
+    {"type": "output_audio_buffer.clear"},
+]  # fmt: skip
+BAD: list[Any] = [
+    {},
+    {"type": 1},
+    {"type": "input_audio_buffer.append", "audio": "AAAA"},
+    {"type": "conversation.item.retrieve", "item_id": "item_1"},
+    {"type": "session.update"},
+    {"type": "session.update", "session": {}},
+    {"type": "session.update", "session": {"type": "realtime", "model": "gpt-realtime-2"}},
+    {"type": "session.update", "session": {"type": "realtime", "temperature": 0.8}},
+    {"type": "conversation.item.create"},
+    {"type": "conversation.item.create", "item": message("assistant")},
+    {"type": "conversation.item.create", "item": message(id="x" * 33)},
+    {"type": "conversation.item.create", "item": FUNCTION_CALL},
+    {"type": "conversation.item.truncate", "item_id": "i", "content_index": 0, "audio_end_ms": -1},
+    {"type": "response.create", "response": {"input": []}},
+    {"type": "response.create", "response": {"instructions": "x" * 200_001}},
+    {"type": "response.cancel", "event_id": "mine"},
+    {"type": "output_audio_buffer.clear", "x": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("event", GOOD, ids=lambda e: str(e["type"]))
+def test_what_is_allowed_is_one_of_the_apis_events(event: dict[str, Any]) -> None:
+    assert checked(event) == event
+    CLIENT_EVENT.validate_python(event)
+
+
+@pytest.mark.parametrize("event", BAD)
+def test_what_is_not_allowed(event: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"expected|missing|unknown field|too large"):
+        checked(event)
+
+
+def test_a_refusal_quotes_no_value() -> None:
+    event = {"type": "response.create", "response": {"instructions": 1, "secret words": "x"}}
+    with pytest.raises(ValueError, match="instructions") as refusal:
+        checked({**event, "type": "response.create"})
+    assert "1" not in str(refusal.value).replace("100", "")
+
+
+def test_every_allowed_event_has_its_answer_and_an_example() -> None:
+    assert set(FIELDS) == set(ANSWERS) == {event["type"] for event in GOOD}
+
+
+async def test_events_take_effect_and_are_acknowledged() -> None:
+    async with desk() as it:
+        call = await it.call()
+
+        async def send(kind: str, **fields: Any) -> Any:
+            return await send_event(it.connect, call.id, {"type": kind, **fields})
+
+        update = {"type": "realtime", "instructions": "Be kind."}
+        assert (await send("session.update", session=update))["session"][
+            "instructions"
+        ] == "Be kind."
+        item = (await send("conversation.item.create", item=message()))["item"]
+        assert item["content"][0]["text"] == "Hi."
+        assert (await send("response.create"))["type"] == "response.created"
+        await call.expect("response.done")
+        deleted = await send("conversation.item.delete", item_id=item["id"])
+        assert deleted["item_id"] == item["id"]
+        (state,) = (await it.state())["calls"]
+        assert state["observers"] == 1, "only the driver: each event's connection is closed"
+
+
+async def test_what_the_endpoint_refuses_is_told_by_its_code() -> None:
+    async with desk() as it:
+        call = await it.call()
+        for event, code in (
+            ({"type": "response.cancel"}, "response_cancel_not_active"),
+            ({"type": "conversation.item.delete", "item_id": "none"}, "item_not_found"),
+        ):
+            with pytest.raises(EventRefused) as refusal:
+                await send_event(it.connect, call.id, event)
+            assert refusal.value.code == code
+
+
+async def test_nothing_answers_where_nothing_was_playing() -> None:
+    async with desk() as it:
+        call = await it.call()
+        event = {"type": "output_audio_buffer.clear"}
+        short = timedelta(milliseconds=50)
+        assert await send_event(it.connect, call.id, event, timeout=short) is None
+
+
+async def test_a_call_that_is_not_there_and_an_endpoint_that_is_not() -> None:
+    async with desk() as it:
+        with pytest.raises(NoSuchCall):
+            await send_event(it.connect, "rtc_unknown", {"type": "response.cancel"})
+    with pytest.raises(SidebandUnavailable):
+        await Dialler("http://127.0.0.1:9/v1/realtime", lambda: KEY)("rtc_1")
+
+
+async def test_the_call_ends_while_the_answer_is_awaited() -> None:
+    async with desk() as it:
+        call = await it.call()
+        event = {"type": "output_audio_buffer.clear"}
+        connected = asyncio.Event()
+
+        async def connect(call_id: str) -> Sideband:
+            sideband = await it.connect(call_id)
+            connected.set()
+            return sideband
+
+        sending = asyncio.create_task(send_event(connect, call.id, event))
+        await connected.wait()
+        await call.hang_up()
+        with pytest.raises(SidebandUnavailable):
+            await sending
+
+
+async def test_a_redirect_is_not_followed_with_our_key_in_hand() -> None:
+    asked: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        if request.path == "/v1/realtime":
+            raise web.HTTPTemporaryRedirect("/thief")
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", elsewhere)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/realtime"
+        with pytest.raises(SidebandUnavailable) as refusal:
+            await Dialler(base, lambda: KEY)("rtc_1")
+    finally:
+        await runner.cleanup()
+    assert (refusal.value.status, asked) == (307, ["/v1/realtime"])

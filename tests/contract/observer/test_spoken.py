@@ -1,0 +1,108 @@
+"""Observed calls with real media: what a caller says and hears, in the record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from shared import usage
+from shared.tools import Registry
+from tests.contract.emulator.caller import Caller, wav
+from tests.contract.observer.desk import Desk, desk
+
+SPEECH = Path(__file__).parent.parent / "emulator" / "speech"
+EARS = {
+    "turn_detection": {"type": "server_vad", "silence_duration_ms": 400},
+    "transcription": {"model": "gpt-realtime-whisper"},
+}
+SPOKEN: dict[str, Any] = {"output_modalities": ["audio"], "audio": {"input": EARS}}
+STORY = "It was a dark night, " * 20
+
+
+async def dial(it: Desk, caller: Caller, **session: Any) -> str:
+    """A call with media; its id."""
+    await it.mint_for({**SPOKEN, **session})
+    call_id = await it.server_call(await caller.offer())
+    await caller.accept(it.answer)
+    return call_id
+
+
+async def test_a_story_that_the_caller_interrupts() -> None:
+    rules = [{"words": ["story"], "say": STORY}, {"words": ["hello"], "say": "Hello!"}]
+    async with desk(real_media=True, rules=rules) as it, Caller() as caller:
+        call_id = await dial(it, caller)
+        watching = it.begin(call_id, session={"type": "realtime", **SPOKEN})
+        await it.attached(call_id, watching.holder)
+        caller.say(*wav(SPEECH / "story.wav"))
+        await caller.expect("output_audio_buffer.started")
+        caller.say(*wav(SPEECH / "hello.wav"))
+        cut = await caller.expect("conversation.item.truncated")
+        await it.recorded(call_id, "Hello!")
+        await caller.expect("output_audio_buffer.stopped")
+        await caller.close()
+        observed = await watching.done()
+        script = it.transcript(call_id)
+        roles = [entry.role for entry in script.entries]
+        assert roles == ["user", "assistant", "user", "assistant"], "in the conversation's order"
+        first, story, second, answer = script.entries
+        assert "story" in (first.text or "")
+        assert story.interrupted
+        assert story.heard_ms == cut["audio_end_ms"]
+        assert story.heard_text
+        assert STORY.startswith(story.heard_text)
+        assert len(story.text or "") < len(STORY)
+        assert "hello" in (second.text or "").lower()
+        assert (answer.text, answer.interrupted) == ("Hello!", False)
+        # The caller's words came after the answer had begun.
+        seq = {(line.kind, line.key): line.seq for line in it.lines(call_id)}
+        assert seq["words", first.item_id] > seq["placed", story.item_id]
+        assert observed.usage == usage.of_response({"usage": (await it.state())["usage"]})
+        assert observed.usage.audio_in > 0
+        assert observed.usage.audio_out > 0
+
+
+async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoken() -> None:
+    registry = Registry()
+
+    @registry.tool
+    def weather(city: str) -> str:
+        """Says what the weather is like.
+
+        city: A city's name.
+        """
+        return f"Foggy in {city}."
+
+    session = registry.completed(
+        {"type": "realtime", "tools": [{"type": "function", "name": "weather"}]}
+    )
+    async with desk(real_media=True) as it, Caller() as caller:
+        call_id = await dial(it, caller, tools=session["tools"])
+        watching = it.begin(call_id, parts={"registry": registry}, session={**session, **SPOKEN})
+        await it.attached(call_id, watching.holder)
+        caller.say(*wav(SPEECH / "weather.wav"))
+        await caller.expect("output_audio_buffer.started")
+        told = await caller.expect("response.output_audio_transcript.done")
+        assert told["transcript"] == "The tool says: Foggy in London."
+        await caller.expect("output_audio_buffer.stopped")
+        assert caller.energy > 0
+        await caller.close()
+        await watching.done()
+        kinds = [entry.kind for entry in it.transcript(call_id).entries]
+        assert kinds == ["message", "tool_call", "tool_result", "message"]
+        arguments = it.transcript(call_id).entries[1].arguments
+        assert json.loads(arguments) == {"city": "London"}
+
+
+async def test_a_late_observer_of_a_spoken_call_has_the_answer_that_is_being_played() -> None:
+    async with desk(real_media=True) as it, Caller() as caller:
+        call_id = await dial(it, caller)
+        caller.send({"type": "response.create"})
+        await caller.expect("response.done")
+        watching = it.begin(call_id)
+        await it.attached(call_id, watching.holder)
+        greeting = "Hello! This is the emulator. Say something and I will say it back."
+        await it.recorded(call_id, greeting)
+        await caller.close()
+        await watching.done()
+        assert it.told(call_id) == [("gap", None), ("assistant", greeting)]

@@ -1,0 +1,103 @@
+"""The broker as programs: hosts on one Azurite, the emulator, callers over real WebRTC."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.contract.azurite import shared_azurite
+from tests.contract.broker.hosts import Hosts, hosts, principal
+from tests.contract.emulator.caller import Caller
+from tests.contract.running import program
+
+ADMIN = principal("the-admin", "admin")
+SOON = 20.0
+
+
+@dataclass
+class Floor:
+    """The broker at work, and the emulator it works with."""
+
+    hosts: Hosts
+    emulator: str
+    session: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        return self.hosts.programs[0].url
+
+    async def call(self, user: str, profile: str = "", host: int = 0) -> tuple[Caller, str]:
+        """A caller in a call, and the URL of the call at the broker."""
+        caller = Caller()
+        broker = self.hosts.programs[host].url
+        headers = {**principal(user), "Content-Type": "application/sdp"}
+        query = {"profile": profile} if profile else {}
+        async with self.session.post(
+            f"{broker}/api/connect", data=await caller.offer(), headers=headers, params=query
+        ) as answer:
+            assert answer.status == 201, await answer.text()
+            await caller.accept(await answer.text())
+            return caller, broker + answer.headers["Location"]
+
+    async def get(self, path: str, host: int = 0, **query: str) -> Any:
+        """What an admin gets."""
+        url = self.hosts.programs[host].url + path
+        async with self.session.get(url, headers=ADMIN, params=query) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def state(self) -> Any:
+        """The emulator's own account of everything."""
+        async with self.session.get(f"{self.emulator}/emulator") as answer:
+            return await answer.json()
+
+    async def script(self, **changes: Any) -> None:
+        async with self.session.patch(f"{self.emulator}/emulator", json=changes) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def records(self, host: int = 0) -> dict[str, Any]:
+        """The newest calls by their caller's... id; newest first."""
+        return {one["id"]: one for one in (await self.get("/api/calls", host))["calls"]}
+
+    async def transcript(self, name: str, host: int = 0) -> Any:
+        return await self.get(f"/api/calls/{name}/transcript", host)
+
+
+async def until(asked: Any, holds: Any, within: float = SOON, every: float = 0.1) -> Any:
+    """Asks again until it holds: for what only polling can tell, a record in storage."""
+    async with asyncio.timeout(within):
+        while True:
+            found = await asked()
+            if holds(found):
+                return found
+            await asyncio.sleep(every)
+
+
+@asynccontextmanager
+async def floor(number: int = 1, settings: Mapping[str, str] | None = None) -> AsyncIterator[Floor]:
+    """`number` hosts, observed calls, transcripts kept; at the end nothing is left open."""
+    async with AsyncExitStack() as stack:
+        emulator = await stack.enter_async_context(program("local.emulator", "--port", "0"))
+        chosen = {
+            "REALTIME_TRANSCRIPTION_MODEL": "gpt-realtime-whisper",
+            "AzureWebJobsStorage": shared_azurite().connection,
+            "OBSERVER": "eager",
+            "TRANSCRIPTS": "on",
+            **(settings or {}),
+        }
+        running = await stack.enter_async_context(hosts(number, emulator.url, chosen))
+        at_work = Floor(running, emulator.url, running.session)
+        yield at_work
+        await until(at_work.state, lambda state: state["live_calls"] == 0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_proxy() -> None:
+    os.environ.setdefault("NO_PROXY", "127.0.0.1")

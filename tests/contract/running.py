@@ -1,0 +1,96 @@
+"""Runs aiohttp applications and server programs for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@asynccontextmanager
+async def running(app: web.Application) -> AsyncIterator[str]:
+    """Serves `app` on a free port of 127.0.0.1 and gives its URL."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@dataclass
+class Program:
+    """A started server program: its URL (once ready) and what it wrote."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    errors: list[str] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def program(
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+) -> AsyncIterator[Program]:
+    """Starts `python -m module`, waits for its ready line, and ends it by closing its stdin."""
+    process = await asyncio.create_subprocess_exec(
+        *command(module, *arguments, "--exit-with-parent"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        cwd=cwd,
+    )
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    started = Program(process, "")
+    errors = process.stderr
+
+    async def note() -> None:
+        async for line in errors:
+            started.errors.append(line.decode().rstrip())
+
+    noting = asyncio.create_task(note())
+    try:
+        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        assert line.startswith("ready http"), (line, started.errors)
+        started.url = line.removeprefix("ready ").strip()
+        yield started
+    finally:
+        if process.returncode is None:
+            process.stdin.close()
+            await asyncio.wait_for(process.wait(), 10)
+        await noting
+
+
+async def run(
+    module: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Runs a program that ends by itself: its exit code, stdout and stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *command(module, *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
+        cwd=ROOT,
+    )
+    out, errors = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), errors.decode()
+
+
+def command(module: str, *arguments: str) -> Sequence[str]:
+    return (sys.executable, "-m", module, *arguments)

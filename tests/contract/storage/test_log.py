@@ -1,0 +1,91 @@
+"""What a Log promises, on memory and on Azurite alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.storage import Conflict
+from tests.contract.storage.conftest import Backend, at_once
+
+
+@pytest.fixture
+def log(backend: Backend):
+    return backend.storage.log(backend.name())
+
+
+def test_lines_are_read_back_in_the_order_of_their_appends(log):
+    after = log.append("2026/call.jsonl", b'{"n":1}\n', at=0)
+    assert after == 8
+    assert log.append("2026/call.jsonl", b'{"n":2}\n{"n":3}\n', at=after) == 24
+    assert log.read("2026/call.jsonl") == b'{"n":1}\n{"n":2}\n{"n":3}\n'
+    assert log.read("2026/call.jsonl", start=16) == b'{"n":3}\n'
+    assert log.length("2026/call.jsonl") == 24
+
+
+def test_what_is_not_there_is_empty(log):
+    assert log.read("nothing") == b""
+    assert log.read("nothing", start=5) == b""
+    assert log.length("nothing") == 0
+    assert log.names() == []
+    log.append("short", b"x", at=0)
+    assert log.read("short", start=1) == b""
+    assert log.read("short", start=99) == b""
+
+
+def test_an_append_repeated_adds_nothing_twice(log):
+    log.append("call", b"one\n", at=0)
+    assert log.append("call", b"one\n", at=0) == 4
+    log.append("call", b"two\n", at=4)
+    assert log.append("call", b"one\n", at=0) == 4
+    assert log.append("call", b"two\n", at=4) == 8
+    assert log.read("call") == b"one\ntwo\n"
+
+
+def test_another_story_at_the_same_place_is_a_conflict(log):
+    log.append("call", b"one\n", at=0)
+    with pytest.raises(Conflict):
+        log.append("call", b"uno\n", at=0)
+    with pytest.raises(Conflict):
+        log.append("call", b"one\ntwo\n", at=0)
+    with pytest.raises(Conflict):
+        log.append("call", b"two\n", at=5)
+    with pytest.raises(Conflict):
+        log.append("new", b"two\n", at=4)
+    assert log.read("call") == b"one\n"
+    assert log.length("new") == 0
+
+
+def test_many_writers_of_the_same_lines_write_them_once(log):
+    lines = [f'{{"n":{number}}}\n'.encode() for number in range(6)]
+
+    def write(_: int) -> int:
+        at = 0
+        for line in lines:
+            at = log.append("call", line, at=at)
+        return at
+
+    assert set(at_once(4, write)) == {sum(map(len, lines))}
+    assert log.read("call") == b"".join(lines)
+
+
+def test_logs_are_listed_by_prefix_and_deleted(log):
+    for name in ("b/2", "b/1", "a/1"):
+        log.append(name, b"x", at=0)
+    assert log.names() == ["a/1", "b/1", "b/2"]
+    assert log.names("b/") == ["b/1", "b/2"]
+    log.delete("b/1")
+    log.delete("b/1")
+    assert log.names("b/") == ["b/2"]
+    assert log.append("b/1", b"new", at=0) == 3
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * (4 * 1024 * 1024 + 1)], ids=["empty", "too large"])
+def test_an_append_has_bounds(log, data):
+    with pytest.raises(ValueError, match="4 MiB"):
+        log.append("call", data, at=0)
+
+
+@pytest.mark.parametrize("name", ["", "/call", "a\\b", "a b", "../x" * 200])
+def test_names_that_azure_does_not_take_are_refused_on_both(log, name):
+    with pytest.raises(ValueError, match="name"):
+        log.append(name, b"x", at=0)

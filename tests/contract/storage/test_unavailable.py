@@ -1,0 +1,120 @@
+"""Storage that is away, hangs, fails or does not let us in: one error, and soon."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from shared.storage import Entity, Storage, StorageUnavailable, Write
+from shared.storage.azure import open_storage
+from shared.storage.wire import Patience
+from tests.contract.azurite import ACCOUNT, KEY, shared_azurite
+from tests.contract.ports import free_ports
+
+HASTE = Patience(
+    connect=timedelta(seconds=0.1),
+    read=timedelta(seconds=0.1),
+    retries=1,
+    backoff=timedelta(seconds=0.01),
+)
+
+CALLS: dict[str, Callable[[Storage], object]] = {
+    "send": lambda storage: storage.queue("calls").send("x"),
+    "receive": lambda storage: storage.queue("calls").receive(visibility=timedelta(minutes=1)),
+    "get": lambda storage: storage.table("calls").get("p", "r"),
+    "query": lambda storage: storage.table("calls").query("p"),
+    "insert": lambda storage: storage.table("calls").insert(Entity("p", "r")),
+    "replace": lambda storage: storage.table("calls").replace(Entity("p", "r", etag="x")),
+    "delete": lambda storage: storage.table("calls").delete("p", "r"),
+    "transact": lambda storage: storage.table("calls").transact(
+        [Write("insert", Entity("p", "r"))]
+    ),
+    "append": lambda storage: storage.log("calls").append("a", b"x", at=0),
+    "read": lambda storage: storage.log("calls").read("a"),
+    "names": lambda storage: storage.log("calls").names(),
+}
+
+
+def connection(port: int, key: str = KEY) -> str:
+    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};" + "".join(
+        f"{service}Endpoint=http://127.0.0.1:{port}/{ACCOUNT};"
+        for service in ("Blob", "Queue", "Table")
+    )
+
+
+@pytest.fixture(params=["refuses", "hangs", "answers 500", "answers 503 in words of its own"])
+def away(request: pytest.FixtureRequest) -> Iterator[Storage]:
+    if request.param == "refuses":
+        storage = open_storage(connection(free_ports(1)[0]), patience=HASTE)
+        yield storage
+        storage.close()
+        return
+    if request.param == "hangs":
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            storage = open_storage(connection(server.getsockname()[1]), patience=HASTE)
+            yield storage
+            storage.close()
+        return
+    status = 500 if "500" in request.param else 503
+
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            self.send_header("Content-Length", "9")
+            self.end_headers()
+            self.wfile.write(b"<broken /")
+
+        do_PUT = do_POST = do_DELETE = do_GET
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        storage = open_storage(connection(server.server_port), patience=HASTE)
+        yield storage
+        storage.close()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_says_that_storage_is_unavailable(away: Storage, call: str):
+    with pytest.raises(StorageUnavailable):
+        CALLS[call](away)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_key_that_is_not_accepted_is_unavailable_too_and_not_told_on(call: str):
+    azurite = shared_azurite()
+    wrong = "d3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3I="
+    storage = open_storage(azurite.connection.replace(KEY, wrong))
+    try:
+        with pytest.raises(StorageUnavailable) as error:
+            CALLS[call](storage)
+    finally:
+        storage.close()
+    assert wrong not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["nonsense", "", "AccountName=a", "AccountName=a;AccountKey=b;"])
+def test_a_connection_that_cannot_be_used_is_unavailable_not_a_crash(text: str):
+    with pytest.raises(StorageUnavailable):
+        open_storage(text).table("calls").get("p", "r")
+
+
+def test_importing_storage_loads_nothing_of_the_sdk():
+    program = (
+        "import sys, shared.storage, shared.storage.memory, shared.storage.azure\n"
+        "sys.exit(any(name.split('.')[0] == 'azure' for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -1,0 +1,134 @@
+"""What docs/cost.md and docs/scale.md calculate with, so that their numbers can be checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+MODELS = json.loads((ROOT / "shared" / "prices.json").read_text(encoding="utf-8"))["models"]
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A call of `turns`, in each of which both sides speak for some seconds.
+
+    Audio is 10 tokens a second heard and 20 spoken (OpenAI's guide to the cost of realtime). Each
+    turn the model reads everything so far again.
+    """
+
+    seconds: int = 300
+    turns: int = 10
+    heard: int = 150
+    spoken: int = 300
+    instructions: int = 300
+    words: int = 75
+
+    @property
+    def new_audio(self) -> int:
+        """Audio read for the first time: what the caller said, and the answers before it."""
+        return self.turns * self.heard + (self.turns - 1) * self.spoken
+
+    @property
+    def read_audio(self) -> int:
+        rounds = range(1, self.turns + 1)
+        return sum(each * self.heard + (each - 1) * self.spoken for each in rounds)
+
+    @property
+    def read_text(self) -> int:
+        return self.turns * self.instructions
+
+    @property
+    def made(self) -> int:
+        return self.turns * (self.spoken + self.words)
+
+    @property
+    def tokens(self) -> int:
+        return self.read_audio + self.read_text + self.made
+
+    def dollars(self, model: str, *, cached: bool) -> float:
+        """What it costs where all that is read again comes from the cache, or none of it."""
+        price = {name: float(value) for name, value in MODELS[model].items()}
+        new_audio = self.new_audio if cached else self.read_audio
+        new_text = self.instructions if cached else self.read_text
+        parts = (
+            (new_audio, "audio_in"),
+            (self.read_audio - new_audio, "cached_audio"),
+            (new_text, "text_in"),
+            (self.read_text - new_text, "cached_text"),
+            (self.turns * self.spoken, "audio_out"),
+            (self.turns * self.words, "text_out"),
+        )
+        return sum(tokens * price[kind] for tokens, kind in parts) / MILLION
+
+
+# East US, US dollars, looked up in November 2026; docs/cost.md says where, and what to check.
+GB_SECOND, PER_EXECUTION = 0.000026, 0.40 / MILLION
+FREE_GB_SECONDS, FREE_EXECUTIONS = 100_000, 250_000
+WARM_GB_SECOND = 0.000004
+WEB_A_MONTH = 9.0
+LOG_GB, FREE_LOG_GB = 2.30, 5.0
+MONTH = 30 * 24 * 3600
+GB = 2.0
+
+
+@dataclass(frozen=True)
+class Month:
+    """What a month of so many calls a day uses besides the model."""
+
+    calls_a_day: int
+    call: Conversation = Conversation()
+    start_seconds: float = 1.0
+    # One instance observes so many calls at once: a plan, within what host.json allows.
+    observed_at_once: int = 100
+    log_kilobytes: float = 6.0
+
+    @property
+    def calls(self) -> int:
+        return self.calls_a_day * 30
+
+    @property
+    def executions(self) -> int:
+        """The start, the hang-up, the message at the limit, the observer."""
+        return 4 * self.calls
+
+    @property
+    def gb_seconds(self) -> float:
+        busy = self.start_seconds + self.call.seconds / self.observed_at_once
+        return self.calls * busy * GB
+
+    @property
+    def functions(self) -> float:
+        return (
+            max(0.0, self.gb_seconds - FREE_GB_SECONDS) * GB_SECOND
+            + max(0, self.executions - FREE_EXECUTIONS) * PER_EXECUTION
+        )
+
+    @property
+    def logs(self) -> float:
+        return max(0.0, self.calls * self.log_kilobytes / MILLION - FREE_LOG_GB) * LOG_GB
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of so many calls, with a busiest moment of `peak` times the mean."""
+
+    calls: int
+    call: Conversation = Conversation()
+    peak: float = 5.0
+
+    @property
+    def starts(self) -> float:
+        """Starts a second, at the peak."""
+        return self.calls / 86_400 * self.peak
+
+    @property
+    def live(self) -> float:
+        """Calls at once, at the peak."""
+        return self.starts * self.call.seconds
+
+    @property
+    def tokens_a_minute(self) -> float:
+        return self.live * self.call.tokens / (self.call.seconds / 60)

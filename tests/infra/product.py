@@ -1,0 +1,238 @@
+"""Rules that hold for this product: no keys, least roles, Flex as it must be, and its settings."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from shared.settings import NAMES
+from tests.infra.bicep import Declaration, expressions
+from tests.infra.language import Project
+
+# What the app may be told and Bicep does not tell it, each with the reason.
+NOT_SET_BY_BICEP = {
+    "AZURE_RESOURCE": "REALTIME_ENDPOINT is set, which says more",
+    "REALTIME_API_KEY": "there is an identity instead of a key",
+    "REALTIME_API_KEY_SECRET": "there is an identity instead of a key",
+    "BROKER_SECRET": "it is in the key vault; BROKER_SECRET_NAME says under which name",
+    "AzureWebJobsStorage": "the three service addresses say where storage is, without a key",
+}
+ROLES = {
+    "a97b65f3-24c7-4388-baec-2e87135dc908": "Cognitive Services User",
+    "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd": "Cognitive Services OpenAI User",
+    "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+    "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
+    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+}
+ACCOUNT = "Microsoft.Storage/storageAccounts"
+MUSTS = {
+    ACCOUNT: {
+        "properties.allowSharedKeyAccess": "false",
+        "properties.allowBlobPublicAccess": "false",
+        "properties.allowCrossTenantReplication": "false",
+        "properties.defaultToOAuthAuthentication": "true",
+        "properties.minimumTlsVersion": "'TLS1_2'",
+        "properties.supportsHttpsTrafficOnly": "true",
+    },
+    f"{ACCOUNT}/blobServices/containers": {"properties.publicAccess": "'None'"},
+    "Microsoft.CognitiveServices/accounts": {"properties.disableLocalAuth": "true"},
+    "Microsoft.Insights/components": {"properties.DisableLocalAuth": "true"},
+    "Microsoft.OperationalInsights/workspaces": {"properties.features.disableLocalAuth": "true"},
+    "Microsoft.KeyVault/vaults": {
+        "properties.enableRbacAuthorization": "true",
+        "properties.enableSoftDelete": "true",
+        # false is refused once it was true.
+        "properties.enablePurgeProtection": "enablePurgeProtection ? true : null",
+    },
+    "Microsoft.Web/serverfarms": {"sku.name": "'FC1'", "properties.reserved": "true"},
+    "Microsoft.Web/sites": {
+        "identity.type": "'UserAssigned'",
+        "properties.httpsOnly": "true",
+        "properties.siteConfig.minTlsVersion": "'1.2'",
+        "properties.siteConfig.ftpsState": "'Disabled'",
+        "properties.functionAppConfig.runtime.name": "'python'",
+        "properties.functionAppConfig.runtime.version": "'3.12'",
+        "properties.functionAppConfig.scaleAndConcurrency.instanceMemoryMB": "instanceMemoryMB",
+        "properties.functionAppConfig.deployment.storage.authentication.type": (
+            "'UserAssignedIdentity'"
+        ),
+    },
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies": {"properties.allow": "false"},
+    "Microsoft.Web/staticSites": {"sku.name": "'Standard'"},
+    # A second name would be a second backend, which a Static Web App cannot have.
+    "Microsoft.Web/staticSites/linkedBackends": {"name": "'api'"},
+}
+REFUSED_BY_FLEX = re.compile(
+    r"\b(FUNCTIONS_WORKER_\w+|FUNCTIONS_EXTENSION_VERSION|WEBSITE_\w+|ENABLE_ORYX_BUILD|"
+    r"SCM_DO_BUILD_DURING_DEPLOYMENT|linuxFxVersion|alwaysOn|instanceMemoryMb)\b"
+)
+# Each gives other values with each deployment, or gives a key away.
+NEVER = re.compile(r"\b(newGuid|utcNow|listKeys|listAccountSas|listSecrets|AccountKey)\b")
+
+
+def findings(project: Project) -> Iterator[str]:
+    yield from musts(project)
+    yield from roles(project)
+    yield from queues(project)
+    yield from functions(project)
+    yield from settings(project)
+    yield from transcripts(project)
+    yield from deployments(project)
+    yield from turn(project)
+    yield from alerts(project)
+    yield from services(project)
+    for name, file in project.files.items():
+        for match in NEVER.finditer(file.text):
+            yield f"infra/{name}: {match[0]} is used"
+        for match in REFUSED_BY_FLEX.finditer(file.text):
+            yield f"infra/{name}: Flex Consumption refuses {match[0]}"
+
+
+def musts(project: Project) -> Iterator[str]:
+    for resource_type, wanted in MUSTS.items():
+        found = project.resources(resource_type)
+        if not found:
+            yield f"there is no {resource_type}"
+        for each in found:
+            for path, value in wanted.items():
+                if each.at(path) != value:
+                    yield f"{resource_type}: {path} is {each.at(path)}, not {value}"
+
+
+def roles(project: Project) -> Iterator[str]:
+    """Each assignment is named by what it assigns, says whom, and is one of the few there are."""
+    for each in project.resources("Microsoft.Authorization/roleAssignments"):
+        if not str(each.at("name")).startswith("guid("):
+            yield f"role assignment {each.name}: its name is not a guid() of what it assigns"
+        if each.at("properties.principalType") is None:
+            yield f"role assignment {each.name}: no principalType"
+    for name, file in project.files.items():
+        for guid in re.findall(r"'([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})'", file.text):
+            if guid not in ROLES:
+                yield f"infra/{name}: {guid} is none of the roles that the product needs"
+
+
+def used(project: Project, pattern: str) -> set[str]:
+    """What the app's code names by that pattern."""
+    files = [project.root / "function_app.py", *(project.root / "shared").glob("*.py")]
+    return {
+        name
+        for file in files
+        if file.is_file()
+        for name in re.findall(pattern, file.read_text(encoding="utf-8"))
+    }
+
+
+def queues(project: Project) -> Iterator[str]:
+    """A queue has its poison queue before the first failure: alerts and rights are there then."""
+    made = project.files["modules/storage.bicep"].of("var")
+    found = strings(made["queues"])
+    for name in sorted(used(project, r'(?:_QUEUE = |queue_name=)"([a-z-]+)"') - set(found)):
+        yield f"infra/modules/storage.bicep: the app uses a queue {name}, which is not made"
+    for name in sorted(used(project, r'_TABLE = "(\w+)"') - set(strings(made["tables"]))):
+        yield f"infra/modules/storage.bicep: the app uses a table {name}, which is not made"
+    for name in found:
+        if not name.endswith("-poison") and f"{name}-poison" not in found:
+            yield f"queue {name} has no poison queue"
+
+
+def functions(project: Project) -> Iterator[str]:
+    """Instances are kept warm for a function by its name."""
+    [name] = strings(project.main.of("var")["observerFunction"])
+    if name not in used(project, r"async def (\w+)\(message: func\.QueueMessage"):
+        yield f"infra/main.bicep: the app has no queue function {name}"
+
+
+def strings(declaration: Declaration) -> list[str]:
+    return [each.strip("'") for each in expressions(declaration.value)]
+
+
+def settings(project: Project) -> Iterator[str]:
+    """Each setting of the app is set by Bicep, or named above with the reason why not."""
+    api = project.main.of("module")["api"]
+    given = set(api.at("params.brokerSettings") or {})
+    for name in sorted(set(NAMES) - given - set(NOT_SET_BY_BICEP)):
+        yield f"infra/main.bicep: the app setting {name} is not set"
+    for name in sorted(given - set(NAMES)):
+        yield f"infra/main.bicep: the app knows no setting {name}"
+    for name in sorted(given & set(NOT_SET_BY_BICEP)):
+        yield f"infra/main.bicep: {name} is set; but {NOT_SET_BY_BICEP[name]}"
+    platform = set(project.files["modules/api.bicep"].of("var")["platformSettings"].value or ())
+    for service in ("blob", "queue", "table"):
+        if f"AzureWebJobsStorage__{service}ServiceUri" not in platform:
+            yield f"infra/modules/api.bicep: the {service} service of storage is not set"
+
+
+def transcripts(project: Project) -> Iterator[str]:
+    policies = project.resources(f"{ACCOUNT}/managementPolicies")
+    kinds: Any = [] if not policies else policies[0].at("properties.policy.rules")
+    filters = kinds[0]["definition"]["filters"] if kinds else {}
+    if "'appendBlob'" not in filters.get("blobTypes", []):
+        yield "infra/modules/storage.bicep: transcripts, which are append blobs, are never deleted"
+
+
+def deployments(project: Project) -> Iterator[str]:
+    """An account takes one change of its deployments at a time."""
+    found = project.resources("Microsoft.CognitiveServices/accounts/deployments")
+    for before, each in itertools.pairwise(found):
+        if before.name not in (each.at("dependsOn") or []):
+            yield f"deployment {each.name} does not wait for {before.name}"
+
+
+def turn(project: Project) -> Iterator[str]:
+    file = project.files["modules/turn-rule.bicep"]
+    ways: Any = file.of("var")["ways"].value
+    for protocol in ("Udp", "Tcp"):
+        wanted = {"protocol": f"'{protocol}'", "port": "'3478'", "to": "relays"}
+        if not any(wanted.items() <= way.items() for way in ways):
+            yield f"infra/modules/turn-rule.bicep: {protocol} 3478 is not opened"
+    if file.of("var")["relays"].value != "'AzureCloud.${modelRegion}'":
+        yield "infra/modules/turn-rule.bicep: the relays are not those of the model's region"
+    group = file.of("resource")["group"].text
+    for wanted_text in ("['UDP', 'TCP']", "destinationPorts: ['3478']", "[relays]"):
+        if wanted_text not in group:
+            yield f"infra/modules/turn-rule.bicep: the firewall's rule lacks {wanted_text}"
+
+
+def services(project: Project) -> Iterator[str]:
+    """azd finds what it deploys to by a tag, on exactly one resource for each service."""
+    text = "".join(file.text for file in project.files.values())
+    tagged = re.findall(r"'azd-service-name': '(\w+)'", text)
+    azure = yaml.safe_load((project.root / "azure.yaml").read_text(encoding="utf-8"))
+    for name in azure["services"]:
+        if tagged.count(name) != 1:
+            yield f"azure.yaml: {tagged.count(name)} resources are tagged as service {name}"
+    for name in set(tagged) - set(azure["services"]):
+        yield f"azure.yaml: there is no service {name}, which a resource is tagged as"
+    if "'azd-env-name': environmentName" not in text:
+        yield "infra/main.bicep: nothing is tagged azd-env-name"
+    given = json.loads(
+        (project.root / "infra" / "main.parameters.json").read_text(encoding="utf-8")
+    )["parameters"]
+    pipeline = set(azure["pipeline"]["variables"]) | set(azure["pipeline"]["secrets"])
+    for entry in given.values():
+        variable = re.match(r"\$\{(\w+)", entry["value"])
+        if variable and not variable[1].startswith("AZURE_") and variable[1] not in pipeline:
+            yield f"azure.yaml: a pipeline would not be told {variable[1]}"
+
+
+def alerts(project: Project) -> Iterator[str]:
+    """What alerts and the workbook look for is what the app logs."""
+    logged = used(project, r'logs\.(?:event|failure)\(\s*"([a-z ]+)"')
+    folder = project.root / "infra" / "monitoring"
+    for file in sorted(folder.glob("*.json")):
+        text = file.read_text(encoding="utf-8")
+        for name in sorted(set(re.findall(r"startswith '([a-z ]+) \{'", text)) - logged):
+            yield f"infra/monitoring/{file.name}: the app logs no {name}"
+    page = project.root / "docs" / "operations.md"
+    headings = re.findall(r"^### (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    for alert in json.loads((folder / "alerts.json").read_text(encoding="utf-8")):
+        if alert["title"] not in headings:
+            yield f"docs/operations.md: nothing says what to do at {alert['title']}"

@@ -1,0 +1,127 @@
+"""docs/cost.md and docs/scale.md say what their formulas give."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.broker import LEASE
+from tests.infra.arithmetic import (
+    GB,
+    GB_SECOND,
+    MODELS,
+    MONTH,
+    WARM_GB_SECOND,
+    WEB_A_MONTH,
+    Conversation,
+    Day,
+    Month,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+COST = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+SCALE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+CALL = Conversation()
+DEFAULT_MODEL = "gpt-realtime-1.5"
+
+
+def row(page: str, first: str) -> list[str]:
+    """The cells after the first of the table row whose first cell is, or else begins, so."""
+    named = re.escape(first)
+    found = next(
+        filter(
+            None,
+            (
+                re.search(rf"^\| {cell} \| (.+) \|$", page, re.M)
+                for cell in (named, named + "[^|]*")
+            ),
+        ),
+        None,
+    )
+    assert found, first
+    return [cell.strip() for cell in found[1].split("|")]
+
+
+def test_the_tokens_of_a_call() -> None:
+    assert row(COST, "audio read") == [
+        f"{CALL.read_audio:,}, of which {CALL.new_audio:,} for the first time"
+    ]
+    assert row(COST, "text read") == [
+        f"{CALL.read_text:,}, of which {CALL.instructions:,} for the first time"
+    ]
+    assert row(COST, "made: audio and its words") == [f"{CALL.made:,}"]
+    assert row(COST, "all") == [f"{CALL.tokens:,}"]
+
+
+@pytest.mark.parametrize("model", [DEFAULT_MODEL, "gpt-realtime-mini"])
+def test_the_price_of_a_call(model: str) -> None:
+    wanted = [f"${CALL.dollars(model, cached=cached):.2f}" for cached in (True, False)]
+    assert row(COST, model) == wanted
+
+
+def test_the_default_model_is_the_one_that_is_reckoned_with() -> None:
+    main = (ROOT / "infra" / "main.bicep").read_text(encoding="utf-8")
+    assert f"param modelName string = '{DEFAULT_MODEL}'" in main
+    assert DEFAULT_MODEL in MODELS
+
+
+@pytest.mark.parametrize("calls", [100, 10_000, 1_000_000])
+def test_functions_in_a_month(calls: int) -> None:
+    month = Month(calls)
+    assert row(COST, f"{calls:,}") == [
+        f"{month.gb_seconds:,.0f}",
+        f"{month.executions:,}",
+        f"${month.functions:,.2f}",
+    ]
+
+
+@pytest.mark.parametrize("calls", [100, 10_000])
+def test_a_month_in_short(calls: int) -> None:
+    month = Month(calls)
+    model = month.calls * CALL.dollars(DEFAULT_MODEL, cached=True)
+    rest = WEB_A_MONTH + month.functions + month.logs
+    [said] = row(COST, f"{calls:,} calls of five minutes a day")
+    assert said == f"about ${model:,.0f} for the model, ${rest:,.0f} for the rest"
+
+
+def test_what_else_the_cost_page_says() -> None:
+    assert f"about ${WARM_GB_SECOND * GB * MONTH:.0f} a month for one instance" in COST
+    assert f"= ${CALL.seconds * GB * GB_SECOND:.3f} a call" in " ".join(COST.split())
+    alerts = json.loads((ROOT / "infra/monitoring/alerts.json").read_text(encoding="utf-8"))
+    assert len(alerts) == 11
+    assert "eleven log alerts" in COST
+
+
+def test_the_days_of_the_scale_page() -> None:
+    small, large = Day(10_000), Day(1_000_000)
+    assert row(SCALE, "starts a second") == [f"{small.starts:.1f}", f"{large.starts:.0f}"]
+    assert row(SCALE, "calls at once") == [f"{small.live:.0f}", f"{large.live:,.0f}"]
+    assert row(SCALE, "tokens a minute") == [
+        f"{small.tokens_a_minute / 1000:.0f} thousand",
+        f"{large.tokens_a_minute / 1e6:.0f} million",
+    ]
+
+
+@pytest.mark.parametrize(("said", "tokens"), [("100 thousand", 100_000), ("1 million", 1_000_000)])
+def test_calls_that_a_quota_carries(said: str, tokens: int) -> None:
+    assert row(SCALE, said) == [f"{tokens * 5 // CALL.tokens}"]
+
+
+def test_instances_and_storage_at_the_peak() -> None:
+    day = Day(1_000_000)
+    at_once = Month(1).observed_at_once
+    queues = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
+    assert queues["batchSize"] + queues["newBatchThreshold"] >= at_once
+    assert f"that is {day.live / at_once:.0f} instances of 2 GB" in SCALE
+    for queue, messages in (("end-call`: put", 2), ("observe-call`: put, get, delete of", 1)):
+        assert row(SCALE, f"queue `{queue}")[0] == f"{3 * messages * day.starts:.0f}"
+    lease = LEASE.total_seconds()
+    # Renewed every third of it, so that a look finds five sixths of it left on average.
+    assert row(SCALE, "queue `observe-call`: each")[0] == f"{2 * day.live / (lease * 5 / 6):,.0f}"
+    assert row(SCALE, "leases: renewed")[0] == f"{day.live / (lease / 3):,.0f}"
+    assert row(SCALE, "ledger: a booking and a settling")[0] == f"{2 * day.starts:.0f}"
+    spent = day.live * 2 / 60
+    assert f"116 + {spent:.0f} = {2 * day.starts + spent:.0f} rows a second" in SCALE

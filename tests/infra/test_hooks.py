@@ -1,0 +1,348 @@
+"""What azd runs before and after: each hook with all that it touches stood in for."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import azd_tools
+import first_values
+import preflight
+import probe
+import pytest
+import wait_for_roles
+from azd_tools import Answer, Stop, parameters
+
+from tests.infra.outside import Stage, answer
+
+ROOT = Path(__file__).parent.parent.parent
+M = "GET https://management.azure.com/subscriptions/s"
+MODEL, VERSION = "gpt-realtime-1.5", "2026-02-23"
+AZURE = {
+    "AZURE_ENV_NAME": "talk",
+    "AZURE_SUBSCRIPTION_ID": "s",
+    "AZURE_LOCATION": "eastus2",
+    "MONTHLY_BUDGET": "100",
+    "BUDGET_START_DATE": "2026-11-01",
+    "SIGN_IN_CLIENT_ID": "c",
+}
+
+
+def usages(limit: int, used: int) -> Answer:
+    name = {"value": f"OpenAI.GlobalStandard.{MODEL}"}
+    return answer(200, {"value": [{"name": name, "limit": limit, "currentValue": used}]})
+
+
+def catalogue(version: str) -> Answer:
+    model = {"name": MODEL, "version": version, "skus": [{"name": "GlobalStandard"}]}
+    return answer(200, {"value": [{"model": model}, {"model": {"name": "other"}}]})
+
+
+def azure(**changed: str) -> Stage:
+    """A subscription where everything is as it should be."""
+    cognitive = f"{M}/providers/Microsoft.CognitiveServices/locations/"
+    owner = {"actions": ["*"], "notActions": []}
+    return Stage(
+        {
+            f"{M}/providers/": answer(200, {"registrationState": "Registered"}),
+            f"{M}/providers/Microsoft.Authorization/permissions": answer(200, {"value": [owner]}),
+            f"{cognitive}eastus2/models": catalogue(VERSION),
+            f"{cognitive}eastus2/usages": usages(100, 0),
+            f"{M}/resourceGroups/rg-talk/": answer(404),
+        },
+        AZURE | changed,
+    )
+
+
+def refused(stage: Stage) -> str:
+    with pytest.raises(Stop):
+        preflight.preflight(stage.outside())
+    [said] = [line for line in stage.said if line.startswith("error: ")]
+    return said
+
+
+def test_preflight_lets_through_what_is_fine() -> None:
+    stage = azure()
+    preflight.preflight(stage.outside())
+    assert stage.said == ["Preflight: nothing found that would stop the deployment"]
+
+
+def test_preflight_can_be_turned_off() -> None:
+    stage = Stage(env={"PREFLIGHT": "off"})
+    preflight.preflight(stage.outside())
+    assert stage.requests == []
+
+
+def test_too_little_quota_stops_and_names_the_remedy() -> None:
+    stage = azure()
+    stage.routes[f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/usages"] = usages(
+        100, 96
+    )
+    assert "4 are free. Run: azd env set MODEL_CAPACITY 4" in refused(stage)
+
+
+def test_quota_that_the_deployment_itself_uses_does_not_stop() -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/usages"
+    stage.routes[place] = usages(10, 10)
+    stage.routes[f"{M}/resourceGroups/rg-talk/"] = answer(200, {"value": [{"name": "oai-x"}]})
+    preflight.preflight(stage.outside())
+    assert stage.said[0].startswith("warning: ")
+
+
+def test_a_version_that_the_region_does_not_have_stops() -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/models"
+    stage.routes[place] = catalogue("2025-08-28")
+    said = refused(stage)
+    assert "versions there: 2025-08-28" in said
+    assert "azd env set MODEL_VERSION" in said
+
+
+def test_a_region_that_is_not_documented_is_a_warning() -> None:
+    stage = azure(AZURE_LOCATION="centralus")
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/centralus/"
+    stage.routes |= {f"{place}models": catalogue(VERSION), f"{place}usages": usages(100, 0)}
+    preflight.preflight(stage.outside())
+    assert stage.said[0].startswith("warning: centralus is not among the regions")
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        {"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]},
+        {"actions": ["Microsoft.Web/*"], "notActions": []},
+    ],
+)
+def test_who_may_not_assign_roles_is_told_whom_to_ask(permission: dict[str, list[str]]) -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.Authorization/permissions"
+    stage.routes[place] = answer(200, {"value": [permission]})
+    assert "Role Based Access Control Administrator" in refused(stage)
+
+
+def test_a_provider_is_registered_and_waited_for() -> None:
+    stage = azure()
+    states = [answer(200, {"registrationState": s}) for s in ("NotRegistered", "Registering")]
+    stage.routes[f"{M}/providers/Microsoft.App?"] = [
+        *states,
+        answer(200, {"registrationState": "Registered"}),
+    ]
+    register = "POST https://management.azure.com/subscriptions/s/providers/Microsoft.App/register"
+    stage.routes[register] = answer(202)
+    preflight.preflight(stage.outside())
+    assert len(stage.slept) == 2
+
+
+def test_a_provider_that_may_not_be_registered_stops() -> None:
+    stage = azure()
+    stage.routes[f"{M}/providers/Microsoft.App?"] = answer(
+        200, {"registrationState": "NotRegistered"}
+    )
+    stage.routes["POST "] = answer(403)
+    assert "az provider register --namespace Microsoft.App" in refused(stage)
+
+
+def test_nobody_signed_in_is_said_so() -> None:
+    stage = azure()
+    stage.signed_in = False
+    with pytest.raises(Stop, match="azd auth login"):
+        preflight.preflight(stage.outside())
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"ENABLE_LINKED_BACKEND": "false"}, "needs the linked backend"),
+        ({"CALLER_AUTH": "entra"}, "needs ENTRA_TENANT_ID"),
+        ({"ENABLE_PRIVATE_ENDPOINTS": "true"}, "azd env set ENABLE_VIRTUAL_NETWORK true"),
+        ({"ENABLE_VIRTUAL_NETWORK": "true", "EXISTING_SUBNET_ID": "/x"}, "Choose one"),
+    ],
+)
+def test_settings_that_do_not_go_together_stop(changed: dict[str, str], words: str) -> None:
+    assert words in refused(azure(**changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"CALLER_AUTH": "static-web-apps,anonymous"}, "anybody on the internet"),
+        ({"SIGN_IN_CLIENT_ID": ""}, "Anybody with a Microsoft account"),
+        ({"MONTHLY_BUDGET": "0"}, "no budget"),
+        ({"AZURE_SUBSCRIPTION_ID": ""}, "not chosen yet"),
+    ],
+)
+def test_what_may_be_meant_is_a_warning(changed: dict[str, str], words: str) -> None:
+    stage = azure(**changed)
+    preflight.preflight(stage.outside())
+    assert any(line.startswith("warning: ") and words in line for line in stage.said)
+
+
+def test_an_account_that_is_there_needs_no_quota() -> None:
+    stage = azure(EXISTING_AI_ACCOUNT_NAME="mine")
+    preflight.preflight(stage.outside())
+    assert not any("locations" in request for request in stage.requests)
+
+
+def test_first_values_are_made_once_and_not_as_arguments() -> None:
+    stage = Stage(env={"MONTHLY_BUDGET": "50"})
+    first_values.first_values(stage.outside(), datetime(2026, 11, 20, tzinfo=UTC))
+    secret = stage.kept["BROKER_SECRET"]
+    assert len(bytes.fromhex(secret)) == 32
+    assert stage.kept["BUDGET_START_DATE"] == "2026-11-01"
+    assert secret not in str(stage.commands) + str(stage.said)
+    again = Stage(env={"MONTHLY_BUDGET": "50"} | stage.kept)
+    first_values.first_values(again.outside())
+    assert again.commands == []
+
+
+def test_a_pipeline_makes_no_secret_up() -> None:
+    stage = Stage(env={"CI": "true"})
+    with pytest.raises(Stop, match="BROKER_SECRET is not set"):
+        first_values.first_values(stage.outside())
+    assert stage.kept == {}
+
+
+DEPLOYED = {
+    "AZURE_PRINCIPAL_ID": "p",
+    "SERVICE_API_NAME": "func-x",
+    "SERVICE_API_URI": "https://func-x.test",
+    "SERVICE_WEB_URI": "https://page.test",
+    "REALTIME_ENDPOINT": "https://oai-x.openai.azure.com",
+    "REALTIME_MODEL": MODEL,
+    "REALTIME_TOKEN_SCOPE": "https://ai.azure.com/.default",
+    "CALLER_AUTH": "static-web-apps",
+    "WEB_BACKEND_LINKED": "true",
+}
+MINT = "POST https://oai-x.openai.azure.com/openai/v1/realtime/client_secrets"
+
+
+def test_roles_are_waited_for_until_the_model_gives_a_key() -> None:
+    bodies: list[Any] = []
+
+    def mint(_: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        assert headers["Authorization"] == "Bearer t"
+        bodies.append(json.loads(body or b"{}"))
+        return answer(200 if len(bodies) == 3 else 401)
+
+    stage = Stage({MINT: mint}, DEPLOYED)
+    wait_for_roles.wait_for_roles(stage.outside())
+    assert bodies[0]["session"] == {"type": "realtime", "model": MODEL}
+    assert stage.slept == [15.0, 15.0, 60.0]
+    again = Stage(env=DEPLOYED | stage.kept)
+    wait_for_roles.wait_for_roles(again.outside())
+    assert again.slept == []
+
+
+def test_roles_that_never_come_stop_with_what_to_look_at() -> None:
+    stage = Stage({MINT: answer(403)}, DEPLOYED)
+    with pytest.raises(Stop, match=r"still answers 403 for gpt-realtime-1\.5 after 10 min"):
+        wait_for_roles.wait_for_roles(stage.outside())
+    assert sum(stage.slept) == 600
+
+
+def site(**changed: Any) -> Stage:
+    """A deployment that stands as it should."""
+    security = {
+        "Content_Security_Policy": "default-src 'self'",
+        "Permissions_Policy": "microphone=(self)",
+        "X_Content_Type_Options": "nosniff",
+    }
+    routes: dict[str, Any] = {
+        "GET https://page.test/": answer(200, None, **security),
+        "POST https://func-x.test/api/token": answer(401),
+        "POST https://page.test/api/token": answer(401),
+        "GET https://page.test/api/health": answer(200, {"status": "ok"}),
+        "GET https://page.test/api/health/deep": answer(401),
+    }
+    return Stage(routes | changed, dict(DEPLOYED))
+
+
+def test_a_good_deployment_passes_the_probe() -> None:
+    stage = site()
+    probe.probe(stage.outside())
+    assert stage.said[-1] == "Probe: everything holds. The page: https://page.test"
+
+
+def test_the_forged_principal_is_one_that_would_be_believed() -> None:
+    from shared.callers import decode_principal
+
+    sent: list[str] = []
+
+    def token(_: str, headers: Mapping[str, str], __: bytes | None) -> Answer:
+        sent.append(headers["X-MS-CLIENT-PRINCIPAL"])
+        return answer(403)
+
+    probe.probe(site(**{"POST https://func-x.test/api/token": token}).outside())
+    assert decode_principal(sent[0]) == probe.FORGED
+    assert json.loads(base64.b64decode(sent[0]))["userRoles"][-1] == "admin"
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 429])
+def test_a_forged_principal_that_is_believed_stops(status: int) -> None:
+    with pytest.raises(Stop, match="A FORGED PRINCIPAL WAS BELIEVED"):
+        probe.probe(site(**{"POST https://func-x.test/api/token": answer(status)}).outside())
+
+
+def test_an_app_that_is_starting_is_waited_for() -> None:
+    starting = [answer(404), answer(503), answer(401)]
+    stage = site(**{"POST https://func-x.test/api/token": starting})
+    probe.probe(stage.outside())
+    assert stage.slept == [10.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("route", "given", "words"),
+    [
+        ("POST https://func-x.test/api/token", answer(0), "does not answer"),
+        ("POST https://page.test/api/token", answer(302), "redirects strangers"),
+        ("POST https://page.test/api/token", answer(200), "answers a stranger with 200"),
+        ("GET https://page.test/", answer(200), "is served without Content-Security-Policy"),
+        ("GET https://page.test/", answer(404), "the page at https://page.test answers 404"),
+        (
+            "GET https://page.test/api/health",
+            answer(503, {"hint": "Set REALTIME_MODEL."}),
+            "503: Set REALTIME_MODEL.",
+        ),
+        ("GET https://page.test/api/health/deep", answer(503, {"x": "role"}), '"x": "role"'),
+    ],
+)
+def test_what_does_not_hold_stops(route: str, given: Answer, words: str) -> None:
+    with pytest.raises(Stop) as stopped:
+        probe.probe(site(**{route: given}).outside())
+    assert words in str(stopped.value)
+
+
+def test_parameters_are_read_as_azd_fills_them_in() -> None:
+    found = parameters({"MODEL_CAPACITY": "3", "CALLER_AUTH": ""})
+    assert found["modelCapacity"] == "3"
+    assert found["callerAuth"] == "static-web-apps"
+    assert found["realtimeTokenScope"] == "https://ai.azure.com/.default"
+
+
+def test_a_hook_that_stops_says_why_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def hook(_: azd_tools.Outside) -> None:
+        raise Stop("Run: azd auth login")
+
+    assert azd_tools.main(hook) == 1
+    assert capsys.readouterr().err == "\nRun: azd auth login\n"
+
+
+def test_the_hooks_need_nothing_but_the_standard_library() -> None:
+    import ast
+    import sys
+
+    hooks = ROOT / "infra" / "hooks"
+    own = {path.stem for path in hooks.glob("*.py")}
+    for path in hooks.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                top = name.partition(".")[0]
+                assert top in sys.stdlib_module_names | own, (path.name, name)

@@ -1,0 +1,97 @@
+"""What goes to Azure: exactly the app, nothing of the laptop."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pathspec
+
+ROOT = Path(__file__).parent.parent.parent
+APP = ("function_app.py", "host.json", "requirements.txt")
+FOLDERS = ("shared/", "profiles/")
+
+
+def packaged(files: list[str]) -> set[str]:
+    lines = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
+    ignored = pathspec.GitIgnoreSpec.from_lines(lines)
+    return {file for file in files if not ignored.match_file(file)}
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return listed.stdout.splitlines()
+
+
+def test_the_package_is_exactly_the_app() -> None:
+    files = packaged(tracked())
+    assert files >= set(APP)
+    strangers = {file for file in files if file not in APP and not file.startswith(FOLDERS)}
+    assert strangers == set()
+    assert {file.partition("/")[0] + "/" for file in files if "/" in file} == set(FOLDERS)
+
+
+def test_what_lies_about_on_a_developers_machine_is_left_out() -> None:
+    clutter = [
+        ".git/config",
+        ".venv/bin/python",
+        ".venv/lib/python3.12/site-packages/requests/api.py",
+        "local.settings.json",
+        ".env.local",
+        ".azure/env/.env",
+        ".cache/node/azurite/package.json",
+        "shared/__pycache__/http.cpython-312.pyc",
+        "tests/npm/node_modules/x/index.js",
+        "__azurite_db_queue__.json",
+        "frontend/index.html",
+        "infra/main.bicep",
+    ]
+    assert packaged(clutter) == set()
+
+
+def test_requirements_are_pinned_and_are_what_the_app_imports() -> None:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    pins = {re.split("==", line)[0] for line in wanted if re.match(r"[A-Za-z0-9-]+==[\d.]+", line)}
+    assert len(wanted) == len([line for line in wanted if "==" in line]), "every line is pinned"
+    owners = packages_distributions()
+    imported: set[str] = set()
+    for file in [ROOT / "function_app.py", *(ROOT / "shared").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            imported.update(names)
+    outside = {
+        name
+        for name in imported
+        if name.partition(".")[0] not in sys.stdlib_module_names | {"shared", "function_app"}
+    }
+    missing = {name for name in outside if not provided(name, pins, owners)}
+    assert missing == set()
+    unused = {pin for pin in pins if not any(provided(name, {pin}, owners) for name in outside)}
+    assert unused == set()
+
+
+def provided(module: str, pins: set[str], owners: dict[str, list[str]]) -> bool:
+    """Whether a pinned package provides `module`; the azure.* packages are named by their path."""
+    if module.startswith("azure."):
+        path = module.replace(".", "-")
+        # azure-core comes with every Azure package here, and is imported for its exceptions.
+        return (module.startswith("azure.core") and "azure-identity" in pins) or any(
+            path.startswith(pin) or pin.startswith(path) for pin in pins if pin.startswith("azure")
+        )
+    return any(owner in pins for owner in owners.get(module.partition(".")[0], []))
+
+
+def test_nothing_of_the_laptop_is_imported_by_the_app() -> None:
+    for file in [ROOT / "function_app.py", *(ROOT / "shared").rglob("*.py")]:
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(?:from|import) (?:local|tests|bench)\b", text, re.M), file

@@ -1,0 +1,188 @@
+"""What azd, its gallery and GitHub ask of a template: files, headings, pins, tags."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+AZURE: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+# What is not an error, with the reason.
+LENIENT = {
+    "use-resource-id-functions": "goes by the names of properties: said, and not failed for",
+    "what-if-short-circuiting": "a role assignment's name holds the id of the identity it is for",
+}
+PINNED = re.compile(r"^\s*(?:- )?uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+BUILT_IN = {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID", "AZURE_PRINCIPAL_TYPE"}
+
+
+def text(path: str | Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "README.md",
+        "LICENSE",
+        "SECURITY.md",
+        "CONTRIBUTING.md",
+        "CODE_OF_CONDUCT.md",
+        "azure.yaml",
+        "infra/main.bicep",
+        "infra/main.parameters.json",
+        ".devcontainer/devcontainer.json",
+        ".github/workflows/azure-dev.yml",
+        ".github/ISSUE_TEMPLATE/bug.yml",
+        ".github/dependabot.yml",
+    ],
+)
+def test_what_the_gallery_looks_for_is_there(path: str) -> None:
+    assert (ROOT / path).stat().st_size > 0
+
+
+def test_the_readme_has_the_gallerys_headings() -> None:
+    found = re.findall(r"^## (.+)$", text("README.md"), re.MULTILINE)
+    assert {"Features", "Getting Started", "Guidance", "Resources"} <= set(found)
+
+
+def test_azure_yaml_names_what_is_there() -> None:
+    assert re.fullmatch(r"[\w-]+@\d+\.\d+\.\d+", AZURE["metadata"]["template"])
+    assert AZURE["requiredVersions"]["azd"].startswith(">= ")
+    for service in AZURE["services"].values():
+        assert (ROOT / service["project"]).is_dir()
+        assert service["host"] in ("function", "staticwebapp")
+    # A language would make azd look for a build, and fail before the hook has filled the folder.
+    assert "language" not in AZURE["services"]["web"]
+    assert AZURE["services"]["api"]["remoteBuild"] is True
+
+
+def hooks() -> list[tuple[Path, dict[str, str]]]:
+    found = [(ROOT, each) for each in AZURE["hooks"].values()]
+    for service in AZURE["services"].values():
+        found += [(ROOT / service["project"], each) for each in service.get("hooks", {}).values()]
+    return [
+        (base, each)
+        for base, entry in found
+        for each in (entry if isinstance(entry, list) else [entry])
+    ]
+
+
+def test_every_hook_is_there_and_is_run_by_python() -> None:
+    run = set()
+    for base, hook in hooks():
+        assert hook["kind"] == "python"
+        run.add((base / hook["run"]).resolve())
+    programs = {
+        path.resolve()
+        for path in (ROOT / "infra" / "hooks").glob("*.py")
+        if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    }
+    assert run == programs
+
+
+def test_a_linked_site_has_no_configuration_of_the_cli_in_its_folder() -> None:
+    for folder in ("frontend", "infra/site"):
+        assert not (ROOT / folder / "swa-cli.config.json").exists()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_by_their_whole_hash(path: Path) -> None:
+    used = [line for line in path.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+    assert used
+    assert [line for line in used if not PINNED.match(line)] == []
+
+
+def test_an_action_has_one_version() -> None:
+    versions: dict[str, set[str]] = {}
+    for path in WORKFLOWS:
+        for name, version in re.findall(
+            r"uses: ([\w-]+/[\w-]+)[\w/-]*@(\w+ # \S+)", path.read_text(encoding="utf-8")
+        ):
+            versions.setdefault(name, set()).add(version)
+    assert {name: each for name, each in versions.items() if len(each) > 1} == {}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_asks_for_little_and_cannot_be_written_into(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    # YAML 1.1 reads the key `on` as true.
+    assert "pull_request_target" not in (workflow.get("on") or workflow[True])
+    assert workflow["permissions"]["contents"] == "read"
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 60
+        for step in job["steps"]:
+            assert "${{" not in step.get("run", ""), "an expression in a script is an injection"
+            if "checkout" in step.get("uses", ""):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_ci_covers_what_is_supported() -> None:
+    jobs = yaml.safe_load(text(".github/workflows/ci.yml"))["jobs"]
+    matrix = jobs["test"]["strategy"]["matrix"]
+    assert matrix["python"] == ["3.11", "3.12", "3.13"]
+    assert {system.partition("-")[0] for system in matrix["os"]} == {"ubuntu", "windows", "macos"}
+    steps = "".join(str(step) for job in jobs.values() for step in job["steps"])
+    for tool in ("bicep build", "bicep lint", "ps-rule", "checkov", "codeql", "dependency-review"):
+        assert tool in steps
+
+
+def test_the_pipeline_is_told_everything_that_azure_yaml_lists() -> None:
+    env = yaml.safe_load(text(".github/workflows/azure-dev.yml"))["jobs"]["deploy"]["env"]
+    for kind in ("variables", "secrets"):
+        source = "vars" if kind == "variables" else "secrets"
+        for name in AZURE["pipeline"][kind]:
+            assert env.get(name) == f"${{{{ {source}.{name} }}}}", name
+    known = {*AZURE["pipeline"]["variables"], *AZURE["pipeline"]["secrets"], *BUILT_IN}
+    assert set(env) - known == {"AZURE_ENV_NAME", "AZURE_LOCATION"}
+
+
+def test_bicep_lints_with_every_rule_as_an_error() -> None:
+    rules = json.loads(text("infra/bicepconfig.json"))["analyzers"]["core"]["rules"]
+    assert len(rules) > 30
+    assert {name for name, rule in rules.items() if rule["level"] != "error"} == set(LENIENT)
+
+
+def test_dependabot_looks_at_all_that_is_pinned() -> None:
+    updates = yaml.safe_load(text(".github/dependabot.yml"))["updates"]
+    seen = {(each["package-ecosystem"], each["directory"]) for each in updates}
+    assert {("pip", "/"), ("github-actions", "/"), ("npm", "/tests/npm")} <= seen
+    for ecosystem, folder in seen:
+        if ecosystem == "npm":
+            assert (ROOT / folder.strip("/") / "package.json").is_file()
+
+
+def test_the_devcontainer_has_what_the_documents_ask_for() -> None:
+    container = json.loads(text(".devcontainer/devcontainer.json"))
+    assert ":3.12" in container["image"]
+    for tool in ("azure-cli", "azd", "node"):
+        assert any(tool in feature for feature in container["features"])
+    assert 4280 in container["forwardPorts"]
+
+
+def test_a_workbook_tile_says_where_it_looks() -> None:
+    workbook = json.loads(text("infra/monitoring/workbook.json"))
+    names = [item["name"] for item in workbook["items"]]
+    assert len(names) == len(set(names))
+    for item in workbook["items"]:
+        if item["type"] == 3:
+            assert item["content"]["timeContextFromParameter"] == "TimeRange"
+            assert item["content"]["query"].startswith("traces")
+
+
+def test_an_alert_gives_one_number() -> None:
+    for alert in json.loads(text("infra/monitoring/alerts.json")):
+        query = "\n".join(alert["query"])
+        assert re.search(r"\bmeasured = ", query), alert["name"]
+        assert "'{app}'" in query
+        assert alert["severity"] in (0, 1, 2, 3)
+        assert isinstance(alert["threshold"], int)
+        # The window of a rule may not be shorter than what it is asked in.
+        minutes = {"PT5M": 5, "PT15M": 15, "PT30M": 30, "PT1H": 60}
+        assert minutes[alert["every"]] <= minutes[alert["window"]]

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.numbers import middle, quantile, ratio
+from bench.pictures import Bar, bars, number
+from bench.report import pictures, ratios, table
+from bench.source import EVENTS_A_TURN, USAGE, events, question, reply
+from bench.upstream import content_length
+
+ONE = {"per_second": 400.0, "p50_ms": 155.0, "p99_ms": 170.0, "added_p50_ms": 5.0, "cpu_ms": 1.2}
+SIDES = {
+    "article": {"connect 1": {**ONE, "p50_ms": 310.0}, "connect 64": {**ONE, "per_second": 12.5}},
+    "broker": {"connect 1": ONE, "connect 64": ONE},
+}
+FOUND = {"sides": {"latency_ms": 150.0, "skipped": "no nginx", "sides": SIDES}}
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "wanted"),
+    [
+        ([], 0.5, 0.0),
+        ([7.0], 0.99, 7.0),
+        ([1.0, 2.0, 3.0, 4.0], 0.5, 3.0),
+        (list(range(100)), 0.99, 99),
+    ],
+)
+def test_quantiles(values: list[float], share: float, wanted: float) -> None:
+    assert quantile(values, share) == wanted
+
+
+def test_the_middle_of_rounds_is_taken_number_by_number() -> None:
+    rounds = [{"ms": 3, "kept": {"a": 1}}, {"ms": 100, "cpu": 2}, {"ms": 5, "cpu": None}]
+    assert middle(rounds) == {"ms": 5, "kept": {"a": 1}, "cpu": 2}
+
+
+def test_a_ratio_of_what_was_not_measured_is_none() -> None:
+    assert ratio(1.0, 2.0) == 0.5
+    assert ratio(None, 2.0) is None
+    assert ratio(1.0, 0.0) is None
+
+
+def test_ratios_are_against_the_article_and_the_floor() -> None:
+    found = ratios(SIDES)
+    assert found["/connect p50 at 1 caller, of the article's"] == 0.5
+    assert found["/connect requests/s at 64 callers, of the article's"] == 32.0
+    assert found["/connect requests/s at 64 callers, of nginx's"] is None
+
+
+def test_the_table_says_what_was_skipped() -> None:
+    assert "no nginx" in table(FOUND)
+
+
+def test_pictures_are_well_formed_and_say_their_numbers() -> None:
+    for picture in pictures(FOUND).values():
+        root = ElementTree.fromstring(picture)
+        assert root.find("{http://www.w3.org/2000/svg}title") is not None
+    assert "prefers-color-scheme:dark" in picture
+    assert len(pictures(FOUND)) == 2
+
+
+def test_a_picture_escapes_its_words() -> None:
+    root = ElementTree.fromstring(bars('a < b & "c"', "/s", [Bar("g>", "n&", 1.0)]))
+    assert root.get("aria-label") == 'a < b & "c"'
+
+
+def test_numbers_have_the_digits_that_mean_something() -> None:
+    assert [number(each) for each in (0.123, 12.34, 1234.5)] == ["0.12", "12.3", "1,234"]
+
+
+def test_a_call_of_the_source_says_what_it_is_known_to_say() -> None:
+    said = list(events("rtc_a", 2))
+    assert len(said) == 2 * EVENTS_A_TURN
+    spoken = "".join(event.get("delta", "") for event in said[:EVENTS_A_TURN])
+    assert spoken == reply("rtc_a", 0)
+    words = [event["transcript"] for event in said if "input_audio_transc" in event["type"]]
+    assert words == [question("rtc_a", turn) for turn in range(2)]
+    assert said[-1]["response"]["usage"] == USAGE
+
+
+def test_the_length_of_a_request_is_read_whatever_the_case() -> None:
+    assert content_length(b"POST / HTTP/1.1\r\ncontent-LENGTH: 12") == 12
+    assert content_length(b"GET / HTTP/1.1") == 0
