@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 import os
+import random
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -137,7 +138,7 @@ class Invoker:
         A synchronous function that runs out of time is left to its thread: nothing can stop it.
         The real host restarts the whole worker.
         """
-        invocation = str(uuid.uuid4())
+        invocation = str(uuid.UUID(int=random.getrandbits(128), version=4))
         arguments: dict[str, Any] = {
             function.trigger_parameter: decode(function.trigger_kind, trigger, metadata)
         }

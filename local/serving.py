@@ -49,6 +49,8 @@ def log_to_stderr(level: str = "info") -> None:
         format="%(levelname)s %(name)s: %(message)s",
         force=True,
     )
+    # The app would choose INFO for itself where nobody has chosen (shared/logs.py).
+    logging.getLogger("broker").setLevel(LEVELS[level])
     for chatty in ("azure", "aiohttp.access", "asyncio", "urllib3", "msal"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

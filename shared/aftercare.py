@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +34,9 @@ LOOK_AGAIN = timedelta(milliseconds=100)
 class Aftercare:
     """Sees to calls that have begun. `observe` is None where calls are not observed.
 
+    `pool` writes to storage at once what would wait one after another; None for storage that
+    nobody waits for.
+
     `attached` says whether a call's observer is connected to it; where it is given, a call counts
     as begun only then, and `attach_within` is how long that may take.
     """
@@ -41,7 +44,7 @@ class Aftercare:
     records: Records
     end: Queue
     observe: Queue | None
-    pool: Executor
+    pool: Executor | None
     clock: Clock
     attached: Callable[[str], bool] | None = None
     attach_within: timedelta = timedelta(seconds=10)
@@ -64,17 +67,21 @@ class Aftercare:
         if self.observe is not None:
             observe = self.observe
             work.append(lambda: observe.send(body))
-        first, *others = work
-        waiting = [self.pool.submit(each) for each in others]
         try:
-            # This thread would only wait: a hand-over to another costs more than it saves.
-            first()
-            for each in waiting:
-                each.result()
+            self.carry_out(work)
         except StorageUnavailable:
             raise Problem("storage_unavailable", retry_after=AGAIN) from None
         if self.attached is not None:
             self.wait_for_observer(record.call_id, self.attached)
+
+    def carry_out(self, work: Sequence[Callable[[], None]]) -> None:
+        """Does all of it; at the same time, where there is a pool. Raises StorageUnavailable."""
+        first, *others = work
+        submitted = [] if self.pool is None else [self.pool.submit(each) for each in others]
+        # This thread would only wait: a hand-over to another costs more than it saves.
+        first()
+        for each in [one.result for one in submitted] or others:
+            each()
 
     def wait_for_observer(self, call_id: str, attached: Callable[[str], bool]) -> None:
         give_up = self.clock() + self.attach_within

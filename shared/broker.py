@@ -38,7 +38,7 @@ from shared.realtime import EphemeralKey, RealtimeClient
 from shared.records import Records
 from shared.settings import Settings
 from shared.sideband import Dialler
-from shared.storage.choosing import CONNECTION, choose
+from shared.storage.choosing import CONNECTION, choose, is_named
 from shared.tools_sample import sample_tools
 from shared.wiring import (
     Secrets,
@@ -140,7 +140,7 @@ def open_broker(
         records,
         storage.queue(END_QUEUE),
         None if chosen.observer == "off" else observers,
-        pool,
+        pool if is_named(env) else None,
         clock,
         partial(attached_to, leases) if chosen.observer == "required" else None,
     )

@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import contextvars
 import json
+import random
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -216,7 +216,7 @@ def read(request: func.HttpRequest) -> Incoming:
         headers=headers,
         body=request.get_body() or b"",
         form=form,
-        request_id=given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex,
+        request_id=given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}",
     )
 
 

@@ -42,16 +42,22 @@ class Redaction(logging.Filter):
 
 
 def set_up() -> None:
-    """Makes the broker's log redact, and the SDKs' request logs quiet. Once, when the app loads."""
+    """Makes the broker's log redact, and the SDKs' request logs quiet. Once, when the app loads.
+
+    A level that the host has chosen for the broker's log stays; without one it is INFO.
+    """
     if not any(isinstance(one, Redaction) for one in LOGGER.filters):
         LOGGER.addFilter(Redaction())
-    LOGGER.setLevel(logging.INFO)
+    if LOGGER.level == logging.NOTSET:
+        LOGGER.setLevel(logging.INFO)
     for chatty in ("azure", "msal", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def event(name: str, level: int = logging.INFO, /, **fields: Any) -> None:
     """Logs `name` with its fields, those that are empty left out, and the request id."""
+    if not LOGGER.isEnabledFor(level):
+        return
     shown = {key: value for key, value in fields.items() if value not in (None, "")}
     if request_id := REQUEST_ID.get():
         shown["request_id"] = request_id

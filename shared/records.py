@@ -175,12 +175,14 @@ class Records:
         return found
 
 
+COLUMNS = tuple(name for name in CallRecord.__dataclass_fields__ if name not in ("id", "usage"))
+
+
 def written(record: CallRecord) -> Entity:
     """A record as a row."""
+    # Not `asdict`, which copies what it finds, deep: a tenth of the work of a start.
     values: dict[str, Value] = {
-        name: value
-        for name, value in asdict(record).items()
-        if name not in ("id", "usage") and value is not None
+        name: value for name in COLUMNS if (value := getattr(record, name)) is not None
     }
     values["usage"] = json.dumps(record.usage)
     return Entity(*place(record.id), values)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import array
-import os
 import random
 import sys
 from typing import Any, Final
@@ -22,9 +21,6 @@ def open_sphinx() -> Handler:
     """Loads the model (about 0.3 s, 90 MB)."""
     from pocketsphinx import Decoder
 
-    if hasattr(os, "nice"):
-        # Nobody waits for words as much as for the next 20 ms of audio.
-        os.nice(5)
     decoder = Decoder(samprate=16_000, loglevel="FATAL")
 
     def words(question: dict[str, Any], pcm: bytes) -> Answer:  # noqa: ARG001

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from itertools import count
 from types import MappingProxyType
 
@@ -36,6 +37,8 @@ from shared.storage import (
     whole_seconds,
 )
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(slots=True)
 class Waiting:
@@ -48,29 +51,40 @@ class Waiting:
 
 
 class MemoryQueue:
-    """`shared.storage.Queue` in memory."""
+    """`shared.storage.Queue` in memory.
+
+    `order` says which message can be received first; an entry that is no longer true of its message
+    is passed over. Without it every look at a queue of calls' ends would go through all of them.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.lock = threading.Lock()
         self.numbers = count(1)
         self.messages: dict[str, Waiting] = {}
+        self.order: list[tuple[datetime, int, str]] = []
 
     def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
+        waiting = Waiting(check_body(body), EPOCH)
         visible_at = self.clock() + timedelta(seconds=whole_seconds(delay))
         with self.lock:
-            self.messages[f"message-{next(self.numbers)}"] = Waiting(check_body(body), visible_at)
+            identifier = f"message-{next(self.numbers)}"
+            self.messages[identifier] = waiting
+            self.hide(identifier, waiting, visible_at)
 
     def receive(self, *, visibility: timedelta, limit: int = 1) -> list[Message]:
         hidden = timedelta(seconds=whole_seconds(visibility, least=1))
         if not 1 <= limit <= RECEIVE_AT_MOST:
             raise ValueError("a receiver takes 1 to 32 messages")
-        received = []
+        received: list[Message] = []
         with self.lock:
             now = self.clock()
-            due = [item for item in self.messages.items() if item[1].visible_at <= now]
-            for identifier, waiting in sorted(due, key=lambda item: item[1].visible_at)[:limit]:
-                waiting.visible_at = now + hidden
+            while self.order and self.order[0][0] <= now and len(received) < limit:
+                visible_at, _, identifier = heappop(self.order)
+                waiting = self.messages.get(identifier)
+                if waiting is None or waiting.visible_at != visible_at:
+                    continue
+                self.hide(identifier, waiting, now + hidden)
                 waiting.dequeue_count += 1
                 waiting.receipt = f"receipt-{next(self.numbers)}"
                 received.append(
@@ -78,13 +92,18 @@ class MemoryQueue:
                 )
         return received
 
+    def hide(self, identifier: str, waiting: Waiting, until: datetime) -> None:
+        """Keeps a message from receivers; the lock is held."""
+        waiting.visible_at = until
+        heappush(self.order, (until, next(self.numbers), identifier))
+
     def extend(self, message: Message, visibility: timedelta) -> Message:
         hidden = timedelta(seconds=whole_seconds(visibility))
         with self.lock:
             waiting = self.messages.get(message.id)
             if waiting is None or waiting.receipt != message.receipt:
                 raise StaleReceipt("received by another since, or gone")
-            waiting.visible_at = self.clock() + hidden
+            self.hide(message.id, waiting, self.clock() + hidden)
             waiting.receipt = f"receipt-{next(self.numbers)}"
             return replace(message, receipt=waiting.receipt)
 

@@ -44,3 +44,15 @@ def test_an_event_has_its_fields_and_the_request_id(caplog: pytest.LogCaptureFix
     logs.REQUEST_ID.reset(token)
     (record,) = caplog.records
     assert record.getMessage() == ('call started {"profile": "default", "request_id": "request-7"}')
+
+
+def test_a_level_that_the_host_has_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs.LOGGER, "level", logging.WARNING)
+    logs.set_up()
+    assert logs.LOGGER.level == logging.WARNING
+
+
+def test_a_host_that_has_chosen_no_level_gets_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs.LOGGER, "level", logging.NOTSET)
+    logs.set_up()
+    assert logs.LOGGER.level == logging.INFO
