@@ -1,6 +1,6 @@
 """`python3 dev.py bench`: everything that is measured, side by side, in one run.
 
-    python3 dev.py bench [--only sides,cold,observers,growth,soak] [--rounds 3] [--soak-seconds 45]
+    python3 dev.py bench [--only PARTS] [--rounds 3] [--soak-seconds 45]
 
 Prints a table, writes `bench/results/latest.json` and the pictures of docs/performance.md.
 """
@@ -28,7 +28,7 @@ IMAGES = ROOT / "docs" / "images"
 PACKAGES = (
     "azure-functions", "aiohttp", "requests", "urllib3", "websockets", "flask", "gunicorn",
 )  # fmt: skip
-PARTS = ("cold", "sides", "observers", "growth", "soak")
+PARTS = ("cold", "sides", "afar", "observers", "growth", "soak")
 
 
 def say(words: str) -> None:
@@ -75,11 +75,12 @@ def version(name: str) -> str:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
-    from bench import cold, growth, observers, sides, soak
+    from bench import cold, growth, observers, rounds, soak
 
     work: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
         "cold": lambda: cold.run(say, rounds=2 * options.rounds + 1),
-        "sides": lambda: sides.run(say, rounds=options.rounds, seconds=options.seconds),
+        "sides": lambda: rounds.run(say, rounds=options.rounds, seconds=options.seconds),
+        "afar": lambda: rounds.run_afar(say, rounds=options.rounds),
         "observers": lambda: observers.run(say, rounds=min(2, options.rounds)),
         "growth": lambda: growth.run(say, requests=options.requests),
         "soak": lambda: soak.run(say, seconds=options.soak_seconds),
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default=",".join(PARTS), help="parts, comma-separated")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4, help="of one load")
-    parser.add_argument("--requests", type=int, default=20_000, help="of the growth part")
+    parser.add_argument("--requests", type=int, default=100_000, help="of the growth part")
     parser.add_argument("--soak-seconds", type=float, default=45)
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")

@@ -18,7 +18,8 @@ from typing import Any
 
 from bench.numbers import middle, ratio
 from bench.processes import told
-from bench.sides import LATENCY, Say, article, broker, broker_settings, endpoint, identity, send
+from bench.rounds import send
+from bench.sides import LATENCY, Say, article, broker, broker_settings, endpoint, identity
 
 IMPORTS = ("json", "azure.functions", "function_app")
 PROGRAM = """

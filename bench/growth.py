@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import weigh
-from bench.sides import Say, broker, broker_settings, endpoint, identity, send
+from bench.rounds import send
+from bench.sides import Say, broker, broker_settings, endpoint, identity
 
 LATENCY = 0.005
 CALLERS = 32

@@ -17,6 +17,7 @@ import certifi
 from bench.numbers import middle
 from bench.processes import module, server, told
 from bench.sides import Say, certificates
+from local.serving import LOOPBACK
 
 CALLS = 300
 TURNS = 5
@@ -27,7 +28,7 @@ async def run(say: Say, *, rounds: int, calls: int = CALLS) -> dict[str, Any]:
     """Medians over `rounds`; the two ways take turns."""
     seen: dict[str, list[dict[str, Any]]] = {"ours": [], "threads": []}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        pair, believed = certificates(Path(folder))
+        pair, believed = certificates(Path(folder), LOOPBACK)
         trust = {"SSL_CERT_FILE": str(everybody(Path(folder), believed))}
         for number in range(rounds):
             for way, each in seen.items():

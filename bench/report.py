@@ -9,6 +9,7 @@ from bench.numbers import ratio
 from bench.pictures import Bar, bars
 
 LOADS = ("token 1", "connect 1", "token 64", "connect 64", "token 256", "connect 256")
+WAYS = ("token", "connect")
 Found = Mapping[str, Any]
 
 
@@ -58,6 +59,17 @@ def table(found: Found) -> str:
         ]
         if sides["skipped"]:
             lines.append(f"the floor was skipped: {sides['skipped']}")
+    afar = found.get("afar")
+    if afar and afar["skipped"]:
+        lines.append(f"nothing was measured from afar: {afar['skipped']}")
+    elif afar:
+        lines += [
+            "",
+            f"the endpoint a round trip of {afar['round_trip_ms']:.1f} ms away, one caller",
+        ]
+        for name, each in afar["sides"].items():
+            p50 = "".join(f"  /{what} p50 {each[f'{what} 1']['p50_ms']:7.1f} ms" for what in WAYS)
+            lines.append(f"{name:<20}{p50}")
     if cold := found.get("cold"):
         lines += ["", f"import of function_app, of azure.functions' {cold['import_ratio']:16.2f}"]
         for name, each in cold["first"].items():
@@ -100,6 +112,14 @@ def pictures(found: Found) -> dict[str, str]:
             "/s",
             of_sides(sides["sides"], LOADS[2:], "per_second"),
             note=f"{latency}; the article's service has four processes, the others one",
+        )
+    if (afar := found.get("afar")) and not afar["skipped"]:
+        drawn["bench-distance.svg"] = bars(
+            "Time to an answer, one caller, the endpoint far away",
+            "ms",
+            of_sides(afar["sides"], LOADS[:2], "p50_ms"),
+            note=f"median; a round trip takes {afar['round_trip_ms']:.0f} ms, the endpoint answers "
+            f"after {afar['latency_ms']:.0f} ms",
         )
     if cold := found.get("cold"):
         drawn["bench-cold.svg"] = bars(

@@ -1,31 +1,27 @@
-"""Side by side: the broker, what one would run instead, and a proxy that does nothing (the floor).
+"""The sides: the broker, what one would run instead, and a proxy that does nothing (the floor).
 
 All of them in front of the same stand-in for the model's endpoint (`bench.upstream`: TLS, a set
-latency), under the same load, in rounds that take turns.
+latency); `bench.rounds` measures them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import socket
-import sys
-import tempfile
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import trustme
 
+from bench.distance import Distance
 from bench.load import Load
-from bench.numbers import middle
-from bench.processes import module, server, told, weigh
+from bench.processes import ROOT, clean_environment, module, quiet, server
 from bench.upstream import SDP
+from local import serving
 from local.identity import PATH as TOKEN_PATH
 from local.processes import Child
 
@@ -44,8 +40,6 @@ FORM = (
     f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="sdp"\r\n\r\n'
     f"{SDP.decode()}\r\n--{BOUNDARY}--\r\n"
 )
-CROWDS = (64, 256)
-SETTLE = 1.0
 Say = Callable[[str], None]
 
 
@@ -59,21 +53,29 @@ class Side:
     slow: bool = False
 
 
-def certificates(folder: Path) -> tuple[Path, Path]:
-    """Certificate and key of a server on this machine, and the authority to believe it by."""
+def certificates(folder: Path, address: str) -> tuple[Path, Path]:
+    """Certificate and key of a server at `address`, and the authority to believe it by."""
     authority = trustme.CA()
     pair, believed = folder / "pair.pem", folder / "authority.pem"
-    issued = authority.issue_cert("127.0.0.1", "localhost")
+    issued = authority.issue_cert(address, "localhost")
     issued.private_key_and_cert_chain_pem.write_to_path(str(pair))
     authority.cert_pem.write_to_path(str(believed))
     return pair, believed
 
 
 @asynccontextmanager
-async def endpoint(folder: Path, latency: float = LATENCY) -> AsyncIterator[tuple[str, Path]]:
-    """The stand-in, and the certificate to believe it by."""
-    pair, believed = certificates(folder)
-    command = module("bench.upstream", "--latency", str(latency), "--certificate", str(pair))
+async def endpoint(
+    folder: Path, latency: float = LATENCY, distance: Distance | None = None
+) -> AsyncIterator[tuple[str, Path]]:
+    """The stand-in, at a distance if one is given, and the certificate to believe it by."""
+    address = distance.address if distance else serving.LOOPBACK
+    pair, believed = certificates(folder, address)
+    command = module(
+        "bench.upstream",
+        *("--latency", str(latency), "--certificate", str(pair), "--address", address),
+    )
+    if distance:
+        command = distance.there(command)
     async with server("upstream", command) as (url, _):
         yield url, believed
 
@@ -196,8 +198,6 @@ async def started(
     name: str, command: Sequence[str], environment: Mapping[str, str], port: int
 ) -> AsyncIterator[Child]:
     """A server that does not say when it is ready: it is, once its port takes a connection."""
-    from bench.processes import ROOT, clean_environment, quiet
-
     child = await Child.start(
         name, command, environment=clean_environment(environment), folder=ROOT, hear=quiet
     )
@@ -214,119 +214,3 @@ async def started(
         yield child
     finally:
         await child.stop()
-
-
-async def send(load: Load) -> dict[str, Any]:
-    """One load, by a generator of its own."""
-    within = load.seconds + load.patience + 20
-    return dict(json.loads(await told(module("bench.load", load.json()), within=within)))
-
-
-async def measured(side: Side, load: Load) -> dict[str, Any]:
-    """One load against one side: what the callers saw, and what it cost the server."""
-    before = weigh(side.process)
-    seen = await send(load)
-    after = weigh(side.process)
-    if before.cpu is not None and after.cpu is not None:
-        seen["cpu_ms"] = (after.cpu - before.cpu) * 1000 / max(1, seen["answers"])
-    seen["memory_mib"] = after.memory
-    seen["load_average"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    bad = {status: n for status, n in seen["statuses"].items() if status not in ("200", "201")}
-    seen["refused"] = sum(bad.values())
-    return seen
-
-
-async def run(say: Say, *, rounds: int, seconds: float, only: Sequence[str] = ()) -> dict[str, Any]:
-    """Every side under every load; medians over the rounds, `added_ms` above the latency."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        async with AsyncExitStack() as stack:
-            folder = Path(name)
-            url, believed = await stack.enter_async_context(endpoint(folder))
-            proof = await stack.enter_async_context(identity())
-            trust = {"REQUESTS_CA_BUNDLE": str(believed), **proof}
-            off = {**broker_settings(url), **trust}
-            on = {
-                **off,
-                "CALLER_TRUSTED_PROXIES": "1",
-                "LIMIT_STARTS_PER_MINUTE": "6",
-                "LIMIT_LIVE_CALLS": "2",
-            }
-            enter = stack.enter_async_context
-            sides = [
-                await enter(article({"REALTIME_ENDPOINT": url, **trust})),
-                await enter(broker("broker", off, spread=False)),
-                await enter(broker("broker, limits on", on, spread=True)),
-            ]
-            skipped = nginx_missing()
-            if skipped:
-                say(f"  the floor is skipped: {skipped}")
-            else:
-                sides.append(await enter(proxy(url, folder, believed)))
-            sides = [side for side in sides if not only or side.name in only]
-            ceiling = await ceilings(url, believed, seconds)
-            say(f"  the endpoint alone answers {ceiling['per_second']:.0f}/s to 256 callers")
-            found = await all_rounds(sides, say, rounds, seconds)
-    return {"latency_ms": LATENCY * 1000, "ceiling": ceiling, "skipped": skipped, "sides": found}
-
-
-async def ceilings(url: str, believed: Path, seconds: float) -> dict[str, Any]:
-    """What the stand-in and the load generator can do together, with nothing in between."""
-    load = Load(
-        f"{url}/openai/v1/realtime/calls",
-        body=SDP.decode(),
-        callers=256,
-        seconds=seconds,
-        settle=SETTLE,
-        certificate=str(believed),
-    )
-    return await send(load)
-
-
-async def all_rounds(
-    sides: Sequence[Side], say: Say, rounds: int, seconds: float
-) -> dict[str, dict[str, dict[str, Any]]]:
-    seen: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for side in sides:  # what is warmed while nobody waits is warm
-        for load in side.loads.values():
-            await send(replace(load, callers=4, count=8, seconds=10))
-    for number in range(rounds):
-        for callers in (1, *CROWDS):
-            for what in ("token", "connect"):
-                for side in sides:
-                    load = side.loads[what]
-                    if callers == 1:
-                        load = replace(load, count=15, seconds=20)
-                    elif side.slow:
-                        # At 256 callers it takes a caller half a minute to get an answer: once.
-                        if callers == CROWDS[-1] and number:
-                            continue
-                        load = replace(load, callers=callers, seconds=seconds, every_caller=True)
-                    else:
-                        load = replace(load, callers=callers, seconds=seconds, settle=SETTLE)
-                    began = time.monotonic()
-                    came = await measured(side, load)
-                    seen.setdefault((side.name, f"{what} {callers}"), []).append(came)
-                    say(
-                        f"  {number + 1}/{rounds} {side.name:<18} /{what:<8}{callers:>4} callers  "
-                        f"{came['per_second']:7.1f}/s  p50 {came['p50_ms']:7.1f} ms  "
-                        f"p99 {came['p99_ms']:7.1f} ms  ({time.monotonic() - began:.0f} s)"
-                    )
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for (side_name, what), each in seen.items():
-        merged = middle(each)
-        merged["added_p50_ms"] = merged["p50_ms"] - LATENCY * 1000
-        merged["added_p99_ms"] = merged["p99_ms"] - LATENCY * 1000
-        merged["rounds"] = len(each)
-        found.setdefault(side_name, {})[what] = merged
-    return found
-
-
-def main() -> None:
-    def say(text: str) -> None:
-        print(text, file=sys.stderr)
-
-    print(json.dumps(asyncio.run(run(say, rounds=1, seconds=4, only=sys.argv[1:]))))
-
-
-if __name__ == "__main__":
-    main()

@@ -93,18 +93,18 @@ def message(status: str, kind: str, body: bytes, more: str = "") -> bytes:
     return head.encode() + body
 
 
-async def serve(latency: float, certificate: Path) -> None:
+async def serve(latency: float, certificate: Path, address: str) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     counted: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Endpoint(latency, counted), serving.LOOPBACK, 0, ssl=tls, backlog=2048
+        lambda: Endpoint(latency, counted), address, 0, ssl=tls, backlog=2048
     )
     stop = asyncio.Event()
     serving.stop_on_signals(stop)
     serving.stop_on_end_of_stdin(stop)
-    sys.stdout.write(f"ready https://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.write(f"ready https://{address}:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await stop.wait()
 
@@ -113,9 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.upstream", description=__doc__)
     parser.add_argument("--latency", type=float, default=0.15, help="seconds (%(default)s)")
     parser.add_argument("--certificate", type=Path, required=True, help="certificate and key, PEM")
+    parser.add_argument("--address", default=serving.LOOPBACK, help="(%(default)s)")
     options = parser.parse_args(arguments)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(options.latency, options.certificate))
+        asyncio.run(serve(options.latency, options.certificate, options.address))
     return 0
 
 

@@ -56,7 +56,7 @@ class NoAzurite(Exception):
 
 def start_azurite(
     ports: tuple[int, int, int] | None = None, *more: str
-) -> tuple[Azurite, subprocess.Popen]:
+) -> tuple[Azurite, subprocess.Popen[str]]:
     """Starts one Azurite of its own and waits until it serves; for tests that take it away.
 
     `ports` are those of blobs, queues and tables, `more` are further options. The caller ends the
@@ -87,12 +87,13 @@ def start_azurite(
     raise RuntimeError(f"azurite did not start: {' '.join(lines)[-300:]}")
 
 
-def listens(child: subprocess.Popen, lines: list[str]) -> bool:
+def listens(child: subprocess.Popen[str], lines: list[str]) -> bool:
     """Whether all three services said that they listen, within 20 s. Keeps reading afterwards."""
     ready = threading.Event()
     ended = threading.Event()
 
     def read() -> None:
+        assert child.stdout is not None
         for line in child.stdout:
             lines.append(line.strip())
             if sum("successfully listen" in said for said in lines) >= 3:
@@ -104,7 +105,7 @@ def listens(child: subprocess.Popen, lines: list[str]) -> bool:
     return ready.wait(20) and not ended.is_set()
 
 
-def stop(child: subprocess.Popen) -> None:
+def stop(child: subprocess.Popen[str]) -> None:
     """Ends Azurite for sure. It keeps everything in memory, so nothing can be lost."""
     if child.poll() is None:
         child.kill()

@@ -61,6 +61,20 @@ def test_pictures_are_well_formed_and_say_their_numbers() -> None:
     assert len(pictures(FOUND)) == 2
 
 
+def test_what_was_measured_from_afar_is_shown() -> None:
+    one = {"token 1": {"p50_ms": 174.5}, "connect 1": {"p50_ms": 175.5}}
+    afar = {"skipped": "", "round_trip_ms": 21.6, "latency_ms": 150.0, "sides": {"broker": one}}
+    assert "21.6 ms away" in table({"afar": afar})
+    assert "175.5" in table({"afar": afar})
+    assert set(pictures({"afar": afar})) == {"bench-distance.svg"}
+
+
+def test_no_distance_no_picture_of_it() -> None:
+    skipped = {"afar": {"skipped": "a network namespace needs root"}}
+    assert pictures(skipped) == {}
+    assert "needs root" in table(skipped)
+
+
 def test_a_picture_escapes_its_words() -> None:
     root = ElementTree.fromstring(bars('a < b & "c"', "/s", [Bar("g>", "n&", 1.0)]))
     assert root.get("aria-label") == 'a < b & "c"'
