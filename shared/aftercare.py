@@ -61,7 +61,8 @@ class Aftercare:
         work: list[Callable[[], None]] = [
             lambda: self.records.insert(record),
             lambda: self.end.send(body, delay=until_end),
-            # An instance that dies with the first in its hands keeps it hidden for ten minutes.
+            # An instance that dies with the first in its hands keeps it hidden for ten minutes;
+            # if the call is still on then, the second sends a third before it does anything.
             lambda: self.end.send(body, delay=until_end + EARLY + AFTER),
         ]
         if self.observe is not None:

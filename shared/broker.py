@@ -152,7 +152,7 @@ def open_broker(
         "storage": lambda: ledger.standing("health"),
         "model": lambda: mint(known.named(None), SHORTEST_KEY),
     }
-    endings = Endings(client, ledger, records, clock)
+    endings = Endings(client, ledger, records, storage.queue(END_QUEUE), clock)
     calls = Calls(
         client,
         WarmKeys(mint, clock=clock),

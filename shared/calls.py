@@ -188,8 +188,7 @@ class Calls:
         try:
             self.aftercare.begin(record)
         except Problem:
-            self.endings.over(record.id, record.reference, "refused")
-            self.endings.hang_up(record.call_id)
+            self.endings.refuse(record)
             raise
 
     @contextmanager

@@ -9,35 +9,54 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 from shared import logs
+from shared.aftercare import AFTER, EARLY, message
 from shared.clock import Clock
 from shared.deadlines import Deadline
 from shared.ledger import Ledger
+from shared.outages import Sleep, outlast
 from shared.problems import Problem
 from shared.realtime import RealtimeClient
-from shared.records import Records
-from shared.storage import StorageUnavailable
+from shared.records import CallRecord, Records
+from shared.storage import Queue, StorageUnavailable
 
+T = TypeVar("T")
 BUDGET = timedelta(seconds=30)
+OUTAGE = timedelta(minutes=10)
+"""How long one try of a message waits for what is away; there are three (host.json)."""
 # Each call's end may sweep: there is no clock that runs while nobody calls, and no need for one.
 SWEEPING = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """Ends calls."""
+    """Ends calls. `queue` has the messages of their limits."""
 
     client: RealtimeClient
     ledger: Ledger
     records: Records
+    queue: Queue
     clock: Clock
+    sleep: Sleep = asyncio.sleep
 
     def hang_up(self, call_id: str) -> None:
         """Ends the call upstream; its observer sees that and says why. Raises `Problem`."""
         self.client.hang_up(call_id, Deadline.after(BUDGET))
+
+    def refuse(self, record: CallRecord) -> None:
+        """Ends a call that has begun and may not go on. Never raises: its caller is told why it
+        may not, and the service ends a call that nobody connects to."""
+        self.over(record.id, record.reference, "refused")
+        try:
+            self.hang_up(record.call_id)
+        except Problem as problem:
+            logs.event("call not hung up", logging.WARNING, call=record.id, code=problem.code)
 
     def by_admin(self, name: str) -> None:
         """Ends the call of that record, whoever's it is. Raises `Problem`."""
@@ -46,16 +65,36 @@ class Endings:
         self.over(name, record.reference, "admin")
 
     async def at_limit(self, name: str) -> None:
-        """Ends the call of that record the moment its time is up, if it is still on."""
-        record = await asyncio.to_thread(self.records.get, name)
+        """Ends the call of that record the moment its time is up, if it is still on.
+
+        An outage is sat out. Raises `Problem` if it lasts: the message must come again then.
+        """
+        try:
+            record = await self.patiently(partial(self.records.get, name))
+        except Problem as problem:
+            if problem.code != "call_not_found":
+                raise
+            # The record could not be written, so the call was refused and hung up.
+            logs.event("a limit without a record", logging.WARNING, call=name)
+            return
         left = record.ends_at - self.clock()
-        await asyncio.sleep(max(0.0, left.total_seconds()))
-        await asyncio.to_thread(self.expire, name)
+        if record.ended_at is not None:
+            left = timedelta(0)
+        elif left <= timedelta(0):
+            # Its first message came to nothing. Sent before anything else: so may this one.
+            await self.patiently(partial(self.queue.send, message(name), delay=AFTER))
+        # The message was sent to come so early: more is the difference of two clocks.
+        await self.sleep(max(timedelta(0), min(left, EARLY)).total_seconds())
+        await self.patiently(partial(self.expire, name))
+
+    async def patiently(self, work: Callable[[], T]) -> T:
+        """What blocking `work` gives, in a thread, outages sat out."""
+        return await outlast(lambda: asyncio.to_thread(work), OUTAGE, sleep=self.sleep)
 
     def expire(self, name: str) -> None:
         """Ends the call of that record because its time is up, if it is still on.
 
-        Raises Problem, storage_unavailable too: the message must come again, none follows it.
+        Raises Problem, storage_unavailable too: it must be done again.
         """
         record = self.records.get(name)
         if record.ended_at is None:

@@ -8,6 +8,7 @@ them as soon as its leases end, without waiting for the queue to hand the messag
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -19,9 +20,11 @@ from typing import Any
 from shared import logs
 from shared.aftercare import message
 from shared.clock import Clock
+from shared.deadlines import Deadline
 from shared.endings import Endings
 from shared.leases import Leases
 from shared.observer import observe
+from shared.outages import Sleep, outlast
 from shared.prices import Prices
 from shared.problems import Problem
 from shared.profiles import Profile, Profiles
@@ -36,6 +39,13 @@ from shared.usage import Usage
 from shared.watched import Observed, Outcome, Parts, Watched
 
 MARGIN = timedelta(milliseconds=500)
+SKEW = timedelta(seconds=15)
+"""By so much may the clocks of two instances differ (docs/scale.md)."""
+UNWRITTEN = timedelta(seconds=20)
+BEFORE = timedelta(minutes=10)
+AFTERWARDS = timedelta(minutes=4)
+"""How long a run waits for what is away before it begins, and when it is over: with its 50 minutes
+that is within `functionTimeout`."""
 OVER = (Outcome.ENDED, Outcome.NOT_FOUND)
 
 
@@ -57,23 +67,59 @@ class Observing:
     secret: Callable[[str], str]
     pool: Executor
     clock: Clock
+    sleep: Sleep = asyncio.sleep
 
     async def follow(self, name: str) -> None:
-        """One run for the call of that record. Raises what should make the message come again."""
-        record = await self.off_loop(self.records.get, name)
-        if record.ended_at is not None or record.ends_at <= self.clock():
+        """One run for the call of that record; an outage is sat out, for a while.
+
+        Raises what should make the message come again.
+        """
+        patience = Deadline.after(BEFORE)
+        try:
+            record = await self.recorded(name, patience)
+        except Problem as problem:
+            if problem.code != "call_not_found":
+                raise
+            # The record could not be written, so the call was refused and hung up.
+            logs.event("nothing to observe", logging.WARNING, call=name)
+            return
+        # The other instance's clock may be ahead: a call may be on though its time is up here.
+        if record.ended_at is not None or record.ends_at + SKEW <= self.clock():
             return
         # Sent before anything else: whatever becomes of this run, another looks after the call.
-        await self.off_loop(self.look_again, record)
-        watched = await self.off_loop(self.watched, record)
-        observed = await observe(watched, self.parts(record), secrets.token_hex(8))
-        await self.off_loop(self.conclude, record, observed)
+        await self.patiently(patience, self.look_again, record)
+        watched = await self.patiently(patience, self.watched, record)
+        parts, holder = self.parts(record), secrets.token_hex(8)
+        observed = await outlast(
+            lambda: observe(watched, parts, holder), patience.remaining, sleep=self.sleep
+        )
+        await self.patiently(Deadline.after(AFTERWARDS), self.conclude, record, observed)
+
+    async def recorded(self, name: str, patience: Deadline) -> CallRecord:
+        """The record; it is written while the message is sent, so it may come a little later."""
+
+        def early(error: Exception) -> bool:
+            return isinstance(error, Problem) and error.code == "call_not_found"
+
+        async def once() -> CallRecord:
+            record: CallRecord = await self.patiently(patience, self.records.get, name)
+            return record
+
+        return await outlast(once, UNWRITTEN, passes=early, sleep=self.sleep)
+
+    async def patiently(self, patience: Deadline, work: Callable[..., Any], *given: Any) -> Any:
+        """What blocking `work` gives, on the pool, an outage sat out."""
+        return await outlast(
+            lambda: self.off_loop(work, *given), patience.remaining, sleep=self.sleep
+        )
 
     def look_again(self, record: CallRecord) -> None:
         """Has another run look at the call when the lease, whoever has it then, is over."""
         held = self.leases.holder(record.call_id)
-        until = held.until if held else self.clock() + self.leases.lasts
-        self.queue.send(message(record.id), delay=max(timedelta(0), until - self.clock()) + MARGIN)
+        left = held.until - self.clock() if held else self.leases.lasts
+        # More than a lease lasts is the difference of two clocks.
+        left = max(timedelta(0), min(left, self.leases.lasts))
+        self.queue.send(message(record.id), delay=left + MARGIN)
 
     def watched(self, record: CallRecord) -> Watched:
         profile = self.profile_of(record)

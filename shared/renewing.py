@@ -37,7 +37,8 @@ class Renewing(Generic[T]):
 
     `make` gives a `Lasting`; what it raises reaches everybody who waits for that attempt.
     `ahead` before its end a value is renewed in the background (at most at half of its life).
-    With `keep_last` an expired value is given again when making a new one fails.
+    With `keep_last` a value whose renewal fails is given for `ahead` longer, expired or not, and
+    the next attempts run in the background: each may take its whole timeout.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Renewing(Generic[T]):
         self.lock = threading.Lock()
         self.current: Lasting[T] | None = None
         self.renew_at: datetime | None = None
+        self.patient_until: datetime | None = None
         self.attempt: Future[T] | None = None
 
     def get(self) -> T:
@@ -64,7 +66,7 @@ class Renewing(Generic[T]):
         now = self.clock()
         with self.lock:
             current = self.current
-            good = current is not None and now < current.until
+            good = current is not None and now < max(current.until, self.patient_until or now)
             due = not good or (self.renew_at is not None and now >= self.renew_at)
             mine = due and self.attempt is None
             if mine:
@@ -92,13 +94,16 @@ class Renewing(Generic[T]):
             with self.lock:
                 self.attempt = None
                 if self.renew_at is not None:
-                    # The value is still good: leave upstream alone for a while.
-                    self.renew_at = self.clock() + self.ahead / 4
+                    # There is a value: leave upstream alone for a while.
+                    now = self.clock()
+                    self.renew_at = now + self.ahead / 4
+                    self.patient_until = now + self.ahead if self.keep_last else None
             attempt.set_exception(error)
             return
         now = self.clock()
         with self.lock:
             self.current = made
+            self.patient_until = None
             self.renew_at = max(made.until - self.ahead, now + (made.until - now) / 2)
             self.attempt = None
         attempt.set_result(made.value)
@@ -108,4 +113,4 @@ class Renewing(Generic[T]):
         with self.lock:
             if self.current is not None and self.current.value == value:
                 self.current = None
-                self.renew_at = None
+                self.renew_at = self.patient_until = None

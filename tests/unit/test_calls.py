@@ -106,7 +106,7 @@ def calls(
         lambda: HANDLES,
         counting,
         aftercare,
-        Endings(client, counting, aftercare.records, lambda: NOW),
+        Endings(client, counting, aftercare.records, aftercare.end, lambda: NOW),
         VAULT.__getitem__,
         Terms(
             endpoint.url,

@@ -12,7 +12,7 @@ from shared.ledger import Ledger
 from shared.problems import Problem
 from shared.records import CallRecord, Records
 from shared.storage import Entity, StorageUnavailable
-from shared.storage.memory import MemoryTable
+from shared.storage.memory import MemoryQueue, MemoryTable
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 NAME = "20300101-43200000-0123456789ab"
@@ -40,7 +40,8 @@ def test_a_call_whose_end_could_not_be_written_is_ended_again() -> None:
     records = Records(table)
     records.insert(replace(RECORD, ends_at=NOW + timedelta(seconds=1)))
     ledger = Ledger(MemoryTable(), Limits(0, 0, timedelta(minutes=1), 0, 0))
-    endings = Endings(Client(), ledger, records, lambda: NOW)  # type: ignore[arg-type]
+    queue = MemoryQueue(lambda: NOW)
+    endings = Endings(Client(), ledger, records, queue, lambda: NOW)  # type: ignore[arg-type]
     table.away = True
     with pytest.raises(Problem, match="storage"):
         endings.expire(NAME)

@@ -94,6 +94,25 @@ def test_the_last_good_value_is_kept_where_asked() -> None:
     world.fails = True
     assert world.kept.get() == 1
     world.fails = False
+    world.now += 6 * MINUTE
+    assert world.kept.get() == 2
+
+
+def test_while_the_last_good_value_is_kept_nobody_waits_for_another_failure() -> None:
+    world = World(keep_last=True)
+    world.kept.get()
+    world.now += 60 * MINUTE
+    world.fails = True
+    assert world.kept.get() == 1
+    for _ in range(10):
+        world.now += 2 * MINUTE
+        assert [world.kept.get() for _ in range(3)] == [1] * 3
+        assert len(world.background) == 1, "tried beside the callers"
+        world.run_background()
+    world.fails = False
+    world.now += 2 * MINUTE
+    world.kept.get()
+    world.run_background()
     assert world.kept.get() == 2
 
 

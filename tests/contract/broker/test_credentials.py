@@ -102,6 +102,7 @@ async def test_a_key_in_the_vault_is_read_once_per_ttl_and_outlives_the_vault(
     assert await header() == "two", "the last good value is kept"
     await stand_in.come_back()
     stand_in.secrets.set("model-key", "three")
+    clock.now += TTL
     assert await header() == "three"
 
 
