@@ -28,7 +28,7 @@ IMAGES = ROOT / "docs" / "images"
 PACKAGES = (
     "azure-functions", "aiohttp", "requests", "urllib3", "websockets", "flask", "gunicorn",
 )  # fmt: skip
-PARTS = ("cold", "sides", "afar", "observers", "growth", "soak")
+PARTS = ("cold", "sides", "afar", "instance", "observers", "growth", "soak")
 
 
 def say(words: str) -> None:
@@ -75,12 +75,13 @@ def version(name: str) -> str:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
-    from bench import cold, growth, observers, rounds, soak
+    from bench import cold, growth, instance, observers, rounds, soak
 
     work: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
         "cold": lambda: cold.run(say, rounds=2 * options.rounds + 1),
         "sides": lambda: rounds.run(say, rounds=options.rounds, seconds=options.seconds),
         "afar": lambda: rounds.run_afar(say, rounds=options.rounds),
+        "instance": lambda: instance.run(say, rounds=options.rounds, seconds=options.seconds),
         "observers": lambda: observers.run(say, rounds=min(2, options.rounds)),
         "growth": lambda: growth.run(say, requests=options.requests),
         "soak": lambda: soak.run(say, seconds=options.soak_seconds),

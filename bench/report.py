@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bench import instance
 from bench.numbers import ratio
 from bench.pictures import Bar, bars
 
@@ -70,6 +71,8 @@ def table(found: Found) -> str:
         for name, each in afar["sides"].items():
             p50 = "".join(f"  /{what} p50 {each[f'{what} 1']['p50_ms']:7.1f} ms" for what in WAYS)
             lines.append(f"{name:<20}{p50}")
+    if one := found.get("instance"):
+        lines += instance.shown(one)
     if cold := found.get("cold"):
         lines += ["", f"import of function_app, of azure.functions' {cold['import_ratio']:16.2f}"]
         for name, each in cold["first"].items():
@@ -121,6 +124,8 @@ def pictures(found: Found) -> dict[str, str]:
             note=f"median; a round trip takes {afar['round_trip_ms']:.0f} ms, the endpoint answers "
             f"after {afar['latency_ms']:.0f} ms",
         )
+    if one := found.get("instance"):
+        drawn |= instance.drawn(one)
     if cold := found.get("cold"):
         drawn["bench-cold.svg"] = bars(
             "A cold start",

@@ -109,12 +109,16 @@ async def broker(name: str, settings: Mapping[str, str], *, spread: bool) -> Asy
         "local.host", "--port", "0", "--exit-with-parent", "--without-local-settings", "--log"
     )
     async with server(name, (*command, "warning"), settings) as (url, child):
-        sdp = {"Content-Type": "application/sdp"}
-        loads = {
-            "token": Load(f"{url}/api/token", "GET", spread=spread),
-            "connect": Load(f"{url}/api/connect", body=SDP.decode(), headers=sdp, spread=spread),
-        }
-        yield Side(name, loads, child.process.pid)
+        yield Side(name, loads_of(url, spread=spread), child.process.pid)
+
+
+def loads_of(url: str, *, spread: bool) -> dict[str, Load]:
+    """How the broker at `url` is asked."""
+    sdp = {"Content-Type": "application/sdp"}
+    return {
+        "token": Load(f"{url}/api/token", "GET", spread=spread),
+        "connect": Load(f"{url}/api/connect", body=SDP.decode(), headers=sdp, spread=spread),
+    }
 
 
 @asynccontextmanager
