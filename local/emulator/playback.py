@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from av import AudioFrame
+from av import Packet
 
+from local.emulator.opus import FRAME, SILENCE, Encoder
 from local.emulator.voice import RATE, Speech
-
-FRAME: Final = timedelta(milliseconds=20)
-FRAME_SAMPLES: Final = RATE // 50
-SILENCE: Final = bytes(2 * FRAME_SAMPLES)
 
 LATEST: Final = timedelta(milliseconds=200)
 """How far the sender may catch up after a stall; a longer one is left out, not sent in a burst."""
@@ -65,6 +61,7 @@ class Speaker(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
+        self._encoder = Encoder()
         self._playback: Playback | None = None
         self._started: float | None = None
         self._frames = 0
@@ -81,19 +78,14 @@ class Speaker(MediaStreamTrack):
             self._playback.stop()
             self._playback = None
 
-    async def recv(self) -> AudioFrame:
-        """The next 20 ms, when they are due. aiortc's sender calls this in a loop."""
+    async def recv(self) -> Packet[Any]:
+        """The next 20 ms as Opus, when they are due. aiortc's sender calls this in a loop."""
         if self.readyState != "live":
             raise MediaStreamError
         await self._due()
         pcm = self._playback.next_frame() if self._playback is not None else None
-        frame = AudioFrame(format="s16", layout="mono", samples=FRAME_SAMPLES)
-        frame.planes[0].update(SILENCE if pcm is None else pcm)
-        frame.sample_rate = RATE
-        frame.time_base = Fraction(1, RATE)
-        frame.pts = self._frames * FRAME_SAMPLES
         self._frames += 1
-        return frame
+        return self._encoder.encode(pcm)
 
     async def _due(self) -> None:
         now = asyncio.get_running_loop().time()
