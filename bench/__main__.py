@@ -28,7 +28,7 @@ IMAGES = ROOT / "docs" / "images"
 PACKAGES = (
     "azure-functions", "aiohttp", "requests", "urllib3", "websockets", "flask", "gunicorn",
 )  # fmt: skip
-PARTS = ("cold", "sides", "afar", "instance", "observers", "growth", "soak")
+PARTS = ("cold", "sides", "afar", "instance", "observers", "page", "emulator", "growth", "soak")
 
 
 def say(words: str) -> None:
@@ -75,7 +75,7 @@ def version(name: str) -> str:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
-    from bench import cold, growth, instance, observers, rounds, soak
+    from bench import cold, emulator, growth, instance, observers, page, rounds, soak
 
     work: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
         "cold": lambda: cold.run(say, rounds=2 * options.rounds + 1),
@@ -83,6 +83,8 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "afar": lambda: rounds.run_afar(say, rounds=options.rounds),
         "instance": lambda: instance.run(say, rounds=options.rounds, seconds=options.seconds),
         "observers": lambda: observers.run(say, rounds=min(2, options.rounds)),
+        "page": lambda: page.run(say, clicks=2 * options.rounds + 1),
+        "emulator": lambda: emulator.run(say, rounds=min(2, options.rounds)),
         "growth": lambda: growth.run(say, requests=options.requests),
         "soak": lambda: soak.run(say, seconds=options.soak_seconds),
     }

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, LABEL, ROW, HEAD, FOOT = 720, 190, 26, 58, 26
-COLOURS = {"article": "#c2703d", "broker": "#2f7fd6", "broker, limits on": "#7aaee6"}
+COLOURS = {
+    "article": "#c2703d",
+    "broker": "#2f7fd6",
+    "broker, limits on": "#7aaee6",
+    "page": "#2f7fd6",
+    "page, by /token": "#7aaee6",
+}
 OTHER = "#8a8f98"
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#24292f}.t{font-size:15px;font-weight:600}"

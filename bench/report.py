@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench import instance
+from bench import emulator, instance, page
 from bench.numbers import ratio
 from bench.pictures import Bar, bars
 
@@ -86,6 +86,10 @@ def table(found: Found) -> str:
                 f" and {one.get('cpu_ms_a_call', 0):.1f} ms of CPU"
             )
         lines.append(f"calls with anything lost: {watched['lost']}")
+    if one := found.get("page"):
+        lines += page.shown(one)
+    if one := found.get("emulator"):
+        lines += emulator.shown(one)
     if (growth := found.get("growth")) and growth["grown_mib"] is not None:
         lines.append(f"memory after {growth['requests']} requests: {growth['grown_mib']:+.1f} MiB")
     if soak := found.get("soak"):
@@ -126,6 +130,10 @@ def pictures(found: Found) -> dict[str, str]:
         )
     if one := found.get("instance"):
         drawn |= instance.drawn(one)
+    if one := found.get("page"):
+        drawn |= page.drawn(one)
+    if one := found.get("emulator"):
+        drawn |= emulator.drawn(one)
     if cold := found.get("cold"):
         drawn["bench-cold.svg"] = bars(
             "A cold start",

@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bench import emulator, page
 from bench.numbers import middle, quantile, ratio
 from bench.pictures import Bar, bars, number
 from bench.report import pictures, ratios, table
@@ -97,3 +98,53 @@ def test_a_call_of_the_source_says_what_it_is_known_to_say() -> None:
 def test_the_length_of_a_request_is_read_whatever_the_case() -> None:
     assert content_length(b"POST / HTTP/1.1\r\ncontent-LENGTH: 12") == 12
     assert content_length(b"GET / HTTP/1.1") == 0
+
+
+MARKS = {
+    "click": 1000.0, "microphone asked": 1004, "microphone": 1023, "offer": 1018, "posted": 1025,
+    "answered": 1190, "ice": 1196, "dtls": 1213, "open": 1218,
+}  # fmt: skip
+CALLED = page.stages(MARKS)
+
+
+def test_the_steps_of_a_call_add_up_to_the_whole() -> None:
+    assert CALLED == {
+        "open_ms": 218, "before_ms": 25, "answer_ms": 165, "ice_ms": 6, "dtls_ms": 17,
+        "channel_ms": 5, "microphone_ms": 19, "offer_ms": 18,
+    }  # fmt: skip
+
+
+def test_a_state_told_late_takes_no_time_from_another_step() -> None:
+    late = page.stages({**MARKS, "ice": 1230, "dtls": 1225})
+    assert sum(late[f"{step}_ms"] for step in page.STEPS) == late["open_ms"] == 218
+    assert min(late.values()) >= 0
+
+
+def test_a_step_that_was_not_marked_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        page.stages({name: at for name, at in MARKS.items() if name != "posted"})
+
+
+def test_the_page_is_shown_against_the_articles() -> None:
+    slow = {**CALLED, "open_ms": 436.0}
+    found = page.summed({"article": [slow], "page": [CALLED], "page, by /token": [slow]}, "1.0")
+    assert found["ratio"] == 0.5
+    assert "of the article's: 0.50, by /token 1.00" in table({"page": found})
+    assert list(pictures({"page": found})) == ["bench-page.svg"]
+
+
+def test_a_page_that_was_not_measured_says_why() -> None:
+    found = {"page": {"skipped": "no Chromium"}}
+    assert "no Chromium" in table(found)
+    assert pictures(found) == {}
+
+
+def test_calls_a_core_are_told_from_the_largest_crowd() -> None:
+    def came(share: float | None) -> list[dict[str, float | None]]:
+        return [{"core_share": share, "frames_a_second": 50.0}]
+
+    found = emulator.summed({"idle": {1: came(0.1), 8: came(0.04)}, "talks": {1: came(None)}})
+    assert found["kinds"]["idle"]["calls_a_core"] == 25
+    assert found["kinds"]["talks"]["calls_a_core"] is None
+    assert " 25.0  silence both ways (4.0% of a core each, 8 at once" in table({"emulator": found})
+    assert list(pictures({"emulator": found})) == ["bench-emulator.svg"]
