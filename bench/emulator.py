@@ -1,6 +1,6 @@
 """How many calls one emulator carries: processor time a second of a call, with real media.
 
-    python -m bench.emulator [--seconds 6] [--calls 1,4,8]
+    python -m bench.emulator [--seconds 6] [--calls 1,8]
 
 One emulator in a process of its own; the callers in another (`bench.talkers`). What is weighed is
 the emulator with the workers it hears and speaks with; calls a core is the inverse of what a call
@@ -15,19 +15,20 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from bench.numbers import middle, ratio
 from bench.pictures import Bar, bars
 from bench.processes import module, server, told
 
-CALLS = (1, 4, 8)
+CALLS = (1, 8)
+TURN = 12.0
 Doing = Literal["idle", "listens", "talks"]
 KINDS: Mapping[Doing, str] = {
     "idle": "silence both ways",
     "listens": "the emulator speaks all the time",
-    "talks": "the caller speaks and is answered, turn by turn",
+    "talks": f"a turn each {TURN:.0f} s: spoken, understood, answered",
 }
 Say = Callable[[str], None]
 
@@ -37,7 +38,8 @@ class Crowd:
     """`calls` at once to the emulator at `url`, whose process is `pid`, for `seconds`.
 
     `doing`: `idle`, silence both ways; `listens`, the emulator tells a story without end; `talks`,
-    the caller speaks, hears the answer out and speaks again.
+    the caller speaks every `TURN` seconds, and is answered. They begin one after another, spread
+    over the `settle` seconds before anything is weighed.
     """
 
     url: str
@@ -67,6 +69,8 @@ async def run(
             for number in calls:
                 for kind, each in seen.items():
                     crowd = Crowd(url, child.process.pid, number, kind, seconds)
+                    if kind == "talks":  # whole turns, and the same number of them each second
+                        crowd = replace(crowd, settle=TURN, seconds=TURN)
                     came = dict(json.loads(await told(module("bench.talkers", crowd.json()))))
                     each[number].append(came)
                     say(

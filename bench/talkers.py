@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from bench.emulator import Crowd, Doing
+from bench.emulator import TURN, Crowd, Doing
 from bench.processes import ROOT, weigh
 from tests.contract.emulator.caller import Caller, wav
 
@@ -66,8 +66,14 @@ class Talker(Caller):
 
     async def talks(self) -> None:
         pcm, rate = wav(SAID)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.answers())
+            while True:
+                self.say(pcm, rate)
+                await asyncio.sleep(TURN)
+
+    async def answers(self) -> None:
         while True:
-            self.say(pcm, rate)
             await self.expect("output_audio_buffer.stopped", timeout=120)
             self.turns += 1
 
@@ -91,7 +97,6 @@ async def run(crowd: Crowd) -> dict[str, Any]:
             stack.push_async_callback(talker.close)
         await asyncio.gather(*(talker.call(http, base, proof) for talker in talkers))
         async with asyncio.TaskGroup() as group:
-            # Not all at once: a turn costs most at its end, and they would all end together.
             waits = (crowd.settle * number / crowd.calls for number in range(crowd.calls))
             works = [
                 talker.does(crowd.doing, wait) for talker, wait in zip(talkers, waits, strict=True)
