@@ -20,6 +20,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -42,7 +43,10 @@ class Worker:
         self.close = weakref.finalize(self, self._line.close)
 
     async def ask(self, question: dict[str, Any], blob: bytes = b"") -> Answer:
-        """Gives the worker's answer. Raises WorkerFailed."""
+        """Gives the worker's answer. Raises WorkerFailed.
+
+        A question is not put to the worker any more if its asker was cancelled before its turn.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
 
@@ -58,8 +62,18 @@ class Worker:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(settle, result)
 
-        self._line.put(question, blob, done)
+        self._line.put(Job(question, blob, done, answer.cancelled))
         return await answer
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A question, who is told the answer, and whether nobody waits for it any more."""
+
+    question: dict[str, Any]
+    blob: bytes
+    done: Callable[[Answer | WorkerFailed], None]
+    dropped: Callable[[], bool]
 
 
 class Line:
@@ -70,24 +84,17 @@ class Line:
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._jobs: queue.SimpleQueue[
-            tuple[dict[str, Any], bytes, Callable[[Answer | WorkerFailed], None]] | None
-        ] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
 
-    def put(
-        self,
-        question: dict[str, Any],
-        blob: bytes,
-        done: Callable[[Answer | WorkerFailed], None],
-    ) -> None:
+    def put(self, job: Job) -> None:
         if self._closed:
-            done(WorkerFailed(f"{self._module} is closed"))
+            job.done(WorkerFailed(f"{self._module} is closed"))
             return
         if self._thread is None:
             # A daemon thread: an answer that is still awaited must not hold the program's exit.
             self._thread = threading.Thread(target=self._run, name=self._module, daemon=True)
             self._thread.start()
-        self._jobs.put((question, blob, done))
+        self._jobs.put(job)
 
     def close(self) -> None:
         self._closed = True
@@ -100,11 +107,12 @@ class Line:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            question, blob, done = job
+            if job.dropped():
+                continue
             try:
-                done(self._exchange(question, blob))
+                job.done(self._exchange(job.question, job.blob))
             except WorkerFailed as failure:
-                done(failure)
+                job.done(failure)
         self._end()
 
     def _exchange(self, question: dict[str, Any], blob: bytes) -> Answer:

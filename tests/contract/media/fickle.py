@@ -1,7 +1,8 @@
-"""A worker that tells its process id, and dies when it is told to."""
+"""A worker that tells its process id and how often it was asked, and dies when it is told to."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import Any
 
@@ -9,10 +10,12 @@ from local.emulator.worker import Answer, Handler, serve
 
 
 def open_fickle() -> Handler:
+    asked = itertools.count(1)
+
     def answer(question: dict[str, Any], blob: bytes) -> Answer:
         if question.get("die"):
             os._exit(3)
-        return {"pid": os.getpid()}, blob[::-1]
+        return {"pid": os.getpid(), "asked": next(asked)}, blob[::-1]
 
     return answer
 

@@ -51,6 +51,14 @@ async def test_giving_up_on_an_answer_leaves_the_next_one_right(worker: Worker) 
     assert (await worker.ask({}, b"cd"))[1] == b"dc"
 
 
+async def test_a_question_given_up_before_its_turn_is_not_asked(worker: Worker) -> None:
+    asked = [asyncio.ensure_future(worker.ask({})) for _ in range(3)]
+    await asyncio.sleep(0)  # all are in line, and the worker is only being started
+    asked[1].cancel()
+    assert (await asked[0])[0]["asked"] == 1
+    assert (await asked[2])[0]["asked"] == 2
+
+
 async def test_a_closed_worker_answers_no_more(worker: Worker) -> None:
     await worker.ask({})
     worker.close()
