@@ -41,6 +41,8 @@ class Backfill:
         """The earliest item that the walk came to, where more may stand before it."""
         self.stated = False
         """Whether the record says already that something was missed."""
+        self.cut_off = False
+        """Whether an item's beginning was missed and nothing names what stands before it."""
 
     def take(self, event: Event) -> list[dict[str, Any]]:
         """The client events that an event of the call calls for."""
@@ -70,14 +72,15 @@ class Backfill:
         return self.fetch(previous, named_by=name)
 
     def done(self, event: Event) -> list[dict[str, Any]]:
-        """Of an item whose beginning was missed, `.done` names the one before (unless it is null,
-        which says nothing there)."""
+        """Of an item whose beginning was missed, `.done` names the one before, unless it is null:
+        that says nothing there, so what stands before cannot be learnt."""
         name, previous = event["item"]["id"], event.get("previous_item_id")
         if name in self.known or name.startswith(PROBE):
             return []
         self.known.add(name)
         self.head = self.head or name
         self.seen_item = self.seen_item or previous is not None
+        self.cut_off = self.cut_off or previous is None
         return self.fetch(previous, named_by=name)
 
     def retrieved(self, event: Event) -> list[dict[str, Any]]:

@@ -240,7 +240,8 @@ class Observer:
     def fetch(self, wanted: list[dict[str, Any]]) -> None:
         """Asks for what was said before this run came, and states what may be missing once the
         earliest item is known."""
-        if any(event["type"] == "conversation.item.retrieve" for event in wanted):
+        missed = any(event["type"] == "conversation.item.retrieve" for event in wanted)
+        if missed or self.backfill.cut_off:
             self.late = self.late or (self.fresh and not self.backfill.stated)
             self.backfill.stated = True
         if not self.fetches:

@@ -87,6 +87,23 @@ async def test_a_late_observer_has_the_first_answer_though_nothing_more_is_said(
         assert (await it.state())["calls"][0]["items"] == 2, "the probe is gone"
 
 
+async def test_an_observer_that_comes_in_the_middle_of_the_first_answer_states_the_gap() -> None:
+    async with desk(text_delta_seconds=0.05) as it:
+        call = await it.call()
+        await call.say("hello")
+        await call.tell("response.create")
+        await call.expect("response.output_text.delta")
+        watching = await it.watch(call, timing_of(quiet=timedelta(minutes=1)))
+        done = await call.expect("conversation.item.done")
+        assert done["previous_item_id"] is None, "nothing names what was said"
+        await call.expect("response.done")
+        await call.turn("hello")
+        await call.hang_up()
+        await watching.done()
+        kinds = [entry.kind for entry in it.transcript(call.id).entries]
+        assert kinds == ["gap", "message", "message", "message"]
+
+
 async def test_an_empty_conversation_has_no_gap() -> None:
     async with desk() as it:
         call = await it.call()
