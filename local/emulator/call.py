@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from local.emulator import commands, events, filter, ids, session
 from local.emulator.dialogue import Dialogue
 from local.emulator.events import Event
+from local.emulator.sdp import sess_id
 from local.emulator.services import Services
 from local.emulator.turns import Turns
 
@@ -54,6 +55,7 @@ class Call:
         script = services.script
         self.services = services
         self.id = ids.call(services.provider)
+        self.sess_id = ""
         self.filtered = filtered
         self.on_end = ended
         self.started_at = services.clock()
@@ -72,6 +74,7 @@ class Call:
 
     async def answer(self, offer: str) -> str:
         """Takes the caller's offer, gives the answer. Raises what the peer raises."""
+        self.sess_id = sess_id(offer)
         self.peer = await self.services.answer(
             offer,
             hear=self.hear,
@@ -177,6 +180,7 @@ class Call:
         """The call for the control route."""
         return {
             "id": self.id,
+            "sess_id": self.sess_id,
             "live": self.ended is None,
             "ended": self.ended.reason if self.ended else None,
             "connected": self.connected.is_set(),

@@ -49,6 +49,12 @@ def dressed_answer(answer: str) -> str:
     return re.sub(r"(?m)^a=fingerprint:(?!sha-256 ).*\n", "", named)
 
 
+def sess_id(offer: str) -> str:
+    """The session id in the offer's `o=` line (RFC 8866, 5.2), chosen by who made it; or empty."""
+    found = re.search(r"(?m)^o=\S+ (\d+) ", offer)
+    return found.group(1) if found else ""
+
+
 def is_mdns(line: str) -> bool:
     """Whether the line is a candidate whose address is an mDNS name."""
     parts = line.split()

@@ -41,6 +41,13 @@ async def test_what_was_asked_can_be_seen_but_no_credential() -> None:
         assert key not in json.dumps(state)
 
 
+async def test_a_call_is_known_by_the_session_id_of_its_offer() -> None:
+    async with serving() as server:
+        for offer in ("v=0\r\no=- 4711 2 IN IP4 127.0.0.1\r\ns=-\r\n", "v=0\r\n"):
+            await server.call(offer)
+        assert {call["sess_id"] for call in (await server.state())["calls"]} == {"4711", ""}
+
+
 async def test_usage_of_a_call_and_of_all() -> None:
     async with serving() as server:
         for _ in range(2):
