@@ -54,7 +54,8 @@ async def outlast(
         except Exception as error:
             if not passes(error) or deadline.remaining <= pause:
                 raise
-            logs.event("waiting for what is away", logging.WARNING, reason=type(error).__name__)
+            reason = error.code if isinstance(error, Problem) else type(error).__name__
+            logs.event("waiting for what is away", logging.WARNING, reason=reason)
         # All that an outage stopped must not come back in one moment.
         await sleep(pause.total_seconds() * random.uniform(0.75, 1.25))  # noqa: S311
         pause = min(pause * 2, LONGEST)
