@@ -84,7 +84,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "instance": lambda: instance.run(say, rounds=options.rounds, seconds=options.seconds),
         "observers": lambda: observers.run(say, rounds=min(2, options.rounds)),
         "page": lambda: page.run(say, clicks=2 * options.rounds + 1),
-        "emulator": lambda: emulator.run(say, rounds=min(2, options.rounds)),
+        "emulator": lambda: emulator.run(say, rounds=1),
         "growth": lambda: growth.run(say, requests=options.requests),
         "soak": lambda: soak.run(say, seconds=options.soak_seconds),
     }
