@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,7 @@ from typing import TypeVar
 from shared import logs
 from shared.aftercare import AFTER, EARLY, message
 from shared.clock import Clock
-from shared.deadlines import Deadline
+from shared.deadlines import Deadline, Monotonic
 from shared.ledger import Ledger
 from shared.outages import Sleep, outlast
 from shared.problems import Problem
@@ -44,6 +45,7 @@ class Endings:
     queue: Queue
     clock: Clock
     sleep: Sleep = asyncio.sleep
+    monotonic: Monotonic = time.monotonic
 
     def hang_up(self, call_id: str) -> None:
         """Ends the call upstream; its observer sees that and says why. Raises `Problem`."""
@@ -89,7 +91,9 @@ class Endings:
 
     async def patiently(self, work: Callable[[], T]) -> T:
         """What blocking `work` gives, in a thread, outages sat out."""
-        return await outlast(lambda: asyncio.to_thread(work), OUTAGE, sleep=self.sleep)
+        return await outlast(
+            lambda: asyncio.to_thread(work), OUTAGE, sleep=self.sleep, monotonic=self.monotonic
+        )
 
     def expire(self, name: str) -> None:
         """Ends the call of that record because its time is up, if it is still on.

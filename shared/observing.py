@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from typing import Any
 from shared import logs
 from shared.aftercare import message
 from shared.clock import Clock
-from shared.deadlines import Deadline
+from shared.deadlines import Deadline, Monotonic
 from shared.endings import Endings
 from shared.leases import Leases
 from shared.observer import observe
@@ -68,13 +69,14 @@ class Observing:
     pool: Executor
     clock: Clock
     sleep: Sleep = asyncio.sleep
+    monotonic: Monotonic = time.monotonic
 
     async def follow(self, name: str) -> None:
         """One run for the call of that record; an outage is sat out, for a while.
 
         Raises what should make the message come again.
         """
-        patience = Deadline.after(BEFORE)
+        patience = Deadline.after(BEFORE, self.monotonic)
         try:
             record = await self.recorded(name, patience)
         except Problem as problem:
@@ -91,9 +93,14 @@ class Observing:
         watched = await self.patiently(patience, self.watched, record)
         parts, holder = self.parts(record), secrets.token_hex(8)
         observed = await outlast(
-            lambda: observe(watched, parts, holder), patience.remaining, sleep=self.sleep
+            lambda: observe(watched, parts, holder),
+            patience.remaining,
+            sleep=self.sleep,
+            monotonic=self.monotonic,
         )
-        await self.patiently(Deadline.after(AFTERWARDS), self.conclude, record, observed)
+        await self.patiently(
+            Deadline.after(AFTERWARDS, self.monotonic), self.conclude, record, observed
+        )
 
     async def recorded(self, name: str, patience: Deadline) -> CallRecord:
         """The record; it is written while the message is sent, so it may come a little later."""
@@ -105,12 +112,17 @@ class Observing:
             record: CallRecord = await self.patiently(patience, self.records.get, name)
             return record
 
-        return await outlast(once, UNWRITTEN, passes=early, sleep=self.sleep)
+        return await outlast(
+            once, UNWRITTEN, passes=early, sleep=self.sleep, monotonic=self.monotonic
+        )
 
     async def patiently(self, patience: Deadline, work: Callable[..., Any], *given: Any) -> Any:
         """What blocking `work` gives, on the pool, an outage sat out."""
         return await outlast(
-            lambda: self.off_loop(work, *given), patience.remaining, sleep=self.sleep
+            lambda: self.off_loop(work, *given),
+            patience.remaining,
+            sleep=self.sleep,
+            monotonic=self.monotonic,
         )
 
     def look_again(self, record: CallRecord) -> None:

@@ -55,6 +55,7 @@ class World:
             self.queue,
             lambda: self.now,
             self.sleep,
+            self.monotonic,
         )
         self.records.insert(RECORD)
 
@@ -96,6 +97,7 @@ class World:
             pool=ThreadPoolExecutor(2),
             clock=lambda: self.now,
             sleep=self.sleep,
+            monotonic=self.monotonic,
         )
 
 
