@@ -1,4 +1,8 @@
-"""A way to a server that can be cut: connections through it end, new ones are refused at once."""
+"""A way to a server that can be cut, and stalled.
+
+Cut: connections through it end, new ones are refused at once. Stalled: they stay, and nothing that
+is sent arrives.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,9 @@ class Relay:
 
     def __init__(self, port: int) -> None:
         self.to = port
-        self.cut = False
+        self.is_cut = False
+        self.flows = asyncio.Event()
+        self.flows.set()
         self.open: set[asyncio.StreamWriter] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -30,6 +36,20 @@ class Relay:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
+    def cut(self) -> None:
+        """From now on there is no way."""
+        self.is_cut = True
+        self.sever()
+
+    def stall(self) -> None:
+        """From now on nothing comes through."""
+        self.flows.clear()
+
+    def restore(self) -> None:
+        """The way is free again; what was stalled arrives."""
+        self.is_cut = False
+        self.flows.set()
+
     def sever(self) -> None:
         """Ends every connection, without a word."""
         for writer in self.open:
@@ -40,23 +60,23 @@ class Relay:
         assert task is not None
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        if self.cut:
+        if self.is_cut:
             writer.transport.abort()
             return
         with contextlib.suppress(OSError):
             there, onward = await asyncio.open_connection(serving.LOOPBACK, self.to)
             self.open |= {writer, onward}
             try:
-                await asyncio.gather(pass_on(reader, onward), pass_on(there, writer))
+                await asyncio.gather(self.pass_on(reader, onward), self.pass_on(there, writer))
             finally:
                 for each in (writer, onward):
                     self.open.discard(each)
                     each.close()
 
-
-async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(64 * 1024):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(64 * 1024):
+                await self.flows.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()

@@ -1,0 +1,103 @@
+"""What storage holds in a soak: the ledger's count, records, transcripts, messages set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bench.soak.spoken import Conversation, compare
+from shared import transcript
+from shared.accounts import Account
+from shared.ledger import PARTITION
+from shared.lines import decode
+from shared.recorder import log_name
+from shared.records import CallRecord, Records
+from shared.storage import Storage
+
+MARGIN = timedelta(minutes=1)
+"""The hosts' clocks are wrong, and records lie by day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The conversations: how many are on record whole, and how many say what is missing."""
+
+    whole: int
+    stated: int
+    unobserved: tuple[str, ...]
+    """Calls of the emulator that no observer ever came to."""
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Looks into a storage of one's own since `first`. Every method blocks."""
+
+    storage: Storage
+    first: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def records(self) -> list[CallRecord]:
+        """All calls on record."""
+        now = datetime.now(UTC)
+        days = {(self.first - MARGIN).date(), now.date(), (now + MARGIN).date()}
+        records = Records(self.storage.table("calls"))
+        return [one for day in sorted(days) for one in records.of_day(day)]
+
+    def counted(self) -> int:
+        """How many live calls the ledger counts."""
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        rows = self.storage.table("ledger").query(PARTITION)
+        return sum(len(Account.read(row.values).live(now)) for row in rows)
+
+    def set_aside(self) -> list[str]:
+        """The queues in which messages were given up, once for each message."""
+        return [
+            name
+            for name in ("end-call", "observe-call")
+            for _ in self.storage.queue(f"{name}-poison").receive(visibility=MARGIN, limit=32)
+        ]
+
+    def doubled(self) -> list[str]:
+        """Complains of transcripts that have a line twice."""
+        logs = self.storage.log("transcripts")
+        found = 0
+        for name in logs.names():
+            ids = [line.id for line in decode(logs.read(name))]
+            found += len(ids) != len(set(ids))
+        return [f"{found} transcripts have a line twice"] if found else []
+
+    def compared(
+        self,
+        talks: Sequence[Conversation],
+        calls: Mapping[str, Mapping[str, Any]],
+        records: Sequence[CallRecord],
+    ) -> Compared:
+        """Each conversation's record against what was said, and against what the emulator says of
+        its `calls`."""
+        by_number = {call["sess_id"]: call for call in calls.values()}
+        by_call = {record.call_id: record for record in records}
+        logs = self.storage.log("transcripts")
+        whole = stated = 0
+        unobserved, wrong = [], []
+        for talk in talks:
+            call = by_number.get(str(talk.number), {})
+            record = by_call.get(call.get("id", ""))
+            if record is None:
+                # The agreement of requests, emulator and records has said so.
+                continue
+            read = transcript.read(logs.read(log_name(record.call_id)))
+            if not record.observed and not read.entries:
+                unobserved.append(record.call_id)
+            found = compare(talk, read, call["usage"]["total_tokens"], tokens(record))
+            wrong += [f"conversation: {line}" for line in found.wrong]
+            whole += found.whole
+            stated += not found.whole and not found.wrong
+        return Compared(whole, stated, tuple(unobserved), tuple(wrong))
+
+
+def tokens(record: CallRecord) -> int:
+    """All tokens of a record; those from the cache are counted among the others."""
+    kinds = record.usage.items()
+    return sum(number for kind, number in kinds if not kind.startswith("cached"))

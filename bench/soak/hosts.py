@@ -1,0 +1,59 @@
+"""Function hosts that are killed and started again on the same port."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bench.processes import ROOT, START, clean_environment, module
+from bench.soak.account import Account, Trouble
+from local.processes import Child
+
+Hear = Callable[[str, str], None]
+
+
+@dataclass
+class Host:
+    """One host. When it is down stands in the account, under its number."""
+
+    number: int
+    port: int
+    environment: Mapping[str, str]
+    account: Account
+    hear: Hear
+    child: Child | None = None
+    down: Trouble | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self.child is not None
+        return self.child.process.pid
+
+    async def start(self) -> None:
+        arguments = ("--port", str(self.port), "--exit-with-parent", "--without-local-settings")
+        self.child = await Child.start(
+            f"host {self.number}",
+            module("local.host", *arguments, "--log", "warning"),
+            environment=clean_environment(self.environment),
+            folder=ROOT,
+            hear=self.hear,
+        )
+        await self.child.ready(START)
+        if self.down is not None:
+            self.down.until = time.monotonic()
+
+    async def kill(self) -> None:
+        """SIGKILL, in the middle of everything."""
+        assert self.child is not None
+        self.down = self.account.trouble(self.number, time.monotonic())
+        self.child.process.kill()
+        await self.child.stop()
+
+    async def stop(self) -> None:
+        if self.child is not None:
+            await self.child.stop()

@@ -1,0 +1,243 @@
+"""One soak, from the first process to the last socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.processes import PROC, tree
+from bench.sides import Say
+from bench.soak.account import Account
+from bench.soak.agreement import Recorded, agreement, overdue, unexcused
+from bench.soak.conversations import SPEAKERS, TYPISTS, converse
+from bench.soak.findings import Findings
+from bench.soak.leftovers import Footprint, footprint, listens
+from bench.soak.load import CALLERS, Load, principal
+from bench.soak.spoken import Conversation
+from bench.soak.stage import CALL_SECONDS, CLOCKS, Stage, stage
+from bench.soak.troubles import CONNECT_SECONDS, Troubles
+from bench.soak.watch import Watch
+from tests.contract.azurite import NoAzurite
+from tests.contract.emulator.caller import Caller
+
+LATE = 6.0
+"""So many seconds after its limit a call must be over: clocks differ, and this machine is busy."""
+WIDTH = 20
+"""How many are at work at once, about."""
+PEACE = timedelta(seconds=2 * CALL_SECONDS + CONNECT_SECONDS + 40)
+
+
+@dataclass
+class Soak:
+    """One run on a stage, and what it finds."""
+
+    stage: Stage
+    account: Account
+    say: Say
+    began: float = field(default_factory=time.monotonic)
+    events: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.stage)
+        self.findings = Findings(self.stage.storage)
+
+    def happened(self, words: str) -> None:
+        text = f"{time.monotonic() - self.began:5.1f} s  {words}"
+        self.events.append(text)
+        self.say("  " + text)
+
+    async def run(self, seconds: float) -> dict[str, Any]:
+        """The load and the troubles; then everything is compared with everything."""
+        async with Caller() as nobody:
+            load = Load(self.account, self.stage.session, self.stage.hosts, await nobody.offer())
+        watching = asyncio.create_task(self.watch.keep())
+        try:
+            before = await self.warm(load)
+            talks = await self.soak(load, seconds)
+            ledger = await self.at_peace()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        await self.watch.look()
+        not_over = await self.not_over(load)
+        after = self.footprints()
+        self.wrong += [
+            *self.account.wrong(),
+            *self.watch.missed(),
+            *([f"the ledger counts {ledger} live calls"] if ledger else []),
+            *([f"{not_over} callers do not see that their call is over"] if not_over else []),
+            *(
+                f"{name}, {line}"
+                for name, held in after.items()
+                for line in held.beyond(before[name])
+            ),
+        ]
+        return {
+            "seconds": seconds,
+            "clocks": [clock.total_seconds() for clock in CLOCKS] if self.stage.skewed else [],
+            "events": self.events,
+            "requests": len(self.account.requests),
+            "sent": self.account.sent(),
+            "came": self.account.came(),
+            **await asyncio.to_thread(self.compared, talks),
+            "vault_reads": self.stage.vault.secrets.reads,
+            "before": {name: held.shown() for name, held in before.items()},
+            "after": {name: held.shown() for name, held in after.items()},
+        }
+
+    def compared(self, talks: list[Conversation]) -> dict[str, Any]:
+        """Requests, emulator, records and transcripts, held against each other."""
+        records, upstream = self.findings.records(), self.watch.upstream()
+        recorded = [Recorded(one.id, one.call_id, one.ended_by) for one in records]
+        agreed = agreement(self.account.requests, upstream, recorded)
+        spoken = self.findings.compared(talks, self.watch.calls, records)
+        set_aside = self.findings.set_aside()
+        self.wrong += [
+            *agreed.wrong,
+            *overdue(upstream, self.account, CALL_SECONDS, LATE),
+            *spoken.wrong,
+            *unexcused(upstream, self.account, spoken.unobserved),
+            *self.findings.doubled(),
+            *([f"messages set aside: {', '.join(set_aside)}"] if set_aside else []),
+        ]
+        return {
+            "calls_upstream": self.watch.started,
+            "most_live": self.watch.most_live,
+            "limit": CALL_SECONDS,
+            "longest_call": max((one.last_live - one.began for one in upstream), default=0.0),
+            "calls_given": agreed.given,
+            "untold_on_record": agreed.untold_on_record,
+            "untold": agreed.untold,
+            "calls_on_record": len(records),
+            "observed": sum(bool(one.observed) for one in records),
+            "conversations": {
+                "calls": len(talks),
+                "turns": sum(len(talk.said) + talk.spoken for talk in talks),
+                "answers": sum(len(talk.heard) for talk in talks),
+                "whole": spoken.whole,
+                "stated": spoken.stated,
+                "unobserved": len(spoken.unobserved),
+            },
+            "set_aside": set_aside,
+        }
+
+    async def warm(self, load: Load) -> dict[str, Footprint]:
+        """Every part as busy as it will be, then what each holds once that is over."""
+        for host in self.stage.hosts:
+            # One alone makes the tables and queues.
+            await load.warm_up(host, 1)
+        soon = time.monotonic() + 0.1
+        talking = asyncio.gather(*self.talking(load, "warm-talk", soon))
+        for host in self.stage.hosts:
+            await load.warm_up(host, WIDTH)
+        await talking
+        await self.until_quiet(timedelta(seconds=CALL_SECONDS + CONNECT_SECONDS))
+        self.happened("warm")
+        return self.footprints()
+
+    async def soak(self, load: Load, seconds: float) -> list[Conversation]:
+        until = time.monotonic() + seconds
+        troubles = Troubles(self.stage, self.account, self.happened)
+        people = [load.caller(f"soak-{number}", until) for number in range(CALLERS)]
+        talking = [asyncio.create_task(each) for each in self.talking(load, "talk", until)]
+        await asyncio.gather(troubles.make(seconds), *people, *talking)
+        return [talk for each in talking for talk in each.result()]
+
+    def talking(
+        self, load: Load, name: str, until: float
+    ) -> list[Coroutine[Any, Any, list[Conversation]]]:
+        """Those who hold real conversations, until then."""
+        return [
+            converse(load, f"{name}-{number}", number >= TYPISTS, until)
+            for number in range(TYPISTS + SPEAKERS)
+        ]
+
+    async def until_quiet(self, within: timedelta) -> None:
+        """Until the emulator has no call, so long at most."""
+        until = time.monotonic() + within.total_seconds()
+        while time.monotonic() < until:
+            await self.watch.look()
+            if not self.watch.live:
+                return
+            await asyncio.sleep(0.5)
+
+    async def at_peace(self) -> int:
+        """Waits until nothing is live any more, a while at most; how many the ledger counts."""
+        until = time.monotonic() + PEACE.total_seconds()
+        while True:
+            await self.watch.look()
+            counted = await asyncio.to_thread(self.findings.counted)
+            records = await asyncio.to_thread(self.findings.records)
+            live = self.watch.live + counted + sum(not one.ended_by for one in records)
+            if not live or time.monotonic() > until:
+                return counted
+            await asyncio.sleep(1)
+
+    async def not_over(self, load: Load) -> int:
+        """How many callers, asking for the call that they were given, do not see it ended."""
+        wrong = 0
+        for user, place in load.given:
+            got = await load.ask("look", "GET", place, principal(user))
+            wrong += '"ended"' not in got.text
+        return wrong
+
+    def footprints(self) -> dict[str, Footprint]:
+        """What hosts and emulator hold now; nothing where there is no /proc."""
+        if not PROC.is_dir():
+            return {}
+        pids = {f"host {host.number}": host.pid for host in self.stage.hosts}
+        pids["the emulator"] = self.stage.pids["the emulator"]
+        return {name: footprint(pid, self.stage.ports) for name, pid in pids.items()}
+
+
+async def run(say: Say, *, seconds: float, logs: Path | None = None) -> dict[str, Any]:
+    """The soak; `even` says whether everything came out even, `wrong` what did not.
+
+    `logs` is a file that gets what the hosts write. `skipped` says why nothing was run.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    heard = logs.open("w") if logs else None
+
+    def hear(name: str, line: str) -> None:
+        if heard:
+            heard.write(f"{name}: {line}\n")
+
+    account = Account()
+    children = set(tree(os.getpid())) if PROC.is_dir() else set()
+    tasks = asyncio.all_tasks()
+    try:
+        async with stage(account, folder, hear) as ready:
+            if not ready.skewed:
+                say(
+                    "  all clocks are right: none could be shifted, for want of Linux or a compiler"
+                )
+            soak = Soak(ready, account, say)
+            found = await soak.run(seconds)
+        files = [each.name for each in (folder / "tmp").iterdir()]
+        taken = [name for port, name in ready.ports.items() if listens(port)]
+    except NoAzurite as reason:
+        say(f"  skipped: {reason}")
+        return {"skipped": str(reason)}
+    finally:
+        shutil.rmtree(folder)
+        if heard:
+            heard.close()
+    left = set(tree(os.getpid())) - children if PROC.is_dir() else set()
+    running = [task for task in asyncio.all_tasks() - tasks if not task.done()]
+    wrong = [
+        *soak.wrong,
+        *([f"ports still taken: {', '.join(taken)}"] if taken else []),
+        *([f"{len(left)} processes left"] if left else []),
+        *([f"{len(running)} tasks left"] if running else []),
+        *([f"temporary files left: {', '.join(files)}"] if files else []),
+    ]
+    return {**found, "wrong": wrong, "even": not wrong}

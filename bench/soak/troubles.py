@@ -1,0 +1,117 @@
+"""What goes wrong in a soak, and when: scenes one after another, evenly spread over its time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.relay import Relay
+from bench.soak.account import Account
+from bench.soak.stage import Stage
+
+CONNECT_SECONDS = 30
+OUTAGE = 3.0
+LONG_OUTAGE = 45.0
+"""Longer than all tries of a message take (host.json)."""
+VAULT_OUTAGE = 9.0
+"""Longer than the vault's values are kept without reading them again."""
+SHORTEST_RUN_WITH_LONG_OUTAGE = 240.0
+DOWN = 2.0
+FAULTS: Mapping[str, list[dict[str, Any]]] = {
+    "client_secrets": [
+        {"status": 429, "retry_after": 0.2, "every": 3},
+        {"reset": True, "every": 5},
+    ],
+    "calls": [
+        {"status": 429, "retry_after": 1, "every": 11},
+        {"status": 500, "every": 13},
+        {"status": 401, "every": 17},
+        {"reset": True, "every": 19},
+        {"delay_seconds": 17, "every": 43},
+    ],
+    "hangup": [{"status": 500, "every": 5}, {"reset": True, "every": 7}],
+    "sideband": [{"status": 500, "every": 7}, {"drop_after_seconds": 1, "every": 5}],
+}
+HEALED: Mapping[str, list[Any]] = {route: [] for route in FAULTS}
+
+
+@dataclass
+class Troubles:
+    """Makes trouble on the stage, and books when."""
+
+    stage: Stage
+    account: Account
+    happened: Callable[[str], None]
+
+    async def make(self, seconds: float) -> None:
+        """All of it, in so many seconds."""
+        await self.stage.script(faults=FAULTS, connect_seconds=CONNECT_SECONDS)
+        upstream = self.account.trouble("upstream", time.monotonic())
+        self.happened("upstream refuses, resets and stalls from now on")
+        scenes = [
+            self.all_storage,
+            lambda: self.kill(0),
+            self.vault_cut,
+            self.some_storage,
+            lambda: self.kill(1),
+            self.vault_stalls,
+        ]
+        if seconds >= SHORTEST_RUN_WITH_LONG_OUTAGE:
+            scenes.append(self.long_outage)
+        rounds = max(1, round(seconds / 120))
+        ends = time.monotonic() + seconds
+        left = len(scenes) * rounds
+        for scene in scenes * rounds:
+            # What is left of the time is shared by the scenes that are left.
+            pause = (ends - time.monotonic() - 5 * left) / left
+            await asyncio.sleep(max(0.5, pause))
+            await scene()
+            left -= 1
+        await asyncio.sleep(max(0.0, ends - time.monotonic()))
+        await self.stage.script(faults=HEALED)
+        upstream.until = time.monotonic()
+        self.happened("all healed; waiting for the last calls to end")
+
+    async def all_storage(self) -> None:
+        await self.cut("storage", self.stage.storage_ways, OUTAGE)
+
+    async def some_storage(self) -> None:
+        blob, queue, table = self.stage.storage_ways
+        name, way = random.choice([("blobs", blob), ("queues", queue), ("tables", table)])
+        await self.cut("storage", [way], OUTAGE, f"storage's {name}")
+
+    async def long_outage(self) -> None:
+        await self.cut("storage", self.stage.storage_ways, LONG_OUTAGE)
+
+    async def vault_cut(self) -> None:
+        await self.cut("vault", [self.stage.vault_way], VAULT_OUTAGE)
+
+    async def vault_stalls(self) -> None:
+        trouble = self.account.trouble("vault", time.monotonic())
+        self.stage.vault_way.stall()
+        self.happened(f"vault stalls for {VAULT_OUTAGE:g} s")
+        await asyncio.sleep(VAULT_OUTAGE)
+        self.stage.vault_way.restore()
+        trouble.until = time.monotonic()
+
+    async def cut(self, what: str, ways: Iterable[Relay], seconds: float, words: str = "") -> None:
+        trouble = self.account.trouble(what, time.monotonic())
+        for way in ways:
+            way.cut()
+        self.happened(f"{words or what} away for {seconds:g} s")
+        await asyncio.sleep(seconds)
+        for way in ways:
+            way.restore()
+        trouble.until = time.monotonic()
+
+    async def kill(self, index: int) -> None:
+        host = self.stage.hosts[index]
+        await host.kill()
+        self.happened(f"host {host.number} killed")
+        await asyncio.sleep(DOWN)
+        await host.start()
+        self.happened(f"host {host.number} started again")
