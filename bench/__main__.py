@@ -2,7 +2,8 @@
 
     python3 dev.py bench [--only PARTS] [--rounds 3] [--soak-seconds 45]
 
-Prints a table, writes `bench/results/latest.json` and the pictures of docs/performance.md.
+Prints a table; writes `bench/results/latest.json`, and the tables and pictures of
+docs/performance.md.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from typing import Any
 
 from bench.processes import ROOT
 from bench.report import pictures, table
+from bench.tables import filled
 
 RESULTS = ROOT / "bench" / "results"
 IMAGES = ROOT / "docs" / "images"
+PAGE = ROOT / "docs" / "performance.md"
 PACKAGES = (
     "azure-functions", "aiohttp", "requests", "urllib3", "websockets", "flask", "gunicorn",
 )  # fmt: skip
@@ -119,9 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in PARTS:
         if name in found:
             kept[name] = {**found[name], "machine": found["machine"]}
-    latest.write_text(json.dumps(rounded(kept), indent=1) + "\n")
+    kept = rounded(kept)
+    latest.write_text(json.dumps(kept, indent=1) + "\n")
     for name, picture in pictures(kept).items():
         (IMAGES / name).write_text(picture)
+    PAGE.write_text(filled(PAGE.read_text(), kept))
     print(table(found))
     return 0
 

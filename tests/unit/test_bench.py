@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -9,8 +11,11 @@ from bench.numbers import middle, quantile, ratio
 from bench.pictures import Bar, bars, number
 from bench.report import pictures, ratios, table
 from bench.source import EVENTS_A_TURN, USAGE, events, question, reply
+from bench.tables import BLOCK, BLOCKS, filled
+from bench.tables import wanted as targets
 from bench.upstream import content_length
 
+ROOT = Path(__file__).parent.parent.parent
 ONE = {"per_second": 400.0, "p50_ms": 155.0, "p99_ms": 170.0, "added_p50_ms": 5.0, "cpu_ms": 1.2}
 SIDES = {
     "article": {"connect 1": {**ONE, "p50_ms": 310.0}, "connect 64": {**ONE, "per_second": 12.5}},
@@ -148,3 +153,25 @@ def test_calls_a_core_are_told_from_the_largest_crowd() -> None:
     assert found["kinds"]["talks"]["calls_a_core"] is None
     assert " 25.0  silence both ways (4.0% of a core each, 8 at once" in table({"emulator": found})
     assert list(pictures({"emulator": found})) == ["bench-emulator.svg"]
+
+
+def test_the_page_says_what_the_results_say() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    results = json.loads((ROOT / "bench" / "results" / "latest.json").read_text())
+    assert filled(page, results) == page, "python3 dev.py bench writes the tables"
+    assert {match[2] for match in BLOCK.finditer(page)} == set(BLOCKS)
+
+
+def test_what_was_wanted_is_said_to_be_met_or_not() -> None:
+    met = {"sides": {"sides": SIDES}, "cold": {"import_ratio": 1.31}}
+    rows = (targets(met) or "").splitlines()
+    assert [row for row in rows if "import of" in row and "1.31, **not met**" in row]
+    assert [row for row in rows if "/connect p50" in row and "not met" not in row]
+    assert targets({}) is None
+
+
+def test_a_block_without_results_stays_as_it_is() -> None:
+    page = "before\n<!-- bench: growth -->\nold\n<!-- end -->\nafter"
+    assert filled(page, {}) == page
+    found = {"growth": {"requests": 1000, "grown_mib": 0.25, "memory_mib": [50.0, 50.25]}}
+    assert "+0.2 MiB (50.0, 50.2 MiB" in filled(page, found)
