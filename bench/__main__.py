@@ -3,7 +3,7 @@
     python3 dev.py bench [--only PARTS] [--rounds 3] [--soak-seconds 45]
 
 Prints a table; writes `bench/results/latest.json`, and the tables and pictures of
-docs/performance.md.
+docs/performance.md and docs/scale.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bench.tables import filled
 
 RESULTS = ROOT / "bench" / "results"
 IMAGES = ROOT / "docs" / "images"
-PAGE = ROOT / "docs" / "performance.md"
+PAGES = (ROOT / "docs" / "performance.md", ROOT / "docs" / "scale.md")
 PACKAGES = (
     "azure-functions", "aiohttp", "requests", "urllib3", "websockets", "flask", "gunicorn",
 )  # fmt: skip
@@ -126,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     latest.write_text(json.dumps(kept, indent=1) + "\n")
     for name, picture in pictures(kept).items():
         (IMAGES / name).write_text(picture)
-    PAGE.write_text(filled(PAGE.read_text(), kept))
+    for page in PAGES:
+        page.write_text(filled(page.read_text(), kept))
     print(table(found))
     return 0
 

@@ -1,6 +1,6 @@
-"""The results as the tables of docs/performance.md. Pure.
+"""The results as the tables of docs/performance.md and docs/scale.md. Pure.
 
-The page holds them between `<!-- bench: NAME -->` and `<!-- end -->`; a test holds the page to
+The pages hold them between `<!-- bench: NAME -->` and `<!-- end -->`; a test holds the pages to
 bench/results/latest.json.
 """
 
@@ -135,6 +135,35 @@ def instance(found: Found) -> str | None:
     return f"{grid(head, rows)}\n\nMemory of the process: {memory}."
 
 
+# Flex Consumption's sizes: MB, and cores (docs/scale.md).
+SIZES = ((512, 0.25), (2048, 1.0), (4096, 2.0))
+FULL_AT, OBSERVED = "16", 100
+
+
+def sizes(found: Found) -> str | None:
+    """What instances of each size carry by what was measured: starts by processor time, and so
+    many at once as a start then takes time; observed calls by theirs."""
+    if found.get("instance", {}).get("skipped", "?") or "observers" not in found:
+        return None
+    starts, watched = found["instance"]["callers"], found["observers"]
+    if "cpu_ms" not in starts[FULL_AT] or "cpu_ms_a_call" not in watched["ours"]:
+        return None
+    of_a_core = watched["ours"]["cpu_ms_a_call"] / 1000 / watched["seconds"] * OBSERVED
+    memory = watched["ours"]["memory_kib_a_call"] / 1024 * OBSERVED
+    rows: list[Sequence[Cell]] = []
+    for size, cores in SIZES:
+        a_second = cores * 1000 / starts[FULL_AT]["cpu_ms"]
+        rows.append(
+            (
+                *(f"{size:,} MB", cores, f"{a_second:.0f}"),
+                f"{a_second * starts['1']['p50_ms'] / 1000:.0f}",
+                f"{of_a_core / cores:.0%} of its processor time, {memory:.0f} MiB",
+            )
+        )
+    head = ("instance", "cores", "starts a second", "of them at once", "100 observed calls take")
+    return grid(head, rows)
+
+
 def cold(found: Found) -> str | None:
     if "cold" not in found:
         return None
@@ -223,7 +252,7 @@ def soak(found: Found) -> str | None:
 BLOCKS = {
     each.__name__: each
     for each in (
-        *(machine, requests, wanted, afar, instance, cold, observers, page, emulator, growth),
-        soak,
+        *(machine, requests, wanted, afar, instance, sizes, cold, observers, page, emulator),
+        *(growth, soak),
     )
 }
