@@ -93,6 +93,6 @@ async def hearing(recording: Path | None, *, repeated: bool = False) -> AsyncIte
 async def probed_page(browser: Browser) -> Page:
     """A page with `window.probes`."""
     page = await browser.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(30_000)
     await page.add_init_script(PROBES)
     return page

@@ -19,7 +19,7 @@ from tests.browser.emulated import Emulator
 VOICE = Path(__file__).resolve().parents[1] / "fixtures" / "voice"
 
 # Recognising and speaking take their time on a busy machine; a caption is awaited, never slept for.
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 class Hearing(Protocol):
