@@ -34,6 +34,8 @@ from shared.watched import USUAL, Observed, Outcome, Parts, Timing, Watched
 REPAIRED_AT_MOST = 20
 BACKOFF = timedelta(milliseconds=250)
 LONGEST_BACKOFF = timedelta(seconds=4)
+PROMPT = timedelta(seconds=1)
+"""A call that has ended answers 404 to the next dial, which takes no longer."""
 NOT_ALLOWED = (400, 401, 403)
 
 
@@ -115,7 +117,10 @@ class Observer:
         try:
             self.sideband = await self.dial(self.timing.first_pauses if self.fresh else ())
         except NoSuchCall:
-            return self.observed(Outcome.NOT_FOUND) if self.fresh else self.ended("gone")
+            if self.fresh:
+                return self.observed(Outcome.NOT_FOUND)
+            self.note_absence(lines, self.clock())
+            return self.ended("gone")
         except SidebandUnavailable as error:
             return self.unreachable(error)
         self.attached(lines)
@@ -163,16 +168,21 @@ class Observer:
         """Connected: says so, states the gap, and looks at how things are."""
         now = self.attached_at = self.clock()
         if not self.fresh:
-            # Before a renewal a run writes all that it has, and lines are written in their order.
-            renewed = self.holding.last_renewal_before
-            times = [line.at for line in lines] + ([renewed] if renewed else [])
-            self.note_gap(max(times), now, "taken over")
+            self.note_absence(lines, now)
         self.note("attached", self.holding.lease.holder, {})
         self.steering.start(self.look(wordless(lines)))
         self.later(self.timing.quiet, self.probe)
         if self.watched.ends_at and self.watched.farewell.words:
             left = self.watched.ends_at - now - self.timing.goodbye_ahead
             self.later(left, self.time_is_up)
+
+    def note_absence(self, lines: list[Written], now: datetime) -> None:
+        """States the gap since the run before this one was last known to follow the call."""
+        # Before a renewal a run writes all that it has, and lines are written in their order.
+        renewed = self.holding.last_renewal_before
+        times = [line.at for line in lines] + ([renewed] if renewed else [])
+        # Another instance's clock may be ahead.
+        self.note_gap(min(max(times), now), now, "taken over")
 
     async def look(self, names: list[str]) -> None:
         """Has the session told, which changes nothing in it, and asks for items whose words are
@@ -194,15 +204,18 @@ class Observer:
             since = self.clock()
             if self.expired:
                 return self.ended("expired")
-            if self.steering.leaving and await self.steering.gone():
-                return self.ended(self.steering.leaving)
+            if self.steering.hanging_up and await self.steering.gone():
+                return self.ended(self.steering.leaving or "closed")
             if closed.clean and again and not heard:
-                return self.ended("closed")
+                return self.ended(self.steering.leaving or "closed")
             again = True
             try:
                 self.sideband = await self.dial(())
             except NoSuchCall:
-                return self.ended("closed")
+                if not closed.clean or self.clock() - since > PROMPT:
+                    # Lost rather than closed: it may have gone on for a while.
+                    self.note_gap(since, self.clock(), "reconnected")
+                return self.ended(self.steering.leaving or "closed")
             except SidebandUnavailable as error:
                 return self.unreachable(error)
             self.note_gap(since, self.clock(), "reconnected")

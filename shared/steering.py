@@ -87,6 +87,7 @@ class Steering:
         self.leaving: str | None = None
         self.last_words: str | None = None
         self.news = asyncio.Event()
+        self.hanging_up = False
         self.hung_up = asyncio.Event()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -218,6 +219,7 @@ class Steering:
                     await self.say(self.farewell.words)
         except (TimeoutError, SidebandClosed):
             logs.event("no goodbye could be said", reason=reason)
+        self.hanging_up = True
         for left in reversed(range(HANG_UP_TRIES)):
             try:
                 await self.hang_up()
@@ -227,7 +229,7 @@ class Steering:
                 logs.event("not hung up", logging.WARNING, code=problem.code)
                 await asyncio.sleep(self.farewell.pause.total_seconds() if left else 0)
         # The delayed message of the call's hard limit hangs up in any case.
-        self.leaving = None
+        self.leaving, self.hanging_up = None, False
 
     async def say(self, words: str) -> None:
         """One last answer, heard to its end."""

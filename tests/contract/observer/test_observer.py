@@ -288,6 +288,39 @@ async def test_what_was_said_while_the_connection_was_lost_is_fetched() -> None:
         assert kinds == ["hi", HELLO, "gap", "You said: nobody listens."]
 
 
+async def test_what_was_said_between_a_kill_and_the_end_is_missing_and_said_to_be() -> None:
+    async with desk(lasts=timedelta(milliseconds=300)) as it:
+        call = await it.call()
+        first = await it.watch(call)
+        await call.turn("hello")
+        await it.recorded(call.id, HELLO)
+        await it.kill(first)
+        await call.turn("nobody listens")
+        await call.hang_up()
+        it.skip += timedelta(seconds=1)
+        observed = await it.begin(call.id).done()
+        assert (observed.outcome, observed.reason) == (Outcome.ENDED, "gone")
+        kinds = [entry.text or entry.kind for entry in it.transcript(call.id).entries]
+        assert kinds == ["hello", HELLO, "gap"]
+
+
+async def test_what_was_said_between_a_lost_connection_and_the_end_is_said_to_be_missing() -> None:
+    async with desk() as it:
+        call = await it.call()
+        gate = Gate(it.connect)
+        watching = await it.watch(call, parts={"connect": gate})
+        await call.turn("hello")
+        await it.recorded(call.id, HELLO)
+        await gate.cut()
+        await call.turn("nobody listens")
+        await call.hang_up()
+        it.skip += timedelta(seconds=5)
+        gate.open.set()
+        assert (await watching.done()).reason == "closed"
+        kinds = [entry.text or entry.kind for entry in it.transcript(call.id).entries]
+        assert kinds == ["hello", HELLO, "gap"]
+
+
 @pytest.mark.parametrize("closes", [1, 2])
 async def test_a_connection_that_closes_without_a_word_is_dialled_again_once(closes: int) -> None:
     async with desk() as it:

@@ -387,6 +387,27 @@ async def test_a_goodbye_ahead_of_the_hard_limit() -> None:
         await hung_up(it, call)
 
 
+async def test_a_connection_lost_during_the_goodbye_is_dialled_again() -> None:
+    async with desk(text_delta_seconds=0.05) as it:
+        call = await it.call()
+        gate = Gate(it.connect)
+        watching = await it.watch(
+            call,
+            replace(QUICK, goodbye_ahead=timedelta(seconds=60)),
+            parts={"connect": gate, "hang_up": lambda: it.hang_up(call.id)},
+            farewell=Farewell("Say goodbye."),
+            ends_at=it.clock() + timedelta(seconds=60),
+        )
+        await call.expect("response.output_text.delta")
+        await gate.cut()
+        gate.open.set()
+        observed = await watching.done()
+        assert (observed.outcome, observed.reason) == (Outcome.ENDED, "time limit")
+        said = [entry.kind for entry in it.transcript(call.id).entries]
+        assert "gap" in said
+        assert "message" in said, "the goodbye that was heard is on record"
+
+
 async def test_a_goodbye_is_heard_to_its_end() -> None:
     async with desk(ahead_seconds=60) as it:
         call = await it.call(output_modalities=["audio"])
