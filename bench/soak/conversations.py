@@ -8,12 +8,14 @@ import secrets
 import time
 from pathlib import Path
 
+from aiortc.exceptions import InvalidStateError
+
 from bench.soak.load import Load
 from bench.soak.spoken import Conversation
 from tests.contract.emulator.caller import Caller, wav
 
 SPEECH = Path(__file__).parents[2] / "tests" / "contract" / "emulator" / "speech"
-TYPISTS, SPEAKERS = 2, 1
+TYPISTS, SPEAKERS = 3, 1
 TURNS = 3
 ANSWER = 15.0
 SENTENCES = (
@@ -42,7 +44,7 @@ async def converse(load: Load, user: str, aloud: bool, until: float) -> list[Con
                 await asyncio.sleep(random.uniform(0, 4))
                 for _ in range(TURNS):
                     await turn(caller, talk, aloud)
-            except (TimeoutError, ConnectionError):
+            except (TimeoutError, ConnectionError, InvalidStateError):
                 # The call was ended meanwhile: by its limit, mostly.
                 pass
             if random.random() < 0.5:

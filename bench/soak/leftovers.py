@@ -12,9 +12,10 @@ from typing import Any
 
 from bench.processes import PROC, tree
 
-SPARE = 12
+SPARE = 24
 """So much more than when it was freshly warm may a process hold of anything: threads and kept
-connections come with the busiest moment, and that is never the same."""
+connections come with the busiest moment, and that is never the same. What is left over from each
+call, or each request, is hundreds."""
 LISTENING = "0A"
 
 

@@ -21,6 +21,7 @@ from bench.soak.conversations import SPEAKERS, TYPISTS, converse
 from bench.soak.findings import Findings
 from bench.soak.leftovers import Footprint, footprint, listens
 from bench.soak.load import CALLERS, Load, principal
+from bench.soak.pulse import Pulse
 from bench.soak.spoken import Conversation
 from bench.soak.stage import CALL_SECONDS, CLOCKS, Stage, stage
 from bench.soak.troubles import CONNECT_SECONDS, Troubles
@@ -59,7 +60,8 @@ class Soak:
         """The load and the troubles; then everything is compared with everything."""
         async with Caller() as nobody:
             load = Load(self.account, self.stage.session, self.stage.hosts, await nobody.offer())
-        watching = asyncio.create_task(self.watch.keep())
+        pulse = Pulse(self.stage, self.account, self.happened)
+        watching = asyncio.gather(self.watch.keep(), pulse.keep())
         try:
             before = await self.warm(load)
             talks = await self.soak(load, seconds)
@@ -207,9 +209,11 @@ async def run(say: Say, *, seconds: float, logs: Path | None = None) -> dict[str
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     heard = logs.open("w") if logs else None
 
+    began = time.monotonic()
+
     def hear(name: str, line: str) -> None:
         if heard:
-            heard.write(f"{name}: {line}\n")
+            heard.write(f"{time.monotonic() - began:7.2f} {name}: {line}\n")
 
     account = Account()
     children = set(tree(os.getpid())) if PROC.is_dir() else set()
