@@ -13,11 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from urllib.parse import unquote
 
 from local.host_constraints import Check, TemplateError, parse_constraint
 
+REMEMBERED = 512
 RESERVED = ("admin", "runtime")
 
 
@@ -189,8 +191,9 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes: Sequence[Route] = sorted(routes, key=lambda route: route.template.precedence)
+        self.find = lru_cache(maxsize=REMEMBERED)(self.look_up)
 
-    def find(self, method: str, path: str) -> Match | None:
+    def look_up(self, method: str, path: str) -> Match | None:
         """None is a 404, for a method that no route takes too: the real host has no 405."""
         for route in self.routes:
             if route.takes(method):

@@ -115,7 +115,7 @@ class Ledger:
         (429), storage_unavailable, ledger_busy (503); then nothing is counted.
         """
         lasts = self.limits.longest if lasts is None else lasts
-        name = secrets.token_hex(6)
+        name = new_name()
         started = self.clock()
         if not self.limits.none:
             self.carry_out(Ticket(caller, Book(name, lasts, key)))
@@ -126,7 +126,7 @@ class Ledger:
 
         Raises Problem as `book` does.
         """
-        name, lasts, started = secrets.token_hex(6), self.limits.longest, self.clock()
+        name, lasts, started = new_name(), self.limits.longest, self.clock()
         if not self.limits.none:
             name = self.carry_out(Ticket(caller, Register(name, lasts)))
         return Booking(f"{caller}.{name}", caller, started, started + lasts)
@@ -324,6 +324,11 @@ class Ledger:
         tries = min(max(ticket.tries for ticket in work), 8)
         longest = min(BACKOFF * 2**tries, LONGEST_BACKOFF)
         time.sleep(random.uniform(0, longest.total_seconds()))  # noqa: S311
+
+
+def new_name() -> str:
+    """A booking's name: no secret, it only has to be unlike all others."""
+    return f"{random.getrandbits(48):012x}"
 
 
 def row_of(caller: str) -> str:

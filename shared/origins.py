@@ -84,10 +84,12 @@ class Origins:
 
         Empty of permissions for everybody else. Caches must keep the two apart.
         """
+        if not self.allowed:
+            return {}
         small = {name.lower(): value for name, value in headers.items()}
         origin = self.listed(small)
         if origin is None:
-            return {"Vary": "Origin"} if self.allowed else {}
+            return {"Vary": "Origin"}
         found = {
             "Access-Control-Allow-Origin": origin,
             "Access-Control-Expose-Headers": ANSWER_HEADERS,
