@@ -10,8 +10,9 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -33,11 +34,14 @@ OUTAGE = timedelta(minutes=10)
 """How long one try of a message waits for what is away; there are three (host.json)."""
 # Each call's end may sweep: there is no clock that runs while nobody calls, and no need for one.
 SWEEPING = 0.02
+UNCLOSED_AT_MOST = 10_000
+CLOSED_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """Ends calls. `queue` has the messages of their limits."""
+    """Ends calls. `queue` has the messages of their limits, `unclosed` names records that are to be
+    closed when storage is back."""
 
     client: RealtimeClient
     ledger: Ledger
@@ -46,6 +50,7 @@ class Endings:
     clock: Clock
     sleep: Sleep = asyncio.sleep
     monotonic: Monotonic = time.monotonic
+    unclosed: deque[str] = field(default_factory=lambda: deque(maxlen=UNCLOSED_AT_MOST))
 
     def hang_up(self, call_id: str) -> None:
         """Ends the call upstream; its observer sees that and says why. Raises `Problem`."""
@@ -54,7 +59,9 @@ class Endings:
     def refuse(self, record: CallRecord) -> None:
         """Ends a call that has begun and may not go on. Never raises: its caller is told why it
         may not, and the service ends a call that nobody connects to."""
-        self.over(record.id, record.reference, "refused")
+        if not self.over(record.id, record.reference, "refused"):
+            # It may be written though no message of its end was sent: nobody else would close it.
+            self.unclosed.append(record.id)
         try:
             self.hang_up(record.call_id)
         except Problem as problem:
@@ -121,7 +128,26 @@ class Endings:
             return False
         if first:
             logs.event("call ended", call=name, by=by)
+        self.close_refused()
         return True
+
+    def close_refused(self) -> None:
+        """Closes records that could not be closed when their calls were refused; never raises."""
+        for _ in range(min(CLOSED_AT_ONCE, len(self.unclosed))):
+            try:
+                name = self.unclosed.popleft()
+            except IndexError:
+                # Another thread was faster.
+                return
+            try:
+                self.records.end(name, "refused", self.clock())
+            except StorageUnavailable:
+                self.unclosed.append(name)
+                return
+            except Problem as problem:
+                # Mostly it was never written.
+                if problem.code != "call_not_found":
+                    self.unclosed.append(name)
 
     def sweep(self) -> None:
         """Deletes what nothing counts any more: rows of callers who are gone, old records."""

@@ -273,10 +273,11 @@ class Steering:
 
     def ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        if task.cancelled() or self.failed.done():
+        if task.cancelled():
             return
         error = task.exception()
-        if error is not None and not isinstance(error, SidebandClosed):
+        lost = error is None or isinstance(error, SidebandClosed)
+        if error is not None and not lost and not self.failed.done():
             self.failed.set_exception(error)
 
     async def gone(self) -> bool:
