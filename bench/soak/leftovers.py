@@ -16,6 +16,8 @@ SPARE = 24
 """So much more than when it was freshly warm may a process hold of anything: threads and kept
 connections come with the busiest moment, and that is never the same. What is left over from each
 call, or each request, is hundreds."""
+POOLS = {"storage": 3}
+"""Blobs, queues and tables are three hosts, each with kept connections of its own."""
 LISTENING = "0A"
 
 
@@ -32,12 +34,15 @@ class Footprint:
 
     def beyond(self, before: Footprint, spare: int = SPARE) -> list[str]:
         """What it has more of than `before`, and than can be spared."""
-        pairs = [("threads", before.threads, self.threads), ("files", before.files, self.files)]
+        pairs = [
+            ("threads", before.threads, self.threads, spare),
+            ("files", before.files, self.files, spare),
+        ]
         pairs += [
-            (f"sockets to {name}", before.sockets.get(name, 0), number)
+            (f"sockets to {name}", before.sockets.get(name, 0), number, spare * POOLS.get(name, 1))
             for name, number in self.sockets.items()
         ]
-        return [f"{name}: {was}, now {now}" for name, was, now in pairs if now > was + spare]
+        return [f"{name}: {was}, now {now}" for name, was, now, more in pairs if now > was + more]
 
 
 def footprint(pid: int, ports: Mapping[int, str]) -> Footprint:

@@ -9,48 +9,53 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-
-import aiohttp
+from datetime import timedelta
 
 from bench.soak.account import Account
-from bench.soak.stage import Stage
+from shared.ledger import PARTITION
+from shared.storage import Storage, StorageUnavailable
 
 EVERY = 0.5
 SLOW = 1.5
-"""Half of what the broker waits for (shared/storage/wire.py): this request is one, a start has
+"""Half of what the broker waits for (shared/storage/wire.py): this is one request, a start has
 several."""
-PATIENCE = aiohttp.ClientTimeout(total=30)
+NAME = "pulse"
 
 
 @dataclass
 class Pulse:
-    """Asks each of storage's three services, again and again."""
+    """Asks a storage of its own for something small of each kind, again and again."""
 
-    stage: Stage
+    storage: Storage
     account: Account
     happened: Callable[[str], None]
 
     async def keep(self) -> None:
         """Until cancelled."""
+        questions = (self.ask_table, self.ask_queue, self.ask_log)
         while True:
             began = time.monotonic()
-            took = max(await asyncio.gather(*(map(self.feel, self.ports()))))
-            if took > SLOW:
-                self.account.trouble("storage", began).until = began + took
-                self.happened(f"storage kept its answers back for {took:.1f} s")
+            times = await asyncio.gather(*(asyncio.to_thread(self.feel, ask) for ask in questions))
+            if max(times) > SLOW:
+                self.account.trouble("storage", began).until = began + max(times)
+                self.happened(f"storage kept its answers back for {max(times):.1f} s")
             await asyncio.sleep(EVERY)
 
-    def ports(self) -> list[int]:
-        return [way.port for way in self.stage.storage_ways]
-
-    async def feel(self, port: int) -> float:
-        """How long one service took to say that nobody is signed in, in seconds."""
+    def feel(self, ask: Callable[[], object]) -> float:
+        """How long the answer took, in seconds."""
         began = time.monotonic()
-        try:
-            url = f"http://127.0.0.1:{port}/"
-            async with self.stage.session.get(url, timeout=PATIENCE):
-                return time.monotonic() - began
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            # Cut off on purpose.
-            return 0.0
+        # Cut off on purpose it fails at once; else how long it took says enough.
+        with suppress(StorageUnavailable):
+            ask()
+        return time.monotonic() - began
+
+    def ask_table(self) -> object:
+        return self.storage.table("ledger").get(PARTITION, NAME)
+
+    def ask_queue(self) -> object:
+        return self.storage.queue(NAME).receive(visibility=timedelta(seconds=1))
+
+    def ask_log(self) -> object:
+        return self.storage.log("transcripts").length(NAME)

@@ -60,7 +60,7 @@ class Soak:
         """The load and the troubles; then everything is compared with everything."""
         async with Caller() as nobody:
             load = Load(self.account, self.stage.session, self.stage.hosts, await nobody.offer())
-        pulse = Pulse(self.stage, self.account, self.happened)
+        pulse = Pulse(self.stage.storage_by_relay, self.account, self.happened)
         watching = asyncio.gather(self.watch.keep(), pulse.keep())
         try:
             before = await self.warm(load)

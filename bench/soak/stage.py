@@ -46,6 +46,7 @@ class Stage:
     emulator: str
     hosts: list[Host]
     storage: Any
+    storage_by_relay: Any
     vault: Vault
     storage_ways: tuple[Relay, Relay, Relay]
     vault_way: Relay
@@ -145,6 +146,7 @@ async def stage(account: Account, folder: Path, hear: Hear) -> AsyncIterator[Sta
             emulator,
             hosts,
             open_storage(azurite.connection),
+            open_storage(common["AzureWebJobsStorage"]),
             vault,
             (blob, queue, table),
             vault_way,

@@ -190,10 +190,10 @@ def test_offers_are_numbered() -> None:
 def test_what_is_left_is_told_by_whom_it_leads_to() -> None:
     before = Footprint(10, 2, {"storage": 3})
     assert Footprint(12, 2, {"storage": 4}).beyond(before, 5) == []
-    found = Footprint(20, 2, {"storage": 9, "others": 6}).beyond(before, 5)
+    found = Footprint(20, 2, {"storage": 19, "others": 6}).beyond(before, 5)
     assert found == [
         "threads: 10, now 20",
-        "sockets to storage: 3, now 9",
+        "sockets to storage: 3, now 19",
         "sockets to others: 0, now 6",
     ]
     ports = {80: "storage", 90: "host 1"}
