@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,9 @@ from bench.soak.account import Account, Request, documented
 from bench.soak.agreement import Recorded, Upstream, agreement, overdue, unexcused
 from bench.soak.leftovers import Footprint, leads_to
 from bench.soak.load import numbered
+from bench.soak.pulse import SLOW, Pulse
 from bench.soak.spoken import Conversation, compare
+from shared.storage.memory import MemoryStorage
 from shared.transcript import Entry, Transcript
 from shared.usage import Usage
 from tests.unit.test_offers import GOOD
@@ -181,6 +184,28 @@ def test_a_record_is_whole_or_says_that_it_is_not() -> None:
 )
 def test_a_record_that_is_neither_is_wrong(record: Transcript, tokens: int, why: str) -> None:
     assert why in " ".join(compare(TALK, record, 10, tokens).wrong)
+
+
+@pytest.mark.parametrize(("slow", "told"), [(0.0, False), (SLOW + 1, True)])
+async def test_storage_that_keeps_its_answers_back_is_in_the_account(
+    slow: float, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, looked = Account(), asyncio.Event()
+    pulse = Pulse(MemoryStorage(), found, lambda words: None)
+    asked = {pulse.feel(ask) < SLOW for ask in (pulse.ask_table, pulse.ask_queue, pulse.ask_log)}
+    assert asked == {True}
+    monkeypatch.setattr(Pulse, "feel", lambda self, ask: slow)
+
+    async def once(seconds: float) -> None:
+        looked.set()
+        await asyncio.Future()
+
+    monkeypatch.setattr("bench.soak.pulse.asyncio.sleep", once)
+    keeping = asyncio.create_task(pulse.keep())
+    await looked.wait()
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert [trouble.what for trouble in found.troubles] == ["storage"] * told
 
 
 def test_offers_are_numbered() -> None:
