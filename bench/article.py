@@ -3,7 +3,7 @@
 Flask behind gunicorn with four sync workers, as they say to run it. What matters here is its shape,
 which is kept as it is described: `/token` mints a key; `/connect` takes a form field `sdp`, mints a
 key and then posts the offer, each with a connection of its own; the identity's token is kept in a
-global until shortly before its end. Its observer is `bench.threads`.
+global until shortly before its end. Its observer is in `bench.watchers`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python -m bench.upstream --latency 0.15 --certificate pair.pem
 
 A protocol on asyncio and nothing more, in a process of its own, so that it is not what is measured;
-`bench.sides` measures its ceiling too. `GET /count` says how many requests of each kind came.
+`bench.rounds` measures its ceiling too. `GET /count` says how many requests of each kind came.
 """
 
 from __future__ import annotations
