@@ -14,6 +14,7 @@ from shared import http, logs, routes
 from shared.http import EVERY_METHOD
 
 logs.set_up()
+http.set_up()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 

@@ -59,12 +59,15 @@ def pool_of(session: requests.Session, url: str) -> HTTPConnectionPool:
     import requests
     from urllib3 import HTTPConnectionPool
 
+    from shared.connections import send_in_one_piece
+
     adapter = session.get_adapter(url)
     assert isinstance(adapter, requests.adapters.HTTPAdapter)
     pool = adapter.get_connection_with_tls_context(
         requests.Request("POST", url).prepare(), session.verify, session.proxies, session.cert
     )
     assert isinstance(pool, HTTPConnectionPool)
+    send_in_one_piece(pool)
     return pool
 
 

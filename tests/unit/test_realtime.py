@@ -11,6 +11,7 @@ from shared.problems import Problem
 from shared.profiles import Profile
 from shared.reading import Provider
 from shared.realtime import EphemeralKey, EphemeralKeyRefused, Patience, RealtimeClient
+from shared.upstream import pool_of
 from tests.unit.upstream import (
     ANSWER,
     RESET,
@@ -242,3 +243,27 @@ def test_connections_are_kept_alive(endpoint: Upstream, slept: list[float]) -> N
     for _ in range(3):
         api.mint(PROFILE, timedelta(seconds=60), soon())
     assert endpoint.connections == 1
+
+
+class Wire:
+    """A socket that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def settimeout(self, _: float | None) -> None: ...
+
+    def sendall(self, data: bytes) -> None:
+        self.sent.append(bytes(data))
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_request_goes_out_in_one_piece(scheme: str) -> None:
+    pool = pool_of(requests.Session(), f"{scheme}://model.example/v1")
+    for body in (b"an offer", None):
+        connection, wire = pool.ConnectionCls("model.example"), Wire()
+        connection.sock = wire  # type: ignore[assignment]
+        connection.request("POST", "/v1/calls", body, {"X-One": "1"})
+        (whole,) = wire.sent
+        assert whole.startswith(b"POST /v1/calls HTTP/1.1\r\n")
+        assert whole.endswith(b"X-One: 1\r\n\r\n" + (body or b""))
