@@ -201,7 +201,7 @@ def open_broker(
         secrets=secrets_now,
         callers_under=callers_under,
         checks=checks,
-        desk=Desk(records, transcripts, dialler, clock),
+        desk=Desk(records, endings, transcripts, dialler, clock),
         observing=observing,
     )
 

@@ -175,6 +175,7 @@ class Calls:
     def standing(self, handle: str, owner: Owner) -> dict[str, Any]:
         """The owner's call as its record has it. Raises `Problem`."""
         record = self.aftercare.records.get(self.opened(handle, owner)[2])
+        self.endings.remind(record)
         shown = record.public()
         return {name: shown[name] for name in OWN}
 

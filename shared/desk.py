@@ -10,6 +10,7 @@ from typing import Any
 
 from shared import logs
 from shared.clock import Clock
+from shared.endings import Endings
 from shared.problems import Problem
 from shared.records import Records
 from shared.sideband import (
@@ -31,6 +32,7 @@ class Desk:
     """The admins' side of the broker."""
 
     records: Records
+    endings: Endings
     transcripts: Log
     connect: Connect
     clock: Clock
@@ -39,6 +41,8 @@ class Desk:
         """One page of calls, newest first: `?limit=`; `?before=`, the `next` of the last page."""
         limit = number(query.get("limit", ""), PAGE, LONGEST_PAGE)
         found = self.records.newest(self.clock(), before=query.get("before", ""), limit=limit)
+        for record in found:
+            self.endings.remind(record)
         following = found[-1].id if len(found) == limit else None
         return {"calls": [record.public() for record in found], "next": following}
 

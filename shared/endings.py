@@ -7,6 +7,7 @@ one that is over, is fine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -35,6 +36,8 @@ OUTAGE = timedelta(minutes=10)
 # Each call's end may sweep: there is no clock that runs while nobody calls, and no need for one.
 SWEEPING = 0.02
 UNCLOSED_AT_MOST = 10_000
+FORGOTTEN = timedelta(minutes=2)
+"""So long after its end a call is still on record as live only if nobody ends it."""
 CLOSED_AT_ONCE = 4
 
 
@@ -114,6 +117,14 @@ class Endings:
                 raise Problem("storage_unavailable")
         if random.random() < SWEEPING:  # noqa: S311
             self.sweep()
+
+    def remind(self, record: CallRecord) -> None:
+        """Sends for the end of a call that should long be over: an instance may have died between
+        its record and the messages of its end. Whoever looks at a record does so; never raises."""
+        if record.ended_at is None and self.clock() - record.ends_at > FORGOTTEN:
+            logs.event("a forgotten call", logging.WARNING, call=record.id)
+            with contextlib.suppress(StorageUnavailable):
+                self.queue.send(message(record.id))
 
     def over(self, name: str, reference: str, by: str) -> bool:
         """The call has ended: its line is free and the record says why.

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from shared.accounts import Limits
+from shared.aftercare import subject
 from shared.deadlines import Deadline
+from shared.desk import Desk
 from shared.endings import Endings
 from shared.ledger import Ledger
 from shared.problems import Problem
 from shared.records import CallRecord, Records
 from shared.storage import Entity, StorageUnavailable
-from shared.storage.memory import MemoryQueue, MemoryTable
+from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 NAME = "20300101-43200000-0123456789ab"
@@ -76,3 +79,20 @@ def test_a_call_whose_end_could_not_be_written_is_ended_again() -> None:
     table.away = False
     endings.expire(NAME)
     assert records.get(NAME).ended_by == "limit"
+
+
+def test_a_call_whose_messages_were_lost_is_ended_once_somebody_looks() -> None:
+    endings = made(MemoryTable())
+    desk = Desk(endings.records, endings, MemoryLog(), None, lambda: NOW)  # type: ignore[arg-type]
+    lately = replace(
+        RECORD, id=NAME.replace("0123456789ab", "ba9876543210"), ends_at=NOW - timedelta(minutes=1)
+    )
+    endings.records.insert(replace(RECORD, ends_at=NOW - timedelta(minutes=3)))
+    endings.records.insert(lately)
+    assert [call["status"] for call in desk.calls({})["calls"]] == ["live", "live"]
+    waiting = endings.queue.receive(visibility=timedelta(minutes=1), limit=32)
+    assert [subject(each.body) for each in waiting] == [NAME], "the other's messages may yet come"
+    asyncio.run(endings.at_limit(NAME))
+    assert endings.records.get(NAME).ended_by == "limit"
+    desk.calls({})
+    assert not endings.queue.receive(visibility=timedelta(minutes=1), limit=32), "it is over"
