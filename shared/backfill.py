@@ -36,6 +36,7 @@ class Backfill:
         self.pending: dict[str, str] = {}
         """The items asked for, by the id of the event that asked."""
         self.seen_item = False
+        """Whether an item, or the probe, has named what stands before it."""
         self.probe_id: str | None = None
         self.head: str | None = None
         """The earliest item that the walk came to, where more may stand before it."""
@@ -63,6 +64,7 @@ class Backfill:
     def added(self, event: Event) -> list[dict[str, Any]]:
         name, previous = event["item"]["id"], event.get("previous_item_id")
         if name == self.probe_id:
+            self.seen_item = True
             remove = {"type": "conversation.item.delete", "item_id": name}
             return [remove, *self.fetch(previous)]
         if name.startswith(PROBE):

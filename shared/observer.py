@@ -92,6 +92,8 @@ class Observer:
         self.fresh = True
         self.late = False
         self.expired = False
+        self.refused = False
+        """Whether the latest dial was refused before it was answered."""
         self.timers: list[asyncio.TimerHandle] = []
 
     async def run(self) -> Observed:
@@ -212,7 +214,7 @@ class Observer:
             try:
                 self.sideband = await self.dial(())
             except NoSuchCall:
-                if not closed.clean or self.clock() - since > PROMPT:
+                if not closed.clean or self.refused or self.clock() - since > PROMPT:
                     # Lost rather than closed: it may have gone on for a while.
                     self.note_gap(since, self.clock(), "reconnected")
                 return self.ended(self.steering.leaving or "closed")
@@ -263,9 +265,12 @@ class Observer:
         for event in wanted:
             self.steering.start(self.send(event))
         if self.late and not self.backfill.pending:
-            self.late = False
-            head = self.backfill.head
-            self.note_gap(self.watched.started_at, self.attached_at, "late", before=head)
+            self.note_late()
+
+    def note_late(self) -> None:
+        self.late = False
+        head = self.backfill.head
+        self.note_gap(self.watched.started_at, self.attached_at, "late", before=head)
 
     def probe(self) -> None:
         if self.fetches and self.holding.good:
@@ -282,6 +287,7 @@ class Observer:
         until = loop.time() + self.timing.redial.total_seconds()
         waits = iter(pauses)
         backoff = BACKOFF
+        self.refused = False
         while True:
             try:
                 return await self.connect(self.watched.call_id)
@@ -290,6 +296,7 @@ class Observer:
                 if pause is None:
                     raise
             except SidebandUnavailable as error:
+                self.refused = True
                 pause, backoff = backoff, min(backoff * 2, LONGEST_BACKOFF)
                 if error.status in NOT_ALLOWED or loop.time() + pause.total_seconds() > until:
                     raise
@@ -330,6 +337,10 @@ class Observer:
         self.note("gap", f"{self.holding.lease.holder} {stamp(until)}", {**about, **place})
 
     def ended(self, reason: str) -> Observed:
+        unknown = self.fresh and not self.backfill.stated and not self.backfill.seen_item
+        if self.late or unknown:
+            # It ended before what this run had missed was fetched, or known at all.
+            self.note_late()
         self.note("ended", "", {"reason": reason})
         return self.observed(Outcome.ENDED, reason)
 

@@ -136,7 +136,7 @@ def collected(lines: Iterable[Written]) -> list[Node]:
             if line.kind == "item":
                 node.after = line.fields.get("after")
     for name, gap in heads.items():
-        if name in nodes and nodes[name].previous is None:
+        if name in nodes and nodes[name].previous not in (FRONT, *nodes):
             nodes[name].previous = gap
     return list(nodes.values())
 

@@ -47,6 +47,12 @@ QUICK = Timing(
     goodbye_ahead=timedelta(seconds=1),
 )
 TEXT = {"output_modalities": ["text"]}
+HELLO = "Hello! How can I help you today?"
+"""What the emulator's script answers to the first turn."""
+
+
+def timing_of(**changes: Any) -> Timing:
+    return replace(QUICK, **changes)
 
 
 class TellingLog(MemoryLog):

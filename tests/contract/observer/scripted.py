@@ -1,0 +1,28 @@
+"""A sideband that is told what to say."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from shared.sideband import Event, SidebandClosed
+
+
+class Scripted:
+    """A sideband that is told what to say: for what no emulator says."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self.sent: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def send(self, event: Any) -> None:
+        self.sent.put_nowait(dict(event))
+
+    async def receive(self) -> Event:
+        event = await self.events.get()
+        if event is None:
+            raise SidebandClosed(1000, clean=True)
+        return event
+
+    async def close(self) -> None:
+        self.events.put_nowait(None)

@@ -1,0 +1,23 @@
+"""Sessions as a profile has them, and calls that have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.tools import Registry
+from tests.contract.observer.desk import TEXT, Call, Desk
+
+ORDER = {
+    "words": ["order"],
+    "call": {"tool": "order_status", "arguments": {"order_number": "1002"}},
+}
+SESSION = {"type": "realtime", "instructions": "Be brief.", "tools": [], **TEXT}
+
+
+def with_tools(registry: Registry) -> dict[str, Any]:
+    tools = [{"type": "function", "name": name} for name in registry.tools]
+    return registry.completed({**SESSION, "tools": tools})
+
+
+async def call_with(it: Desk, session: dict[str, Any]) -> Call:
+    return await it.call(**{name: value for name, value in session.items() if name != "type"})

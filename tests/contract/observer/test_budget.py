@@ -1,0 +1,203 @@
+"""A call at the end of its budget or time: the goodbye, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.problems import Problem
+from shared.steering import Farewell
+from shared.usage import Usage
+from shared.watched import Outcome
+from tests.contract.observer.desk import QUICK, Call, Desk, Gate, desk
+from tests.contract.observer.sessions import SESSION, call_with
+
+
+async def hung_up(it: Desk, call: Call) -> None:
+    while (await call.socket.receive(timeout=10)).type.name == "TEXT":
+        pass
+    assert (await it.state())["live_calls"] == 0
+
+
+async def test_a_call_over_its_budget_hears_why_and_ends() -> None:
+    spent: list[int] = []
+
+    async def spend(usage: Usage) -> bool:
+        spent.append(usage.total)
+        return len(spent) >= 2
+
+    farewell = Farewell("Say that the day's tokens are used up.")
+    rules = [{"words": ["tokens"], "say": "no"}]
+    async with desk(rules=rules) as it:
+        call = await call_with(it, SESSION)
+
+        async def hang_up() -> None:
+            await it.hang_up(call.id)
+
+        parts = {"spend": spend, "hang_up": hang_up}
+        watching = await it.watch(call, parts=parts, session=SESSION, farewell=farewell)
+        await call.turn("one")
+        await call.turn("two")
+        created = await call.expect("response.created")
+        assert created["response"]["metadata"] == {"purpose": "goodbye"}
+        await call.expect("response.done")
+        observed = await watching.done()
+        assert (observed.outcome, observed.reason) == (Outcome.ENDED, "token budget")
+        await hung_up(it, call)
+        assert it.transcript(call.id).ended == "token budget"
+        assert spent == sorted(spent), "told since the start of the call"
+        assert observed.usage.total > spent[1], "the goodbye is counted too"
+
+
+async def test_without_words_it_is_hung_up_at_once() -> None:
+    async def spend(usage: Usage) -> bool:
+        return True
+
+    async with desk() as it:
+        call = await it.call()
+
+        async def hang_up() -> None:
+            await it.hang_up(call.id)
+
+        watching = await it.watch(call, parts={"spend": spend, "hang_up": hang_up})
+        await call.turn("one")
+        assert (await watching.done()).reason == "token budget"
+        state = (await it.state())["calls"][0]
+        assert state["events"]["response.created"] == 1
+
+
+async def test_a_ledger_that_is_away_ends_no_call() -> None:
+    async def spend(usage: Usage) -> bool:
+        raise Problem("storage_unavailable")
+
+    async with desk() as it:
+        call = await it.call()
+        watching = await it.watch(call, parts={"spend": spend})
+        await call.turn("one")
+        await call.turn("two")
+        await call.hang_up()
+        assert (await watching.done()).reason == "closed"
+
+
+async def test_a_goodbye_ahead_of_the_hard_limit() -> None:
+    async with desk() as it:
+        call = await it.call()
+
+        async def hang_up() -> None:
+            await it.hang_up(call.id)
+
+        watching = await it.watch(
+            call,
+            replace(QUICK, goodbye_ahead=timedelta(seconds=60)),
+            parts={"hang_up": hang_up},
+            farewell=Farewell("Say goodbye."),
+            ends_at=it.clock() + timedelta(seconds=60),
+        )
+        await call.expect("response.done")
+        assert (await watching.done()).reason == "time limit"
+        await hung_up(it, call)
+
+
+async def test_a_connection_lost_during_the_goodbye_is_dialled_again() -> None:
+    async with desk(text_delta_seconds=0.05) as it:
+        call = await it.call()
+        gate = Gate(it.connect)
+        watching = await it.watch(
+            call,
+            replace(QUICK, goodbye_ahead=timedelta(seconds=60)),
+            parts={"connect": gate, "hang_up": lambda: it.hang_up(call.id)},
+            farewell=Farewell("Say goodbye."),
+            ends_at=it.clock() + timedelta(seconds=60),
+        )
+        await call.expect("response.output_text.delta")
+        await gate.cut()
+        gate.open.set()
+        observed = await watching.done()
+        assert (observed.outcome, observed.reason) == (Outcome.ENDED, "time limit")
+        said = [entry.kind for entry in it.transcript(call.id).entries]
+        assert "gap" in said
+        assert "message" in said, "the goodbye that was heard is on record"
+
+
+async def test_a_goodbye_is_heard_to_its_end() -> None:
+    async with desk(ahead_seconds=60) as it:
+        call = await it.call(output_modalities=["audio"])
+        hung_up_after: list[str] = []
+
+        async def hang_up() -> None:
+            hung_up_after.extend(event["type"] for event in call.events)
+            await it.hang_up(call.id)
+
+        watching = await it.watch(
+            call,
+            replace(QUICK, goodbye_ahead=timedelta(seconds=60)),
+            parts={"hang_up": hang_up},
+            farewell=Farewell("Say goodbye."),
+            ends_at=it.clock() + timedelta(seconds=60),
+        )
+        await call.expect("response.done")
+        await it.written(call.id, lambda line: line.kind == "response")
+        call.peer.playbacks[0].finish()
+        await call.expect("output_audio_buffer.stopped")
+        assert (await watching.done()).reason == "time limit"
+        assert hung_up_after[-1] == "output_audio_buffer.stopped"
+
+
+async def test_an_answer_that_goes_on_for_too_long_is_cut_and_a_goodbye_too() -> None:
+    """The emulator stalls at whatever answers these words."""
+    stalling = {"words": ["stall"], "say": "Never said.", "stall_seconds": 60}
+    async with desk(rules=[stalling]) as it:
+        call = await it.call()
+
+        async def hang_up() -> None:
+            await it.hang_up(call.id)
+
+        watching = await it.watch(
+            call,
+            replace(QUICK, goodbye_ahead=timedelta(seconds=60) - timedelta(milliseconds=300)),
+            parts={"hang_up": hang_up},
+            farewell=Farewell(
+                "Say goodbye.",
+                calm=timedelta(milliseconds=50),
+                at_most=timedelta(milliseconds=300),
+            ),
+            ends_at=it.clock() + timedelta(seconds=60),
+        )
+        await call.say("stall")
+        await call.tell("response.create")
+        cancelled = await call.expect("response.done")
+        assert cancelled["response"]["status"] == "cancelled"
+        assert (await watching.done()).reason == "time limit"
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+async def test_a_hang_up_that_fails_is_tried_again_and_else_left_to_the_limit(
+    failures: int,
+) -> None:
+    left, given_up = [failures], asyncio.Event()
+
+    async def spend(usage: Usage) -> bool:
+        return True
+
+    async with desk() as it:
+        call = await it.call()
+
+        async def hang_up() -> None:
+            if left[0]:
+                left[0] -= 1
+                if not left[0]:
+                    given_up.set()
+                raise Problem("upstream_timeout")
+            await it.hang_up(call.id)
+
+        parts = {"spend": spend, "hang_up": hang_up}
+        farewell = Farewell(pause=timedelta(milliseconds=5))
+        watching = await it.watch(call, parts=parts, farewell=farewell)
+        await call.turn("one")
+        if failures == 3:
+            await given_up.wait()
+            await call.turn("the call goes on, and the next answer is one too many again")
+        assert (await watching.done()).reason == "token budget"

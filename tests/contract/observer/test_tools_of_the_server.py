@@ -1,0 +1,223 @@
+"""Tools that run on the server, and what becomes of their results."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+
+from shared.tools import Registry
+from shared.tools_sample import sample_tools
+from shared.usage import Usage
+from tests.contract.observer.desk import Gate, desk
+from tests.contract.observer.sessions import ORDER, SESSION, call_with, with_tools
+
+
+async def test_a_tool_runs_on_the_server_and_its_result_is_said() -> None:
+    registry = sample_tools()
+    session = with_tools(registry)
+    async with desk(rules=[ORDER]) as it:
+        call = await call_with(it, session)
+        watching = await it.watch(call, parts={"registry": registry}, session=session)
+        await call.turn("where is my order")
+        done = await call.expect("response.done")
+        said = done["response"]["output"][0]["content"][0]["text"]
+        assert "status on its way" in said
+        await call.hang_up()
+        await watching.done()
+        kinds = [entry.kind for entry in it.transcript(call.id).entries]
+        assert kinds == ["message", "tool_call", "tool_result", "message"]
+        result = it.transcript(call.id).entries[2]
+        assert json.loads(result.output)["status"] == "on its way"
+        (line,) = [line for line in it.lines(call.id) if line.kind == "tool"]
+        assert (line.fields["name"], line.fields["ok"]) == ("order_status", True)
+        kinds = [e["type"] for e in call.events]
+        asked = [i for i, kind in enumerate(kinds) if kind == "response.created"]
+        assert "response.done" in kinds[asked[0] : asked[1]], "asked for after the first was done"
+        assert len(asked) == 2
+        assert not [e for e in call.events if e["type"] == "error"]
+
+
+async def test_a_tool_that_is_not_ours_is_left_to_the_page() -> None:
+    page_tool = {"type": "function", "name": "order_status_on_page"}
+    session = {**SESSION, "tools": [page_tool]}
+    async with desk(rules=[ORDER]) as it:
+        call = await call_with(it, session)
+        watching = await it.watch(call, parts={"registry": sample_tools()}, session=session)
+        done = await call.turn("where is my order")
+        call_id = done["response"]["output"][0]["call_id"]
+        output = {"type": "function_call_output", "call_id": call_id, "output": "late"}
+        await call.tell("conversation.item.create", item=output)
+        await call.tell("response.create")
+        await call.expect("response.done")
+        await call.hang_up()
+        await watching.done()
+        assert not [line for line in it.lines(call.id) if line.kind in ("calling", "tool")]
+        outputs = [e for e in it.transcript(call.id).entries if e.kind == "tool_result"]
+        assert [each.output for each in outputs] == ["late"]
+
+
+async def test_a_page_cannot_give_itself_a_tool_of_the_servers() -> None:
+    """The profile names none; the page adds one, and the model calls it before it is put back."""
+    named = {"type": "function", "name": "order_status"}
+    async with desk(rules=[ORDER]) as it:
+        call = await call_with(it, SESSION)
+        watching = await it.watch(call, parts={"registry": sample_tools()}, session=None)
+        theirs = {"type": "realtime", "tools": [named]}
+        await call.tell("session.update", session=theirs)
+        done = await call.turn("where is my order")
+        assert done["response"]["output"][0]["name"] == "order_status"
+        await call.turn("hello")
+        await call.hang_up()
+        await watching.done()
+        assert not [line for line in it.lines(call.id) if line.kind in ("calling", "tool")]
+
+
+async def test_a_slow_tool_is_answered_in_words_and_the_caller_may_speak_meanwhile() -> None:
+    registry, release = Registry(), asyncio.Event()
+
+    @registry.tool
+    async def order_status(order_number: str) -> str:
+        """Says where an order is."""
+        await release.wait()
+        return "here at last"
+
+    session = with_tools(registry)
+    async with desk(rules=[ORDER]) as it:
+        call = await call_with(it, session)
+        watching = await it.watch(call, parts={"registry": registry}, session=session)
+        await call.turn("where is my order")
+        await call.turn("are you there")
+        release.set()
+        done = await call.expect("response.done")
+        assert "here at last" in done["response"]["output"][0]["content"][0]["text"]
+        await call.hang_up()
+        await watching.done()
+
+
+async def test_an_answer_that_is_under_way_when_the_output_comes_is_waited_for() -> None:
+    """The caller's words and a tool's output come together: one response at a time."""
+    registry, release = Registry(), asyncio.Event()
+
+    @registry.tool
+    async def order_status(order_number: str) -> str:
+        """Says where an order is."""
+        await release.wait()
+        return "here"
+
+    session = with_tools(registry)
+    stalling = {"words": ["stall"], "say": "Stalled.", "stall_seconds": 0.3}
+    async with desk(rules=[stalling, ORDER]) as it:
+        call = await call_with(it, session)
+        watching = await it.watch(call, parts={"registry": registry}, session=session)
+        await call.turn("where is my order")
+        await call.say("stall")
+        await call.tell("response.create")
+        await call.expect("response.created")
+        release.set()
+        texts = []
+        for _ in range(2):
+            done = await call.expect("response.done")
+            texts.append(done["response"]["output"][0]["content"][0]["text"])
+        assert texts[0] == "Stalled."
+        assert "here" in texts[1]
+        assert not [e for e in call.events if e["type"] == "error"]
+        await call.hang_up()
+        await watching.done()
+
+
+async def test_an_output_that_could_not_be_sent_is_sent_over_the_next_connection() -> None:
+    registry, release = Registry(), asyncio.Event()
+
+    @registry.tool
+    async def order_status(order_number: str) -> str:
+        """Says where an order is."""
+        await release.wait()
+        return "here after all"
+
+    session = with_tools(registry)
+    async with desk(rules=[ORDER]) as it:
+        call = await call_with(it, session)
+        gate = Gate(it.connect)
+        parts = {"registry": registry, "connect": gate}
+        watching = await it.watch(call, parts=parts, session=session)
+        await call.turn("where is my order")
+        await it.written(call.id, lambda line: line.kind == "calling")
+        await gate.cut()
+        release.set()
+        await it.written(call.id, lambda line: line.kind == "tool")
+        gate.open.set()
+        done = await call.expect("response.done")
+        assert "here after all" in done["response"]["output"][0]["content"][0]["text"]
+        await call.hang_up()
+        await watching.done()
+
+
+async def test_nothing_is_done_to_a_call_while_the_lease_has_run_out() -> None:
+    """Another may be doing it. What is said is still taken down."""
+    registry, spent = sample_tools(), asyncio.Event()
+
+    async def spend(usage: Usage) -> bool:
+        spent.set()
+        return True
+
+    session = with_tools(registry)
+    async with desk(rules=[ORDER]) as it:
+        call = await call_with(it, session)
+
+        async def hang_up() -> None:
+            raise AssertionError("hung up without a lease")
+
+        parts = {"registry": registry, "spend": spend, "hang_up": hang_up}
+        watching = await it.watch(call, parts=parts, session=session)
+        it.skip += timedelta(seconds=31)
+        await call.turn("where is my order")
+        await spent.wait()
+        theirs = {"type": "realtime", "instructions": "Mine."}
+        await call.tell("session.update", session=theirs)
+        await call.turn("hello")
+        await it.recorded(call.id, "hello")
+        await call.hang_up()
+        await watching.done()
+        (state,) = (await it.state())["calls"]
+        assert state["client_events"]["session.update"] == 2, "one look and the page's"
+        assert not [line for line in it.lines(call.id) if line.kind in ("calling", "session")]
+
+
+async def test_a_tool_call_from_before_the_observer_came_is_run() -> None:
+    registry = sample_tools()
+    session = with_tools(registry)
+    async with desk(rules=[ORDER]) as it:
+        call = await call_with(it, session)
+        await call.turn("where is my order")
+        watching = await it.watch(call, parts={"registry": registry}, session=session)
+        done = await call.expect("response.done")
+        assert "on its way" in done["response"]["output"][0]["content"][0]["text"]
+        await call.hang_up()
+        await watching.done()
+
+
+async def test_a_tool_that_may_have_run_is_not_run_again() -> None:
+    """Its observer died while it ran: nobody knows what came of it, and the model is told so."""
+    registry, runs = Registry(), [0]
+
+    @registry.tool
+    async def order_status(order_number: str) -> None:
+        """Says where an order is."""
+        runs[0] += 1
+        await asyncio.Event().wait()
+
+    session = with_tools(registry)
+    async with desk(rules=[ORDER]) as it:
+        call = await call_with(it, session)
+        first = await it.watch(call, parts={"registry": registry}, session=session)
+        await call.turn("where is my order")
+        await it.written(call.id, lambda line: line.kind == "calling")
+        await it.kill(first)
+        it.skip += timedelta(seconds=31)
+        second = await it.watch(call, parts={"registry": registry}, session=session)
+        done = await call.expect("response.done")
+        assert "not known" in done["response"]["output"][0]["content"][0]["text"]
+        await call.hang_up()
+        await second.done()
+        assert runs == [1]
