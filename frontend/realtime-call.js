@@ -2,17 +2,15 @@
  * A voice call with a realtime model, for any page. No DOM and no framework: the page gives it an
  * `<audio>` element's `srcObject`, listens to its events and draws what it likes. See docs/page.md.
  */
+import { Access } from './access.js';
 import { Attempt } from './attempt.js';
 import { Captions } from './captions.js';
 import { levelOf, modelProblem, parseEvent } from './events.js';
 import { openMicrophone } from './microphone.js';
 import { withDefaults } from './options.js';
 import { CallProblem } from './problems.js';
-import { connectThroughBroker, connectToModel, hangUp, mintKey, register, timed } from './signalling.js';
 
 /** @typedef {import('./captions.js').CaptionLine} CaptionLine */
-/** @typedef {import('./signalling.js').Answer} Answer */
-
 /** @typedef {import('./events.js').CallEvents} CallEvents */
 /** @typedef {import('./events.js').CallState} CallState */
 
@@ -29,11 +27,13 @@ export class RealtimeCall extends EventTarget {
   #captions = new Captions();
   #muted = false;
   #options;
+  #access;
 
   /** @param {import('./options.js').CallOptions} [options] */
   constructor(options = {}) {
     super();
     this.#options = withDefaults(options);
+    this.#access = new Access(this.#options, (attempt, problem) => this.#fail(attempt, problem));
   }
 
   get state() {
@@ -96,7 +96,7 @@ export class RealtimeCall extends EventTarget {
     this.#leave(attempt);
     this.#become(ending);
     this.#emit('microphone', this.microphone);
-    this.#stopped = this.#tellBroker(attempt).then(() => {
+    this.#stopped = this.#access.giveUp(attempt).then(() => {
       if (this.#state === ending) this.#become(this.#ended(attempt, 'stopped'));
       attempt.settle?.();
     });
@@ -165,7 +165,7 @@ export class RealtimeCall extends EventTarget {
       const [microphone, offer, access] = await Promise.all([
         this.#capture(attempt),
         attempt.makeOffer(),
-        this.#prepareAccess(attempt),
+        this.#access.prepare(attempt),
       ]);
       if (attempt.over) return;
       await attempt.sender.replaceTrack(microphone.getAudioTracks()[0] ?? null);
@@ -199,71 +199,6 @@ export class RealtimeCall extends EventTarget {
     }
     this.#emit('microphone', this.microphone);
     return stream;
-  }
-
-  /**
-   * Everything that the offer needs in order to be posted, but the offer.
-   * @param {Attempt} attempt
-   * @returns {Promise<(offer: string) => Promise<Answer>>}
-   */
-  async #prepareAccess(attempt) {
-    const { fetch } = this.#options.environment;
-    attempt.headers = await this.#ownHeaders();
-    const headers = attempt.headers;
-    if (this.#options.mode === 'connect') {
-      // Not aborted by `stop`: the broker makes the call all the same, and only its answer says
-      // which one to hang up.
-      return (offer) =>
-        this.#timed(null, (signal) =>
-          connectThroughBroker({ fetch, url: this.#options.connectUrl, headers, signal }, offer),
-        );
-    }
-    const key = await this.#timed(attempt, (signal) =>
-      mintKey({ fetch, url: this.#options.tokenUrl, headers, signal }),
-    );
-    return async (offer) => {
-      const { sdp, callId } = await this.#timed(attempt, (signal) =>
-        connectToModel(fetch, key, signal, offer),
-      );
-      return { sdp, location: callId ? this.#register(attempt, callId) : '' };
-    };
-  }
-
-  /**
-   * Beside the call's start and not before it. Not aborted by `stop`: its answer says what to hang
-   * up. A call that the broker does not want has been hung up by it.
-   * @param {Attempt} attempt
-   * @param {string} callId
-   */
-  async #register(attempt, callId) {
-    const { fetch } = this.#options.environment;
-    const request = { fetch, url: this.#options.callsUrl, headers: attempt.headers };
-    try {
-      return await this.#timed(null, (signal) => register({ ...request, signal }, callId));
-    } catch (error) {
-      this.#fail(attempt, error instanceof CallProblem ? error : new CallProblem('network_unreachable'));
-      return '';
-    }
-  }
-
-  async #ownHeaders() {
-    try {
-      return await this.#options.headers();
-    } catch (error) {
-      throw error instanceof CallProblem
-        ? error
-        : new CallProblem('sign_in_required', { detail: String(error) });
-    }
-  }
-
-  /**
-   * @template T
-   * @param {Attempt | null} attempt  Whose end aborts the request, too.
-   * @param {(signal: AbortSignal) => Promise<T>} request
-   */
-  #timed(attempt, request) {
-    const { clock } = this.#options.environment;
-    return timed(clock, this.#options.timeouts.request, attempt?.signal ?? null, request);
   }
 
   /** @param {Attempt} attempt */
@@ -314,7 +249,7 @@ export class RealtimeCall extends EventTarget {
     if (attempt.over) return;
     if (!attempt.liveSince) return this.#fail(attempt, new CallProblem('connection_lost'));
     this.#leave(attempt);
-    this.#stopped = this.#tellBroker(attempt);
+    this.#stopped = this.#access.giveUp(attempt);
     this.#become(this.#ended(attempt, 'closed'));
     this.#emit('microphone', this.microphone);
   }
@@ -323,7 +258,7 @@ export class RealtimeCall extends EventTarget {
   #fail(attempt, problem) {
     if (attempt.over) return;
     this.#leave(attempt);
-    this.#stopped = this.#tellBroker(attempt);
+    this.#stopped = this.#access.giveUp(attempt);
     this.#fails(problem);
     attempt.settle?.();
   }
@@ -340,29 +275,6 @@ export class RealtimeCall extends EventTarget {
     attempt.release();
     this.#attempt = null;
     this.#muted = false;
-  }
-
-  /**
-   * Hangs up a call that the broker has made or is still making. Bounded: the wait is, not the request.
-   * @param {Attempt} attempt
-   * @returns {Promise<void>}
-   */
-  #tellBroker(attempt) {
-    const { clock, fetch } = this.#options.environment;
-    if (!attempt.answer) return Promise.resolve();
-    const told = attempt.answer
-      .then(({ location }) => location)
-      .then(
-        (location) => (location ? hangUp(fetch, location, attempt.headers) : undefined),
-        () => undefined,
-      );
-    return new Promise((resolve) => {
-      const timer = clock.setTimeout(resolve, this.#options.timeouts.hangUp);
-      void told.then(() => {
-        clock.clearTimeout(timer);
-        resolve();
-      });
-    });
   }
 
   /** @param {Attempt} attempt @param {'stopped' | 'closed'} reason @returns {CallState} */
