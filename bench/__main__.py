@@ -89,7 +89,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "page": lambda: page.run(say, clicks=2 * options.rounds + 1),
         "emulator": lambda: emulator.run(say, rounds=1),
         "growth": lambda: growth.run(say, requests=options.requests),
-        "soak": lambda: soak.run(say, seconds=options.soak_seconds),
+        "soak": lambda: soak.run(say, seconds=options.soak_seconds, logs=options.soak_log),
     }
     found: dict[str, Any] = {"machine": machine()}
     for name in PARTS:
@@ -108,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=4, help="of one load")
     parser.add_argument("--requests", type=int, default=100_000, help="of the growth part")
     parser.add_argument("--soak-seconds", type=float, default=45)
+    parser.add_argument("--soak-log", type=Path, help="where to write what its hosts say")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")
     if unknown := set(options.only) - set(PARTS):

@@ -6,11 +6,13 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.pictures import Bar, bars
 from bench.processes import weigh
 from bench.rounds import send
 from bench.sides import Say, broker, broker_settings, endpoint, identity
@@ -47,6 +49,18 @@ async def run(say: Say, *, requests: int) -> dict[str, Any]:
     first, last = memory[0], memory[-1]
     grown = None if first is None or last is None else last - first
     return {"requests": answers, "refused": refused, "memory_mib": memory, "grown_mib": grown}
+
+
+def drawn(found: Mapping[str, Any]) -> dict[str, str]:
+    """The picture: memory after each part."""
+    if found["grown_mib"] is None:
+        return {}
+    part = found["requests"] // PARTS
+    bars_of = [
+        Bar("", f"after {number * part:,}" if number else "warm", size)
+        for number, size in enumerate(found["memory_mib"])
+    ]
+    return {"bench-growth.svg": bars("Memory of the broker", "MiB", bars_of, note="requests")}
 
 
 if __name__ == "__main__":

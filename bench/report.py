@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench import emulator, instance, page
+from bench import emulator, growth, instance, page
 from bench.numbers import ratio
 from bench.pictures import Bar, bars
 
@@ -90,12 +90,12 @@ def table(found: Found) -> str:
         lines += page.shown(one)
     if one := found.get("emulator"):
         lines += emulator.shown(one)
-    if (growth := found.get("growth")) and growth["grown_mib"] is not None:
-        lines.append(f"memory after {growth['requests']} requests: {growth['grown_mib']:+.1f} MiB")
-    if soak := found.get("soak"):
+    if (one := found.get("growth")) and one["grown_mib"] is not None:
+        lines.append(f"memory after {one['requests']} requests: {one['grown_mib']:+.1f} MiB")
+    if one := found.get("soak"):
         from bench.soak import shown
 
-        lines += ["", "soak", shown(soak)]
+        lines += ["", "soak", shown(one)]
     return "\n".join(lines)
 
 
@@ -134,6 +134,12 @@ def pictures(found: Found) -> dict[str, str]:
         drawn |= page.drawn(one)
     if one := found.get("emulator"):
         drawn |= emulator.drawn(one)
+    if one := found.get("growth"):
+        drawn |= growth.drawn(one)
+    if one := found.get("soak"):
+        from bench import soak
+
+        drawn |= soak.drawn(one)
     if cold := found.get("cold"):
         drawn["bench-cold.svg"] = bars(
             "A cold start",

@@ -170,11 +170,15 @@ def cold(found: Found) -> str | None:
     one = found["cold"]
     imports = one["imports"]
     return grid(
-        ("", "ms"),
+        ("", "ms", "MiB after it"),
         (
-            *((f"importing {name}", imports[name]["ms"]) for name in imports if name != "json"),
             *(
-                (f"{which} `/connect` of {name}", each[f"{which}_connect_ms"])
+                (f"importing {name}", each["ms"], each["memory_mib"])
+                for name, each in imports.items()
+                if name != "json"
+            ),
+            *(
+                (f"{which} `/connect` of {name}", each[f"{which}_connect_ms"], None)
                 for name, each in one["first"].items()
                 for which in ("first", "second")
             ),

@@ -9,7 +9,7 @@ answer that is documented for it (or none, from a host that was killed under it)
 records, transcripts and emulator tell one story; nothing is left.
 """
 
-from bench.soak.report import shown
+from bench.soak.report import drawn, shown
 from bench.soak.run import run
 
-__all__ = ["run", "shown"]
+__all__ = ["drawn", "run", "shown"]

@@ -35,15 +35,17 @@ ONLY: Mapping[str, frozenset[str]] = {
 BLAMED = {
     "storage_unavailable": "storage",
     "ledger_busy": "storage",
-    "vault_unavailable": "nothing",
-    "vault_secret_unavailable": "nothing",
+    "vault_unavailable": "a value",
+    "vault_secret_unavailable": "a value",
     "credential_unavailable": "nothing",
     "call_not_found": "nothing",
 }
-"""What a code says is away. Of the vault and the identity the last values are kept, so to them
-nothing may ever be away. The codes of the model's endpoint, which is in trouble all the time, need
-no reason."""
+"""What a code says is away. Of the vault and the identity the last values are kept, so nothing is
+ever missed of them but by a host that has none yet. The codes of the model's endpoint, which is in
+trouble all the time, need no reason."""
 UPSTREAM = frozenset(code for code in openapi.UPSTREAM if code not in BLAMED)
+SETTLED = 5.0
+"""So long after its start a host may be without the vault's values: nobody may have asked it."""
 AFTERWARDS = 5.0
 """So long may storage still be missed after it came back: a try and its pause (shared/storage)."""
 
@@ -129,9 +131,22 @@ class Account:
         if request.outcome not in (only or documented(*PATHS[request.kind])):
             return f"{request.outcome} is not what is documented"
         blamed = BLAMED.get(request.code, "upstream" if request.code in UPSTREAM else "")
-        if blamed and not self.away(blamed, request):
+        if blamed == "a value" and not self.started_without(request):
+            return f"{request.outcome} of a host that has the last value"
+        if blamed not in ("", "a value") and not self.away(blamed, request):
             return f"{request.outcome}, and {blamed} was there"
         return ""
+
+    def started_without(self, request: Request) -> bool:
+        """Whether its host has no last value of the vault's: it was started while the vault was
+        away, or just before."""
+        return any(
+            vault.since - SETTLED <= start.until <= min(vault.until, request.ended)
+            for vault in self.troubles
+            if vault.what == "vault" and during(vault, request)
+            for start in self.troubles
+            if start.what == request.host
+        )
 
     def killed(self, request: Request) -> bool:
         """Whether its host was killed under it, or was down when it was sent."""
@@ -146,12 +161,12 @@ class Account:
 
     def away(self, what: str, request: Request) -> bool:
         """Whether that was away during the request, or a moment before."""
-        return any(
-            trouble.what == what
-            and trouble.since <= request.ended
-            and request.began <= trouble.until + AFTERWARDS
-            for trouble in self.troubles
-        )
+        return any(trouble.what == what and during(trouble, request) for trouble in self.troubles)
+
+
+def during(trouble: Trouble, request: Request) -> bool:
+    """Whether it was there during the request, or a moment before."""
+    return trouble.since <= request.ended and request.began <= trouble.until + AFTERWARDS
 
 
 def documented(path: str, method: str) -> frozenset[str]:

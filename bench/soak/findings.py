@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from bench.soak.spoken import Conversation, compare
 from shared import transcript
@@ -14,10 +16,30 @@ from shared.ledger import PARTITION
 from shared.lines import decode
 from shared.recorder import log_name
 from shared.records import CallRecord, Records
-from shared.storage import Storage
+from shared.storage import Storage, StorageUnavailable
 
+P = ParamSpec("P")
+T = TypeVar("T")
+PATIENCE, PAUSE = 60.0, 1.0  # seconds
 MARGIN = timedelta(minutes=1)
 """The hosts' clocks are wrong, and records lie by day."""
+
+
+def patiently(work: Callable[P, T]) -> Callable[P, T]:
+    """`work`, tried again for a minute: Azurite stops for seconds now and then."""
+
+    @wraps(work)
+    def tried(*arguments: P.args, **named: P.kwargs) -> T:
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return work(*arguments, **named)
+            except StorageUnavailable:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(PAUSE)
+
+    return tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +60,7 @@ class Findings:
     storage: Storage
     first: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    @patiently
     def records(self) -> list[CallRecord]:
         """All calls on record."""
         now = datetime.now(UTC)
@@ -45,12 +68,14 @@ class Findings:
         records = Records(self.storage.table("calls"))
         return [one for day in sorted(days) for one in records.of_day(day)]
 
+    @patiently
     def counted(self) -> int:
         """How many live calls the ledger counts."""
         now = int(datetime.now(UTC).timestamp() * 1000)
         rows = self.storage.table("ledger").query(PARTITION)
         return sum(len(Account.read(row.values).live(now)) for row in rows)
 
+    @patiently
     def set_aside(self) -> list[str]:
         """The queues in which messages were given up, once for each message."""
         return [
@@ -59,6 +84,7 @@ class Findings:
             for _ in self.storage.queue(f"{name}-poison").receive(visibility=MARGIN, limit=32)
         ]
 
+    @patiently
     def doubled(self) -> list[str]:
         """Complains of transcripts that have a line twice."""
         logs = self.storage.log("transcripts")
@@ -87,11 +113,13 @@ class Findings:
             if record is None:
                 # The agreement of requests, emulator and records has said so.
                 continue
-            read = transcript.read(logs.read(log_name(record.call_id)))
+            read = transcript.read(patiently(logs.read)(log_name(record.call_id)))
             if not record.observed and not read.entries:
                 unobserved.append(record.call_id)
             found = compare(talk, read, call["usage"]["total_tokens"], tokens(record))
-            wrong += [f"conversation: {line}" for line in found.wrong]
+            how = f"conversation {record.id}, observed {bool(record.observed)}, {record.ended_by}, "
+            how += f"{read.ended}, {len(talk.said)} said, {len(talk.heard)} heard"
+            wrong += [f"{how}: {line}" for line in found.wrong]
             whole += found.whole
             stated += not found.whole and not found.wrong
         return Compared(whole, stated, tuple(unobserved), tuple(wrong))

@@ -57,8 +57,8 @@ class Load:
     session: aiohttp.ClientSession
     hosts: list[Host]
     offer: str
-    given: list[tuple[str, str]] = field(default_factory=list)
-    """Who was given which call."""
+    given: list[tuple[str, str, float]] = field(default_factory=list)
+    """Who was given which call, and when."""
 
     async def ask(
         self,
@@ -100,7 +100,7 @@ class Load:
             kind, "POST", "/api/connect", {**principal(user), **SDP}, offer or self.offer, host
         )
         if got.place:
-            self.given.append((user, got.place))
+            self.given.append((user, got.place, time.monotonic()))
         return got
 
     async def hang_up(self, user: str, place: str) -> Got:
@@ -131,6 +131,14 @@ class Load:
             else:
                 await self.ask("list", "GET", "/api/calls?limit=20", ADMIN)
             await asyncio.sleep(random.uniform(0.05, 0.2))
+
+    async def look_through(self) -> None:
+        """An admin goes through the whole list of calls."""
+        before: str | None = ""
+        while before is not None:
+            path = "/api/calls?limit=200" + (f"&before={before}" if before else "")
+            got = await self.ask("list", "GET", path, ADMIN)
+            before = json.loads(got.text)["next"] if got.request.status == 200 else None
 
     async def warm_up(self, host: Host, width: int) -> None:
         """So many at once as there are at the busiest moment, then quiet."""

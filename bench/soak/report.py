@@ -5,6 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bench.pictures import Bar, bars
+
+ASKED_FOR = {
+    "starts of a call": ("connect", "conversation"),
+    "keys": ("token",),
+    "looks, lists and hang-ups": ("look", "list", "hang up"),
+    "mistakes": ("broken offer", "foreign page", "nobody"),
+}
+CAME = {"2": "done", "4": "refused", "5": "something away", "n": "host killed"}
+"""What an outcome means, by its first character: a status, or "no answer"."""
+
 
 def shown(found: Mapping[str, Any]) -> str:
     """What `run` gave, in lines; the last say whether everything is even, and what is not."""
@@ -25,6 +36,7 @@ def shown(found: Mapping[str, Any]) -> str:
         *untold("nowhere on record", found["untold"]),
         f"  the longest lasted {found['longest_call']:.0f} s of {found['limit']:g}",
         f"  {found['calls_on_record']} calls on record, {found['observed']} of them observed",
+        f"  forgotten by a killed host, and ended when an admin looked: {found['forgotten']}",
         f"  {talks['calls']} conversations, {talks['turns']} turns, {talks['answers']} answers: "
         f"{talks['whole']} recorded whole, {talks['stated']} with what is missing stated "
         f"({talks['unobserved']} of these by having no lines)",
@@ -50,3 +62,18 @@ def held(footprint: Mapping[str, Any]) -> str:
     upstream = footprint["sockets"].get("the model's endpoint")
     to = f", {upstream} to the model's endpoint" if upstream is not None else ""
     return f"{footprint['threads']} threads, {footprint['files']} files, {sockets} sockets{to}"
+
+
+def drawn(found: Mapping[str, Any]) -> dict[str, str]:
+    """The picture: what came of all requests."""
+    if "came" not in found:
+        return {}
+    drawn_bars = []
+    for title, kinds in ASKED_FOR.items():
+        counted = dict.fromkeys(CAME, 0)
+        for kind in kinds:
+            for outcome, number in found["came"].get(kind, {}).items():
+                counted[outcome[0]] += number
+        drawn_bars += [Bar(title, CAME[each], number) for each, number in counted.items() if number]
+    note = f"{found['requests']:,} sent in {found['seconds'] / 60:g} minutes, as many came back"
+    return {"bench-soak.svg": bars("What came of every request", "", drawn_bars, note=note)}

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ from bench.soak.spoken import Conversation
 from bench.soak.stage import CALL_SECONDS, CLOCKS, Stage, stage
 from bench.soak.troubles import CONNECT_SECONDS, Troubles
 from bench.soak.watch import Watch
+from shared.aftercare import AFTER
+from shared.calls import LOOK_BACK
+from shared.endings import FORGOTTEN
+from shared.records import CallRecord
 from tests.contract.azurite import NoAzurite
 from tests.contract.emulator.caller import Caller
 
@@ -34,6 +38,8 @@ LATE = 6.0
 WIDTH = 20
 """How many are at work at once, about."""
 PEACE = timedelta(seconds=2 * CALL_SECONDS + CONNECT_SECONDS + 40)
+LOOKED = AFTER + timedelta(seconds=15)
+"""How long a forgotten call may take to end once somebody has looked."""
 
 
 @dataclass
@@ -65,7 +71,8 @@ class Soak:
         try:
             before = await self.warm(load)
             talks = await self.soak(load, seconds)
-            ledger = await self.at_peace()
+            ledger = await self.at_peace(PEACE)
+            forgotten = await self.forgotten(load)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
@@ -91,6 +98,7 @@ class Soak:
             "sent": self.account.sent(),
             "came": self.account.came(),
             **await asyncio.to_thread(self.compared, talks),
+            "forgotten": forgotten,
             "vault_reads": self.stage.vault.secrets.reads,
             "before": {name: held.shown() for name, held in before.items()},
             "after": {name: held.shown() for name, held in after.items()},
@@ -172,22 +180,44 @@ class Soak:
                 return
             await asyncio.sleep(0.5)
 
-    async def at_peace(self) -> int:
-        """Waits until nothing is live any more, a while at most; how many the ledger counts."""
-        until = time.monotonic() + PEACE.total_seconds()
+    async def at_peace(self, within: timedelta) -> int:
+        """Waits until nothing is live any more, so long at most; how many the ledger counts."""
+        until = time.monotonic() + within.total_seconds()
         while True:
             await self.watch.look()
             counted = await asyncio.to_thread(self.findings.counted)
-            records = await asyncio.to_thread(self.findings.records)
-            live = self.watch.live + counted + sum(not one.ended_by for one in records)
+            live = self.watch.live + counted + len(await self.live())
             if not live or time.monotonic() > until:
                 return counted
             await asyncio.sleep(1)
 
+    async def live(self) -> list[CallRecord]:
+        """What is on record as live."""
+        records = await asyncio.to_thread(self.findings.records)
+        return [one for one in records if not one.ended_by]
+
+    async def forgotten(self, load: Load) -> int:
+        """How many calls of killed hosts are still on record as live: a host may die between a
+        call's record and the messages of its end. An admin looks at the list, and they end."""
+        live = await self.live()
+        if live:
+            self.happened(f"{len(live)} on record as live: an admin looks")
+            latest = max(one.ends_at for one in live) + FORGOTTEN + max(map(abs, CLOCKS))
+            wait = (latest - datetime.now(UTC)).total_seconds()
+            await asyncio.sleep(min(max(0.0, wait), FORGOTTEN.total_seconds()))
+            await load.look_through()
+            await self.at_peace(LOOKED)
+        return len(live)
+
     async def not_over(self, load: Load) -> int:
-        """How many callers, asking for the call that they were given, do not see it ended."""
-        wrong = 0
-        for user, place in load.given:
+        """How many callers, asking for the call that they were given, do not see it ended.
+
+        Of those whose handles still hold.
+        """
+        wrong, since = 0, time.monotonic() - LOOK_BACK.total_seconds()
+        for user, place, when in load.given:
+            if when < since:
+                continue
             got = await load.ask("look", "GET", place, principal(user))
             wrong += '"ended"' not in got.text
         return wrong

@@ -53,24 +53,22 @@ class Troubles:
         upstream = self.account.trouble("upstream", time.monotonic())
         self.happened("upstream refuses, resets and stalls from now on")
         scenes = [
-            self.all_storage,
-            lambda: self.kill(0),
-            self.vault_cut,
-            self.some_storage,
-            lambda: self.kill(1),
-            self.vault_stalls,
+            (OUTAGE, self.all_storage),
+            (DOWN, lambda: self.kill(0)),
+            (VAULT_OUTAGE, self.vault_cut),
+            (OUTAGE, self.some_storage),
+            (DOWN, lambda: self.kill(1)),
+            (VAULT_OUTAGE, self.vault_stalls),
         ]
         if seconds >= SHORTEST_RUN_WITH_LONG_OUTAGE:
-            scenes.append(self.long_outage)
-        rounds = max(1, round(seconds / 120))
+            scenes.append((LONG_OUTAGE, self.long_outage))
         ends = time.monotonic() + seconds
-        left = len(scenes) * rounds
-        for scene in scenes * rounds:
+        left = scenes * max(1, round(seconds / 120))
+        while left:
             # What is left of the time is shared by the scenes that are left.
-            pause = (ends - time.monotonic() - 5 * left) / left
-            await asyncio.sleep(max(0.5, pause))
-            await scene()
-            left -= 1
+            rest = ends - time.monotonic() - sum(lasts for lasts, _ in left)
+            await asyncio.sleep(max(0.5, rest / len(left)))
+            await left.pop(0)[1]()
         await asyncio.sleep(max(0.0, ends - time.monotonic()))
         await self.stage.script(faults=HEALED)
         upstream.until = time.monotonic()

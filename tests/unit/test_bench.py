@@ -8,6 +8,7 @@ import pytest
 
 from bench import emulator, page
 from bench.__main__ import PAGES
+from bench.load import Generator, Load
 from bench.numbers import middle, quantile, ratio
 from bench.pictures import Bar, bars, number
 from bench.report import pictures, ratios, table
@@ -99,6 +100,15 @@ def test_a_call_of_the_source_says_what_it_is_known_to_say() -> None:
     words = [event["transcript"] for event in said if "input_audio_transc" in event["type"]]
     assert words == [question("rtc_a", turn) for turn in range(2)]
     assert said[-1]["response"]["usage"] == USAGE
+
+
+def test_a_request_counts_by_its_share_of_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = Generator(Load("http://broker.example/api/connect"))
+    generator.from_then, generator.ends = 10.0, 20.0
+    for began, ended in ((8.0, 9.0), (8.0, 12.0), (12.0, 16.0), (19.0, 23.0)):
+        monkeypatch.setattr("bench.load.time.perf_counter", lambda ended=ended: ended)
+        generator.note(began, "201")
+    assert (generator.answers, generator.in_window) == (4, 0 + 0.5 + 1 + 0.25)
 
 
 def test_the_length_of_a_request_is_read_whatever_the_case() -> None:

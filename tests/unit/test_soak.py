@@ -23,10 +23,14 @@ AT = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def account(*requests: Request) -> Account:
-    """Host 1 is down from 100 to 110, storage away from 200 to 203, upstream from 50 to 300."""
+    """Host 1 is down from 100 to 110, storage away from 200 to 203, upstream from 50 to 300, the
+    vault from 112 to 121 and from 400 to 409."""
     found = Account(list(requests))
-    for what, since, until in ((1, 100.0, 110.0), ("storage", 200.0, 203.0), ("upstream", 50, 300)):
-        found.trouble(what, since).until = until
+    for what, since, until in (
+        *((1, 100.0, 110.0), ("storage", 200.0, 203.0), ("upstream", 50.0, 300.0)),
+        *(("vault", 112.0, 121.0), ("vault", 400.0, 409.0)),
+    ):
+        found.trouble(what, since).until = until  # type: ignore[arg-type]
     return found
 
 
@@ -55,6 +59,7 @@ def request(
         request(10, 11, 429, "too_many_live_calls"),
         request(10, 11, 401, "sign_in_required", "nobody"),
         request(10, 11, 204, "", "hang up"),
+        request(120, 121, 503, "vault_unavailable"),
     ],
 )
 def test_what_may_come_back(fine: Request) -> None:
@@ -74,7 +79,9 @@ def test_what_may_come_back(fine: Request) -> None:
         (request(10, 11, 503, "storage_unavailable"), "storage was there"),
         (request(209, 210, 503, "storage_unavailable"), "storage was there"),
         (request(310, 311, 502, "upstream_failed"), "upstream was there"),
-        (request(200, 201, 503, "vault_unavailable"), "nothing was there"),
+        (request(200, 201, 503, "vault_unavailable"), "has the last value"),
+        (request(405, 406, 503, "vault_unavailable"), "has the last value"),
+        (request(405, 406, 503, "vault_unavailable", host=2), "has the last value"),
         (request(10, 11, 201, "", "nobody"), "not what is documented"),
         (request(10, 11, 404, "call_not_found", "look"), "nothing was there"),
     ],
@@ -235,6 +242,7 @@ def test_the_account_says_whether_everything_is_even() -> None:
         "sent": {"connect": 2}, "came": {"connect": {"201": 2}}, "requests": 2, "even": True,
         "wrong": [], "calls_upstream": 2, "most_live": 1, "longest_call": 3.0, "limit": 20,
         "calls_given": 2, "untold": {}, "untold_on_record": {"no answer": 1}, "calls_on_record": 2,
+        "forgotten": 1,
         "observed": 2, "conversations": talks, "set_aside": [], "vault_reads": 1,
         "before": {"host 1": held}, "after": {"host 1": held},
     }  # fmt: skip
