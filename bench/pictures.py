@@ -13,6 +13,9 @@ COLOURS = {
     "broker, limits on": "#7aaee6",
     "page": "#2f7fd6",
     "page, by /token": "#7aaee6",
+    "done": "#2f7fd6",
+    "refused": "#7aaee6",
+    "something away": "#c2703d",
 }
 OTHER = "#8a8f98"
 STYLE = (
@@ -69,6 +72,6 @@ def bars(title: str, unit: str, drawn: Sequence[Bar], *, note: str = "") -> str:
 
 def number(value: float) -> str:
     """A number with the digits that mean something."""
-    if abs(value) >= 100:
+    if abs(value) >= 100 or isinstance(value, int):
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
