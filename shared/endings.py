@@ -44,7 +44,7 @@ CLOSED_AT_ONCE = 4
 @dataclass(frozen=True, slots=True)
 class Endings:
     """Ends calls. `queue` has the messages of their limits, `unclosed` names records that are to be
-    closed when storage is back."""
+    closed when storage is back, `reminded` those whose end was sent for again."""
 
     client: RealtimeClient
     ledger: Ledger
@@ -54,6 +54,7 @@ class Endings:
     sleep: Sleep = asyncio.sleep
     monotonic: Monotonic = time.monotonic
     unclosed: deque[str] = field(default_factory=lambda: deque(maxlen=UNCLOSED_AT_MOST))
+    reminded: deque[str] = field(default_factory=lambda: deque(maxlen=UNCLOSED_AT_MOST))
 
     def hang_up(self, call_id: str) -> None:
         """Ends the call upstream; its observer sees that and says why. Raises `Problem`."""
@@ -121,10 +122,16 @@ class Endings:
     def remind(self, record: CallRecord) -> None:
         """Sends for the end of a call that should long be over: an instance may have died between
         its record and the messages of its end. Whoever looks at a record does so; never raises."""
-        if record.ended_at is None and self.clock() - record.ends_at > FORGOTTEN:
-            logs.event("a forgotten call", logging.WARNING, call=record.id)
-            with contextlib.suppress(StorageUnavailable):
-                self.queue.send(message(record.id))
+        if record.ended_at is not None or self.clock() - record.ends_at <= FORGOTTEN:
+            return
+        # A message goes on by itself until the call is over: a second one, at each look of a page
+        # that asks all the time, would only be in its way.
+        if record.id in self.reminded:
+            return
+        logs.event("a forgotten call", logging.WARNING, call=record.id)
+        with contextlib.suppress(StorageUnavailable):
+            self.queue.send(message(record.id))
+            self.reminded.append(record.id)
 
     def over(self, name: str, reference: str, by: str) -> bool:
         """The call has ended: its line is free and the record says why.
