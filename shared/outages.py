@@ -49,13 +49,14 @@ async def outlast(
     deadline = Deadline.after(within, monotonic)
     pause = FIRST
     while True:
+        # All that an outage stopped must not come back in one moment.
+        wait = pause * random.uniform(0.75, 1.25)  # noqa: S311
         try:
             return await work()
         except Exception as error:
-            if not passes(error) or deadline.remaining <= pause:
+            if not passes(error) or deadline.remaining <= wait:
                 raise
             reason = error.code if isinstance(error, Problem) else type(error).__name__
             logs.event("waiting for what is away", logging.WARNING, reason=reason)
-        # All that an outage stopped must not come back in one moment.
-        await sleep(pause.total_seconds() * random.uniform(0.75, 1.25))  # noqa: S311
+        await sleep(wait.total_seconds())
         pause = min(pause * 2, LONGEST)
