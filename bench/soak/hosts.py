@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from bench.processes import ROOT, START, clean_environment, module
+from bench.inside import inside
+from bench.processes import ROOT, START, clean_environment
 from bench.soak.account import Account, Trouble
 from local.processes import Child
 
@@ -15,13 +17,15 @@ Hear = Callable[[str, str], None]
 
 @dataclass
 class Host:
-    """One host. When it is down stands in the account, under its number."""
+    """One host. When it is down stands in the account, under its number. `threads` is the file in
+    which it tells of them."""
 
     number: int
     port: int
     environment: Mapping[str, str]
     account: Account
     hear: Hear
+    threads: Path
     child: Child | None = None
     down: Trouble | None = None
 
@@ -38,7 +42,7 @@ class Host:
         arguments = ("--port", str(self.port), "--exit-with-parent", "--without-local-settings")
         self.child = await Child.start(
             f"host {self.number}",
-            module("local.host", *arguments, "--log", "warning"),
+            inside(self.threads, "local.host", *arguments, "--log", "warning"),
             environment=clean_environment(self.environment),
             folder=ROOT,
             hear=self.hear,

@@ -61,7 +61,11 @@ def held(footprint: Mapping[str, Any]) -> str:
     sockets = sum(footprint["sockets"].values())
     upstream = footprint["sockets"].get("the model's endpoint")
     to = f", {upstream} to the model's endpoint" if upstream is not None else ""
-    return f"{footprint['threads']} threads, {footprint['files']} files, {sockets} sockets{to}"
+    resting = sum(footprint["resting"].values())
+    return (
+        f"{footprint['threads']} threads and {resting} that rest, {footprint['files']} files, "
+        f"{sockets} sockets{to}"
+    )
 
 
 def drawn(found: Mapping[str, Any]) -> dict[str, str]:

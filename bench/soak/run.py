@@ -19,7 +19,7 @@ from bench.soak.account import Account
 from bench.soak.agreement import Recorded, agreement, overdue, unexcused
 from bench.soak.conversations import SPEAKERS, TYPISTS, converse
 from bench.soak.findings import Findings
-from bench.soak.leftovers import Footprint, footprint, listens
+from bench.soak.leftovers import Footprint, footprints, listens
 from bench.soak.load import CALLERS, Load, principal
 from bench.soak.pulse import Pulse
 from bench.soak.spoken import Conversation
@@ -78,7 +78,7 @@ class Soak:
             await asyncio.gather(watching, return_exceptions=True)
         await self.watch.look()
         not_over = await self.not_over(load)
-        after = self.footprints()
+        after = await self.held()
         self.wrong += [
             *self.account.wrong(),
             *self.watch.missed(),
@@ -152,7 +152,7 @@ class Soak:
         await talking
         await self.until_quiet(timedelta(seconds=CALL_SECONDS + CONNECT_SECONDS))
         self.happened("warm")
-        return self.footprints()
+        return await self.held()
 
     async def soak(self, load: Load, seconds: float) -> list[Conversation]:
         until = time.monotonic() + seconds
@@ -222,13 +222,9 @@ class Soak:
             wrong += '"ended"' not in got.text
         return wrong
 
-    def footprints(self) -> dict[str, Footprint]:
-        """What hosts and emulator hold now; nothing where there is no /proc."""
-        if not PROC.is_dir():
-            return {}
-        pids = {f"host {host.number}": host.pid for host in self.stage.hosts}
-        pids["the emulator"] = self.stage.pids["the emulator"]
-        return {name: footprint(pid, self.stage.ports) for name, pid in pids.items()}
+    async def held(self) -> dict[str, Footprint]:
+        """What hosts and emulator hold now."""
+        return await asyncio.to_thread(footprints, self.stage.telling(), self.stage.ports)
 
 
 async def run(say: Say, *, seconds: float, logs: Path | None = None) -> dict[str, Any]:

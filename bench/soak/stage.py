@@ -13,7 +13,8 @@ from typing import Any
 
 import aiohttp
 
-from bench.processes import ROOT, module, server
+from bench.inside import inside
+from bench.processes import ROOT, server
 from bench.relay import Relay
 from bench.sides import free_port
 from bench.soak.account import Account
@@ -40,7 +41,8 @@ SECRETS = {
 
 @dataclass
 class Stage:
-    """What runs. `storage` is reached past the relays; `ports` are all that are taken."""
+    """What runs. `storage` is reached past the relays; `endpoint` is the emulator's process and
+    the file in which it tells of its threads; `ports` are all that are taken."""
 
     session: aiohttp.ClientSession
     emulator: str
@@ -50,9 +52,15 @@ class Stage:
     vault: Vault
     storage_ways: tuple[Relay, Relay, Relay]
     vault_way: Relay
-    pids: dict[str, int]
+    endpoint: tuple[int, Path]
     ports: dict[int, str]
     skewed: bool
+
+    def telling(self) -> dict[str, tuple[int, Path]]:
+        """The processes of which nothing may be left over, each with the file in which it tells
+        of its threads."""
+        hosts = {f"host {host.number}": (host.pid, host.threads) for host in self.hosts}
+        return {**hosts, "the emulator": self.endpoint}
 
     async def script(self, **changes: Any) -> None:
         """Changes the emulator's script."""
@@ -130,7 +138,8 @@ async def stage(account: Account, folder: Path, hear: Hear) -> AsyncIterator[Sta
             vault.secrets.set(name, value)
         vault_way = await enter(Relay(port_of(vault.url)))
         tokens = await enter(running(identity.make_app(HEADER)))
-        command = module("local.emulator", "--port", "0", "--exit-with-parent")
+        threads = folder / "emulator.json"
+        command = inside(threads, "local.emulator", "--port", "0", "--exit-with-parent")
         temporary = {"TMPDIR": str(folder / "tmp")}
         emulator, child = await enter(server("emulator", command, temporary))
         session = await enter(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
@@ -138,7 +147,8 @@ async def stage(account: Account, folder: Path, hear: Hear) -> AsyncIterator[Sta
         hosts = []
         for number, ahead in enumerate(CLOCKS, 1):
             environment = {**common, **shifted(ahead, clock)}
-            hosts.append(Host(number, free_port(), environment, account, hear))
+            told = folder / f"host-{number}.json"
+            hosts.append(Host(number, free_port(), environment, account, hear, told))
             await hosts[-1].start()
             stack.push_async_callback(hosts[-1].stop)
         yield Stage(
@@ -150,7 +160,7 @@ async def stage(account: Account, folder: Path, hear: Hear) -> AsyncIterator[Sta
             vault,
             (blob, queue, table),
             vault_way,
-            {"Azurite": process.pid, "the emulator": child.process.pid},
+            (child.process.pid, threads),
             {
                 port_of(emulator): "the model's endpoint",
                 **{way.port: "storage" for way in (blob, queue, table)},

@@ -10,7 +10,7 @@ import pytest
 from bench.soak import shown
 from bench.soak.account import Account, Request, documented
 from bench.soak.agreement import Recorded, Upstream, agreement, overdue, unexcused
-from bench.soak.leftovers import Footprint, leads_to
+from bench.soak.leftovers import Footprint
 from bench.soak.load import numbered
 from bench.soak.pulse import SLOW, Pulse
 from bench.soak.spoken import Conversation, compare
@@ -219,24 +219,8 @@ def test_offers_are_numbered() -> None:
     assert "o=- 77 1 IN IP4" in numbered(GOOD.decode(), 77)
 
 
-def test_what_is_left_is_told_by_whom_it_leads_to() -> None:
-    before = Footprint(10, 2, {"storage": 3})
-    assert Footprint(12, 2, {"storage": 4}).beyond(before, 5) == []
-    found = Footprint(20, 2, {"storage": 19, "others": 6}).beyond(before, 5)
-    assert found == [
-        "threads: 10, now 20",
-        "sockets to storage: 3, now 19",
-        "sockets to others: 0, now 6",
-    ]
-    ports = {80: "storage", 90: "host 1"}
-    assert leads_to((5000, 80, "01"), ports) == "storage"
-    assert leads_to((90, 5000, "01"), ports) == "callers of host 1"
-    assert leads_to((90, 0, "0A"), ports) == "listen"
-    assert leads_to(None, ports) == "no TCP"
-
-
 def test_the_account_says_whether_everything_is_even() -> None:
-    held = Footprint(1, 1, {}).shown()
+    held = Footprint(1, {}, 1, {}).shown()
     talks = {"calls": 1, "turns": 1, "answers": 1, "whole": 1, "stated": 0, "unobserved": 0}
     found = {
         "sent": {"connect": 2}, "came": {"connect": {"201": 2}}, "requests": 2, "even": True,
