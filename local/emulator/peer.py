@@ -146,6 +146,7 @@ class Peer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._speaker.stop()
         await self._connection.close()
 
     def _on_state(self) -> None:

@@ -61,7 +61,7 @@ class Speaker(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._encoder = Encoder()
+        self._encoder: Encoder | None = Encoder()
         self._playback: Playback | None = None
         self._started: float | None = None
         self._frames = 0
@@ -78,11 +78,16 @@ class Speaker(MediaStreamTrack):
             self._playback.stop()
             self._playback = None
 
+    def stop(self) -> None:
+        """For good. Lets go of the encoder: it has threads, and an ended call may be held long."""
+        super().stop()
+        self._encoder = None
+
     async def recv(self) -> Packet[Any]:
         """The next 20 ms as Opus, when they are due. aiortc's sender calls this in a loop."""
-        if self.readyState != "live":
-            raise MediaStreamError
         await self._due()
+        if self._encoder is None:
+            raise MediaStreamError
         pcm = self._playback.next_frame() if self._playback is not None else None
         self._frames += 1
         return self._encoder.encode(pcm)

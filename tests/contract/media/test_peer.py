@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from local.emulator.voice import Speech
 from tests.contract.media.caller import RATE, Caller, loudness, tone
 
 SECOND = 2 * RATE
+THREADS = Path("/proc/self/task")
 LOUD, QUIET = 3000, 30
 
 
@@ -26,6 +29,11 @@ async def caller() -> AsyncIterator[Caller]:
 
 def spoken(seconds: float) -> Speech:
     return Speech(tone(seconds, amplitude=12_000), ())
+
+
+def threads() -> int:
+    """How many this process has, also those that are not Python's."""
+    return len(list(THREADS.iterdir()))
 
 
 async def test_audio_goes_both_ways(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
@@ -109,6 +117,30 @@ async def test_the_server_hangs_up(caller: Caller) -> None:
     assert not await peer.play(spoken(1)).drained()
     assert not peer.send("too late")
     await caller.until(lambda: caller.channel.readyState == "closed")
+
+
+@pytest.mark.skipif(not THREADS.is_dir(), reason="only Linux lists a process's threads")
+async def test_an_ended_call_keeps_no_thread_while_somebody_still_holds_it() -> None:
+    async def held() -> tuple[int, Peer, Caller]:
+        async with Caller() as caller:
+            peer = await caller.call()
+            await peer.play(spoken(0.1)).drained()
+            during = threads()
+            await peer.close()
+        return during, peer, caller
+
+    # The first may start some that are everybody's.
+    await held()
+    gc.collect()
+    gc.disable()
+    try:
+        before = threads()
+        during, *kept = await held()
+        assert during > before
+        assert threads() == before
+    finally:
+        gc.enable()
+    assert all(kept)
 
 
 async def test_a_caller_that_never_connects_is_given_up() -> None:
