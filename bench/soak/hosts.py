@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.inside import inside
 from bench.processes import ROOT, START, clean_environment
 from bench.soak.account import Account, Trouble
+from bench.threads import telling
 from local.processes import Child
 
 Hear = Callable[[str, str], None]
@@ -42,7 +42,7 @@ class Host:
         arguments = ("--port", str(self.port), "--exit-with-parent", "--without-local-settings")
         self.child = await Child.start(
             f"host {self.number}",
-            inside(self.threads, "local.host", *arguments, "--log", "warning"),
+            telling(self.threads, "local.host", *arguments, "--log", "warning"),
             environment=clean_environment(self.environment),
             folder=ROOT,
             hear=self.hear,

@@ -12,8 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.inside import resting_in
 from bench.processes import PROC, tree
+from bench.threads import resting_in
 
 SPARE = 24
 """So many more than when it was freshly warm may a process hold of files and of connections to one

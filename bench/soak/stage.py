@@ -13,13 +13,13 @@ from typing import Any
 
 import aiohttp
 
-from bench.inside import inside
 from bench.processes import ROOT, server
 from bench.relay import Relay
 from bench.sides import free_port
 from bench.soak.account import Account
 from bench.soak.clocks import library, shifted
 from bench.soak.hosts import Hear, Host
+from bench.threads import telling
 from local import identity
 from local.vault import Vault
 from shared.storage.azure import open_storage
@@ -139,7 +139,7 @@ async def stage(account: Account, folder: Path, hear: Hear) -> AsyncIterator[Sta
         vault_way = await enter(Relay(port_of(vault.url)))
         tokens = await enter(running(identity.make_app(HEADER)))
         threads = folder / "emulator.json"
-        command = inside(threads, "local.emulator", "--port", "0", "--exit-with-parent")
+        command = telling(threads, "local.emulator", "--port", "0", "--exit-with-parent")
         temporary = {"TMPDIR": str(folder / "tmp")}
         emulator, child = await enter(server("emulator", command, temporary))
         session = await enter(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))

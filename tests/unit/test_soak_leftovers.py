@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.inside import Silent, inside, resting, resting_in
 from bench.processes import ROOT
 from bench.soak.leftovers import Footprint, leads_to
+from bench.threads import Silent, resting, resting_in, telling
 
 
 def test_what_is_left_is_told_by_whom_it_leads_to() -> None:
@@ -35,18 +35,29 @@ def test_what_is_left_is_told_by_whom_it_leads_to() -> None:
 
 def test_threads_that_rest_in_a_pool_are_told_apart() -> None:
     over = threading.Event()
+    begun = [threading.Event(), threading.Event()]
+
+    def work(number: int) -> None:
+        begun[number].set()
+        over.wait()
+
     with ThreadPoolExecutor(2, thread_name_prefix="counted") as pool:
-        started = threading.Barrier(3)
-        pool.submit(started.wait)
-        pool.submit(lambda: (started.wait(), over.wait()))
-        started.wait()
+        together = threading.Barrier(3)
+        pool.submit(together.wait)
+        pool.submit(together.wait)
+        together.wait()
         try:
+            pool.submit(work, 0)
+            begun[0].wait()
             for _ in range(1000):
-                # The first has been let go, but need not have come back to its pool yet.
+                # The other has been let go, but need not have come back to its pool yet.
                 if resting()["counted"]:
                     break
                 over.wait(0.01)
             assert resting()["counted"] == 1
+            pool.submit(work, 1)
+            begun[1].wait()
+            assert dict(resting())["counted"] == 0, "it is there, and all at work"
         finally:
             over.set()
 
@@ -54,7 +65,7 @@ def test_threads_that_rest_in_a_pool_are_told_apart() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGUSR1")
 def test_a_process_tells_of_its_threads(tmp_path: Path) -> None:
     file = tmp_path / "threads.json"
-    command = inside(file, "tests.unit.soak_child")
+    command = telling(file, "tests.unit.resting_child")
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     ) as process:

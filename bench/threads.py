@@ -1,6 +1,6 @@
 """Runs a module as `python -m` does, and tells on a signal which of its threads rest in a pool.
 
-    python -m bench.inside FILE MODULE ARGUMENTS...
+    python -m bench.threads FILE MODULE ARGUMENTS...
 
 A pool keeps its threads for the next work, as many as it has ever needed at once; from outside such
 a thread looks like one that was left behind. On SIGUSR1 FILE gets the number of resting threads by
@@ -14,7 +14,6 @@ import os
 import runpy
 import signal
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -31,9 +30,9 @@ class Silent(Exception):
     """A process does not tell."""
 
 
-def inside(file: Path, name: str, *arguments: str) -> tuple[str, ...]:
+def telling(file: Path, name: str, *arguments: str) -> tuple[str, ...]:
     """The command that runs that module so."""
-    return module("bench.inside", str(file), name, *arguments)
+    return module("bench.threads", str(file), name, *arguments)
 
 
 def resting_in(pid: int, file: Path, within: timedelta) -> Mapping[str, int]:
@@ -50,14 +49,15 @@ def resting_in(pid: int, file: Path, within: timedelta) -> Mapping[str, int]:
 
 
 def resting() -> Counter[str]:
-    """How many threads of this process wait for work, by the name of their pool."""
+    """How many threads of this process wait for work, by the name of their pool; 0 for a pool whose
+    threads are all at work."""
     frames = sys._current_frames()
     found: Counter[str] = Counter()
-    for thread in threading.enumerate():
-        frame = frames.get(thread.ident or 0)
+    for thread in list(pools._threads_queues):
+        frame = frames.get(thread.ident)
         # What a pool's thread waits in is not Python's, so the loop around it is the last frame.
-        if frame is not None and frame.f_code is pools._worker.__code__:
-            found[thread.name.rpartition("_")[0]] += 1
+        waits = frame is not None and frame.f_code is pools._worker.__code__
+        found[thread.name.rpartition("_")[0]] += waits
     return found
 
 
