@@ -17,8 +17,9 @@ ROOT = "root"
 class Item:
     """One item. `data` is what the API shows; `audio` how long its speech is.
 
-    `words` is what the recogniser makes of a user's speech, `answered` whether a response was made
-    to it and not cancelled.
+    `words` is what the recogniser makes of a user's speech; its task belongs to the call, and
+    `heard` is the way to wait for it. `answered` says whether a response of the conversation was
+    made to it and not cancelled.
     """
 
     data: dict[str, Any]
@@ -53,8 +54,11 @@ class Item:
         return total
 
     async def heard(self) -> str:
-        """What a user's item says, once it is known."""
-        spoken = await self.words if self.words else ""
+        """What a user's item says, once it is known.
+
+        Recognition is shared by everybody who waits for it, so it outlives a cancelled waiter.
+        """
+        spoken = await asyncio.shield(self.words) if self.words else ""
         written = [part.get("text") or "" for part in self.data.get("content", [])]
         return " ".join(text for text in [*written, spoken] if text)
 

@@ -101,23 +101,21 @@ class Dialogue:
                 part.pop("transcript", None)
 
     def cancel(self, response_id: str | None) -> None:
-        """`response.cancel`.
+        """`response.cancel`; without an id, of the response in the conversation.
 
-        Raises:
-            Invalid: nothing to cancel.
+        Raises Invalid if there is nothing to cancel.
         """
-        running = [r for r in (self.response, *self.others) if r is not None]
-        if response_id is None:
-            running = running[:1]
-        else:
-            running = [r for r in running if r.id == response_id]
-        if not running:
+        response = self.response
+        if response_id is not None:
+            running = [r for r in (response, *self.others) if r is not None]
+            response = next((r for r in running if r.id == response_id), None)
+        if response is None:
             raise Invalid(
                 "response_cancel_not_active",
                 "Cancellation failed: no active response found",
                 None,
             )
-        running[0].cancel("client_cancelled")
+        response.cancel("client_cancelled")
 
     def heard_out(self) -> None:
         """The caller has heard everything there was."""

@@ -205,8 +205,9 @@ class Response:
             return
         self.done = True
         self.begun.set()
-        for item in self.asked:
-            item.answered = item.answered or status != "cancelled"
+        if self.in_conversation and status != "cancelled":
+            for item in self.asked:
+                item.answered = True
         details: dict[str, Any] | None = None
         if reason or error:
             details = {"type": status}
