@@ -457,7 +457,12 @@ module network 'modules/network.bicep' = if (enableVirtualNetwork) {
   }
 }
 
-var networkId = resourceId(subscription().subscriptionId, groupName, 'Microsoft.Network/virtualNetworks', '${short.virtualNetwork}${token}')
+var networkId = resourceId(
+  subscription().subscriptionId,
+  groupName,
+  'Microsoft.Network/virtualNetworks',
+  '${short.virtualNetwork}${token}'
+)
 var storageId = resourceId(subscription().subscriptionId, groupName, 'Microsoft.Storage/storageAccounts', storageName)
 var vaultId = resourceId(subscription().subscriptionId, vaultGroup, 'Microsoft.KeyVault/vaults', vaultName)
 var suffix = environment().suffixes.storage
@@ -470,21 +475,23 @@ var privateParts = [
 var endpoints = privately ? privateParts : []
 
 @batchSize(1)
-module privateEndpoint 'modules/private-endpoint.bicep' = [for each in endpoints: {
-  name: 'private-endpoint-${each.part}'
-  scope: group
-  dependsOn: [network, storage, vault]
-  params: {
-    name: '${short.privateEndpoint}${each.part}-${token}'
-    location: location
-    tags: allTags
-    targetId: each.target
-    groupId: each.part
-    zoneName: each.zone
-    subnetId: '${networkId}/subnets/private-endpoints'
-    networkId: networkId
+module privateEndpoint 'modules/private-endpoint.bicep' = [
+  for each in endpoints: {
+    name: 'private-endpoint-${each.part}'
+    scope: group
+    dependsOn: [network, storage, vault]
+    params: {
+      name: '${short.privateEndpoint}${each.part}-${token}'
+      location: location
+      tags: allTags
+      targetId: each.target
+      groupId: each.part
+      zoneName: each.zone
+      subnetId: '${networkId}/subnets/private-endpoints'
+      networkId: networkId
+    }
   }
-}]
+]
 
 var ownSubnetId = enableVirtualNetwork ? '${networkId}/subnets/app' : ''
 var origins = empty(allowedOrigins) ? [] : split(allowedOrigins, ',')

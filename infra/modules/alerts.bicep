@@ -37,37 +37,39 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)
   }
 }
 
-resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert in alerts: {
-  name: '${namePrefix}${alert.name}'
-  location: location
-  tags: tags
-  kind: 'LogAlert'
-  dependsOn: [people]
-  properties: {
-    displayName: alert.title
-    description: '${alert.meaning} See docs/operations.md.'
-    enabled: true
-    severity: alert.severity
-    scopes: [workspaceId]
-    evaluationFrequency: alert.every
-    windowSize: alert.window
-    autoMitigate: true
-    // The tables are there only once something was logged.
-    skipQueryValidation: true
-    criteria: {
-      allOf: [
-        {
-          query: replace(replace(join(alert.query, '\n'), '{app}', appName), '{storage}', storageName)
-          timeAggregation: 'Total'
-          metricMeasureColumn: 'measured'
-          operator: 'GreaterThan'
-          threshold: alert.threshold
-          failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
-        }
-      ]
-    }
-    actions: {
-      actionGroups: empty(email) ? [] : [resourceId('Microsoft.Insights/actionGroups', actionGroupName)]
+resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
+  for alert in alerts: {
+    name: '${namePrefix}${alert.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    dependsOn: [people]
+    properties: {
+      displayName: alert.title
+      description: '${alert.meaning} See docs/operations.md.'
+      enabled: true
+      severity: alert.severity
+      scopes: [workspaceId]
+      evaluationFrequency: alert.every
+      windowSize: alert.window
+      autoMitigate: true
+      // The tables are there only once something was logged.
+      skipQueryValidation: true
+      criteria: {
+        allOf: [
+          {
+            query: replace(replace(join(alert.query, '\n'), '{app}', appName), '{storage}', storageName)
+            timeAggregation: 'Total'
+            metricMeasureColumn: 'measured'
+            operator: 'GreaterThan'
+            threshold: alert.threshold
+            failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+          }
+        ]
+      }
+      actions: {
+        actionGroups: empty(email) ? [] : [resourceId('Microsoft.Insights/actionGroups', actionGroupName)]
+      }
     }
   }
-}]
+]

@@ -63,7 +63,8 @@ param observerFunction string
 param subnetId string
 
 var warmHttp = alwaysReadyHttp > 0 ? [{ name: 'http', instanceCount: alwaysReadyHttp }] : []
-var warmObserver = alwaysReadyObserver > 0 ? [{ name: 'function:${observerFunction}', instanceCount: alwaysReadyObserver }] : []
+var observerGroup = 'function:${observerFunction}'
+var warmObserver = alwaysReadyObserver > 0 ? [{ name: observerGroup, instanceCount: alwaysReadyObserver }] : []
 var platformSettings = {
   AzureWebJobsStorage__blobServiceUri: blobEndpoint
   AzureWebJobsStorage__queueServiceUri: queueEndpoint
@@ -129,11 +130,18 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   properties: union(platformSettings, brokerSettings)
 }
 
-resource basicAuthentication 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = [for way in ['scm', 'ftp']: {
+// Not a loop: the name decides the type, and the compiler checks only a name that it knows (BCP225).
+resource scmPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
-  name: way
+  name: 'scm'
   properties: { allow: false }
-}]
+}
+
+resource ftpPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: app
+  name: 'ftp'
+  properties: { allow: false }
+}
 
 @description('Resource id of the function app.')
 output id string = app.id

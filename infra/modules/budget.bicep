@@ -14,7 +14,7 @@ param email string
 
 var addresses = empty(email) ? [] : [email]
 
-resource budget 'Microsoft.Consumption/budgets@2024-08-01' = {
+resource budget 'Microsoft.Consumption/budgets@2026-06-01' = {
   name: name
   properties: {
     category: 'Cost'
@@ -22,9 +22,30 @@ resource budget 'Microsoft.Consumption/budgets@2024-08-01' = {
     timeGrain: 'Monthly'
     timePeriod: { startDate: startDate }
     notifications: {
-      half: { enabled: true, operator: 'GreaterThan', threshold: 50, thresholdType: 'Actual', contactEmails: addresses, contactRoles: ['Owner'] }
-      used: { enabled: true, operator: 'GreaterThan', threshold: 90, thresholdType: 'Actual', contactEmails: addresses, contactRoles: ['Owner'] }
-      forecast: { enabled: true, operator: 'GreaterThan', threshold: 110, thresholdType: 'Forecasted', contactEmails: addresses, contactRoles: ['Owner'] }
+      half: {
+        enabled: true
+        operator: 'GreaterThan'
+        threshold: 50
+        thresholdType: 'Actual'
+        contactEmails: addresses
+        contactRoles: ['Owner']
+      }
+      used: {
+        enabled: true
+        operator: 'GreaterThan'
+        threshold: 90
+        thresholdType: 'Actual'
+        contactEmails: addresses
+        contactRoles: ['Owner']
+      }
+      forecast: {
+        enabled: true
+        operator: 'GreaterThan'
+        threshold: 110
+        thresholdType: 'Forecasted'
+        contactEmails: addresses
+        contactRoles: ['Owner']
+      }
     }
   }
 }

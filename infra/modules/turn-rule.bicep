@@ -39,28 +39,30 @@ resource clients 'Microsoft.Network/networkSecurityGroups@2025-05-01' = if (!emp
   location: location
   tags: tags
   properties: {
-    securityRules: [for (way, i) in ways: {
-      name: toLower('allow-realtime-${way.protocol}-${way.port}')
-      properties: {
-        description: way.why
-        access: 'Allow'
-        direction: 'Outbound'
-        priority: 200 + 10 * i
-        protocol: way.protocol
-        sourceAddressPrefix: 'VirtualNetwork'
-        sourcePortRange: '*'
-        destinationAddressPrefix: way.to
-        destinationPortRange: way.port
+    securityRules: [
+      for (way, i) in ways: {
+        name: toLower('allow-realtime-${way.protocol}-${way.port}')
+        properties: {
+          description: way.why
+          access: 'Allow'
+          direction: 'Outbound'
+          priority: 200 + 10 * i
+          protocol: way.protocol
+          sourceAddressPrefix: 'VirtualNetwork'
+          sourcePortRange: '*'
+          destinationAddressPrefix: way.to
+          destinationPortRange: way.port
+        }
       }
-    }]
+    ]
   }
 }
 
-resource policy 'Microsoft.Network/firewallPolicies@2024-10-01' existing = if (!empty(firewallPolicyName)) {
+resource policy 'Microsoft.Network/firewallPolicies@2025-05-01' existing = if (!empty(firewallPolicyName)) {
   name: empty(firewallPolicyName) ? 'unused' : firewallPolicyName
 }
 
-resource group 'Microsoft.Network/firewallPolicies/ruleCollectionGroups@2024-10-01' = if (!empty(firewallPolicyName)) {
+resource group 'Microsoft.Network/firewallPolicies/ruleCollectionGroups@2025-05-01' = if (!empty(firewallPolicyName)) {
   parent: policy
   name: ruleCollectionGroupName
   properties: {

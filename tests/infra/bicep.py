@@ -20,7 +20,7 @@ START = re.compile(
     r"(?: (?P<type>'[^'\n]*'|\w+))?(?P<existing> existing)?(?: = |$)",
     re.MULTILINE,
 )
-LOOP = re.compile(r"\[for (?:\((\w+), (\w+)\)|(\w+)) in ")
+LOOP = re.compile(r"\[\s*for (?:\((\w+), (\w+)\)|(\w+)) in ")
 KEY = re.compile(r"'((?:[^'\\\n]|\\.)*)'|(\w+)")
 OPENING, CLOSING = "([{", ")]}"
 

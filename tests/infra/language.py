@@ -11,22 +11,23 @@ from typing import Any
 
 from tests.infra.bicep import Declaration, File, expressions, names_in, read
 
-# One version of a type, the newest that Microsoft's own verified modules deploy (November 2026).
+# One version of a type: the newest that Microsoft's own verified modules deploy (November 2026), or
+# a newer one where that is older than two years, which the nightly workflow refuses.
 VERSIONS = {
     "Microsoft.Authorization/roleAssignments": "2022-04-01",
     "Microsoft.CognitiveServices/accounts": "2025-06-01",
     "Microsoft.CognitiveServices/accounts/deployments": "2025-06-01",
-    "Microsoft.Consumption/budgets": "2024-08-01",
+    "Microsoft.Consumption/budgets": "2026-06-01",
     "Microsoft.Insights/actionGroups": "2023-01-01",
     "Microsoft.Insights/components": "2020-02-02",
     "Microsoft.Insights/diagnosticSettings": "2021-05-01-preview",
-    "Microsoft.Insights/scheduledQueryRules": "2023-12-01",
+    "Microsoft.Insights/scheduledQueryRules": "2026-03-01",
     "Microsoft.Insights/workbooks": "2023-06-01",
     "Microsoft.KeyVault/vaults": "2025-05-01",
     "Microsoft.KeyVault/vaults/secrets": "2025-05-01",
     "Microsoft.ManagedIdentity/userAssignedIdentities": "2024-11-30",
-    "Microsoft.Network/firewallPolicies": "2024-10-01",
-    "Microsoft.Network/firewallPolicies/ruleCollectionGroups": "2024-10-01",
+    "Microsoft.Network/firewallPolicies": "2025-05-01",
+    "Microsoft.Network/firewallPolicies/ruleCollectionGroups": "2025-05-01",
     "Microsoft.Network/networkSecurityGroups": "2025-05-01",
     "Microsoft.Network/privateDnsZones": "2024-06-01",
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks": "2024-06-01",

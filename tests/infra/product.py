@@ -79,6 +79,7 @@ NEVER = re.compile(r"\b(newGuid|utcNow|listKeys|listAccountSas|listSecrets|Accou
 
 def findings(project: Project) -> Iterator[str]:
     yield from musts(project)
+    yield from publishing(project)
     yield from roles(project)
     yield from queues(project)
     yield from functions(project)
@@ -104,6 +105,13 @@ def musts(project: Project) -> Iterator[str]:
             for path, value in wanted.items():
                 if each.at(path) != value:
                     yield f"{resource_type}: {path} is {each.at(path)}, not {value}"
+
+
+def publishing(project: Project) -> Iterator[str]:
+    """Basic authentication is refused for both ways of publishing."""
+    found = project.resources("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
+    for name in sorted({"'scm'", "'ftp'"} - {str(each.at("name")) for each in found}):
+        yield f"passwords for publishing over {name} are not switched off"
 
 
 def roles(project: Project) -> Iterator[str]:

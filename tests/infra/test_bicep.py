@@ -1,7 +1,7 @@
 """The infrastructure keeps its rules, and the rules find what breaks them.
 
-Bicep's own compiler and linter, PSRule and checkov run in CI. These rules run anywhere, in half a
-second, and know what the product needs.
+The Bicep compiler (test_compiler.py), PSRule and checkov run in CI. These rules run anywhere, in
+half a second, and know what the product needs.
 """
 
 from __future__ import annotations
@@ -94,6 +94,10 @@ MISTAKES = {
     "passwords for publishing": Mistake(
         "infra/modules/api.bicep", "properties: { allow: false }", "properties: { allow: true }",
         "properties.allow is true, not false",
+    ),
+    "passwords for publishing over FTP": Mistake(
+        "infra/modules/api.bicep", "name: 'ftp'", "name: 'scm'",
+        "passwords for publishing over 'ftp' are not switched off",
     ),
     "purge protection sent as false": Mistake(
         "infra/modules/vault.bicep", "enablePurgeProtection ? true : null",
