@@ -27,7 +27,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 COMMANDS = {
     "up": "run everything on this machine: a page that holds a voice call [--port N] [--login]",
     "test": "run every test, real Chromium included [pytest arguments]",
-    "lint": "check style, types, front end and infrastructure",
+    "lint": "check style, types, front end and infrastructure [CHECK ...]",
     "host": "run the function app alone [--port 7071]",
     "emulator": "run the Realtime API emulator alone [--port 8089] [--provider azure|openai]",
     "bench": "measure it beside what one would run instead [--only PARTS] [--rounds 3]",

@@ -16,6 +16,8 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # What is not an error, with the reason.
 LENIENT = {
     "use-resource-id-functions": "goes by the names of properties: said, and not failed for",
+    "use-recent-api-versions": "goes by the calendar: the nightly workflow asks",
+    "use-recent-module-versions": "goes by what others publish: the nightly workflow asks",
     "what-if-short-circuiting": "a role assignment's name holds the id of the identity it is for",
 }
 PINNED = re.compile(r"^\s*(?:- )?uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
@@ -124,12 +126,21 @@ def test_a_workflow_asks_for_little_and_cannot_be_written_into(path: Path) -> No
 
 
 def test_ci_covers_what_is_supported() -> None:
-    jobs = yaml.safe_load(text(".github/workflows/ci.yml"))["jobs"]
+    workflow = yaml.safe_load(text(".github/workflows/ci.yml"))
+    assert workflow["env"]["BICEP_REQUIRED"] == "1"
+    jobs = workflow["jobs"]
     matrix = jobs["test"]["strategy"]["matrix"]
     assert matrix["python"] == ["3.11", "3.12", "3.13"]
     assert {system.partition("-")[0] for system in matrix["os"]} == {"ubuntu", "windows", "macos"}
     steps = "".join(str(step) for job in jobs.values() for step in job["steps"])
-    for tool in ("bicep build", "bicep lint", "ps-rule", "checkov", "codeql", "dependency-review"):
+    for tool in (
+        "local.lint bicep",
+        "faketime",
+        "ps-rule",
+        "checkov",
+        "codeql",
+        "dependency-review",
+    ):
         assert tool in steps
 
 
@@ -144,7 +155,10 @@ def test_the_pipeline_is_told_everything_that_azure_yaml_lists() -> None:
 
 
 def test_bicep_lints_with_every_rule_as_an_error() -> None:
-    rules = json.loads(text("infra/bicepconfig.json"))["analyzers"]["core"]["rules"]
+    commented = text("infra/bicepconfig.json")
+    rules = json.loads(re.sub(r"^//.*$", "", commented, flags=re.MULTILINE))["analyzers"]["core"][
+        "rules"
+    ]
     assert len(rules) > 30
     assert {name for name, rule in rules.items() if rule["level"] != "error"} == set(LENIENT)
 
