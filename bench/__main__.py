@@ -21,9 +21,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.processes import ROOT
-from bench.report import pictures, table
-from bench.tables import filled
+from bench.harness.processes import ROOT
+from bench.report.console import pictures, table
+from bench.report.markdown import filled
 
 RESULTS = ROOT / "bench" / "results"
 IMAGES = ROOT / "docs" / "images"
@@ -78,17 +78,18 @@ def version(name: str) -> str:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
-    from bench import cold, emulator, growth, instance, observers, page, rounds, soak
+    from bench.measure import cold_start, emulator, instance, memory, observers, page, requests
+    from tests import soak
 
     work: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
-        "cold": lambda: cold.run(say, rounds=2 * options.rounds + 1),
-        "sides": lambda: rounds.run(say, rounds=options.rounds, seconds=options.seconds),
-        "afar": lambda: rounds.run_afar(say, rounds=options.rounds),
+        "cold": lambda: cold_start.run(say, rounds=2 * options.rounds + 1),
+        "sides": lambda: requests.run(say, rounds=options.rounds, seconds=options.seconds),
+        "afar": lambda: requests.run_afar(say, rounds=options.rounds),
         "instance": lambda: instance.run(say, rounds=options.rounds, seconds=options.seconds),
         "observers": lambda: observers.run(say, rounds=min(2, options.rounds)),
         "page": lambda: page.run(say, clicks=2 * options.rounds + 1),
         "emulator": lambda: emulator.run(say, rounds=1),
-        "growth": lambda: growth.run(say, requests=options.requests),
+        "growth": lambda: memory.run(say, requests=options.requests),
         "soak": lambda: soak.run(say, seconds=options.soak_seconds, logs=options.soak_log),
     }
     found: dict[str, Any] = {"machine": machine()}

@@ -16,9 +16,9 @@ from typing import Literal
 
 import aiohttp
 
-from local import serving
-from local.identity import PATH as TOKEN_PATH
-from local.processes import Child, ChildEnded, Hear
+from local.azure.managed_identity import PATH as TOKEN_PATH
+from local.common import server
+from local.common.child_process import Child, ChildEnded, Hear
 
 ROOT = Path(__file__).resolve().parent.parent
 START = timedelta(seconds=30)
@@ -129,7 +129,7 @@ class Stack:
             self._run(
                 "identity",
                 {**base, "IDENTITY_HEADER": self._identity_header},
-                "local.identity",
+                "local.azure.managed_identity",
                 *("--port", "0", "--log", "info" if self._verbose else "warning"),
             ),
         )
@@ -180,7 +180,7 @@ class Stack:
             url = await child.ready(START)
         except ChildEnded as ended:
             # It said why in one line, and would say so again.
-            code = ended.code if ended.code == serving.CANNOT_START else FAILED
+            code = ended.code if ended.code == server.CANNOT_START else FAILED
             raise StackError(f"{ended}.", ended.lines, code) from ended
         except TimeoutError as error:
             raise StackError(f"{error}.", list(child.lines)) from error

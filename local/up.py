@@ -20,8 +20,8 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from local import serving
-from local.processes import Hear
+from local.common import server
+from local.common.child_process import Hear
 from local.stack import ROOT, Stack, StackError
 
 __all__ = ["Stack", "StackError", "main"]
@@ -55,11 +55,11 @@ async def run(options: argparse.Namespace) -> int:
 
     taken = port_problem(options.port)
     if taken:
-        return serving.refuse("up", taken)
+        return server.refuse("up", taken)
     stop = asyncio.Event()
-    serving.stop_on_signals(stop)
+    server.stop_on_signals(stop)
     if options.exit_with_parent:
-        serving.stop_on_end_of_stdin(stop)
+        server.stop_on_end_of_stdin(stop)
     say("starting the emulator, the identity endpoint, the function host and the gateway")
     stack = Stack(
         port=options.port,
@@ -84,7 +84,7 @@ async def run(options: argparse.Namespace) -> int:
         say("ending")
         return 0
     except StackError as error:
-        if error.code == serving.CANNOT_START:  # the part has said why already
+        if error.code == server.CANNOT_START:  # the part has said why already
             return error.code
         for line in error.lines:
             sys.stderr.write(f"    {line}\n")
@@ -114,9 +114,9 @@ def port_problem(port: int) -> str | None:
         if os.name == "posix":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((serving.LOOPBACK, port))
+            probe.bind((server.LOOPBACK, port))
         except OSError as error:
-            return serving.why_not(error, serving.LOOPBACK, port)
+            return server.why_not(error, server.LOOPBACK, port)
     return None
 
 
@@ -144,4 +144,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    serving.finish(main(sys.argv[1:]))
+    server.finish(main(sys.argv[1:]))

@@ -17,42 +17,43 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared import credentials, logs, profiles, settings
-from shared.aftercare import END_QUEUE, OBSERVE_QUEUE, Aftercare, attached_to
-from shared.callers import Caller, Callers
-from shared.calls import BUDGET, Calls, Terms
-from shared.clock import Clock, utc_now
-from shared.deadlines import Deadline
-from shared.desk import Desk
-from shared.endings import Endings
-from shared.handles import Handles
-from shared.health import Check
-from shared.keys import WarmKeys
-from shared.leases import Leases
-from shared.ledger import Ledger
-from shared.origins import Origins
-from shared.problems import Problem
-from shared.profiles import Profile, Profiles
-from shared.reading import Misconfigured
-from shared.realtime import EphemeralKey, RealtimeClient
-from shared.records import Records
-from shared.settings import Settings
-from shared.sideband import Dialler
-from shared.storage.choosing import CONNECTION, choose, is_named
-from shared.tools_sample import sample_tools
-from shared.wiring import (
-    Secrets,
-    authorities,
-    caller_methods,
-    open_session,
-    open_vault,
-    secret_source,
-)
+from shared.admin.health import Check
+from shared.admin.service import AdminService
+from shared.auth.callers import Authenticator
+from shared.auth.method import Caller
+from shared.auth.methods import caller_methods
+from shared.auth.origins import CrossOriginPolicy
+from shared.calls.dispatch import CallDispatcher
+from shared.calls.handles import Handles
+from shared.calls.messages import END_QUEUE, OBSERVE_QUEUE
+from shared.calls.records import Records
+from shared.calls.service import BUDGET, CallPolicy, CallService
+from shared.calls.termination import CallTerminator
+from shared.config import profiles, settings
+from shared.config.env import ConfigurationError
+from shared.config.profiles import Profile, Profiles
+from shared.config.settings import Settings
+from shared.core import logs
+from shared.core.clock import Clock, utc_now
+from shared.core.deadline import Deadline
+from shared.core.http_session import authorities, open_session
+from shared.core.problems import Problem
+from shared.credentials import endpoint
+from shared.credentials.broker_secret import Secrets, secret_source
+from shared.credentials.identity import identity as default_identity
+from shared.credentials.key_vault import open_vault
+from shared.limits.ledger import Ledger
+from shared.observer.leases import Leases, attached_to
+from shared.realtime.client import EphemeralKey, RealtimeClient
+from shared.realtime.ephemeral_keys import EphemeralKeyCache
+from shared.realtime.sideband import SidebandConnector
+from shared.storage.factory import CONNECTION, is_configured, open_storage_from_env
+from shared.tools.samples import sample_tools
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-    from shared.observing import Observing
+    from shared.observer.worker import ObserverWorker
 
 ROOT = Path(__file__).parent.parent
 LEDGER_TABLE = "ledger"
@@ -72,14 +73,14 @@ class Broker:
 
     settings: Settings
     profiles: Profiles
-    calls: Calls
-    endings: Endings
-    origins: Origins
+    calls: CallService
+    endings: CallTerminator
+    origins: CrossOriginPolicy
     secrets: Callable[[], Secrets]
-    callers_under: Callable[[Secrets], Callers]
+    callers_under: Callable[[Secrets], Authenticator]
     checks: Mapping[str, Check]
-    desk: Desk
-    observing: Callable[[], Observing]
+    desk: AdminService
+    observing: Callable[[], ObserverWorker]
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Who is calling, from a page that may. Raises `Problem`."""
@@ -93,32 +94,32 @@ def open_broker(
     root: Path = ROOT,
     clock: Clock = utc_now,
 ) -> Broker:
-    """Puts the broker together from the app settings in `env`; raises `Misconfigured`."""
+    """Puts the broker together from the app settings in `env`; raises `ConfigurationError`."""
     chosen = settings.load(env, root)
     registry = sample_tools(clock)
     known = profiles.load(chosen, registry.completed)
 
     @cache
     def identity() -> TokenCredential:
-        return credentials.identity(env)
+        return default_identity(env)
 
     vault = open_vault(chosen, identity, clock)
     secrets_now = secret_source(chosen, vault)
     methods = caller_methods(chosen, env, clock)
 
     @lru_cache(maxsize=4)
-    def callers_under(those: Secrets) -> Callers:
-        return Callers(methods, those[0], those[1:])
+    def callers_under(those: Secrets) -> Authenticator:
+        return Authenticator(methods, those[0], those[1:])
 
     @lru_cache(maxsize=4)
     def handles_under(those: Secrets) -> Handles:
         return Handles(those[0], those[1:], clock=clock)
 
-    storage = choose(env, cache(lambda: credentials.identity(env, CONNECTION)))
+    storage = open_storage_from_env(env, cache(lambda: default_identity(env, CONNECTION)))
     client = RealtimeClient(
         chosen.provider,
         chosen.endpoint,
-        credentials.credential(chosen, identity, vault, clock),
+        endpoint.credential(chosen, identity, vault, clock),
         open_session(chosen.endpoint),
     )
 
@@ -136,32 +137,34 @@ def open_broker(
     transcripts = storage.log(TRANSCRIPTS)
     pool = ThreadPoolExecutor(AFTERCARE_THREADS, thread_name_prefix="aftercare")
     observers = storage.queue(OBSERVE_QUEUE)
-    aftercare = Aftercare(
+    aftercare = CallDispatcher(
         records,
         storage.queue(END_QUEUE),
         None if chosen.observer == "off" else observers,
-        pool if is_named(env) else None,
+        pool if is_configured(env) else None,
         clock,
         partial(attached_to, leases) if chosen.observer == "required" else None,
     )
     proof = client.credential
-    dialler = Dialler(client.base, proof.headers, executor=pool, authorities=authorities())
+    dialler = SidebandConnector(
+        client.base, proof.headers, executor=pool, authorities=authorities()
+    )
     checks: dict[str, Check] = {
         "secret": secrets_now,
         "credential": proof.headers,
         "storage": lambda: ledger.standing("health"),
         "model": lambda: mint(known.named(None), SHORTEST_KEY),
     }
-    endings = Endings(client, ledger, records, storage.queue(END_QUEUE), clock)
-    calls = Calls(
+    endings = CallTerminator(client, ledger, records, storage.queue(END_QUEUE), clock)
+    calls = CallService(
         client,
-        WarmKeys(mint, clock=clock),
+        EphemeralKeyCache(mint, clock=clock),
         lambda: handles_under(secrets_now()),
         ledger,
         aftercare,
         endings,
         secret,
-        Terms(
+        CallPolicy(
             endpoint=chosen.endpoint,
             call_length=chosen.limits.longest,
             token_life=chosen.token_life,
@@ -171,11 +174,12 @@ def open_broker(
     )
 
     @cache
-    def observing() -> Observing:
-        from shared import prices, redaction
-        from shared.observing import Observing
+    def observing() -> ObserverWorker:
+        from shared.observer.worker import ObserverWorker
+        from shared.transcripts import redaction
+        from shared.usage import prices
 
-        return Observing(
+        return ObserverWorker(
             endings=endings,
             records=records,
             profiles=known,
@@ -197,11 +201,11 @@ def open_broker(
         profiles=known,
         calls=calls,
         endings=endings,
-        origins=Origins(chosen.allowed_origins),
+        origins=CrossOriginPolicy(chosen.allowed_origins),
         secrets=secrets_now,
         callers_under=callers_under,
         checks=checks,
-        desk=Desk(records, endings, transcripts, dialler, clock),
+        desk=AdminService(records, endings, transcripts, dialler, clock),
         observing=observing,
     )
 
@@ -223,7 +227,7 @@ class Opening:
             if self.broker is None and not self.mistakes:
                 try:
                     self.broker = open_broker(self.env)
-                except Misconfigured as wrong:
+                except ConfigurationError as wrong:
                     self.mistakes = wrong.mistakes
                     for mistake in wrong.mistakes:
                         logs.event("misconfigured", logging.ERROR, setting=mistake)
@@ -240,9 +244,9 @@ def current() -> Broker:
     return OPENING.current()
 
 
-def origins() -> Origins:
+def origins() -> CrossOriginPolicy:
     """The origins that may use the broker; none but its own while the settings are wrong."""
     try:
         return current().origins
     except Problem:
-        return Origins()
+        return CrossOriginPolicy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.secrets_reader import found_in
+from tests.support.secrets_reader import found_in
 
 PRINTED = pytest.StashKey[list[tuple[str, str]]]()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.secrets_reader import SECRETS, found_in
+from tests.support.secrets_reader import SECRETS, found_in
 
 pytest_plugins = ["pytester"]
 

@@ -5,10 +5,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from local import serving
+from local.common import server
 from local.emulator.app import make_app
-from local.emulator.checks import Invalid
-from local.emulator.script import Script
+from local.emulator.protocol.validators import Invalid
+from local.emulator.script.script import Script
 
 PORT = 8089
 
@@ -17,7 +17,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.emulator", description="An emulator of the GPT Realtime API."
     )
-    serving.add_arguments(parser, port=PORT)
+    server.add_arguments(parser, port=PORT)
     parser.set_defaults(log="warning")
     parser.add_argument("--provider", choices=("azure", "openai"), default="azure")
     parser.add_argument("--script", type=Path, help="a script; docs/emulator.md is its reference")
@@ -28,12 +28,12 @@ def arguments(given: list[str]) -> argparse.Namespace:
 def main(given: list[str]) -> int:
     """Serves until told to stop; gives the exit code."""
     options = arguments(given)
-    serving.log_to_stderr(options.log)
+    server.log_to_stderr(options.log)
     try:
         script = Script.load(options.script) if options.script else Script()
     except (Invalid, OSError) as error:
-        return serving.refuse("emulator", f"the script cannot be used: {error}")
-    return asyncio.run(serving.serve("emulator", make_app(options.provider, script), options))
+        return server.refuse("emulator", f"the script cannot be used: {error}")
+    return asyncio.run(server.serve("emulator", make_app(options.provider, script), options))
 
 
 if __name__ == "__main__":

@@ -8,18 +8,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
-from local.emulator import refusals
-from local.emulator.call import Ended
-from local.emulator.calls import Calls
-from local.emulator.control import Control
-from local.emulator.faults import Faults, Reset
-from local.emulator.ids import Provider
-from local.emulator.keys import Keys
-from local.emulator.records import Records
-from local.emulator.rest import OPEN_TO_PAGES, Rest
-from local.emulator.script import Script
-from local.emulator.services import Services
-from local.emulator.sideband import Sideband
+from local.emulator.call.call import Ended
+from local.emulator.call.registry import CallRegistry
+from local.emulator.call.services import Services
+from local.emulator.http.client_secrets import ClientSecrets
+from local.emulator.http.control import Control
+from local.emulator.http.fault_injection import Faults, Reset
+from local.emulator.http.request_log import RequestLog
+from local.emulator.http.rest import OPEN_TO_PAGES, Rest
+from local.emulator.http.sideband import Sideband
+from local.emulator.protocol import errors
+from local.emulator.protocol.ids import Provider
+from local.emulator.script.script import Script
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ def make_app(
 ) -> web.Application:
     """The emulator of one provider. `services` replaces clock, media, voice or recogniser."""
     services = services or Services(provider, script or Script())
-    calls, records = Calls(services), Records()
-    keys, faults = Keys(services.clock), Faults(services)
+    calls, records = CallRegistry(services), RequestLog()
+    keys, faults = ClientSecrets(services.clock), Faults(services)
     rest = Rest(services, calls, keys, faults, records)
     sideband = Sideband(rest, calls, faults, records)
     control = Control(services, calls, faults, records)
@@ -75,7 +75,7 @@ def make_app(
     return app
 
 
-def counted(handler: Handler, route: str | None, records: Records) -> Handler:
+def counted(handler: Handler, route: str | None, records: RequestLog) -> Handler:
     """The handler; refusals become answers, and answers to a `route` are counted."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -83,7 +83,7 @@ def counted(handler: Handler, route: str | None, records: Records) -> Handler:
         try:
             answer = await handler(request)
             status = answer.status
-        except refusals.Refused as refused:
+        except errors.ApiError as refused:
             status = refused.status
             answer = web.json_response(refused.body, status=refused.status, headers=refused.headers)
         except Reset:

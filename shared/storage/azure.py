@@ -11,11 +11,12 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.storage import QUEUE_NAME, TABLE_NAME, ServiceUris, StorageUnavailable, check_name
 from shared.storage.azure_log import AzureLog
 from shared.storage.azure_queue import AzureQueue
+from shared.storage.azure_retry import RetryPolicy, Timeouts
 from shared.storage.azure_table import AzureTable
-from shared.storage.wire import Patience, Wire
+from shared.storage.interfaces import ServiceUris, StorageUnavailable
+from shared.storage.validation import QUEUE_NAME, TABLE_NAME, check_name
 
 if TYPE_CHECKING:
     import requests
@@ -35,12 +36,12 @@ class AzureStorage:
     """`shared.storage.Storage` on one storage account. Nothing is sent until a seam is used."""
 
     def __init__(
-        self, connection: str | ServiceUris, credential: TokenCredential | None, patience: Patience
+        self, connection: str | ServiceUris, credential: TokenCredential | None, patience: Timeouts
     ) -> None:
         self.connection = connection
         self.credential = credential
         self.patience = patience
-        self.wire = Wire(patience)
+        self.wire = RetryPolicy(patience)
         self.lock = threading.RLock()
         self.seams: dict[tuple[str, str], Any] = {}
 
@@ -141,11 +142,11 @@ def open_storage(
     connection: str | ServiceUris,
     *,
     credential: TokenCredential | None = None,
-    patience: Patience | None = None,
+    patience: Timeouts | None = None,
 ) -> AzureStorage:
     """Storage on the account that `connection` names; nothing is sent yet.
 
     `connection` is a connection string (`UseDevelopmentStorage=true` is Azurite on its usual
     ports), or the three service URIs, reached with `credential`.
     """
-    return AzureStorage(connection, credential, patience or Patience())
+    return AzureStorage(connection, credential, patience or Timeouts())

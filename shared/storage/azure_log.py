@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from shared.storage import LOG_NAME, Conflict, check_data, check_name
-from shared.storage.wire import ContainerMissing, Missing, Wire
+from shared.storage.azure_retry import ContainerMissing, Missing, RetryPolicy
+from shared.storage.interfaces import Conflict
+from shared.storage.validation import LOG_NAME, check_data, check_name
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
@@ -18,7 +19,7 @@ T = TypeVar("T")
 class AzureLog:
     """`shared.storage.Log` on append blobs of one container."""
 
-    def __init__(self, wire: Wire, client: Callable[[], ContainerClient]) -> None:
+    def __init__(self, wire: RetryPolicy, client: Callable[[], ContainerClient]) -> None:
         self.wire = wire
         self.connect = client
 

@@ -10,8 +10,9 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from shared.storage import RECEIVE_AT_MOST, Message, StaleReceipt, check_body, whole_seconds
-from shared.storage.wire import Missing, Wire
+from shared.storage.azure_retry import Missing, RetryPolicy
+from shared.storage.interfaces import RECEIVE_AT_MOST, Message, StaleReceipt
+from shared.storage.validation import check_body, whole_seconds
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient
@@ -22,7 +23,7 @@ T = TypeVar("T")
 class AzureQueue:
     """One queue; bodies are base64, as Azure Functions expects."""
 
-    def __init__(self, wire: Wire, client: Callable[[], QueueClient]) -> None:
+    def __init__(self, wire: RetryPolicy, client: Callable[[], QueueClient]) -> None:
         self.wire = wire
         self.connect = client
 

@@ -8,17 +8,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.storage import (
-    Conflict,
-    Entity,
-    Value,
-    Write,
-    check_entity,
-    check_key,
-    check_writes,
-    plain,
-)
-from shared.storage.wire import ContainerMissing, Missing, Wire
+from shared.storage.azure_retry import ContainerMissing, Missing, RetryPolicy
+from shared.storage.interfaces import Conflict, Entity, Value, Write
+from shared.storage.validation import check_entity, check_key, check_writes, plain
 
 if TYPE_CHECKING:
     from azure.data.tables import TableClient
@@ -29,7 +21,7 @@ T = TypeVar("T")
 class AzureTable:
     """`shared.storage.Table` on Azure Table Storage."""
 
-    def __init__(self, wire: Wire, client: Callable[[], TableClient]) -> None:
+    def __init__(self, wire: RetryPolicy, client: Callable[[], TableClient]) -> None:
         self.wire = wire
         self.connect = client
 

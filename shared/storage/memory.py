@@ -14,13 +14,10 @@ from heapq import heappop, heappush
 from itertools import count
 from types import MappingProxyType
 
-from shared.clock import Clock, utc_now
-from shared.storage import (
+from shared.core.clock import Clock, utc_now
+from shared.storage.interfaces import (
     APPENDS_AT_MOST,
-    LOG_NAME,
-    QUEUE_NAME,
     RECEIVE_AT_MOST,
-    TABLE_NAME,
     Conflict,
     Entity,
     Exists,
@@ -28,6 +25,11 @@ from shared.storage import (
     Message,
     StaleReceipt,
     Write,
+)
+from shared.storage.validation import (
+    LOG_NAME,
+    QUEUE_NAME,
+    TABLE_NAME,
     check_body,
     check_data,
     check_key,

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser import chromium
-from tests.browser.emulated import Emulator
+from tests.support import chromium
+from tests.support.emulated import Emulator
 
 VOICE = Path(__file__).resolve().parents[1] / "fixtures" / "voice"
 

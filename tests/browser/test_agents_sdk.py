@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route, TimeoutError
 
-from tests.browser.chromium import probed_page
 from tests.browser.conftest import Hearing
-from tests.browser.emulated import Emulator
+from tests.support.chromium import probed_page
+from tests.support.emulated import Emulator
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser import chromium
 from tests.browser.conftest import Hearing
-from tests.browser.emulated import Emulator
+from tests.support import chromium
+from tests.support.emulated import Emulator
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.chromium import probed_page
 from tests.browser.conftest import Hearing
-from tests.browser.emulated import Emulator
+from tests.support.chromium import probed_page
+from tests.support.emulated import Emulator
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,7 +25,7 @@ async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoke
         page = await probed_page(browser)
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.url))
-        await page.goto(f"{stack.url}/?profile=desk")
+        await page.goto(f"{stack.url}/?profile=help-desk")
         await page.get_by_role("button", name="Start").click()
         captions = page.locator("#captions")
         await expect(captions).to_contain_text("weather")

@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import expect
 
 from local.up import Stack
-from tests.browser.chromium import probed_page
 from tests.browser.conftest import Hearing
+from tests.support.chromium import probed_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-MODELS = json.loads((ROOT / "shared" / "prices.json").read_text(encoding="utf-8"))["models"]
+MODELS = json.loads((ROOT / "shared" / "usage" / "prices.json").read_text(encoding="utf-8"))[
+    "models"
+]
 MILLION = 1_000_000
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from shared.settings import NAMES
+from shared.config.settings import NAMES
 from tests.infra.bicep import Declaration, expressions
 from tests.infra.language import Project
 
@@ -129,7 +129,7 @@ def roles(project: Project) -> Iterator[str]:
 
 def used(project: Project, pattern: str) -> set[str]:
     """What the app's code names by that pattern."""
-    files = [project.root / "function_app.py", *(project.root / "shared").glob("*.py")]
+    files = [project.root / "function_app.py", *(project.root / "shared").rglob("*.py")]
     return {
         name
         for file in files

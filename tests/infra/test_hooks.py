@@ -269,7 +269,7 @@ def test_a_good_deployment_passes_the_probe() -> None:
 
 
 def test_the_forged_principal_is_one_that_would_be_believed() -> None:
-    from shared.callers import decode_principal
+    from shared.auth.static_web_apps import decode_principal
 
     sent: list[str] = []
 

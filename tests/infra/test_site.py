@@ -23,10 +23,9 @@ from azd_tools import Outside, Stop
 from playwright.async_api import expect
 
 from local.up import Stack
-from tests.browser import chromium
-from tests.contract.gateway import sites
-from tests.contract.gateway.swa_cli import swa_cli
 from tests.infra.outside import Stage
+from tests.support import chromium, sites
+from tests.support.swa_cli import swa_cli
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,7 @@ import pytest
 import web_config
 from azd_tools import Stop
 
-from local.gateway_reading import read
+from local.gateway.config_parser import read
 from tests.infra.outside import Stage
 
 ROOT = Path(__file__).parent.parent.parent

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.problems import CATALOGUE
-from shared.settings import NAMES
+from shared.config.settings import NAMES
+from shared.core.problems import CATALOGUE
 
 ROOT = Path(__file__).parent.parent.parent
 PLATFORM = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from local.host import open_app
+from local.host.app import open_app
 from shared import broker
-from tests.contract.broker.running import ROOT, app_settings, scripted_endpoint
-from tests.unit.upstream import Upstream
+from tests.support.broker_programs import ROOT, app_settings, scripted_endpoint
+from tests.support.scripted_endpoint import Upstream
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from tests.contract.broker.test_routes import SDP, refused
-from tests.unit.test_offers import GOOD
-from tests.unit.upstream import Said, Upstream, refusal
+from tests.support.scripted_endpoint import Said, Upstream, refusal
+from tests.unit.upstream.test_sdp import GOOD
 
 ROUTES = ["/api/connect", "/api/session", "/api/token"]
 

@@ -12,16 +12,12 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from local.identity import make_app
-from local.vault import Vault as StandIn
-from shared.credentials import (
-    EntraCredential,
-    KeyCredential,
-    Vault,
-    identity,
-    vault_fetcher,
-)
-from shared.problems import Problem
+from local.azure.key_vault import Vault as StandIn
+from local.azure.managed_identity import make_app
+from shared.core.problems import Problem
+from shared.credentials.endpoint import EntraCredential, KeyCredential
+from shared.credentials.identity import identity
+from shared.credentials.key_vault import Vault, vault_fetcher
 
 START = datetime.now(UTC)
 TTL = timedelta(minutes=5)

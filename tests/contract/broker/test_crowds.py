@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.azurite import shared_azurite
-from tests.contract.broker.hosts import hosts, statuses
-from tests.unit.upstream import Said, Upstream
+from tests.support.azurite import shared_azurite
+from tests.support.function_hosts import hosts, statuses
+from tests.support.scripted_endpoint import Said, Upstream
 
 HANGUP = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
 CALLS = "/openai/v1/realtime/calls"

@@ -18,9 +18,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from shared.openapi import document
-from tests.contract.broker.running import Running, running_app
-from tests.unit.test_offers import GOOD
+from shared.api.openapi import document
+from tests.support.broker_programs import Running, running_app
+from tests.unit.upstream.test_sdp import GOOD
 
 ROOT = Path(__file__).parent.parent.parent.parent
 CHECKS = (

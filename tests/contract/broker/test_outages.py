@@ -12,12 +12,12 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from local import identity
-from local.vault import Vault
-from tests.contract.azurite import shared_azurite, start_azurite, stop
-from tests.contract.broker.hosts import Hosts, hosts, principal
-from tests.contract.ports import free_ports
-from tests.unit.upstream import Said, Upstream, key_reply
+from local.azure import managed_identity
+from local.azure.key_vault import Vault
+from tests.support.azurite import shared_azurite, start_azurite, stop
+from tests.support.function_hosts import Hosts, hosts, principal
+from tests.support.ports import free_ports
+from tests.support.scripted_endpoint import Said, Upstream, key_reply
 
 MINT = "/openai/v1/realtime/client_secrets"
 CALLS = "/openai/v1/realtime/calls"
@@ -119,7 +119,9 @@ async def test_the_vault_and_the_identity_go_and_come_back(
     runners: list[web.AppRunner] = []
 
     async def identity_back() -> None:
-        runner = web.AppRunner(identity.make_app(header), access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            managed_identity.make_app(header), access_log=None, shutdown_timeout=0.1
+        )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         runners.append(runner)
@@ -138,7 +140,7 @@ async def test_the_vault_and_the_identity_go_and_come_back(
             "KEY_VAULT_URI": vault.url,
             "KEY_VAULT_TTL_SECONDS": "1",
             "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"),
-            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{identity.PATH}",
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.PATH}",
             "IDENTITY_HEADER": header,
         }
         async with hosts(1, endpoint.url, settings) as broker:
@@ -167,12 +169,14 @@ async def test_a_managed_identity_that_is_away_at_the_start(endpoint: Upstream) 
     [port] = free_ports(1)
     settings = {
         "REALTIME_API_KEY": "",
-        "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{identity.PATH}",
+        "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.PATH}",
         "IDENTITY_HEADER": header,
     }
     async with hosts(1, endpoint.url, settings) as broker, load(broker) as coming:
         await coming.until(503)
-        runner = web.AppRunner(identity.make_app(header), access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            managed_identity.make_app(header), access_log=None, shutdown_timeout=0.1
+        )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         await coming.until(201)
@@ -188,7 +192,7 @@ async def test_a_rotation_of_the_brokers_secret_refuses_no_handle(
     header = "a-header-of-the-platform"
     place = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
     endpoint.on(place, Said(200))
-    identity_runner = web.AppRunner(identity.make_app(header), shutdown_timeout=0.1)
+    identity_runner = web.AppRunner(managed_identity.make_app(header), shutdown_timeout=0.1)
     await identity_runner.setup()
     await web.TCPSite(identity_runner, "127.0.0.1", 0).start()
     port = identity_runner.addresses[0][1]
@@ -201,7 +205,7 @@ async def test_a_rotation_of_the_brokers_secret_refuses_no_handle(
             "KEY_VAULT_URI": vault.url,
             "KEY_VAULT_TTL_SECONDS": "1",
             "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"),
-            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{identity.PATH}",
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.PATH}",
             "IDENTITY_HEADER": header,
         }
         async with hosts(2, endpoint.url, settings) as two:

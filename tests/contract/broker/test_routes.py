@@ -9,9 +9,9 @@ import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient
 
-from shared.problems import CATALOGUE
-from tests.unit.test_offers import AUDIO, CHANNEL, GOOD, HEAD
-from tests.unit.upstream import ANSWER, RESET, Upstream, refusal
+from shared.core.problems import CATALOGUE
+from tests.support.scripted_endpoint import ANSWER, RESET, Upstream, refusal
+from tests.unit.upstream.test_sdp import AUDIO, CHANNEL, GOOD, HEAD
 
 SDP = {"Content-Type": "application/sdp"}
 OFFER_ROUTES = ["/api/connect", "/api/session"]
@@ -190,7 +190,7 @@ async def test_a_mistake_of_ours_is_a_500_without_its_cause(
     def broken(*_: object) -> None:
         raise RuntimeError("the inside of the broker, ek_secret_inside")
 
-    monkeypatch.setattr("shared.calls.offers.check", broken)
+    monkeypatch.setattr("shared.calls.service.validate_offer", broken)
     response = await app.post("/api/connect", data=GOOD, headers=SDP)
     problem = await refused(response, 500, "internal_error")
     assert "inside" not in str(problem)

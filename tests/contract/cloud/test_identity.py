@@ -13,8 +13,8 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
-from local.identity import PATH, make_app
-from tests.contract.running import program, run, running
+from local.azure.managed_identity import PATH, make_app
+from tests.support.programs import program, run, running
 
 SCOPE = "https://ai.azure.com/.default"
 
@@ -64,9 +64,9 @@ async def test_what_is_asked(query: str, header: str, status: int) -> None:
 
 async def test_the_program() -> None:
     async with program(
-        "local.identity", "--port", "0", environment={"IDENTITY_HEADER": "x"}
+        "local.azure.managed_identity", "--port", "0", environment={"IDENTITY_HEADER": "x"}
     ) as identity:
         assert identity.url.startswith("http://127.0.0.1:")
     assert identity.process.returncode == 0
-    code, _, errors = await run("local.identity", environment={"IDENTITY_HEADER": ""})
+    code, _, errors = await run("local.azure.managed_identity", environment={"IDENTITY_HEADER": ""})
     assert (code, len(errors.splitlines())) == (2, 1)

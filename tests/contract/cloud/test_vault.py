@@ -16,8 +16,8 @@ from azure.core.exceptions import (
 )
 from azure.keyvault.secrets import SecretClient
 
-from local.vault import Vault
-from tests.contract.running import program
+from local.azure.key_vault import Vault
+from tests.support.programs import program
 
 
 class Credential:
@@ -99,7 +99,7 @@ async def test_taken_away_and_put_back(vault: Vault, client: SecretClient) -> No
 async def test_the_program(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     arguments = ("--port", "0", "--ca", str(ca), "--secret", "a=one=1")
-    async with program("local.vault", *arguments) as vault:
+    async with program("local.azure.key_vault", *arguments) as vault:
         assert vault.url.startswith("https://127.0.0.1:")
         with opened(vault.url, ca, Credential()) as client:
             assert (await asyncio.to_thread(client.get_secret, "a")).value == "one=1"

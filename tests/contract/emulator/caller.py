@@ -28,7 +28,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 
-from local.emulator.loopback import confine_media
+from local.emulator.media.aioice_patch import confine_media
 
 RATE = 48_000
 FRAME = RATE // 50

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.emulator import fields
-from local.emulator.checks import Invalid
-from local.emulator.commands import COMMANDS
-from tests.contract.emulator.stage import line
+from local.emulator.call.client_events import COMMANDS
+from local.emulator.protocol import schema
+from local.emulator.protocol.validators import Invalid
+from tests.contract.emulator.harness import line
 
 NAMES = st.sampled_from(
     [
@@ -34,7 +34,7 @@ OBJECTS = st.dictionaries(NAMES, JSON, max_size=5)
 @settings(max_examples=150, deadline=None)
 def test_a_session_is_taken_or_refused(value: dict[str, Any]) -> None:
     with contextlib.suppress(Invalid):
-        fields.SESSION(value, "session")
+        schema.SESSION(value, "session")
 
 
 @given(st.sampled_from(sorted(COMMANDS)), OBJECTS, OBJECTS)

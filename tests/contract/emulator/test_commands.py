@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.contract.emulator.stage import SECOND_OF_SPEECH, Line, line
+from tests.contract.emulator.harness import SECOND_OF_SPEECH, FakeCall, line
 
 TEXT = {"output_modalities": ["text"]}
 
 
-async def refused(it: Line, kind: str, **fields: Any) -> tuple[str, Any]:
+async def refused(it: FakeCall, kind: str, **fields: Any) -> tuple[str, Any]:
     """The code and the parameter of the error that a client event gets."""
     it.tell(kind, event_id="mine", **fields)
     error = (await it.expect("error"))["error"]
@@ -19,7 +19,7 @@ async def refused(it: Line, kind: str, **fields: Any) -> tuple[str, Any]:
     return error["code"], error["param"]
 
 
-async def updated(it: Line, **fields: Any) -> dict[str, Any]:
+async def updated(it: FakeCall, **fields: Any) -> dict[str, Any]:
     it.tell("session.update", session={"type": "realtime", **fields})
     session: dict[str, Any] = (await it.expect("session.updated"))["session"]
     return session

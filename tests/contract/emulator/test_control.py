@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 
-from local.emulator.checks import Invalid
-from local.emulator.replies import CallTool, Prompt, Say, reply
-from local.emulator.script import Script
-from tests.contract.emulator.stage import Server, serving
+from local.emulator.protocol.validators import Invalid
+from local.emulator.script.replies import CallTool, Prompt, Say, reply
+from local.emulator.script.script import Script
+from tests.contract.emulator.harness import Server, serving
 
 BEARER = {"Authorization": "Bearer standard"}
 MINT = {"session": {"type": "realtime", "model": "gpt-realtime"}}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator import script
 from local.emulator.__main__ import arguments
-from local.emulator.calls import Calls
-from local.emulator.records import Records
-from local.emulator.script import Script
-from local.emulator.services import Services
+from local.emulator.call.registry import CallRegistry
+from local.emulator.call.services import Services
+from local.emulator.http.request_log import RequestLog
+from local.emulator.script import script
+from local.emulator.script.script import Script
 
 PAGE = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
@@ -28,7 +28,7 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_everything_shown_is_explained() -> None:
-    for name in {**Calls(Services()).shown(), **Records().shown()}:
+    for name in {**CallRegistry(Services()).shown(), **RequestLog().shown()}:
         assert f"`{name}`" in PAGE, name
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from local.emulator import ids
+from local.emulator.protocol import ids
 
 
 @pytest.mark.parametrize(

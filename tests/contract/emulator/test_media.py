@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.emulator.caller import Caller, wav
-from tests.contract.emulator.stage import Server, serving, valid
+from tests.contract.emulator.harness import Server, serving, valid
 
 SPEECH = Path(__file__).with_name("speech")
 PATIENT = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 400}}

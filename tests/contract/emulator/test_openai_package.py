@@ -10,9 +10,9 @@ import pytest
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-from local.emulator.ids import Provider
+from local.emulator.protocol.ids import Provider
 from tests.contract.emulator.caller import Caller, wav
-from tests.contract.emulator.stage import Server, serving
+from tests.contract.emulator.harness import Server, serving
 
 SPEECH = Path(__file__).with_name("speech")
 WEATHER: dict[str, Any] = {

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.emulator.ids import Provider
-from tests.contract.emulator.stage import folded, line
+from local.emulator.protocol.ids import Provider
+from tests.contract.emulator.harness import folded, line
 
 TEXT_TURN = [
     "conversation.item.added",

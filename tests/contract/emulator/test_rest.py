@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from openai.types.realtime import ClientSecretCreateResponse
 
-from local.emulator.ids import Provider
-from tests.contract.emulator.stage import Server, serving
+from local.emulator.protocol.ids import Provider
+from tests.contract.emulator.harness import Server, serving
 
 BEARER = {"Authorization": "Bearer standard"}
 MINIMAL = {"type": "realtime", "model": "gpt-realtime"}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
-from local.emulator.ids import Provider
-from tests.contract.emulator.stage import Server, serving, valid
+from local.emulator.protocol.ids import Provider
+from tests.contract.emulator.harness import Server, serving, valid
 
 BEARER = {"Authorization": "Bearer standard"}
 

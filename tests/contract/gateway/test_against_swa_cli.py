@@ -17,10 +17,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from local.gateway import make_app
-from tests.contract.gateway import recording, sites
-from tests.contract.gateway.swa_cli import swa_cli
-from tests.contract.running import running
+from local.gateway.app import make_app
+from tests.support import recording, sites
+from tests.support.programs import running
+from tests.support.swa_cli import swa_cli
 
 SDP = b"v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-ufrag:\xc3\xa9\r\n"
 MULTIPART = (

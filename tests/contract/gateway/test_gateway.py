@@ -17,13 +17,13 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from local.gateway import Gateway, LiveConfig, make_app
-from local.gateway_api import Api, Authorization
-from local.gateway_config import NAME, allow_connections
-from local.gateway_files import Site
-from local.gateway_reading import ConfigError, read
-from tests.contract.gateway import recording, sites
-from tests.contract.running import program, run, running
+from local.gateway.app import Gateway, LiveConfig, make_app
+from local.gateway.config import NAME, allow_connections
+from local.gateway.config_parser import ConfigError, read
+from local.gateway.proxy import Api, Authorization
+from local.gateway.static_files import Site
+from tests.support import recording, sites
+from tests.support.programs import program, run, running
 
 CSP = "Content-Security-Policy"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from local.gateway import make_app
-from tests.contract.gateway import recording, sites
-from tests.contract.running import running
+from local.gateway.app import make_app
+from tests.support import recording, sites
+from tests.support.programs import running
 
 FORM = {
     "identityProvider": "aad",

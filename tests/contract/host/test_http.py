@@ -12,14 +12,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from local.host import FunctionHost
-from local.host_config import HostConfig, read_host_json
-from local.host_indexing import index
-from local.host_invoking import thread_count
-from local.host_loading import load
-from shared.storage import Storage
+from local.host.app import FunctionHost
+from local.host.config import HostConfig, read_host_json
+from local.host.indexing import index
+from local.host.invocation import thread_count
+from local.host.loading import load
+from shared.storage.interfaces import Storage
 from shared.storage.memory import MemoryStorage
-from tests.contract.running import running
+from tests.support.programs import running
 
 APPS = Path(__file__).with_name("apps")
 

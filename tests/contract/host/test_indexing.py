@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local.host_config import ConfigError, read_host_json, read_local_settings
-from local.host_indexing import index
-from local.host_loading import IndexingError, load
-from tests.contract.running import program, run
+from local.host.config import ConfigError, read_host_json, read_local_settings
+from local.host.indexing import index
+from local.host.loading import IndexingError, load
+from tests.support.programs import program, run
 
 APPS = Path(__file__).with_name("apps")
 

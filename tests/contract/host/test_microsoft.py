@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from local.host_indexing import index
-from local.host_loading import IndexingError, load
+from local.host.indexing import index
+from local.host.loading import IndexingError, load
 from tests.contract.host.test_indexing import APPS, WRONG
-from tests.contract.running import ROOT
+from tests.support.programs import ROOT
 
 VERSIONS = ("azure-functions==2.3.0", "azure-functions-runtime==1.3.0")
 CACHE = Path(os.environ.get("BROKER_PYTHON_DIR", ROOT / ".cache" / "python"))

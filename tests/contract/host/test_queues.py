@@ -13,13 +13,13 @@ from datetime import timedelta
 import aiohttp
 from azure.functions.meta import Datum
 
-from local.host_config import QueueOptions
-from local.host_queues import QueueListener
-from shared.storage import Message, Queue
+from local.host.config import QueueOptions
+from local.host.queue_trigger import QueueListener
+from shared.storage.interfaces import Message, Queue
 from shared.storage.memory import MemoryQueue, MemoryStorage, utc_now
-from tests.contract.azurite import shared_azurite
 from tests.contract.host.test_http import host
-from tests.contract.running import running
+from tests.support.azurite import shared_azurite
+from tests.support.programs import running
 
 SOON = timedelta(milliseconds=5)
 FAST = QueueOptions(

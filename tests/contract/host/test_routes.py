@@ -2,8 +2,8 @@
 
 import pytest
 
-from local.host_constraints import TemplateError
-from local.host_routes import Route, Router, Template
+from local.host.route_constraints import TemplateError
+from local.host.routing import Route, Router, Template
 
 
 @pytest.mark.parametrize(

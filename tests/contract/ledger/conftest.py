@@ -9,12 +9,12 @@ from itertools import count
 
 import pytest
 
-from shared.accounts import Limits
-from shared.ledger import Ledger
-from shared.storage import Storage, StorageUnavailable
+from shared.config.settings import Limits
+from shared.limits.ledger import Ledger
 from shared.storage.azure import open_storage
+from shared.storage.interfaces import Storage, StorageUnavailable
 from shared.storage.memory import MemoryStorage
-from tests.contract.azurite import shared_azurite
+from tests.support.azurite import shared_azurite
 
 NUMBERS = count(1)
 LONG = timedelta(seconds=30)

@@ -13,9 +13,9 @@ import threading
 from collections import Counter
 from datetime import timedelta
 
-from shared.accounts import Limits
-from shared.ledger import Ledger
-from shared.problems import Problem
+from shared.config.settings import Limits
+from shared.core.problems import Problem
+from shared.limits.ledger import Ledger
 from shared.storage.azure import open_storage
 
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from shared.ledger import Standing, Ticket
-from shared.operations import Book
-from shared.problems import Problem
-from shared.storage import Conflict
+from shared.core.problems import Problem
+from shared.limits.ledger import CallerUsage, PendingOperation
+from shared.limits.rules import Book
+from shared.storage.interfaces import Conflict
 from tests.contract.ledger.conftest import Room
 
 
@@ -75,7 +75,7 @@ def test_a_booking_whose_answer_got_lost_is_refused_and_taken_back(room: Room):
     room.table.lose_answers = False
     assert ledger.standing("ada").live_calls == 1
     ledger.book("ada")
-    assert ledger.standing("ada") == Standing(1, 1, 0)
+    assert ledger.standing("ada") == CallerUsage(1, 1, 0)
     assert ledger.live_calls() == 1
 
 
@@ -91,7 +91,7 @@ def test_a_booking_that_was_written_before_the_conflict_counts_once(room: Room, 
 
     room.table.transact = written_at_the_first_try_and_found_changed_at_the_second
     ledger.book("ada")
-    assert ledger.standing("ada") == Standing(1, 1, 0)
+    assert ledger.standing("ada") == CallerUsage(1, 1, 0)
     ledger.book("ada")
     assert refused(lambda: ledger.book("ada")).status == 429
 
@@ -147,8 +147,10 @@ def test_a_conflict_that_names_the_wrong_row_is_overcome(room: Room):
 
     room.table.transact = wrong
     batch = [
-        Ticket("ada", Book("1", timedelta(minutes=1)), seen=(next(ledger.stamps), before)),
-        Ticket("bob", Book("2", timedelta(minutes=1)), seen=(next(ledger.stamps), None)),
+        PendingOperation(
+            "ada", Book("1", timedelta(minutes=1)), seen=(next(ledger.stamps), before)
+        ),
+        PendingOperation("bob", Book("2", timedelta(minutes=1)), seen=(next(ledger.stamps), None)),
     ]
     tries = 1
     while not all(ledger.serve(batch)):

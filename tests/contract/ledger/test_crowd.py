@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.accounts import Limits
-from shared.ledger import Ledger
-from shared.storage import Storage
-from tests.contract.azurite import shared_azurite
+from shared.config.settings import Limits
+from shared.limits.ledger import Ledger
+from shared.storage.interfaces import Storage
 from tests.contract.ledger.conftest import NUMBERS
+from tests.support.azurite import shared_azurite
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.leases import LeaseLost, Leases
-from shared.problems import Problem
+from shared.core.problems import Problem
+from shared.observer.leases import LeaseLost, Leases
 from tests.contract.ledger.conftest import Room
 
 CALL = "rtc_u1_abc"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.ledger import Ledger, Limits, Standing
-from shared.problems import Problem
+from shared.core.problems import Problem
+from shared.limits.ledger import CallerUsage, Ledger, Limits
 from tests.contract.ledger.conftest import Room
 
 
@@ -131,7 +131,7 @@ def test_what_upstream_refused_is_undone(room: Room):
         booking = ledger.book("ada")
         ledger.undo(booking)
         ledger.undo(booking)
-    assert ledger.standing("ada") == Standing(0, 0, 0)
+    assert ledger.standing("ada") == CallerUsage(0, 0, 0)
     assert ledger.live_calls() == 0
 
 
@@ -148,7 +148,7 @@ def test_what_the_caller_is_to_blame_for_stays_a_start(room: Room):
     ledger = room.ledger(starts_per_minute=2, live_calls=1, live_calls_total=1)
     for _ in range(2):
         ledger.undo(ledger.book("ada"), keep_start=True)
-    assert ledger.standing("ada") == Standing(0, 2, 0)
+    assert ledger.standing("ada") == CallerUsage(0, 2, 0)
     assert ledger.live_calls() == 0
     assert refused(ledger).code == "too_many_starts"
 
@@ -158,7 +158,7 @@ def test_one_refusal_changes_nothing(room: Room):
     ledger.book("ada")
     for _ in range(4):
         assert refused(ledger).code == "all_lines_busy"
-    assert ledger.standing("ada") == Standing(1, 1, 0)
+    assert ledger.standing("ada") == CallerUsage(1, 1, 0)
 
 
 def test_without_limits_storage_is_not_touched(room: Room):
@@ -208,7 +208,7 @@ def test_callers_for_whom_nothing_is_counted_are_swept_away(room: Room):
     assert rows == ["caller.ada", "caller.bob", "everyone"]
     room.clock.turn(days=1)
     assert ledger.sweep() == 2
-    assert ledger.standing("ada") == Standing(0, 0, 0)
+    assert ledger.standing("ada") == CallerUsage(0, 0, 0)
     ledger.book("ada")
 
 
@@ -222,18 +222,18 @@ def test_thousands_of_live_calls_fit(room: Room):
 
 
 def full_row(room: Room, number: int):
-    from shared.accounts import Account, Held
-    from shared.storage import Entity
+    from shared.limits.account import Account, BookedCall
+    from shared.storage.interfaces import Entity
 
     now = int(room.clock.now.timestamp() * 1000)
-    held = {f"{index:012x}": Held(now, now + 900_000) for index in range(number)}
+    held = {f"{index:012x}": BookedCall(now, now + 900_000) for index in range(number)}
     return Entity("live", "caller.ada", Account(held).values())
 
 
 def test_many_ends_are_told_apart_exactly_then_roughly_but_never_early():
-    from shared.accounts import EXACT_ENDS, Everyone
+    from shared.limits.account import EXACT_ENDS, GlobalCount
 
-    everyone, now = Everyone(), 1_000_000
+    everyone, now = GlobalCount(), 1_000_000
     counted = {end: everyone.add(now, end) for end in range(now + 900_000, now + 910_000, 3)}
     assert len(everyone.ends) <= EXACT_ENDS + 300
     assert all(0 <= at - end <= 4_000 for end, at in counted.items())

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.problems import Problem
+from shared.core.problems import Problem
 from shared.storage.memory import MemoryStorage
 from tests.contract.ledger.conftest import Faulty, Room
 

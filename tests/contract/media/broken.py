@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.emulator.worker import Handler, serve
+from local.emulator.speech.worker import Handler, serve
 
 
 def open_nothing() -> Handler:

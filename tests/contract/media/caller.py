@@ -13,8 +13,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler
 
-from local.emulator.loopback import confine_media
-from local.emulator.peer import Peer
+from local.emulator.media.aioice_patch import confine_media
+from local.emulator.media.peer import Peer
 
 RATE = 48_000
 FRAME = RATE // 50

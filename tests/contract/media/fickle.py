@@ -6,7 +6,7 @@ import itertools
 import os
 from typing import Any
 
-from local.emulator.worker import Answer, Handler, serve
+from local.emulator.speech.worker import Answer, Handler, serve
 
 
 def open_fickle() -> Handler:

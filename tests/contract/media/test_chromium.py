@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from local.emulator.ears import Ears, SpeechStopped, TurnDetection
-from local.emulator.peer import Peer
-from local.emulator.recogniser import SphinxRecogniser
-from local.emulator.voice import Speech
+from local.emulator.media.peer import Peer
+from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
+from local.emulator.speech.recognition import SphinxRecogniser
+from local.emulator.speech.synthesis import Speech
 from tests.contract.media.caller import Until, tone
 
 VOICE = Path(__file__).parents[2] / "fixtures" / "voice"
@@ -59,7 +59,7 @@ class Call(Until):
     def __init__(self, browser: Browser) -> None:
         super().__init__()
         self.browser = browser
-        self.ears = Ears(TurnDetection())
+        self.ears = VoiceActivityDetector(TurnDetection())
         self.turns: list[bytes] = []
         self.told: list[str] = []
         self.opened = 0

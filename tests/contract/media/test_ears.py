@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.ears import Ears, SpeechStarted, SpeechStopped, TurnDetection
+from local.emulator.media.vad import (
+    SpeechStarted,
+    SpeechStopped,
+    TurnDetection,
+    VoiceActivityDetector,
+)
 
 VOICE = Path(__file__).parents[2] / "fixtures" / "voice"
 SECOND = 32_000
@@ -35,7 +40,7 @@ def near(at: timedelta, seconds: float) -> bool:
 
 
 def test_a_turn_starts_with_its_padding_and_stops_with_its_silence() -> None:
-    ears = Ears(TurnDetection())
+    ears = VoiceActivityDetector(TurnDetection())
     started, stopped = ears.hear(recording("hello.wav"))
     assert isinstance(started, SpeechStarted)
     assert isinstance(stopped, SpeechStopped)
@@ -48,7 +53,7 @@ def test_a_turn_starts_with_its_padding_and_stops_with_its_silence() -> None:
 
 
 def test_two_sentences_are_two_turns() -> None:
-    events = Ears(TurnDetection()).hear(recording("story-then-stop.wav"))
+    events = VoiceActivityDetector(TurnDetection()).hear(recording("story-then-stop.wav"))
     assert [type(event) for event in events] == [SpeechStarted, SpeechStopped] * 2
     for event, seconds in zip(events, (0.9, 3.6, 7.1, 9.1), strict=True):
         assert near(event.at, seconds)
@@ -57,8 +62,8 @@ def test_two_sentences_are_two_turns() -> None:
 @pytest.mark.parametrize("size", [1, 333, 640, 4096])
 def test_it_does_not_matter_how_the_audio_is_cut(size: int) -> None:
     pcm = recording("weather.wav")
-    whole = Ears(TurnDetection()).hear(pcm)
-    ears = Ears(TurnDetection())
+    whole = VoiceActivityDetector(TurnDetection()).hear(pcm)
+    ears = VoiceActivityDetector(TurnDetection())
     cut = [e for at in range(0, len(pcm), size) for e in ears.hear(pcm[at : at + size])]
     assert cut == whole
     assert len(whole) == 2
@@ -66,12 +71,12 @@ def test_it_does_not_matter_how_the_audio_is_cut(size: int) -> None:
 
 def test_silence_duration_and_padding_move_the_turn() -> None:
     pcm = recording("hello.wav")
-    short = Ears(
+    short = VoiceActivityDetector(
         TurnDetection(
             prefix_padding=timedelta(milliseconds=100), silence_duration=timedelta(milliseconds=200)
         )
     ).hear(pcm)
-    long = Ears(
+    long = VoiceActivityDetector(
         TurnDetection(
             prefix_padding=timedelta(milliseconds=500), silence_duration=timedelta(milliseconds=900)
         )
@@ -84,7 +89,7 @@ def test_silence_duration_and_padding_move_the_turn() -> None:
 
 def test_padding_does_not_reach_before_the_beginning_or_the_last_turn() -> None:
     pcm = recording("hello.wav")[round(1.1 * SECOND) :]
-    ears = Ears(TurnDetection())
+    ears = VoiceActivityDetector(TurnDetection())
     first, stopped = ears.hear(pcm[: 5 * SECOND])
     second, _ = ears.hear(pcm[: 5 * SECOND])
     assert first.at == timedelta()
@@ -93,7 +98,7 @@ def test_padding_does_not_reach_before_the_beginning_or_the_last_turn() -> None:
 
 @pytest.mark.parametrize("pcm", [bytes(3 * SECOND), hiss(3)], ids=["zeros", "hiss"])
 def test_silence_is_no_speech(pcm: bytes) -> None:
-    ears = Ears(TurnDetection())
+    ears = VoiceActivityDetector(TurnDetection())
     assert ears.hear(pcm) == []
     assert ears.position == timedelta(seconds=3)
 
@@ -103,7 +108,7 @@ def test_a_click_in_the_silence_does_not_hold_the_turn_open() -> None:
     at = round(3.1 * SECOND) // 640 * 640
     loud = round(1.5 * SECOND) // 640 * 640
     pcm[at : at + 640] = pcm[loud : loud + 640]
-    stopped = Ears(TurnDetection()).hear(bytes(pcm))[1]
+    stopped = VoiceActivityDetector(TurnDetection()).hear(bytes(pcm))[1]
     assert near(stopped.at, 3.5)
 
 
@@ -115,7 +120,7 @@ def test_a_lower_threshold_is_the_more_sensitive() -> None:
 
 
 def test_push_to_talk_keeps_everything_until_it_is_taken() -> None:
-    ears = Ears(None)
+    ears = VoiceActivityDetector(None)
     pcm = recording("goodbye.wav")
     pcm = pcm[: len(pcm) // 640 * 640]
     assert ears.hear(pcm) == []
@@ -130,7 +135,7 @@ def test_push_to_talk_keeps_everything_until_it_is_taken() -> None:
 def test_detection_can_be_turned_off_and_on_in_the_middle() -> None:
     pcm = recording("hello.wav")
     half = round(1.8 * SECOND)
-    ears = Ears(TurnDetection())
+    ears = VoiceActivityDetector(TurnDetection())
     assert [type(e) for e in ears.hear(pcm[:half])] == [SpeechStarted]
     ears.detection = None
     assert ears.hear(pcm[half:]) == []
@@ -142,7 +147,7 @@ def test_detection_can_be_turned_off_and_on_in_the_middle() -> None:
 def test_new_settings_in_the_middle_of_a_turn_count_at_once() -> None:
     pcm = recording("hello.wav")
     half = round(1.8 * SECOND)
-    ears = Ears(TurnDetection())
+    ears = VoiceActivityDetector(TurnDetection())
     ears.hear(pcm[:half])
     ears.detection = TurnDetection(silence_duration=timedelta(seconds=2))
     (stopped,) = ears.hear(pcm[half:])
@@ -150,6 +155,6 @@ def test_new_settings_in_the_middle_of_a_turn_count_at_once() -> None:
 
 
 def test_an_idle_call_keeps_little() -> None:
-    ears = Ears(TurnDetection())
+    ears = VoiceActivityDetector(TurnDetection())
     ears.hear(hiss(2) * 30)
     assert len(ears.take()) <= SECOND

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.peer import OfferRefused, Peer
-from local.emulator.voice import Speech
+from local.emulator.media.peer import OfferRefused, Peer
+from local.emulator.speech.synthesis import Speech
 from tests.contract.media.caller import RATE, Caller, loudness, tone
 
 SECOND = 2 * RATE

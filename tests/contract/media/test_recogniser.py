@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.emulator import recogniser as recognisers
-from local.emulator.ears import Ears, SpeechStopped, TurnDetection
-from local.emulator.recogniser import DeafRecogniser, SphinxRecogniser, open_recogniser
-from local.emulator.worker import Worker
+from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
+from local.emulator.speech import recognition as recognisers
+from local.emulator.speech.recognition import DeafRecogniser, SphinxRecogniser, open_recogniser
+from local.emulator.speech.worker import Worker
 from tests.contract.media.test_ears import hiss, recording
 
 
@@ -23,7 +23,7 @@ def sphinx() -> Iterator[SphinxRecogniser]:
 
 
 def turns(name: str) -> list[bytes]:
-    events = Ears(TurnDetection()).hear(recording(name))
+    events = VoiceActivityDetector(TurnDetection()).hear(recording(name))
     return [event.pcm for event in events if isinstance(event, SpeechStopped)]
 
 

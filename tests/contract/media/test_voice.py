@@ -13,9 +13,17 @@ from datetime import timedelta
 
 import pytest
 
-from local.emulator import voice as voices
-from local.emulator.voice import EspeakVoice, Speech, ToneVoice, Voice, open_voice, split, timed
-from local.emulator.worker import Worker
+from local.emulator.speech import synthesis as voices
+from local.emulator.speech.synthesis import (
+    EspeakVoice,
+    Speech,
+    ToneVoice,
+    Voice,
+    open_voice,
+    split,
+    timed,
+)
+from local.emulator.speech.worker import Worker
 
 TEXT = "Hello — in 2026 it's 21 °C, I'm well-known.  Once upon a time!\n"
 NAMES = [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.worker import Worker, WorkerFailed
+from local.emulator.speech.worker import Worker, WorkerFailed
 
 ROOT = Path(__file__).parents[3]
 
@@ -76,7 +76,7 @@ def test_a_worker_serves_one_event_loop_after_another(worker: Worker) -> None:
 
 PARENT = """
     import asyncio, sys
-    from local.emulator.worker import Worker
+    from local.emulator.speech.worker import Worker
 
     async def main():
         worker = Worker("tests.contract.media.fickle")

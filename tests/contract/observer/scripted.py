@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from shared.sideband import Event, SidebandClosed
+from shared.realtime.sideband import Event, SidebandClosed
 
 
 class Scripted:

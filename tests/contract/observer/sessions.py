@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.tools import Registry
-from tests.contract.observer.desk import TEXT, Call, Desk
+from shared.tools.registry import Registry
+from tests.contract.observer.harness import TEXT, Call, ObservedCalls
 
 ORDER = {
     "words": ["order"],
@@ -19,5 +19,5 @@ def with_tools(registry: Registry) -> dict[str, Any]:
     return registry.completed({**SESSION, "tools": tools})
 
 
-async def call_with(it: Desk, session: dict[str, Any]) -> Call:
+async def call_with(it: ObservedCalls, session: dict[str, Any]) -> Call:
     return await it.call(**{name: value for name, value in session.items() if name != "type"})

@@ -8,15 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from shared.problems import Problem
-from shared.steering import Farewell
-from shared.usage import Usage
-from shared.watched import Outcome
-from tests.contract.observer.desk import QUICK, Call, Desk, Gate, desk
+from shared.core.problems import Problem
+from shared.observer.context import Outcome
+from shared.observer.controller import Farewell
+from shared.usage.tokens import Usage
+from tests.contract.observer.harness import QUICK, Call, Gate, ObservedCalls, observed_calls
 from tests.contract.observer.sessions import SESSION, call_with
 
 
-async def hung_up(it: Desk, call: Call) -> None:
+async def hung_up(it: ObservedCalls, call: Call) -> None:
     while (await call.socket.receive(timeout=10)).type.name == "TEXT":
         pass
     assert (await it.state())["live_calls"] == 0
@@ -31,7 +31,7 @@ async def test_a_call_over_its_budget_hears_why_and_ends() -> None:
 
     farewell = Farewell("Say that the day's tokens are used up.")
     rules = [{"words": ["tokens"], "say": "no"}]
-    async with desk(rules=rules) as it:
+    async with observed_calls(rules=rules) as it:
         call = await call_with(it, SESSION)
 
         async def hang_up() -> None:
@@ -56,7 +56,7 @@ async def test_without_words_it_is_hung_up_at_once() -> None:
     async def spend(usage: Usage) -> bool:
         return True
 
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
 
         async def hang_up() -> None:
@@ -73,7 +73,7 @@ async def test_a_ledger_that_is_away_ends_no_call() -> None:
     async def spend(usage: Usage) -> bool:
         raise Problem("storage_unavailable")
 
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         watching = await it.watch(call, parts={"spend": spend})
         await call.turn("one")
@@ -83,7 +83,7 @@ async def test_a_ledger_that_is_away_ends_no_call() -> None:
 
 
 async def test_a_goodbye_ahead_of_the_hard_limit() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
 
         async def hang_up() -> None:
@@ -102,7 +102,7 @@ async def test_a_goodbye_ahead_of_the_hard_limit() -> None:
 
 
 async def test_a_connection_lost_during_the_goodbye_is_dialled_again() -> None:
-    async with desk(text_delta_seconds=0.05) as it:
+    async with observed_calls(text_delta_seconds=0.05) as it:
         call = await it.call()
         gate = Gate(it.connect)
         watching = await it.watch(
@@ -123,7 +123,7 @@ async def test_a_connection_lost_during_the_goodbye_is_dialled_again() -> None:
 
 
 async def test_a_goodbye_is_heard_to_its_end() -> None:
-    async with desk(ahead_seconds=60) as it:
+    async with observed_calls(ahead_seconds=60) as it:
         call = await it.call(output_modalities=["audio"])
         hung_up_after: list[str] = []
 
@@ -149,7 +149,7 @@ async def test_a_goodbye_is_heard_to_its_end() -> None:
 async def test_an_answer_that_goes_on_for_too_long_is_cut_and_a_goodbye_too() -> None:
     """The emulator stalls at whatever answers these words."""
     stalling = {"words": ["stall"], "say": "Never said.", "stall_seconds": 60}
-    async with desk(rules=[stalling]) as it:
+    async with observed_calls(rules=[stalling]) as it:
         call = await it.call()
 
         async def hang_up() -> None:
@@ -182,7 +182,7 @@ async def test_a_hang_up_that_fails_is_tried_again_and_else_left_to_the_limit(
     async def spend(usage: Usage) -> bool:
         return True
 
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
 
         async def hang_up() -> None:

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared.sideband import Sideband, SidebandUnavailable
-from shared.watched import Outcome
-from tests.contract.observer.desk import desk, timing_of
+from shared.observer.context import Outcome
+from shared.realtime.sideband import Sideband, SidebandUnavailable
+from tests.contract.observer.harness import observed_calls, timing_of
 
 
 async def test_a_session_that_expires_is_the_end() -> None:
-    async with desk(session_seconds=0.4) as it:
+    async with observed_calls(session_seconds=0.4) as it:
         call = await it.call()
         observed = await (await it.watch(call)).done()
         assert (observed.outcome, observed.reason) == (Outcome.ENDED, "expired")
@@ -21,7 +21,7 @@ async def test_a_session_that_expires_is_the_end() -> None:
 
 
 async def test_no_such_call() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         observed = await it.begin("rtc_unknown").done()
         assert observed.outcome is Outcome.NOT_FOUND
         assert (await it.state())["requests"]["sideband"] == 5, "a fresh call may need a moment"
@@ -29,7 +29,7 @@ async def test_no_such_call() -> None:
 
 
 async def test_a_call_that_is_over_is_not_followed_again() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         watching = await it.watch(call)
         await call.hang_up()
@@ -42,7 +42,7 @@ async def test_a_call_that_is_over_is_not_followed_again() -> None:
 
 
 async def test_a_takeover_of_a_call_that_ended_meanwhile_closes_its_record() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         first = await it.watch(call)
         await it.kill(first)
@@ -55,7 +55,7 @@ async def test_a_takeover_of_a_call_that_ended_meanwhile_closes_its_record() -> 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refusal_is_not_tried_again(status: int) -> None:
-    async with desk(faults={"sideband": [{"status": status}]}) as it:
+    async with observed_calls(faults={"sideband": [{"status": status}]}) as it:
         observed = await it.begin("rtc_1").done()
         assert observed.outcome is Outcome.UNREACHABLE
         assert (await it.state())["requests"]["sideband"] == 1
@@ -65,7 +65,7 @@ async def test_nobody_answers() -> None:
     async def connect(call_id: str) -> Sideband:
         raise SidebandUnavailable
 
-    async with desk() as it:
+    async with observed_calls() as it:
         timing = timing_of(redial=timedelta(0))
         assert (await it.begin("rtc_1", timing, parts={"connect": connect}).done()).outcome is (
             Outcome.UNREACHABLE

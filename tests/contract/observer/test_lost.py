@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared import usage
-from shared.recorder import log_name
+from shared.observer.context import Outcome
 from shared.storage.memory import MemoryLog
-from shared.watched import Outcome
-from tests.contract.observer.desk import HELLO, Gate, desk, timing_of
+from shared.transcripts.writer import log_name
+from shared.usage import tokens
+from tests.contract.observer.harness import HELLO, Gate, observed_calls, timing_of
 
 ANOTHERS = (
     b'{"id":"x","call":"c","seq":99,"at":"2026-01-01T00:00:00Z","kind":"attached","key":"a"}\n'
@@ -16,7 +16,7 @@ ANOTHERS = (
 
 
 async def test_an_observer_that_is_killed_is_replaced_and_the_gap_is_stated() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         first = await it.watch(call)
         await call.turn("hello")
@@ -39,15 +39,15 @@ async def test_an_observer_that_is_killed_is_replaced_and_the_gap_is_stated() ->
         assert gap.since <= killed_at
         lines = it.raw(call.id)
         assert len({line["id"] for line in lines}) == len(lines)
-        emulated = usage.of_response({"usage": (await it.state())["usage"]})
+        emulated = tokens.of_response({"usage": (await it.state())["usage"]})
         done = [e["response"] for e in call.events if e["type"] == "response.done"]
-        missed = usage.of_response(done[1])
+        missed = tokens.of_response(done[1])
         assert observed.usage + missed == emulated, "all but the response inside the gap"
 
 
 async def test_words_that_came_while_nobody_watched_are_fetched() -> None:
     """The caller's item was recorded; its transcript came after the observer had died."""
-    async with desk(heard=("blue whales",)) as it:
+    async with observed_calls(heard=("blue whales",)) as it:
         transcribed = {"audio": {"input": {"transcription": {"model": "gpt-realtime-whisper"}}}}
         call = await it.call(**transcribed)
         first = await it.watch(call)
@@ -82,7 +82,7 @@ async def test_words_that_came_while_nobody_watched_are_fetched() -> None:
 
 async def test_a_run_whose_lease_is_taken_stops_at_once_and_writes_nothing_more() -> None:
     lasts = timedelta(milliseconds=300)
-    async with desk(lasts=lasts) as it:
+    async with observed_calls(lasts=lasts) as it:
         call = await it.call()
         first = await it.watch(call)
         it.skip += timedelta(seconds=5)
@@ -94,7 +94,7 @@ async def test_a_run_whose_lease_is_taken_stops_at_once_and_writes_nothing_more(
 
 
 async def test_a_holder_that_hangs_and_wakes_up_late_writes_nothing_over_anothers_lines() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         first = await it.watch(call)
         await call.turn("hello")
@@ -113,7 +113,7 @@ async def test_a_holder_that_hangs_and_wakes_up_late_writes_nothing_over_another
 
 async def test_a_clean_close_is_dialled_again_and_the_record_goes_on() -> None:
     drop = {"drop_after_seconds": 0.1, "times": 1}
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         await it.server.change(faults={"sideband": [drop]})
         watching = await it.watch(call)
@@ -133,7 +133,7 @@ async def test_a_clean_close_is_dialled_again_and_the_record_goes_on() -> None:
 
 async def test_a_cut_connection_is_dialled_again() -> None:
     drop = {"drop_after_seconds": 0.1, "times": 1, "reset": True}
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         await it.server.change(faults={"sideband": [drop, {"status": 503, "times": 1}]})
         watching = await it.watch(call)
@@ -145,7 +145,7 @@ async def test_a_cut_connection_is_dialled_again() -> None:
 
 
 async def test_what_was_said_while_the_connection_was_lost_is_fetched() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         gate = Gate(it.connect)
         watching = await it.watch(call, parts={"connect": gate})
@@ -161,7 +161,7 @@ async def test_what_was_said_while_the_connection_was_lost_is_fetched() -> None:
 
 
 async def test_what_was_said_between_a_kill_and_the_end_is_missing_and_said_to_be() -> None:
-    async with desk(lasts=timedelta(milliseconds=300)) as it:
+    async with observed_calls(lasts=timedelta(milliseconds=300)) as it:
         call = await it.call()
         first = await it.watch(call)
         await call.turn("hello")
@@ -177,7 +177,7 @@ async def test_what_was_said_between_a_kill_and_the_end_is_missing_and_said_to_b
 
 
 async def test_what_was_said_between_a_lost_connection_and_the_end_is_said_to_be_missing() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         gate = Gate(it.connect)
         watching = await it.watch(call, parts={"connect": gate})
@@ -195,7 +195,7 @@ async def test_what_was_said_between_a_lost_connection_and_the_end_is_said_to_be
 
 async def test_a_full_segment_asks_for_the_next_which_goes_on_with_the_same_record() -> None:
     short = timedelta(milliseconds=300)
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         first = await it.watch(call, timing_of(segment=short))
         await call.turn("hello")
@@ -208,4 +208,4 @@ async def test_a_full_segment_asks_for_the_next_which_goes_on_with_the_same_reco
         whole = (await second.done()).usage
         script = it.transcript(call.id)
         assert [e.text or e.kind for e in script.entries] == ["hello", HELLO, "gap", "hi", HELLO]
-        assert whole == usage.of_response({"usage": (await it.state())["usage"]})
+        assert whole == tokens.of_response({"usage": (await it.state())["usage"]})

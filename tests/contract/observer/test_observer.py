@@ -6,15 +6,15 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared import usage
-from shared.recorder import log_name
-from shared.storage import StorageUnavailable
-from shared.watched import Outcome
-from tests.contract.observer.desk import HELLO, desk, timing_of
+from shared.observer.context import Outcome
+from shared.storage.interfaces import StorageUnavailable
+from shared.transcripts.writer import log_name
+from shared.usage import tokens
+from tests.contract.observer.harness import HELLO, observed_calls, timing_of
 
 
 async def test_both_sides_in_order_and_every_token() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         watching = await it.watch(call)
         await call.turn("hello")
@@ -30,14 +30,14 @@ async def test_both_sides_in_order_and_every_token() -> None:
         ]
         script = it.transcript(call.id)
         assert (script.ended, script.gaps) == ("closed", 0)
-        emulated = usage.of_response({"usage": (await it.state())["usage"]})
+        emulated = tokens.of_response({"usage": (await it.state())["usage"]})
         assert observed.usage == script.usage == emulated
         assert emulated.total > 0
         assert it.leases.holder(call.id) is None
 
 
 async def test_lines_are_numbered_and_unique() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         watching = await it.watch(call)
         for _ in range(5):
@@ -51,7 +51,7 @@ async def test_lines_are_numbered_and_unique() -> None:
 
 
 async def test_a_late_observer_has_the_first_answer_and_states_the_gap() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         await call.tell("response.create")
         await call.expect("response.done")
@@ -68,7 +68,7 @@ async def test_a_late_observer_has_the_first_answer_and_states_the_gap() -> None
 
 
 async def test_a_late_observer_has_the_first_answer_though_nothing_more_is_said() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         await call.turn("hello")
         watching = await it.watch(call)
@@ -81,7 +81,7 @@ async def test_a_late_observer_has_the_first_answer_though_nothing_more_is_said(
 
 
 async def test_an_observer_that_comes_just_before_the_end_states_the_gap() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         await call.turn("hello")
         watching = await it.watch(call, timing_of(quiet=timedelta(minutes=1)))
@@ -92,7 +92,7 @@ async def test_an_observer_that_comes_just_before_the_end_states_the_gap() -> No
 
 
 async def test_an_observer_that_comes_in_the_middle_of_the_first_answer_states_the_gap() -> None:
-    async with desk(text_delta_seconds=0.05) as it:
+    async with observed_calls(text_delta_seconds=0.05) as it:
         call = await it.call()
         await call.say("hello")
         await call.tell("response.create")
@@ -109,7 +109,7 @@ async def test_an_observer_that_comes_in_the_middle_of_the_first_answer_states_t
 
 
 async def test_an_empty_conversation_has_no_gap() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         watching = await it.watch(call)
         await call.expect("conversation.item.deleted")
@@ -120,7 +120,7 @@ async def test_an_empty_conversation_has_no_gap() -> None:
 
 
 async def test_a_message_delivered_twice_makes_one_observer() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         first = await it.watch(call)
         second = it.begin(call.id)
@@ -133,7 +133,7 @@ async def test_a_message_delivered_twice_makes_one_observer() -> None:
 
 
 async def test_the_lease_says_who_is_attached() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         watching = await it.watch(call)
         await call.turn("hello")
@@ -143,7 +143,7 @@ async def test_the_lease_says_who_is_attached() -> None:
 
 
 async def test_without_transcripts_no_word_is_written_and_the_tokens_are() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         watching = await it.watch(call, words=False)
         await call.turn("hello")
@@ -152,11 +152,11 @@ async def test_without_transcripts_no_word_is_written_and_the_tokens_are() -> No
         raw = it.log.read(log_name(call.id))
         assert b"hello" not in raw.lower()
         assert it.transcript(call.id).entries == ()
-        assert observed.usage == it.transcript(call.id).usage != usage.NOTHING
+        assert observed.usage == it.transcript(call.id).usage != tokens.ZERO
 
 
 async def test_what_is_said_is_redacted_before_it_is_written() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         watching = await it.watch(call)
         await call.turn("my card is 4111 1111 1111 1111")
@@ -167,7 +167,7 @@ async def test_what_is_said_is_redacted_before_it_is_written() -> None:
 
 
 async def test_storage_that_is_away_for_a_while_loses_nothing() -> None:
-    async with desk(lasts=timedelta(milliseconds=300)) as it:
+    async with observed_calls(lasts=timedelta(milliseconds=300)) as it:
         call = await it.call()
         watching = await it.watch(call)
         append, renew = it.log.append, it.leases.renew

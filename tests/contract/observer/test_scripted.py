@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
-from tests.contract.observer.desk import HELLO, desk
+from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
+from tests.contract.observer.harness import HELLO, observed_calls
 from tests.contract.observer.scripted import Scripted
 
 
@@ -26,7 +26,7 @@ def one_after_another(answers: list[Sideband | Exception]) -> Connect:
 
 @pytest.mark.parametrize("closes", [1, 2])
 async def test_a_connection_that_closes_without_a_word_is_dialled_again_once(closes: int) -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         silent = [Scripted() for _ in range(closes)]
         for each in silent:
@@ -56,7 +56,7 @@ HEARD = {
 
 
 async def test_a_call_that_ends_before_what_was_missed_is_fetched_says_so() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         scripted = Scripted()
         dialled: list[Sideband | Exception] = [scripted, NoSuchCall()]
         watching = it.begin("rtc_1", parts={"connect": one_after_another(dialled)})
@@ -76,7 +76,7 @@ async def test_a_call_that_ends_before_what_was_missed_is_fetched_says_so() -> N
 
 
 async def test_a_connection_that_was_refused_before_the_end_leaves_a_gap() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         scripted = Scripted()
         busy = SidebandUnavailable(500)
         dialled: list[Sideband | Exception] = [scripted, busy, NoSuchCall()]
@@ -105,7 +105,7 @@ async def test_the_walk_goes_on_where_retrieved_items_name_the_one_before() -> N
             "content": content,
         }
 
-    async with desk() as it:
+    async with observed_calls() as it:
         scripted, dialled = Scripted(), [0]
 
         async def connect(call_id: str) -> Sideband:
@@ -132,7 +132,7 @@ async def test_the_walk_goes_on_where_retrieved_items_name_the_one_before() -> N
 
 
 async def test_an_event_that_nobody_understands_does_not_end_the_record() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         scripted = Scripted()
         dialled = iter([scripted])
 

@@ -11,16 +11,16 @@ from aiohttp import web
 from openai.types.realtime import RealtimeClientEvent
 from pydantic import TypeAdapter
 
-from shared.client_events import ANSWERS, FIELDS, checked
-from shared.sideband import (
-    Dialler,
+from shared.realtime.client_events import ANSWERS, FIELDS, checked
+from shared.realtime.sideband import (
     EventRefused,
     NoSuchCall,
     Sideband,
+    SidebandConnector,
     SidebandUnavailable,
     send_event,
 )
-from tests.contract.observer.desk import KEY, desk
+from tests.contract.observer.harness import KEY, observed_calls
 
 CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 
@@ -92,7 +92,7 @@ def test_every_allowed_event_has_its_answer_and_an_example() -> None:
 
 
 async def test_events_take_effect_and_are_acknowledged() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
 
         async def send(kind: str, **fields: Any) -> Any:
@@ -113,7 +113,7 @@ async def test_events_take_effect_and_are_acknowledged() -> None:
 
 
 async def test_what_the_endpoint_refuses_is_told_by_its_code() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         for event, code in (
             ({"type": "response.cancel"}, "response_cancel_not_active"),
@@ -125,7 +125,7 @@ async def test_what_the_endpoint_refuses_is_told_by_its_code() -> None:
 
 
 async def test_nothing_answers_where_nothing_was_playing() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         event = {"type": "output_audio_buffer.clear"}
         short = timedelta(milliseconds=50)
@@ -133,15 +133,15 @@ async def test_nothing_answers_where_nothing_was_playing() -> None:
 
 
 async def test_a_call_that_is_not_there_and_an_endpoint_that_is_not() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         with pytest.raises(NoSuchCall):
             await send_event(it.connect, "rtc_unknown", {"type": "response.cancel"})
     with pytest.raises(SidebandUnavailable):
-        await Dialler("http://127.0.0.1:9/v1/realtime", lambda: KEY)("rtc_1")
+        await SidebandConnector("http://127.0.0.1:9/v1/realtime", lambda: KEY)("rtc_1")
 
 
 async def test_the_call_ends_while_the_answer_is_awaited() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await it.call()
         event = {"type": "output_audio_buffer.clear"}
         connected = asyncio.Event()
@@ -175,7 +175,7 @@ async def test_a_redirect_is_not_followed_with_our_key_in_hand() -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         base = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/realtime"
         with pytest.raises(SidebandUnavailable) as refusal:
-            await Dialler(base, lambda: KEY)("rtc_1")
+            await SidebandConnector(base, lambda: KEY)("rtc_1")
     finally:
         await runner.cleanup()
     assert (refusal.value.status, asked) == (307, ["/v1/realtime"])

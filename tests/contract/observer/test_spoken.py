@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shared import usage
-from shared.tools import Registry
+from shared.tools.registry import Registry
+from shared.usage import tokens
 from tests.contract.emulator.caller import Caller, wav
-from tests.contract.observer.desk import Desk, desk
+from tests.contract.observer.harness import ObservedCalls, observed_calls
 
 SPEECH = Path(__file__).parent.parent / "emulator" / "speech"
 EARS = {
@@ -20,7 +20,7 @@ SPOKEN: dict[str, Any] = {"output_modalities": ["audio"], "audio": {"input": EAR
 STORY = "It was a dark night, " * 20
 
 
-async def dial(it: Desk, caller: Caller, **session: Any) -> str:
+async def dial(it: ObservedCalls, caller: Caller, **session: Any) -> str:
     """A call with media; its id."""
     await it.mint_for({**SPOKEN, **session})
     call_id = await it.server_call(await caller.offer())
@@ -30,7 +30,7 @@ async def dial(it: Desk, caller: Caller, **session: Any) -> str:
 
 async def test_a_story_that_the_caller_interrupts() -> None:
     rules = [{"words": ["story"], "say": STORY}, {"words": ["hello"], "say": "Hello!"}]
-    async with desk(real_media=True, rules=rules) as it, Caller() as caller:
+    async with observed_calls(real_media=True, rules=rules) as it, Caller() as caller:
         call_id = await dial(it, caller)
         watching = it.begin(call_id, session={"type": "realtime", **SPOKEN})
         await it.attached(call_id, watching.holder)
@@ -57,7 +57,7 @@ async def test_a_story_that_the_caller_interrupts() -> None:
         # The caller's words came after the answer had begun.
         seq = {(line.kind, line.key): line.seq for line in it.lines(call_id)}
         assert seq["words", first.item_id] > seq["placed", story.item_id]
-        assert observed.usage == usage.of_response({"usage": (await it.state())["usage"]})
+        assert observed.usage == tokens.of_response({"usage": (await it.state())["usage"]})
         assert observed.usage.audio_in > 0
         assert observed.usage.audio_out > 0
 
@@ -76,7 +76,7 @@ async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoke
     session = registry.completed(
         {"type": "realtime", "tools": [{"type": "function", "name": "weather"}]}
     )
-    async with desk(real_media=True) as it, Caller() as caller:
+    async with observed_calls(real_media=True) as it, Caller() as caller:
         call_id = await dial(it, caller, tools=session["tools"])
         watching = it.begin(call_id, parts={"registry": registry}, session={**session, **SPOKEN})
         await it.attached(call_id, watching.holder)
@@ -95,7 +95,7 @@ async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoke
 
 
 async def test_a_late_observer_of_a_spoken_call_has_the_answer_that_is_being_played() -> None:
-    async with desk(real_media=True) as it, Caller() as caller:
+    async with observed_calls(real_media=True) as it, Caller() as caller:
         call_id = await dial(it, caller)
         caller.send({"type": "response.create"})
         await caller.expect("response.done")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from shared.guard import AT_MOST
-from shared.tools_sample import sample_tools
-from tests.contract.observer.desk import desk
+from shared.observer.session_guard import AT_MOST
+from shared.tools.samples import sample_tools
+from tests.contract.observer.harness import observed_calls
 from tests.contract.observer.sessions import SESSION, call_with, with_tools
 
 
 async def test_what_a_page_overrides_is_put_back() -> None:
     session = with_tools(sample_tools())
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await call_with(it, session)
         watching = await it.watch(call, session=session)
         await call.expect("session.updated")
@@ -34,7 +34,7 @@ async def test_what_a_page_overrides_is_put_back() -> None:
 
 
 async def test_what_was_overridden_before_the_observer_came_is_put_back() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await call_with(it, SESSION)
         tool = {"type": "function", "name": "page_tool"}
         await call.tell("session.update", session={"type": "realtime", "tools": [tool]})
@@ -47,7 +47,7 @@ async def test_what_was_overridden_before_the_observer_came_is_put_back() -> Non
 
 
 async def test_two_that_assert_against_each_other_do_not_go_on_for_ever() -> None:
-    async with desk() as it:
+    async with observed_calls() as it:
         call = await call_with(it, SESSION)
         watching = await it.watch(call, session=SESSION)
         await call.expect("session.updated")

@@ -6,17 +6,17 @@ import asyncio
 import json
 from datetime import timedelta
 
-from shared.tools import Registry
-from shared.tools_sample import sample_tools
-from shared.usage import Usage
-from tests.contract.observer.desk import Gate, desk
+from shared.tools.registry import Registry
+from shared.tools.samples import sample_tools
+from shared.usage.tokens import Usage
+from tests.contract.observer.harness import Gate, observed_calls
 from tests.contract.observer.sessions import ORDER, SESSION, call_with, with_tools
 
 
 async def test_a_tool_runs_on_the_server_and_its_result_is_said() -> None:
     registry = sample_tools()
     session = with_tools(registry)
-    async with desk(rules=[ORDER]) as it:
+    async with observed_calls(rules=[ORDER]) as it:
         call = await call_with(it, session)
         watching = await it.watch(call, parts={"registry": registry}, session=session)
         await call.turn("where is my order")
@@ -41,7 +41,7 @@ async def test_a_tool_runs_on_the_server_and_its_result_is_said() -> None:
 async def test_a_tool_that_is_not_ours_is_left_to_the_page() -> None:
     page_tool = {"type": "function", "name": "order_status_on_page"}
     session = {**SESSION, "tools": [page_tool]}
-    async with desk(rules=[ORDER]) as it:
+    async with observed_calls(rules=[ORDER]) as it:
         call = await call_with(it, session)
         watching = await it.watch(call, parts={"registry": sample_tools()}, session=session)
         done = await call.turn("where is my order")
@@ -60,7 +60,7 @@ async def test_a_tool_that_is_not_ours_is_left_to_the_page() -> None:
 async def test_a_page_cannot_give_itself_a_tool_of_the_servers() -> None:
     """The profile names none; the page adds one, and the model calls it before it is put back."""
     named = {"type": "function", "name": "order_status"}
-    async with desk(rules=[ORDER]) as it:
+    async with observed_calls(rules=[ORDER]) as it:
         call = await call_with(it, SESSION)
         watching = await it.watch(call, parts={"registry": sample_tools()}, session=None)
         theirs = {"type": "realtime", "tools": [named]}
@@ -83,7 +83,7 @@ async def test_a_slow_tool_is_answered_in_words_and_the_caller_may_speak_meanwhi
         return "here at last"
 
     session = with_tools(registry)
-    async with desk(rules=[ORDER]) as it:
+    async with observed_calls(rules=[ORDER]) as it:
         call = await call_with(it, session)
         watching = await it.watch(call, parts={"registry": registry}, session=session)
         await call.turn("where is my order")
@@ -107,7 +107,7 @@ async def test_an_answer_that_is_under_way_when_the_output_comes_is_waited_for()
 
     session = with_tools(registry)
     stalling = {"words": ["stall"], "say": "Stalled.", "stall_seconds": 0.3}
-    async with desk(rules=[stalling, ORDER]) as it:
+    async with observed_calls(rules=[stalling, ORDER]) as it:
         call = await call_with(it, session)
         watching = await it.watch(call, parts={"registry": registry}, session=session)
         await call.turn("where is my order")
@@ -136,7 +136,7 @@ async def test_an_output_that_could_not_be_sent_is_sent_over_the_next_connection
         return "here after all"
 
     session = with_tools(registry)
-    async with desk(rules=[ORDER]) as it:
+    async with observed_calls(rules=[ORDER]) as it:
         call = await call_with(it, session)
         gate = Gate(it.connect)
         parts = {"registry": registry, "connect": gate}
@@ -162,7 +162,7 @@ async def test_nothing_is_done_to_a_call_while_the_lease_has_run_out() -> None:
         return True
 
     session = with_tools(registry)
-    async with desk(rules=[ORDER]) as it:
+    async with observed_calls(rules=[ORDER]) as it:
         call = await call_with(it, session)
 
         async def hang_up() -> None:
@@ -187,7 +187,7 @@ async def test_nothing_is_done_to_a_call_while_the_lease_has_run_out() -> None:
 async def test_a_tool_call_from_before_the_observer_came_is_run() -> None:
     registry = sample_tools()
     session = with_tools(registry)
-    async with desk(rules=[ORDER]) as it:
+    async with observed_calls(rules=[ORDER]) as it:
         call = await call_with(it, session)
         await call.turn("where is my order")
         watching = await it.watch(call, parts={"registry": registry}, session=session)
@@ -208,7 +208,7 @@ async def test_a_tool_that_may_have_run_is_not_run_again() -> None:
         await asyncio.Event().wait()
 
     session = with_tools(registry)
-    async with desk(rules=[ORDER]) as it:
+    async with observed_calls(rules=[ORDER]) as it:
         call = await call_with(it, session)
         first = await it.watch(call, parts={"registry": registry}, session=session)
         await call.turn("where is my order")

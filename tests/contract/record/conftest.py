@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.contract.azurite import shared_azurite
-from tests.contract.broker.hosts import Hosts, hosts, principal
 from tests.contract.emulator.caller import Caller
-from tests.contract.running import program
+from tests.support.azurite import shared_azurite
+from tests.support.function_hosts import Hosts, hosts, principal
+from tests.support.programs import program
 
 ADMIN = principal("the-admin", "admin")
 SOON = 20.0

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from tests.contract.broker.hosts import principal
 from tests.contract.emulator.caller import Caller
 from tests.contract.record.conftest import floor, until
-from tests.unit.test_offers import GOOD
+from tests.support.function_hosts import principal
+from tests.unit.upstream.test_sdp import GOOD
 
 
 async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
@@ -100,7 +100,7 @@ async def test_a_required_observer_that_cannot_come_refuses_the_call() -> None:
 async def test_a_page_and_an_admin_steer_a_call(mode: str) -> None:
     """An admin's event reaches a running call; what a page overrides is put back."""
     async with floor() as work:
-        caller, place = await work.call(f"steer-{mode}", profile="desk")
+        caller, place = await work.call(f"steer-{mode}", profile="help-desk")
         name = next(iter(await work.records()))
         if mode == "admin":
             event = {"type": "conversation.item.create", "item": {

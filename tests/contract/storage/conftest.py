@@ -11,10 +11,10 @@ from itertools import count
 
 import pytest
 
-from shared.storage import Storage
 from shared.storage.azure import open_storage
+from shared.storage.interfaces import Storage
 from shared.storage.memory import MemoryStorage
-from tests.contract.azurite import shared_azurite
+from tests.support.azurite import shared_azurite
 
 NUMBERS = count(1)
 

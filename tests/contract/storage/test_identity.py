@@ -12,9 +12,9 @@ import trustme
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
-from shared.storage import Entity, ServiceUris, Storage, StorageUnavailable
 from shared.storage.azure import open_storage
-from tests.contract.azurite import ACCOUNT, NoAzurite, start_azurite, stop
+from shared.storage.interfaces import Entity, ServiceUris, Storage, StorageUnavailable
+from tests.support.azurite import ACCOUNT, NoAzurite, start_azurite, stop
 
 HOUR = 3600
 

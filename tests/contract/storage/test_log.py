@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.storage import Conflict
+from shared.storage.interfaces import Conflict
 from tests.contract.storage.conftest import Backend, at_once
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.storage import Message, StaleReceipt
+from shared.storage.interfaces import Message, StaleReceipt
 from tests.contract.storage.conftest import Backend
 
 MINUTE = timedelta(minutes=1)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared.storage import Conflict, Entity, Exists, Write
+from shared.storage.interfaces import Conflict, Entity, Exists, Write
 from tests.contract.storage.conftest import Backend, at_once
 
 

@@ -12,13 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from shared.storage import Entity, Storage, StorageUnavailable, Write
 from shared.storage.azure import open_storage
-from shared.storage.wire import Patience
-from tests.contract.azurite import ACCOUNT, KEY, shared_azurite
-from tests.contract.ports import free_ports
+from shared.storage.azure_retry import Timeouts
+from shared.storage.interfaces import Entity, Storage, StorageUnavailable, Write
+from tests.support.azurite import ACCOUNT, KEY, shared_azurite
+from tests.support.ports import free_ports
 
-HASTE = Patience(
+HASTE = Timeouts(
     connect=timedelta(seconds=0.1),
     read=timedelta(seconds=0.1),
     retries=1,

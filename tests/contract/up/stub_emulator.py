@@ -10,7 +10,7 @@ import sys
 
 from aiohttp import web
 
-from local import serving
+from local.common import server
 
 
 async def die(_: web.Request) -> web.Response:
@@ -28,15 +28,15 @@ async def deaf(_: web.Request) -> web.Response:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    serving.add_arguments(parser, port=0)
+    server.add_arguments(parser, port=0)
     parser.add_argument("--provider")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     app = web.Application()
     app.router.add_post("/die", die)
     app.router.add_post("/deaf", deaf)
-    return asyncio.run(serving.serve("stub", app, options))
+    return asyncio.run(server.serve("stub", app, options))
 
 
 if __name__ == "__main__":
-    serving.finish(main())
+    server.finish(main())

@@ -6,12 +6,14 @@ import re
 
 import pytest
 
-from tests.contract.running import ROOT, run
+from tests.support.programs import ROOT, run
 
 DOCUMENTED = (ROOT / "docs" / "local.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("module", ["up", "host", "gateway", "identity", "vault"])
+@pytest.mark.parametrize(
+    "module", ["up", "host", "gateway", "azure.managed_identity", "azure.key_vault"]
+)
 async def test_every_flag_is_in_the_docs(module: str) -> None:
     code, text, _ = await run(f"local.{module}", "--help")
     flags = set(re.findall(r"(?<!\S)--[a-z-]+", text)) - {"--help"}

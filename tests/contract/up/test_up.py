@@ -15,10 +15,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from local.processes import Child
+from local.common.child_process import Child
 from local.up import Stack, StackError, log_filter
-from tests.contract.ports import free_ports
-from tests.contract.running import ROOT, run
+from tests.support.ports import free_ports
+from tests.support.programs import ROOT, run
 
 HERE = Path(__file__).parent
 STUB = "tests.contract.up.stub_emulator"

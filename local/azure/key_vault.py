@@ -1,0 +1,234 @@
+"""Stands in for Key Vault's secrets, over TLS, for tests and for trying things out.
+
+    python -m local.vault --ca ca.pem --secret NAME=VALUE
+
+The SDK takes it with `verify_challenge_resource=False` and `connection_verify="ca.pem"`, or with
+REQUESTS_CA_BUNDLE=ca.pem in the environment. What it speaks is api-version 7.x of the secrets, as
+far as azure-keyvault-secrets 4.12 asks for it: get (with and without a version), set, list, delete.
+Its certificate is made at start and known to nobody else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+import ssl
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import trustme
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from local.azure.managed_identity import TENANT
+from local.common import server
+
+log = logging.getLogger("vault")
+DEFAULT_PORT = 8444
+CHALLENGE = (
+    f'Bearer authorization="https://login.microsoftonline.com/{TENANT}", '
+    'resource="https://vault.azure.net"'
+)
+NAME = re.compile(r"[0-9A-Za-z-]{1,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a secret; `created` is in seconds since 1970."""
+
+    id: str
+    value: str
+    created: int
+
+
+@dataclass(slots=True)
+class Secrets:
+    """What the vault holds, and how it fares.
+
+    `status` answers every request instead, e.g. 503 or 403, while it is set. `reads` counts the
+    values that were given out.
+    """
+
+    status: int | None = None
+    reads: int = 0
+    versions: dict[str, list[Version]] = field(default_factory=dict)
+
+    def set(self, name: str, value: str) -> Version:
+        """A new version, which is the current one from now on."""
+        version = Version(secrets.token_hex(16), value, int(time.time()))
+        self.versions.setdefault(name.lower(), []).append(version)
+        return version
+
+    def remove(self, name: str) -> None:
+        self.versions.pop(name.lower(), None)
+
+    def find(self, name: str, version: str = "") -> Version | None:
+        """That version, or the current one."""
+        known = self.versions.get(name.lower(), [])
+        return next((v for v in reversed(known) if version in ("", v.id)), None)
+
+
+def make_app(held: Secrets) -> web.Application:
+    """The vault as an aiohttp application."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if held.status:
+            return _problem(held.status, "Unavailable", "Told to answer so.")
+        # The SDK's first request has no token and no body: it learns here whom to ask for one.
+        if not request.headers.get("Authorization", "").startswith("Bearer "):
+            answer = _problem(401, "Unauthorized", "AKV10000: there is no bearer token.")
+            answer.headers["WWW-Authenticate"] = CHALLENGE
+            return answer
+        return await handler(request)
+
+    async def get(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        version = held.find(name, request.match_info.get("version", ""))
+        if version is None:
+            return _missing(name)
+        held.reads += 1
+        return web.json_response(_bundle(request, name, version, value=True))
+
+    async def put(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        body = await request.json()
+        if not NAME.fullmatch(name) or not isinstance(body.get("value"), str):
+            return _problem(400, "BadParameter", "A secret has a name and a value.")
+        return web.json_response(_bundle(request, name, held.set(name, body["value"]), value=True))
+
+    async def delete(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        version = held.find(name)
+        if version is None:
+            return _missing(name)
+        held.remove(name)
+        return web.json_response(_bundle(request, name, version, value=False))
+
+    async def every(request: web.Request) -> web.Response:
+        known = [(name, held.find(name)) for name in sorted(held.versions)]
+        values = [_bundle(request, name, v, value=False) for name, v in known if v]
+        return web.json_response({"value": values, "nextLink": None})
+
+    app = web.Application(middlewares=[guard])
+    app.router.add_get("/secrets", every)
+    app.router.add_get("/secrets/{name}/{version:.*}", get)
+    app.router.add_get("/secrets/{name}", get)
+    app.router.add_put("/secrets/{name}", put)
+    app.router.add_delete("/secrets/{name}", delete)
+    return app
+
+
+def _bundle(request: web.Request, name: str, version: Version, *, value: bool) -> dict[str, object]:
+    bundle: dict[str, object] = {
+        "id": f"https://{request.host}/secrets/{name}/{version.id}",
+        "attributes": {"enabled": True, "created": version.created, "updated": version.created},
+    }
+    return bundle | ({"value": version.value} if value else {})
+
+
+def _problem(status: int, code: str, message: str) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": message}}, status=status)
+
+
+def _missing(name: str) -> web.Response:
+    return _problem(404, "SecretNotFound", f"A secret with (name/id) {name} was not found.")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate for localhost and 127.0.0.1, and the authority that vouches for it."""
+
+    authority: trustme.CA
+    tls: ssl.SSLContext
+
+    @classmethod
+    def make(cls) -> Certificate:
+        authority = trustme.CA(organization_name="local vault")
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost", "127.0.0.1").configure_cert(tls)
+        return cls(authority, tls)
+
+
+class Vault:
+    """A running vault, as an async context manager.
+
+    `url` is its address and `secrets` what it holds; `leave` and `come_back` take it off the
+    network and put it back, at the same address.
+    """
+
+    def __init__(self, ca: Path, *, port: int = 0) -> None:
+        """`ca` is where the authority's certificate is written, for `connection_verify`."""
+        self.secrets = Secrets()
+        self.ca = ca
+        self.url = ""
+        self._port = port
+        self._certificate = Certificate.make()
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Vault:
+        self._certificate.authority.cert_pem.write_to_path(str(self.ca))
+        await self.come_back()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.leave()
+
+    async def leave(self) -> None:
+        """Connections are refused from now on."""
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        # Not waited for: a TLS connection that is closed politely lives on for its answer.
+        for connection in runner.server.connections if runner.server else ():
+            if connection.transport:
+                connection.transport.abort()
+        await runner.cleanup()
+
+    async def come_back(self) -> None:
+        if self._runner is None:
+            runner = web.AppRunner(make_app(self.secrets), access_log=None, shutdown_timeout=0.1)
+            await runner.setup()
+            self._runner = runner
+            self.url = await server.listen(
+                runner, server.LOOPBACK, self._port, self._certificate.tls
+            )
+            self._port = int(self.url.rpartition(":")[2])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program; gives its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.vault", description=__doc__)
+    server.add_arguments(parser, port=DEFAULT_PORT)
+    parser.add_argument("--ca", type=Path, required=True, help="where the CA's certificate goes")
+    parser.add_argument("--secret", action="append", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args(arguments)
+    server.log_to_stderr(options.log)
+    held, certificate = Secrets(), Certificate.make()
+    for pair in options.secret:
+        name, equals, value = pair.partition("=")
+        if not equals or not NAME.fullmatch(name):
+            return server.refuse("vault", "--secret is NAME=VALUE.")
+        held.set(name, value)
+    certificate.authority.cert_pem.write_to_path(str(options.ca))
+    app = make_app(held)
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(server.serve("vault", app, options, tls=certificate.tls))
+    return 0
+
+
+if __name__ == "__main__":
+    server.finish(main(sys.argv[1:]))

@@ -1,0 +1,116 @@
+"""Stands in for the managed identity endpoint of Azure Functions.
+
+    python -m local.identity [--port 8446]
+
+`azure-identity` finds it by IDENTITY_ENDPOINT and IDENTITY_HEADER and asks
+`GET ?api-version=2019-08-01&resource=…` with that header in X-IDENTITY-HEADER (App Service
+documentation, "REST endpoint reference"). The tokens are readable and signed by nobody: only what
+stands in for the cloud takes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from local.common import server
+
+log = logging.getLogger("identity")
+DEFAULT_PORT = 8446
+PATH = "/msi/token"
+API_VERSION = "2019-08-01"
+LIFE = timedelta(hours=24)
+TENANT = "00000000-0000-0000-0000-00000000c0de"
+PRINCIPAL = "00000000-0000-0000-0000-0000000000f1"
+HEADER_VARIABLE = "IDENTITY_HEADER"
+
+
+def make_token(resource: str, expires_at: int) -> str:
+    """A token in the shape of an Entra one, without a signature.
+
+    `expires_at` is in seconds since 1970; `resource` becomes the audience.
+    """
+
+    def part(value: dict[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    claims = {
+        "aud": resource,
+        "exp": expires_at,
+        "oid": PRINCIPAL,
+        "tid": TENANT,
+        "nonce": secrets.token_hex(8),
+    }
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+
+
+def make_app(
+    header: str, *, life: timedelta = LIFE, clock: Callable[[], float] = time.time
+) -> web.Application:
+    """The endpoint as an aiohttp application. `header` is what X-IDENTITY-HEADER must be."""
+
+    async def token(request: web.Request) -> web.Response:
+        given = request.headers.get("X-IDENTITY-HEADER", "")
+        if not secrets.compare_digest(given.encode(), header.encode()):
+            return _refused(401, "X-IDENTITY-HEADER is not the value of IDENTITY_HEADER.")
+        if request.query.get("api-version") != API_VERSION:
+            return _refused(400, f"api-version is {API_VERSION}.")
+        resource = request.query.get("resource", "")
+        if not resource:
+            return _refused(400, "There is no resource.")
+        expires_at = int(clock() + life.total_seconds())
+        log.info("a token for %s", resource)
+        return web.json_response(
+            {
+                "access_token": make_token(resource, expires_at),
+                "expires_on": str(expires_at),
+                "resource": resource,
+                "token_type": "Bearer",
+                "client_id": request.query.get("client_id", PRINCIPAL),
+            },
+            headers={"Cache-Control": "no-store"},
+        )
+
+    app = web.Application()
+    app.router.add_get(PATH, token)
+    return app
+
+
+def _refused(status: int, message: str) -> web.Response:
+    return web.json_response({"statusCode": status, "message": message}, status=status)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program; gives its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local.identity",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"{HEADER_VARIABLE} in the environment is the header's value.",
+    )
+    server.add_arguments(parser, port=DEFAULT_PORT)
+    options = parser.parse_args(arguments)
+    server.log_to_stderr(options.log)
+    header = os.environ.get(HEADER_VARIABLE, "")
+    if not header:
+        return server.refuse("identity", f"{HEADER_VARIABLE} is not set; choose any text for it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(server.serve("identity", make_app(header), options))
+    return 0
+
+
+if __name__ == "__main__":
+    server.finish(main(sys.argv[1:]))

@@ -1,0 +1,74 @@
+"""Offers as they arrive: raw SDP, or a form with `sdp` and `session`."""
+
+import json
+import re
+from email import policy
+from email.parser import BytesParser
+from typing import Any
+
+from local.emulator.protocol import errors, schema
+from local.emulator.protocol.validators import Invalid, unknown
+
+PARTS = ("sdp", "session")
+
+
+def raw(body: bytes) -> str:
+    """An offer that is the whole body.
+
+    Raises:
+        Refused: 400 `invalid_offer`, worded like the live service.
+    """
+    try:
+        offer = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise syntax_error(error.start) from None
+    if not offer.startswith("v="):
+        raise syntax_error(next((i for i, char in enumerate(offer) if char != "v"), 0))
+    return offer
+
+
+def syntax_error(position: int) -> errors.ApiError:
+    return errors.invalid_offer(f"failed to unmarshal SDP: sdp: syntax error at pos {position}")
+
+
+def form(body: bytes, content_type: str) -> tuple[str, dict[str, Any] | None]:
+    """The offer and the session of a multipart body. A boundary that the header leaves out is read
+    from the body, since some clients do so.
+
+    Raises:
+        Refused: 400.
+    """
+    try:
+        parts = dict(multipart(body, content_type))
+        for name in parts:
+            if name not in PARTS:
+                raise unknown(name)
+        if "sdp" not in parts:
+            raise Invalid("missing_required_parameter", "Missing required parameter: 'sdp'.", "sdp")
+        session = None
+        if "session" in parts:
+            session = json.loads(parts["session"])
+            schema.SESSION(session, "session")
+    except ValueError as error:
+        wrong = error if isinstance(error, Invalid) else not_json()
+        raise errors.invalid(wrong) from None
+    return raw(parts["sdp"]), session
+
+
+def not_json() -> Invalid:
+    return Invalid("invalid_json", "Could not parse the 'session' part as JSON.", "session")
+
+
+def multipart(body: bytes, content_type: str) -> list[tuple[str, bytes]]:
+    if "boundary=" not in content_type:
+        found = re.match(rb"--([^\r\n]+)\r?\n", body)
+        boundary = found.group(1).decode("latin-1") if found else "none"
+        content_type = f'multipart/form-data; boundary="{boundary}"'
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
+    message = BytesParser(policy=policy.HTTP).parsebytes(head + body)
+    out = []
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        payload = part.get_payload(decode=True)
+        out.append((str(name), payload if isinstance(payload, bytes) else b""))
+    return out

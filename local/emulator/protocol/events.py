@@ -1,0 +1,43 @@
+"""Server events as JSON objects, ready to send."""
+
+from typing import Any
+
+from local.emulator.protocol import ids
+
+Event = dict[str, Any]
+
+
+def event(kind: str, **fields: Any) -> Event:
+    """An event of type `kind` with a fresh `event_id`."""
+    return {"type": kind, "event_id": ids.new("event"), **fields}
+
+
+def buffer_event(kind: str, response_id: str) -> Event:
+    """`output_audio_buffer.{kind}`; its identifier has a shape of its own."""
+    return {
+        "type": f"output_audio_buffer.{kind}",
+        "event_id": ids.buffer_event(),
+        "response_id": response_id,
+    }
+
+
+def delta(kind: str, text: str, **fields: Any) -> Event:
+    """An event that carries a piece of text, and the padding that hides its length.
+
+    In recorded live traffic text and padding together fill sixteen characters.
+    """
+    padding = ids.characters(16 - len(text) % 16)
+    return event(kind, **fields, delta=text, obfuscation=padding)
+
+
+def error(
+    code: str | None,
+    message: str,
+    *,
+    param: str | None = None,
+    event_id: str | None = None,
+    kind: str = "invalid_request_error",
+) -> Event:
+    """An `error` event. `event_id` is that of the client event which caused it."""
+    detail = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
+    return event("error", error=detail)

@@ -1,0 +1,181 @@
+"""The script: what the emulator says, whom it believes, how long things last and what goes wrong.
+
+A JSON file (`script.json` beside this module is the default one; docs/emulator.md is its
+reference), and a JSON merge patch (RFC 7396) while it runs.
+"""
+
+import copy
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from local.emulator.protocol.validators import (
+    Check,
+    Invalid,
+    anything,
+    array,
+    boolean,
+    either,
+    integer,
+    mapping,
+    nullable,
+    number,
+    obj,
+    string,
+)
+
+DEFAULT = Path(__file__).with_name("script.json")
+ROUTES = ("client_secrets", "calls", "hangup", "sideband")
+DAY = 86_400.0
+ACTIONS = ("say", "call", "fail", "stall_seconds", "incomplete")
+
+
+def rule(value: Any, path: str) -> None:
+    obj(
+        {
+            "words": array(string),
+            "say": string,
+            "call": obj({"tool": string, "arguments": mapping(anything)}, required=("tool",)),
+            "fail": obj({"type": string, "code": string, "message": string}),
+            "incomplete": string,
+            "stall_seconds": number(0, DAY),
+        },
+        required=("words",),
+    )(value, path)
+    if not any(action in value for action in ACTIONS):
+        raise Invalid("invalid_value", f"'{path}' needs one of {', '.join(ACTIONS)}.", path)
+
+
+def fault(value: Any, path: str) -> None:
+    obj(
+        {
+            "status": integer(400, 599),
+            "code": string,
+            "message": string,
+            "delay_seconds": number(0, DAY),
+            "retry_after": either(text=string, other=number(0, DAY)),
+            "reset": boolean,
+            "drop_after_seconds": number(0, DAY),
+            "times": integer(1, 1_000_000),
+            "every": integer(1, 1_000_000),
+        }
+    )(value, path)
+    if "times" in value and "every" in value:
+        raise Invalid("invalid_value", f"'{path}' has both 'times' and 'every'.", path)
+
+
+SECONDS = number(0, DAY)
+CREDENTIALS: Check = either(
+    text=lambda value, path: None if value == "any" else string(None, path), other=array(string)
+)
+SHAPE = obj(
+    {
+        "greeting": string,
+        "rules": array(rule),
+        "otherwise": string,
+        "unheard": string,
+        "tool_result": string,
+        "ahead_seconds": SECONDS,
+        "text_delta_seconds": SECONDS,
+        "session_seconds": SECONDS,
+        "connect_seconds": SECONDS,
+        "key_seconds_max": SECONDS,
+        "credentials": CREDENTIALS,
+        "deployments": obj(dict.fromkeys(("realtime", "transcription", "other"), array(string))),
+        "faults": obj(dict.fromkeys(ROUTES, nullable(array(fault)))),
+    }
+)
+
+
+class Script:
+    """The script as it stands. Every change is checked whole before it counts."""
+
+    def __init__(self, changes: dict[str, Any] | None = None) -> None:
+        self.base: dict[str, Any] = json.loads(DEFAULT.read_text(encoding="utf-8"))
+        self.values = self.base
+        if changes:
+            self.change(changes)
+        self.base = self.values
+
+    @classmethod
+    def load(cls, path: Path) -> "Script":
+        """A script file; what it leaves out is as in the default script.
+
+        Raises:
+            Invalid: it is not JSON, or not a script.
+        """
+        try:
+            changes = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise Invalid("invalid_json", f"{path} is not JSON: {error}", None) from None
+        if not isinstance(changes, dict):
+            raise Invalid("invalid_json", f"{path} is not a JSON object.", None)
+        return cls(changes)
+
+    def change(self, patch: Any) -> None:
+        """Applies a merge patch; `null` takes a setting back to its default.
+
+        Raises:
+            Invalid: the script would not be one; nothing has changed.
+        """
+        if not isinstance(patch, dict):
+            raise Invalid("invalid_type", "A patch is a JSON object.", None)
+        values = merge_patch(copy.deepcopy(self.values), patch)
+        for name, value in self.base.items():
+            if values.get(name) is None:
+                values[name] = copy.deepcopy(value)
+        for section in ("deployments", "faults"):
+            if isinstance(values[section], dict):
+                values[section] = {**{name: [] for name in self.base[section]}, **values[section]}
+        SHAPE(values, "")
+        self.values = values
+
+    def reset(self) -> None:
+        """Back to how it was loaded."""
+        self.values = self.base
+
+    def shown(self) -> dict[str, Any]:
+        """The script without the credentials it accepts."""
+        credentials = self.values["credentials"]
+        hidden = credentials if credentials == "any" else f"{len(credentials)} accepted"
+        return {**self.values, "credentials": hidden}
+
+    def text(self, name: str) -> str:
+        return str(self.values[name])
+
+    def time(self, name: str) -> timedelta:
+        """One of the `…_seconds` settings."""
+        return timedelta(seconds=self.values[name])
+
+    def rules(self) -> list[dict[str, Any]]:
+        rules: list[dict[str, Any]] = self.values["rules"]
+        return rules
+
+    def accepts(self, credential: str) -> bool:
+        """Whether this value of an `api-key` or a bearer is a good standard credential."""
+        accepted = self.values["credentials"]
+        if not credential or credential.startswith("ek_"):
+            return False
+        return accepted == "any" or credential in accepted
+
+    def deployed(self, kind: str, model: str) -> bool:
+        """Whether `model` is among the `realtime`, `transcription` or `other` deployments."""
+        return model in self.values["deployments"][kind]
+
+    def faults(self, route: str) -> list[dict[str, Any]]:
+        faults: list[dict[str, Any]] = self.values["faults"][route]
+        return faults
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    out = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            out.pop(name, None)
+        else:
+            out[name] = merge_patch(out.get(name), value)
+    return out

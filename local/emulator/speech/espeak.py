@@ -1,0 +1,123 @@
+"""Worker process of the voice: eSpeak NG, from the `espeakng-loader` package, through ctypes.
+
+`python -m local.emulator.espeak`, started by `voice.py`. The library is GPL-3.0: it is loaded here
+and nowhere else, so that it is easy to leave out or to replace (docs/adr/0004).
+Structures and constants are those of its public header, espeak-ng/speak_lib.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any, Final
+
+from local.emulator.speech.worker import Answer, Handler, serve
+
+SYNCHRONOUS: Final = 2
+"""AUDIO_OUTPUT_SYNCHRONOUS: audio comes by callback before espeak_Synth returns."""
+
+CHARACTER: Final = 1
+UTF8: Final = 1
+RATE_PARAMETER, PITCH_PARAMETER, RANGE_PARAMETER = 1, 3, 4
+EVENT_END_OF_LIST, EVENT_WORD = 0, 1
+
+SLOWEST, FASTEST = 80, 450
+"""Words a minute; outside of it the library does as it pleases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timbre:
+    """A voice of the library and how to use it. Pitch and range are 0 to 99."""
+
+    name: str
+    pitch: int = 50
+    range: int = 50
+    words_per_minute: int = 175
+
+
+DEFAULT: Final = Timbre("en-us+f2", 52, 60, 175)
+TIMBRES: Final = {
+    "alloy": Timbre("en-us+f4", 40, 45, 175),
+    "ash": Timbre("en-us+m1", 38, 50, 172),
+    "ballad": Timbre("en-gb+m2", 55, 70, 165),
+    "cedar": Timbre("en-us+m3", 32, 45, 168),
+    "coral": Timbre("en-us+f3", 62, 65, 180),
+    "echo": Timbre("en-us+m4", 50, 40, 175),
+    "marin": DEFAULT,
+    "sage": Timbre("en-gb+f5", 48, 50, 165),
+    "shimmer": Timbre("en-us+f1", 75, 70, 185),
+    "verse": Timbre("en-gb+m7", 45, 75, 180),
+}
+
+
+class EventId(ctypes.Union):
+    _fields_ = (
+        ("number", ctypes.c_int),
+        ("name", ctypes.c_char_p),
+        ("string", ctypes.c_char * 8),
+    )
+
+
+class Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", EventId),
+    )
+
+
+Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event)
+)
+
+
+def open_espeak() -> Handler:
+    """Loads the library and its data."""
+    import espeakng_loader
+
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    data = espeakng_loader.get_data_path().encode()
+    rate = library.espeak_Initialize(SYNCHRONOUS, 0, data, 0)
+    if rate <= 0:
+        raise OSError("eSpeak NG does not start")
+    pcm = bytearray()
+    marks: list[tuple[int, int]] = []
+
+    def collect(samples: Any, count: int, events: Any) -> int:
+        if samples and count > 0:
+            pcm.extend(ctypes.string_at(samples, 2 * count))
+        index = 0
+        while events[index].type != EVENT_END_OF_LIST:
+            if events[index].type == EVENT_WORD:
+                marks.append((events[index].text_position - 1, events[index].audio_position))
+            index += 1
+        return 0
+
+    callback = Callback(collect)
+    library.espeak_SetSynthCallback(callback)
+
+    def speak(question: dict[str, Any], blob: bytes) -> Answer:  # noqa: ARG001
+        pcm.clear()
+        marks.clear()
+        timbre = TIMBRES.get(question["voice"], DEFAULT)
+        pace = round(timbre.words_per_minute * question["speed"])
+        library.espeak_SetVoiceByName(timbre.name.encode())
+        library.espeak_SetParameter(PITCH_PARAMETER, timbre.pitch, 0)
+        library.espeak_SetParameter(RANGE_PARAMETER, timbre.range, 0)
+        library.espeak_SetParameter(RATE_PARAMETER, max(SLOWEST, min(FASTEST, pace)), 0)
+        # A character for a character, or the marks would point beside their words.
+        text = question["text"].replace("\0", " ").encode("utf-8", "replace") + b"\0"
+        library.espeak_Synth(text, len(text), 0, CHARACTER, 0, UTF8, None, None)
+        return {"rate": rate, "marks": marks}, bytes(pcm)
+
+    speak.callback = callback  # type: ignore[attr-defined]  # ctypes does not keep it alive
+    return speak
+
+
+if __name__ == "__main__":
+    serve(open_espeak)

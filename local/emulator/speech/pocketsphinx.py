@@ -1,0 +1,53 @@
+"""Worker process of the recogniser: PocketSphinx with the model that comes with it.
+
+`python -m local.emulator.sphinx`, started by `recogniser.py`.
+"""
+
+from __future__ import annotations
+
+import array
+import random
+import sys
+from typing import Any, Final
+
+from local.emulator.speech.worker import Answer, Handler, serve
+
+DITHER: Final = 8
+"""Digital silence ruins the recogniser: with pure zeros between words it lost 87 % of the words
+of clean synthetic speech, with this much noise (least significant bits) 60 %, measured."""
+
+
+def open_sphinx() -> Handler:
+    """Loads the model (about 0.3 s, 90 MB)."""
+    from pocketsphinx import Decoder
+
+    decoder = Decoder(samprate=16_000, loglevel="FATAL")
+
+    def words(question: dict[str, Any], pcm: bytes) -> Answer:  # noqa: ARG001
+        if not pcm:
+            return {"words": ""}, b""
+        decoder.start_utt()
+        decoder.process_raw(dithered(pcm), full_utt=True)
+        decoder.end_utt()
+        best = decoder.hyp()
+        return {"words": "" if best is None else best.hypstr.lower()}, b""
+
+    return words
+
+
+def dithered(pcm: bytes) -> bytes:
+    """Adds the noise; the same audio always gives the same bytes, so the same words."""
+    samples = array.array("h", pcm)
+    if sys.byteorder == "big":
+        samples.byteswap()
+    span = 2 * DITHER + 1
+    noise = random.Random(0).randbytes(len(samples))  # noqa: S311  (noise, not a secret)
+    for index, byte in enumerate(noise):
+        samples[index] = max(-32768, min(32767, samples[index] + byte % span - DITHER))
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples.tobytes()
+
+
+if __name__ == "__main__":
+    serve(open_sphinx)

@@ -1,0 +1,70 @@
+"""Serves the web page and forwards /api, as Azure Static Web Apps does in front of a function app.
+
+    python -m local.gateway [--port 4280] [--site frontend] [--api http://127.0.0.1:7071]
+
+It reads the site's staticwebapp.config.json, again whenever that changes. What it does otherwise
+than the real service, and than the Static Web Apps CLI: docs/local.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.common import server
+from local.gateway.app import _origin, make_app
+from local.gateway.config_parser import ConfigError
+from local.gateway.proxy import Authorization
+
+DEFAULT_PORT = 4280
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program; gives its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.gateway", description=__doc__)
+    server.add_arguments(parser, port=DEFAULT_PORT)
+    parser.add_argument("--site", type=Path, default=Path("frontend"), help="(%(default)s)")
+    parser.add_argument("--api", type=_origin, default="http://127.0.0.1:7071")
+    parser.add_argument(
+        "--roles", choices=("on", "off"), default="on", help="off: /api/* needs no role"
+    )
+    parser.add_argument(
+        "--connect-src",
+        action="append",
+        type=_origin,
+        default=[],
+        metavar="ORIGIN",
+        help="one more origin that the page may connect to, in the Content-Security-Policy",
+    )
+    parser.add_argument(
+        "--authorization",
+        choices=[one.value for one in Authorization],
+        default=Authorization.REPLACE.value,
+        help="what becomes of Authorization on the way to the API: replaced for a signed-in user, "
+        "always replaced, or passed on (%(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    server.log_to_stderr(options.log)
+    if not options.site.is_dir():
+        return server.refuse("gateway", f"there is no folder {options.site}.")
+    try:
+        app = make_app(
+            options.site,
+            options.api,
+            roles_on_api=options.roles == "on",
+            connect_src=options.connect_src,
+            authorization=Authorization(options.authorization),
+        )
+    except ConfigError as error:
+        return server.refuse("gateway", *error.reasons)
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(server.serve("gateway", app, options))
+    return 0
+
+
+if __name__ == "__main__":
+    server.finish(main(sys.argv[1:]))

@@ -1,0 +1,180 @@
+"""Forwards requests to the function app as Static Web Apps does to a linked one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from aiohttp import (
+    ClientConnectionError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    TCPConnector,
+    web,
+)
+from multidict import CIMultiDict
+from yarl import URL
+
+from local.common import server
+from local.gateway.auth import Principal
+
+log = logging.getLogger("api")
+PRINCIPAL = "X-MS-CLIENT-PRINCIPAL"
+LIMIT = timedelta(seconds=45)
+CONNECT = timedelta(seconds=5)
+# RFC 9110 §7.6.1; the rest is between two neighbours too, in practice.
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+# The gateway says these itself, and answers an Expect.
+NOT_FORWARDED = frozenset(
+    {"expect", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-ms-original-url"}
+)
+# aiohttp's own; the caller's are forwarded as they came.
+AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class Authorization(StrEnum):
+    """What becomes of a request's Authorization header on its way to the API.
+
+    Static Web Apps replaces it with a token of its own (static-web-apps#34, #158, #275): `REPLACE`
+    does that to a signed-in user's requests, `ALWAYS` to everyone's, `PASS` to nobody's, as the
+    Static Web Apps CLI.
+    """
+
+    REPLACE = "replace"
+    ALWAYS = "always"
+    PASS = "pass"  # noqa: S105 - no password
+
+
+class Api:
+    """The API behind the gateway. `base` is its URL, without a path."""
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        authorization: Authorization = Authorization.REPLACE,
+        limit: timedelta = LIMIT,
+    ) -> None:
+        self._base = base.rstrip("/")
+        self._authorization = authorization
+        self._limit = limit
+        self._session: ClientSession | None = None
+
+    async def open(self) -> None:
+        """Before the first request, on the loop that serves them."""
+        self._session = ClientSession(
+            connector=TCPConnector(limit=0),
+            timeout=ClientTimeout(total=None, connect=CONNECT.total_seconds()),
+            auto_decompress=False,
+            skip_auto_headers=AUTOMATIC,
+        )
+
+    async def close(self) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def forward(
+        self, request: web.Request, path: str, user: Principal | None
+    ) -> web.StreamResponse:
+        """The API's answer to `request`, sent to `path` (with its query), body and all unchanged.
+
+        502 where nothing answers; 500 "Backend call failure" after 45 s, as the real service
+        (static-web-apps#801).
+        """
+        assert self._session is not None
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        passing: web.StreamResponse | None = None
+        try:
+            async with (
+                asyncio.timeout(self._limit.total_seconds()),
+                self._session.request(
+                    request.method,
+                    URL(self._base + path, encoded=True),
+                    headers=self._request_headers(request, user),
+                    data=request.content if request.body_exists else None,
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                passing = self._response(request, answer)
+                await passing.prepare(request)
+                if request.method != "HEAD":
+                    async for chunk in answer.content.iter_any():
+                        await passing.write(chunk)
+                await passing.write_eof()
+        except (ClientError, TimeoutError) as error:
+            if passing is None or not passing.prepared:
+                passing = _failure(error)
+            elif request.transport:
+                # Half an answer is out: only a broken connection says that the rest is missing.
+                request.transport.abort()
+        took = (loop.time() - started) * 1000
+        shown = server.shown_path(path.partition("?")[0])
+        log.info("%s %s %d (%.0f ms)", request.method, shown, passing.status, took)
+        return passing
+
+    def _request_headers(self, request: web.Request, user: Principal | None) -> CIMultiDict[str]:
+        dropped = _named_in_connection(request.headers.get("Connection", "")) | NOT_FORWARDED
+        headers: CIMultiDict[str] = CIMultiDict()
+        for name, value in request.headers.items():
+            lower = name.lower()
+            if lower not in dropped and not lower.startswith(PRINCIPAL.lower()):
+                headers.add(name, value)
+        headers["X-Forwarded-For"] = request.remote or ""
+        headers["X-Forwarded-Host"] = request.host
+        headers["X-Forwarded-Proto"] = request.scheme
+        headers["X-MS-Original-URL"] = f"{request.scheme}://{request.host}{request.raw_path}"
+        if user:
+            headers[PRINCIPAL] = user.encoded()
+        if self._authorization is Authorization.ALWAYS or (
+            self._authorization is Authorization.REPLACE and user
+        ):
+            token = user.encoded() if user else "local"
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def _response(self, request: web.Request, answer: ClientResponse) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, reason=answer.reason)
+        dropped = _named_in_connection(answer.headers.get("Connection", ""))
+        for name, value in answer.headers.items():
+            if name.lower() not in dropped:
+                response.headers.add(name, value)
+        if "Location" in answer.headers:
+            response.headers["Location"] = self._outward(answer.headers["Location"], request)
+        return response
+
+    def _outward(self, location: str, request: web.Request) -> str:
+        """A Location on the API's own address, on the gateway's."""
+        if urlsplit(location).netloc != urlsplit(self._base).netloc:
+            return location
+        return f"{request.scheme}://{request.host}" + location.removeprefix(self._base)
+
+
+def _named_in_connection(header: str) -> frozenset[str]:
+    return HOP_BY_HOP | {name.strip().lower() for name in header.split(",")}
+
+
+def _failure(error: Exception) -> web.Response:
+    if isinstance(error, ClientConnectionError):
+        text = "The API does not answer. Is the function host running?\n"
+        return web.Response(status=502, text=text)
+    if isinstance(error, TimeoutError):
+        return web.Response(status=500, text="Backend call failure")
+    return web.Response(status=502, text="The API's answer is not HTTP.\n")

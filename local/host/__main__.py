@@ -1,0 +1,56 @@
+"""Serves function_app.py without the Functions Core Tools, on `azure.functions` alone.
+
+    python -m local.host [--port 7071] [--app FOLDER]
+
+HTTP and queue triggers, HTTP answers and queue outputs. What it does as the real host does, and
+what it does not: docs/local.md and docs/adr/0005-a-local-functions-host.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.common import server
+from local.host.app import apply_local_settings, open_app
+from local.host.config import ConfigError
+from local.host.loading import IndexingError
+
+DEFAULT_PORT = 7071
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program; gives its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
+    server.add_arguments(parser, port=DEFAULT_PORT)
+    parser.add_argument("--app", type=Path, default=Path.cwd(), help="where function_app.py is")
+    parser.add_argument(
+        "--without-local-settings", action="store_true", help="do not read local.settings.json"
+    )
+    options = parser.parse_args(arguments)
+    server.log_to_stderr(options.log)
+    folder = options.app.resolve()
+    try:
+        apply_local_settings(folder)
+        # The Core Tools say so too: an app may trust here what in Azure the platform vouches for.
+        os.environ.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
+        os.chdir(folder)
+        host = open_app(folder)
+    except ConfigError as error:
+        return server.refuse("host", str(error))
+    except IndexingError as error:
+        return server.refuse("host", *error.reasons)
+    except FileNotFoundError:
+        return server.refuse("host", f"there is no folder {folder}.")
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(server.serve("host", host.make_app(), options))
+    return 0
+
+
+if __name__ == "__main__":
+    server.finish(main(sys.argv[1:]))

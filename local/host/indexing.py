@@ -1,0 +1,258 @@
+"""From function_app.py to the functions it holds, refused where the real host would refuse them.
+
+The Python worker checks every binding against the function's signature before the first request
+(azure-functions-runtime 1.3.0, functions.py); `azure.functions` alone does not, and such an app
+starts, then fails when it is called, or answers without its output. The rules are the worker's;
+a test holds both against the same apps wherever a Python 3.13 is at hand.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import azure.functions as func
+from azure.functions.decorators.core import BindingDirection
+
+from local.host.loading import IndexingError
+from local.host.route_constraints import TemplateError
+from local.host.routing import RESERVED, Route, Template
+
+OUT = BindingDirection.OUT.value
+INOUT = BindingDirection.INOUT.value
+TRIGGERS = ("httpTrigger", "queueTrigger")
+OUTPUTS = ("http", "queue")
+CONNECTION = "AzureWebJobsStorage"
+GENERIC = "generic"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One `Out` parameter, or the return value (`$return`). `kind` names its converter."""
+
+    parameter: str
+    kind: str
+    queue: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFunction:
+    """A function as the host calls it.
+
+    `trigger_parameter` gets the request or message, decoded as `trigger_kind` (`generic` for a
+    plain str or bytes). `queue` is the queue of a queue trigger, `route` the address of an HTTP
+    one; exactly one of the two is set.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    is_async: bool
+    wants_context: bool
+    trigger_parameter: str
+    trigger_kind: str
+    outputs: tuple[Output, ...]
+    returns: Output | None
+    route: Route | None
+    queue: str | None
+    bindings: tuple[Mapping[str, Any], ...]
+
+
+def index(module: ModuleType, *, route_prefix: str = "api") -> tuple[IndexedFunction, ...]:
+    """The functions of a loaded module. Raises IndexingError with every mistake found."""
+    apps = [value for value in vars(module).values() if isinstance(value, func.FunctionRegister)]
+    if not apps:
+        raise IndexingError(["there is no FunctionApp in function_app.py; make one at the top."])
+    if len(apps) > 1:
+        raise IndexingError(
+            ["there is more than one FunctionApp in function_app.py; use Blueprints for parts."]
+        )
+    try:
+        declared = apps[0].get_functions()
+    except ValueError as error:
+        raise IndexingError([str(error)]) from error
+    if not declared:
+        raise IndexingError(["function_app.py has no functions; give at least one a trigger."])
+    reasons: list[str] = []
+    functions: list[IndexedFunction] = []
+    for function in declared:
+        mistakes, indexed = _Reader(function, route_prefix).read()
+        reasons += mistakes
+        functions += [indexed] if indexed else []
+    reasons += _same_routes(functions)
+    if reasons:
+        raise IndexingError(reasons)
+    return tuple(functions)
+
+
+def _same_routes(functions: Sequence[IndexedFunction]) -> list[str]:
+    reasons: list[str] = []
+    routes = [function.route for function in functions if function.route]
+    for position, route in enumerate(routes):
+        for other in routes[:position]:
+            if route.template.shape == other.template.shape and route.shares_a_method(other):
+                reasons.append(
+                    f"function {route.function}: its route {route.template.text!r} is that of "
+                    f"{other.function} too; change one, or give them different methods."
+                )
+    return reasons
+
+
+class _Reader:
+    """Reads one function, and notes what is wrong with it."""
+
+    def __init__(self, function: Any, route_prefix: str) -> None:
+        self.name: str = function.get_function_name()
+        self.call: Callable[..., Any] = function.get_user_function()
+        self.bindings: list[Any] = function.get_bindings()
+        self.trigger: Any = function.get_trigger()
+        self.route_prefix = route_prefix
+        self.mistakes: list[str] = []
+
+    def wrong(self, text: str) -> None:
+        self.mistakes.append(f"function {self.name}: {text}")
+
+    def read(self) -> tuple[list[str], IndexedFunction | None]:
+        parameters = set(inspect.signature(self.call).parameters)
+        try:
+            hints = typing.get_type_hints(self.call)
+        except Exception as error:
+            self.wrong(f"its annotations cannot be read: {error}")
+            return self.mistakes, None
+        bound = {binding.name: binding for binding in self.bindings if binding.name != "$return"}
+        wants_context = "context" in parameters and "context" not in bound
+        if wants_context:
+            parameters.remove("context")
+            self.check_context(hints.get("context"))
+        self.check_directions()
+        for name in sorted(parameters - set(bound)):
+            self.wrong(f"nothing is bound to its parameter {name!r}; bind it or remove it.")
+        for name in sorted(set(bound) - parameters):
+            self.wrong(f"{name!r} is bound but is not a parameter; add it to the signature.")
+        kinds = {
+            name: self.check_annotation(binding, name in hints, hints.get(name))
+            for name, binding in bound.items()
+            if name in parameters
+        }
+        returns = self.read_return(hints)
+        route, queue = self.read_route(), self.read_trigger_queue()
+        if self.mistakes:
+            return self.mistakes, None
+        return [], IndexedFunction(
+            name=self.name,
+            call=self.call,
+            is_async=inspect.iscoroutinefunction(self.call),
+            wants_context=wants_context,
+            trigger_parameter=self.trigger.name,
+            trigger_kind=kinds[self.trigger.name],
+            outputs=tuple(
+                Output(name, kinds[name], getattr(binding, "queue_name", None))
+                for name, binding in bound.items()
+                if binding.direction == OUT
+            ),
+            returns=returns,
+            route=route,
+            queue=queue,
+            bindings=tuple(dict(binding.get_dict_repr()) for binding in self.bindings),
+        )
+
+    def check_directions(self) -> None:
+        for binding in self.bindings:
+            what = f"its binding {binding.name!r} ({binding.type})"
+            if binding.direction == INOUT:
+                self.wrong(f'{what} has the direction "inout", which Python functions cannot have.')
+            elif binding.name == "$return" and binding.direction != OUT:
+                self.wrong(f'{what} has the direction "in"; a return value is "out".')
+            elif binding.direction == OUT and binding.type not in OUTPUTS:
+                self.wrong(f"{what} is not served here: outputs are HTTP answers and queues.")
+            elif binding.direction != OUT and binding.type not in TRIGGERS:
+                self.wrong(f"{what} is not served here: inputs are HTTP requests and queues.")
+            connection = getattr(binding, "connection", CONNECTION)
+            if connection != CONNECTION:
+                self.wrong(f"{what} has the connection {connection!r}; here it is {CONNECTION!r}.")
+
+    def check_context(self, annotation: object) -> None:
+        if annotation is None:
+            return
+        if not isinstance(annotation, type) or annotation.__name__ != "Context":
+            self.wrong('its parameter "context" is a func.Context; annotate it so, or rename it.')
+
+    def check_annotation(self, binding: Any, annotated: bool, annotation: Any) -> str:
+        """The name of the converter for a parameter."""
+        kind, inner = str(binding.type), annotation
+        is_out = (typing.get_origin(annotation) or annotation) is func.Out
+        if binding.direction == OUT:
+            if not annotated:
+                return kind
+            if not is_out:
+                self.wrong(f"its output {binding.name!r} is written into; annotate it func.Out[…].")
+                return kind
+        elif is_out:
+            self.wrong(f"{binding.name!r} is an input; func.Out is for outputs only.")
+            return kind
+        if is_out:
+            inner = (*typing.get_args(annotation), None)[0]
+            if inner is None:
+                self.wrong(f"func.Out of {binding.name!r} says of what, e.g. func.Out[str].")
+                return kind
+        if not annotated:
+            return kind
+        if inner in (str, bytes):
+            return GENERIC if kind != "httpTrigger" else self.mismatch(binding, annotation)
+        return kind if _fits(kind, inner, out=is_out) else self.mismatch(binding, annotation)
+
+    def mismatch(self, binding: Any, annotation: Any) -> str:
+        self.wrong(
+            f"{binding.name!r} is bound to a {binding.type!r} binding, which does not fit its "
+            f"annotation {_shown(annotation)}."
+        )
+        return str(binding.type)
+
+    def read_return(self, hints: Mapping[str, Any]) -> Output | None:
+        binding = next((b for b in self.bindings if b.name == "$return"), None)
+        if binding is None:
+            return None
+        kind = str(binding.type)
+        hint = hints.get("return")
+        if "return" in hints and not (isinstance(hint, type) and _fits(kind, hint, out=True)):
+            self.wrong(f"its return value is a {kind!r} binding, not {_shown(hint)}.")
+        return Output("$return", kind, getattr(binding, "queue_name", None))
+
+    def read_route(self) -> Route | None:
+        if self.trigger.type != "httpTrigger":
+            return None
+        text = str(self.trigger.route or "").strip("/") or self.name
+        if text.lower().startswith(RESERVED):
+            self.wrong(f"its route {text!r} is the host's own; choose another first word.")
+        try:
+            template = Template.parse(f"{self.route_prefix}/{text}")
+        except TemplateError as error:
+            self.wrong(f"its route {text!r} cannot be matched: {error}.")
+            return None
+        methods = (str(getattr(m, "value", m)).upper() for m in self.trigger.methods or ())
+        return Route(self.name, template, frozenset(methods))
+
+    def read_trigger_queue(self) -> str | None:
+        return str(self.trigger.queue_name) if self.trigger.type == "queueTrigger" else None
+
+
+def _shown(annotation: Any) -> str:
+    if annotation is type(None):
+        return "None"
+    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
+
+
+def _fits(kind: str, annotation: Any, *, out: bool) -> bool:
+    """Whether the package's own converter takes the annotation."""
+    registry: Any = func.get_binding_registry
+    converter = registry().get(kind)
+    if converter is None or not (isinstance(annotation, type) or typing.get_origin(annotation)):
+        return False
+    check = converter.check_output_type_annotation if out else converter.check_input_type_annotation
+    try:
+        return bool(check(annotation))
+    except TypeError:
+        return False

@@ -1,0 +1,228 @@
+"""Calls one function: inputs decoded, outputs encoded, by the converters of `azure.functions`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+import random
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import azure.functions as func
+from azure.functions.meta import Datum
+
+from local.host.config import NEVER
+from local.host.indexing import GENERIC, IndexedFunction, Output
+
+log = logging.getLogger("host")
+THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
+MOST_THREADS = 32
+
+
+class FunctionTimeout(Exception):
+    """The function ran longer than host.json's functionTimeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """W3C trace context of an invocation, as a function's context shows it."""
+
+    trace_parent: str = ""
+    trace_state: str = ""
+    attributes: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryContext:
+    """There are no retry policies here."""
+
+    retry_count: int = 0
+    max_retry_count: int = 0
+    exception: None = None
+
+
+class Context(func.Context):
+    """What a function with a `context` parameter gets."""
+
+    storage = threading.local()
+
+    def __init__(self, invocation: str, function: str, folder: str, trace_parent: str) -> None:
+        self._invocation = invocation
+        self._function = function
+        self._folder = folder
+        self._trace = TraceContext(trace_parent)
+
+    @property
+    def invocation_id(self) -> str:
+        return self._invocation
+
+    @property
+    def thread_local_storage(self) -> Any:
+        return self.storage
+
+    @property
+    def function_name(self) -> str:
+        return self._function
+
+    @property
+    def function_directory(self) -> str:
+        return self._folder
+
+    @property
+    def trace_context(self) -> Any:
+        return self._trace
+
+    @property
+    def retry_context(self) -> Any:
+        return RetryContext()
+
+
+class OutValue(func.Out[Any]):
+    """What the host gives for an `Out` parameter."""
+
+    def __init__(self) -> None:
+        self._value: Any = None
+
+    def set(self, val: Any) -> None:
+        self._value = val
+
+    def get(self) -> Any:
+        return self._value
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a call: the datum of the return value, and what goes to each queue."""
+
+    returned: Datum | None
+    messages: tuple[tuple[str, str], ...]
+
+
+def thread_count(environment: Mapping[str, str] = os.environ) -> int:
+    """How many synchronous functions run at once: the worker's setting, or Python's default.
+
+    Raises ValueError for a setting that the worker would not take.
+    """
+    text = environment.get(THREADS, "")
+    if not text:
+        return min(MOST_THREADS, (os.cpu_count() or 1) + 4)
+    if not text.isdigit() or not 1 <= int(text) <= MOST_THREADS:
+        raise ValueError(f"{THREADS} is a whole number from 1 to {MOST_THREADS}.")
+    return int(text)
+
+
+class Invoker:
+    """Calls functions: asynchronous ones on the loop, synchronous ones in `threads`."""
+
+    def __init__(self, threads: Executor, *, timeout: timedelta, folder: str = "") -> None:
+        self._threads = threads
+        self._timeout = None if timeout == NEVER else timeout.total_seconds()
+        self._folder = folder
+
+    async def call(
+        self,
+        function: IndexedFunction,
+        trigger: Datum,
+        metadata: Mapping[str, Datum],
+        trace_parent: str = "",
+    ) -> Result:
+        """Runs `function`. Raises what it raises, and FunctionTimeout.
+
+        A synchronous function that runs out of time is left to its thread: nothing can stop it.
+        The real host restarts the whole worker.
+        """
+        invocation = str(uuid.UUID(int=random.getrandbits(128), version=4))
+        arguments: dict[str, Any] = {
+            function.trigger_parameter: decode(function.trigger_kind, trigger, metadata)
+        }
+        outputs = {output.parameter: OutValue() for output in function.outputs}
+        arguments.update(outputs)
+        if function.wants_context:
+            arguments["context"] = Context(invocation, function.name, self._folder, trace_parent)
+        try:
+            async with asyncio.timeout(self._timeout) as limit:
+                returned = await self._run(function, arguments, invocation)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise FunctionTimeout(
+                f"function {function.name} ran longer than functionTimeout ({self._timeout:g} s)"
+            ) from None
+        if function.returns is None and returned is not None:
+            raise RuntimeError(f"function {function.name} returns a value, but has no such output")
+        sent: list[tuple[str, str]] = []
+        for output in function.outputs:
+            value = outputs[output.parameter].get()
+            if value is not None:
+                sent += queue_messages(output, value)
+        if function.returns is None:
+            return Result(None, tuple(sent))
+        if function.returns.queue is None:
+            return Result(encode(function.returns, returned), tuple(sent))
+        if returned is not None:
+            sent += queue_messages(function.returns, returned)
+        return Result(None, tuple(sent))
+
+    async def _run(
+        self, function: IndexedFunction, arguments: Mapping[str, Any], invocation: str
+    ) -> Any:
+        if function.is_async:
+            Context.storage.invocation_id = invocation
+            return await function.call(**arguments)
+
+        def run() -> Any:
+            Context.storage.invocation_id = invocation
+            return function.call(**arguments)
+
+        # An empty set of context variables, as in the worker's threads.
+        context = contextvars.Context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, run)
+
+
+def _converter(kind: str) -> Any:
+    registry: Callable[[], Any] = func.get_binding_registry
+    return registry().get(kind)
+
+
+def decode(kind: str, data: Datum, metadata: Mapping[str, Datum]) -> Any:
+    """The Python value of an input."""
+    if kind == GENERIC:
+        return data.value
+    return _converter(kind).decode(data, trigger_metadata=metadata)
+
+
+def encode(output: Output, value: Any) -> Datum:
+    """The datum of an output. Raises TypeError for a value that its binding cannot carry."""
+    try:
+        if output.kind == GENERIC:
+            return Datum(value, "bytes" if isinstance(value, bytes) else "string")
+        return _converter(output.kind).encode(value, expected_type=None)  # type: ignore[no-any-return]
+    except NotImplementedError:
+        raise TypeError(
+            f"a {output.kind} output cannot carry a value of type {type(value).__name__}"
+        ) from None
+
+
+def queue_messages(output: Output, value: Any) -> list[tuple[str, str]]:
+    """(queue, text) of every message in a queue output: a str, bytes, a QueueMessage, or several.
+
+    A QueueMessage is sent as its body alone.
+    """
+    assert output.queue is not None
+    queue = output.queue
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    texts: list[str] = []
+    for one in values:
+        if isinstance(one, func.QueueMessage):
+            texts.append(one.get_body().decode())
+            continue
+        datum = encode(output, one)
+        texts.append(datum.value.decode() if datum.type == "bytes" else str(datum.value))
+    return [(queue, text) for text in texts]

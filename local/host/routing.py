@@ -1,0 +1,233 @@
+"""Route templates of HTTP functions, as the Functions host matches them.
+
+Templates are ASP.NET Core's: literals (any case), `{name}`, `{name:constraint}`, `{name?}` and
+`{name=default}` at the end, `{*rest}` for what is left, and several parts in one segment
+(`{name}.{ext}`). Where several routes match, a literal segment beats a constrained parameter, that
+beats a plain one, and that a catch-all. The real host takes the order in which it registered the
+functions instead, which nobody controls: `overlapping` finds such pairs, so that they can be
+avoided.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from urllib.parse import unquote
+
+from local.host.route_constraints import Check, TemplateError, parse_constraint
+
+REMEMBERED = 512
+RESERVED = ("admin", "runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One `{…}` of a template. `default` is what an absent one gets, None for nothing."""
+
+    name: str
+    checks: tuple[Check, ...]
+    catch_all: bool
+    optional: bool
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What stands between two slashes: a literal (no parameters) or a pattern. `alone` says that
+    it is one parameter and nothing else."""
+
+    pattern: re.Pattern[str]
+    parameters: tuple[Parameter, ...]
+    literal: str | None
+    alone: bool
+
+    @property
+    def rank(self) -> int:
+        """1 is the most specific. The digits are those of ASP.NET Core's inbound precedence."""
+        if self.literal is not None:
+            return 1
+        if not self.alone:
+            return 2
+        only = self.parameters[0]
+        return (5 if only.catch_all else 3) - bool(only.checks)
+
+    @property
+    def may_be_absent(self) -> bool:
+        return any(p.optional or p.catch_all or p.default is not None for p in self.parameters)
+
+
+_PART = re.compile(r"\{((?:[^{}]|\{\{|\}\})*)\}|([^{}]+)")
+
+
+def _parameter(text: str) -> Parameter:
+    catch_all = text.startswith("*")
+    name_and_more = text.lstrip("*")
+    default: str | None = None
+    match = re.fullmatch(r"(\w+)((?::[^:=?(]+(?:\(.*?\))?)*)(\?|=.*)?", name_and_more)
+    if match is None:
+        raise TemplateError(f"{{{text}}} is not a route parameter")
+    name, constraints, tail = match.groups()
+    if tail and tail.startswith("="):
+        default = tail[1:]
+    checks = re.findall(r":([^:=?(]+(?:\(.*?\))?)", constraints or "")
+    return Parameter(
+        name, tuple(parse_constraint(check) for check in checks), catch_all, tail == "?", default
+    )
+
+
+def _segment(text: str) -> Segment:
+    if "".join(part.group(0) for part in _PART.finditer(text)) != text:
+        raise TemplateError(f"the braces of {text!r} do not match")
+    pattern, parameters = "", []
+    for part in _PART.finditer(text):
+        if part.group(2) is not None:
+            pattern += re.escape(part.group(2))
+            continue
+        parameters.append(_parameter(part.group(1)))
+        pattern += "(.*)" if parameters[-1].catch_all else "([^/]+)"
+    return Segment(
+        re.compile(pattern, re.IGNORECASE | re.DOTALL),
+        tuple(parameters),
+        literal=None if parameters else text,
+        alone=pattern in ("(.*)", "([^/]+)"),
+    )
+
+
+def _unescape(text: str) -> str:
+    """As the host does: an escaped slash stays escaped, for it is no separator."""
+    return unquote(re.sub("%2f", "%252F", text, flags=re.IGNORECASE))
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A parsed route template; `parse` makes one."""
+
+    text: str
+    segments: tuple[Segment, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Template:
+        """`text` without the prefix or with it; raises TemplateError."""
+        text = text.strip("/")
+        segments = tuple(_segment(part) for part in text.split("/")) if text else ()
+        for position, segment in enumerate(segments):
+            if segment.literal == "":
+                raise TemplateError("it has two slashes in a row")
+            if position < len(segments) - 1 and any(
+                p.catch_all or p.optional for p in segment.parameters
+            ):
+                raise TemplateError("a catch-all or optional parameter stands only at the end")
+        names = [p.name.lower() for segment in segments for p in segment.parameters]
+        if len(names) != len(set(names)):
+            raise TemplateError("it names a parameter twice")
+        return cls(text, segments)
+
+    @property
+    def precedence(self) -> tuple[int, ...]:
+        return tuple(segment.rank for segment in self.segments)
+
+    @property
+    def shape(self) -> str:
+        """The template without its parameters' names: two routes of one shape are the same."""
+        return re.sub(r"\{(\**)\w+", r"{\1", self.text).lower()
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The values of the parameters if `path` (as it came, still escaped) fits, else None."""
+        stripped = path.strip("/")
+        parts = stripped.split("/") if stripped else []
+        values: dict[str, str] = {}
+        for position, segment in enumerate(self.segments):
+            last = segment.parameters[-1] if segment.parameters else None
+            if last and last.catch_all:
+                found: str | None = "/".join(parts[position:])
+                parts = parts[: position + 1]
+            else:
+                found = parts[position] if position < len(parts) else None
+            if not found:
+                if not segment.may_be_absent or len(segment.parameters) != 1:
+                    return None
+                assert last is not None
+                if last.default is not None:
+                    values[last.name] = last.default
+                continue
+            matched = segment.pattern.fullmatch(_unescape(found))
+            if matched is None:
+                return None
+            for parameter, value in zip(segment.parameters, matched.groups(), strict=True):
+                if not all(check(value) for check in parameter.checks):
+                    return None
+                values[parameter.name] = value
+        return None if len(parts) > len(self.segments) else values
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One HTTP function's address. No methods: every method."""
+
+    function: str
+    template: Template
+    methods: frozenset[str]
+
+    def takes(self, method: str) -> bool:
+        return not self.methods or method in self.methods
+
+    def shares_a_method(self, other: Route) -> bool:
+        return not self.methods or not other.methods or bool(self.methods & other.methods)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which function a request is for, and what its path says."""
+
+    function: str
+    parameters: Mapping[str, str]
+
+
+class Router:
+    """Finds the function for a request."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes: Sequence[Route] = sorted(routes, key=lambda route: route.template.precedence)
+        self.find = lru_cache(maxsize=REMEMBERED)(self.look_up)
+
+    def look_up(self, method: str, path: str) -> Match | None:
+        """None is a 404, for a method that no route takes too: the real host has no 405."""
+        for route in self.routes:
+            if route.takes(method):
+                values = route.template.match(path)
+                if values is not None:
+                    return Match(route.function, values)
+        return None
+
+    def overlapping(self) -> list[tuple[Route, Route]]:
+        """Pairs of routes that one request could mean, whatever their constraints say."""
+        return [
+            (one, other)
+            for one, other in combinations(self.routes, 2)
+            if one.shares_a_method(other) and _overlap(one.template, other.template)
+        ]
+
+
+def _overlap(one: Template, other: Template) -> bool:
+    for first, second in zip(one.segments, other.segments, strict=False):
+        if any(p.catch_all for p in first.parameters + second.parameters):
+            return True
+        if any(p.checks for p in first.parameters + second.parameters):
+            return False
+        if (
+            first.literal is not None
+            and second.pattern.fullmatch(first.literal) is None
+            and (second.literal is not None or second.alone)
+        ):
+            return False
+        if (
+            second.literal is not None
+            and first.literal is None
+            and first.pattern.fullmatch(second.literal) is None
+        ):
+            return False
+    shorter = min(len(one.segments), len(other.segments))
+    return all(s.may_be_absent for s in one.segments[shorter:] + other.segments[shorter:])

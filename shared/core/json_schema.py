@@ -1,0 +1,144 @@
+"""Holds JSON values against the small part of JSON Schema that the session profiles use.
+
+Every mistake is reported at once, with its path and the nearest right name. A full JSON Schema
+library would cost more at import than the rest of the broker and says less about a misspelt field
+(docs/adr/0007-profiles-are-checked-before-they-are-sent.md); a test holds this walker to one.
+
+Understood: $ref (within the file), type, const, enum, anyOf, properties, required,
+additionalProperties, items, minimum, maximum, minLength, maxLength, pattern.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "integer": (int,),
+    "number": (int, float),
+}
+
+
+def did_you_mean(word: str, known: Mapping[str, Any] | set[str] | tuple[str, ...]) -> str:
+    """A closing remark that names the known word most like `word`, or nothing."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f', did you mean "{found[0]}"?' if found else ""
+
+
+def validation_errors(value: Any, schema: Schema, path: str = "") -> list[str]:
+    """Every way in which `value` breaks `schema`, as `path: what was expected`; [] if it holds."""
+    return list(_Walker(schema).walk(value, schema, path))
+
+
+class _Walker:
+    def __init__(self, root: Schema) -> None:
+        self.definitions: Mapping[str, Schema] = root.get("$defs", {})
+
+    def resolve(self, schema: Schema) -> Schema:
+        reference = schema.get("$ref")
+        if reference is None:
+            return schema
+        return self.resolve(self.definitions[reference.removeprefix("#/$defs/")])
+
+    def walk(self, value: Any, schema: Schema, path: str) -> Iterator[str]:
+        schema = self.resolve(schema)
+        if "anyOf" in schema:
+            yield from self.walk_any(value, schema["anyOf"], path)
+            return
+        if not self.type_fits(value, schema) or not literal_fits(value, schema):
+            yield f"{path or 'the file'}: expected {self.describe(schema)}"
+            return
+        if isinstance(value, dict):
+            yield from self.walk_object(value, schema, path)
+        elif isinstance(value, list) and "items" in schema:
+            for index, item in enumerate(value):
+                yield from self.walk(item, schema["items"], f"{path}[{index}]")
+        elif not in_bounds(value, schema):
+            yield f"{path}: expected {self.describe(schema)}"
+
+    def walk_object(self, value: dict[str, Any], schema: Schema, path: str) -> Iterator[str]:
+        known: Mapping[str, Schema] = schema.get("properties", {})
+        others = schema.get("additionalProperties", True)
+        for name, member in value.items():
+            inner = f"{path}.{name}" if path else name
+            if name in known:
+                yield from self.walk(member, known[name], inner)
+            elif others is False:
+                yield f"{inner}: unknown field{did_you_mean(name, known)}"
+            elif isinstance(others, Mapping):
+                yield from self.walk(member, others, inner)
+        for name in schema.get("required", ()):
+            if name not in value:
+                yield f"{path}.{name}: missing" if path else f"{name}: missing"
+
+    def walk_any(self, value: Any, branches: list[Schema], path: str) -> Iterator[str]:
+        resolved = [self.resolve(branch) for branch in branches]
+        attempts = [(branch, list(self.walk(value, branch, path))) for branch in resolved]
+        if any(not found for _, found in attempts):
+            return
+        # The branch that was meant is the one whose kind (type, then literal `type` member) fits.
+        meant = [(b, f) for b, f in attempts if self.type_fits(value, b)]
+        if isinstance(value, dict):
+            named = [(b, f) for b, f in meant if self.kind_of(b) in (None, value.get("type"))]
+            meant = named or meant
+        if len(meant) == 1:
+            yield from meant[0][1]
+        else:
+            expected = " or ".join(self.describe(b) for b in resolved)
+            yield f"{path}: expected {expected}"
+
+    def kind_of(self, branch: Schema) -> Any:
+        return self.resolve(branch.get("properties", {}).get("type", {})).get("const")
+
+    def type_fits(self, value: Any, schema: Schema) -> bool:
+        names = schema.get("type")
+        if names is None:
+            return True
+        names = [names] if isinstance(names, str) else names
+        if isinstance(value, bool):
+            return "boolean" in names
+        if isinstance(value, float) and value.is_integer() and "integer" in names:
+            return True
+        return any(isinstance(value, TYPES[name]) for name in names)
+
+    def describe(self, schema: Schema) -> str:
+        schema = self.resolve(schema)
+        if "const" in schema:
+            return f'"{schema["const"]}"'
+        if "enum" in schema:
+            return "one of " + ", ".join(f'"{word}"' for word in schema["enum"])
+        if (kind := self.kind_of(schema)) is not None:
+            return f'an object of type "{kind}"'
+        names = schema.get("type", "a value")
+        words = names if isinstance(names, str) else " or ".join(names)
+        low, high = schema.get("minimum"), schema.get("maximum")
+        if low is not None or high is not None:
+            words += f" from {low} to {high}"
+        if "pattern" in schema:
+            words += f" like {schema['pattern']}"
+        return words
+
+
+def literal_fits(value: Any, schema: Schema) -> bool:
+    if "const" in schema and value != schema["const"]:
+        return False
+    return "enum" not in schema or value in schema["enum"]
+
+
+def in_bounds(value: Any, schema: Schema) -> bool:
+    if isinstance(value, str):
+        if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
+            return False
+        return "pattern" not in schema or re.search(schema["pattern"], value) is not None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
+    return True

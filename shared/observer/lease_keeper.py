@@ -1,0 +1,89 @@
+"""Holds the lease of one call for as long as its observer runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from shared.core import logs
+from shared.core.clock import Clock
+from shared.core.problems import Problem
+from shared.observer.leases import Lease, LeaseStore
+from shared.storage.interfaces import StorageUnavailable
+
+T = TypeVar("T")
+
+
+class LeaseKeeper:
+    """One lease. The store blocks, so it is asked on `executor`."""
+
+    def __init__(
+        self, leases: LeaseStore, lease: Lease, clock: Clock, executor: Executor | None
+    ) -> None:
+        self.leases = leases
+        self.lease = lease
+        self.clock = clock
+        self.executor = executor
+        self.turn = asyncio.Lock()
+
+    @classmethod
+    async def acquire(
+        cls,
+        leases: LeaseStore,
+        call_id: str,
+        holder: str,
+        clock: Clock,
+        executor: Executor | None,
+    ) -> LeaseKeeper | None:
+        """The lease of that call; None while another holds it. Raises Problem."""
+        work = partial(leases.acquire, call_id, holder)
+        lease = await asyncio.get_running_loop().run_in_executor(executor, work)
+        return cls(leases, lease, clock, executor) if lease else None
+
+    @property
+    def good(self) -> bool:
+        """Whether it has not run out: while it has, another may act on the call."""
+        return self.clock() < self.lease.until
+
+    @property
+    def last_renewal_before(self) -> datetime | None:
+        """When a holder who did not give the lease back was last known to be alive."""
+        before = self.lease.held_before
+        return before - self.leases.lasts if before else None
+
+    async def renew(self, note: str | None = None) -> None:
+        """From now on again. Raises LeaseLost, Problem storage_unavailable."""
+        async with self.turn:
+            work = partial(self.leases.renew, self.lease, note=note)
+            self.lease = await self.block(work)
+
+    async def release(self) -> None:
+        """Gives it back. Raises Problem storage_unavailable."""
+        async with self.turn:
+            await self.block(partial(self.leases.release, self.lease))
+
+    async def keep(self, before: Callable[[], Awaitable[None]], again: timedelta) -> None:
+        """Renews at a third of its time until cancelled; `before` is done before each renewal.
+
+        Raises LeaseLost. While storage is away it is tried each `again`; the lease may run out
+        meanwhile, and is still ours if nobody took it.
+        """
+        every = (self.leases.lasts / 3).total_seconds()
+        pause = every
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await before()
+                await self.renew()
+                pause = every
+            except (StorageUnavailable, Problem) as error:
+                logs.event("lease not renewed", logging.WARNING, reason=str(error))
+                pause = min(every, again.total_seconds())
+
+    async def block(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.executor, work)

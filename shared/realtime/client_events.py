@@ -1,0 +1,133 @@
+"""The client events that an admin may send to a running call, and their shapes. Pure.
+
+Left out on purpose: `input_audio_buffer.…` (speaking in the caller's place) and
+`conversation.item.retrieve` (it gives the caller's audio). A `session.update` is held against the
+same schema as a profile. Shapes are those of the API's specification; a test holds them to the
+official Python types.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.core.json_schema import validation_errors
+
+PROFILE_SCHEMA = Path(__file__).parents[2] / "profiles" / "profile.schema.json"
+ID = {"type": "string", "minLength": 1, "maxLength": 512}
+TEXT = {"type": "string", "maxLength": 100_000}
+LARGEST = 200_000
+"""Characters of an event as JSON."""
+
+
+def closed(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": dict(properties),
+        "required": list(required),
+    }
+
+
+def part(kind: str) -> dict[str, Any]:
+    return closed({"type": {"const": kind}, "text": TEXT}, "type", "text")
+
+
+def message(role: str, content: str) -> dict[str, Any]:
+    fields = {
+        "type": {"const": "message"},
+        "role": {"const": role},
+        "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"},
+        "content": {"type": "array", "items": part(content)},
+    }
+    return closed(fields, "type", "role", "content")
+
+
+ITEM = {
+    "anyOf": [
+        message("system", "input_text"),
+        message("user", "input_text"),
+        message("assistant", "output_text"),
+    ]
+}
+RESPONSE = closed(
+    {
+        "instructions": TEXT,
+        "output_modalities": {"type": "array", "items": {"enum": ["audio", "text"]}},
+        "tool_choice": {"enum": ["auto", "none", "required"]},
+        "max_output_tokens": {
+            "anyOf": [{"type": "integer", "minimum": 1, "maximum": 4096}, {"const": "inf"}]
+        },
+        "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+    }
+)
+SESSION_LEFT_OUT = ("model", "tracing")
+
+FIELDS: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "session.update": ({"session": {"$ref": "#/$defs/running_session"}}, ("session",)),
+    "conversation.item.create": ({"item": ITEM, "previous_item_id": ID}, ("item",)),
+    "conversation.item.delete": ({"item_id": ID}, ("item_id",)),
+    "conversation.item.truncate": (
+        {
+            "item_id": ID,
+            "content_index": {"type": "integer", "minimum": 0, "maximum": 1000},
+            "audio_end_ms": {"type": "integer", "minimum": 0, "maximum": 3_600_000},
+        },
+        ("item_id", "content_index", "audio_end_ms"),
+    ),
+    "response.create": ({"response": RESPONSE}, ()),
+    "response.cancel": ({"response_id": ID}, ()),
+    "output_audio_buffer.clear": ({}, ()),
+}
+ANSWERS: Mapping[str, tuple[str, ...]] = {
+    "session.update": ("session.updated",),
+    "conversation.item.create": ("conversation.item.added", "conversation.item.created"),
+    "conversation.item.delete": ("conversation.item.deleted",),
+    "conversation.item.truncate": ("conversation.item.truncated",),
+    "response.create": ("response.created",),
+    "response.cancel": ("response.done",),
+    "output_audio_buffer.clear": ("output_audio_buffer.cleared",),
+}
+
+
+@functools.cache
+def schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema of an allowed event."""
+    definitions = json.loads(PROFILE_SCHEMA.read_text(encoding="utf-8"))["$defs"]
+    running = copy.deepcopy(definitions["session"])
+    for name in SESSION_LEFT_OUT:
+        # Neither can change once a call runs.
+        running["properties"].pop(name, None)
+    fields, required = FIELDS[kind]
+    event = closed({"type": {"const": kind}, **fields}, "type", *required)
+    return {**event, "$defs": {**definitions, "running_session": running}}
+
+
+def checked(event: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of an event that is allowed and of its shape. Raises ValueError, which says what was
+    expected and quotes no value."""
+    kind = event.get("type")
+    if not isinstance(kind, str) or kind not in FIELDS:
+        raise ValueError(f"type: expected one of {', '.join(FIELDS)}")
+    if len(json.dumps(event)) > LARGEST:
+        raise ValueError("the event is too large")
+    if wrong := validation_errors(dict(event), schema(kind)):
+        raise ValueError("; ".join(wrong))
+    return copy.deepcopy(dict(event))
+
+
+def is_answer(told: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Whether a server event answers our client event."""
+    if told.get("type") not in ANSWERS[ours["type"]]:
+        return False
+    if ours["type"] == "conversation.item.create":
+        return bool(told["item"]["id"] == ours["item"]["id"])
+    if "item_id" in ours:
+        return bool(told.get("item_id") == ours["item_id"])
+    if "response_id" in ours:
+        return bool(told["response"]["id"] == ours["response_id"])
+    return True

@@ -1,0 +1,107 @@
+"""What Azure Storage accepts, checked the same for every implementation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from shared.storage.interfaces import (
+    APPEND_BYTES,
+    DELAY_AT_MOST,
+    MESSAGE_BYTES,
+    TRANSACTION_AT_MOST,
+    Entity,
+    Value,
+    Write,
+)
+
+QUEUE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){1,61}[a-z0-9]")
+
+
+TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
+
+
+LOG_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,511}")
+
+
+KEY = re.compile(r"[ !\"$-.0->@-\[\]-~]{1,512}")
+
+
+PROPERTY = re.compile(r"(?!(?:PartitionKey|RowKey|Timestamp)$)[A-Za-z_][A-Za-z0-9_]{0,254}")
+
+
+def check_name(pattern: re.Pattern[str], name: str) -> str:
+    """Gives `name` back, or a ValueError if it is not of that kind."""
+    if not pattern.fullmatch(name):
+        raise ValueError(f"storage does not take the name {name!r}")
+    return name
+
+
+def check_key(key: str) -> str:
+    """Gives `key` back, or a ValueError if a table does not take it."""
+    if not KEY.fullmatch(key):
+        raise ValueError(f"a table does not take the key {key!r}")
+    return key
+
+
+def check_entity(entity: Entity) -> Entity:
+    """Gives the entity back, or a ValueError for what a table does not take."""
+    check_key(entity.partition)
+    check_key(entity.row)
+    for name, value in entity.values.items():
+        if not PROPERTY.fullmatch(name):
+            raise ValueError(f"a table does not take the property name {name!r}")
+        if isinstance(value, str) and len(value.encode("utf-16-le")) > 64 * 1024:
+            raise ValueError(f"{name} is over 64 KiB of UTF-16")
+        if isinstance(value, bytes) and len(value) > 64 * 1024:
+            raise ValueError(f"{name} is over 64 KiB")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError(f"{name} does not fit 64 bits")
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise ValueError(f"{name} is a time without a time zone")
+    return entity
+
+
+def check_writes(writes: Sequence[Write]) -> Sequence[Write]:
+    """Gives the writes back, or a ValueError for what no transaction takes."""
+    if not 1 <= len(writes) <= TRANSACTION_AT_MOST:
+        raise ValueError("a transaction has 1 to 100 writes")
+    if len({write.entity.partition for write in writes}) > 1:
+        raise ValueError("a transaction stays within one partition")
+    if len({write.entity.row for write in writes}) < len(writes):
+        raise ValueError("a transaction writes each row once")
+    for write in writes:
+        check_entity(write.entity)
+        if write.kind in ("replace", "delete") and not write.entity.etag:
+            raise ValueError(f"{write.kind} in a transaction needs an etag")
+    return writes
+
+
+def check_body(body: str) -> str:
+    """Gives the body of a message back, or a ValueError if it is too large for a queue."""
+    if len(body.encode()) > MESSAGE_BYTES:
+        raise ValueError("a message is at most 48 KiB")
+    return body
+
+
+def check_data(data: bytes) -> bytes:
+    """Gives what is to be appended back, or a ValueError if it is empty or too large."""
+    if not 1 <= len(data) <= APPEND_BYTES:
+        raise ValueError("an append is 1 byte to 4 MiB")
+    return data
+
+
+def whole_seconds(span: timedelta, *, least: int = 0) -> int:
+    """A delay or a visibility as a queue takes it: whole seconds, rounded up."""
+    if not timedelta(0) <= span <= DELAY_AT_MOST:
+        raise ValueError("a queue takes 0 seconds to 7 days")
+    return max(least, -(-span // timedelta(seconds=1)))
+
+
+def plain(value: Value) -> Value:
+    """A value as a table gives it back: times in UTC, in microseconds."""
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC)
+        return datetime.combine(moment.date(), moment.timetz())
+    return value

@@ -1,0 +1,132 @@
+"""Tokens by kind, from `response.done`. Pure.
+
+The numbers are those of the API's `usage` (recorded live traffic): input and output are told apart
+into text, audio and images, and what was read from the cache is part of the input, not beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many tokens of each kind. `cached_…` are those of `…_in` that came from the cache.
+
+    `unsplit_…` are tokens that upstream counted without saying of which kind.
+    """
+
+    text_in: int = 0
+    audio_in: int = 0
+    image_in: int = 0
+    cached_text: int = 0
+    cached_audio: int = 0
+    cached_image: int = 0
+    text_out: int = 0
+    audio_out: int = 0
+    unsplit_in: int = 0
+    unsplit_out: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def tokens_in(self) -> int:
+        """Everything that the model read."""
+        return self.text_in + self.audio_in + self.image_in + self.unsplit_in
+
+    @property
+    def tokens_out(self) -> int:
+        """Everything that the model made."""
+        return self.text_out + self.audio_out + self.unsplit_out
+
+    @property
+    def total(self) -> int:
+        """All tokens, cached ones too."""
+        return self.tokens_in + self.tokens_out
+
+    @property
+    def cached(self) -> int:
+        """What of the input came from the cache."""
+        return self.cached_text + self.cached_audio + self.cached_image
+
+    def shown(self) -> dict[str, int]:
+        """The counts by name, those of 0 left out."""
+        return {name: number for name, number in asdict(self).items() if number}
+
+
+ZERO = Usage()
+
+
+def of_response(response: Mapping[str, Any]) -> Usage:
+    """The usage of a `response.done`'s `response`; nothing where upstream tells none."""
+    told = mapping(response.get("usage"))
+    read, made = mapping(told.get("input_token_details")), mapping(told.get("output_token_details"))
+    text, audio = count(read, "text_tokens"), count(read, "audio_tokens")
+    image = count(read, "image_tokens")
+    text_out, audio_out = count(made, "text_tokens"), count(made, "audio_tokens")
+    cached_text, cached_audio, cached_image = cached(read, text, audio, image)
+    return Usage(
+        text_in=text,
+        audio_in=audio,
+        image_in=image,
+        cached_text=cached_text,
+        cached_audio=cached_audio,
+        cached_image=cached_image,
+        text_out=text_out,
+        audio_out=audio_out,
+        unsplit_in=max(0, count(told, "input_tokens") - text - audio - image),
+        unsplit_out=max(0, count(told, "output_tokens") - text_out - audio_out),
+    )
+
+
+def cached(read: Mapping[str, Any], text: int, audio: int, image: int) -> tuple[int, int, int]:
+    """What came from the cache, of each kind. Without the split it is taken from the text first,
+    which leads every context."""
+    split = read.get("cached_tokens_details")
+    if isinstance(split, Mapping):
+        kinds = ("text_tokens", "audio_tokens", "image_tokens")
+        of_text, of_audio, of_image = (count(split, kind) for kind in kinds)
+        return min(of_text, text), min(of_audio, audio), min(of_image, image)
+    left = count(read, "cached_tokens")
+    of_text = min(left, text)
+    of_audio = min(left - of_text, audio)
+    return of_text, of_audio, min(left - of_text - of_audio, image)
+
+
+def read(counts: Mapping[str, Any]) -> Usage:
+    """From what `Usage.shown` gave; names that are not known are left out."""
+    return Usage(**{f.name: count(counts, f.name) for f in fields(Usage)})
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """All of them together."""
+    return sum(usages, ZERO)
+
+
+class UsageCounter:
+    """The usage of one call. Each response counts once, however often it is told."""
+
+    def __init__(self) -> None:
+        self.counted: set[str] = set()
+        self.usage = ZERO
+
+    def add(self, response_id: str, usage: Usage) -> bool:
+        """Counts a response; False if it was counted before."""
+        if response_id in self.counted:
+            return False
+        self.counted.add(response_id)
+        self.usage += usage
+        return True
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def count(values: Mapping[str, Any], name: str) -> int:
+    """A count, 0 for what is none."""
+    number = values.get(name)
+    return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else 0

@@ -1,0 +1,285 @@
+"""An emulator, a store, and observers of its calls.
+
+    async with observed_calls() as it:
+        call = await it.call()
+        watching = await it.watch(call)         # attached
+        await call.turn("hello")                # a written turn, from another sideband
+        call.hang_up() ...
+        observed = await watching.done()
+        it.transcript(call.id)
+
+Nothing here sleeps: `written` waits for lines in the record, `expect` for events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import ClientWebSocketResponse
+
+from shared.core.problems import Problem
+from shared.observer.context import Dependencies, ObservedCall, ObserverResult, Timing
+from shared.observer.leases import Leases
+from shared.observer.observer import observe
+from shared.realtime.sideband import Connect, Sideband, SidebandConnector
+from shared.storage.memory import MemoryLog, MemoryTable
+from shared.transcripts import transcript
+from shared.transcripts.record_lines import StoredLine, decode
+from shared.transcripts.transcript import Transcript
+from shared.transcripts.writer import log_name
+from tests.contract.emulator.harness import Server, serving
+
+KEY = {"api-key": "standard"}
+QUICK = Timing(
+    first_pauses=(timedelta(milliseconds=20),) * 4,
+    redial=timedelta(seconds=2),
+    write_every=timedelta(milliseconds=1),
+    storage_again=timedelta(milliseconds=10),
+    quiet=timedelta(milliseconds=50),
+    goodbye_ahead=timedelta(seconds=1),
+)
+TEXT = {"output_modalities": ["text"]}
+HELLO = "Hello! How can I help you today?"
+"""What the emulator's script answers to the first turn."""
+
+
+def timing_of(**changes: Any) -> Timing:
+    return replace(QUICK, **changes)
+
+
+class TellingLog(MemoryLog):
+    """Says when something was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.get_running_loop()
+        self.news = asyncio.Event()
+        self.block = threading.Event()
+        self.block.set()
+
+    def append(self, name: str, data: bytes, *, at: int) -> int:
+        assert self.block.wait(5)
+        after = super().append(name, data, at=at)
+        self.loop.call_soon_threadsafe(self.news.set)
+        return after
+
+
+@dataclass(eq=False)
+class Call:
+    """A call on the emulator, and a sideband of the test's own to drive it with."""
+
+    id: str
+    harness: ObservedCalls
+    socket: ClientWebSocketResponse
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    async def tell(self, kind: str, **fields: Any) -> None:
+        await self.socket.send_json({"type": kind, **fields})
+
+    async def say(self, text: str) -> None:
+        content = [{"type": "input_text", "text": text}]
+        item = {"type": "message", "role": "user", "content": content}
+        await self.tell("conversation.item.create", item=item)
+
+    async def expect(self, *kinds: str) -> dict[str, Any]:
+        while True:
+            event: dict[str, Any] = await self.socket.receive_json(timeout=10)
+            self.events.append(event)
+            if event["type"] in kinds:
+                return event
+
+    async def turn(self, text: str) -> dict[str, Any]:
+        """The user's words, and the answer to its end."""
+        await self.say(text)
+        await self.tell("response.create")
+        return await self.expect("response.done")
+
+    async def hang_up(self) -> None:
+        url = f"{self.harness.server.realtime}/calls/{self.id}/hangup"
+        async with self.harness.server.http.post(url, headers=KEY) as reply:
+            assert reply.status in (200, 404)
+
+    @property
+    def peer(self) -> Any:
+        return self.harness.server.studio.peers[-1]
+
+
+@dataclass(eq=False)
+class Watching:
+    """A run of an observer."""
+
+    task: asyncio.Task[ObserverResult]
+    holder: str
+
+    async def done(self) -> ObserverResult:
+        async with asyncio.timeout(15):
+            return await self.task
+
+
+class Gate:
+    """A `Connect` that can be shut after the first dial, and cut."""
+
+    def __init__(self, connect: Connect) -> None:
+        self.connect = connect
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked = asyncio.Event()
+        self.sideband: Sideband | None = None
+
+    async def __call__(self, call_id: str) -> Sideband:
+        self.asked.set()
+        await self.open.wait()
+        self.sideband = await self.connect(call_id)
+        return self.sideband
+
+    async def cut(self) -> None:
+        """Loses the connection; the next dial waits until `open` is set."""
+        assert self.sideband is not None
+        self.open.clear()
+        self.asked.clear()
+        await self.sideband.close()
+        await self.asked.wait()
+
+
+class ObservedCalls:
+    """Observers of one emulator, with one store."""
+
+    def __init__(self, server: Server, lasts: timedelta) -> None:
+        self.server = server
+        self.log = TellingLog()
+        self.leases = Leases(MemoryTable(), lasts, clock=self.clock)
+        self.connect: Connect = SidebandConnector(server.realtime, lambda: KEY)
+        self.holders = itertools.count()
+        self.tasks: list[asyncio.Task[ObserverResult]] = []
+        self.calls: list[Call] = []
+        self.skip = timedelta(0)
+
+    def clock(self) -> datetime:
+        """Time passes as it does, and as the test says."""
+        return datetime.now(UTC) + self.skip
+
+    async def call(self, *, opened: bool = True, **session: Any) -> Call:
+        """A call in progress. Its session is the profile's; `session` adds to it."""
+        await self.mint_for(session)
+        call_id = await self.server_call()
+        if opened:
+            self.server.studio.peers[-1].open()
+        return await self.driven(call_id)
+
+    async def driven(self, call_id: str) -> Call:
+        url = f"{self.server.realtime}?call_id={call_id}"
+        call = Call(call_id, self, await self.server.http.ws_connect(url, headers=KEY))
+        self.calls.append(call)
+        return call
+
+    async def mint_for(self, session: dict[str, Any]) -> None:
+        wanted = {"type": "realtime", "model": "gpt-realtime", **TEXT, **session}
+        self.key = await self.server.mint(session=wanted)
+
+    async def server_call(self, offer: str = "v=0\r\n") -> str:
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/sdp"}
+        url = f"{self.server.realtime}/calls"
+        async with self.server.http.post(url, data=offer, headers=headers) as reply:
+            assert reply.status == 201
+            self.answer = await reply.text()
+            return reply.headers["Location"].rsplit("/", 1)[-1]
+
+    def begin(
+        self,
+        call_id: str,
+        timing: Timing = QUICK,
+        parts: dict[str, Any] | None = None,
+        **terms: Any,
+    ) -> Watching:
+        """Starts a run."""
+        holder = f"run-{next(self.holders)}"
+        watched = ObservedCall(call_id, **{"words": True, **terms})
+        given = Dependencies(self.connect, self.leases, self.log, clock=self.clock)
+        given = replace(given, **(parts or {}))
+        work: Coroutine[Any, Any, ObserverResult] = observe(watched, given, holder, timing)
+        task = asyncio.create_task(work)
+        self.tasks.append(task)
+        return Watching(task, holder)
+
+    async def watch(self, call: Call, *args: Any, **terms: Any) -> Watching:
+        """Starts a run; returns when it is attached and says so."""
+        watching = self.begin(call.id, *args, **terms)
+        await self.attached(call.id, watching.holder)
+        return watching
+
+    async def attached(self, call_id: str, holder: str) -> None:
+        await self.written(call_id, lambda line: (line.kind, line.key) == ("attached", holder))
+
+    async def written(self, call_id: str, that: Callable[[StoredLine], bool]) -> StoredLine:
+        """Waits for a line in the record."""
+        async with asyncio.timeout(10):
+            while True:
+                self.log.news.clear()
+                for line in self.lines(call_id):
+                    if that(line):
+                        return line
+                await self.log.news.wait()
+
+    async def recorded(self, call_id: str, text: str) -> None:
+        """Waits until this is in the record."""
+        await self.written(call_id, lambda line: line.fields.get("text") == text)
+
+    def lines(self, call_id: str) -> list[StoredLine]:
+        return decode(self.log.read(log_name(call_id)))
+
+    def raw(self, call_id: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read(log_name(call_id)).splitlines()]
+
+    def transcript(self, call_id: str) -> Transcript:
+        return transcript.read(self.log.read(log_name(call_id)))
+
+    def told(self, call_id: str) -> list[tuple[str, str | None]]:
+        """Who said what."""
+        entries = self.transcript(call_id).entries
+        return [(each.role or each.kind, each.text or each.output or None) for each in entries]
+
+    async def kill(self, watching: Watching) -> None:
+        """Ends a run as a killed process ends: it writes nothing more and gives nothing back."""
+        release, append = self.leases.release, self.log.append
+        self.leases.release = lambda lease: None  # type: ignore[method-assign]
+        self.log.append = lambda name, data, *, at: at + len(data)  # type: ignore[method-assign]
+        watching.task.cancel()
+        await asyncio.gather(watching.task, return_exceptions=True)
+        self.leases.release, self.log.append = release, append  # type: ignore[method-assign]
+
+    async def hang_up(self, call_id: str) -> None:
+        """The broker's way to end a call."""
+        url = f"{self.server.realtime}/calls/{call_id}/hangup"
+        async with self.server.http.post(url, headers=KEY) as reply:
+            if reply.status not in (200, 404):
+                raise Problem("upstream_failed")
+
+    async def state(self) -> Any:
+        return await self.server.state()
+
+
+@asynccontextmanager
+async def observed_calls(
+    *, lasts: timedelta = timedelta(seconds=30), real_media: bool = False, **script: Any
+) -> AsyncIterator[ObservedCalls]:
+    """An emulator and an observer. At the end no call is live and no run is left."""
+    async with serving(real_media=real_media, **script) as server:
+        it = ObservedCalls(server, lasts)
+        try:
+            yield it
+        finally:
+            async with server.http.delete(f"{server.root}/emulator"):
+                pass
+            for call in it.calls:
+                await call.socket.close()
+            done = await asyncio.gather(*it.tasks, return_exceptions=True)
+        assert not [each for each in done if isinstance(each, Exception)]
+        assert (await it.state())["live_calls"] == 0

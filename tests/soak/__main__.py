@@ -1,0 +1,33 @@
+"""`python -m tests.soak`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import tests.soak
+from tests.soak import run, shown
+
+
+def main() -> int:
+    """The program; 1 if anything did not come out even."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.soak",
+        description=tests.soak.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--logs", type=Path, help="a file for what the hosts write")
+    options = parser.parse_args()
+    os.environ.setdefault("NO_PROXY", "127.0.0.1")
+    say = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
+    found = asyncio.run(run(say, seconds=options.seconds, logs=options.logs))
+    print(shown(found))
+    return 0 if found.get("even", True) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Function hosts that are killed and started again on the same port."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.harness.processes import ROOT, START, clean_environment
+from bench.harness.thread_report import telling
+from local.common.child_process import Child
+from tests.soak.account import Account, Trouble
+
+Hear = Callable[[str, str], None]
+
+
+@dataclass
+class Host:
+    """One host. When it is down stands in the account, under its number. `threads` is the file in
+    which it tells of them."""
+
+    number: int
+    port: int
+    environment: Mapping[str, str]
+    account: Account
+    hear: Hear
+    threads: Path
+    child: Child | None = None
+    down: Trouble | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self.child is not None
+        return self.child.process.pid
+
+    async def start(self) -> None:
+        arguments = ("--port", str(self.port), "--exit-with-parent", "--without-local-settings")
+        self.child = await Child.start(
+            f"host {self.number}",
+            telling(self.threads, "local.host", *arguments, "--log", "warning"),
+            environment=clean_environment(self.environment),
+            folder=ROOT,
+            hear=self.hear,
+        )
+        await self.child.ready(START)
+        if self.down is not None:
+            self.down.until = time.monotonic()
+
+    async def kill(self) -> None:
+        """SIGKILL, in the middle of everything."""
+        assert self.child is not None
+        self.down = self.account.trouble(self.number, time.monotonic())
+        self.child.process.kill()
+        await self.child.stop()
+
+    async def stop(self) -> None:
+        if self.child is not None:
+            await self.child.stop()

@@ -1,0 +1,79 @@
+"""The function app on the local host, in a thread of its own, for tests that are not async."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from aiohttp import web
+
+from local.host.app import open_app
+from shared import broker
+from tests.support.scripted_endpoint import Upstream, answer_reply, key_reply, upstream
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Running:
+    url: str
+    endpoint: Upstream
+    session: requests.Session
+
+
+def app_settings(endpoint: Upstream) -> dict[str, str]:
+    return {
+        "REALTIME_ENDPOINT": endpoint.url,
+        "REALTIME_MODEL": "gpt-realtime",
+        "REALTIME_API_KEY": "k3y-of-the-resource",
+        "CALLER_AUTH": "anonymous",
+        "BROKER_SECRET": "b" * 40,
+        # All anonymous callers are one caller, and the storage in memory outlives a test.
+        "LIMIT_STARTS_PER_MINUTE": "0",
+        "LIMIT_LIVE_CALLS": "0",
+        # The scripted endpoint has no WebSocket; observers are tested against the emulator.
+        "OBSERVER": "off",
+    }
+
+
+@contextmanager
+def scripted_endpoint() -> Iterator[Upstream]:
+    with upstream() as script:
+        script.on("/openai/v1/realtime/client_secrets", key_reply())
+        script.on("/openai/v1/realtime/calls", answer_reply())
+        yield script
+
+
+@contextmanager
+def running_app(**changes: str) -> Iterator[Running]:
+    """The app, answering; `changes` are app settings."""
+    opening = broker.OPENING
+    with scripted_endpoint() as endpoint, requests.Session() as session:
+        session.trust_env = False
+        broker.OPENING = broker.Opening({**app_settings(endpoint), **changes})
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        runner, url = asyncio.run_coroutine_threadsafe(serve(), loop).result(10)
+        try:
+            yield Running(url, endpoint, session)
+        finally:
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+            broker.OPENING = opening
+
+
+async def serve() -> tuple[web.AppRunner, str]:
+    runner = web.AppRunner(open_app(ROOT).make_app())
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    return runner, f"http://{host}:{port}"

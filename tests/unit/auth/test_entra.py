@@ -1,0 +1,313 @@
+"""Entra tokens: what makes one valid, and where the tenant's keys come from."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import warnings
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import jwt
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jwt.algorithms import RSAAlgorithm
+
+from shared.auth.anonymous import Anonymous
+from shared.auth.callers import Authenticator
+from shared.auth.entra import Entra, JwksCache
+from shared.core.problems import Problem
+
+SECRET = "first secret of the broker, 32 bytes and more"
+TENANT = "8a6b3f0e-0000-4000-8000-00000000000a"
+AUDIENCE = "api://3c1d-broker"
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+V2 = f"https://login.microsoftonline.com/{TENANT}/v2.0"
+V1 = f"https://sts.windows.net/{TENANT}/"
+
+
+@cache
+def private(name: str) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 1024 if name == "weak" else 2048)
+
+
+def public(name: str, **members: Any) -> dict[str, Any]:
+    entry = json.loads(RSAAlgorithm.to_jwk(private(name).public_key()))
+    return entry | {"kid": name, "use": "sig"} | members
+
+
+class Tenant:
+    """Answers as the tenant's key endpoint does; stands in for a requests.Session."""
+
+    def __init__(self, *names: str) -> None:
+        self.document: Any = {"keys": [public(name) for name in names or ("one",)]}
+        self.status = 200
+        self.away = False
+        self.fetches = 0
+        self.now = NOW
+
+    def get(self, url: str, **options: Any) -> requests.Response:
+        assert url == f"https://login.microsoftonline.com/{TENANT}/discovery/v2.0/keys"
+        assert options["timeout"] > 0
+        self.fetches += 1
+        if self.away:
+            raise requests.ConnectionError("away")
+        response = requests.Response()
+        response.status_code = self.status
+        document = self.document
+        response._content = (
+            document if isinstance(document, bytes) else json.dumps(document).encode()
+        )
+        return response
+
+    def callers(self, *others: Any) -> Authenticator:
+        keys = JwksCache(self, TENANT, clock=lambda: self.now)
+        return Authenticator([Entra(keys, TENANT, AUDIENCE, "calls.start"), *others], SECRET)
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    given = {
+        "iss": V2,
+        "aud": AUDIENCE,
+        "tid": TENANT,
+        "oid": "0c5b-ada",
+        "sub": "pairwise",
+        "scp": "profile calls.start",
+        "iat": int(NOW.timestamp()),
+        "nbf": int(NOW.timestamp()),
+        "exp": int((NOW + timedelta(hours=1)).timestamp()),
+    } | changes
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def token(key: str = "one", kid: str | None = None, **changes: Any) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyJWT warns of the weak key; that is its purpose here
+        return jwt.encode(
+            claims(**changes), private(key), algorithm="RS256", headers={"kid": kid or key}
+        )
+
+
+def bearer(text: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {text}"}
+
+
+def refusal(callers: Authenticator, headers: dict[str, str]) -> Problem:
+    with pytest.raises(Problem) as problem:
+        callers.caller(headers)
+    return problem.value
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="v2"),
+        pytest.param({"aud": "3c1d-broker"}, id="v2, bare audience"),
+        pytest.param({"iss": V1}, id="v1"),
+        pytest.param({"scp": None, "roles": ["calls.start"]}, id="an app's role"),
+        pytest.param({"exp": int(NOW.timestamp()) - 30}, id="expired within the leeway"),
+        pytest.param({"nbf": int(NOW.timestamp()) + 30}, id="early within the leeway"),
+    ],
+)
+def test_a_token_that_holds(changes: dict[str, Any]):
+    caller = Tenant().callers().caller(bearer(token(**changes)))
+    assert caller.kind == "entra"
+    assert len(caller.id) == 32
+    assert "ada" not in repr(caller)
+
+
+def test_one_person_has_one_id_and_the_roles_of_the_token():
+    callers = Tenant().callers()
+    one = callers.caller(bearer(token(roles=["admin"], sub="other", iss=V1)))
+    assert one.id == callers.caller(bearer(token())).id
+    assert one.roles == {"admin"}
+    assert callers.caller(bearer(token(oid="bob"))).id != one.id
+
+
+def unsigned(**header: Any) -> str:
+    parts = [json.dumps(part).encode() for part in ({"typ": "JWT", **header}, claims())]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
+
+
+def signed_with_the_public_key() -> str:
+    """HS256 with the text of the public key for a secret: the classic confusion."""
+    import hashlib
+    import hmac
+
+    head = unsigned(alg="HS256", kid="one").rstrip(".")
+    pem = json.dumps(public("one")).encode()
+    signature = hmac.digest(pem, head.encode(), hashlib.sha256)
+    return f"{head}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+def other_signature() -> str:
+    head, body, _ = token().split(".")
+    return f"{head}.{body}.{token(oid='bob').split('.')[2]}"
+
+
+REFUSED = {
+    "alg none": unsigned(alg="none", kid="one"),
+    "alg None": unsigned(alg="None", kid="one"),
+    "no alg": unsigned(kid="one"),
+    "HS256 with the public key": signed_with_the_public_key(),
+    "ES256": jwt.encode(
+        claims(), ec.generate_private_key(ec.SECP256R1()), "ES256", headers={"kid": "one"}
+    ),
+    "RS512": jwt.encode(claims(), private("one"), "RS512", headers={"kid": "one"}),
+    "another's key under our key's id": token("other", "one"),
+    "a key the tenant does not have": token("other"),
+    "no key id": jwt.encode(claims(), private("one"), "RS256"),
+    "the signature of another token": other_signature(),
+    "no signature": token().rpartition(".")[0] + ".",
+    "another audience": token(aud="api://other"),
+    "a longer audience": token(aud=AUDIENCE + "x"),
+    "no audience": token(aud=None),
+    "another issuer": token(iss="https://evil.example/"),
+    "another tenant's issuer": token(iss=V2.replace(TENANT, "other")),
+    "the common issuer": token(iss=V2.replace(TENANT, "common")),
+    "another tenant": token(tid="other"),
+    "no tenant": token(tid=None),
+    "expired": token(exp=int(NOW.timestamp()) - 61),
+    "no expiry": token(exp=None),
+    "an expiry that is no number": token(exp="never"),
+    "an expiry that is true": token(exp=True),
+    "not yet valid": token(nbf=int(NOW.timestamp()) + 61),
+    "no not-before": token(nbf=None),
+    "nobody": token(oid=None),
+    "an empty name": token(oid=""),
+    "no scope": token(scp=None),
+    "another scope": token(scp="calls.read calls.start.not"),
+    "a scope that is no text": token(scp={"calls.start": 1}),
+    "an ID token": token(scp=None, nonce="x"),
+    "empty": "",
+    "nonsense": "nonsense",
+    "dots": "...",
+    "oversize": "x" * 20_000,
+    "not ascii": "ü.ü.ü",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_token_that_does_not_hold_is_refused_whoever_comes_next(name: str):
+    problem = refusal(Tenant().callers(Anonymous()), bearer(REFUSED[name]))
+    assert (problem.code, problem.status) == ("invalid_credentials", 401)
+    assert problem.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_whatever_is_sent_is_refused_and_nothing_breaks(text: str):
+    problem = refusal(Tenant().callers(), {"x-caller-token": text})
+    assert problem.code == "invalid_credentials"
+
+
+def test_the_callers_own_header_comes_before_the_one_that_static_web_apps_replaces():
+    callers = Tenant().callers()
+    both = bearer("the platform's") | {"X-Caller-Token": token()}
+    assert callers.caller(both).kind == "entra"
+    assert refusal(callers, bearer(token()) | {"X-Caller-Token": "x"}).status == 401
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic YTpi"}, {"Authorization": ""}])
+def test_who_sends_no_bearer_is_the_next_methods(headers: dict[str, str]):
+    assert Tenant().callers(Anonymous()).caller(headers).kind == "anonymous"
+    problem = refusal(Tenant().callers(), headers)
+    assert problem.code == "sign_in_required"
+    assert problem.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_the_keys_are_fetched_once():
+    tenant = Tenant()
+    callers = tenant.callers()
+    for _ in range(5):
+        callers.caller(bearer(token()))
+    assert tenant.fetches == 1
+
+
+def test_a_new_key_is_found_and_a_flood_of_unknown_ones_is_not_passed_on():
+    tenant = Tenant("one")
+    callers = tenant.callers()
+    callers.caller(bearer(token()))
+    tenant.document = {"keys": [public("one"), public("two")]}
+    assert refusal(callers, bearer(token("two"))).status == 401
+    tenant.now += timedelta(minutes=1)
+    assert callers.caller(bearer(token("two"))).kind == "entra"
+    for number in range(20):
+        assert refusal(callers, bearer(token("other", f"made-up-{number}"))).status == 401
+    assert tenant.fetches == 2
+    callers.caller(bearer(token("one")))
+
+
+def test_many_first_callers_share_one_fetch():
+    tenant = Tenant()
+    callers = tenant.callers()
+    text = token()
+    barrier = threading.Barrier(8)
+    known: list[str] = []
+
+    def call() -> None:
+        barrier.wait()
+        known.append(callers.caller(bearer(text)).kind)
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert known == ["entra"] * 8
+    assert tenant.fetches == 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"", b"<html>", {}, {"keys": []}, {"keys": [7, {"kty": "EC"}]}, [], b"x" * 300_000],
+    ids=str,
+)
+def test_a_tenant_without_readable_keys_is_away(document: Any):
+    tenant = Tenant()
+    tenant.document = document
+    problem = refusal(tenant.callers(), bearer(token()))
+    assert (problem.code, problem.status) == ("sign_in_keys_unavailable", 503)
+    assert int(problem.headers["Retry-After"]) > 0
+
+
+def test_keys_that_are_too_small_or_not_for_signing_are_no_keys():
+    tenant = Tenant()
+    tenant.document = {"keys": [public("weak"), public("two", use="enc"), public("one")]}
+    callers = tenant.callers()
+    callers.caller(bearer(token("one")))
+    assert refusal(callers, bearer(token("weak"))).code == "invalid_credentials"
+    assert refusal(callers, bearer(token("two"))).code == "invalid_credentials"
+
+
+def test_while_the_tenant_is_away_known_keys_hold_and_it_recovers_by_itself():
+    tenant = Tenant()
+    callers = tenant.callers()
+    tenant.away = True
+    assert refusal(callers, bearer(token())).status == 503
+    tenant.away = False
+    tenant.now += timedelta(seconds=6)
+    callers.caller(bearer(token()))
+    tenant.away = True
+    tenant.now += timedelta(hours=13)
+    later = token(nbf=int(tenant.now.timestamp()), exp=int(tenant.now.timestamp()) + 600)
+    callers.caller(bearer(later))
+    assert tenant.fetches == 3
+    tenant.now += timedelta(hours=24)
+    last = token(nbf=int(tenant.now.timestamp()), exp=int(tenant.now.timestamp()) + 600)
+    assert refusal(callers, bearer(last)).code == "sign_in_keys_unavailable"
+    tenant.away = False
+    tenant.now += timedelta(seconds=6)
+    callers.caller(bearer(last))
+
+
+@pytest.mark.parametrize("missing", ["tenant", "audience", "scope"])
+def test_entra_is_not_set_up_by_halves(missing: str):
+    given = {"tenant": TENANT, "audience": AUDIENCE, "scope": "calls.start"} | {missing: ""}
+    with pytest.raises(ValueError, match="Entra"):
+        Entra(JwksCache(Tenant(), TENANT), **given)

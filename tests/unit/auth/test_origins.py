@@ -1,0 +1,141 @@
+"""Origins: which pages may use the broker."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.auth.origins import CrossOriginPolicy
+from shared.config.env import parse_origins
+from shared.core.problems import Problem
+
+LISTED = "https://shop.example"
+OURS = CrossOriginPolicy.of([LISTED])
+HOST = {"Host": "broker.example"}
+BEHIND = {
+    "Host": "func-123.azurewebsites.net",
+    "X-Forwarded-Host": "func-123.azurewebsites.net",
+    "X-MS-Original-URL": "https://app.example/api/connect?profile=x",
+}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": "https://a.example"}, id="same"),
+        pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, id="no-referrer page"),
+        pytest.param({"Sec-Fetch-Site": "none"}, id="typed in"),
+        pytest.param({"Sec-Fetch-Site": "cross-site", "Origin": LISTED}, id="listed"),
+        pytest.param({"Origin": LISTED}, id="listed, old browser"),
+        pytest.param({**HOST, "Origin": "https://broker.example"}, id="own, old browser"),
+        pytest.param({**HOST, "Origin": "http://broker.example"}, id="own, TLS ends before us"),
+        pytest.param({"host": "localhost:4280", "origin": "http://localhost:4280"}, id="laptop"),
+        pytest.param({"host": "[::1]:4280", "origin": "http://[::1]:4280"}, id="IPv6"),
+        pytest.param({"host": "a.example:443", "origin": "https://a.example"}, id="usual port"),
+        pytest.param({**BEHIND, "Origin": "https://app.example"}, id="own, behind SWA"),
+        pytest.param(
+            {"Host": "127.0.0.1:7071", "X-Forwarded-Host": "app.example"}
+            | {"Origin": "https://app.example"},
+            id="own, behind a proxy",
+        ),
+        pytest.param({**HOST}, id="no page"),
+        pytest.param({}, id="nothing"),
+    ],
+)
+def test_who_may(headers: dict[str, str]):
+    OURS.check(headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, id="x"),
+        pytest.param({"Sec-Fetch-Site": "same-site", "Origin": "https://b.shop.example"}, id="ss"),
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, id="cross-site without an origin"),
+        pytest.param({"Sec-Fetch-Site": "Cross-Site"}, id="spelling"),
+        pytest.param({"Sec-Fetch-Site": ""}, id="empty"),
+        pytest.param({"Sec-Fetch-Site": "same-origin, cross-site"}, id="two"),
+        pytest.param(
+            {"Sec-Fetch-Site": "cross-site", **HOST, "Origin": "https://broker.example"},
+            id="own by name but the browser says otherwise",
+        ),
+        pytest.param({**HOST, "Origin": "https://evil.example"}, id="foreign, old browser"),
+        pytest.param({**HOST, "Origin": "null"}, id="null"),
+        pytest.param({**HOST, "Origin": ""}, id="empty origin"),
+        pytest.param({"Origin": "https://evil.example"}, id="no host"),
+        pytest.param({**HOST, "Origin": "https://broker.example:8443"}, id="other port"),
+        pytest.param({**HOST, "Origin": "https://broker.example.evil.example"}, id="suffix"),
+        pytest.param({**HOST, "Origin": "https://evil.example/broker.example"}, id="path"),
+        pytest.param({**HOST, "Origin": "https://u@broker.example"}, id="userinfo"),
+        pytest.param({**HOST, "Origin": f"{LISTED}.evil.example"}, id="listed plus suffix"),
+        pytest.param({**HOST, "Origin": "http://shop.example"}, id="listed, other scheme"),
+        pytest.param({**BEHIND, "Origin": "https://evil.example"}, id="foreign behind SWA"),
+        pytest.param({"X-MS-Original-URL": "https://[", "Origin": "https://a"}, id="broken url"),
+    ],
+)
+def test_who_may_not(headers: dict[str, str]):
+    with pytest.raises(Problem) as problem:
+        OURS.check(headers)
+    assert (problem.value.code, problem.value.status) == ("origin_not_allowed", 403)
+
+
+def test_only_a_listed_origin_is_answered_and_by_name():
+    assert OURS.answer_headers({"origin": LISTED}) == {
+        "Access-Control-Allow-Origin": LISTED,
+        "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id",
+        "Vary": "Origin",
+    }
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):
+        assert OURS.answer_headers(headers) == {"Vary": "Origin"}
+    assert CrossOriginPolicy().answer_headers({"Origin": LISTED}) == {}
+
+
+def test_credentials_are_allowed_only_when_chosen_and_never_with_a_wildcard():
+    assert "Access-Control-Allow-Credentials" not in OURS.answer_headers({"Origin": LISTED})
+    chosen = CrossOriginPolicy.of([LISTED], credentials=True)
+    answered = chosen.answer_headers({"Origin": LISTED})
+    assert answered["Access-Control-Allow-Credentials"] == "true"
+    assert answered["Access-Control-Allow-Origin"] == LISTED
+    assert chosen.answer_headers({"Origin": "https://evil.example"}) == {"Vary": "Origin"}
+
+
+def test_a_preflight_is_answered_for_the_list_alone():
+    wanted = {"Origin": LISTED, "Access-Control-Request-Method": "POST"}
+    answered = OURS.preflight(wanted)
+    assert answered["Access-Control-Allow-Origin"] == LISTED
+    assert "POST" in answered["Access-Control-Allow-Methods"]
+    assert "X-Caller-Token" in answered["Access-Control-Allow-Headers"]
+    # The headers that tell where a page came from must never be a page's to set.
+    allowed = answered["Access-Control-Allow-Headers"].lower()
+    assert "x-forwarded" not in allowed
+    assert "x-ms" not in allowed
+    assert "*" not in "".join(answered.values())
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "same-origin"}, {}):
+        with pytest.raises(Problem, match="origin_not_allowed"):
+            OURS.preflight(headers)
+
+
+def test_the_setting_is_read_in_any_spelling():
+    assert parse_origins("https://A.example:443, http://b.example:8080 ,") == {
+        "https://a.example",
+        "http://b.example:8080",
+    }
+    assert parse_origins("") == frozenset()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "*",
+        "null",
+        "https://*.example",
+        "https://a.example/",
+        "a.example",
+        "ftp://a.example",
+        "https://a.example?x",
+        "https://a.example:99999",
+        "https://u@a.example",
+    ],
+)
+def test_what_is_not_an_exact_origin_is_a_mistake(setting: str):
+    with pytest.raises(ValueError, match="."):  # noqa: RUF043 (urllib words some of them)
+        parse_origins(f"https://fine.example,{setting}")

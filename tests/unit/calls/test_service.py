@@ -1,0 +1,320 @@
+"""A call's story against a scripted endpoint: what goes upstream, how often, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+
+from shared.calls.dispatch import CallDispatcher
+from shared.calls.handles import Handles
+from shared.calls.records import Records
+from shared.calls.service import CallPolicy, CallService
+from shared.calls.termination import CallTerminator
+from shared.config.env import Provider
+from shared.config.profiles import Profile
+from shared.config.settings import Limits
+from shared.core.deadline import Deadline
+from shared.core.problems import Problem
+from shared.limits.ledger import Ledger
+from shared.realtime.client import RealtimeClient
+from shared.realtime.ephemeral_keys import EphemeralKeyCache
+from shared.storage.memory import MemoryStorage
+from tests.support.scripted_endpoint import (
+    ANSWER,
+    Said,
+    Upstream,
+    answer_reply,
+    key_reply,
+    refusal,
+    upstream,
+)
+from tests.unit.upstream.test_sdp import GOOD
+
+MINT = "/openai/v1/realtime/client_secrets"
+CALLS = "/openai/v1/realtime/calls"
+PROFILE = Profile("default", {"type": "realtime", "model": "m", "instructions": "hidden words"})
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+SECRET = "a secret of the broker, for tests"
+HANDLES = Handles(SECRET, clock=lambda: NOW)
+
+
+@dataclass(frozen=True)
+class Somebody:
+    id: str = "caller-1"
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return (self.id,)
+
+
+VAULT = {"hidden": "instructions of the vault"}
+POOL = ThreadPoolExecutor(4)
+UNLIMITED = Limits(starts_per_minute=0, live_calls=0)
+
+
+class Identity:
+    def headers(self) -> Mapping[str, str]:
+        return {"Authorization": "Bearer identity"}
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Upstream]:
+    with upstream() as script:
+        script.on(MINT, key_reply("ek_1"))
+        script.on(CALLS, answer_reply())
+        script.on("/v1/realtime/calls", answer_reply())
+        script.on("/v1/realtime/client_secrets", key_reply("ek_1"))
+        yield script
+
+
+def calls(
+    endpoint: Upstream,
+    provider: Provider = "azure",
+    ledger: Ledger | None = None,
+    **terms: bool,
+) -> CallService:
+    session = requests.Session()
+    session.trust_env = False
+    client = RealtimeClient(provider, endpoint.url, Identity(), session)
+    storage = MemoryStorage()
+    counting = ledger or Ledger(storage.table("ledger"), UNLIMITED, clock=lambda: NOW)
+    aftercare = CallDispatcher(
+        Records(storage.table("calls")),
+        storage.queue("end-call"),
+        storage.queue("observe-call"),
+        POOL,
+        lambda: NOW,
+    )
+    keys = EphemeralKeyCache(
+        lambda profile, life: client.mint(
+            profile.with_instructions(VAULT.__getitem__),
+            life,
+            Deadline.after(timedelta(seconds=5)),
+        ),
+        clock=lambda: NOW,
+    )
+    return CallService(
+        client,
+        keys,
+        lambda: HANDLES,
+        counting,
+        aftercare,
+        CallTerminator(client, counting, aftercare.records, aftercare.end, lambda: NOW),
+        VAULT.__getitem__,
+        CallPolicy(
+            endpoint.url,
+            call_length=timedelta(minutes=15),
+            token_life=timedelta(seconds=60),
+            tells_who_calls=provider == "openai",
+            **terms,
+        ),
+    )
+
+
+def test_a_call_starts_with_the_answer_and_a_handle_that_ends_soon_after_it(
+    endpoint: Upstream,
+) -> None:
+    started = calls(endpoint).start(GOOD, PROFILE, Somebody())
+    assert started.sdp == ANSWER
+    late = Handles(SECRET, clock=lambda: NOW + timedelta(minutes=25))
+    sealed = HANDLES.open(started.handle, "caller-1")
+    assert sealed.startswith("rtc_0123456789abcdef0123456789abcdef/caller-1.")
+    with pytest.raises(Problem, match="call_not_found"):
+        late.open(started.handle, "caller-1")
+    assert endpoint.asked[-1].body == GOOD
+    assert ANSWER not in repr(started)
+
+
+def test_one_warm_start_is_one_upstream_request(endpoint: Upstream) -> None:
+    service = calls(endpoint)
+    service.start(GOOD, PROFILE, Somebody())
+    for _ in range(3):
+        before = len(endpoint.asked)
+        service.start(GOOD, PROFILE, Somebody())
+        assert len(endpoint.asked) - before == 1
+    assert (endpoint.count(MINT), endpoint.count(CALLS)) == (1, 4)
+
+
+def test_many_cold_starts_at_once_mint_one_key(endpoint: Upstream) -> None:
+    service = calls(endpoint)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: service.start(GOOD, PROFILE, Somebody()), range(16)))
+    assert (endpoint.count(MINT), endpoint.count(CALLS)) == (1, 16)
+
+
+def test_a_bad_offer_never_goes_upstream(endpoint: Upstream) -> None:
+    with pytest.raises(Problem, match="offer_without_audio"):
+        calls(endpoint).start(b"v=0\r\n", PROFILE, Somebody())
+    assert endpoint.asked == []
+
+
+def test_a_key_that_upstream_forgot_is_replaced_within_the_request(endpoint: Upstream) -> None:
+    service = calls(endpoint)
+    service.start(GOOD, PROFILE, Somebody())
+    endpoint.on(MINT, key_reply("ek_2"))
+    endpoint.on(CALLS, refusal(401, None, "Ephemeral token expired"), answer_reply())
+    assert service.start(GOOD, PROFILE, Somebody()).sdp == ANSWER
+    assert endpoint.asked[-1].headers["authorization"] == "Bearer ek_2"
+
+
+def test_a_fresh_key_that_is_refused_too_is_the_end_of_it(endpoint: Upstream) -> None:
+    endpoint.on(CALLS, refusal(401))
+    with pytest.raises(Problem, match="ephemeral_key_refused"):
+        calls(endpoint).start(GOOD, PROFILE, Somebody())
+    assert (endpoint.count(MINT), endpoint.count(CALLS)) == (2, 2)
+
+
+def test_openai_needs_no_key_and_hears_who_calls(endpoint: Upstream) -> None:
+    calls(endpoint, "openai").start(GOOD, PROFILE, Somebody("f" * 40))
+    (asked,) = endpoint.asked
+    assert asked.path == "/v1/realtime/calls"
+    assert asked.headers["openai-safety-identifier"] == "f" * 40
+
+
+def test_azure_does_not_hear_who_calls(endpoint: Upstream) -> None:
+    service = calls(endpoint)
+    service.token(PROFILE, Somebody())
+    service.start(GOOD, PROFILE, Somebody())
+    assert all("openai-safety-identifier" not in asked.headers for asked in endpoint.asked)
+
+
+def test_a_token_is_short_its_own_and_without_the_session(endpoint: Upstream) -> None:
+    service = calls(endpoint)
+    token = service.token(PROFILE, Somebody()).public()
+    assert endpoint.asked[0].json()["expires_after"]["seconds"] == 60
+    assert token == {
+        "token": "ek_1",
+        "value": "ek_1",
+        "expires_at": 4_000_000_000,
+        "url": f"{endpoint.url}/openai/v1/realtime/calls?webrtcfilter=on",
+        "endpoint": endpoint.url,
+        "model": "m",
+    }
+    service.token(PROFILE, Somebody())
+    assert endpoint.count(MINT) == 2, "no key is handed to two callers"
+
+
+def test_a_token_for_openai_is_bound_to_who_asked(endpoint: Upstream) -> None:
+    calls(endpoint, "openai").token(PROFILE, Somebody("f" * 40))
+    assert endpoint.asked[0].headers["openai-safety-identifier"] == "f" * 40
+
+
+@pytest.mark.parametrize("provider", ["azure", "openai"])
+def test_private_instructions_go_upstream_and_nowhere_else(
+    endpoint: Upstream, provider: Provider
+) -> None:
+    private = Profile("private", {"type": "realtime", "model": "m"}, instructions_secret="hidden")
+    service = calls(endpoint, provider)
+    token = service.token(private, Somebody()).public()
+    assert endpoint.asked[-1].json()["session"]["instructions"] == "instructions of the vault"
+    assert "instructions of the vault" not in str(token)
+    service.start(GOOD, private, Somebody())
+    assert any(b"instructions of the vault" in asked.body for asked in endpoint.asked[1:])
+
+
+def test_the_token_endpoint_can_be_off(endpoint: Upstream) -> None:
+    with pytest.raises(Problem, match="token_endpoint_off"):
+        calls(endpoint, token_endpoint=False).token(PROFILE, Somebody())
+    assert endpoint.asked == []
+
+
+def test_only_the_owner_hangs_up_and_again_is_fine(endpoint: Upstream) -> None:
+    service = calls(endpoint)
+    handle = service.start(GOOD, PROFILE, Somebody()).handle
+    place = f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup"
+    endpoint.on(place, Said(200), refusal(404, "call_id_not_found"))
+    with pytest.raises(Problem, match="call_not_found"):
+        service.hang_up(handle, Somebody("another"))
+    assert endpoint.count(place) == 0
+    service.hang_up(handle, Somebody())
+    service.hang_up(handle, Somebody())
+    assert endpoint.count(place) == 2
+
+
+LIMITED = Limits(starts_per_minute=10, live_calls=2)
+
+
+def limited(now: Callable[[], datetime] = lambda: NOW) -> Ledger:
+    return Ledger(MemoryStorage().table("ledger"), LIMITED, clock=now)
+
+
+def test_a_call_is_counted_before_anything_goes_upstream(endpoint: Upstream) -> None:
+    service = calls(endpoint, ledger=limited())
+    for _ in range(2):
+        service.start(GOOD, PROFILE, Somebody())
+    asked = len(endpoint.asked)
+    with pytest.raises(Problem, match="too_many_live_calls"):
+        service.start(GOOD, PROFILE, Somebody())
+    assert len(endpoint.asked) == asked
+
+
+def test_a_call_that_upstream_did_not_start_is_not_counted(endpoint: Upstream) -> None:
+    ledger = limited()
+    service = calls(endpoint, ledger=ledger)
+    endpoint.on(CALLS, refusal(503))
+    for _ in range(3):
+        with pytest.raises(Problem, match="upstream_failed"):
+            service.start(GOOD, PROFILE, Somebody())
+    standing = ledger.standing("caller-1")
+    assert (standing.live_calls, standing.starts_last_minute) == (0, 0)
+
+
+def test_a_refused_offer_frees_the_line_and_still_is_a_start(endpoint: Upstream) -> None:
+    ledger = limited()
+    endpoint.on(CALLS, refusal(400, "invalid_offer"))
+    with pytest.raises(Problem, match="offer_refused"):
+        calls(endpoint, ledger=ledger).start(GOOD, PROFILE, Somebody())
+    standing = ledger.standing("caller-1")
+    assert (standing.live_calls, standing.starts_last_minute) == (0, 1)
+
+
+def test_hanging_up_frees_the_line(endpoint: Upstream) -> None:
+    ledger = limited()
+    service = calls(endpoint, ledger=ledger)
+    handle = service.start(GOOD, PROFILE, Somebody()).handle
+    assert service.standing(handle, Somebody())["status"] == "live"
+    endpoint.on(f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup", Said(200))
+    service.hang_up(handle, Somebody())
+    assert ledger.standing("caller-1").live_calls == 0
+    assert service.standing(handle, Somebody())["status"] == "ended"
+
+
+def test_a_key_counts_as_the_longest_call_that_it_may_start(endpoint: Upstream) -> None:
+    moments = [NOW]
+    ledger = limited(lambda: moments[-1])
+    service = calls(endpoint, ledger=ledger)
+    service.token(PROFILE, Somebody())
+    service.token(PROFILE, Somebody())
+    with pytest.raises(Problem, match="too_many_live_calls"):
+        service.start(GOOD, PROFILE, Somebody())
+    moments.append(NOW + timedelta(minutes=15, seconds=59))
+    assert ledger.standing("caller-1").live_calls == 2
+    moments.append(NOW + timedelta(minutes=16, seconds=1))
+    assert ledger.standing("caller-1").live_calls == 0
+
+
+def test_a_registered_call_that_cannot_be_looked_after_is_over_and_not_counted(
+    endpoint: Upstream,
+) -> None:
+    ledger = limited()
+    service = calls(endpoint, ledger=ledger)
+    place = f"{CALLS}/rtc_unwatched/hangup"
+    endpoint.on(place, Said(200))
+
+    def away(_: str) -> bool:
+        return False
+
+    service.aftercare = replace(service.aftercare, attached=away, attach_within=timedelta(0))
+    with pytest.raises(Problem, match="observer_unavailable"):
+        service.register("rtc_unwatched", PROFILE, Somebody())
+    assert endpoint.count(place) == 1
+    assert ledger.standing("caller-1").live_calls == 0
+    (record,) = service.aftercare.records.newest(NOW)
+    assert record.ended_by == "refused"

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.admin.service import AdminService
+from shared.calls.messages import subject
+from shared.calls.records import CallRecord, Records
+from shared.calls.termination import CallTerminator
+from shared.config.settings import Limits
+from shared.core.deadline import Deadline
+from shared.core.problems import Problem
+from shared.limits.ledger import Ledger
+from shared.storage.interfaces import Entity, StorageUnavailable
+from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+NAME = "20300101-43200000-0123456789ab"
+RECORD = CallRecord(NAME, "rtc_1", "ada.0123456789ab", "ada", "default", "m", "connect", NOW, NOW)
+
+
+class Client:
+    def hang_up(self, call_id: str, deadline: Deadline) -> bool:
+        return True
+
+
+class Fickle(MemoryTable):
+    """Takes no changes while `away`."""
+
+    away = False
+
+    def replace(self, entity: Entity) -> Entity:
+        if self.away:
+            raise StorageUnavailable("away")
+        return super().replace(entity)
+
+
+def made(table: MemoryTable) -> CallTerminator:
+    ledger = Ledger(MemoryTable(), Limits(0, 0, timedelta(minutes=1), 0, 0))
+    queue = MemoryQueue(lambda: NOW)
+    return CallTerminator(Client(), ledger, Records(table), queue, lambda: NOW)  # type: ignore[arg-type]
+
+
+def test_the_record_of_a_refused_call_is_closed_once_storage_is_back() -> None:
+    table = Fickle()
+    endings = made(table)
+    other = replace(RECORD, id=NAME.replace("0123456789ab", "ba9876543210"))
+    for record in (RECORD, other):
+        endings.records.insert(record)
+    table.away = True
+    endings.refuse(RECORD)
+    table.away = False
+    assert endings.records.get(NAME).ended_at is None, "and no message will come for it"
+    endings.over(other.id, other.reference, "caller")
+    assert endings.records.get(NAME).ended_by == "refused"
+    assert not endings.unclosed
+
+
+def test_a_refused_call_without_a_record_leaves_nothing_to_do() -> None:
+    endings = made(MemoryTable())
+    endings.refuse(RECORD)
+    other = replace(RECORD, id=NAME.replace("0123456789ab", "ba9876543210"))
+    endings.records.insert(other)
+    endings.over(other.id, other.reference, "caller")
+    assert not endings.unclosed
+
+
+def test_a_call_whose_end_could_not_be_written_is_ended_again() -> None:
+    table = Fickle()
+    records = Records(table)
+    records.insert(replace(RECORD, ends_at=NOW + timedelta(seconds=1)))
+    endings = made(table)
+    table.away = True
+    with pytest.raises(Problem, match="storage"):
+        endings.expire(NAME)
+    table.away = False
+    endings.expire(NAME)
+    assert records.get(NAME).ended_by == "limit"
+
+
+def test_a_call_whose_messages_were_lost_is_ended_once_somebody_looks() -> None:
+    endings = made(MemoryTable())
+    desk = AdminService(endings.records, endings, MemoryLog(), None, lambda: NOW)  # type: ignore[arg-type]
+    lately = replace(
+        RECORD, id=NAME.replace("0123456789ab", "ba9876543210"), ends_at=NOW - timedelta(minutes=1)
+    )
+    endings.records.insert(replace(RECORD, ends_at=NOW - timedelta(minutes=3)))
+    endings.records.insert(lately)
+    assert [call["status"] for call in desk.calls({})["calls"]] == ["live", "live"]
+    waiting = endings.queue.receive(visibility=timedelta(minutes=1), limit=32)
+    assert [subject(each.body) for each in waiting] == [NAME], "the other's messages may yet come"
+    desk.calls({})
+    assert not endings.queue.receive(visibility=timedelta(minutes=1), limit=32), "once is enough"
+    asyncio.run(endings.at_limit(NAME))
+    assert endings.records.get(NAME).ended_by == "limit"

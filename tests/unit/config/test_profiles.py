@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.realtime import RealtimeSessionCreateRequest
+from pydantic import BaseModel, TypeAdapter
+
+from shared.config import profiles, settings
+from shared.config.env import ConfigurationError
+from shared.config.profiles import SCHEMA_FILE
+from shared.core.json_schema import validation_errors
+from shared.core.problems import Problem
+
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMA = json.loads(SCHEMA_FILE.read_text())
+ENV = {"REALTIME_ENDPOINT": "https://demo.openai.azure.com", "REALTIME_MODEL": "gpt-realtime"}
+
+
+def load(folder: Path, **env: str) -> profiles.Profiles:
+    return profiles.load(settings.load({**ENV, "REALTIME_PROFILES": str(folder), **env}, ROOT))
+
+
+def write(folder: Path, name: str, session: dict[str, Any], **more: Any) -> None:
+    content = {"session": {"type": "realtime", **session}, **more}
+    (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def test_the_shipped_profiles_load_and_fit_the_official_types() -> None:
+    known = load(ROOT / "profiles")
+    assert {"default", "agents-sdk"} <= set(known.by_name)
+    for profile in known.by_name.values():
+        TypeAdapter(RealtimeSessionCreateRequest).validate_python(dict(profile.session))
+    assert known.named(None).filtered
+    assert not known.named("agents-sdk").filtered
+
+
+def test_quick_settings_fill_in_the_default_profile(tmp_path: Path) -> None:
+    write(tmp_path, "default", {"instructions": "old"})
+    write(tmp_path, "other", {"instructions": "own", "model": "own-model"})
+    known = load(
+        tmp_path,
+        REALTIME_VOICE="cedar",
+        REALTIME_INSTRUCTIONS="new",
+        REALTIME_TRANSCRIPTION_MODEL="ears",
+    )
+    default, other = known.named(""), known.named("other")
+    assert default.session["instructions"] == "new"
+    assert default.session["audio"]["output"]["voice"] == "cedar"
+    assert default.session["audio"]["input"]["transcription"] == {"model": "ears"}
+    assert (default.model, other.model) == ("gpt-realtime", "own-model")
+    assert other.session["instructions"] == "own"
+
+
+def test_an_unknown_name_is_a_problem(tmp_path: Path) -> None:
+    write(tmp_path, "default", {})
+    with pytest.raises(Problem) as problem:
+        load(tmp_path).named("../default")
+    assert problem.value.code == "unknown_profile"
+
+
+def test_all_mistakes_of_all_files_are_told_at_once_with_the_nearest_right_name(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "default", {"voice": "marin", "audio": {"output": {"voyce": "marin"}}})
+    write(tmp_path, "Loud", {"temperature": 0.7}, webrtc_filtre="on")
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(ConfigurationError) as wrong:
+        load(tmp_path)
+    told = "\n".join(wrong.value.mistakes)
+    assert 'default.json: session.audio.output.voyce: unknown field, did you mean "voice"?' in told
+    assert "default.json: session.voice: unknown field" in told
+    assert "Loud.json: session.temperature: unknown field" in told
+    assert 'Loud.json: webrtc_filtre: unknown field, did you mean "webrtc_filter"?' in told
+    assert "Loud.json: the file's name" in told
+    assert "broken.json: not JSON" in told
+
+
+def test_a_folder_without_a_default_profile_is_a_mistake(tmp_path: Path) -> None:
+    write(tmp_path, "defualt", {})
+    with pytest.raises(ConfigurationError, match=r"REALTIME_PROFILES: .*default\.json"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("session", "told"),
+    [
+        ({"max_output_tokens": 5000}, "session.max_output_tokens: expected integer from 1 to 4096"),
+        (
+            {"audio": {"input": {"turn_detection": {"type": "server_vda"}}}},
+            'session.audio.input.turn_detection: expected null or an object of type "server_vad"',
+        ),
+        (
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "treshold": 1}}}},
+            'turn_detection.treshold: unknown field, did you mean "threshold"?',
+        ),
+        ({"tools": [{"type": "function"}]}, "session.tools[0].name: missing"),
+        (
+            {"output_modalities": ["speech"]},
+            'output_modalities[0]: expected one of "audio", "text"',
+        ),
+        ({"audio": {"output": {"speed": 9}}}, "speed: expected number from 0.25 to 1.5"),
+    ],
+)
+def test_a_mistake_says_where_and_what_was_expected(session: dict[str, Any], told: str) -> None:
+    found = validation_errors({"session": {"type": "realtime", **session}}, SCHEMA)
+    assert any(told in line for line in found), found
+
+
+def test_every_ga_session_field_is_allowed_and_no_other() -> None:
+    """Against the official types, level by level: a new field there fails here."""
+
+    def models(annotation: Any) -> list[type[BaseModel]]:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return [annotation]
+        return [model for part in get_args(annotation) for model in models(part)]
+
+    def branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
+        if "$ref" in schema:
+            return branches(SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]])
+        if "anyOf" in schema:
+            return [found for branch in schema["anyOf"] for found in branches(branch)]
+        return [schema] if "properties" in schema else []
+
+    def compare(official: list[type[BaseModel]], ours: list[dict[str, Any]], path: str) -> None:
+        fields: dict[str, list[Any]] = {}
+        for model in official:
+            for name, info in model.model_fields.items():
+                fields.setdefault(info.alias or name, []).append(info.annotation)
+        known = {name for branch in ours for name in branch["properties"]}
+        assert known == set(fields), path
+        for name, hints in fields.items():
+            inner = [model for hint in hints for model in models(hint)]
+            nested = [
+                found for branch in ours for found in branches(branch["properties"].get(name, {}))
+            ]
+            if inner and nested:
+                compare(inner, nested, f"{path}.{name}")
+
+    compare([RealtimeSessionCreateRequest], branches(SCHEMA["$defs"]["session"]), "session")
+
+
+WORDS = st.sampled_from(
+    ["type", "realtime", "model", "audio", "input", "output", "voice", "server_vad", "auto", "inf"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5000) | st.floats(-2, 2) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(sorted(SCHEMA["$defs"]["session"]["properties"]))
+
+
+@given(st.dictionaries(FIELDS, VALUES, max_size=4), VALUES)
+def test_the_walker_agrees_with_a_full_json_schema_library(
+    session: dict[str, Any], turn_detection: Any
+) -> None:
+    profile = {
+        "session": {
+            "type": "realtime",
+            "audio": {"input": {"turn_detection": turn_detection}},
+            **session,
+        }
+    }
+    official = jsonschema.Draft202012Validator(SCHEMA).is_valid(profile)
+    assert (validation_errors(profile, SCHEMA) == []) == official
+
+
+def test_private_instructions_come_from_the_vault_and_from_nowhere_else(tmp_path: Path) -> None:
+    write(tmp_path, "default", {}, instructions_secret="persona")
+    env = {"KEY_VAULT_URI": "https://demo.vault.azure.net", "REALTIME_INSTRUCTIONS": "public"}
+    profile = load(tmp_path, **env).named(None)
+    assert "instructions" not in profile.session
+    complete = profile.with_instructions({"persona": "private words"}.__getitem__)
+    assert complete.session["instructions"] == "private words"
+    assert complete.name == profile.name
+
+    write(tmp_path, "default", {"instructions": "too"}, instructions_secret="persona")
+    with pytest.raises(ConfigurationError) as wrong:
+        load(tmp_path)
+    assert "KEY_VAULT_URI" in str(wrong.value)
+    assert "session.instructions" in str(wrong.value)

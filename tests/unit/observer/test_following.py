@@ -1,0 +1,212 @@
+"""The pure parts of following a call: the floor, the guard, what was missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.observer.backfill import Backfill
+from shared.observer.response_tracker import ResponseTracker
+from shared.observer.session_guard import SessionGuard, covers
+
+PROFILE = {
+    "type": "realtime",
+    "model": "gpt-realtime",
+    "instructions": "Be brief.",
+    "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}],
+    "audio": {
+        "input": {"transcription": {"model": "whisper-1"}},
+        "output": {"voice": "marin"},
+    },
+}
+RUNNING: dict[str, Any] = {
+    **PROFILE,
+    "object": "realtime.session",
+    "tool_choice": "auto",
+    "max_output_tokens": 4096,
+    "prompt": None,
+    "tools": [
+        {"type": "function", "name": "f", "description": None, "parameters": {"type": "object"}}
+    ],
+    "audio": {
+        "input": {"transcription": {"model": "whisper-1", "language": None}},
+        "output": {"voice": "alloy", "speed": 1.2},
+    },
+}
+
+
+def created(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "response.created", "response": {"id": name, "conversation_id": "c", **more}}
+
+
+def done(name: str) -> dict[str, Any]:
+    return {"type": "response.done", "response": {"id": name}}
+
+
+def added(name: str, previous: str | None = None) -> dict[str, Any]:
+    item = {"id": name, "type": "message"}
+    return {"type": "conversation.item.added", "previous_item_id": previous, "item": item}
+
+
+def test_a_response_is_asked_for_once_all_is_in_and_the_last_is_done() -> None:
+    floor = ResponseTracker()
+    floor.take(created("r1"))
+    floor.output_sent("o1")
+    floor.take(added("o1"))
+    assert not floor.ask("e1"), "a response is being made"
+    floor.take(done("r1"))
+    assert floor.ask("e1")
+    assert not floor.ask("e2"), "asked already"
+    floor.take(created("r2"))
+    floor.take(done("r2"))
+    assert not floor.ask("e3"), "r2 has read it"
+
+
+def test_an_output_on_its_way_is_waited_for() -> None:
+    floor = ResponseTracker()
+    floor.output_sent("o1")
+    floor.output_sent("o2")
+    floor.take(added("o1"))
+    assert not floor.ask("e1")
+    floor.take(added("o2"))
+    assert floor.ask("e1")
+
+
+def test_who_asked_too_late_asks_again_unless_the_other_response_has_read_it() -> None:
+    floor = ResponseTracker()
+    floor.take(created("r1"))
+    floor.output_sent("o1")
+    floor.take(added("o1"))
+    floor.take(done("r1"))
+    assert floor.ask("e1")
+    floor.take({"type": "error", "error": {"event_id": "e1", "code": "server_error"}})
+    assert floor.ask("e2")
+    floor.take(created("r2"))
+    floor.take({"type": "error", "error": {"event_id": "e2"}})
+    floor.take(done("r2"))
+    assert not floor.ask("e3")
+
+
+def test_a_response_outside_of_the_conversation_takes_no_floor() -> None:
+    floor = ResponseTracker()
+    floor.take(created("r1", conversation_id=None))
+    assert floor.quiet
+
+
+@pytest.mark.parametrize("end", ["stopped", "cleared"])
+def test_playing_outlasts_the_response(end: str) -> None:
+    floor = ResponseTracker()
+    floor.take(created("r1"))
+    floor.take({"type": "output_audio_buffer.started", "response_id": "r1"})
+    floor.take(done("r1"))
+    assert not floor.busy
+    assert not floor.quiet
+    floor.take({"type": f"output_audio_buffer.{end}", "response_id": "r1"})
+    assert floor.quiet
+
+
+def test_what_the_server_fills_in_is_no_override() -> None:
+    guard = SessionGuard(PROFILE)
+    assert guard.overridden(RUNNING) == []
+    assert guard.check(RUNNING, "e") is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("instructions", "Be rude."),
+        ("tools", []),
+        ("tools", [*RUNNING["tools"], {"type": "function", "name": "g"}]),
+        ("tool_choice", "none"),
+        ("prompt", {"id": "p"}),
+    ],
+)
+def test_an_override_is_put_back_and_nothing_else_is_touched(field: str, value: Any) -> None:
+    update = SessionGuard(PROFILE).check({**RUNNING, field: value}, "e")
+    assert update is not None
+    expected = PROFILE.get(field, {"tool_choice": "auto"}.get(field))
+    assert update["session"] == {"type": "realtime", field: expected}
+
+
+def test_a_page_cannot_silence_the_record() -> None:
+    mute = {**RUNNING, "audio": {"input": {"transcription": None}}}
+    update = SessionGuard(PROFILE).check(mute, "e")
+    assert update is not None
+    assert update["session"]["audio"] == {"input": {"transcription": {"model": "whisper-1"}}}
+
+
+def test_its_own_echo_is_not_answered_but_what_comes_after_is() -> None:
+    guard, bad = SessionGuard(PROFILE), {**RUNNING, "instructions": "x"}
+    assert guard.check(bad, "e1")
+    assert guard.check(bad, "e2") is None, "older than ours"
+    assert guard.check(bad, "e3")
+    guard.refused("e3")
+    assert guard.check(bad, "e4"), "ours was refused: nothing is awaited"
+
+
+def test_it_gives_up_after_a_few() -> None:
+    guard, bad = SessionGuard(PROFILE, at_most=2), {**RUNNING, "instructions": "x"}
+    sent = [guard.check(bad, f"e{number}") for number in range(10)]
+    assert sum(each is not None for each in sent) == 2
+
+
+def test_what_the_service_hides_of_an_mcp_tool_is_not_missed() -> None:
+    wanted = {"type": "mcp", "server_label": "s", "authorization": "secret"}
+    assert covers({"type": "mcp", "server_label": "s"}, wanted)
+    assert not covers({"type": "mcp", "server_label": "t"}, wanted)
+
+
+def asked(events: list[dict[str, Any]]) -> list[str]:
+    return [e["item_id"] for e in events if e["type"] == "conversation.item.retrieve"]
+
+
+def test_the_item_before_the_first_is_asked_for_once() -> None:
+    backfill = Backfill()
+    assert asked(backfill.take(added("c", "b"))) == ["b"]
+    assert asked(backfill.take(added("d", "c"))) == []
+    told = {"type": "conversation.item.retrieved", "item": {"id": "b"}}
+    assert asked(backfill.take(told)) == []
+    assert backfill.head == "b"
+    assert not backfill.pending
+
+
+def test_an_item_that_is_gone_ends_the_walk() -> None:
+    backfill = Backfill()
+    (request,) = backfill.take(added("c", "b"))
+    backfill.take({"type": "error", "error": {"event_id": request["event_id"]}})
+    assert not backfill.pending
+    assert backfill.head == "c"
+
+
+def test_items_whose_beginning_was_missed_are_found_by_what_names_them() -> None:
+    backfill = Backfill()
+    words = "conversation.item.input_audio_transcription.completed"
+    assert asked(backfill.take({"type": words, "item_id": "u"})) == ["u"]
+    end = {"type": "conversation.item.done", "previous_item_id": "u", "item": {"id": "a"}}
+    assert asked(backfill.take(end)) == [], "asked for already"
+    assert asked(backfill.take(added("b", "a"))) == []
+
+
+def test_a_walk_is_bounded() -> None:
+    backfill = Backfill(at_most=3)
+    (request,) = backfill.take(added("i0", "i1"))
+    names = [request["item_id"]]
+    for number in range(1, 10):
+        told = {"type": "conversation.item.retrieved", "item": {"id": f"i{number}"}}
+        names += asked(backfill.take({**told, "previous_item_id": f"i{number + 1}"}))
+    assert names == ["i1", "i2", "i3"]
+
+
+def test_the_tail_is_probed_for_only_where_nothing_names_it() -> None:
+    backfill = Backfill()
+    backfill.take(added("a"))
+    assert backfill.probe() == []
+    backfill.again()
+    (create,) = backfill.probe()
+    assert backfill.probe() == []
+    name = create["item"]["id"]
+    assert len(name) <= 32, "the service takes no longer id"
+    remove, *rest = backfill.take(added(name, "x"))
+    assert (remove["type"], remove["item_id"]) == ("conversation.item.delete", name)
+    assert asked(rest) == ["x"]

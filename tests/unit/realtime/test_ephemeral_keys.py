@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from shared.config.profiles import Profile
+from shared.realtime.client import EphemeralKey
+from shared.realtime.ephemeral_keys import EphemeralKeyCache
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ONE, TWO = (Profile(name, {"type": "realtime", "model": "m"}) for name in ("one", "two"))
+
+
+class World:
+    def __init__(self, granted: timedelta | None = None) -> None:
+        self.now = START
+        self.granted = granted
+        self.minted: list[tuple[str, timedelta]] = []
+        self.background: list[Callable[[], None]] = []
+        self.keys = EphemeralKeyCache(
+            self.mint, clock=lambda: self.now, spawn=self.background.append
+        )
+
+    def mint(self, profile: Profile, life: timedelta) -> EphemeralKey:
+        self.minted.append((profile.name, life))
+        return EphemeralKey(f"ek_{len(self.minted)}", self.now + (self.granted or life))
+
+
+def test_one_key_per_profile_serves_many_calls() -> None:
+    world = World()
+    assert [world.keys.key(one).value for one in (ONE, ONE, TWO, ONE)] == [
+        "ek_1",
+        "ek_1",
+        "ek_2",
+        "ek_1",
+    ]
+
+
+def test_the_key_is_renewed_before_it_ends_and_never_given_at_its_end() -> None:
+    world = World()
+    life = world.keys.key(ONE).expires_at - START
+    world.now = START + life - 4 * MINUTE
+    assert world.keys.key(ONE).value == "ek_1"
+    for renewal in world.background:
+        renewal()
+    assert world.keys.key(ONE).value == "ek_2"
+    late = World()
+    late.keys.key(ONE)
+    late.now = START + life - timedelta(seconds=10)
+    assert late.keys.key(ONE).value == "ek_2"
+
+
+def test_the_life_that_upstream_grants_counts_and_not_the_one_asked_for() -> None:
+    world = World(granted=2 * MINUTE)
+    world.keys.key(ONE)
+    world.now = START + 2 * MINUTE
+    assert world.keys.key(ONE).value == "ek_2"
+
+
+def test_a_dropped_key_is_replaced() -> None:
+    world = World()
+    world.keys.drop(ONE, world.keys.key(ONE))
+    assert world.keys.key(ONE).value == "ek_2"

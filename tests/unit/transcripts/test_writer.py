@@ -1,0 +1,126 @@
+"""The record of a call: every line once, whoever writes it and whatever storage does."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.observer.leases import LeaseLost
+from shared.storage.interfaces import StorageUnavailable
+from shared.storage.memory import MemoryLog
+from shared.transcripts.record_lines import RecordLine, decode
+from shared.transcripts.redaction import unchanged
+from shared.transcripts.writer import TranscriptWriter, log_name
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def line(key: str) -> RecordLine:
+    return RecordLine("words", key, NOW, {"text": f"text {key}"})
+
+
+def recorder(log: MemoryLog) -> TranscriptWriter:
+    return TranscriptWriter(log, "rtc_1", redact=unchanged, words=True)
+
+
+def keys(log: MemoryLog) -> list[str]:
+    return [each.key for each in decode(log.read(log_name("rtc_1")))]
+
+
+async def ours() -> None:
+    """The lease is ours."""
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.lists(st.sampled_from("abcdef"), max_size=4))))
+@settings(max_examples=50)
+def test_two_writers_write_each_line_once_and_lose_none(
+    steps: list[tuple[int, list[str]]],
+) -> None:
+    async def run() -> None:
+        log = MemoryLog()
+        writers = [recorder(log), recorder(log)]
+        for writer, told in steps:
+            writers[writer].add(*map(line, told))
+            await writers[writer].flush(ours)
+        raw = log.read(log_name("rtc_1")).splitlines()
+        told_at_all = {key for _, told in steps for key in told}
+        assert len(raw) == len(keys(log)) == len(told_at_all)
+        assert set(keys(log)) == told_at_all
+        assert [each.seq for each in decode(log.read(log_name("rtc_1")))] == list(range(len(raw)))
+
+    asyncio.run(run())
+
+
+async def test_a_line_told_twice_is_written_once() -> None:
+    log = MemoryLog()
+    it = recorder(log)
+    it.add(line("a"), line("a"))
+    await it.flush(ours)
+    it.add(line("a"))
+    await it.flush(ours)
+    assert len(log.read(log_name("rtc_1")).splitlines()) == 1
+
+
+class LosesAnswers(MemoryLog):
+    """Writes, and then does not say so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losing = True
+
+    def append(self, name: str, data: bytes, *, at: int) -> int:
+        after = super().append(name, data, at=at)
+        if self.losing:
+            raise StorageUnavailable("the answer got lost")
+        return after
+
+
+async def test_an_append_whose_answer_got_lost_is_not_doubled_by_what_came_since() -> None:
+    log = LosesAnswers()
+    it = recorder(log)
+    it.add(line("a"))
+    with pytest.raises(StorageUnavailable):
+        await it.flush(ours)
+    it.add(line("b"))
+    log.losing = False
+    await it.flush(ours)
+    assert len(log.read(log_name("rtc_1")).splitlines()) == 2
+    assert keys(log) == ["a", "b"]
+
+
+async def test_who_has_lost_the_lease_writes_nothing_over_another() -> None:
+    log = MemoryLog()
+    late, other = recorder(log), recorder(log)
+    other.add(line("a"))
+    await other.flush(ours)
+    late.add(line("b"))
+
+    async def lost() -> None:
+        raise LeaseLost("rtc_1")
+
+    with pytest.raises(LeaseLost):
+        await late.flush(lost)
+    assert keys(log) == ["a"]
+
+
+async def test_a_batch_larger_than_one_append_goes_in_several() -> None:
+    log = MemoryLog()
+    it = recorder(log)
+    it.add(*(RecordLine("words", str(n), NOW, {"text": "x" * 90_000}) for n in range(100)))
+    await it.flush(ours)
+    assert keys(log) == [str(n) for n in range(100)]
+
+
+async def test_a_full_record_stops_and_the_call_goes_on(monkeypatch: Any) -> None:
+    monkeypatch.setattr("shared.storage.memory.APPENDS_AT_MOST", 1)
+    log = MemoryLog()
+    it = recorder(log)
+    for key in "abc":
+        it.add(line(key))
+        await it.flush(ours)
+    assert keys(log) == ["a"]
