@@ -57,6 +57,6 @@ async def retry_until(
             if not passes(error) or deadline.remaining <= wait:
                 raise
             reason = error.code if isinstance(error, Problem) else type(error).__name__
-            logs.event("waiting for what is away", logging.WARNING, reason=reason)
+            logs.event("retry scheduled", logging.WARNING, reason=reason)
         await sleep(wait.total_seconds())
         pause = min(pause * 2, LONGEST)

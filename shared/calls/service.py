@@ -164,7 +164,7 @@ class CallService:
                 self.deadline(),
                 safety_identifier=self.safety(owner),
             )
-        logs.event("key handed out", profile=profile.name, caller=owner.id)
+        logs.event("ephemeral key issued", profile=profile.name, caller=owner.id)
         return Token(key, self.client.calls_url(profile), self.terms.endpoint, profile.model)
 
     def hang_up(self, handle: str, owner: Owner) -> None:

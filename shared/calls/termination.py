@@ -88,7 +88,7 @@ class CallTerminator:
             if problem.code != "call_not_found":
                 raise
             # The record could not be written, so the call was refused and hung up.
-            logs.event("a limit without a record", logging.WARNING, call=name)
+            logs.event("time limit skipped", logging.WARNING, call=name)
             return
         left = record.ends_at - self.clock()
         if record.ended_at is not None:
@@ -128,7 +128,7 @@ class CallTerminator:
         # that asks all the time, would only be in its way.
         if record.id in self.reminded:
             return
-        logs.event("a forgotten call", logging.WARNING, call=record.id)
+        logs.event("orphaned call detected", logging.WARNING, call=record.id)
         with contextlib.suppress(StorageUnavailable):
             self.queue.send(message(record.id))
             self.reminded.append(record.id)
@@ -142,7 +142,7 @@ class CallTerminator:
         try:
             first = self.records.end(name, by, self.clock())
         except (StorageUnavailable, Problem):
-            logs.event("record not closed", logging.WARNING, call=name)
+            logs.event("call record not closed", logging.WARNING, call=name)
             return False
         if first:
             logs.event("call ended", call=name, by=by)
@@ -171,4 +171,4 @@ class CallTerminator:
         """Deletes what nothing counts any more: rows of callers who are gone, old records."""
         rows = self.ledger.sweep()
         records = self.records.sweep(self.clock())
-        logs.event("swept", callers=rows, records=records)
+        logs.event("expired rows deleted", callers=rows, records=records)

@@ -204,7 +204,7 @@ class CallController:
         try:
             over = await spend(self.meter.usage)
         except Problem as problem:
-            logs.event("usage not accounted", logging.WARNING, code=problem.code)
+            logs.event("usage not recorded", logging.WARNING, code=problem.code)
             return
         if over:
             await self.goodbye("token budget")
@@ -219,7 +219,7 @@ class CallController:
                 if self.farewell.words:
                     await self.say(self.farewell.words)
         except (TimeoutError, SidebandClosed):
-            logs.event("no goodbye could be said", reason=reason)
+            logs.event("goodbye not spoken", reason=reason)
         self.hanging_up = True
         for left in reversed(range(HANG_UP_TRIES)):
             try:
@@ -227,7 +227,7 @@ class CallController:
                 self.hung_up.set()
                 return
             except Problem as problem:
-                logs.event("not hung up", logging.WARNING, code=problem.code)
+                logs.event("call not hung up", logging.WARNING, code=problem.code)
                 await asyncio.sleep(self.farewell.pause.total_seconds() if left else 0)
         # The delayed message of the call's hard limit hangs up in any case.
         self.leaving, self.hanging_up = None, False

@@ -257,11 +257,11 @@ class Observer:
             self.steering.take(event)
         except (KeyError, TypeError, AttributeError, ValueError):
             # An event of a shape that nobody has seen yet must not end the record of a call.
-            logs.failure("event not understood", type=str(event.get("type")))
+            logs.failure("server event not parsed", type=str(event.get("type")))
         if event.get("type") == "error":
             told = event.get("error") or {}
             self.expired = self.expired or told.get("code") == "session_expired"
-            logs.event("error event", code=told.get("code"), param=told.get("param"))
+            logs.event("error event received", code=told.get("code"), param=told.get("param"))
 
     def fetch(self, wanted: list[dict[str, Any]]) -> None:
         """Asks for what was said before this run came, and states what may be missing once the
@@ -372,7 +372,7 @@ class Observer:
                 await self.flush()
                 await self.holding.release()
         except (StorageUnavailable, Problem, LeaseLost, TimeoutError) as error:
-            logs.event("left in a hurry", logging.WARNING, reason=str(error))
+            logs.event("observer not shut down cleanly", logging.WARNING, reason=str(error))
 
     async def let_go(self) -> None:
         for timer in self.timers:

@@ -82,7 +82,7 @@ class ObserverWorker:
             if problem.code != "call_not_found":
                 raise
             # The record could not be written, so the call was refused and hung up.
-            logs.event("nothing to observe", logging.WARNING, call=name)
+            logs.event("observation skipped", logging.WARNING, call=name)
             return
         # The other instance's clock may be ahead: a call may be on though its time is up here.
         if record.ended_at is not None or record.ends_at + SKEW <= self.clock():
@@ -198,7 +198,7 @@ class ObserverWorker:
         used = observed.usage
         cost = self.prices.cost(record.model, used)
         logs.event(
-            "observed",
+            "observer run finished",
             call=record.id,
             outcome=outcome.value,
             reason=observed.reason,

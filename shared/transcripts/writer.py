@@ -101,7 +101,7 @@ class TranscriptWriter:
                 )
             except LogFull:
                 self.full = True
-                logs.event("the record of a call is full", logging.ERROR, call=self.call_id)
+                logs.event("transcript record full", logging.ERROR, call=self.call_id)
         self.seq += taken
         del self.batch[:taken]
 
@@ -129,5 +129,5 @@ async def flush_periodically(
             await recorder.flush(still_ours)
             await asyncio.sleep(every.total_seconds())
         except (StorageUnavailable, Problem) as error:
-            logs.event("record not written", logging.WARNING, reason=str(error))
+            logs.event("transcript record not written", logging.WARNING, reason=str(error))
             await asyncio.sleep(again.total_seconds())
