@@ -173,7 +173,7 @@ MISTAKES = {
     ),
     "an alert that nothing explains": Mistake(
         "infra/monitoring/alerts.json",
-        "Storage is away",
+        "Storage is unavailable",
         "Storage is gone",
         "nothing says what to do at Storage is gone",
     ),
