@@ -16,9 +16,9 @@ from typing import Literal
 
 import aiohttp
 
-from local.azure.managed_identity import PATH as TOKEN_PATH
+from local.azure.managed_identity import IDENTITY_PATH
 from local.common import server
-from local.common.child_process import Child, ChildEnded, Hear
+from local.common.child_process import Child, ChildEnded, OnLine
 
 ROOT = Path(__file__).resolve().parent.parent
 START = timedelta(seconds=30)
@@ -73,27 +73,27 @@ class Stack:
         app: Path = ROOT,
         site: Path = ROOT / "frontend",
         say: Say = lambda _: None,
-        hear: Hear = lambda *_: None,
+        on_line: OnLine = lambda *_: None,
     ) -> None:
         self.url = self.emulator_url = self.host_url = self.identity_url = ""
         self.children: list[Child] = []
-        self._port = port
-        self._provider = provider
-        self._login = login
-        self._env = dict(env or {})
-        self._verbose = verbose
-        self._emulator = emulator
-        self._app = app
-        self._site = site
-        self._say = say
-        self._hear = hear
-        self._identity_header = secrets.token_hex(16)
+        self.port = port
+        self.provider = provider
+        self.login = login
+        self.env = dict(env or {})
+        self.verbose = verbose
+        self.emulator = emulator
+        self.app = app
+        self.site = site
+        self.say = say
+        self.on_line = on_line
+        self.identity_header = secrets.token_hex(16)
 
     async def __aenter__(self) -> Stack:
         try:
-            await self._start()
+            await self.start_parts()
         except BaseException:
-            await self._stop()
+            await self.stop_parts()
             raise
         return self
 
@@ -103,11 +103,11 @@ class Stack:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._stop()
+        await self.stop_parts()
 
-    async def lost(self) -> StackError:
+    async def wait_for_loss(self) -> StackError:
         """Waits until a part of the stack ends by itself, and says which."""
-        waiting = [asyncio.create_task(child.ended()) for child in self.children]
+        waiting = [asyncio.create_task(child.wait_for_end()) for child in self.children]
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             ended = next(iter(done)).result()
@@ -116,55 +116,55 @@ class Stack:
             for task in waiting:
                 task.cancel()
 
-    async def _start(self) -> None:
+    async def start_parts(self) -> None:
         base = {k: v for k, v in os.environ.items() if not NOT_INHERITED.fullmatch(k)}
         base["PYTHONPATH"] = os.pathsep.join(p for p in (str(ROOT), base.get("PYTHONPATH")) if p)
         base["NO_PROXY"] = ",".join(p for p in ("127.0.0.1,localhost", base.get("NO_PROXY")) if p)
         base["no_proxy"] = base["NO_PROXY"]
-        log = ("--verbose",) if self._verbose else ()
+        log = ("--verbose",) if self.verbose else ()
         self.emulator_url, self.identity_url = await asyncio.gather(
-            self._run(
-                "emulator", base, self._emulator, "--port", "0", "--provider", self._provider, *log
+            self.run_part(
+                "emulator", base, self.emulator, "--port", "0", "--provider", self.provider, *log
             ),
-            self._run(
+            self.run_part(
                 "identity",
-                {**base, "IDENTITY_HEADER": self._identity_header},
+                {**base, "IDENTITY_HEADER": self.identity_header},
                 "local.azure.managed_identity",
-                *("--port", "0", "--log", "info" if self._verbose else "warning"),
+                *("--port", "0", "--log", "info" if self.verbose else "warning"),
             ),
         )
-        self.host_url = await self._run(
+        self.host_url = await self.run_part(
             "host",
             {**base, **self.host_environment()},
             "local.host",
-            *("--port", "0", "--app", str(self._app), "--without-local-settings"),
+            *("--port", "0", "--app", str(self.app), "--without-local-settings"),
         )
-        self.url = await self._run(
+        self.url = await self.run_part(
             "gateway",
             base,
             "local.gateway",
-            *("--port", str(self._port), "--site", str(self._site), "--api", self.host_url),
-            *("--roles", "on" if self._login else "off", "--connect-src", self.emulator_url),
+            *("--port", str(self.port), "--site", str(self.site), "--api", self.host_url),
+            *("--roles", "on" if self.login else "off", "--connect-src", self.emulator_url),
         )
-        await self._healthy()
+        await self.wait_until_healthy()
 
     def host_environment(self) -> dict[str, str]:
         """The app settings that point the function app at what stands in for the cloud."""
-        auth = "static-web-apps" if self._login else "static-web-apps,anonymous"
+        auth = "static-web-apps" if self.login else "static-web-apps,anonymous"
         settings = {
-            "REALTIME_PROVIDER": self._provider,
+            "REALTIME_PROVIDER": self.provider,
             "REALTIME_ENDPOINT": self.emulator_url,
             "REALTIME_MODEL": "gpt-realtime",
             "REALTIME_TRANSCRIPTION_MODEL": "gpt-realtime-whisper",
             "CALLER_AUTH": auth,
-            "IDENTITY_ENDPOINT": self.identity_url + TOKEN_PATH,
-            "IDENTITY_HEADER": self._identity_header,
+            "IDENTITY_ENDPOINT": self.identity_url + IDENTITY_PATH,
+            "IDENTITY_HEADER": self.identity_header,
         }
-        if self._provider == "openai":  # which knows no identities
+        if self.provider == "openai":  # which knows no identities
             settings["REALTIME_API_KEY"] = f"sk-local-{secrets.token_hex(16)}"
-        return {**ROOMY, **limits_given(), **settings, **self._env}
+        return {**ROOMY, **limits_given(), **settings, **self.env}
 
-    async def _run(
+    async def run_part(
         self, name: str, environment: Mapping[str, str], module: str, *arguments: str
     ) -> str:
         started = time.monotonic()
@@ -173,24 +173,24 @@ class Stack:
             (sys.executable, "-m", module, *arguments, "--exit-with-parent"),
             environment=environment,
             folder=ROOT,
-            hear=self._hear,
+            on_line=self.on_line,
         )
         self.children.append(child)
         try:
-            url = await child.ready(START)
+            url = await child.wait_until_ready(START)
         except ChildEnded as ended:
             # It said why in one line, and would say so again.
             code = ended.code if ended.code == server.CANNOT_START else FAILED
             raise StackError(f"{ended}.", ended.lines, code) from ended
         except TimeoutError as error:
             raise StackError(f"{error}.", list(child.lines)) from error
-        self._say(f"{name} at {url} ({time.monotonic() - started:.1f} s)")
+        self.say(f"{name} at {url} ({time.monotonic() - started:.1f} s)")
         return url
 
-    async def _healthy(self) -> None:
+    async def wait_until_healthy(self) -> None:
         """Waits until the function app says through the gateway that it is well."""
-        lost = asyncio.create_task(self.lost())
-        asking = asyncio.create_task(self._ask_health())
+        lost = asyncio.create_task(self.wait_for_loss())
+        asking = asyncio.create_task(self.poll_health())
         try:
             await asyncio.wait(
                 {lost, asking},
@@ -207,7 +207,7 @@ class Stack:
             lost.cancel()
             asking.cancel()
 
-    async def _ask_health(self) -> None:
+    async def poll_health(self) -> None:
         async with aiohttp.ClientSession() as session:
             while True:
                 async with session.get(self.url + "/api/health") as answer:
@@ -217,8 +217,8 @@ class Stack:
                         text = (await answer.text())[:500]
                         raise StackError(f"/api/health answers {answer.status}: {text}")
                     detail = await answer.text()
-                self._say(f"/api/health answers {answer.status}: {detail[:300]}")
+                self.say(f"/api/health answers {answer.status}: {detail[:300]}")
                 await asyncio.sleep(RETRY.total_seconds())
 
-    async def _stop(self) -> None:
+    async def stop_parts(self) -> None:
         await asyncio.gather(*(child.stop() for child in self.children))

@@ -21,14 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from local.common import server
-from local.common.child_process import Hear
+from local.common.child_process import OnLine
+from local.gateway import proxy
 from local.stack import ROOT, Stack, StackError
 
 __all__ = ["Stack", "StackError", "main"]
 DEFAULT_PORT = 4280
+REQUEST_LOGGED = f"INFO {proxy.logger.name}: "
 
 
-def log_filter(*, verbose: bool) -> Hear:
+def log_filter(*, verbose: bool) -> OnLine:
     """Writes what a person wants to see of the parts' logs: everything, or only what is wrong and
     one line for each request to the API."""
     wanted: dict[str, bool] = {}
@@ -36,10 +38,10 @@ def log_filter(*, verbose: bool) -> Hear:
     def hear(name: str, line: str) -> None:
         first = re.match(r"(?:\w+ )?(DEBUG|INFO|WARNING|ERROR|CRITICAL) ", line)
         if first:
-            is_call = line.startswith("INFO api:") and "/api/health" not in line
+            is_call = line.startswith(REQUEST_LOGGED) and "/api/health" not in line
             wanted[name] = is_call or first[1] not in ("DEBUG", "INFO")
         if verbose or wanted.get(name, True):
-            sys.stderr.write(f"[{name}] {line.removeprefix('INFO api: ')}\n")
+            sys.stderr.write(f"[{name}] {line.removeprefix(REQUEST_LOGGED)}\n")
             sys.stderr.flush()
 
     return hear
@@ -70,15 +72,15 @@ async def run(options: argparse.Namespace) -> int:
         app=options.app,
         site=options.site,
         say=say,
-        hear=log_filter(verbose=options.verbose),
+        on_line=log_filter(verbose=options.verbose),
     )
     try:
-        if await _unless(stop, stack.__aenter__()) is None:
+        if await unless_stopped(stop, stack.__aenter__()) is None:
             return 0
         say("sign in at /.auth/login/aad first" if options.login else "no sign-in is needed")
         sys.stdout.write(f"ready {stack.url}\n")
         sys.stdout.flush()
-        lost = await _unless(stop, stack.lost())
+        lost = await unless_stopped(stop, stack.wait_for_loss())
         if lost is not None:
             raise lost
         say("ending")
@@ -94,7 +96,7 @@ async def run(options: argparse.Namespace) -> int:
         await stack.__aexit__(None, None, None)
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> Any:
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> Any:
     """What `work` gives, or None if `stop` is set first; `work` is cancelled then."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
@@ -116,7 +118,7 @@ def port_problem(port: int) -> str | None:
         try:
             probe.bind((server.LOOPBACK, port))
         except OSError as error:
-            return server.why_not(error, server.LOOPBACK, port)
+            return server.describe_listen_error(error, server.LOOPBACK, port)
     return None
 
 

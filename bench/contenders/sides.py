@@ -21,7 +21,7 @@ from bench.harness.fake_endpoint import SDP
 from bench.harness.load import Load
 from bench.harness.processes import ROOT, clean_environment, module, quiet, server
 from bench.measure.distance import Distance
-from local.azure.managed_identity import PATH as TOKEN_PATH
+from local.azure.managed_identity import IDENTITY_PATH
 from local.common import server as serving
 from local.common.child_process import Child
 
@@ -88,7 +88,7 @@ async def identity() -> AsyncIterator[dict[str, str]]:
         "local.azure.managed_identity", "--port", "0", "--exit-with-parent", "--log", "warning"
     )
     async with server("identity", command, {"IDENTITY_HEADER": header}) as (url, _):
-        yield {"IDENTITY_ENDPOINT": url + TOKEN_PATH, "IDENTITY_HEADER": header}
+        yield {"IDENTITY_ENDPOINT": url + IDENTITY_PATH, "IDENTITY_HEADER": header}
 
 
 def broker_settings(url: str, **more: str) -> dict[str, str]:
@@ -212,7 +212,7 @@ async def started(
 ) -> AsyncIterator[Child]:
     """A server that does not say when it is ready: it is, once its port takes a connection."""
     child = await Child.start(
-        name, command, environment=clean_environment(environment), folder=ROOT, hear=quiet
+        name, command, environment=clean_environment(environment), folder=ROOT, on_line=quiet
     )
     try:
         for _ in range(200):

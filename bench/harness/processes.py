@@ -84,10 +84,10 @@ async def server(
         command,
         environment=clean_environment(environment or {}),
         folder=ROOT,
-        hear=quiet,
+        on_line=quiet,
     )
     try:
-        yield await child.ready(START), child
+        yield await child.wait_until_ready(START), child
     finally:
         await child.stop()
 

@@ -1,6 +1,6 @@
 """Stands in for Key Vault's secrets, over TLS, for tests and for trying things out.
 
-    python -m local.vault --ca ca.pem --secret NAME=VALUE
+    python -m local.azure.key_vault --ca ca.pem --secret NAME=VALUE
 
 The SDK takes it with `verify_challenge_resource=False` and `connection_verify="ca.pem"`, or with
 REQUESTS_CA_BUNDLE=ca.pem in the environment. What it speaks is api-version 7.x of the secrets, as
@@ -31,7 +31,7 @@ from aiohttp.typedefs import Handler
 from local.azure.managed_identity import TENANT
 from local.common import server
 
-log = logging.getLogger("vault")
+logger = logging.getLogger(__name__)
 DEFAULT_PORT = 8444
 CHALLENGE = (
     f'Bearer authorization="https://login.microsoftonline.com/{TENANT}", '
@@ -82,10 +82,10 @@ def make_app(held: Secrets) -> web.Application:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if held.status:
-            return _problem(held.status, "Unavailable", "Told to answer so.")
+            return error_response(held.status, "Unavailable", "Told to answer so.")
         # The SDK's first request has no token and no body: it learns here whom to ask for one.
         if not request.headers.get("Authorization", "").startswith("Bearer "):
-            answer = _problem(401, "Unauthorized", "AKV10000: there is no bearer token.")
+            answer = error_response(401, "Unauthorized", "AKV10000: there is no bearer token.")
             answer.headers["WWW-Authenticate"] = CHALLENGE
             return answer
         return await handler(request)
@@ -94,28 +94,30 @@ def make_app(held: Secrets) -> web.Application:
         name = request.match_info["name"]
         version = held.find(name, request.match_info.get("version", ""))
         if version is None:
-            return _missing(name)
+            return secret_not_found(name)
         held.reads += 1
-        return web.json_response(_bundle(request, name, version, value=True))
+        return web.json_response(secret_bundle(request, name, version, value=True))
 
     async def put(request: web.Request) -> web.Response:
         name = request.match_info["name"]
         body = await request.json()
         if not NAME.fullmatch(name) or not isinstance(body.get("value"), str):
-            return _problem(400, "BadParameter", "A secret has a name and a value.")
-        return web.json_response(_bundle(request, name, held.set(name, body["value"]), value=True))
+            return error_response(400, "BadParameter", "A secret has a name and a value.")
+        return web.json_response(
+            secret_bundle(request, name, held.set(name, body["value"]), value=True)
+        )
 
     async def delete(request: web.Request) -> web.Response:
         name = request.match_info["name"]
         version = held.find(name)
         if version is None:
-            return _missing(name)
+            return secret_not_found(name)
         held.remove(name)
-        return web.json_response(_bundle(request, name, version, value=False))
+        return web.json_response(secret_bundle(request, name, version, value=False))
 
     async def every(request: web.Request) -> web.Response:
         known = [(name, held.find(name)) for name in sorted(held.versions)]
-        values = [_bundle(request, name, v, value=False) for name, v in known if v]
+        values = [secret_bundle(request, name, v, value=False) for name, v in known if v]
         return web.json_response({"value": values, "nextLink": None})
 
     app = web.Application(middlewares=[guard])
@@ -127,7 +129,9 @@ def make_app(held: Secrets) -> web.Application:
     return app
 
 
-def _bundle(request: web.Request, name: str, version: Version, *, value: bool) -> dict[str, object]:
+def secret_bundle(
+    request: web.Request, name: str, version: Version, *, value: bool
+) -> dict[str, object]:
     bundle: dict[str, object] = {
         "id": f"https://{request.host}/secrets/{name}/{version.id}",
         "attributes": {"enabled": True, "created": version.created, "updated": version.created},
@@ -135,12 +139,12 @@ def _bundle(request: web.Request, name: str, version: Version, *, value: bool) -
     return bundle | ({"value": version.value} if value else {})
 
 
-def _problem(status: int, code: str, message: str) -> web.Response:
+def error_response(status: int, code: str, message: str) -> web.Response:
     return web.json_response({"error": {"code": code, "message": message}}, status=status)
 
 
-def _missing(name: str) -> web.Response:
-    return _problem(404, "SecretNotFound", f"A secret with (name/id) {name} was not found.")
+def secret_not_found(name: str) -> web.Response:
+    return error_response(404, "SecretNotFound", f"A secret with (name/id) {name} was not found.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ class Certificate:
         return cls(authority, tls)
 
 
-class Vault:
+class LocalKeyVault:
     """A running vault, as an async context manager.
 
     `url` is its address and `secrets` what it holds; `leave` and `come_back` take it off the
@@ -170,13 +174,13 @@ class Vault:
         self.secrets = Secrets()
         self.ca = ca
         self.url = ""
-        self._port = port
-        self._certificate = Certificate.make()
-        self._runner: web.AppRunner | None = None
+        self.port = port
+        self.certificate = Certificate.make()
+        self.runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Vault:
-        self._certificate.authority.cert_pem.write_to_path(str(self.ca))
-        await self.come_back()
+    async def __aenter__(self) -> LocalKeyVault:
+        self.certificate.authority.cert_pem.write_to_path(str(self.ca))
+        await self.go_online()
         return self
 
     async def __aexit__(
@@ -185,33 +189,31 @@ class Vault:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.leave()
+        await self.go_offline()
 
-    async def leave(self) -> None:
+    async def go_offline(self) -> None:
         """Connections are refused from now on."""
-        if self._runner is None:
+        if self.runner is None:
             return
-        runner, self._runner = self._runner, None
+        runner, self.runner = self.runner, None
         # Not waited for: a TLS connection that is closed politely lives on for its answer.
         for connection in runner.server.connections if runner.server else ():
             if connection.transport:
                 connection.transport.abort()
         await runner.cleanup()
 
-    async def come_back(self) -> None:
-        if self._runner is None:
+    async def go_online(self) -> None:
+        if self.runner is None:
             runner = web.AppRunner(make_app(self.secrets), access_log=None, shutdown_timeout=0.1)
             await runner.setup()
-            self._runner = runner
-            self.url = await server.listen(
-                runner, server.LOOPBACK, self._port, self._certificate.tls
-            )
-            self._port = int(self.url.rpartition(":")[2])
+            self.runner = runner
+            self.url = await server.listen(runner, server.LOOPBACK, self.port, self.certificate.tls)
+            self.port = int(self.url.rpartition(":")[2])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program; gives its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m local.vault", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local.azure.key_vault", description=__doc__)
     server.add_arguments(parser, port=DEFAULT_PORT)
     parser.add_argument("--ca", type=Path, required=True, help="where the CA's certificate goes")
     parser.add_argument("--secret", action="append", default=[], metavar="NAME=VALUE")

@@ -1,6 +1,6 @@
 """Stands in for the managed identity endpoint of Azure Functions.
 
-    python -m local.identity [--port 8446]
+    python -m local.azure.managed_identity [--port 8446]
 
 `azure-identity` finds it by IDENTITY_ENDPOINT and IDENTITY_HEADER and asks
 `GET ?api-version=2019-08-01&resource=…` with that header in X-IDENTITY-HEADER (App Service
@@ -28,14 +28,14 @@ from aiohttp import web
 
 from local.common import server
 
-log = logging.getLogger("identity")
+logger = logging.getLogger(__name__)
 DEFAULT_PORT = 8446
-PATH = "/msi/token"
+IDENTITY_PATH = "/msi/token"
 API_VERSION = "2019-08-01"
 LIFE = timedelta(hours=24)
 TENANT = "00000000-0000-0000-0000-00000000c0de"
 PRINCIPAL = "00000000-0000-0000-0000-0000000000f1"
-HEADER_VARIABLE = "IDENTITY_HEADER"
+HEADER_SETTING = "IDENTITY_HEADER"
 
 
 def make_token(resource: str, expires_at: int) -> str:
@@ -65,14 +65,14 @@ def make_app(
     async def token(request: web.Request) -> web.Response:
         given = request.headers.get("X-IDENTITY-HEADER", "")
         if not secrets.compare_digest(given.encode(), header.encode()):
-            return _refused(401, "X-IDENTITY-HEADER is not the value of IDENTITY_HEADER.")
+            return error_response(401, "X-IDENTITY-HEADER is not the value of IDENTITY_HEADER.")
         if request.query.get("api-version") != API_VERSION:
-            return _refused(400, f"api-version is {API_VERSION}.")
+            return error_response(400, f"api-version is {API_VERSION}.")
         resource = request.query.get("resource", "")
         if not resource:
-            return _refused(400, "There is no resource.")
+            return error_response(400, "There is no resource.")
         expires_at = int(clock() + life.total_seconds())
-        log.info("a token for %s", resource)
+        logger.info("a token for %s", resource)
         return web.json_response(
             {
                 "access_token": make_token(resource, expires_at),
@@ -85,28 +85,28 @@ def make_app(
         )
 
     app = web.Application()
-    app.router.add_get(PATH, token)
+    app.router.add_get(IDENTITY_PATH, token)
     return app
 
 
-def _refused(status: int, message: str) -> web.Response:
+def error_response(status: int, message: str) -> web.Response:
     return web.json_response({"statusCode": status, "message": message}, status=status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program; gives its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m local.identity",
+        prog="python -m local.azure.managed_identity",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"{HEADER_VARIABLE} in the environment is the header's value.",
+        epilog=f"{HEADER_SETTING} in the environment is the header's value.",
     )
     server.add_arguments(parser, port=DEFAULT_PORT)
     options = parser.parse_args(arguments)
     server.log_to_stderr(options.log)
-    header = os.environ.get(HEADER_VARIABLE, "")
+    header = os.environ.get(HEADER_SETTING, "")
     if not header:
-        return server.refuse("identity", f"{HEADER_VARIABLE} is not set; choose any text for it.")
+        return server.refuse("identity", f"{HEADER_SETTING} is not set; choose any text for it.")
     with contextlib.suppress(KeyboardInterrupt):
         return asyncio.run(server.serve("identity", make_app(header), options))
     return 0

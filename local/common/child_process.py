@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 LAST_LINES = 20
-POLITE = timedelta(seconds=1.5)
-LONGEST_LINE = 1024 * 1024
+GRACE_PERIOD = timedelta(seconds=1.5)
+MAX_LINE_BYTES = 1024 * 1024
 
-Hear = Callable[[str, str], None]
+OnLine = Callable[[str, str], None]
 """Gets (name of the child, one line of its stderr)."""
 
 
@@ -35,17 +35,17 @@ class ChildEnded(Exception):
 class Child:
     """One server program. It must print `ready URL` and end at the end of its stdin."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, hear: Hear) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, on_line: OnLine) -> None:
         self.name = name
         self.process = process
         self.lines: deque[str] = deque(maxlen=LAST_LINES)
-        self._hear = hear
-        self._url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._tasks = [
-            asyncio.create_task(self._read_stdout()),
-            asyncio.create_task(self._read_stderr()),
+        self.on_line = on_line
+        self.url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.tasks = [
+            asyncio.create_task(self.read_stdout()),
+            asyncio.create_task(self.read_stderr()),
         ]
-        self._ended = asyncio.create_task(self._wait())
+        self.exit = asyncio.create_task(self.wait_for_exit())
 
     @classmethod
     async def start(
@@ -55,7 +55,7 @@ class Child:
         *,
         environment: Mapping[str, str],
         folder: Path,
-        hear: Hear,
+        on_line: OnLine,
     ) -> Child:
         """Starts `command` in a process group of its own: a Ctrl-C is for the parent, which ends
         its children in its own time."""
@@ -67,41 +67,41 @@ class Child:
             stderr=asyncio.subprocess.PIPE,
             env=dict(environment),
             cwd=folder,
-            limit=LONGEST_LINE,
+            limit=MAX_LINE_BYTES,
             start_new_session=True,
             creationflags=group,
         )
-        return cls(name, process, hear)
+        return cls(name, process, on_line)
 
-    async def ready(self, limit: timedelta) -> str:
+    async def wait_until_ready(self, limit: timedelta) -> str:
         """The URL that the child serves. Raises ChildEnded and TimeoutError."""
-        either: list[asyncio.Future[Any]] = [self._url, self._ended]
+        either: list[asyncio.Future[Any]] = [self.url, self.exit]
         await asyncio.wait(
             either, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED
         )
-        if self._url.done():
-            return self._url.result()
-        if self._ended.done():
-            raise await self.ended()
+        if self.url.done():
+            return self.url.result()
+        if self.exit.done():
+            raise await self.wait_for_end()
         raise TimeoutError(f"{self.name} is not ready after {limit.total_seconds():g} s")
 
-    async def ended(self) -> ChildEnded:
+    async def wait_for_end(self) -> ChildEnded:
         """Waits for the child's end, whatever the reason."""
-        code = await asyncio.shield(self._ended)
+        code = await asyncio.shield(self.exit)
         return ChildEnded(self.name, code, list(self.lines))
 
     async def stop(self) -> None:
         """Ends the child: asks by closing its stdin, then insists. Safe to repeat."""
         if self.process.stdin:
             self.process.stdin.close()
-        if not self._ended.done():
+        if not self.exit.done():
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._ended), POLITE.total_seconds())
-        self._kill_what_is_left()
-        await self._ended
-        self._url.cancel()
+                await asyncio.wait_for(asyncio.shield(self.exit), GRACE_PERIOD.total_seconds())
+        self.kill_group()
+        await self.exit
+        self.url.cancel()
 
-    def _kill_what_is_left(self) -> None:
+    def kill_group(self) -> None:
         """The whole group: a child may have children, and they may hold its port."""
         if sys.platform == "win32":
             with suppress(ProcessLookupError):
@@ -110,28 +110,28 @@ class Child:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
-    async def _wait(self) -> int:
+    async def wait_for_exit(self) -> int:
         code = await self.process.wait()
         # What it said last is still in the pipes; a grandchild may hold them open for ever.
-        await asyncio.wait(self._tasks, timeout=POLITE.total_seconds())
-        for task in self._tasks:
+        await asyncio.wait(self.tasks, timeout=GRACE_PERIOD.total_seconds())
+        for task in self.tasks:
             task.cancel()
         return code
 
-    async def _read_stdout(self) -> None:
+    async def read_stdout(self) -> None:
         assert self.process.stdout
         async for line in self.process.stdout:
             text = line.decode(errors="replace").rstrip()
-            if text.startswith("ready ") and not self._url.done():
-                self._url.set_result(text.removeprefix("ready ").strip())
+            if text.startswith("ready ") and not self.url.done():
+                self.url.set_result(text.removeprefix("ready ").strip())
             else:
-                self._heard(text)
+                self.pass_on(text)
 
-    async def _read_stderr(self) -> None:
+    async def read_stderr(self) -> None:
         assert self.process.stderr
         async for line in self.process.stderr:
-            self._heard(line.decode(errors="replace").rstrip())
+            self.pass_on(line.decode(errors="replace").rstrip())
 
-    def _heard(self, text: str) -> None:
+    def pass_on(self, text: str) -> None:
         self.lines.append(text)
-        self._hear(self.name, text)
+        self.on_line(self.name, text)

@@ -21,10 +21,10 @@ from datetime import timedelta
 
 from aiohttp import web
 
-LONGEST_SHOWN = 60
+MAX_LOGGED_SEGMENT = 60
 LOOPBACK = "127.0.0.1"
 CANNOT_START = 2
-SHUTDOWN = timedelta(seconds=1)
+SHUTDOWN_TIMEOUT = timedelta(seconds=1)
 LEVELS = {"warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 
 
@@ -86,7 +86,10 @@ async def serve(
     """Serves `app` until told to stop. `options` are those of `add_arguments`; gives the exit
     code."""
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=SHUTDOWN.total_seconds(), handle_signals=False
+        app,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_TIMEOUT.total_seconds(),
+        handle_signals=False,
     )
     stop = asyncio.Event()
     await runner.setup()
@@ -94,7 +97,7 @@ async def serve(
         try:
             url = await listen(runner, options.address, options.port, tls)
         except OSError as error:
-            return refuse(program, why_not(error, options.address, options.port))
+            return refuse(program, describe_listen_error(error, options.address, options.port))
         stop_on_signals(stop)
         if options.exit_with_parent:
             stop_on_end_of_stdin(stop)
@@ -106,7 +109,7 @@ async def serve(
         await runner.cleanup()
 
 
-def why_not(error: OSError, address: str, port: int) -> str:
+def describe_listen_error(error: OSError, address: str, port: int) -> str:
     """One sentence for a failure to listen."""
     if error.errno == errno.EADDRINUSE:
         return f"port {port} on {address} is taken; end what listens there, or choose a --port."
@@ -148,6 +151,6 @@ def finish(code: int) -> None:
     os._exit(code)
 
 
-def shown_path(path: str) -> str:
+def redact_path(path: str) -> str:
     """A path for the log: a segment as long as a call's handle is left out, it is somebody's."""
-    return "/".join("…" if len(part) > LONGEST_SHOWN else part for part in path.split("/"))
+    return "/".join("…" if len(part) > MAX_LOGGED_SEGMENT else part for part in path.split("/"))

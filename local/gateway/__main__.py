@@ -14,13 +14,21 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from local.common import server
-from local.gateway.app import _origin, make_app
-from local.gateway.config_parser import ConfigError
+from local.gateway.app import make_app
+from local.gateway.config_parser import SiteConfigError
 from local.gateway.proxy import Authorization
 
 DEFAULT_PORT = 4280
+
+
+def parse_origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.netloc or parts.path:
+        raise argparse.ArgumentTypeError(f"{text} is not an origin such as http://127.0.0.1:8089")
+    return text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,14 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.gateway", description=__doc__)
     server.add_arguments(parser, port=DEFAULT_PORT)
     parser.add_argument("--site", type=Path, default=Path("frontend"), help="(%(default)s)")
-    parser.add_argument("--api", type=_origin, default="http://127.0.0.1:7071")
+    parser.add_argument("--api", type=parse_origin, default="http://127.0.0.1:7071")
     parser.add_argument(
         "--roles", choices=("on", "off"), default="on", help="off: /api/* needs no role"
     )
     parser.add_argument(
         "--connect-src",
         action="append",
-        type=_origin,
+        type=parse_origin,
         default=[],
         metavar="ORIGIN",
         help="one more origin that the page may connect to, in the Content-Security-Policy",
@@ -59,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             connect_src=options.connect_src,
             authorization=Authorization(options.authorization),
         )
-    except ConfigError as error:
+    except SiteConfigError as error:
         return server.refuse("gateway", *error.reasons)
     with contextlib.suppress(KeyboardInterrupt):
         return asyncio.run(server.serve("gateway", app, options))

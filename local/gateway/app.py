@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from aiohttp import web
 
-from local.gateway.auth import Principal, answer, principal_of
-from local.gateway.config import NAME, Rule, SiteConfig
-from local.gateway.config_parser import ConfigError, read
-from local.gateway.proxy import Api, Authorization
+from local.gateway.auth import Principal, handle_auth_request, principal_from_cookies
+from local.gateway.config import CONFIG_FILE, Rule, SiteConfig
+from local.gateway.config_parser import SiteConfigError, read_site_config
+from local.gateway.proxy import ApiProxy, Authorization
 from local.gateway.static_files import Site, add_headers, file_response
 
-log = logging.getLogger("gateway")
+logger = logging.getLogger(__name__)
 
 FILE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-NOBODY = frozenset({"anonymous"})
+ANONYMOUS_ROLES = frozenset({"anonymous"})
 
 
-MESSAGES = {
+ERROR_TEXTS = {
     400: "The request cannot be understood.",
     401: "You are not signed in.",
     403: "You may not see this.",
@@ -37,26 +36,26 @@ class LiveConfig:
     not count: the last good one stays."""
 
     def __init__(self, path: Path, origins: Sequence[str]) -> None:
-        self._path = path
-        self._origins = tuple(origins)
-        self._seen = self._stamp()
-        self._config = read(path).allowing(self._origins)
+        self.path = path
+        self.origins = tuple(origins)
+        self.seen = self.file_stamp()
+        self.config = read_site_config(path).allow_connections_to(self.origins)
 
-    def now(self) -> SiteConfig:
-        stamp = self._stamp()
-        if stamp != self._seen:
-            self._seen = stamp
+    def current(self) -> SiteConfig:
+        stamp = self.file_stamp()
+        if stamp != self.seen:
+            self.seen = stamp
             try:
-                self._config = read(self._path).allowing(self._origins)
-                log.info("%s read again", NAME)
-            except ConfigError as error:
+                self.config = read_site_config(self.path).allow_connections_to(self.origins)
+                logger.info("%s read again", CONFIG_FILE)
+            except SiteConfigError as error:
                 for reason in error.reasons:
-                    log.error("%s (the last good one stays)", reason)
-        return self._config
+                    logger.error("%s (the last good one stays)", reason)
+        return self.config
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def file_stamp(self) -> tuple[int, int] | None:
         try:
-            stat = self._path.stat()
+            stat = self.path.stat()
         except OSError:
             return None
         return stat.st_mtime_ns, stat.st_size
@@ -65,54 +64,56 @@ class LiveConfig:
 class Gateway:
     """One site and one API. With `roles_on_api` False, nobody needs a role for /api/*."""
 
-    def __init__(self, site: Site, config: LiveConfig, api: Api, *, roles_on_api: bool) -> None:
-        self._site = site
-        self._config = config
-        self._api = api
-        self._roles_on_api = roles_on_api
+    def __init__(
+        self, site: Site, config: LiveConfig, api: ApiProxy, *, roles_on_api: bool
+    ) -> None:
+        self.site = site
+        self.config = config
+        self.api = api
+        self.roles_on_api = roles_on_api
 
     def make_app(self) -> web.Application:
         app = web.Application(client_max_size=0)
-        app.router.add_route("*", "/{path:(?s:.*)}", self.answer)
-        app.cleanup_ctx.append(self._connected)
+        app.router.add_route("*", "/{path:(?s:.*)}", self.handle_request)
+        app.cleanup_ctx.append(self.run_api_client)
         return app
 
-    async def _connected(self, _: web.Application) -> AsyncIterator[None]:
-        await self._api.open()
+    async def run_api_client(self, _: web.Application) -> AsyncIterator[None]:
+        await self.api.open()
         yield
-        await self._api.close()
+        await self.api.close()
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
         """The order is that of the Static Web Apps CLI: refusing rules, then `/.auth`, then roles,
         then redirects, and at last the API or a file."""
-        config = self._config.now()
+        config = self.config.current()
         rule = config.rule_for(request.method, request.path)
         if rule and rule.status in (401, 403, 404):
-            return self._error(request, config, rule.status)
+            return self.error_response(request, config, rule.status)
         path = rule.rewrite if rule and rule.rewrite else request.raw_path
         if path.startswith("/.auth"):
-            return await answer(request, path)
+            return await handle_auth_request(request, path)
         to_api = path.lower().startswith("/api/")
         if not to_api and request.method not in FILE_METHODS:
             return web.Response(status=405, headers={"Allow": ", ".join(sorted(FILE_METHODS))})
-        user = principal_of(request.cookies)
-        refusal = self._refusal(rule, user, to_api)
+        user = principal_from_cookies(request.cookies)
+        refusal = self.refusal_status(rule, user, to_api)
         if refusal:
-            return self._error(request, config, refusal)
+            return self.error_response(request, config, refusal)
         if rule and rule.redirect:
-            return _redirect(rule.redirect, rule.status)
+            return redirect_response(rule.redirect, rule.status)
         if to_api:
-            return await self._api.forward(request, _with_query(path, request), user)
-        return await self._file(request, config, rule, path.partition("?")[0], user)
+            return await self.api.forward(request, with_request_query(path, request), user)
+        return await self.serve_file(request, config, rule, path.partition("?")[0], user)
 
-    def _refusal(self, rule: Rule | None, user: Principal | None, to_api: bool) -> int | None:
-        if rule is None or (to_api and not self._roles_on_api):
+    def refusal_status(self, rule: Rule | None, user: Principal | None, to_api: bool) -> int | None:
+        if rule is None or (to_api and not self.roles_on_api):
             return None
-        if rule.admits(frozenset(user.roles) if user else NOBODY):
+        if rule.admits(frozenset(user.roles) if user else ANONYMOUS_ROLES):
             return None
         return 403 if user else 401
 
-    async def _file(
+    async def serve_file(
         self,
         request: web.Request,
         config: SiteConfig,
@@ -122,55 +123,57 @@ class Gateway:
     ) -> web.StreamResponse:
         if request.method == "OPTIONS":
             return web.Response(status=204, headers={"Allow": ", ".join(sorted(FILE_METHODS))})
-        file = self._site.find(path)
-        if file is None and path != f"/{NAME}" and config.falls_back(path):
+        file = self.site.find_file(path)
+        if file is None and path != f"/{CONFIG_FILE}" and config.falls_back(path):
             assert config.fallback is not None
             if config.fallback.lower().startswith("/api/"):
-                return await self._api.forward(request, _with_query(config.fallback, request), user)
-            file = self._site.find(config.fallback)
+                return await self.api.forward(
+                    request, with_request_query(config.fallback, request), user
+                )
+            file = self.site.find_file(config.fallback)
         if file is None:
-            return self._error(request, config, 404)
+            return self.error_response(request, config, 404)
         return file_response(
             request,
             file,
             status=rule.status if rule and rule.status else 200,
-            headers=_merged(config.headers, rule.headers if rule else {}),
+            headers=merge_headers(config.headers, rule.headers if rule else {}),
             types=config.mime_types,
         )
 
-    def _error(self, request: web.Request, config: SiteConfig, status: int) -> web.Response:
+    def error_response(self, request: web.Request, config: SiteConfig, status: int) -> web.Response:
         override = config.overrides.get(status)
         shown = status
         if override:
             if override.redirect:
                 here = quote(request.raw_path, safe="")
                 target = override.redirect.replace(".referrer", here)
-                return _redirect(target, override.status)
+                return redirect_response(target, override.status)
             shown = override.status or status
-            page = self._site.find(override.rewrite) if override.rewrite else None
+            page = self.site.find_file(override.rewrite) if override.rewrite else None
             if page:
                 return file_response(
                     request, page, status=shown, headers=config.headers, types=config.mime_types
                 )
-        response = web.Response(status=shown, text=MESSAGES[status] + "\n")
+        response = web.Response(status=shown, text=ERROR_TEXTS[status] + "\n")
         add_headers(response, config.headers)
         return response
 
 
-def _redirect(target: str, status: int | None) -> web.Response:
+def redirect_response(target: str, status: int | None) -> web.Response:
     return web.Response(
         status=status if status and 300 <= status < 400 else 302, headers={"Location": target}
     )
 
 
-def _with_query(path: str, request: web.Request) -> str:
+def with_request_query(path: str, request: web.Request) -> str:
     """A rewritten path takes the query of the request, unless it brings its own."""
     if "?" in path or not request.query_string:
         return path
     return f"{path}?{request.raw_path.partition('?')[2]}"
 
 
-def _merged(globally: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
+def merge_headers(globally: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
     """A route's headers over the global ones, whatever the case of their names."""
     merged = {name.lower(): (name, value) for name, value in globally.items()}
     merged.update({name.lower(): (name, value) for name, value in here.items()})
@@ -185,15 +188,8 @@ def make_app(
     connect_src: Sequence[str] = (),
     authorization: Authorization = Authorization.REPLACE,
 ) -> web.Application:
-    """The gateway as an aiohttp application. Raises ConfigError for a config it cannot use."""
+    """The gateway as an aiohttp application. Raises SiteConfigError for a config it cannot use."""
     files = Site.open(site)
-    config = LiveConfig(files.root / NAME, connect_src)
-    backend = Api(api, authorization=authorization)
+    config = LiveConfig(files.root / CONFIG_FILE, connect_src)
+    backend = ApiProxy(api, authorization=authorization)
     return Gateway(files, config, backend, roles_on_api=roles_on_api).make_app()
-
-
-def _origin(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.netloc or parts.path:
-        raise argparse.ArgumentTypeError(f"{text} is not an origin such as http://127.0.0.1:8089")
-    return text

@@ -21,7 +21,7 @@ from aiohttp import web
 
 COOKIE = "StaticWebAppsAuthCookie"
 BUILT_IN_ROLES = ("anonymous", "authenticated")
-PAGE = Path(__file__).with_name("login.html")
+LOGIN_PAGE = Path(__file__).with_name("login.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Principal:
     roles: tuple[str, ...]
     claims: tuple[Mapping[str, str], ...] = ()
 
-    def as_json(self, *, claims: bool) -> dict[str, Any]:
+    def to_json(self, *, claims: bool) -> dict[str, Any]:
         """The shape of `/.auth/me` (with claims) and of the header (without)."""
         shape: dict[str, Any] = {
             "identityProvider": self.provider,
@@ -44,13 +44,13 @@ class Principal:
         }
         return shape | {"claims": [dict(claim) for claim in self.claims]} if claims else shape
 
-    def encoded(self, *, claims: bool = False) -> str:
+    def to_base64(self, *, claims: bool = False) -> str:
         """Base64 of the JSON: the header's value, or (with claims) the cookie's."""
-        text = json.dumps(self.as_json(claims=claims), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(self.to_json(claims=claims), ensure_ascii=False, separators=(",", ":"))
         return base64.b64encode(text.encode()).decode()
 
 
-def principal_of(cookies: Mapping[str, str]) -> Principal | None:
+def principal_from_cookies(cookies: Mapping[str, str]) -> Principal | None:
     """The user of a request. A cookie that cannot be read is no user."""
     cookie = cookies.get(COOKIE, "")
     if not cookie:
@@ -68,41 +68,41 @@ def principal_of(cookies: Mapping[str, str]) -> Principal | None:
         return None
 
 
-async def answer(request: web.Request, path: str) -> web.Response:
+async def handle_auth_request(request: web.Request, path: str) -> web.Response:
     """A request below `/.auth`. `path` may be a rewritten one."""
     parts = path.partition("?")[0].strip("/").lower().split("/")
     match parts:
         case [".auth", "login", provider] if re.fullmatch(r"[a-z0-9]+", provider):
             if request.method == "POST":
-                return await _signed_in(request, provider)
-            return _login_page(request, provider)
+                return await sign_in(request, provider)
+            return login_page(request, provider)
         case [".auth", "me"]:
-            user = principal_of(request.cookies)
+            user = principal_from_cookies(request.cookies)
             return web.json_response(
-                {"clientPrincipal": user.as_json(claims=True) if user else None},
+                {"clientPrincipal": user.to_json(claims=True) if user else None},
                 headers={"Cache-Control": "no-store"},
             )
         case [".auth", "logout"] | [".auth", "purge", _]:
             target = request.query.get("post_logout_redirect_uri", "/")
-            response = web.Response(status=302, headers={"Location": own_path(target)})
+            response = web.Response(status=302, headers={"Location": same_site_path(target)})
             response.del_cookie(COOKIE, path="/")
             return response
     return web.Response(status=404, text="There is nothing here.\n")
 
 
-def own_path(target: str) -> str:
+def same_site_path(target: str) -> str:
     """`target` if it stays on this site, else its start page."""
     return target if re.match(r"/(?![/\\])", target) else "/"
 
 
-def _login_page(request: web.Request, provider: str, problem: str = "") -> web.Response:
+def login_page(request: web.Request, provider: str, problem: str = "") -> web.Response:
     user_id = secrets.token_hex(16)
-    page = PAGE.read_text(encoding="utf-8")
+    page = LOGIN_PAGE.read_text(encoding="utf-8")
     for name, value in {
         "provider": provider,
         "user_id": user_id,
         "problem": problem,
-        "back": own_path(request.query.get("post_login_redirect_uri", "/")),
+        "back": same_site_path(request.query.get("post_login_redirect_uri", "/")),
     }.items():
         page = page.replace(f"{{{{{name}}}}}", html.escape(value))
     return web.Response(
@@ -118,26 +118,26 @@ def _login_page(request: web.Request, provider: str, problem: str = "") -> web.R
     )
 
 
-async def _signed_in(request: web.Request, provider: str) -> web.Response:
+async def sign_in(request: web.Request, provider: str) -> web.Response:
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return web.Response(status=403, text="The form is on this site only.\n")
     form = {name: str(value).strip() for name, value in (await request.post()).items()}
-    claims = _claims(form.get("claims", ""))
+    claims = parse_claims(form.get("claims", ""))
     if claims is None:
-        return _login_page(request, provider, "The claims are not a JSON array of objects.")
+        return login_page(request, provider, "The claims are not a JSON array of objects.")
     if not form.get("userId") or not form.get("userDetails"):
-        return _login_page(request, provider, "A user has an id and a name.")
+        return login_page(request, provider, "A user has an id and a name.")
     roles = dict.fromkeys([*form.get("userRoles", "").split(), *BUILT_IN_ROLES])
     user = Principal(provider, form["userId"], form["userDetails"], tuple(roles), claims)
-    response = web.Response(status=303, headers={"Location": own_path(form.get("back", "/"))})
+    response = web.Response(status=303, headers={"Location": same_site_path(form.get("back", "/"))})
     response.headers["Cache-Control"] = "no-store"
     # By hand: http.cookies would put quotes around base64, which the CLI does not.
-    cookie = f"{COOKIE}={user.encoded(claims=True)}; Path=/; HttpOnly; SameSite=Lax"
+    cookie = f"{COOKIE}={user.to_base64(claims=True)}; Path=/; HttpOnly; SameSite=Lax"
     response.headers.add("Set-Cookie", cookie)
     return response
 
 
-def _claims(text: str) -> tuple[Mapping[str, str], ...] | None:
+def parse_claims(text: str) -> tuple[Mapping[str, str], ...] | None:
     try:
         claims = json.loads(text or "[]")
     except ValueError:

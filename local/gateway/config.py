@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-NAME = "staticwebapp.config.json"
+CONFIG_FILE = "staticwebapp.config.json"
 CSP = "content-security-policy"
 
 
@@ -97,18 +97,20 @@ class SiteConfig:
             for pattern in self.fallback_excludes
         )
 
-    def allowing(self, origins: Sequence[str]) -> SiteConfig:
+    def allow_connections_to(self, origins: Sequence[str]) -> SiteConfig:
         """With `origins` in the connect-src of every Content-Security-Policy."""
         if not origins:
             return self
         return replace(
             self,
-            headers=_allow(self.headers, origins),
-            rules=tuple(replace(r, headers=_allow(r.headers, origins)) for r in self.rules),
+            headers=allow_in_headers(self.headers, origins),
+            rules=tuple(
+                replace(r, headers=allow_in_headers(r.headers, origins)) for r in self.rules
+            ),
         )
 
 
-def _allow(headers: Mapping[str, str], origins: Sequence[str]) -> dict[str, str]:
+def allow_in_headers(headers: Mapping[str, str], origins: Sequence[str]) -> dict[str, str]:
     return {
         name: allow_connections(value, origins) if name.lower() == CSP else value
         for name, value in headers.items()

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.gateway.config import NAME, Override, Pattern, Rule, SiteConfig
+from local.gateway.config import CONFIG_FILE, Override, Pattern, Rule, SiteConfig
 
-LARGEST = 20 * 1024
+MAX_CONFIG_BYTES = 20 * 1024
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "CONNECT", "OPTIONS", "TRACE"}
 )
@@ -30,7 +30,7 @@ SECTIONS = {
 }
 
 
-class ConfigError(ValueError):
+class SiteConfigError(ValueError):
     """The file is not one that Static Web Apps takes. `reasons` has a sentence for each mistake."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
@@ -38,141 +38,145 @@ class ConfigError(ValueError):
         self.reasons = tuple(reasons)
 
 
-def read(path: Path) -> SiteConfig:
-    """The config at `path`; an empty one where there is no file. Raises ConfigError."""
+def read_site_config(path: Path) -> SiteConfig:
+    """The config at `path`; an empty one where there is no file. Raises SiteConfigError."""
     if not path.is_file():
         return SiteConfig()
     content = path.read_bytes()
-    if len(content) > LARGEST:
-        raise ConfigError([f"{NAME} is over 20 KiB; Static Web Apps does not take it."])
+    if len(content) > MAX_CONFIG_BYTES:
+        raise SiteConfigError([f"{CONFIG_FILE} is over 20 KiB; Static Web Apps does not take it."])
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise ConfigError([f"{NAME} is not JSON: {error}."]) from None
-    return parse(document)
+        raise SiteConfigError([f"{CONFIG_FILE} is not JSON: {error}."]) from None
+    return parse_site_config(document)
 
 
-def parse(document: object) -> SiteConfig:
-    """A config from its JSON value. Raises ConfigError with every mistake."""
-    checker = _Checker()
-    config = checker.config(document)
-    if checker.reasons:
-        raise ConfigError([f"{NAME}: {reason}" for reason in checker.reasons])
+def parse_site_config(document: object) -> SiteConfig:
+    """A config from its JSON value. Raises SiteConfigError with every mistake."""
+    parser = SiteConfigParser()
+    config = parser.parse_config(document)
+    if parser.reasons:
+        raise SiteConfigError([f"{CONFIG_FILE}: {reason}" for reason in parser.reasons])
     return config
 
 
-class _Checker:
+class SiteConfigParser:
     def __init__(self) -> None:
         self.reasons: list[str] = []
 
-    def wrong(self, where: str, what: str) -> None:
+    def add_mistake(self, where: str, what: str) -> None:
         self.reasons.append(f"{where}: {what}.")
 
-    def config(self, document: object) -> SiteConfig:
+    def parse_config(self, document: object) -> SiteConfig:
         if not isinstance(document, dict):
-            self.wrong("the file", "it is a JSON object")
+            self.add_mistake("the file", "it is a JSON object")
             return SiteConfig()
         for name, value in document.items():
             if name not in SECTIONS:
-                self.wrong(name, "there is no such section")
+                self.add_mistake(name, "there is no such section")
             elif not isinstance(value, SECTIONS[name]):
-                self.wrong(name, "it has the wrong type")
+                self.add_mistake(name, "it has the wrong type")
         if self.reasons:
             return SiteConfig()
         fallback = document.get("navigationFallback", {})
-        self.keys("navigationFallback", fallback, {"rewrite", "exclude"})
+        self.check_keys("navigationFallback", fallback, {"rewrite", "exclude"})
         if "navigationFallback" in document and "rewrite" not in fallback:
-            self.wrong("navigationFallback", "it says where to, with rewrite")
+            self.add_mistake("navigationFallback", "it says where to, with rewrite")
         return SiteConfig(
-            rules=tuple(self.rule(n, r) for n, r in enumerate(document.get("routes", []))),
-            fallback=self.path("navigationFallback.rewrite", fallback.get("rewrite")),
+            rules=tuple(self.parse_rule(n, r) for n, r in enumerate(document.get("routes", []))),
+            fallback=self.parse_path("navigationFallback.rewrite", fallback.get("rewrite")),
             fallback_excludes=tuple(
-                self.pattern("navigationFallback.exclude", text)
-                for text in self.strings("navigationFallback.exclude", fallback.get("exclude", []))
+                self.parse_pattern("navigationFallback.exclude", text)
+                for text in self.parse_strings(
+                    "navigationFallback.exclude", fallback.get("exclude", [])
+                )
             ),
-            overrides=self.overrides(document.get("responseOverrides", {})),
-            headers=self.headers("globalHeaders", document.get("globalHeaders", {})),
-            mime_types=self.headers("mimeTypes", document.get("mimeTypes", {})),
+            overrides=self.parse_overrides(document.get("responseOverrides", {})),
+            headers=self.parse_headers("globalHeaders", document.get("globalHeaders", {})),
+            mime_types=self.parse_headers("mimeTypes", document.get("mimeTypes", {})),
         )
 
-    def rule(self, number: int, entry: object) -> Rule:
+    def parse_rule(self, number: int, entry: object) -> Rule:
         where = f"routes[{number}]"
         known = {"route", "methods", "allowedRoles", "rewrite", "redirect", "statusCode", "headers"}
         if not isinstance(entry, dict) or not isinstance(entry.get("route"), str):
-            self.wrong(where, "it is an object with a route")
+            self.add_mistake(where, "it is an object with a route")
             return Rule(Pattern("/"))
         where += f" ({entry['route']})"
-        self.keys(where, entry, known)
-        methods = frozenset(self.strings(f"{where}.methods", entry.get("methods", [])))
+        self.check_keys(where, entry, known)
+        methods = frozenset(self.parse_strings(f"{where}.methods", entry.get("methods", [])))
         for method in sorted(methods - METHODS):
-            self.wrong(f"{where}.methods", f"{method} is not a method (in capitals)")
-        redirect, status = entry.get("redirect"), self.status(where, entry.get("statusCode"))
+            self.add_mistake(f"{where}.methods", f"{method} is not a method (in capitals)")
+        redirect, status = entry.get("redirect"), self.parse_status(where, entry.get("statusCode"))
         if redirect is not None and "rewrite" in entry:
-            self.wrong(where, "it has a redirect or a rewrite, not both")
+            self.add_mistake(where, "it has a redirect or a rewrite, not both")
         if redirect is not None and status is not None and status not in REDIRECTS:
-            self.wrong(where, "a redirect has the statusCode 301, 302, 303, 307 or 308")
+            self.add_mistake(where, "a redirect has the statusCode 301, 302, 303, 307 or 308")
         return Rule(
-            pattern=self.pattern(where, entry["route"]),
+            pattern=self.parse_pattern(where, entry["route"]),
             methods=methods,
-            roles=frozenset(self.strings(f"{where}.allowedRoles", entry.get("allowedRoles", []))),
-            rewrite=self.path(f"{where}.rewrite", entry.get("rewrite")),
-            redirect=self.text(f"{where}.redirect", redirect),
+            roles=frozenset(
+                self.parse_strings(f"{where}.allowedRoles", entry.get("allowedRoles", []))
+            ),
+            rewrite=self.parse_path(f"{where}.rewrite", entry.get("rewrite")),
+            redirect=self.parse_text(f"{where}.redirect", redirect),
             status=status,
-            headers=self.headers(f"{where}.headers", entry.get("headers", {})),
+            headers=self.parse_headers(f"{where}.headers", entry.get("headers", {})),
         )
 
-    def overrides(self, section: Mapping[str, Any]) -> dict[int, Override]:
+    def parse_overrides(self, section: Mapping[str, Any]) -> dict[int, Override]:
         found: dict[int, Override] = {}
         for code, entry in section.items():
             where = f"responseOverrides.{code}"
             if code not in {str(number) for number in OVERRIDABLE}:
-                self.wrong(where, "only 400, 401, 403 and 404 can be overridden")
+                self.add_mistake(where, "only 400, 401, 403 and 404 can be overridden")
             elif not isinstance(entry, dict):
-                self.wrong(where, "it is an object")
+                self.add_mistake(where, "it is an object")
             else:
-                self.keys(where, entry, {"rewrite", "redirect", "statusCode"})
+                self.check_keys(where, entry, {"rewrite", "redirect", "statusCode"})
                 found[int(code)] = Override(
-                    rewrite=self.path(f"{where}.rewrite", entry.get("rewrite")),
-                    redirect=self.text(f"{where}.redirect", entry.get("redirect")),
-                    status=self.status(where, entry.get("statusCode")),
+                    rewrite=self.parse_path(f"{where}.rewrite", entry.get("rewrite")),
+                    redirect=self.parse_text(f"{where}.redirect", entry.get("redirect")),
+                    status=self.parse_status(where, entry.get("statusCode")),
                 )
         return found
 
-    def keys(self, where: str, entry: Mapping[str, Any], known: set[str]) -> None:
+    def check_keys(self, where: str, entry: Mapping[str, Any], known: set[str]) -> None:
         for name in sorted(set(entry) - known):
-            self.wrong(where, f"there is no property {name!r}")
+            self.add_mistake(where, f"there is no property {name!r}")
 
-    def pattern(self, where: str, text: str) -> Pattern:
+    def parse_pattern(self, where: str, text: str) -> Pattern:
         pattern = Pattern(text)
         problem = pattern.problem()
         if problem:
-            self.wrong(f"{where}, {text!r}", problem)
+            self.add_mistake(f"{where}, {text!r}", problem)
         return pattern
 
-    def path(self, where: str, value: object) -> str | None:
-        text = self.text(where, value)
+    def parse_path(self, where: str, value: object) -> str | None:
+        text = self.parse_text(where, value)
         return None if text is None else "/" + text.removeprefix("/")
 
-    def text(self, where: str, value: object) -> str | None:
+    def parse_text(self, where: str, value: object) -> str | None:
         if value is None or isinstance(value, str):
             return value
-        self.wrong(where, "it is a string")
+        self.add_mistake(where, "it is a string")
         return None
 
-    def status(self, where: str, value: object) -> int | None:
+    def parse_status(self, where: str, value: object) -> int | None:
         if value is None or (isinstance(value, int) and 200 <= value <= 599):
             return value
-        self.wrong(f"{where}.statusCode", "it is an HTTP status")
+        self.add_mistake(f"{where}.statusCode", "it is an HTTP status")
         return None
 
-    def strings(self, where: str, value: object) -> list[str]:
+    def parse_strings(self, where: str, value: object) -> list[str]:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return value
-        self.wrong(where, "it is a list of strings")
+        self.add_mistake(where, "it is a list of strings")
         return []
 
-    def headers(self, where: str, value: object) -> dict[str, str]:
+    def parse_headers(self, where: str, value: object) -> dict[str, str]:
         if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
             return value
-        self.wrong(where, "its values are strings")
+        self.add_mistake(where, "its values are strings")
         return {}

@@ -23,7 +23,7 @@ from yarl import URL
 from local.common import server
 from local.gateway.auth import Principal
 
-log = logging.getLogger("api")
+logger = logging.getLogger(__name__)
 PRINCIPAL = "X-MS-CLIENT-PRINCIPAL"
 LIMIT = timedelta(seconds=45)
 CONNECT = timedelta(seconds=5)
@@ -62,7 +62,7 @@ class Authorization(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
 
 
-class Api:
+class ApiProxy:
     """The API behind the gateway. `base` is its URL, without a path."""
 
     def __init__(
@@ -72,14 +72,14 @@ class Api:
         authorization: Authorization = Authorization.REPLACE,
         limit: timedelta = LIMIT,
     ) -> None:
-        self._base = base.rstrip("/")
-        self._authorization = authorization
-        self._limit = limit
-        self._session: ClientSession | None = None
+        self.base = base.rstrip("/")
+        self.authorization = authorization
+        self.limit = limit
+        self.session: ClientSession | None = None
 
     async def open(self) -> None:
         """Before the first request, on the loop that serves them."""
-        self._session = ClientSession(
+        self.session = ClientSession(
             connector=TCPConnector(limit=0),
             timeout=ClientTimeout(total=None, connect=CONNECT.total_seconds()),
             auto_decompress=False,
@@ -87,8 +87,8 @@ class Api:
         )
 
     async def close(self) -> None:
-        if self._session:
-            await self._session.close()
+        if self.session:
+            await self.session.close()
 
     async def forward(
         self, request: web.Request, path: str, user: Principal | None
@@ -98,22 +98,22 @@ class Api:
         502 where nothing answers; 500 "Backend call failure" after 45 s, as the real service
         (static-web-apps#801).
         """
-        assert self._session is not None
+        assert self.session is not None
         loop = asyncio.get_running_loop()
         started = loop.time()
         passing: web.StreamResponse | None = None
         try:
             async with (
-                asyncio.timeout(self._limit.total_seconds()),
-                self._session.request(
+                asyncio.timeout(self.limit.total_seconds()),
+                self.session.request(
                     request.method,
-                    URL(self._base + path, encoded=True),
-                    headers=self._request_headers(request, user),
+                    URL(self.base + path, encoded=True),
+                    headers=self.request_headers(request, user),
                     data=request.content if request.body_exists else None,
                     allow_redirects=False,
                 ) as answer,
             ):
-                passing = self._response(request, answer)
+                passing = self.start_response(request, answer)
                 await passing.prepare(request)
                 if request.method != "HEAD":
                     async for chunk in answer.content.iter_any():
@@ -121,17 +121,17 @@ class Api:
                 await passing.write_eof()
         except (ClientError, TimeoutError) as error:
             if passing is None or not passing.prepared:
-                passing = _failure(error)
+                passing = failure_response(error)
             elif request.transport:
                 # Half an answer is out: only a broken connection says that the rest is missing.
                 request.transport.abort()
         took = (loop.time() - started) * 1000
-        shown = server.shown_path(path.partition("?")[0])
-        log.info("%s %s %d (%.0f ms)", request.method, shown, passing.status, took)
+        shown = server.redact_path(path.partition("?")[0])
+        logger.info("%s %s %d (%.0f ms)", request.method, shown, passing.status, took)
         return passing
 
-    def _request_headers(self, request: web.Request, user: Principal | None) -> CIMultiDict[str]:
-        dropped = _named_in_connection(request.headers.get("Connection", "")) | NOT_FORWARDED
+    def request_headers(self, request: web.Request, user: Principal | None) -> CIMultiDict[str]:
+        dropped = hop_by_hop_names(request.headers.get("Connection", "")) | NOT_FORWARDED
         headers: CIMultiDict[str] = CIMultiDict()
         for name, value in request.headers.items():
             lower = name.lower()
@@ -142,36 +142,38 @@ class Api:
         headers["X-Forwarded-Proto"] = request.scheme
         headers["X-MS-Original-URL"] = f"{request.scheme}://{request.host}{request.raw_path}"
         if user:
-            headers[PRINCIPAL] = user.encoded()
-        if self._authorization is Authorization.ALWAYS or (
-            self._authorization is Authorization.REPLACE and user
+            headers[PRINCIPAL] = user.to_base64()
+        if self.authorization is Authorization.ALWAYS or (
+            self.authorization is Authorization.REPLACE and user
         ):
-            token = user.encoded() if user else "local"
+            token = user.to_base64() if user else "local"
             headers["Authorization"] = f"Bearer {token}"
         return headers
 
-    def _response(self, request: web.Request, answer: ClientResponse) -> web.StreamResponse:
+    def start_response(self, request: web.Request, answer: ClientResponse) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, reason=answer.reason)
-        dropped = _named_in_connection(answer.headers.get("Connection", ""))
+        dropped = hop_by_hop_names(answer.headers.get("Connection", ""))
         for name, value in answer.headers.items():
             if name.lower() not in dropped:
                 response.headers.add(name, value)
         if "Location" in answer.headers:
-            response.headers["Location"] = self._outward(answer.headers["Location"], request)
+            response.headers["Location"] = self.external_location(
+                answer.headers["Location"], request
+            )
         return response
 
-    def _outward(self, location: str, request: web.Request) -> str:
+    def external_location(self, location: str, request: web.Request) -> str:
         """A Location on the API's own address, on the gateway's."""
-        if urlsplit(location).netloc != urlsplit(self._base).netloc:
+        if urlsplit(location).netloc != urlsplit(self.base).netloc:
             return location
-        return f"{request.scheme}://{request.host}" + location.removeprefix(self._base)
+        return f"{request.scheme}://{request.host}" + location.removeprefix(self.base)
 
 
-def _named_in_connection(header: str) -> frozenset[str]:
+def hop_by_hop_names(header: str) -> frozenset[str]:
     return HOP_BY_HOP | {name.strip().lower() for name in header.split(",")}
 
 
-def _failure(error: Exception) -> web.Response:
+def failure_response(error: Exception) -> web.Response:
     if isinstance(error, ClientConnectionError):
         text = "The API does not answer. Is the function host running?\n"
         return web.Response(status=502, text=text)

@@ -10,10 +10,10 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from local.gateway.config import NAME
+from local.gateway.config import CONFIG_FILE
 
 # The ones a site has; mimetypes would ask the operating system, which may think otherwise.
-TYPES = {
+MIME_TYPES = {
     ".css": "text/css",
     ".gif": "image/gif",
     ".html": "text/html",
@@ -38,10 +38,10 @@ TYPES = {
     ".woff2": "font/woff2",
     ".xml": "application/xml",
 }
-UNKNOWN = "application/octet-stream"
+DEFAULT_TYPE = "application/octet-stream"
 # What Static Web Apps adds to every file, but for Strict-Transport-Security (this is plain HTTP)
 # and for its 30 s of caching: on a laptop a change shows at once.
-HEADERS = {
+DEFAULT_HEADERS = {
     "Cache-Control": "no-cache",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -59,7 +59,7 @@ class Site:
     def open(cls, folder: Path) -> Site:
         return cls(folder.resolve())
 
-    def find(self, path: str) -> Path | None:
+    def find_file(self, path: str) -> Path | None:
         """The file for a URL's path: itself, the index.html of a folder, or its page without
         `.html`. None for what is not there, is outside the folder or is the configuration."""
         relative = unquote(path).lstrip("/")
@@ -67,7 +67,7 @@ class Site:
             return None
         try:
             place = (self.root / relative).resolve()
-            if not place.is_relative_to(self.root) or place == self.root / NAME:
+            if not place.is_relative_to(self.root) or place == self.root / CONFIG_FILE:
                 return None
             if place.is_dir():
                 place /= "index.html"
@@ -89,11 +89,11 @@ def file_response(
     """The answer with a file's content. `headers` are the configuration's; an empty one removes."""
     body = file.read_bytes()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    kind = types.get(file.suffix) or TYPES.get(file.suffix.lower(), UNKNOWN)
+    kind = types.get(file.suffix) or MIME_TYPES.get(file.suffix.lower(), DEFAULT_TYPE)
     if kind.startswith("text/") and "charset" not in kind:
         kind += "; charset=utf-8"
     response = web.Response(status=status, body=body)
-    response.headers.update({**HEADERS, "Content-Type": kind, "ETag": tag})
+    response.headers.update({**DEFAULT_HEADERS, "Content-Type": kind, "ETag": tag})
     add_headers(response, headers)
     known = [
         one.strip().removeprefix("W/")

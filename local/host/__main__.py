@@ -18,7 +18,7 @@ from pathlib import Path
 
 from local.common import server
 from local.host.app import apply_local_settings, open_app
-from local.host.config import ConfigError
+from local.host.config import HostConfigError
 from local.host.loading import IndexingError
 
 DEFAULT_PORT = 7071
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
         os.chdir(folder)
         host = open_app(folder)
-    except ConfigError as error:
+    except HostConfigError as error:
         return server.refuse("host", str(error))
     except IndexingError as error:
         return server.refuse("host", *error.reasons)

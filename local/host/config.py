@@ -13,7 +13,7 @@ from typing import Any
 NEVER = timedelta.max
 
 
-class ConfigError(ValueError):
+class HostConfigError(ValueError):
     """A file that the host cannot work with; the text says which and why."""
 
 
@@ -45,79 +45,85 @@ class HostConfig:
 
 
 def read_host_json(path: Path) -> HostConfig:
-    """The host.json at `path`, or the defaults where there is none. Raises ConfigError."""
-    document = _read(path)
-    queues = _section(path, document, "extensions", "queues")
-    http = _section(path, document, "extensions", "http")
+    """The host.json at `path`, or the defaults where there is none. Raises HostConfigError."""
+    document = read_json_object(path)
+    queues = read_section(path, document, "extensions", "queues")
+    http = read_section(path, document, "extensions", "http")
     if queues.get("messageEncoding", "base64") != "base64":
-        raise ConfigError(f"{path.name}: queue messages are base64 here; drop messageEncoding.")
+        raise HostConfigError(f"{path.name}: queue messages are base64 here; drop messageEncoding.")
     default = QueueOptions()
-    batch_size = _number(path, queues, "batchSize", default.batch_size, 1, 32)
+    batch_size = read_integer(path, queues, "batchSize", default.batch_size, 1, 32)
     config = HostConfig(
         route_prefix=str(http.get("routePrefix", "api")).strip("/"),
-        function_timeout=_time(path, document, "functionTimeout", HostConfig().function_timeout),
+        function_timeout=read_timespan(
+            path, document, "functionTimeout", HostConfig().function_timeout
+        ),
         queues=QueueOptions(
             batch_size=batch_size,
-            new_batch_threshold=_number(
+            new_batch_threshold=read_integer(
                 path, queues, "newBatchThreshold", batch_size // 2, 0, 10_000
             ),
-            max_dequeue_count=_number(
+            max_dequeue_count=read_integer(
                 path, queues, "maxDequeueCount", default.max_dequeue_count, 1, 10_000
             ),
-            retry_delay=_time(path, queues, "visibilityTimeout", default.retry_delay),
-            max_polling_interval=_time(
+            retry_delay=read_timespan(path, queues, "visibilityTimeout", default.retry_delay),
+            max_polling_interval=read_timespan(
                 path, queues, "maxPollingInterval", default.max_polling_interval
             ),
         ),
     )
     if config.queues.max_polling_interval < default.first_polling_interval:
-        raise ConfigError(f"{path.name}: maxPollingInterval is at least 100 ms.")
+        raise HostConfigError(f"{path.name}: maxPollingInterval is at least 100 ms.")
     return config
 
 
 def read_local_settings(path: Path) -> dict[str, str]:
     """The `Values` of the local.settings.json at `path`; empty where there is none."""
-    document = _read(path)
+    document = read_json_object(path)
     if document.get("IsEncrypted"):
-        raise ConfigError(f"{path.name} is encrypted; `func settings decrypt` makes it readable.")
-    values = _section(path, document, "Values")
+        raise HostConfigError(
+            f"{path.name} is encrypted; `func settings decrypt` makes it readable."
+        )
+    values = read_section(path, document, "Values")
     for name, value in values.items():
         if not isinstance(value, str):
-            raise ConfigError(f"{path.name}: the value of {name} is a string, in quotes.")
+            raise HostConfigError(f"{path.name}: the value of {name} is a string, in quotes.")
     return dict(values)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise ConfigError(f"{path.name} is not JSON: {error}.") from None
+        raise HostConfigError(f"{path.name} is not JSON: {error}.") from None
     if not isinstance(document, dict):
-        raise ConfigError(f"{path.name} is a JSON object.")
+        raise HostConfigError(f"{path.name} is a JSON object.")
     return document
 
 
-def _section(path: Path, document: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+def read_section(path: Path, document: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     found: Any = document
     for name in names:
         found = found.get(name, {})
         if not isinstance(found, dict):
-            raise ConfigError(f"{path.name}: {'.'.join(names)} is a JSON object.")
+            raise HostConfigError(f"{path.name}: {'.'.join(names)} is a JSON object.")
     return found  # type: ignore[no-any-return]
 
 
-def _number(
+def read_integer(
     path: Path, section: Mapping[str, Any], name: str, default: int, low: int, high: int
 ) -> int:
     value = section.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ConfigError(f"{path.name}: {name} is a whole number from {low} to {high}.")
+        raise HostConfigError(f"{path.name}: {name} is a whole number from {low} to {high}.")
     return value
 
 
-def _time(path: Path, section: Mapping[str, Any], name: str, default: timedelta) -> timedelta:
+def read_timespan(
+    path: Path, section: Mapping[str, Any], name: str, default: timedelta
+) -> timedelta:
     """.NET's TimeSpan: `[d.]hh:mm:ss[.fff]`; `-1` is without end."""
     if name not in section:
         return default
@@ -126,7 +132,7 @@ def _time(path: Path, section: Mapping[str, Any], name: str, default: timedelta)
         return NEVER
     match = re.fullmatch(r"(?:(\d+)\.)?(\d+):(\d{2}):(\d{2}(?:\.\d+)?)", str(value))
     if match is None:
-        raise ConfigError(f"{path.name}: {name} is a time like 00:00:10.")
+        raise HostConfigError(f"{path.name}: {name} is a time like 00:00:10.")
     days, hours, minutes, seconds = match.groups()
     return timedelta(
         days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=float(seconds)

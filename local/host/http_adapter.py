@@ -14,7 +14,7 @@ FRAMING = frozenset(
 )
 
 
-async def to_datum(request: web.Request, parameters: Mapping[str, str]) -> Datum:
+async def request_to_datum(request: web.Request, parameters: Mapping[str, str]) -> Datum:
     """An HTTP request as the worker gets it: header names in lower case, repeated headers joined,
     the last of a repeated query parameter."""
     headers: dict[str, str] = {}
@@ -24,18 +24,18 @@ async def to_datum(request: web.Request, parameters: Mapping[str, str]) -> Datum
     body = await request.read()
     return Datum(
         {
-            "method": _text(request.method),
-            "url": _text(f"{request.scheme}://{request.host}{request.raw_path}"),
-            "headers": {name: _text(value) for name, value in headers.items()},
-            "query": {name: _text(value) for name, value in request.query.items()},
-            "params": {name: _text(value) for name, value in parameters.items()},
+            "method": string_datum(request.method),
+            "url": string_datum(f"{request.scheme}://{request.host}{request.raw_path}"),
+            "headers": {name: string_datum(value) for name, value in headers.items()},
+            "query": {name: string_datum(value) for name, value in request.query.items()},
+            "params": {name: string_datum(value) for name, value in parameters.items()},
             "body": Datum(body, "bytes"),
         },
         "http",
     )
 
 
-def to_response(datum: Datum) -> web.Response:
+def datum_to_response(datum: Datum) -> web.Response:
     """The answer of an `http` output: an HttpResponse, or a plain str."""
     if datum.type == "string":
         return web.Response(text=datum.value)
@@ -54,5 +54,5 @@ def to_response(datum: Datum) -> web.Response:
     return response
 
 
-def _text(value: str) -> Datum:
+def string_datum(value: str) -> Datum:
     return Datum(value, "string")

@@ -61,7 +61,9 @@ class IndexedFunction:
     bindings: tuple[Mapping[str, Any], ...]
 
 
-def index(module: ModuleType, *, route_prefix: str = "api") -> tuple[IndexedFunction, ...]:
+def index_functions(
+    module: ModuleType, *, route_prefix: str = "api"
+) -> tuple[IndexedFunction, ...]:
     """The functions of a loaded module. Raises IndexingError with every mistake found."""
     apps = [value for value in vars(module).values() if isinstance(value, func.FunctionRegister)]
     if not apps:
@@ -79,21 +81,21 @@ def index(module: ModuleType, *, route_prefix: str = "api") -> tuple[IndexedFunc
     reasons: list[str] = []
     functions: list[IndexedFunction] = []
     for function in declared:
-        mistakes, indexed = _Reader(function, route_prefix).read()
+        mistakes, indexed = FunctionIndexer(function, route_prefix).index_function()
         reasons += mistakes
         functions += [indexed] if indexed else []
-    reasons += _same_routes(functions)
+    reasons += duplicate_routes(functions)
     if reasons:
         raise IndexingError(reasons)
     return tuple(functions)
 
 
-def _same_routes(functions: Sequence[IndexedFunction]) -> list[str]:
+def duplicate_routes(functions: Sequence[IndexedFunction]) -> list[str]:
     reasons: list[str] = []
     routes = [function.route for function in functions if function.route]
     for position, route in enumerate(routes):
         for other in routes[:position]:
-            if route.template.shape == other.template.shape and route.shares_a_method(other):
+            if route.template.shape == other.template.shape and route.shares_method_with(other):
                 reasons.append(
                     f"function {route.function}: its route {route.template.text!r} is that of "
                     f"{other.function} too; change one, or give them different methods."
@@ -101,7 +103,7 @@ def _same_routes(functions: Sequence[IndexedFunction]) -> list[str]:
     return reasons
 
 
-class _Reader:
+class FunctionIndexer:
     """Reads one function, and notes what is wrong with it."""
 
     def __init__(self, function: Any, route_prefix: str) -> None:
@@ -112,15 +114,15 @@ class _Reader:
         self.route_prefix = route_prefix
         self.mistakes: list[str] = []
 
-    def wrong(self, text: str) -> None:
+    def add_mistake(self, text: str) -> None:
         self.mistakes.append(f"function {self.name}: {text}")
 
-    def read(self) -> tuple[list[str], IndexedFunction | None]:
+    def index_function(self) -> tuple[list[str], IndexedFunction | None]:
         parameters = set(inspect.signature(self.call).parameters)
         try:
             hints = typing.get_type_hints(self.call)
         except Exception as error:
-            self.wrong(f"its annotations cannot be read: {error}")
+            self.add_mistake(f"its annotations cannot be read: {error}")
             return self.mistakes, None
         bound = {binding.name: binding for binding in self.bindings if binding.name != "$return"}
         wants_context = "context" in parameters and "context" not in bound
@@ -129,9 +131,9 @@ class _Reader:
             self.check_context(hints.get("context"))
         self.check_directions()
         for name in sorted(parameters - set(bound)):
-            self.wrong(f"nothing is bound to its parameter {name!r}; bind it or remove it.")
+            self.add_mistake(f"nothing is bound to its parameter {name!r}; bind it or remove it.")
         for name in sorted(set(bound) - parameters):
-            self.wrong(f"{name!r} is bound but is not a parameter; add it to the signature.")
+            self.add_mistake(f"{name!r} is bound but is not a parameter; add it to the signature.")
         kinds = {
             name: self.check_annotation(binding, name in hints, hints.get(name))
             for name, binding in bound.items()
@@ -163,22 +165,28 @@ class _Reader:
         for binding in self.bindings:
             what = f"its binding {binding.name!r} ({binding.type})"
             if binding.direction == INOUT:
-                self.wrong(f'{what} has the direction "inout", which Python functions cannot have.')
+                self.add_mistake(
+                    f'{what} has the direction "inout", which Python functions cannot have.'
+                )
             elif binding.name == "$return" and binding.direction != OUT:
-                self.wrong(f'{what} has the direction "in"; a return value is "out".')
+                self.add_mistake(f'{what} has the direction "in"; a return value is "out".')
             elif binding.direction == OUT and binding.type not in OUTPUTS:
-                self.wrong(f"{what} is not served here: outputs are HTTP answers and queues.")
+                self.add_mistake(f"{what} is not served here: outputs are HTTP answers and queues.")
             elif binding.direction != OUT and binding.type not in TRIGGERS:
-                self.wrong(f"{what} is not served here: inputs are HTTP requests and queues.")
+                self.add_mistake(f"{what} is not served here: inputs are HTTP requests and queues.")
             connection = getattr(binding, "connection", CONNECTION)
             if connection != CONNECTION:
-                self.wrong(f"{what} has the connection {connection!r}; here it is {CONNECTION!r}.")
+                self.add_mistake(
+                    f"{what} has the connection {connection!r}; here it is {CONNECTION!r}."
+                )
 
     def check_context(self, annotation: object) -> None:
         if annotation is None:
             return
         if not isinstance(annotation, type) or annotation.__name__ != "Context":
-            self.wrong('its parameter "context" is a func.Context; annotate it so, or rename it.')
+            self.add_mistake(
+                'its parameter "context" is a func.Context; annotate it so, or rename it.'
+            )
 
     def check_annotation(self, binding: Any, annotated: bool, annotation: Any) -> str:
         """The name of the converter for a parameter."""
@@ -188,26 +196,32 @@ class _Reader:
             if not annotated:
                 return kind
             if not is_out:
-                self.wrong(f"its output {binding.name!r} is written into; annotate it func.Out[…].")
+                self.add_mistake(
+                    f"its output {binding.name!r} is written into; annotate it func.Out[…]."
+                )
                 return kind
         elif is_out:
-            self.wrong(f"{binding.name!r} is an input; func.Out is for outputs only.")
+            self.add_mistake(f"{binding.name!r} is an input; func.Out is for outputs only.")
             return kind
         if is_out:
             inner = (*typing.get_args(annotation), None)[0]
             if inner is None:
-                self.wrong(f"func.Out of {binding.name!r} says of what, e.g. func.Out[str].")
+                self.add_mistake(f"func.Out of {binding.name!r} says of what, e.g. func.Out[str].")
                 return kind
         if not annotated:
             return kind
         if inner in (str, bytes):
-            return GENERIC if kind != "httpTrigger" else self.mismatch(binding, annotation)
-        return kind if _fits(kind, inner, out=is_out) else self.mismatch(binding, annotation)
+            return GENERIC if kind != "httpTrigger" else self.add_mismatch(binding, annotation)
+        return (
+            kind
+            if converter_accepts(kind, inner, out=is_out)
+            else self.add_mismatch(binding, annotation)
+        )
 
-    def mismatch(self, binding: Any, annotation: Any) -> str:
-        self.wrong(
+    def add_mismatch(self, binding: Any, annotation: Any) -> str:
+        self.add_mistake(
             f"{binding.name!r} is bound to a {binding.type!r} binding, which does not fit its "
-            f"annotation {_shown(annotation)}."
+            f"annotation {annotation_name(annotation)}."
         )
         return str(binding.type)
 
@@ -217,8 +231,12 @@ class _Reader:
             return None
         kind = str(binding.type)
         hint = hints.get("return")
-        if "return" in hints and not (isinstance(hint, type) and _fits(kind, hint, out=True)):
-            self.wrong(f"its return value is a {kind!r} binding, not {_shown(hint)}.")
+        if "return" in hints and not (
+            isinstance(hint, type) and converter_accepts(kind, hint, out=True)
+        ):
+            self.add_mistake(
+                f"its return value is a {kind!r} binding, not {annotation_name(hint)}."
+            )
         return Output("$return", kind, getattr(binding, "queue_name", None))
 
     def read_route(self) -> Route | None:
@@ -226,11 +244,11 @@ class _Reader:
             return None
         text = str(self.trigger.route or "").strip("/") or self.name
         if text.lower().startswith(RESERVED):
-            self.wrong(f"its route {text!r} is the host's own; choose another first word.")
+            self.add_mistake(f"its route {text!r} is the host's own; choose another first word.")
         try:
             template = Template.parse(f"{self.route_prefix}/{text}")
         except TemplateError as error:
-            self.wrong(f"its route {text!r} cannot be matched: {error}.")
+            self.add_mistake(f"its route {text!r} cannot be matched: {error}.")
             return None
         methods = (str(getattr(m, "value", m)).upper() for m in self.trigger.methods or ())
         return Route(self.name, template, frozenset(methods))
@@ -239,13 +257,13 @@ class _Reader:
         return str(self.trigger.queue_name) if self.trigger.type == "queueTrigger" else None
 
 
-def _shown(annotation: Any) -> str:
+def annotation_name(annotation: Any) -> str:
     if annotation is type(None):
         return "None"
     return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
 
 
-def _fits(kind: str, annotation: Any, *, out: bool) -> bool:
+def converter_accepts(kind: str, annotation: Any, *, out: bool) -> bool:
     """Whether the package's own converter takes the annotation."""
     registry: Any = func.get_binding_registry
     converter = registry().get(kind)

@@ -21,9 +21,9 @@ from azure.functions.meta import Datum
 from local.host.config import NEVER
 from local.host.indexing import GENERIC, IndexedFunction, Output
 
-log = logging.getLogger("host")
-THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
-MOST_THREADS = 32
+logger = logging.getLogger(__name__)
+THREAD_COUNT_SETTING = "PYTHON_THREADPOOL_THREAD_COUNT"
+MAX_THREADS = 32
 
 
 class FunctionTimeout(Exception):
@@ -54,14 +54,14 @@ class Context(func.Context):
     storage = threading.local()
 
     def __init__(self, invocation: str, function: str, folder: str, trace_parent: str) -> None:
-        self._invocation = invocation
-        self._function = function
-        self._folder = folder
-        self._trace = TraceContext(trace_parent)
+        self.invocation = invocation
+        self.function = function
+        self.folder = folder
+        self.trace = TraceContext(trace_parent)
 
     @property
     def invocation_id(self) -> str:
-        return self._invocation
+        return self.invocation
 
     @property
     def thread_local_storage(self) -> Any:
@@ -69,15 +69,15 @@ class Context(func.Context):
 
     @property
     def function_name(self) -> str:
-        return self._function
+        return self.function
 
     @property
     def function_directory(self) -> str:
-        return self._folder
+        return self.folder
 
     @property
     def trace_context(self) -> Any:
-        return self._trace
+        return self.trace
 
     @property
     def retry_context(self) -> Any:
@@ -88,13 +88,13 @@ class OutValue(func.Out[Any]):
     """What the host gives for an `Out` parameter."""
 
     def __init__(self) -> None:
-        self._value: Any = None
+        self.value: Any = None
 
     def set(self, val: Any) -> None:
-        self._value = val
+        self.value = val
 
     def get(self) -> Any:
-        return self._value
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +110,11 @@ def thread_count(environment: Mapping[str, str] = os.environ) -> int:
 
     Raises ValueError for a setting that the worker would not take.
     """
-    text = environment.get(THREADS, "")
+    text = environment.get(THREAD_COUNT_SETTING, "")
     if not text:
-        return min(MOST_THREADS, (os.cpu_count() or 1) + 4)
-    if not text.isdigit() or not 1 <= int(text) <= MOST_THREADS:
-        raise ValueError(f"{THREADS} is a whole number from 1 to {MOST_THREADS}.")
+        return min(MAX_THREADS, (os.cpu_count() or 1) + 4)
+    if not text.isdigit() or not 1 <= int(text) <= MAX_THREADS:
+        raise ValueError(f"{THREAD_COUNT_SETTING} is a whole number from 1 to {MAX_THREADS}.")
     return int(text)
 
 
@@ -122,11 +122,11 @@ class Invoker:
     """Calls functions: asynchronous ones on the loop, synchronous ones in `threads`."""
 
     def __init__(self, threads: Executor, *, timeout: timedelta, folder: str = "") -> None:
-        self._threads = threads
-        self._timeout = None if timeout == NEVER else timeout.total_seconds()
-        self._folder = folder
+        self.threads = threads
+        self.timeout = None if timeout == NEVER else timeout.total_seconds()
+        self.folder = folder
 
-    async def call(
+    async def call_function(
         self,
         function: IndexedFunction,
         trigger: Datum,
@@ -140,20 +140,20 @@ class Invoker:
         """
         invocation = str(uuid.UUID(int=random.getrandbits(128), version=4))
         arguments: dict[str, Any] = {
-            function.trigger_parameter: decode(function.trigger_kind, trigger, metadata)
+            function.trigger_parameter: decode_input(function.trigger_kind, trigger, metadata)
         }
         outputs = {output.parameter: OutValue() for output in function.outputs}
         arguments.update(outputs)
         if function.wants_context:
-            arguments["context"] = Context(invocation, function.name, self._folder, trace_parent)
+            arguments["context"] = Context(invocation, function.name, self.folder, trace_parent)
         try:
-            async with asyncio.timeout(self._timeout) as limit:
-                returned = await self._run(function, arguments, invocation)
+            async with asyncio.timeout(self.timeout) as limit:
+                returned = await self.run_function(function, arguments, invocation)
         except TimeoutError:
             if not limit.expired():
                 raise
             raise FunctionTimeout(
-                f"function {function.name} ran longer than functionTimeout ({self._timeout:g} s)"
+                f"function {function.name} ran longer than functionTimeout ({self.timeout:g} s)"
             ) from None
         if function.returns is None and returned is not None:
             raise RuntimeError(f"function {function.name} returns a value, but has no such output")
@@ -165,12 +165,12 @@ class Invoker:
         if function.returns is None:
             return Result(None, tuple(sent))
         if function.returns.queue is None:
-            return Result(encode(function.returns, returned), tuple(sent))
+            return Result(encode_output(function.returns, returned), tuple(sent))
         if returned is not None:
             sent += queue_messages(function.returns, returned)
         return Result(None, tuple(sent))
 
-    async def _run(
+    async def run_function(
         self, function: IndexedFunction, arguments: Mapping[str, Any], invocation: str
     ) -> Any:
         if function.is_async:
@@ -183,27 +183,27 @@ class Invoker:
 
         # An empty set of context variables, as in the worker's threads.
         context = contextvars.Context()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, run)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, context.run, run)
 
 
-def _converter(kind: str) -> Any:
+def binding_converter(kind: str) -> Any:
     registry: Callable[[], Any] = func.get_binding_registry
     return registry().get(kind)
 
 
-def decode(kind: str, data: Datum, metadata: Mapping[str, Datum]) -> Any:
+def decode_input(kind: str, data: Datum, metadata: Mapping[str, Datum]) -> Any:
     """The Python value of an input."""
     if kind == GENERIC:
         return data.value
-    return _converter(kind).decode(data, trigger_metadata=metadata)
+    return binding_converter(kind).decode(data, trigger_metadata=metadata)
 
 
-def encode(output: Output, value: Any) -> Datum:
+def encode_output(output: Output, value: Any) -> Datum:
     """The datum of an output. Raises TypeError for a value that its binding cannot carry."""
     try:
         if output.kind == GENERIC:
             return Datum(value, "bytes" if isinstance(value, bytes) else "string")
-        return _converter(output.kind).encode(value, expected_type=None)  # type: ignore[no-any-return]
+        return binding_converter(output.kind).encode(value, expected_type=None)  # type: ignore[no-any-return]
     except NotImplementedError:
         raise TypeError(
             f"a {output.kind} output cannot carry a value of type {type(value).__name__}"
@@ -223,6 +223,6 @@ def queue_messages(output: Output, value: Any) -> list[tuple[str, str]]:
         if isinstance(one, func.QueueMessage):
             texts.append(one.get_body().decode())
             continue
-        datum = encode(output, one)
+        datum = encode_output(output, one)
         texts.append(datum.value.decode() if datum.type == "bytes" else str(datum.value))
     return [(queue, text) for text in texts]

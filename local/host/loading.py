@@ -18,7 +18,7 @@ class IndexingError(Exception):
         self.reasons = tuple(reasons)
 
 
-def load(folder: Path) -> ModuleType:
+def load_app(folder: Path) -> ModuleType:
     """Imports function_app.py of `folder`, anew. Raises IndexingError, with where it failed."""
     script = folder / "function_app.py"
     if not script.is_file():

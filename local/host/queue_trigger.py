@@ -19,10 +19,10 @@ from azure.functions.meta import Datum
 from local.host.config import QueueOptions
 from shared.storage.interfaces import Message, StaleReceipt, Storage, StorageError
 
-log = logging.getLogger("host")
-POISON = "-poison"
+logger = logging.getLogger(__name__)
+POISON_SUFFIX = "-poison"
 
-Run = Callable[[Datum, dict[str, Datum]], Awaitable[None]]
+RunFunction = Callable[[Datum, dict[str, Datum]], Awaitable[None]]
 """Runs the function for one message; raises what the function raises."""
 
 
@@ -39,104 +39,108 @@ def trigger_data(message: Message) -> tuple[Datum, dict[str, Datum]]:
 class QueueListener:
     """Serves one queue to one function until it is cancelled."""
 
-    def __init__(self, storage: Storage, name: str, run: Run, options: QueueOptions) -> None:
-        self._name = name
-        self._run = run
-        self._options = options
-        self._queue = storage.queue(name)
+    def __init__(
+        self, storage: Storage, name: str, run: RunFunction, options: QueueOptions
+    ) -> None:
+        self.name = name
+        self.run_function = run
+        self.options = options
+        self.queue = storage.queue(name)
         # A poison queue has no poison queue: what fails there stays hidden and comes back late.
-        self._poison = None if name.endswith(POISON) else storage.queue(name + POISON)
-        self._running: set[asyncio.Task[None]] = set()
+        self.poison_queue = (
+            None if name.endswith(POISON_SUFFIX) else storage.queue(name + POISON_SUFFIX)
+        )
+        self.running: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
         """Fetches and runs messages for ever; cancelling it gives back what was not done."""
-        pause = self._options.first_polling_interval
+        pause = self.options.first_polling_interval
         try:
             while True:
-                messages = await self._fetch()
+                messages = await self.fetch_messages()
                 for message in messages:
-                    self._running.add(asyncio.create_task(self._handle(message)))
+                    self.running.add(asyncio.create_task(self.handle_message(message)))
                 if messages:
-                    pause = self._options.first_polling_interval
-                    await self._until_there_is_room()
+                    pause = self.options.first_polling_interval
+                    await self.wait_for_room()
                     continue
                 await asyncio.sleep(pause.total_seconds())
-                pause = min(pause * 2, self._options.max_polling_interval)
+                pause = min(pause * 2, self.options.max_polling_interval)
         finally:
-            for task in self._running:
+            for task in self.running:
                 task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.gather(*self.running, return_exceptions=True)
 
-    async def _fetch(self) -> list[Message]:
+    async def fetch_messages(self) -> list[Message]:
         try:
             return await asyncio.to_thread(
-                self._queue.receive,
-                visibility=self._options.visibility,
-                limit=self._options.batch_size,
+                self.queue.receive,
+                visibility=self.options.visibility,
+                limit=self.options.batch_size,
             )
         except StorageError as error:
-            log.warning("queue %s cannot be read: %s", self._name, error)
+            logger.warning("queue %s cannot be read: %s", self.name, error)
             return []
 
-    async def _until_there_is_room(self) -> None:
+    async def wait_for_room(self) -> None:
         while True:
-            self._running = {task for task in self._running if not task.done()}
-            if len(self._running) <= self._options.new_batch_threshold:
+            self.running = {task for task in self.running if not task.done()}
+            if len(self.running) <= self.options.new_batch_threshold:
                 return
-            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _handle(self, message: Message) -> None:
-        lease = _Lease(self._queue.extend, message, self._options.visibility)
+    async def handle_message(self, message: Message) -> None:
+        lease = MessageLease(self.queue.extend, message, self.options.visibility)
         try:
-            if self._poison and message.dequeue_count > self._options.max_dequeue_count:
-                await self._set_aside(lease.message)
+            if self.poison_queue and message.dequeue_count > self.options.max_dequeue_count:
+                await self.move_to_poison_queue(lease.message)
                 return
             async with lease:
                 try:
-                    await self._run(*trigger_data(message))
+                    await self.run_function(*trigger_data(message))
                 except Exception:
                     failed = True
-                    log.exception(
+                    logger.exception(
                         "queue %s: message %s failed (taken %d times)",
-                        self._name,
+                        self.name,
                         message.id,
                         message.dequeue_count,
                     )
                 else:
                     failed = False
             if not failed:
-                await asyncio.to_thread(self._queue.delete, lease.message)
-            elif self._poison is None:
+                await asyncio.to_thread(self.queue.delete, lease.message)
+            elif self.poison_queue is None:
                 return
-            elif message.dequeue_count >= self._options.max_dequeue_count:
-                await self._set_aside(lease.message)
+            elif message.dequeue_count >= self.options.max_dequeue_count:
+                await self.move_to_poison_queue(lease.message)
             else:
-                await asyncio.to_thread(
-                    self._queue.extend, lease.message, self._options.retry_delay
-                )
+                await asyncio.to_thread(self.queue.extend, lease.message, self.options.retry_delay)
         except StaleReceipt:
-            log.warning("queue %s: message %s was taken by another", self._name, message.id)
+            logger.warning("queue %s: message %s was taken by another", self.name, message.id)
         except StorageError as error:
-            log.warning("queue %s: message %s comes back: %s", self._name, message.id, error)
+            logger.warning("queue %s: message %s comes back: %s", self.name, message.id, error)
         except asyncio.CancelledError:
-            self._give_back(lease.message)
+            self.release_message(lease.message)
             raise
 
-    async def _set_aside(self, message: Message) -> None:
-        assert self._poison is not None
-        await asyncio.to_thread(self._poison.send, message.body)
-        await asyncio.to_thread(self._queue.delete, message)
-        log.warning("queue %s: message %s goes to %s", self._name, message.id, self._name + POISON)
+    async def move_to_poison_queue(self, message: Message) -> None:
+        assert self.poison_queue is not None
+        await asyncio.to_thread(self.poison_queue.send, message.body)
+        await asyncio.to_thread(self.queue.delete, message)
+        logger.warning(
+            "queue %s: message %s goes to %s", self.name, message.id, self.name + POISON_SUFFIX
+        )
 
-    def _give_back(self, message: Message) -> None:
+    def release_message(self, message: Message) -> None:
         """So that a restarted host finds the message at once."""
         try:
-            self._queue.extend(message, timedelta(0))
+            self.queue.extend(message, timedelta(0))
         except StorageError:
-            log.debug("queue %s: message %s comes back by itself", self._name, message.id)
+            logger.debug("queue %s: message %s comes back by itself", self.name, message.id)
 
 
-class _Lease:
+class MessageLease:
     """Keeps a message hidden while its function runs; `message` has the newest receipt."""
 
     def __init__(
@@ -146,26 +150,26 @@ class _Lease:
         visibility: timedelta,
     ) -> None:
         self.message = message
-        self._extend = extend
-        self._visibility = visibility
-        self._renewal: asyncio.Task[None] | None = None
+        self.extend_visibility = extend
+        self.visibility = visibility
+        self.renewal: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> _Lease:
-        self._renewal = asyncio.create_task(self._renew())
+    async def __aenter__(self) -> MessageLease:
+        self.renewal = asyncio.create_task(self.keep_renewing())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._renewal is not None
-        self._renewal.cancel()
-        await asyncio.gather(self._renewal, return_exceptions=True)
+        assert self.renewal is not None
+        self.renewal.cancel()
+        await asyncio.gather(self.renewal, return_exceptions=True)
 
-    async def _renew(self) -> None:
+    async def keep_renewing(self) -> None:
         while True:
-            await asyncio.sleep(self._visibility.total_seconds() / 2)
+            await asyncio.sleep(self.visibility.total_seconds() / 2)
             try:
                 # Not cut short: a receipt that was renewed but not noted would be lost.
                 extending = asyncio.create_task(
-                    asyncio.to_thread(self._extend, self.message, self._visibility)
+                    asyncio.to_thread(self.extend_visibility, self.message, self.visibility)
                 )
                 try:
                     self.message = await asyncio.shield(extending)
@@ -173,4 +177,4 @@ class _Lease:
                     self.message = await extending
                     raise
             except StorageError as error:
-                log.warning("message %s was not renewed: %s", self.message.id, error)
+                logger.warning("message %s was not renewed: %s", self.message.id, error)

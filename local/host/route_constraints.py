@@ -17,7 +17,7 @@ class TemplateError(ValueError):
     """A route template that the Functions host would not take."""
 
 
-def _parses(parse: Callable[[str], object]) -> Check:
+def parses_with(parse: Callable[[str], object]) -> Check:
     def check(value: str) -> bool:
         try:
             parse(value)
@@ -28,7 +28,7 @@ def _parses(parse: Callable[[str], object]) -> Check:
     return check
 
 
-def _whole(bits: int) -> Check:
+def is_integer(bits: int) -> Check:
     def check(value: str) -> bool:
         if not re.fullmatch(r"\s*[+-]?\d+\s*", value):
             return False
@@ -38,16 +38,16 @@ def _whole(bits: int) -> Check:
     return check
 
 
-_PLAIN: Mapping[str, Check] = {
-    "int": _whole(32),
-    "long": _whole(64),
+SIMPLE_CONSTRAINTS: Mapping[str, Check] = {
+    "int": is_integer(32),
+    "long": is_integer(64),
     "bool": lambda value: value.lower() in ("true", "false"),
-    "guid": _parses(uuid.UUID),
+    "guid": parses_with(uuid.UUID),
     "alpha": lambda value: bool(re.fullmatch(r"[A-Za-z]*", value)),
-    "decimal": _parses(float),
-    "double": _parses(float),
-    "float": _parses(float),
-    "datetime": _parses(datetime.fromisoformat),
+    "decimal": parses_with(float),
+    "double": parses_with(float),
+    "float": parses_with(float),
+    "datetime": parses_with(datetime.fromisoformat),
     "required": bool,
 }
 
@@ -56,9 +56,9 @@ def parse_constraint(text: str) -> Check:
     """The check that `int`, `length(2,8)` and so on stand for; raises TemplateError."""
     name, _, rest = text.partition("(")
     if not rest:
-        if name not in _PLAIN:
+        if name not in SIMPLE_CONSTRAINTS:
             raise TemplateError(f"there is no route constraint {name!r}")
-        return _PLAIN[name]
+        return SIMPLE_CONSTRAINTS[name]
     argument = rest.removesuffix(")")
     if name == "regex":
         pattern = re.compile(argument.replace("{{", "{").replace("}}", "}"), re.IGNORECASE)
@@ -72,9 +72,9 @@ def parse_constraint(text: str) -> Check:
         "length": lambda value: low <= len(value) <= high,
         "minlength": lambda value: len(value) >= low,
         "maxlength": lambda value: len(value) <= low,
-        "min": lambda value: _PLAIN["long"](value) and int(value) >= low,
-        "max": lambda value: _PLAIN["long"](value) and int(value) <= low,
-        "range": lambda value: _PLAIN["long"](value) and low <= int(value) <= high,
+        "min": lambda value: SIMPLE_CONSTRAINTS["long"](value) and int(value) >= low,
+        "max": lambda value: SIMPLE_CONSTRAINTS["long"](value) and int(value) <= low,
+        "range": lambda value: SIMPLE_CONSTRAINTS["long"](value) and low <= int(value) <= high,
     }
     if name not in checks:
         raise TemplateError(f"there is no route constraint {name!r}")

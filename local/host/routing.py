@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from local.host.route_constraints import Check, TemplateError, parse_constraint
 
-REMEMBERED = 512
+CACHED_MATCHES = 512
 RESERVED = ("admin", "runtime")
 
 
@@ -59,10 +59,10 @@ class Segment:
         return any(p.optional or p.catch_all or p.default is not None for p in self.parameters)
 
 
-_PART = re.compile(r"\{((?:[^{}]|\{\{|\}\})*)\}|([^{}]+)")
+SEGMENT_PART = re.compile(r"\{((?:[^{}]|\{\{|\}\})*)\}|([^{}]+)")
 
 
-def _parameter(text: str) -> Parameter:
+def parse_parameter(text: str) -> Parameter:
     catch_all = text.startswith("*")
     name_and_more = text.lstrip("*")
     default: str | None = None
@@ -78,15 +78,15 @@ def _parameter(text: str) -> Parameter:
     )
 
 
-def _segment(text: str) -> Segment:
-    if "".join(part.group(0) for part in _PART.finditer(text)) != text:
+def parse_segment(text: str) -> Segment:
+    if "".join(part.group(0) for part in SEGMENT_PART.finditer(text)) != text:
         raise TemplateError(f"the braces of {text!r} do not match")
     pattern, parameters = "", []
-    for part in _PART.finditer(text):
+    for part in SEGMENT_PART.finditer(text):
         if part.group(2) is not None:
             pattern += re.escape(part.group(2))
             continue
-        parameters.append(_parameter(part.group(1)))
+        parameters.append(parse_parameter(part.group(1)))
         pattern += "(.*)" if parameters[-1].catch_all else "([^/]+)"
     return Segment(
         re.compile(pattern, re.IGNORECASE | re.DOTALL),
@@ -96,7 +96,7 @@ def _segment(text: str) -> Segment:
     )
 
 
-def _unescape(text: str) -> str:
+def unescape_segment(text: str) -> str:
     """As the host does: an escaped slash stays escaped, for it is no separator."""
     return unquote(re.sub("%2f", "%252F", text, flags=re.IGNORECASE))
 
@@ -112,7 +112,7 @@ class Template:
     def parse(cls, text: str) -> Template:
         """`text` without the prefix or with it; raises TemplateError."""
         text = text.strip("/")
-        segments = tuple(_segment(part) for part in text.split("/")) if text else ()
+        segments = tuple(parse_segment(part) for part in text.split("/")) if text else ()
         for position, segment in enumerate(segments):
             if segment.literal == "":
                 raise TemplateError("it has two slashes in a row")
@@ -153,7 +153,7 @@ class Template:
                 if last.default is not None:
                     values[last.name] = last.default
                 continue
-            matched = segment.pattern.fullmatch(_unescape(found))
+            matched = segment.pattern.fullmatch(unescape_segment(found))
             if matched is None:
                 return None
             for parameter, value in zip(segment.parameters, matched.groups(), strict=True):
@@ -171,10 +171,10 @@ class Route:
     template: Template
     methods: frozenset[str]
 
-    def takes(self, method: str) -> bool:
+    def accepts_method(self, method: str) -> bool:
         return not self.methods or method in self.methods
 
-    def shares_a_method(self, other: Route) -> bool:
+    def shares_method_with(self, other: Route) -> bool:
         return not self.methods or not other.methods or bool(self.methods & other.methods)
 
 
@@ -191,27 +191,27 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes: Sequence[Route] = sorted(routes, key=lambda route: route.template.precedence)
-        self.find = lru_cache(maxsize=REMEMBERED)(self.look_up)
+        self.find_function = lru_cache(maxsize=CACHED_MATCHES)(self.look_up_function)
 
-    def look_up(self, method: str, path: str) -> Match | None:
+    def look_up_function(self, method: str, path: str) -> Match | None:
         """None is a 404, for a method that no route takes too: the real host has no 405."""
         for route in self.routes:
-            if route.takes(method):
+            if route.accepts_method(method):
                 values = route.template.match(path)
                 if values is not None:
                     return Match(route.function, values)
         return None
 
-    def overlapping(self) -> list[tuple[Route, Route]]:
+    def overlapping_routes(self) -> list[tuple[Route, Route]]:
         """Pairs of routes that one request could mean, whatever their constraints say."""
         return [
             (one, other)
             for one, other in combinations(self.routes, 2)
-            if one.shares_a_method(other) and _overlap(one.template, other.template)
+            if one.shares_method_with(other) and templates_overlap(one.template, other.template)
         ]
 
 
-def _overlap(one: Template, other: Template) -> bool:
+def templates_overlap(one: Template, other: Template) -> bool:
     for first, second in zip(one.segments, other.segments, strict=False):
         if any(p.catch_all for p in first.parameters + second.parameters):
             return True

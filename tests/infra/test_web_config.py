@@ -10,7 +10,7 @@ import pytest
 import web_config
 from azd_tools import Stop
 
-from local.gateway.config_parser import read
+from local.gateway.config_parser import read_site_config
 from tests.infra.outside import Stage
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,7 +105,7 @@ def test_the_folder_is_filled_anew_and_the_pattern_left_alone(tmp_path: Path) ->
 def test_what_is_made_is_what_static_web_apps_takes(tmp_path: Path) -> None:
     for env in ({}, {"CALLER_AUTH": "entra"}, {"SIGN_IN_CLIENT_ID": "c", "WEB_CALLER_ROLES": "r"}):
         web_config.web_config(Stage(env=ENV | env).outside(), FRONTEND, tmp_path)
-        assert read(tmp_path / web_config.NAME).rules
+        assert read_site_config(tmp_path / web_config.NAME).rules
         assert (tmp_path / web_config.NAME).stat().st_size < 20 * 1024
 
 

@@ -45,9 +45,9 @@ class Host:
             telling(self.threads, "local.host", *arguments, "--log", "warning"),
             environment=clean_environment(self.environment),
             folder=ROOT,
-            hear=self.hear,
+            on_line=self.hear,
         )
-        await self.child.ready(START)
+        await self.child.wait_until_ready(START)
         if self.down is not None:
             self.down.until = time.monotonic()
 

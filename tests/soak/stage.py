@@ -18,7 +18,7 @@ from bench.harness.processes import ROOT, server
 from bench.harness.relay import Relay
 from bench.harness.thread_report import telling
 from local.azure import managed_identity
-from local.azure.key_vault import Vault
+from local.azure.key_vault import LocalKeyVault
 from shared.storage.azure import open_storage
 from tests.soak.account import Account
 from tests.soak.clocks import library, shifted
@@ -49,7 +49,7 @@ class Stage:
     hosts: list[Host]
     storage: Any
     storage_by_relay: Any
-    vault: Vault
+    vault: LocalKeyVault
     storage_ways: tuple[Relay, Relay, Relay]
     vault_way: Relay
     endpoint: tuple[int, Path]
@@ -112,7 +112,7 @@ def settings(
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
             f"BlobEndpoint={blob};QueueEndpoint={queue};TableEndpoint={table};"
         ),
-        "IDENTITY_ENDPOINT": tokens + managed_identity.PATH,
+        "IDENTITY_ENDPOINT": tokens + managed_identity.IDENTITY_PATH,
         "IDENTITY_HEADER": HEADER,
         "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
         "TMPDIR": str(folder / "tmp"),
@@ -133,7 +133,7 @@ async def stage(account: Account, folder: Path, hear: Hear) -> AsyncIterator[Sta
         enter = stack.enter_async_context
         kinds = (azurite.blob_port, azurite.queue_port, azurite.table_port)
         blob, queue, table = [await enter(Relay(port)) for port in kinds]
-        vault = await enter(Vault(folder / "ca.pem"))
+        vault = await enter(LocalKeyVault(folder / "ca.pem"))
         for name, value in SECRETS.items():
             vault.secrets.set(name, value)
         vault_way = await enter(Relay(port_of(vault.url)))

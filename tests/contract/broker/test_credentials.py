@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from local.azure.key_vault import Vault as StandIn
+from local.azure.key_vault import LocalKeyVault
 from local.azure.managed_identity import make_app
 from shared.core.problems import Problem
 from shared.credentials.endpoint import EntraCredential, KeyCredential
@@ -47,8 +47,8 @@ async def platform(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Mapping[str
 
 
 @pytest.fixture
-async def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
-    async with StandIn(tmp_path / "ca.pem") as running:
+async def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalKeyVault]:
+    async with LocalKeyVault(tmp_path / "ca.pem") as running:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
         yield running
 
@@ -75,7 +75,7 @@ async def test_no_identity_is_a_problem_without_the_sdks_words(
 
 
 async def test_a_key_in_the_vault_is_read_once_per_ttl_and_outlives_the_vault(
-    platform: Mapping[str, str], stand_in: StandIn
+    platform: Mapping[str, str], stand_in: LocalKeyVault
 ) -> None:
     clock = Clock()
     stand_in.secrets.set("model-key", "one")
@@ -93,10 +93,10 @@ async def test_a_key_in_the_vault_is_read_once_per_ttl_and_outlives_the_vault(
     clock.now += TTL
     assert await header() == "two"
 
-    await stand_in.leave()
+    await stand_in.go_offline()
     clock.now += 10 * TTL
     assert await header() == "two", "the last good value is kept"
-    await stand_in.come_back()
+    await stand_in.go_online()
     stand_in.secrets.set("model-key", "three")
     clock.now += TTL
     assert await header() == "three"
@@ -106,7 +106,7 @@ async def test_a_key_in_the_vault_is_read_once_per_ttl_and_outlives_the_vault(
     ("status", "code"), [(403, "vault_secret_unavailable"), (503, "vault_unavailable")]
 )
 async def test_what_the_vault_refuses_is_told_apart(
-    platform: Mapping[str, str], stand_in: StandIn, status: int, code: str
+    platform: Mapping[str, str], stand_in: LocalKeyVault, status: int, code: str
 ) -> None:
     stand_in.secrets.status = status
     fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
@@ -116,18 +116,18 @@ async def test_what_the_vault_refuses_is_told_apart(
 
 
 async def test_a_secret_that_is_not_there_and_a_vault_that_never_was(
-    platform: Mapping[str, str], stand_in: StandIn
+    platform: Mapping[str, str], stand_in: LocalKeyVault
 ) -> None:
     fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
     with pytest.raises(Problem, match="vault_secret_unavailable"):
         await asyncio.to_thread(fetch, "nothing-here")
-    await stand_in.leave()
+    await stand_in.go_offline()
     with pytest.raises(Problem, match="vault_unavailable"):
         await asyncio.to_thread(fetch, "nothing-here")
 
 
 async def test_many_who_wait_read_the_vault_once(
-    platform: Mapping[str, str], stand_in: StandIn
+    platform: Mapping[str, str], stand_in: LocalKeyVault
 ) -> None:
     stand_in.secrets.set("model-key", "one")
     fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))

@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from local.azure import managed_identity
-from local.azure.key_vault import Vault
+from local.azure.key_vault import LocalKeyVault
 from tests.support.azurite import shared_azurite, start_azurite, stop
 from tests.support.function_hosts import Hosts, hosts, principal
 from tests.support.ports import free_ports
@@ -131,7 +131,7 @@ async def test_the_vault_and_the_identity_go_and_come_back(
 
     # Keys that end at once, so that every start needs the credential again.
     endpoint.on(MINT, key_reply("ek_test_short", 1))
-    async with Vault(tmp_path / "ca.pem") as vault:
+    async with LocalKeyVault(tmp_path / "ca.pem") as vault:
         vault.secrets.set("model-key", "k3y-of-the-resource")
         await identity_back()
         settings = {
@@ -140,25 +140,25 @@ async def test_the_vault_and_the_identity_go_and_come_back(
             "KEY_VAULT_URI": vault.url,
             "KEY_VAULT_TTL_SECONDS": "1",
             "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"),
-            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.PATH}",
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.IDENTITY_PATH}",
             "IDENTITY_HEADER": header,
         }
         async with hosts(1, endpoint.url, settings) as broker:
             # With a last good value at hand, nobody notices.
             async with load(broker) as coming:
                 await coming.until(201)
-                await vault.leave()
+                await vault.go_offline()
                 await identity_away()
                 await coming.until(201, more=20)
                 await identity_back()
-                await vault.come_back()
+                await vault.go_online()
                 await coming.until(201)
             assert coming.statuses == {201}
         # Without one, everybody is refused until it is back.
-        await vault.leave()
+        await vault.go_offline()
         async with hosts(1, endpoint.url, settings) as broker, load(broker) as coming:
             await coming.until(503)
-            await vault.come_back()
+            await vault.go_online()
             await coming.until(201)
         assert coming.statuses == {201, 503}
     await identity_away()
@@ -169,7 +169,7 @@ async def test_a_managed_identity_that_is_away_at_the_start(endpoint: Upstream) 
     [port] = free_ports(1)
     settings = {
         "REALTIME_API_KEY": "",
-        "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.PATH}",
+        "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.IDENTITY_PATH}",
         "IDENTITY_HEADER": header,
     }
     async with hosts(1, endpoint.url, settings) as broker, load(broker) as coming:
@@ -196,7 +196,7 @@ async def test_a_rotation_of_the_brokers_secret_refuses_no_handle(
     await identity_runner.setup()
     await web.TCPSite(identity_runner, "127.0.0.1", 0).start()
     port = identity_runner.addresses[0][1]
-    async with Vault(tmp_path / "ca.pem") as vault:
+    async with LocalKeyVault(tmp_path / "ca.pem") as vault:
         vault.secrets.set("broker", old)
         settings = {
             "AzureWebJobsStorage": shared_azurite().connection,
@@ -205,7 +205,7 @@ async def test_a_rotation_of_the_brokers_secret_refuses_no_handle(
             "KEY_VAULT_URI": vault.url,
             "KEY_VAULT_TTL_SECONDS": "1",
             "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"),
-            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.PATH}",
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.IDENTITY_PATH}",
             "IDENTITY_HEADER": header,
         }
         async with hosts(2, endpoint.url, settings) as two:

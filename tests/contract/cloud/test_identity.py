@@ -13,7 +13,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
-from local.azure.managed_identity import PATH, make_app
+from local.azure.managed_identity import IDENTITY_PATH, make_app
 from tests.support.programs import program, run, running
 
 SCOPE = "https://ai.azure.com/.default"
@@ -24,7 +24,7 @@ async def test_the_real_package_gets_a_token(
     kind: type[ManagedIdentityCredential], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(make_app("local")) as url:
-        monkeypatch.setenv("IDENTITY_ENDPOINT", url + PATH)
+        monkeypatch.setenv("IDENTITY_ENDPOINT", url + IDENTITY_PATH)
         monkeypatch.setenv("IDENTITY_HEADER", "local")
         with kind() as credential:
             token = await asyncio.to_thread(credential.get_token, SCOPE)
@@ -38,7 +38,7 @@ async def test_the_real_package_is_refused_with_the_wrong_header(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with running(make_app("local")) as url:
-        monkeypatch.setenv("IDENTITY_ENDPOINT", url + PATH)
+        monkeypatch.setenv("IDENTITY_ENDPOINT", url + IDENTITY_PATH)
         monkeypatch.setenv("IDENTITY_HEADER", "other")
         with ManagedIdentityCredential() as credential, pytest.raises(ClientAuthenticationError):
             await asyncio.to_thread(credential.get_token, SCOPE)
@@ -57,7 +57,7 @@ async def test_what_is_asked(query: str, header: str, status: int) -> None:
     async with (
         running(make_app("local")) as url,
         aiohttp.ClientSession(headers={"X-IDENTITY-HEADER": header}) as session,
-        session.get(url + PATH + query) as got,
+        session.get(url + IDENTITY_PATH + query) as got,
     ):
         assert got.status == status
 

@@ -16,7 +16,7 @@ from azure.core.exceptions import (
 )
 from azure.keyvault.secrets import SecretClient
 
-from local.azure.key_vault import Vault
+from local.azure.key_vault import LocalKeyVault
 from tests.support.programs import program
 
 
@@ -32,13 +32,13 @@ class Credential:
 
 
 @pytest.fixture
-async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
-    async with Vault(tmp_path / "ca.pem") as running:
+async def vault(tmp_path: Path) -> AsyncIterator[LocalKeyVault]:
+    async with LocalKeyVault(tmp_path / "ca.pem") as running:
         yield running
 
 
 @pytest.fixture
-def client(vault: Vault) -> Iterator[SecretClient]:
+def client(vault: LocalKeyVault) -> Iterator[SecretClient]:
     with opened(vault.url, vault.ca, Credential()) as secrets:
         yield secrets
 
@@ -53,7 +53,7 @@ def opened(url: str, ca: Path, credential: Credential) -> SecretClient:
     )
 
 
-async def test_set_changed_and_removed(vault: Vault, client: SecretClient) -> None:
+async def test_set_changed_and_removed(vault: LocalKeyVault, client: SecretClient) -> None:
     def story() -> None:
         first = client.set_secret("api-key", "one")
         assert client.get_secret("api-key").value == "one"
@@ -74,7 +74,7 @@ async def test_set_changed_and_removed(vault: Vault, client: SecretClient) -> No
         await asyncio.to_thread(client.get_secret, "api-key")
 
 
-async def test_the_challenge_says_whom_to_ask(vault: Vault) -> None:
+async def test_the_challenge_says_whom_to_ask(vault: LocalKeyVault) -> None:
     credential = Credential()
     vault.secrets.set("a", "1")
     with opened(vault.url, vault.ca, credential) as client:
@@ -82,13 +82,13 @@ async def test_the_challenge_says_whom_to_ask(vault: Vault) -> None:
     assert credential.scopes == ["https://vault.azure.net/.default"]
 
 
-async def test_taken_away_and_put_back(vault: Vault, client: SecretClient) -> None:
+async def test_taken_away_and_put_back(vault: LocalKeyVault, client: SecretClient) -> None:
     vault.secrets.set("a", "1")
     assert (await asyncio.to_thread(client.get_secret, "a")).value == "1"
-    await vault.leave()
+    await vault.go_offline()
     with pytest.raises(ServiceRequestError):
         await asyncio.to_thread(client.get_secret, "a")
-    await vault.come_back()
+    await vault.go_online()
     assert (await asyncio.to_thread(client.get_secret, "a")).value == "1"
     vault.secrets.status = 503
     with pytest.raises(HttpResponseError) as failed:

@@ -18,9 +18,9 @@ from aiohttp import web
 from yarl import URL
 
 from local.gateway.app import Gateway, LiveConfig, make_app
-from local.gateway.config import NAME, allow_connections
-from local.gateway.config_parser import ConfigError, read
-from local.gateway.proxy import Api, Authorization
+from local.gateway.config import CONFIG_FILE, allow_connections
+from local.gateway.config_parser import SiteConfigError, read_site_config
+from local.gateway.proxy import ApiProxy, Authorization
 from local.gateway.static_files import Site
 from tests.support import recording, sites
 from tests.support.programs import program, run, running
@@ -103,7 +103,7 @@ async def test_nothing_outside_the_folder(tmp_path: Path, path: str) -> None:
 
 
 async def test_the_configuration_is_not_served(client: aiohttp.ClientSession) -> None:
-    async with client.get(f"/{NAME}") as got:
+    async with client.get(f"/{CONFIG_FILE}") as got:
         assert got.status == 404
 
 
@@ -202,7 +202,7 @@ def test_connect_src(policy: str, expected: str) -> None:
 async def test_a_changed_configuration_counts_at_once_and_a_wrong_one_does_not(
     client: aiohttp.ClientSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = tmp_path / NAME
+    path = tmp_path / CONFIG_FILE
     path.write_text('{"globalHeaders": {"X-Global": "changed"}}')
     async with client.get("/") as got:
         assert got.headers["X-Global"] == "changed"
@@ -263,8 +263,10 @@ async def test_a_slow_api_is_what_static_web_apps_says_after_45_seconds(tmp_path
     api.router.add_get("/api/slow", never)
     site = Site.open(sites.make(tmp_path))
     async with running(api) as backend:
-        slow = Api(backend, limit=timedelta(milliseconds=50))
-        app = Gateway(site, LiveConfig(site.root / NAME, ()), slow, roles_on_api=True).make_app()
+        slow = ApiProxy(backend, limit=timedelta(milliseconds=50))
+        app = Gateway(
+            site, LiveConfig(site.root / CONFIG_FILE, ()), slow, roles_on_api=True
+        ).make_app()
         async with (
             running(app) as url,
             aiohttp.ClientSession(url) as session,
@@ -316,20 +318,20 @@ async def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(tmp_path: Pa
 async def test_a_wrong_configuration_ends_the_program_with_2(
     tmp_path: Path, document: str, named: str
 ) -> None:
-    path = tmp_path / NAME
+    path = tmp_path / CONFIG_FILE
     path.write_text(document)
-    with pytest.raises(ConfigError) as refused:
-        read(path)
+    with pytest.raises(SiteConfigError) as refused:
+        read_site_config(path)
     assert named in str(refused.value)
 
 
 async def test_the_program_refuses_in_one_line_each(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text('{"rotues": [], "globalHeader": {}}')
+    (tmp_path / CONFIG_FILE).write_text('{"rotues": [], "globalHeader": {}}')
     code, out, errors = await run("local.gateway", "--port", "0", "--site", str(tmp_path))
     assert (code, out) == (2, "")
     assert errors.splitlines() == [
-        f"gateway: {NAME}: rotues: there is no such section.",
-        f"gateway: {NAME}: globalHeader: there is no such section.",
+        f"gateway: {CONFIG_FILE}: rotues: there is no such section.",
+        f"gateway: {CONFIG_FILE}: globalHeader: there is no such section.",
     ]
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from local.host.app import FunctionHost
 from local.host.config import HostConfig, read_host_json
-from local.host.indexing import index
+from local.host.indexing import index_functions
 from local.host.invocation import thread_count
-from local.host.loading import load
+from local.host.loading import load_app
 from shared.storage.interfaces import Storage
 from shared.storage.memory import MemoryStorage
 from tests.support.programs import running
@@ -26,7 +26,7 @@ APPS = Path(__file__).with_name("apps")
 
 def host(config: HostConfig | None = None, storage: Storage | None = None) -> FunctionHost:
     config = config or read_host_json(APPS / "good" / "host.json")
-    functions = index(load(APPS / "good"), route_prefix=config.route_prefix)
+    functions = index_functions(load_app(APPS / "good"), route_prefix=config.route_prefix)
     return FunctionHost(functions, config, storage or MemoryStorage(), threads=2)
 
 
@@ -126,7 +126,7 @@ async def test_routes(
 async def test_a_failure_is_in_the_log_and_not_in_the_answer(
     client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.ERROR, "host"):
+    with caplog.at_level(logging.ERROR, "local.host"):
         async with client.get("/api/fail") as got:
             assert await got.read() == b""
     [record] = [r for r in caplog.records if r.levelno == logging.ERROR]
@@ -191,7 +191,9 @@ async def test_synchronous_functions_run_at_once_up_to_that_number(tmp_path: Pat
         "both = threading.Barrier(2, timeout=5)\n\n"
         "@app.route()\ndef meet(req: func.HttpRequest) -> str:\n    both.wait()\n    return 'met'\n"
     )
-    server = FunctionHost(index(load(tmp_path)), HostConfig(), MemoryStorage(), threads=2)
+    server = FunctionHost(
+        index_functions(load_app(tmp_path)), HostConfig(), MemoryStorage(), threads=2
+    )
     async with running(server.make_app()) as url, aiohttp.ClientSession(url) as session:
         one, other = await asyncio.gather(session.get("/api/meet"), session.get("/api/meet"))
         assert (await one.text(), await other.text()) == ("met", "met")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local.host.config import ConfigError, read_host_json, read_local_settings
-from local.host.indexing import index
-from local.host.loading import IndexingError, load
+from local.host.config import HostConfigError, read_host_json, read_local_settings
+from local.host.indexing import index_functions
+from local.host.loading import IndexingError, load_app
 from tests.support.programs import program, run
 
 APPS = Path(__file__).with_name("apps")
@@ -48,14 +48,14 @@ def test_every_wrong_app_is_in_the_table() -> None:
 @pytest.mark.parametrize("app", WRONG)
 def test_a_wrong_app_is_refused(app: str) -> None:
     with pytest.raises(IndexingError) as refused:
-        index(load(APPS / app))
+        index_functions(load_app(APPS / app))
     [reason] = refused.value.reasons
     for word in WRONG[app]:
         assert word in reason
 
 
 def test_a_right_app_is_indexed() -> None:
-    functions = {function.name: function for function in index(load(APPS / "good"))}
+    functions = {function.name: function for function in index_functions(load_app(APPS / "good"))}
     assert functions["work"].queue == "work"
     assert functions["work"].wants_context
     assert functions["work"].is_async
@@ -84,7 +84,7 @@ async def test_the_program_reads_local_settings_below_the_environment(tmp_path: 
     async with program("local.host", *arguments, environment={"FROM_BOTH": "env"}) as host:
         assert await fetched(host.url + "/api/both") == "file env"
     assert host.process.returncode == 0
-    assert any(line.startswith("INFO host: GET /api/both 200") for line in host.errors)
+    assert any(line.startswith("INFO local.host.app: GET /api/both 200") for line in host.errors)
 
 
 async def fetched(url: str) -> str:
@@ -108,7 +108,7 @@ async def fetched(url: str) -> str:
 def test_a_wrong_host_json_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "host.json"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"host\.json"):
+    with pytest.raises(HostConfigError, match=r"host\.json"):
         read_host_json(path)
 
 
@@ -116,5 +116,5 @@ def test_a_wrong_host_json_is_refused(tmp_path: Path, text: str) -> None:
 def test_wrong_local_settings_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "local.settings.json"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"local\.settings\.json"):
+    with pytest.raises(HostConfigError, match=r"local\.settings\.json"):
         read_local_settings(path)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from local.host.indexing import index
-from local.host.loading import IndexingError, load
+from local.host.indexing import index_functions
+from local.host.loading import IndexingError, load_app
 from tests.contract.host.test_indexing import APPS, WRONG
 from tests.support.programs import ROOT
 
@@ -77,7 +77,7 @@ def test_microsofts_indexing_refuses_the_same_apps(runtime_python: str) -> None:
     ours = set()
     for folder in folders:
         try:
-            index(load(folder))
+            index_functions(load_app(folder))
         except IndexingError:
             ours.add(folder.name)
     assert ours - BY_THE_HOST == theirs
@@ -88,4 +88,4 @@ def test_microsofts_indexing_takes_our_app(runtime_python: str) -> None:
         pytest.skip("there is no function_app.py yet")
     [(_, error)] = indexed(runtime_python, [ROOT]).items()
     assert error is None
-    assert index(load(ROOT))
+    assert index_functions(load_app(ROOT))

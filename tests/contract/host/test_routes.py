@@ -92,7 +92,7 @@ def test_the_more_specific_route_wins_and_methods_decide() -> None:
     )
 
     def found(method: str, path: str) -> str | None:
-        match = router.find(method, path)
+        match = router.find_function(method, path)
         return match and match.function
 
     assert found("GET", "/a/me") == "literal"
@@ -106,7 +106,7 @@ def test_the_more_specific_route_wins_and_methods_decide() -> None:
 
 def test_overlapping_routes_are_told() -> None:
     def overlap(one: Route, other: Route) -> bool:
-        return bool(Router([one, other]).overlapping())
+        return bool(Router([one, other]).overlapping_routes())
 
     assert overlap(route("a", "calls/{x}"), route("b", "calls/all"))
     assert overlap(route("a", "calls/{*x}"), route("b", "calls/all/of"))

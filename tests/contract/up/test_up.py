@@ -177,7 +177,7 @@ async def test_with_login_nobody_is_let_in_unnamed() -> None:
 
 async def test_a_stack_says_when_it_has_lost_a_part() -> None:
     async with small() as stack:
-        lost = asyncio.create_task(stack.lost())
+        lost = asyncio.create_task(stack.wait_for_loss())
         with pytest.raises(aiohttp.ClientError):
             await fetch(stack.emulator_url + "/die", "POST")
         error = await asyncio.wait_for(lost, 5)
@@ -205,20 +205,20 @@ async def test_a_stack_that_cannot_start_leaves_nothing() -> None:
 
 def test_a_quiet_log_shows_calls_and_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [
-        "INFO api: POST /api/connect 201 (84 ms)",
-        "INFO api: GET /api/health 200 (1 ms)",
-        "INFO host: started",
-        "ERROR host: function a failed",
+        "INFO local.gateway.proxy: POST /api/connect 201 (84 ms)",
+        "INFO local.gateway.proxy: GET /api/health 200 (1 ms)",
+        "INFO local.host.app: started",
+        "ERROR local.host.app: function a failed",
         "Traceback (most recent call last):",
         "ValueError",
-        "DEBUG host: more",
+        "DEBUG local.host.app: more",
         "  of the same",
     ]
     for line in lines:
         log_filter_quiet("host", line)
     assert capsys.readouterr().err.splitlines() == [
         "[host] POST /api/connect 201 (84 ms)",
-        "[host] ERROR host: function a failed",
+        "[host] ERROR local.host.app: function a failed",
         "[host] Traceback (most recent call last):",
         "[host] ValueError",
     ]
