@@ -1,6 +1,6 @@
 /**
- * How an attempt at a call gets its answer: from the broker, or from the model's endpoint with a key
- * of the broker's; and how the broker is told that the call is over.
+ * Gets the answer to an offer, from the broker or, with a key from the broker, from the model's
+ * endpoint; and tells the broker when the call is over.
  */
 import { CallProblem } from './problems.js';
 import { connectThroughBroker, connectToModel, hangUp, mintKey, register, timed } from './signalling.js';
@@ -15,7 +15,7 @@ export class Access {
   /**
    * @param {ReturnType<typeof import('./options.js').withDefaults>} options
    * @param {(attempt: Attempt, problem: CallProblem) => void} refused
-   *   Called where the broker does not want a call that was made with its key; it has hung it up.
+   *   Called when the broker refuses to register a call made with its key, and has hung it up.
    */
   constructor(options, refused) {
     this.#options = options;
@@ -23,7 +23,7 @@ export class Access {
   }
 
   /**
-   * Everything that the offer needs in order to be posted, but the offer.
+   * Gets everything needed to post an offer, and returns the function that posts it.
    * @param {Attempt} attempt
    * @returns {Promise<(offer: string) => Promise<Answer>>}
    */
@@ -32,8 +32,8 @@ export class Access {
     attempt.headers = await this.#ownHeaders();
     const headers = attempt.headers;
     if (this.#options.mode === 'connect') {
-      // Not aborted by `stop`: the broker makes the call all the same, and only its answer says
-      // which one to hang up.
+      // Not aborted by `stop`: the broker would start the call anyway, and only its response says
+      // which call to hang up.
       return (offer) =>
         this.#timed(null, (signal) =>
           connectThroughBroker({ fetch, url: this.#options.connectUrl, headers, signal }, offer),
@@ -51,7 +51,7 @@ export class Access {
   }
 
   /**
-   * Hangs up a call that the broker has made or is still making. Bounded: the wait is, not the request.
+   * Hangs up a call that the broker has started or is starting. The wait is bounded, not the request.
    * @param {Attempt} attempt
    * @returns {Promise<void>}
    */
@@ -74,7 +74,7 @@ export class Access {
   }
 
   /**
-   * Beside the call's start and not before it. Not aborted by `stop`: its answer says what to hang up.
+   * Runs in parallel with the start of the call. Not aborted by `stop`: its response says what to hang up.
    * @param {Attempt} attempt
    * @param {string} callId
    */
@@ -101,7 +101,7 @@ export class Access {
 
   /**
    * @template T
-   * @param {Attempt | null} attempt  Whose end aborts the request, too.
+   * @param {Attempt | null} attempt  The request is aborted when it ends.
    * @param {(signal: AbortSignal) => Promise<T>} request
    */
   #timed(attempt, request) {

@@ -1,5 +1,5 @@
 /**
- * The page: draws what a RealtimeCall reports, and passes it what the person presses.
+ * The page: renders what a RealtimeCall reports and forwards the user's clicks to it.
  */
 import { explain } from './problems.js';
 import { RealtimeCall } from './realtime-call.js';
@@ -29,19 +29,19 @@ const page = {
 /** @type {Record<CallState['status'], [connection: string, headline: string, advice: string]>} */
 const WORDS = {
   idle: ['Not connected', 'Ready when you are.', 'Press Start, allow the microphone, and speak.'],
-  preparing: ['Getting ready', 'Getting ready…', 'If the browser asks, allow the microphone.'],
+  preparing: ['Preparing', 'Preparing…', 'If the browser asks, allow the microphone.'],
   connecting: ['Connecting', 'Connecting…', 'This takes a second or two.'],
-  live: ['Connected', 'Listening.', 'Speak, and interrupt at any time.'],
+  live: ['Connected', 'Listening.', 'Go ahead and speak. You can interrupt at any time.'],
   ending: ['Hanging up', 'Hanging up…', ''],
-  ended: ['Not connected', 'The call has ended.', 'Press Start for another one.'],
+  ended: ['Not connected', 'The call has ended.', 'Press Start to call again.'],
   failed: ['Not connected', 'The call did not start.', ''],
 };
 
-const MUTED = 'You are muted: nobody hears you.';
+const MUTED = 'You are muted. Press Mute again to speak.';
 
 const HEADLINES = { listening: 'Listening.', hearing: 'You are speaking.', answering: 'Answering.' };
 
-/** Whose turn it looks like, by the last event that told. @type {Readonly<Record<string, keyof typeof HEADLINES>>} */
+/** Whose turn it is, judging by the last event that says so. @type {Readonly<Record<string, keyof typeof HEADLINES>>} */
 const TURNS = {
   'input_audio_buffer.speech_started': 'hearing',
   'input_audio_buffer.speech_stopped': 'listening',
@@ -77,7 +77,7 @@ function start() {
   playAnswer();
 }
 
-/** Within the click, or iOS keeps the sound back. */
+/** Must run inside the click handler, or iOS blocks playback. */
 function playAnswer() {
   page.answer.srcObject = call.remoteStream;
   if (!page.answer.srcObject) return;
@@ -102,13 +102,13 @@ function showState(state) {
   if (state.status === 'live' && !state.steady) {
     page.connection.textContent = 'Interrupted';
     page.headline.textContent = 'One moment…';
-    page.advice.textContent = 'The connection is interrupted. Waiting for it to come back.';
+    page.advice.textContent = 'The connection was interrupted. Reconnecting.';
   }
   if (state.status === 'ended') {
     const who = state.reason === 'stopped' ? 'You hung up' : 'The other side ended the call';
-    page.advice.textContent = `${who}${state.seconds ? ` after ${clock(state.seconds)}` : ''}. Press Start for another one.`;
+    page.advice.textContent = `${who}${state.seconds ? ` after ${clock(state.seconds)}` : ''}. Press Start to call again.`;
   }
-  if (state.status === 'failed' && wasLive) page.headline.textContent = 'The call broke off.';
+  if (state.status === 'failed' && wasLive) page.headline.textContent = 'The call was disconnected.';
   if (!underWay) {
     page.answer.srcObject = null;
     showCaptions(call.captions.filter((line) => line.text));
@@ -116,7 +116,7 @@ function showState(state) {
 }
 
 /**
- * Start makes way for Stop and Mute, and back; the keyboard's focus goes with them.
+ * Swaps Start for Stop and Mute, and back, and moves the keyboard focus along.
  * @param {boolean} underWay
  */
 function showControls(underWay) {
@@ -159,7 +159,7 @@ function showMicrophone({ captured, muted }) {
   if (call.state.status === 'live') page.advice.textContent = muted ? MUTED : WORDS.live[2];
 }
 
-/** Speech is around 0.1 of full scale. @param {number} level */
+/** Speech is at about 0.1 of full scale. @param {number} level */
 function showLevel(level) {
   page.microphone.style.setProperty('--level', Math.min(1, level * 4).toFixed(2));
 }

@@ -1,9 +1,8 @@
 /**
- * One attempt at a call: what it holds, and how all of it is let go at once.
+ * One attempt at a call: the resources it owns, and how to release all of them at once.
  *
- * A call that is stopped and started again has two attempts; whatever the browser still reports
- * about the first must not touch the second. So every resource hangs on its attempt, and `over`
- * is what a late callback asks first.
+ * A call that is stopped and started again has two attempts, and late events of the first must not
+ * affect the second. So every resource belongs to its attempt, and late callbacks check `over` first.
  */
 import { releaseMicrophone } from './microphone.js';
 
@@ -25,17 +24,17 @@ import { releaseMicrophone } from './microphone.js';
 export class Attempt {
   over = false;
 
-  /** Epoch milliseconds at which the call came live; 0 before that. */
+  /** Epoch milliseconds when the call became live; 0 before that. */
   liveSince = 0;
 
   /** @type {MediaStream | null} */
   microphone = null;
 
-  /** The broker's answer while it is awaited, and after. @type {Promise<Answer> | null} */
+  /** The pending or received answer to the offer. @type {Promise<Answer> | null} */
   answer = null;
 
   /**
-   * What the broker was sent beside the offer, so that the hang-up can be sent without waiting.
+   * The headers sent with the offer, kept so that the hang-up can be sent without waiting.
    * @type {Record<string, string>}
    */
   headers = {};
@@ -46,7 +45,7 @@ export class Attempt {
   #timers = new Set();
 
   /**
-   * Everything a browser ties to the click that started it is made here, synchronously.
+   * Synchronously creates everything that the browser only allows inside the click handler.
    * @param {MediaClasses} media
    * @param {Clock} clock
    */
@@ -59,7 +58,7 @@ export class Attempt {
     });
     this.sender = transceiver.sender;
     this.remoteStream = new MediaStream([transceiver.receiver.track]);
-    // The offer must already announce the channel: there is no second one.
+    // The channel must be in the offer: there is no renegotiation.
     this.channel = this.connection.createDataChannel('oai-events');
     /** @type {Promise<void>} */
     this.settled = new Promise((resolve) => {
@@ -73,8 +72,8 @@ export class Attempt {
   }
 
   /**
-   * The offer, without candidates: the other side answers with its own and learns ours from the
-   * checks that we send, so nothing is gained by waiting for them.
+   * The offer, without candidates: the other side answers with its own and learns ours from our
+   * connectivity checks, so waiting for them gains nothing.
    * @returns {Promise<string>}
    */
   async makeOffer() {
@@ -101,13 +100,13 @@ export class Attempt {
     };
   }
 
-  /** @param {MediaStream} stream  Released at once if it came too late. */
+  /** @param {MediaStream} stream  Released immediately if the attempt is over. */
   keepMicrophone(stream) {
     if (this.over) releaseMicrophone(stream);
     else this.microphone = stream;
   }
 
-  /** Lets go of everything. Synchronous, so that the microphone is off when it returns. */
+  /** Releases everything. Synchronous, so the microphone is off when it returns. */
   release() {
     this.over = true;
     this.#aborter.abort();

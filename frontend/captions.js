@@ -1,25 +1,25 @@
 /**
  * Server events in, an ordered transcript out. Pure: no clock, no DOM, no network.
  *
- * Words arrive in another order than they were said: the user's are recognised while the answer is
- * already under way. So a line takes its place from `previous_item_id`, never from its time of
- * arrival. Every event name used for the basic case passes Azure's `webrtcfilter=on`; what only an
- * unfiltered channel carries (cleared, truncated, failed, response.done) makes it more exact.
+ * Text arrives out of order: the user's speech is transcribed while the answer is already playing. So
+ * a line is placed by `previous_item_id`, never by time of arrival. Every event needed for the basic
+ * case passes Azure's `webrtcfilter=on`; those that only an unfiltered channel carries (cleared,
+ * truncated, failed, response.done) make the result more precise.
  */
 
 /**
  * @typedef {object} CaptionLine
  * @property {string} id  The conversation item's id.
  * @property {'user' | 'assistant'} who
- * @property {string} text  Empty while the words of a spoken turn are still being recognised.
- * @property {boolean} final  No more words will come.
- * @property {boolean} interrupted  The user spoke before the answer had been played to its end.
+ * @property {string} text  Empty while a spoken turn is still being transcribed.
+ * @property {boolean} final  The text is complete.
+ * @property {boolean} interrupted  The user spoke before the answer had finished playing.
  */
 
 /**
  * @typedef {object} Entry
  * @property {string} id
- * @property {'user' | 'assistant' | 'hidden'} who  `hidden`: holds a place in the order, shows nothing.
+ * @property {'user' | 'assistant' | 'hidden'} who  `hidden`: keeps its place in the order but is not shown.
  * @property {Map<number, string>} parts  Text by `content_index`.
  * @property {boolean} final
  * @property {boolean} interrupted
@@ -32,11 +32,11 @@ export class Captions {
   /** @type {Entry[]} */
   #entries = [];
 
-  /** The response whose audio is being played; empty if none. */
+  /** The response whose audio is playing; empty if none. */
   #playing = '';
 
   /**
-   * The transcript so far, in the order in which it was said.
+   * The transcript so far, in spoken order.
    * @returns {CaptionLine[]}
    */
   get lines() {
@@ -44,7 +44,7 @@ export class Captions {
   }
 
   /**
-   * Takes one server event. Names it does not know are ignored.
+   * Handles one server event. Unknown event names are ignored.
    * @param {ServerEvent} event
    * @returns {boolean} Whether `lines` changed.
    */
@@ -102,7 +102,7 @@ export class Captions {
   }
 
   /**
-   * An item after one that was never seen stays where it arrived.
+   * An item whose predecessor was never seen stays where it arrived.
    * @param {Entry} entry
    * @param {string | null | undefined} previousId
    */
@@ -145,7 +145,7 @@ export class Captions {
     return true;
   }
 
-  /** An answer is under way while its words are coming or its audio is being played. */
+  /** An answer is in progress while its text is arriving or its audio is playing. */
   #interrupt() {
     const playing = this.#playing;
     this.#playing = '';
@@ -192,7 +192,7 @@ function lineOf(entry, who) {
 }
 
 /**
- * Tool calls and system messages are part of the conversation, and nobody's words.
+ * Tool calls and system messages are part of the conversation but are not speech.
  * @param {any} item
  * @returns {Entry['who']}
  */

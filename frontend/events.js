@@ -1,5 +1,5 @@
 /**
- * What a call tells its page: its states, its events, and how they are read from what WebRTC gives.
+ * What a call reports to its page: its states and events, and how they are derived from WebRTC.
  */
 import { CallProblem } from './problems.js';
 
@@ -14,7 +14,7 @@ import { CallProblem } from './problems.js';
  *   | {status: 'ending'}
  *   | {status: 'ended', reason: 'stopped' | 'closed', seconds: number}
  *   | {status: 'failed', problem: CallProblem}} CallState
- * `since`: epoch milliseconds. `steady` is false while a short interruption may still pass.
+ * `since`: epoch milliseconds. `steady` is false during an interruption that may still recover.
  * `closed`: the other side ended it. `seconds`: how long it was live.
  */
 
@@ -26,13 +26,13 @@ import { CallProblem } from './problems.js';
  * @property {CallState} statechange
  * @property {MicrophoneState} microphone
  * @property {readonly CaptionLine[]} caption  The whole transcript, in order.
- * @property {ServerEvent} event  Every server event, as it came.
+ * @property {ServerEvent} event  Every server event, unchanged.
  * @property {CallProblem} problem  Fatal if the state is `failed`, otherwise the call goes on.
  * @property {Level} level
  */
 
 /**
- * One message of the data channel; null if it is no event.
+ * Parses a message from the data channel; null if it is not an event.
  * @param {unknown} data
  * @returns {ServerEvent | null}
  */
@@ -56,7 +56,7 @@ export function levelOf(report) {
 }
 
 /**
- * What a server event says went wrong. Only an unfiltered channel carries such events.
+ * The problem that a server event reports, if any. Only an unfiltered channel carries such events.
  * @param {ServerEvent} event
  * @returns {CallProblem | null}
  */

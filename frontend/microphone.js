@@ -1,9 +1,9 @@
 /**
- * Opening and releasing a microphone, with the browser's refusals as problems with a code.
+ * Opens and releases the microphone, and maps the browser's errors to problem codes.
  */
 import { CallProblem } from './problems.js';
 
-/** Speakers and microphone are usually in one room: without echo cancellation the answer interrupts itself. */
+/** Without echo cancellation, an answer played through speakers interrupts itself. */
 export const DEFAULT_AUDIO = Object.freeze({
   echoCancellation: true,
   noiseSuppression: true,
@@ -21,8 +21,8 @@ const CODES = Object.freeze({
 });
 
 /**
- * Asks for a microphone. Settles only when the person has decided, so it has no time limit.
- * @param {Pick<MediaDevices, 'getUserMedia'> | undefined} mediaDevices  Undefined on a page that is not secure.
+ * Asks for a microphone. Settles when the user has decided, so it has no timeout.
+ * @param {Pick<MediaDevices, 'getUserMedia'> | undefined} mediaDevices  Undefined on an insecure page.
  * @param {MediaTrackConstraints} audio
  * @returns {Promise<MediaStream>}
  * @throws {CallProblem}

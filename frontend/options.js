@@ -1,30 +1,31 @@
 /**
- * What a call is told, and what it takes from the browser it runs in.
+ * The options of a call, and the browser APIs that it uses.
  */
 import { DEFAULT_AUDIO } from './microphone.js';
 
 /**
  * @typedef {object} Timeouts  Milliseconds.
  * @property {number} request  For the key, and for the answer to the offer.
- * @property {number} media  From the answer to an open data channel.
- * @property {number} interruption  How long a connection may be `disconnected` before it is lost.
+ * @property {number} media  From the answer to the open data channel.
+ * @property {number} interruption  How long a connection may stay `disconnected` before it counts as lost.
  * @property {number} hangUp  How long `stop` waits for the broker to confirm.
  */
 
 /**
  * @typedef {object} CallOptions
  * @property {'connect' | 'token'} [mode]
- *   `connect`: the broker makes the call. `token`: the page makes it, with a short-lived key.
+ *   `connect`: the broker starts the call. `token`: the page starts it, with a short-lived key.
  * @property {string} [connectUrl]
  * @property {string} [tokenUrl]
- * @property {string} [callsUrl]  Where a call that was made with a key is registered.
- * @property {string} [profile]  A session profile's name at the broker.
- * @property {MediaTrackConstraints} [audio]  What is asked of the microphone.
+ * @property {string} [callsUrl]  Where a call started with a key is registered.
+ * @property {string} [profile]  The name of a session profile at the broker.
+ * @property {MediaTrackConstraints} [audio]  Constraints for the microphone.
  * @property {() => Record<string, string> | Promise<Record<string, string>>} [headers]
- *   Sent to the broker with each request, e.g. `X-Caller-Token`. If it throws, nobody is signed in.
+ *   Sent to the broker with each request, e.g. `X-Caller-Token`. If it throws, the call fails with
+ *   `sign_in_required`.
  * @property {number} [levelInterval]  Milliseconds between `level` events; 0 for none.
  * @property {Partial<Timeouts>} [timeouts]
- * @property {Partial<Environment>} [environment]  What the browser provides; for tests.
+ * @property {Partial<Environment>} [environment]  Browser APIs; replaced in tests.
  */
 
 /**
@@ -37,7 +38,7 @@ import { DEFAULT_AUDIO } from './microphone.js';
  */
 
 /**
- * Request: a cold start and two upstream calls; Static Web Apps gives up at 45 s.
+ * Request: a cold start and two upstream requests; Static Web Apps times out at 45 s.
  * @type {Readonly<Timeouts>}
  */
 export const DEFAULT_TIMEOUTS = Object.freeze({
@@ -63,7 +64,7 @@ export function browser() {
 }
 
 /**
- * Options with every default filled in.
+ * The options with all defaults filled in.
  * @param {CallOptions} options
  */
 export function withDefaults(options) {

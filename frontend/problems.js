@@ -1,9 +1,9 @@
 /**
  * What can go wrong with a call, and what a person can do about it.
  *
- * The broker answers every refusal as problem+json with a stable `code`; the browser's own failures
- * get codes here. `explain` turns either into words. A code without words here falls back to the
- * broker's own `detail` and `hint`, so a newer broker is still understood.
+ * The broker sends every error as problem+json with a stable `code`; the browser's own failures get
+ * codes here. `explain` turns either into text. A code without text here falls back to the broker's
+ * `detail` and `hint`, so the page also works with a newer broker.
  */
 
 /** A failure of a call, with a stable code. */
@@ -29,37 +29,37 @@ export class CallProblem extends Error {
  * @typedef {object} Explanation
  * @property {string} title  What happened.
  * @property {string} advice  What to do about it.
- * @property {boolean} signIn  Whether signing in is what helps.
+ * @property {boolean} signIn  Whether to offer signing in.
  */
 
 /** @type {Readonly<Record<string, readonly [title: string, advice: string]>>} */
 const WORDS = Object.freeze({
   sign_in_required: ['You are not signed in.', 'Sign in, then press Start again.'],
   microphone_denied: [
-    'The browser may not use the microphone.',
-    'Allow the microphone for this page (the icon beside the address), then press Start again.',
+    'The microphone is blocked.',
+    'Allow the microphone for this page (the icon next to the address), then press Start again.',
   ],
   microphone_absent: ['No microphone was found.', 'Connect a microphone, then press Start again.'],
   microphone_in_use: [
     'The microphone could not be opened.',
-    'Another program may be holding it. Close that program, then press Start again.',
+    'Another program may be using it. Close that program, then press Start again.',
   ],
   microphone_lost: [
     'The microphone was disconnected.',
     'You can still hear the answer. To speak again, connect a microphone, press Stop, then Start.',
   ],
   insecure_page: [
-    'This page cannot use a microphone.',
-    'Browsers allow it only on https pages and on localhost. Open the page there.',
+    'This page cannot use the microphone.',
+    'Browsers allow that only on https pages and on localhost. Open the page there.',
   ],
   browser_unsupported: [
-    'This browser cannot hold a voice call.',
+    'This browser does not support voice calls.',
     'Use a current Chrome, Edge, Firefox or Safari.',
   ],
   media_blocked: [
-    'The call was accepted, but no sound got through.',
-    'A firewall or VPN is the usual cause: voice needs port 3478, UDP or TCP, to the model’s region. ' +
-      'Try another network, or show docs/firewall.md to whoever runs this one.',
+    'The call was accepted, but the audio is blocked.',
+    'The usual cause is a firewall or VPN: audio needs port 3478, UDP or TCP, to the model’s region. ' +
+      'Try another network, or show docs/firewall.md to your network administrator.',
   ],
   connection_lost: ['The connection was lost.', 'Check the network, then press Start again.'],
   network_unreachable: [
@@ -68,40 +68,43 @@ const WORDS = Object.freeze({
   ],
   request_timeout: ['The server took too long to answer.', 'Wait a moment, then press Start again.'],
   answer_invalid: [
-    'The server’s answer was not one that a call can be made of.',
-    'Press Start again. If it stays, the page and the broker may be of different versions.',
+    'The server sent an invalid response.',
+    'Press Start again. If this happens again, the page and the broker may be different versions.',
   ],
   model_unreachable: [
     'The model’s endpoint could not be reached from this page.',
-    'Choose “Through the broker” under Settings. If it must be direct, the endpoint has to be in the ' +
-      'page’s content security policy (connect-src).',
+    'Choose “Through the broker” under Settings. For a direct call, the page’s content security policy ' +
+      '(connect-src) must include the endpoint.',
   ],
   key_refused: [
     'The model’s endpoint refused the key.',
-    'Keys live for a short time. Press Start again for a new one.',
+    'It may have expired. Press Start again to get a new one.',
   ],
   token_endpoint_off: [
-    'This broker hands out no keys.',
+    'This broker does not issue keys.',
     'Choose “Through the broker” under Settings, then press Start again.',
   ],
   model_refused: [
     'The model’s endpoint refused the call.',
     'Press Start again, or choose “Through the broker” under Settings.',
   ],
-  too_many_starts: ['That was one call too many for this minute.', 'Wait a little, then press Start again.'],
-  too_many_live_calls: [
-    'You have as many calls as you may have at once.',
-    'End another one, in another tab or on another device, then press Start again.',
+  too_many_starts: [
+    'You have started too many calls in the last minute.',
+    'Wait a moment, then press Start again.',
   ],
-  all_lines_busy: ['All lines are busy.', 'Try again in a while.'],
-  tokens_used_up: ['You have talked as much as you may in a day.', 'Try again tomorrow.'],
-  storage_unavailable: ['Calls cannot be started just now.', 'It is not your doing. Try again in a while.'],
-  ledger_busy: ['Too many calls are being started at this moment.', 'Press Start again.'],
-  audio_blocked: ['The browser is holding the sound back.', 'Press “Turn on sound”.'],
+  too_many_live_calls: [
+    'You already have the maximum number of calls.',
+    'End one in another tab or on another device, then press Start again.',
+  ],
+  all_lines_busy: ['All lines are busy.', 'Try again later.'],
+  tokens_used_up: ['You have reached your daily limit.', 'Try again tomorrow.'],
+  storage_unavailable: ['Calls are unavailable right now.', 'This is a problem on our side. Try again later.'],
+  ledger_busy: ['Too many calls are starting right now.', 'Press Start again.'],
+  audio_blocked: ['The browser has blocked the sound.', 'Press “Turn on sound”.'],
 });
 
 /**
- * Words for a problem.
+ * Title and advice for a problem.
  * @param {{code: string, detail?: string, hint?: string, status?: number, retryAfter?: number}} problem
  * @returns {Explanation}
  */
@@ -120,12 +123,12 @@ export function explain(problem) {
   };
 }
 
-/** Every code that has words of its own here. */
+/** Every code that has text of its own here. */
 export const EXPLAINED_CODES = Object.freeze(Object.keys(WORDS));
 
 /**
- * The problem that an unsuccessful answer of the broker stands for. Static Web Apps redirects a
- * caller who is not signed in to its login; with `redirect: 'manual'` that shows as an opaque answer.
+ * The problem that an error response of the broker stands for. Static Web Apps redirects a caller who
+ * is not signed in to its login; with `redirect: 'manual'` that appears as an opaque response.
  * @param {Response} response
  * @returns {Promise<CallProblem>}
  */

@@ -1,6 +1,6 @@
 /**
- * A voice call with a realtime model, for any page. No DOM and no framework: the page gives it an
- * `<audio>` element's `srcObject`, listens to its events and draws what it likes. See docs/page.md.
+ * A voice call with a realtime model, for any page. No DOM and no framework: the page attaches
+ * `remoteStream` to an `<audio>` element, listens to events and renders what it likes. See docs/page.md.
  */
 import { Access } from './access.js';
 import { Attempt } from './attempt.js';
@@ -18,7 +18,7 @@ export class RealtimeCall extends EventTarget {
   /** @type {CallState} */
   #state = { status: 'idle' };
 
-  /** The attempt that may change this call; none when nothing is under way. @type {Attempt | null} */
+  /** The current attempt, the only one that may change this call. @type {Attempt | null} */
   #attempt = null;
 
   /** @type {Promise<void>} */
@@ -51,8 +51,8 @@ export class RealtimeCall extends EventTarget {
   }
 
   /**
-   * The answer's sound, from the moment `start` has been called: attach it and `play()` within the
-   * click, or iOS holds the sound back.
+   * The answer's audio, available as soon as `start` has been called. Attach it and call `play()` inside
+   * the click handler, or iOS blocks playback.
    * @returns {MediaStream | null}
    */
   get remoteStream() {
@@ -60,7 +60,7 @@ export class RealtimeCall extends EventTarget {
   }
 
   /**
-   * Listens, with the event's `detail` as the argument.
+   * Adds a listener that receives the event's `detail`.
    * @template {keyof CallEvents} Name
    * @param {Name} name
    * @param {(detail: CallEvents[Name]) => void} listener
@@ -74,8 +74,8 @@ export class RealtimeCall extends EventTarget {
   }
 
   /**
-   * Starts a call. Call it in the click itself. While one is under way, waits for that one.
-   * @returns {Promise<CallState>} The state it reached: live, failed, or ended if it was stopped.
+   * Starts a call. Call it inside the click handler. If a call is starting, waits for that one.
+   * @returns {Promise<CallState>} The resulting state: live, failed, or ended if it was stopped.
    *   Never rejects.
    */
   async start() {
@@ -84,8 +84,8 @@ export class RealtimeCall extends EventTarget {
   }
 
   /**
-   * Ends the call, whatever it is doing. The microphone is released before this returns its promise,
-   * which resolves when the broker has been told. Safe to repeat.
+   * Ends the call in any state. The microphone is off when this returns; the promise resolves when the
+   * broker has been told. Safe to repeat.
    * @returns {Promise<void>}
    */
   stop() {
@@ -103,7 +103,7 @@ export class RealtimeCall extends EventTarget {
     return this.#stopped;
   }
 
-  /** Sends silence; the microphone stays captured, so that unmuting is instant. */
+  /** Sends silence; the microphone stays open, so unmuting is instant. */
   mute() {
     this.#setMuted(true);
   }
@@ -113,7 +113,7 @@ export class RealtimeCall extends EventTarget {
   }
 
   /**
-   * Says something in writing; the answer comes as for speech.
+   * Sends a text message; the answer is spoken as usual.
    * @param {string} text
    */
   sendText(text) {
@@ -133,7 +133,7 @@ export class RealtimeCall extends EventTarget {
   }
 
   /**
-   * WebRTC's own statistics, while a call is under way.
+   * The WebRTC statistics of the current call; null if there is none.
    * @returns {Promise<RTCStatsReport | null>}
    */
   async getStats() {
@@ -244,7 +244,7 @@ export class RealtimeCall extends EventTarget {
     if (problem) this.#emit('problem', problem);
   }
 
-  /** The other side closed the channel: the end of a call, or of an attempt at one. @param {Attempt} attempt */
+  /** The other side closed the channel, during a call or before it became live. @param {Attempt} attempt */
   #closed(attempt) {
     if (attempt.over) return;
     if (!attempt.liveSince) return this.#fail(attempt, new CallProblem('connection_lost'));

@@ -1,5 +1,5 @@
 /**
- * The HTTP of a call: a key, the offer's answer, the hang-up. No state and no DOM.
+ * The HTTP requests of a call: get a key, post the offer, register, hang up. No state, no DOM.
  */
 import { CallProblem, problemOf } from './problems.js';
 
@@ -11,7 +11,7 @@ import { CallProblem, problemOf } from './problems.js';
  * @property {AbortSignal} signal
  */
 
-/** @typedef {{value: string, url: string}} Key  An ephemeral key, and where to post an offer with it. */
+/** @typedef {{value: string, url: string}} Key  An ephemeral key, and the URL to post an offer to. */
 
 /**
  * @typedef {object} Answer
@@ -20,7 +20,7 @@ import { CallProblem, problemOf } from './problems.js';
  */
 
 /**
- * Asks the broker for an ephemeral key.
+ * Gets an ephemeral key from the broker.
  * @param {Request} request
  * @returns {Promise<Key>}
  */
@@ -40,7 +40,7 @@ export async function mintKey({ fetch, url, headers, signal }) {
 }
 
 /**
- * Posts an offer to the broker, which makes the call.
+ * Posts an offer to the broker, which starts the call.
  * @param {Request} request
  * @param {string} offer
  * @returns {Promise<Answer>}
@@ -65,7 +65,7 @@ export async function connectThroughBroker({ fetch, url, headers, signal }, offe
  * @param {Key} key
  * @param {AbortSignal} signal
  * @param {string} offer
- * @returns {Promise<{sdp: string, callId: string}>} `callId` is empty where the endpoint does not tell.
+ * @returns {Promise<{sdp: string, callId: string}>} `callId` is empty if the endpoint does not send one.
  */
 export async function connectToModel(fetch, key, signal, offer) {
   const headers = { Authorization: `Bearer ${key.value}`, 'Content-Type': 'application/sdp' };
@@ -85,7 +85,7 @@ export async function connectToModel(fetch, key, signal, offer) {
 }
 
 /**
- * Tells the broker of a call that was made with a key, so that it is observed and limited like any.
+ * Registers a call started with a key, so that the broker observes and limits it like any other.
  * @param {Request} request
  * @param {string} callId
  * @returns {Promise<string>} The call's URL at the broker.
@@ -105,8 +105,8 @@ export async function register({ fetch, url, headers, signal }, callId) {
 }
 
 /**
- * Tells the broker that a call is over. Outlives the page, and never fails: the call's own time
- * limit ends what this could not.
+ * Tells the broker that a call is over. The request outlives the page and never rejects: if it fails,
+ * the call's time limit ends the call.
  * @param {typeof globalThis.fetch} fetch
  * @param {string} location
  * @param {Record<string, string>} headers
@@ -118,7 +118,7 @@ export async function hangUp(fetch, location, headers) {
 }
 
 /**
- * Runs a request that is given up after `ms`, or when `parent` is aborted.
+ * Runs a request and aborts it after `ms`, or when `parent` is aborted.
  * @template T
  * @param {import('./attempt.js').Clock} clock
  * @param {number} ms
@@ -138,7 +138,7 @@ export function timed(clock, ms, parent, request) {
  * @param {typeof globalThis.fetch} fetch
  * @param {string} url
  * @param {RequestInit} init
- * @param {string} unreachable  The code for a request that got no answer.
+ * @param {string} unreachable  The code for a request without a response.
  */
 function send(fetch, url, init, unreachable = 'network_unreachable') {
   return fetch(url, init).catch(noAnswer(unreachable));
@@ -152,7 +152,7 @@ async function sdpOf(response) {
 }
 
 /**
- * A request that was given up has its reason already; any other failure means that no answer came.
+ * An aborted request already has its reason; any other failure means that there was no response.
  * @param {string} code
  * @returns {(error: unknown) => never}
  */

@@ -38,7 +38,7 @@ function transcript(...events) {
 }
 const texts = (lines) => lines.map(({ who, text }) => `${who}: ${text}`);
 
-test('words recognised late stand before the answer to them', () => {
+test('speech transcribed late is placed before its answer', () => {
   const lines = transcript(
     added('u1', 'user', null, [{ type: 'input_audio', transcript: null }]),
     added('a1', 'assistant', 'u1'),
@@ -51,7 +51,7 @@ test('words recognised late stand before the answer to them', () => {
   assert.ok(lines.every((line) => line.final && !line.interrupted));
 });
 
-test('items take their place from their predecessor, not from their arrival', () => {
+test('items are placed by their predecessor, not by arrival', () => {
   const lines = transcript(
     added('u1', 'user', null),
     added('a2', 'assistant', 'u2'),
@@ -66,7 +66,7 @@ test('items take their place from their predecessor, not from their arrival', ()
   );
 });
 
-test('words that come before their item move to its place', () => {
+test('text that arrives before its item moves to its place', () => {
   const lines = transcript(
     added('u1', 'user', null),
     delta('a1', 'Answer'),
@@ -80,7 +80,7 @@ test('words that come before their item move to its place', () => {
   );
 });
 
-test('tool calls hold a place and show nothing', () => {
+test('tool calls keep their place and are not shown', () => {
   const call = {
     type: 'conversation.item.added',
     previous_item_id: 'u1',
@@ -98,22 +98,22 @@ test('tool calls hold a place and show nothing', () => {
   );
 });
 
-test('written words are there at once', () => {
+test('typed text is there at once', () => {
   const [line] = transcript(added('u1', 'user', null, [{ type: 'input_text', text: 'Hi' }]));
   assert.deepEqual(line, { id: 'u1', who: 'user', text: 'Hi', final: true, interrupted: false });
 });
 
-test('speech while the answer is played interrupts it, though all its words have come', () => {
+test('speech while the answer plays interrupts it, even if its text is complete', () => {
   const lines = transcript(added('a1', 'assistant', null), done('a1', 'Long.', 'r1'), playing('r1'), spoke);
   assert.equal(lines[0].interrupted, true);
 });
 
-test('speech while the answer is still coming interrupts it', () => {
+test('speech while the answer is arriving interrupts it', () => {
   const lines = transcript(added('a1', 'assistant', null), delta('a1', 'Lo', 'r1'), spoke);
   assert.equal(lines[0].interrupted, true);
 });
 
-test('speech after the answer was played interrupts nothing', () => {
+test('speech after the answer has played interrupts nothing', () => {
   const lines = transcript(
     added('a1', 'assistant', null),
     done('a1', 'One.', 'r1'),
@@ -124,7 +124,7 @@ test('speech after the answer was played interrupts nothing', () => {
   assert.equal(lines[0].interrupted, false);
 });
 
-test('only the answer that is played is interrupted', () => {
+test('only the answer that is playing is interrupted', () => {
   const lines = transcript(
     added('a1', 'assistant', null),
     done('a1', 'One.', 'r1'),
@@ -141,7 +141,7 @@ test('only the answer that is played is interrupted', () => {
   );
 });
 
-test('an unfiltered channel says it itself', () => {
+test('an unfiltered channel reports interruptions itself', () => {
   const cut = [added('a1', 'assistant', null), done('a1', 'One.', 'r1')];
   for (const event of [
     { type: 'conversation.item.truncated', item_id: 'a1', audio_end_ms: 10 },
@@ -156,20 +156,20 @@ test('an unfiltered channel says it itself', () => {
   );
 });
 
-test('a failed recognition leaves no line waiting', () => {
+test('a failed transcription leaves no pending line', () => {
   const failed = { type: 'conversation.item.input_audio_transcription.failed', item_id: 'u1', error: {} };
   const [line] = transcript(added('u1', 'user', null), failed);
   assert.deepEqual([line.text, line.final], ['', true]);
 });
 
-test('a deleted item is gone', () => {
+test('a deleted item disappears', () => {
   assert.deepEqual(
     transcript(added('u1', 'user', null), { type: 'conversation.item.deleted', item_id: 'u1' }),
     [],
   );
 });
 
-test('apply says whether the page has to draw', () => {
+test('apply tells whether the lines changed', () => {
   const captions = new Captions();
   assert.equal(captions.apply(added('u1', 'user', null)), true);
   assert.equal(captions.apply({ type: 'rate_limits.updated' }), false);

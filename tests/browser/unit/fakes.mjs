@@ -1,4 +1,4 @@
-/** A browser made of plain objects: every promise a test wants to hold back is a gate. */
+/** A browser made of plain objects: every promise that a test wants to delay is a gate. */
 import { RealtimeCall } from '../../../frontend/realtime-call.js';
 
 export const ANSWER = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n';
@@ -32,7 +32,7 @@ export class FakeMediaStream {
   }
 }
 
-/** Time that passes only when told to. */
+/** A clock that advances only when told to. */
 export class FakeClock {
   time = 1_000_000;
   timers = new Set();
@@ -53,14 +53,14 @@ export class FakeClock {
   }
 }
 
-/** What one test's browser did, in order, and the handles to make it go on. */
+/** What a test's browser did, in order, and the handles to drive it. */
 export class FakeBrowser {
   log = [];
   connections = [];
   requests = [];
   tracks = [];
   clock = new FakeClock();
-  /** By name of the request's path: a function (init) -> Response or promise of one. */
+  /** By request path: a function (init) -> Response or a promise of one. */
   routes = {
     '/api/connect': () => response(201, ANSWER, { location: LOCATION }),
     '/api/token': () => response(200, JSON.stringify({ value: 'ek_1', url: 'https://model.test/calls' })),
@@ -148,7 +148,7 @@ export class FakeBrowser {
     };
   }
 
-  /** A call in this browser, with its states and problems on record. */
+  /** A call in this browser, with its states and problems recorded. */
   call(options = {}) {
     const call = new RealtimeCall({
       ...options,
@@ -160,7 +160,7 @@ export class FakeBrowser {
     return { call, seen };
   }
 
-  /** A call that has come live. */
+  /** A live call. */
   async live(options) {
     const { call, seen } = this.call(options);
     const started = call.start();
@@ -182,7 +182,7 @@ export function problem(status, code, more = {}, headers = {}) {
   });
 }
 
-/** Lets everything that waits on resolved promises run. */
+/** Runs everything that waits on resolved promises. */
 export function settle() {
   return new Promise((resolve) => setImmediate(resolve));
 }

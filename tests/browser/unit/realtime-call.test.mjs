@@ -22,7 +22,7 @@ test('offer, key and microphone are prepared at the same time', async () => {
   assert.equal(browser.connections[0].track, browser.tracks[0], 'the microphone is what is sent');
 });
 
-test('the microphone is asked for within the click', () => {
+test('the microphone is requested inside the click', () => {
   const browser = new FakeBrowser();
   const { call } = browser.call();
   void call.start();
@@ -30,7 +30,7 @@ test('the microphone is asked for within the click', () => {
   assert.ok(call.remoteStream, 'the page can attach the sound before start() has returned');
 });
 
-test('nothing is posted before the microphone is there', async () => {
+test('nothing is posted before the microphone is open', async () => {
   const browser = new FakeBrowser();
   browser.getUserMedia = () => new Gate().promise;
   const { call } = browser.call();
@@ -68,7 +68,7 @@ test('connect mode posts the raw offer, and hangs up at the Location', async () 
   assert.equal(browser.clock.timers.size, 0, 'no timer is left');
 });
 
-test('token mode keeps the key from everyone but the model, registers the call and hangs it up', async () => {
+test('token mode sends the key only to the model, registers the call and hangs it up', async () => {
   const browser = new FakeBrowser();
   const { call } = await browser.live({ mode: 'token', headers: () => ({ 'X-Caller-Token': 't' }) });
   const [token, offer, registered] = browser.requests;
@@ -84,7 +84,7 @@ test('token mode keeps the key from everyone but the model, registers the call a
   assert.equal(browser.hangups[0].url, `${LOCATION}/hangup`);
 });
 
-test('token mode: a call that the broker does not want is over, and the page says why', async () => {
+test('token mode: a call that the broker refuses is ended, and the page says why', async () => {
   const browser = new FakeBrowser();
   const refusal = { code: 'too_many_live_calls', detail: 'd', hint: 'h', request_id: 'r' };
   const answer = new Gate();
@@ -97,7 +97,7 @@ test('token mode: a call that the broker does not want is over, and the page say
   assert.equal(browser.tracks[0].readyState, 'ended');
 });
 
-test('token mode: where the model does not tell the call id, there is nobody to tell at the end', async () => {
+test('token mode: without a call id from the model, no hang-up is sent', async () => {
   const browser = new FakeBrowser();
   browser.routes['https://model.test/calls'] = () => response(201, ANSWER);
   const { call } = await browser.live({ mode: 'token' });
@@ -125,7 +125,7 @@ test('stop and stop again; start and start again', async () => {
   assert.equal(seen.states.filter((state) => state === 'ended').length, 1);
 });
 
-test('stop while the microphone is being asked for: released when it comes', async () => {
+test('stop while the microphone is being requested: released when it opens', async () => {
   const browser = new FakeBrowser();
   const microphone = new Gate();
   browser.getUserMedia = () => microphone.promise;
@@ -140,7 +140,7 @@ test('stop while the microphone is being asked for: released when it comes', asy
   assert.deepEqual(browser.requests, []);
 });
 
-test('stop while the offer is being made', async () => {
+test('stop while the offer is being created', async () => {
   const browser = new FakeBrowser();
   const offer = new Gate();
   browser.createOffer = () => offer.promise;
@@ -155,7 +155,7 @@ test('stop while the offer is being made', async () => {
   assert.deepEqual(browser.requests, []);
 });
 
-test('stop while the key is awaited: the request is aborted', async () => {
+test('stop while waiting for the key: the request is aborted', async () => {
   const browser = new FakeBrowser();
   browser.routes['/api/token'] = () => new Gate().promise;
   const { call, seen } = browser.call({ mode: 'token' });
@@ -168,7 +168,7 @@ test('stop while the key is awaited: the request is aborted', async () => {
   assert.deepEqual(seen.problems, []);
 });
 
-test('stop while the broker is making the call: it is hung up as soon as it has a name', async () => {
+test('stop while the broker is starting the call: hung up as soon as its location is known', async () => {
   const browser = new FakeBrowser();
   const answer = new Gate();
   browser.routes['/api/connect'] = () => answer.promise;
@@ -185,7 +185,7 @@ test('stop while the broker is making the call: it is hung up as soon as it has 
   assert.ok(!browser.log.includes('setRemoteDescription'));
 });
 
-test('stop does not wait for a broker that does not answer', async () => {
+test('stop does not wait for an unresponsive broker', async () => {
   const browser = new FakeBrowser();
   const { call } = await browser.live();
   browser.routes[`${LOCATION}/hangup`] = () => new Gate().promise;
@@ -197,7 +197,7 @@ test('stop does not wait for a broker that does not answer', async () => {
   assert.equal(call.state.status, 'ended');
 });
 
-test('a hang-up that fails is nobody’s problem', async () => {
+test('a failed hang-up is not reported', async () => {
   const browser = new FakeBrowser();
   const { call, seen } = await browser.live();
   browser.routes[`${LOCATION}/hangup`] = () => Promise.reject(new TypeError('offline'));
@@ -217,7 +217,7 @@ test('stop while the media is connecting', async () => {
   assert.equal(browser.hangups.length, 1);
 });
 
-test('what an earlier attempt still reports does not touch the next one', async () => {
+test('late events of an earlier attempt do not affect the next one', async () => {
   const browser = new FakeBrowser();
   const late = new Gate();
   browser.getUserMedia = () => late.promise;
@@ -253,7 +253,7 @@ test('what an earlier attempt still reports does not touch the next one', async 
   assert.equal(call.state.status, 'live');
 });
 
-test('what a call that was live still reports does not touch the next one', async () => {
+test('late events of an earlier live call do not affect the next one', async () => {
   const browser = new FakeBrowser();
   const { call, connection } = await browser.live();
   const { onconnectionstatechange, channel } = connection;
@@ -271,7 +271,7 @@ test('what a call that was live still reports does not touch the next one', asyn
   assert.equal(browser.tracks[1].readyState, 'live');
 });
 
-test('a listener may start again from within the end of a call', async () => {
+test('a listener may start a new call when one ends', async () => {
   const browser = new FakeBrowser();
   const { call, connection } = await browser.live();
   const off = call.on('statechange', ({ status }) => {
@@ -304,12 +304,12 @@ for (const [name, code] of [
   });
 }
 
-test('a page that is not secure has no microphone to ask for', async () => {
+test('an insecure page has no microphone', async () => {
   const { call } = new FakeBrowser().call({ environment: { mediaDevices: undefined } });
   assert.equal((await call.start()).problem.code, 'insecure_page');
 });
 
-test('the broker’s refusal keeps its code, words and reference, and frees the microphone', async () => {
+test('a refusal keeps its code, text and request id, and releases the microphone', async () => {
   const browser = new FakeBrowser();
   browser.routes['/api/connect'] = () =>
     problem(
@@ -359,13 +359,13 @@ for (const [what, answer, code] of [
   });
 }
 
-test('headers that cannot be had mean that nobody is signed in', async () => {
+test('a headers function that throws means sign_in_required', async () => {
   const headers = () => Promise.reject(new Error('interaction_required'));
   const state = await new FakeBrowser().call({ headers }).call.start();
   assert.equal(state.problem.code, 'sign_in_required');
 });
 
-test('a broker that never answers is given up', async () => {
+test('a broker that never answers times out', async () => {
   const browser = new FakeBrowser();
   browser.routes['/api/connect'] = () => new Gate().promise;
   const { call } = browser.call();
@@ -375,7 +375,7 @@ test('a broker that never answers is given up', async () => {
   assert.equal((await started).problem.code, 'request_timeout');
 });
 
-test('no way for the media: named as such, and the call is hung up', async () => {
+test('blocked media is reported, and the call is hung up', async () => {
   for (const blocked of [
     (browser) => browser.clock.pass(15_000),
     (browser) => browser.connections[0].become('failed'),
@@ -392,7 +392,7 @@ test('no way for the media: named as such, and the call is hung up', async () =>
   }
 });
 
-test('a short interruption is not the end', async () => {
+test('a short interruption does not end the call', async () => {
   const browser = new FakeBrowser();
   const { call, seen, connection } = await browser.live();
   connection.become('disconnected');
@@ -408,7 +408,7 @@ test('a short interruption is not the end', async () => {
   assert.deepEqual(seen.problems, ['connection_lost']);
 });
 
-test('the other side closes the channel: ended, and the broker may settle it', async () => {
+test('the other side closes the channel: ended, and the broker is told', async () => {
   const browser = new FakeBrowser();
   const { call, seen, connection } = await browser.live();
   connection.channel.onclose();
@@ -419,7 +419,7 @@ test('the other side closes the channel: ended, and the broker may settle it', a
   assert.deepEqual(seen.problems, []);
 });
 
-test('errors of the model are reported and do not end the call', async () => {
+test('errors from the model are reported and do not end the call', async () => {
   const browser = new FakeBrowser();
   const { call, seen, connection } = await browser.live();
   connection.receive({ type: 'error', error: { code: 'x', message: 'No.' } });
@@ -432,7 +432,7 @@ test('errors of the model are reported and do not end the call', async () => {
   assert.equal(call.state.status, 'live');
 });
 
-test('mute silences the track, from before it is there, and ends with the call', async () => {
+test('mute disables the track, even before it exists, and ends with the call', async () => {
   const browser = new FakeBrowser();
   const microphone = new Gate();
   browser.getUserMedia = () => microphone.promise;
@@ -450,7 +450,7 @@ test('mute silences the track, from before it is there, and ends with the call',
   assert.deepEqual(call.microphone, { captured: false, muted: false });
 });
 
-test('a microphone that is unplugged is reported', async () => {
+test('an unplugged microphone is reported', async () => {
   const browser = new FakeBrowser();
   const { call, seen } = await browser.live();
   browser.tracks[0].onended();
@@ -458,7 +458,7 @@ test('a microphone that is unplugged is reported', async () => {
   assert.equal(call.state.status, 'live');
 });
 
-test('written words are an item and a wish for an answer', async () => {
+test('sendText sends an item and a response.create', async () => {
   const browser = new FakeBrowser();
   const { call, connection } = await browser.live();
   call.sendText('Hello');
