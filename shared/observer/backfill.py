@@ -35,7 +35,7 @@ class Backfill:
         self.left = at_most
         self.pending: dict[str, str] = {}
         """The items asked for, by the id of the event that asked."""
-        self.seen_item = False
+        self.tail_is_known = False
         """Whether an item, or the probe, has named what stands before it."""
         self.probe_id: str | None = None
         self.head: str | None = None
@@ -45,7 +45,7 @@ class Backfill:
         self.cut_off = False
         """Whether an item's beginning was missed and nothing names what stands before it."""
 
-    def take(self, event: Event) -> list[dict[str, Any]]:
+    def requests_for(self, event: Event) -> list[dict[str, Any]]:
         """The client events that an event of the call calls for."""
         kind = event.get("type")
         if kind == "conversation.item.added":
@@ -64,12 +64,12 @@ class Backfill:
     def added(self, event: Event) -> list[dict[str, Any]]:
         name, previous = event["item"]["id"], event.get("previous_item_id")
         if name == self.probe_id:
-            self.seen_item = True
+            self.tail_is_known = True
             remove = {"type": "conversation.item.delete", "item_id": name}
             return [remove, *self.fetch(previous)]
         if name.startswith(PROBE):
             return []
-        self.seen_item = True
+        self.tail_is_known = True
         self.known.add(name)
         return self.fetch(previous, named_by=name)
 
@@ -81,7 +81,7 @@ class Backfill:
             return []
         self.known.add(name)
         self.head = self.head or name
-        self.seen_item = self.seen_item or previous is not None
+        self.tail_is_known = self.tail_is_known or previous is not None
         self.cut_off = self.cut_off or previous is None
         return self.fetch(previous, named_by=name)
 
@@ -112,21 +112,21 @@ class Backfill:
         self.pending[event_id] = name
         return [{"type": "conversation.item.retrieve", "event_id": event_id, "item_id": name}]
 
-    def repair(self, names: Iterable[str]) -> list[dict[str, Any]]:
+    def requests_to_repair(self, names: Iterable[str]) -> list[dict[str, Any]]:
         """Asks again for items that the record has without their words."""
         return [event for name in names for event in self.ask(name)]
 
-    def again(self) -> None:
+    def start_over(self) -> None:
         """The connection was lost for a while: what came in between is not known, and the record
         says so already."""
         self.stated = True
-        self.seen_item = False
+        self.tail_is_known = False
         self.probe_id = None
         self.pending.clear()
 
-    def probe(self) -> list[dict[str, Any]]:
+    def probe_tail(self) -> list[dict[str, Any]]:
         """Learns the tail, where no item has named it. Once."""
-        if self.seen_item or self.probe_id:
+        if self.tail_is_known or self.probe_id:
             return []
         self.probe_id = PROBE + secrets.token_hex(8)
         item = {

@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.core.clock import Clock, utc_now
-from shared.observer.controller import Farewell, Spend
 from shared.observer.leases import LeaseStore
 from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Log
 from shared.tools.registry import Registry
 from shared.transcripts.redaction import Redact, redacted
 from shared.usage.tokens import ZERO, Usage
+
+Spend = Callable[[Usage], Awaitable[bool]]
+"""Told what the call has used since its start, after each response; True: the budget is used up."""
 
 
 class Outcome(enum.Enum):
@@ -37,6 +39,18 @@ class ObserverResult:
     outcome: Outcome
     reason: str = ""
     usage: Usage = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """How the server ends a call. `words` are instructions for the model's last answer; None: it
+    gives none. The assistant has `calm` to finish what it is saying; `at_most` bounds the whole.
+    `pause` is that between tries to hang up."""
+
+    words: str | None = None
+    calm: timedelta = timedelta(seconds=5)
+    at_most: timedelta = timedelta(seconds=15)
+    pause: timedelta = timedelta(seconds=1)
 
 
 async def nothing() -> None:

@@ -29,7 +29,7 @@ class LeaseKeeper:
         self.lease = lease
         self.clock = clock
         self.executor = executor
-        self.turn = asyncio.Lock()
+        self.lock = asyncio.Lock()
 
     @classmethod
     async def acquire(
@@ -46,7 +46,7 @@ class LeaseKeeper:
         return cls(leases, lease, clock, executor) if lease else None
 
     @property
-    def good(self) -> bool:
+    def is_good(self) -> bool:
         """Whether it has not run out: while it has, another may act on the call."""
         return self.clock() < self.lease.until
 
@@ -58,14 +58,14 @@ class LeaseKeeper:
 
     async def renew(self, note: str | None = None) -> None:
         """From now on again. Raises LeaseLost, Problem storage_unavailable."""
-        async with self.turn:
+        async with self.lock:
             work = partial(self.leases.renew, self.lease, note=note)
-            self.lease = await self.block(work)
+            self.lease = await self.run_blocking(work)
 
     async def release(self) -> None:
         """Gives it back. Raises Problem storage_unavailable."""
-        async with self.turn:
-            await self.block(partial(self.leases.release, self.lease))
+        async with self.lock:
+            await self.run_blocking(partial(self.leases.release, self.lease))
 
     async def keep(self, before: Callable[[], Awaitable[None]], again: timedelta) -> None:
         """Renews at a third of its time until cancelled; `before` is done before each renewal.
@@ -85,5 +85,5 @@ class LeaseKeeper:
                 logs.event("lease not renewed", logging.WARNING, reason=str(error))
                 pause = min(every, again.total_seconds())
 
-    async def block(self, work: Callable[[], T]) -> T:
+    async def run_blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)

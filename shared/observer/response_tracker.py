@@ -25,12 +25,12 @@ class ResponseTracker:
         self.asked: str | None = None
 
     @property
-    def busy(self) -> bool:
+    def is_responding(self) -> bool:
         """Whether a response of the conversation is being made."""
         return bool(self.active)
 
     @property
-    def quiet(self) -> bool:
+    def is_quiet(self) -> bool:
         """Whether the assistant neither makes nor plays anything."""
         return not (self.active or self.playing)
 
@@ -38,8 +38,8 @@ class ResponseTracker:
         """An output of ours is on its way to the conversation."""
         self.sent.add(item_id)
 
-    def take(self, event: Event) -> None:
-        """Any event of the call."""
+    def track_response(self, event: Event) -> None:
+        """Takes note of any event of the call."""
         kind = event.get("type")
         if kind == "response.created":
             response = event["response"]
@@ -62,10 +62,10 @@ class ResponseTracker:
             if caused_by is not None and caused_by == self.asked:
                 self.asked = None
 
-    def ask(self, event_id: str) -> bool:
+    def should_request_response(self, event_id: str) -> bool:
         """Whether to ask for a response now, to have the outputs answered: once, with this
         `event_id`."""
-        if not self.unanswered or self.busy or self.sent or self.asked:
+        if not self.unanswered or self.is_responding or self.sent or self.asked:
             return False
         self.asked = event_id
         return True

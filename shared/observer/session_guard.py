@@ -43,14 +43,14 @@ class SessionGuard:
         self.left = at_most
         self.awaiting: str | None = None
 
-    def overridden(self, session: Mapping[str, Any]) -> list[str]:
+    def overridden_fields(self, session: Mapping[str, Any]) -> list[str]:
         """The guarded fields in which a running session is not the profile's."""
         found = [n for n, value in self.wanted.items() if not covers(session.get(n), value)]
         if self.transcription and not covers(at(session, TRANSCRIPTION), self.transcription):
             found.append(".".join(TRANSCRIPTION))
         return found
 
-    def check(self, session: Mapping[str, Any], event_id: str) -> dict[str, Any] | None:
+    def restoring_update(self, session: Mapping[str, Any], event_id: str) -> dict[str, Any] | None:
         """The `session.update` that puts things right, or None where nothing is wrong.
 
         While one of ours is on its way the next `session.updated` may be older than it: it is let
@@ -59,7 +59,7 @@ class SessionGuard:
         if self.awaiting is not None:
             self.awaiting = None
             return None
-        names = self.overridden(session)
+        names = self.overridden_fields(session)
         if not names or not self.left:
             return None
         self.left -= 1
@@ -70,7 +70,7 @@ class SessionGuard:
             update["audio"] = {"input": {"transcription": self.transcription}}
         return {"type": "session.update", "event_id": event_id, "session": update}
 
-    def refused(self, event_id: object) -> None:
+    def update_refused(self, event_id: object) -> None:
         """An error answers the event of that id: if it is ours, nothing is awaited any more."""
         if event_id is not None and event_id == self.awaiting:
             self.awaiting = None

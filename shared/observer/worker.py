@@ -27,8 +27,13 @@ from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
-from shared.observer.context import Dependencies, ObservedCall, ObserverResult, Outcome
-from shared.observer.controller import Farewell
+from shared.observer.context import (
+    Dependencies,
+    Farewell,
+    ObservedCall,
+    ObserverResult,
+    Outcome,
+)
 from shared.observer.leases import Leases
 from shared.observer.observer import observe
 from shared.realtime.sideband import Connect

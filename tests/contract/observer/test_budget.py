@@ -9,8 +9,7 @@ from datetime import timedelta
 import pytest
 
 from shared.core.problems import Problem
-from shared.observer.context import Outcome
-from shared.observer.controller import Farewell
+from shared.observer.context import Farewell, Outcome
 from shared.usage.tokens import Usage
 from tests.contract.observer.harness import QUICK, Call, Gate, ObservedCalls, observed_calls
 from tests.contract.observer.sessions import SESSION, call_with

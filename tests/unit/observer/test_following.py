@@ -1,4 +1,4 @@
-"""The pure parts of following a call: the floor, the guard, what was missed."""
+"""The parts of an observer that do no I/O: response tracker, session guard, backfill."""
 
 from __future__ import annotations
 
@@ -50,66 +50,66 @@ def added(name: str, previous: str | None = None) -> dict[str, Any]:
 
 
 def test_a_response_is_asked_for_once_all_is_in_and_the_last_is_done() -> None:
-    floor = ResponseTracker()
-    floor.take(created("r1"))
-    floor.output_sent("o1")
-    floor.take(added("o1"))
-    assert not floor.ask("e1"), "a response is being made"
-    floor.take(done("r1"))
-    assert floor.ask("e1")
-    assert not floor.ask("e2"), "asked already"
-    floor.take(created("r2"))
-    floor.take(done("r2"))
-    assert not floor.ask("e3"), "r2 has read it"
+    tracker = ResponseTracker()
+    tracker.track_response(created("r1"))
+    tracker.output_sent("o1")
+    tracker.track_response(added("o1"))
+    assert not tracker.should_request_response("e1"), "a response is being made"
+    tracker.track_response(done("r1"))
+    assert tracker.should_request_response("e1")
+    assert not tracker.should_request_response("e2"), "asked already"
+    tracker.track_response(created("r2"))
+    tracker.track_response(done("r2"))
+    assert not tracker.should_request_response("e3"), "r2 has read it"
 
 
 def test_an_output_on_its_way_is_waited_for() -> None:
-    floor = ResponseTracker()
-    floor.output_sent("o1")
-    floor.output_sent("o2")
-    floor.take(added("o1"))
-    assert not floor.ask("e1")
-    floor.take(added("o2"))
-    assert floor.ask("e1")
+    tracker = ResponseTracker()
+    tracker.output_sent("o1")
+    tracker.output_sent("o2")
+    tracker.track_response(added("o1"))
+    assert not tracker.should_request_response("e1")
+    tracker.track_response(added("o2"))
+    assert tracker.should_request_response("e1")
 
 
 def test_who_asked_too_late_asks_again_unless_the_other_response_has_read_it() -> None:
-    floor = ResponseTracker()
-    floor.take(created("r1"))
-    floor.output_sent("o1")
-    floor.take(added("o1"))
-    floor.take(done("r1"))
-    assert floor.ask("e1")
-    floor.take({"type": "error", "error": {"event_id": "e1", "code": "server_error"}})
-    assert floor.ask("e2")
-    floor.take(created("r2"))
-    floor.take({"type": "error", "error": {"event_id": "e2"}})
-    floor.take(done("r2"))
-    assert not floor.ask("e3")
+    tracker = ResponseTracker()
+    tracker.track_response(created("r1"))
+    tracker.output_sent("o1")
+    tracker.track_response(added("o1"))
+    tracker.track_response(done("r1"))
+    assert tracker.should_request_response("e1")
+    tracker.track_response({"type": "error", "error": {"event_id": "e1", "code": "server_error"}})
+    assert tracker.should_request_response("e2")
+    tracker.track_response(created("r2"))
+    tracker.track_response({"type": "error", "error": {"event_id": "e2"}})
+    tracker.track_response(done("r2"))
+    assert not tracker.should_request_response("e3")
 
 
-def test_a_response_outside_of_the_conversation_takes_no_floor() -> None:
-    floor = ResponseTracker()
-    floor.take(created("r1", conversation_id=None))
-    assert floor.quiet
+def test_a_response_outside_of_the_conversation_is_not_tracked() -> None:
+    tracker = ResponseTracker()
+    tracker.track_response(created("r1", conversation_id=None))
+    assert tracker.is_quiet
 
 
 @pytest.mark.parametrize("end", ["stopped", "cleared"])
 def test_playing_outlasts_the_response(end: str) -> None:
-    floor = ResponseTracker()
-    floor.take(created("r1"))
-    floor.take({"type": "output_audio_buffer.started", "response_id": "r1"})
-    floor.take(done("r1"))
-    assert not floor.busy
-    assert not floor.quiet
-    floor.take({"type": f"output_audio_buffer.{end}", "response_id": "r1"})
-    assert floor.quiet
+    tracker = ResponseTracker()
+    tracker.track_response(created("r1"))
+    tracker.track_response({"type": "output_audio_buffer.started", "response_id": "r1"})
+    tracker.track_response(done("r1"))
+    assert not tracker.is_responding
+    assert not tracker.is_quiet
+    tracker.track_response({"type": f"output_audio_buffer.{end}", "response_id": "r1"})
+    assert tracker.is_quiet
 
 
 def test_what_the_server_fills_in_is_no_override() -> None:
     guard = SessionGuard(PROFILE)
-    assert guard.overridden(RUNNING) == []
-    assert guard.check(RUNNING, "e") is None
+    assert guard.overridden_fields(RUNNING) == []
+    assert guard.restoring_update(RUNNING, "e") is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_the_server_fills_in_is_no_override() -> None:
     ],
 )
 def test_an_override_is_put_back_and_nothing_else_is_touched(field: str, value: Any) -> None:
-    update = SessionGuard(PROFILE).check({**RUNNING, field: value}, "e")
+    update = SessionGuard(PROFILE).restoring_update({**RUNNING, field: value}, "e")
     assert update is not None
     expected = PROFILE.get(field, {"tool_choice": "auto"}.get(field))
     assert update["session"] == {"type": "realtime", field: expected}
@@ -131,23 +131,23 @@ def test_an_override_is_put_back_and_nothing_else_is_touched(field: str, value: 
 
 def test_a_page_cannot_silence_the_record() -> None:
     mute = {**RUNNING, "audio": {"input": {"transcription": None}}}
-    update = SessionGuard(PROFILE).check(mute, "e")
+    update = SessionGuard(PROFILE).restoring_update(mute, "e")
     assert update is not None
     assert update["session"]["audio"] == {"input": {"transcription": {"model": "whisper-1"}}}
 
 
 def test_its_own_echo_is_not_answered_but_what_comes_after_is() -> None:
     guard, bad = SessionGuard(PROFILE), {**RUNNING, "instructions": "x"}
-    assert guard.check(bad, "e1")
-    assert guard.check(bad, "e2") is None, "older than ours"
-    assert guard.check(bad, "e3")
-    guard.refused("e3")
-    assert guard.check(bad, "e4"), "ours was refused: nothing is awaited"
+    assert guard.restoring_update(bad, "e1")
+    assert guard.restoring_update(bad, "e2") is None, "older than ours"
+    assert guard.restoring_update(bad, "e3")
+    guard.update_refused("e3")
+    assert guard.restoring_update(bad, "e4"), "ours was refused: nothing is awaited"
 
 
 def test_it_gives_up_after_a_few() -> None:
     guard, bad = SessionGuard(PROFILE, at_most=2), {**RUNNING, "instructions": "x"}
-    sent = [guard.check(bad, f"e{number}") for number in range(10)]
+    sent = [guard.restoring_update(bad, f"e{number}") for number in range(10)]
     assert sum(each is not None for each in sent) == 2
 
 
@@ -163,18 +163,18 @@ def asked(events: list[dict[str, Any]]) -> list[str]:
 
 def test_the_item_before_the_first_is_asked_for_once() -> None:
     backfill = Backfill()
-    assert asked(backfill.take(added("c", "b"))) == ["b"]
-    assert asked(backfill.take(added("d", "c"))) == []
+    assert asked(backfill.requests_for(added("c", "b"))) == ["b"]
+    assert asked(backfill.requests_for(added("d", "c"))) == []
     told = {"type": "conversation.item.retrieved", "item": {"id": "b"}}
-    assert asked(backfill.take(told)) == []
+    assert asked(backfill.requests_for(told)) == []
     assert backfill.head == "b"
     assert not backfill.pending
 
 
 def test_an_item_that_is_gone_ends_the_walk() -> None:
     backfill = Backfill()
-    (request,) = backfill.take(added("c", "b"))
-    backfill.take({"type": "error", "error": {"event_id": request["event_id"]}})
+    (request,) = backfill.requests_for(added("c", "b"))
+    backfill.requests_for({"type": "error", "error": {"event_id": request["event_id"]}})
     assert not backfill.pending
     assert backfill.head == "c"
 
@@ -182,31 +182,31 @@ def test_an_item_that_is_gone_ends_the_walk() -> None:
 def test_items_whose_beginning_was_missed_are_found_by_what_names_them() -> None:
     backfill = Backfill()
     words = "conversation.item.input_audio_transcription.completed"
-    assert asked(backfill.take({"type": words, "item_id": "u"})) == ["u"]
+    assert asked(backfill.requests_for({"type": words, "item_id": "u"})) == ["u"]
     end = {"type": "conversation.item.done", "previous_item_id": "u", "item": {"id": "a"}}
-    assert asked(backfill.take(end)) == [], "asked for already"
-    assert asked(backfill.take(added("b", "a"))) == []
+    assert asked(backfill.requests_for(end)) == [], "asked for already"
+    assert asked(backfill.requests_for(added("b", "a"))) == []
 
 
 def test_a_walk_is_bounded() -> None:
     backfill = Backfill(at_most=3)
-    (request,) = backfill.take(added("i0", "i1"))
+    (request,) = backfill.requests_for(added("i0", "i1"))
     names = [request["item_id"]]
     for number in range(1, 10):
         told = {"type": "conversation.item.retrieved", "item": {"id": f"i{number}"}}
-        names += asked(backfill.take({**told, "previous_item_id": f"i{number + 1}"}))
+        names += asked(backfill.requests_for({**told, "previous_item_id": f"i{number + 1}"}))
     assert names == ["i1", "i2", "i3"]
 
 
 def test_the_tail_is_probed_for_only_where_nothing_names_it() -> None:
     backfill = Backfill()
-    backfill.take(added("a"))
-    assert backfill.probe() == []
-    backfill.again()
-    (create,) = backfill.probe()
-    assert backfill.probe() == []
+    backfill.requests_for(added("a"))
+    assert backfill.probe_tail() == []
+    backfill.start_over()
+    (create,) = backfill.probe_tail()
+    assert backfill.probe_tail() == []
     name = create["item"]["id"]
     assert len(name) <= 32, "the service takes no longer id"
-    remove, *rest = backfill.take(added(name, "x"))
+    remove, *rest = backfill.requests_for(added(name, "x"))
     assert (remove["type"], remove["item_id"]) == ("conversation.item.delete", name)
     assert asked(rest) == ["x"]

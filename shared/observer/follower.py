@@ -1,0 +1,155 @@
+"""Follows one call, event by event, from the first connection to the end of the call."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from shared.core import logs
+from shared.observer.context import ObservedCall, ObserverResult, Outcome, Timing
+from shared.observer.controller import CallController
+from shared.observer.gaps import GapKeeper
+from shared.observer.leases import ATTACHED
+from shared.observer.run_context import RunContext, new_event_id
+from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable
+from shared.transcripts import transcript
+from shared.transcripts.record_lines import StoredLine
+
+REPAIRED_AT_MOST = 20
+PROMPT = timedelta(seconds=1)
+"""A call that has ended answers the next dial with 404, which takes no longer."""
+
+
+class CallFollower:
+    """Hands each server event to the record, to the gaps and to the controller, in this order, and
+    dials again when the connection is lost."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        call: ObservedCall,
+        timing: Timing,
+        gaps: GapKeeper,
+        controller: CallController,
+    ) -> None:
+        self.context = context
+        self.call = call
+        self.timing = timing
+        self.gaps = gaps
+        self.controller = controller
+        self.session_expired = False
+
+    @property
+    def is_ending_call(self) -> bool:
+        """Whether this run is ending the call."""
+        return self.controller.goodbye.reason is not None
+
+    def begin(self, lines: list[StoredLine]) -> None:
+        """The connection is there: records that, and has the state of the call told."""
+        context = self.context
+        self.gaps.note_attached(lines, context.lease.last_renewal_before)
+        context.recorder.note("attached", context.recorder.holder, {})
+        context.background.start_task(self.ask_for_state(items_without_words(lines)))
+        context.background.call_later(self.timing.quiet, self.probe_tail)
+        if self.call.ends_at and self.call.farewell.words:
+            left = self.call.ends_at - self.gaps.attached_at - self.timing.goodbye_ahead
+            context.background.call_later(left, self.end_at_time_limit)
+
+    async def ask_for_state(self, item_ids: list[str]) -> None:
+        """Has the session told, which changes nothing in it, and asks for these items again."""
+        send_event = self.context.connection.send_event
+        session = {"type": "realtime"}
+        await send_event({"type": "session.update", "event_id": new_event_id(), "session": session})
+        if self.call.words:
+            for event in self.gaps.backfill.requests_to_repair(item_ids):
+                await send_event(event)
+        await self.controller.tool_calls.answer_abandoned_calls()
+        await self.context.lease.renew(ATTACHED)
+
+    async def follow(self) -> ObserverResult:
+        """Handles events until the call is over. After a close the call is dialled again: one that
+        is over answers 404."""
+        goodbye = self.controller.goodbye
+        dialled_again = False
+        while True:
+            any_event, closed = await self.handle_events()
+            since = self.gaps.recorder.clock()
+            if self.session_expired:
+                return self.call_ended("expired")
+            if goodbye.hanging_up and await goodbye.wait_for_hang_up():
+                return self.call_ended(goodbye.reason or "closed")
+            if closed.clean and dialled_again and not any_event:
+                return self.call_ended(goodbye.reason or "closed")
+            dialled_again = True
+            try:
+                await self.context.connection.dial()
+            except NoSuchCall:
+                prompt = self.gaps.recorder.clock() - since <= PROMPT
+                if not closed.clean or self.context.connection.was_refused or not prompt:
+                    # Lost rather than closed: the call may have gone on for a while.
+                    self.gaps.note_lost(since)
+                return self.call_ended(goodbye.reason or "closed")
+            except SidebandUnavailable as error:
+                return self.unreachable(error)
+            self.gaps.note_reconnected(since)
+            self.context.background.call_later(self.timing.quiet, self.probe_tail)
+            with contextlib.suppress(SidebandClosed):
+                await self.controller.reconnected()
+
+    async def handle_events(self) -> tuple[bool, SidebandClosed]:
+        """Handles events until the connection closes. Says whether there were any."""
+        any_event = False
+        while True:
+            try:
+                event = await self.context.connection.receive_event()
+            except SidebandClosed as closed:
+                return any_event, closed
+            any_event = True
+            self.handle_server_event(event)
+
+    def handle_server_event(self, event: Mapping[str, Any]) -> None:
+        """Records one event and acts on it."""
+        try:
+            self.context.recorder.record_event(event)
+            for request in self.gaps.requests_for(event):
+                self.context.send_in_background(request)
+            self.controller.handle_server_event(event)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            # An event of a shape that nobody has seen yet must not end the record of a call.
+            logs.failure("server event not parsed", type=str(event.get("type")))
+        if event.get("type") == "error":
+            told = event.get("error") or {}
+            self.session_expired = self.session_expired or told.get("code") == "session_expired"
+            logs.event("error event received", code=told.get("code"), param=told.get("param"))
+
+    def probe_tail(self) -> None:
+        if self.context.lease.is_good:
+            for event in self.gaps.probe_tail():
+                self.context.send_in_background(event)
+
+    def end_at_time_limit(self) -> None:
+        self.context.background.start_task(self.controller.goodbye.end_call("time limit"))
+
+    def call_ended(self, reason: str) -> ObserverResult:
+        """Records that the call is over."""
+        self.gaps.note_call_ended()
+        self.context.recorder.note("ended", "", {"reason": reason})
+        return self.result(Outcome.ENDED, reason)
+
+    def unreachable(self, error: SidebandUnavailable) -> ObserverResult:
+        logs.event("sideband unavailable", logging.WARNING, status=error.status)
+        return self.result(Outcome.UNREACHABLE, str(error))
+
+    def result(self, outcome: Outcome, reason: str = "") -> ObserverResult:
+        """The result of this run, with all that the call has used."""
+        return ObserverResult(outcome, reason, self.controller.usage_counter.usage)
+
+
+def items_without_words(lines: list[StoredLine]) -> list[str]:
+    """The ids of the latest messages that a record has without their words."""
+    entries = transcript.of_lines(lines).entries
+    names = [each.item_id for each in entries if each.kind == "message" and each.text is None]
+    return names[-REPAIRED_AT_MOST:]

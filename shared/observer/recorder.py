@@ -1,0 +1,54 @@
+"""What one run adds to its call's record: the lines of server events, and lines of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from shared.core.clock import Clock
+from shared.core.problems import Problem
+from shared.storage.interfaces import StorageUnavailable
+from shared.transcripts.event_mapper import EventMapper
+from shared.transcripts.record_lines import RecordLine, StoredLine, stamp
+from shared.transcripts.writer import TranscriptWriter
+
+
+class CallRecorder:
+    """Hands lines to the writer, which appends them in the background. `holder` names the run."""
+
+    def __init__(self, writer: TranscriptWriter, clock: Clock, holder: str) -> None:
+        self.writer = writer
+        self.clock = clock
+        self.holder = holder
+        self.mapper = EventMapper()
+
+    async def read_record(self) -> list[StoredLine]:
+        """The lines that earlier runs wrote. Raises Problem storage_unavailable."""
+        try:
+            lines = await self.writer.catch_up()
+        except StorageUnavailable as error:
+            raise Problem("storage_unavailable") from error
+        self.mapper.resume(lines)
+        return lines
+
+    def record_event(self, event: Mapping[str, Any]) -> None:
+        """Records what a server event makes final."""
+        self.writer.add(*self.mapper.take(event, self.clock()))
+
+    def note(self, kind: str, key: str, fields: Mapping[str, Any]) -> None:
+        """Records a line that no server event gives."""
+        self.writer.add(RecordLine(kind, key, self.clock(), fields))
+
+    def note_gap(
+        self, since: datetime | None, until: datetime, reason: str, *, before: str | None = None
+    ) -> None:
+        """Records that something may be missing: ahead of the item `before`, or after the latest
+        one."""
+        place = {"before": before} if before else {"after": self.mapper.tail}
+        about = {"since": stamp(since) if since else None, "until": stamp(until), "reason": reason}
+        self.note("gap", f"{self.holder} {stamp(until)}", {**about, **place})
+
+    async def flush(self, still_ours: Callable[[], Awaitable[None]]) -> None:
+        """Writes all lines that wait; see `TranscriptWriter.flush`."""
+        await self.writer.flush(still_ours)
