@@ -152,7 +152,7 @@ def open_broker(
     checks: dict[str, Check] = {
         "secret": secrets_now,
         "credential": proof.headers,
-        "storage": lambda: ledger.standing("health"),
+        "storage": lambda: ledger.usage_of("health"),
         "model": lambda: mint(known.named(None), SHORTEST_KEY),
     }
     endings = CallTerminator(client, ledger, records, storage.queue(END_QUEUE), clock)

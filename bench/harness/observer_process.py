@@ -82,7 +82,7 @@ async def ours(url: str, number: int, turns: int) -> tuple[dict[str, Any], Lag]:
     profile = serving.profiles.named(None)
     records = []
     for call in calls(number):
-        record = record_of(call, serving.calls.ledger.book("bench"), profile, "connect")
+        record = record_of(call, serving.calls.ledger.book_call("bench"), profile, "connect")
         serving.calls.aftercare.records.insert(record)
         records.append(record)
     before = weigh(os.getpid())

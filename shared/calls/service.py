@@ -125,7 +125,7 @@ class CallService:
         text = validate_offer(offer)
         # Had before the call begins: a call whose handle cannot be made would be nobody's.
         handles = self.handles()
-        with self.booked(self.ledger.book(owner.id)) as booking:
+        with self.booked(self.ledger.book_call(owner.id)) as booking:
             answer = self.negotiate(text, profile, owner)
             record = record_of(answer.call_id, booking, profile, "connect")
             self.look_after(record)
@@ -142,7 +142,7 @@ class CallService:
             raise Problem("invalid_call_id")
         handles = self.handles()
         try:
-            booking = self.ledger.register(owner.id)
+            booking = self.ledger.register_call(owner.id)
         except Problem:
             self.endings.hang_up(call_id)
             raise
@@ -157,7 +157,7 @@ class CallService:
             raise Problem("token_endpoint_off")
         # The key may start a call at the end of its life, and nobody tells us: it counts for both.
         lasts = self.terms.token_life + self.terms.call_length
-        with self.booked(self.ledger.book(owner.id, lasts=lasts, key=True)):
+        with self.booked(self.ledger.book_call(owner.id, lasts=lasts, key=True)):
             key = self.client.mint(
                 profile.with_instructions(self.secret),
                 self.terms.token_life,
@@ -204,7 +204,7 @@ class CallService:
             yield booking
         except BaseException as error:
             theirs = isinstance(error, Problem) and error.status < 500
-            self.ledger.undo(booking, keep_start=theirs)
+            self.ledger.undo_booking(booking, keep_start=theirs)
             raise
 
     def negotiate(self, offer: str, profile: Profile, owner: Owner) -> Answer:
@@ -237,7 +237,7 @@ def record_of(call_id: str, booking: Booking, profile: Profile, way: str) -> Cal
         id=record_id(booking.started_at, booking.reference),
         call_id=call_id,
         reference=booking.reference,
-        caller=booking.caller,
+        caller=booking.caller_id,
         profile=profile.name,
         model=profile.model,
         way=way,

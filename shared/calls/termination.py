@@ -138,7 +138,7 @@ class CallTerminator:
 
         False with storage away: then the message of the call's end makes up for it.
         """
-        self.ledger.settle(reference)
+        self.ledger.settle_call(reference)
         try:
             first = self.records.end(name, by, self.clock())
         except (StorageUnavailable, Problem):
@@ -169,6 +169,6 @@ class CallTerminator:
 
     def sweep(self) -> None:
         """Deletes what nothing counts any more: rows of callers who are gone, old records."""
-        rows = self.ledger.sweep()
+        rows = self.ledger.sweep_rows()
         records = self.records.sweep(self.clock())
         logs.event("expired rows deleted", callers=rows, records=records)

@@ -1,6 +1,7 @@
-"""What limits mean: the five things that happen to an account. Pure.
+"""What the limits mean: the five operations on an account. Pure.
 
-Each may be applied twice and counts once, because an answer of storage can get lost.
+Each operation can be applied twice and counts once, because storage's answer to a write can get
+lost.
 """
 
 from __future__ import annotations
@@ -13,19 +14,20 @@ from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.account import (
     MINUTE,
-    UNUSED,
-    USED,
+    NO_KEY,
+    UNUSED_KEY,
+    USED_KEY,
     Account,
     BookedCall,
     GlobalCount,
-    day_of,
-    span,
-    until_midnight,
+    to_timedelta,
+    until_utc_midnight,
+    utc_day,
 )
 
 MILLISECOND = timedelta(milliseconds=1)
-SOON = timedelta(seconds=60)
-"""The longest Retry-After for a live call's end: calls are hung up before that, too."""
+LONGEST_WAIT = timedelta(seconds=60)
+"""The longest Retry-After for the end of a live call: calls are also hung up before their limit."""
 
 
 class Operation(Protocol):
@@ -33,147 +35,150 @@ class Operation(Protocol):
 
     @property
     def name(self) -> str:
-        """Which booking it is about."""
+        """The booking that it is about."""
 
-    def apply(self, account: Account, everyone: GlobalCount, now: int, limits: Limits) -> Any:
-        """Changes the account, and the count over all; raises Problem, changing nothing."""
+    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> Any:
+        """Changes the account and the global count; raises Problem and changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
-    """Counts one more call, or one more key that may start one, if the limits allow."""
+class BookCall:
+    """Counts one more call, or one more key that may start a call, if the limits allow it."""
 
     name: str
     lasts: timedelta
     key: bool = False
 
-    def apply(self, account: Account, everyone: GlobalCount, now: int, limits: Limits) -> None:
-        if self.name in account.held:
+    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
+        if self.name in account.bookings:
             return
-        account.forget(now, limits)
-        check(account, everyone, now, limits)
-        held = BookedCall(now, now + self.lasts // MILLISECOND, key=UNUSED if self.key else 0)
+        account.drop_expired(now, limits)
+        enforce_limits(account, total, now, limits)
+        key = UNUSED_KEY if self.key else NO_KEY
+        booked = BookedCall(now, now + self.lasts // MILLISECOND, key=key)
         if limits.live_calls_total:
-            held.counted_at = everyone.add(now, held.ends)
-        account.held[self.name] = held
+            booked.counted_at = total.add_call(now, booked.ends)
+        account.bookings[self.name] = booked
         account.changed = True
 
 
-def check(account: Account, everyone: GlobalCount, now: int, limits: Limits) -> None:
-    """Raises the Problem of the first limit that one more call would go over."""
-    starts = account.starts(now)
+def enforce_limits(account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
+    """Raises the Problem of the first limit that one more call would exceed."""
+    starts = account.recent_starts(now)
     if limits.starts_per_minute and len(starts) >= limits.starts_per_minute:
         free = starts[-limits.starts_per_minute] + MINUTE
-        raise Problem("too_many_starts", retry_after=span(free - now))
-    live = account.live(now)
+        raise Problem("too_many_starts", retry_after=to_timedelta(free - now))
+    live = account.live_calls(now)
     if limits.live_calls and len(live) >= limits.live_calls:
-        ends = min(held.ends for held in live)
-        raise Problem("too_many_live_calls", retry_after=min(span(ends - now), SOON))
-    if limits.tokens_per_day and account.used(now) >= limits.tokens_per_day:
-        raise Problem("tokens_used_up", retry_after=until_midnight(now))
-    if limits.live_calls_total and everyone.live(now) >= limits.live_calls_total:
-        ends = min(end for end in everyone.ends if end > now)
-        raise Problem("all_lines_busy", retry_after=min(span(ends - now), SOON))
+        ends = min(booked.ends for booked in live)
+        wait = min(to_timedelta(ends - now), LONGEST_WAIT)
+        raise Problem("too_many_live_calls", retry_after=wait)
+    if limits.tokens_per_day and account.tokens_today(now) >= limits.tokens_per_day:
+        raise Problem("tokens_used_up", retry_after=until_utc_midnight(now))
+    if limits.live_calls_total and total.live_calls(now) >= limits.live_calls_total:
+        ends = min(end for end in total.ends if end > now)
+        wait = min(to_timedelta(ends - now), LONGEST_WAIT)
+        raise Problem("all_lines_busy", retry_after=wait)
 
 
-def release(held: BookedCall, everyone: GlobalCount) -> None:
-    """Takes a call that is over out of the counts of live ones."""
-    if held.live and held.counted_at:
-        everyone.remove(held.counted_at)
-    held.live = False
+def release_line(booked: BookedCall, total: GlobalCount) -> None:
+    """Stops counting an ended call as live."""
+    if booked.live and booked.counted_at:
+        total.remove_call(booked.counted_at)
+    booked.live = False
 
 
 @dataclass(frozen=True, slots=True)
-class Undo:
-    """Takes a booking back. `keep_start` leaves it counted as a start."""
+class UndoBooking:
+    """Takes a booking back. With `keep_start` it still counts as a start."""
 
     name: str
     keep_start: bool = False
 
-    def apply(self, account: Account, everyone: GlobalCount, now: int, limits: Limits) -> None:
-        held = account.held.get(self.name)
-        if held is None or (self.keep_start and not held.live):
+    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
+        booked = account.bookings.get(self.name)
+        if booked is None or (self.keep_start and not booked.live):
             return
-        release(held, everyone)
+        release_line(booked, total)
         if not self.keep_start:
-            del account.held[self.name]
-        account.forget(now, limits)
+            del account.bookings[self.name]
+        account.drop_expired(now, limits)
         account.changed = True
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
-    """A page tells of a call that it started with a key: that key's booking is the call's.
+class RegisterCall:
+    """A page reports a call that it started with a key: the key's booking becomes the call's.
 
-    A second call with the same key is booked as one more, as `name`. Gives the booking's name.
+    A second call with the same key is booked as one more, as `name`. Returns the booking's name.
     """
 
     name: str
     lasts: timedelta
 
-    def apply(self, account: Account, everyone: GlobalCount, now: int, limits: Limits) -> str:
-        if self.name in account.held:
+    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> str:
+        if self.name in account.bookings:
             return self.name
-        for name, held in account.held.items():
-            if held.key == UNUSED and held.live and held.ends > now:
-                held.key = USED
+        for name, booked in account.bookings.items():
+            if booked.key == UNUSED_KEY and booked.live and booked.ends > now:
+                booked.key = USED_KEY
                 account.changed = True
                 return name
-        Book(self.name, self.lasts).apply(account, everyone, now, limits)
+        BookCall(self.name, self.lasts).apply_to(account, total, now, limits)
         return self.name
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
-    """The call is over: it counts as live no longer.
+class SettleCall:
+    """The call is over and no longer counts as live.
 
-    Unless it was started with a key that a page has: that may have started others, unseen, so it
-    counts to its own end.
+    A call that a page started with a key counts to its own end: the same key may have started
+    others that nobody reported.
     """
 
     name: str
 
-    def apply(self, account: Account, everyone: GlobalCount, now: int, limits: Limits) -> None:
-        held = account.held.get(self.name)
-        if held is None or not held.live or held.key:
+    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
+        booked = account.bookings.get(self.name)
+        if booked is None or not booked.live or booked.key != NO_KEY:
             return
-        release(held, everyone)
-        account.forget(now, limits)
+        release_line(booked, total)
+        account.drop_expired(now, limits)
         account.changed = True
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What a caller has used of the day's tokens. `limit` 0 is no limit."""
+class TokenBudget:
+    """What a caller has used of the day's tokens. A `limit` of 0 is no limit."""
 
-    today: int
+    used_today: int
     limit: int
 
     @property
     def used_up(self) -> bool:
         """Whether the caller's calls must end."""
-        return bool(self.limit) and self.today >= self.limit
+        return bool(self.limit) and self.used_today >= self.limit
 
 
 @dataclass(frozen=True, slots=True)
-class Spend:
-    """The call has used `tokens` so far, since its start: telling it again adds nothing."""
+class CountTokens:
+    """The call has used `tokens` since its start: reporting the same number again adds nothing."""
 
     name: str
     tokens: int
 
-    def apply(
+    def apply_to(
         self,
         account: Account,
-        everyone: GlobalCount,  # noqa: ARG002
+        total: GlobalCount,  # noqa: ARG002
         now: int,
         limits: Limits,
-    ) -> Spent:
-        held = account.held.get(self.name)
-        more = self.tokens - held.tokens if held else 0
-        if held and more > 0:
-            held.tokens = self.tokens
-            account.tokens = account.used(now) + more
-            account.day = day_of(now)
+    ) -> TokenBudget:
+        booked = account.bookings.get(self.name)
+        more = self.tokens - booked.tokens if booked else 0
+        if booked and more > 0:
+            booked.tokens = self.tokens
+            account.tokens = account.tokens_today(now) + more
+            account.day = utc_day(now)
             account.changed = True
-        return Spent(account.used(now), limits.tokens_per_day)
+        return TokenBudget(account.tokens_today(now), limits.tokens_per_day)

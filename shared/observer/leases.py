@@ -11,18 +11,15 @@ is refused by the position it writes at (`shared.storage.Log`).
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.core import logs
 from shared.core.clock import Clock, utc_now
-from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Value
+from shared.storage.refusal import storage_refusal
 
 ROW = "observer"
-AGAIN = timedelta(seconds=5)
 NOTE_CHARACTERS = 16_000
 # What an observer notes in its lease once it is connected.
 ATTACHED = "attached"
@@ -80,7 +77,7 @@ class Leases:
                 # Another was faster, or the answer to our own write got lost: look who it was.
                 continue
             except StorageUnavailable as error:
-                raise away(error) from error
+                raise storage_refusal(error) from error
         return None
 
     def reached(self, call_id: str, holder: str) -> Lease | None:
@@ -129,7 +126,7 @@ class Leases:
         try:
             present = self.table.get(call_id, ROW)
         except StorageUnavailable as error:
-            raise away(error) from error
+            raise storage_refusal(error) from error
         lease = read(present) if present else None
         return lease if lease and lease.holder and lease.until > self.clock() else None
 
@@ -138,7 +135,7 @@ class Leases:
         try:
             self.table.delete(call_id, ROW)
         except StorageUnavailable as error:
-            raise away(error) from error
+            raise storage_refusal(error) from error
 
     def changed(self, lease: Lease) -> Lease:
         """Writes the lease if it is still the holder's."""
@@ -147,14 +144,14 @@ class Leases:
         except Conflict as error:
             return self.already(lease, error)
         except StorageUnavailable as error:
-            raise away(error) from error
+            raise storage_refusal(error) from error
 
     def already(self, lease: Lease, conflict: Conflict) -> Lease:
         """The lease, if the write that met a conflict was our own and its answer got lost."""
         try:
             present = self.table.get(lease.call_id, ROW)
         except StorageUnavailable as error:
-            raise away(error) from error
+            raise storage_refusal(error) from error
         if present and lease.holder and read(present).holder == lease.holder:
             return self.changed(replace(lease, etag=present.etag))
         raise LeaseLost(lease.call_id) from conflict
@@ -182,9 +179,3 @@ def read(entity: Entity) -> Lease:
         raise TypeError("a lease without its time")
     holder, note = str(entity.values["holder"]), str(entity.values["note"])
     return Lease(entity.partition, holder, until, note, None, entity.etag)
-
-
-def away(error: StorageUnavailable) -> Problem:
-    """The refusal when storage is away; the reason goes into the log alone."""
-    logs.event("storage unavailable", logging.WARNING, reason=str(error))
-    return Problem("storage_unavailable", retry_after=AGAIN)

@@ -178,7 +178,7 @@ class ObserverWorker:
     def spend(self, record: CallRecord, used: Usage) -> bool:
         """Notes what the call has used; True: the caller has no tokens left today."""
         self.note(record, used)
-        return self.endings.ledger.spend(record.reference, used.total).used_up
+        return self.endings.ledger.count_tokens(record.reference, used.total).used_up
 
     def note(self, record: CallRecord, used: Usage) -> None:
         cost = self.prices.cost(record.model, used)

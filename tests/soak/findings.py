@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from shared.calls.records import CallRecord, Records
 from shared.limits.account import Account
-from shared.limits.ledger import PARTITION
+from shared.limits.transactions import PARTITION
 from shared.storage.interfaces import Storage, StorageUnavailable
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import decode
@@ -73,7 +73,7 @@ class Findings:
         """How many live calls the ledger counts."""
         now = int(datetime.now(UTC).timestamp() * 1000)
         rows = self.storage.table("ledger").query(PARTITION)
-        return sum(len(Account.read(row.values).live(now)) for row in rows)
+        return sum(len(Account.from_values(row.values).live_calls(now)) for row in rows)
 
     @patiently
     def set_aside(self) -> list[str]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.limits.ledger import PARTITION
+from shared.limits.transactions import PARTITION
 from shared.storage.interfaces import Storage, StorageUnavailable
 from tests.soak.account import Account
 

@@ -35,13 +35,13 @@ def main() -> None:
         start.wait()
         for number, caller in enumerate(callers, 1):
             try:
-                booking = ledger.book(caller)
+                booking = ledger.book_call(caller)
                 fails = task["fails"] and number % task["fails"] == 0
                 outcome = "failed upstream" if fails else "booked"
                 if fails:
-                    ledger.undo(booking)
+                    ledger.undo_booking(booking)
                 elif task["settles"] and random.random() < 0.5:
-                    ledger.settle(booking.reference)
+                    ledger.settle_call(booking.reference)
                     outcome = "settled"
             except Problem as problem:
                 outcome = problem.code

@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 
 from shared.core.problems import Problem
-from shared.limits.ledger import CallerUsage, PendingOperation
-from shared.limits.rules import Book
+from shared.limits.ledger import CallerUsage
+from shared.limits.rules import BookCall
+from shared.limits.transactions import PendingOperation
 from shared.storage.interfaces import Conflict
 from tests.contract.ledger.conftest import Room
 
@@ -23,40 +24,40 @@ def refused(work) -> Problem:
 
 def test_nobody_gets_in_while_storage_is_away_and_it_recovers_by_itself(room: Room):
     ledger = room.ledger(live_calls=2, tokens_per_day=100)
-    reference = ledger.book("ada").reference
+    reference = ledger.book_call("ada").reference
     room.table.away = True
     for work in (
-        lambda: ledger.book("ada"),
-        lambda: ledger.spend(reference, 10),
-        lambda: ledger.standing("ada"),
+        lambda: ledger.book_call("ada"),
+        lambda: ledger.count_tokens(reference, 10),
+        lambda: ledger.usage_of("ada"),
         lambda: ledger.live_calls(),
     ):
         problem = refused(work)
         assert (problem.code, problem.status) == ("storage_unavailable", 503)
         assert int(problem.headers["Retry-After"]) > 0
     room.table.away = False
-    ledger.book("ada")
-    assert ledger.spend(reference, 10).today == 10
+    ledger.book_call("ada")
+    assert ledger.count_tokens(reference, 10).used_today == 10
 
 
 def test_what_could_not_be_given_back_is_with_the_next_write(room: Room):
     ledger = room.ledger(live_calls=2, live_calls_total=3)
-    settled, undone = ledger.book("ada"), ledger.book("ada")
+    settled, undone = ledger.book_call("ada"), ledger.book_call("ada")
     room.table.away = True
-    ledger.settle(settled.reference)
-    ledger.undo(undone)
+    ledger.settle_call(settled.reference)
+    ledger.undo_booking(undone)
     room.table.away = False
-    assert ledger.standing("ada").live_calls == 2
-    ledger.book("bob")
-    assert ledger.standing("ada").live_calls == 0
+    assert ledger.usage_of("ada").live_calls == 2
+    ledger.book_call("bob")
+    assert ledger.usage_of("ada").live_calls == 0
     assert ledger.live_calls() == 1
 
 
 def test_what_is_owed_outlives_a_conflict(room: Room):
     ledger = room.ledger(live_calls=2)
-    booking = ledger.book("ada")
+    booking = ledger.book_call("ada")
     room.table.away = True
-    ledger.settle(booking.reference)
+    ledger.settle_call(booking.reference)
     room.table.away = False
 
     def contended_once(writes):
@@ -64,18 +65,18 @@ def test_what_is_owed_outlives_a_conflict(room: Room):
         raise Conflict(index=0)
 
     room.table.transact = contended_once
-    ledger.book("bob")
-    assert ledger.standing("ada").live_calls == 0
+    ledger.book_call("bob")
+    assert ledger.usage_of("ada").live_calls == 0
 
 
 def test_a_booking_whose_answer_got_lost_is_refused_and_taken_back(room: Room):
     ledger = room.ledger(live_calls=2, starts_per_minute=3, live_calls_total=5)
     room.table.lose_answers = True
-    assert refused(lambda: ledger.book("ada")).code == "storage_unavailable"
+    assert refused(lambda: ledger.book_call("ada")).code == "storage_unavailable"
     room.table.lose_answers = False
-    assert ledger.standing("ada").live_calls == 1
-    ledger.book("ada")
-    assert ledger.standing("ada") == CallerUsage(1, 1, 0)
+    assert ledger.usage_of("ada").live_calls == 1
+    ledger.book_call("ada")
+    assert ledger.usage_of("ada") == CallerUsage(1, 1, 0)
     assert ledger.live_calls() == 1
 
 
@@ -90,29 +91,29 @@ def test_a_booking_that_was_written_before_the_conflict_counts_once(room: Room, 
         raise Conflict(index=0)
 
     room.table.transact = written_at_the_first_try_and_found_changed_at_the_second
-    ledger.book("ada")
-    assert ledger.standing("ada") == CallerUsage(1, 1, 0)
-    ledger.book("ada")
-    assert refused(lambda: ledger.book("ada")).status == 429
+    ledger.book_call("ada")
+    assert ledger.usage_of("ada") == CallerUsage(1, 1, 0)
+    ledger.book_call("ada")
+    assert refused(lambda: ledger.book_call("ada")).status == 429
 
 
 def test_a_settling_whose_answer_got_lost_counts_once(room: Room):
     ledger = room.ledger(live_calls_total=5)
-    first, _ = ledger.book("ada"), ledger.book("bob")
+    first, _ = ledger.book_call("ada"), ledger.book_call("bob")
     room.table.lose_answers = True
-    ledger.settle(first.reference)
+    ledger.settle_call(first.reference)
     room.table.lose_answers = False
-    ledger.settle(first.reference)
-    ledger.book("cyd")
+    ledger.settle_call(first.reference)
+    ledger.book_call("cyd")
     assert ledger.live_calls() == 2
 
 
 def test_a_crash_leaks_nothing(room: Room):
-    room.ledger(live_calls=1, live_calls_total=1).book("ada")
+    room.ledger(live_calls=1, live_calls_total=1).book_call("ada")
     survivor = room.ledger(live_calls=1, live_calls_total=1)
-    assert refused(lambda: survivor.book("ada")).status == 429
+    assert refused(lambda: survivor.book_call("ada")).status == 429
     room.clock.turn(minutes=15)
-    survivor.book("ada")
+    survivor.book_call("ada")
     assert survivor.live_calls() == 1
 
 
@@ -123,19 +124,19 @@ def test_who_cannot_be_counted_in_time_is_told_to_come_again(room: Room):
         raise Conflict(index=0)
 
     room.table.transact = contended
-    problem = refused(lambda: ledger.book("ada"))
+    problem = refused(lambda: ledger.book_call("ada"))
     assert (problem.code, problem.status) == ("ledger_busy", 503)
     assert int(problem.headers["Retry-After"]) > 0
     del room.table.transact
-    ledger.book("ada")
-    assert ledger.standing("ada").live_calls == 1
+    ledger.book_call("ada")
+    assert ledger.usage_of("ada").live_calls == 1
 
 
 def test_a_conflict_that_names_the_wrong_row_is_overcome(room: Room):
     ledger = room.ledger(live_calls=9)
-    ledger.book("ada")
+    ledger.book_call("ada")
     before = room.table.get("live", "caller.ada")
-    room.ledger(live_calls=9).book("ada")
+    room.ledger(live_calls=9).book_call("ada")
     transact = room.table.transact
 
     def wrong(writes):
@@ -146,18 +147,17 @@ def test_a_conflict_that_names_the_wrong_row_is_overcome(room: Room):
             raise Conflict(index=rows.index("caller.bob")) from None
 
     room.table.transact = wrong
+    stamps, minute = ledger.transactions.stamps, timedelta(minutes=1)
     batch = [
-        PendingOperation(
-            "ada", Book("1", timedelta(minutes=1)), seen=(next(ledger.stamps), before)
-        ),
-        PendingOperation("bob", Book("2", timedelta(minutes=1)), seen=(next(ledger.stamps), None)),
+        PendingOperation("ada", BookCall("1", minute), read=(next(stamps), before)),
+        PendingOperation("bob", BookCall("2", minute), read=(next(stamps), None)),
     ]
     tries = 1
-    while not all(ledger.serve(batch)):
+    while not all(ledger.transactions.serve_batch(batch)):
         tries += 1
         assert tries < 9
-    assert ledger.standing("ada").live_calls == 3
-    assert ledger.standing("bob").live_calls == 1
+    assert ledger.usage_of("ada").live_calls == 3
+    assert ledger.usage_of("bob").live_calls == 1
 
 
 def test_a_bug_in_one_batch_reaches_every_thread_and_blocks_nobody_later(room: Room):
@@ -171,7 +171,7 @@ def test_a_bug_in_one_batch_reaches_every_thread_and_blocks_nobody_later(room: R
 
     def book(name: str) -> None:
         try:
-            ledger.book(name)
+            ledger.book_call(name)
         except ZeroDivisionError as error:
             caught.append(error)
 
@@ -182,7 +182,7 @@ def test_a_bug_in_one_batch_reaches_every_thread_and_blocks_nobody_later(room: R
         thread.join(10)
     assert len(caught) == 3
     del room.table.transact
-    ledger.book("ada")
+    ledger.book_call("ada")
 
 
 def test_storage_that_comes_and_goes_under_load_lets_nobody_in_uncounted(room: Room):
@@ -194,7 +194,7 @@ def test_storage_that_comes_and_goes_under_load_lets_nobody_in_uncounted(room: R
     def call(index: int) -> None:
         while not ended.is_set():
             try:
-                booking = ledgers[index % 2].book(f"caller{index}")
+                booking = ledgers[index % 2].book_call(f"caller{index}")
             except Problem as problem:
                 codes.add(problem.code)
             else:
@@ -219,8 +219,8 @@ def test_storage_that_comes_and_goes_under_load_lets_nobody_in_uncounted(room: R
     assert codes <= {"storage_unavailable", "all_lines_busy", "ledger_busy"}
     # Each instance makes up for its lost answers with a later write.
     for ledger in ledgers * 6:
-        ledger.undo(ledger.book("last"))
+        ledger.undo_booking(ledger.book_call("last"))
     assert ledgers[0].live_calls() == 20
     for reference in booked:
-        ledgers[0].settle(reference)
+        ledgers[0].settle_call(reference)
     assert ledgers[0].live_calls() == 0

@@ -64,10 +64,10 @@ def test_of_200_requests_of_one_caller_exactly_the_limit_gets_in(azurite_storage
     crowd = Crowd(azurite_storage, live_calls=20)
     outcomes, booked = crowd.run(["ada"] * 100, ["ada"] * 100)
     assert outcomes == {"booked": 20, "too_many_live_calls": 180}
-    assert crowd.ledger.standing("ada").live_calls == 20
+    assert crowd.ledger.usage_of("ada").live_calls == 20
     for reference in booked:
-        crowd.ledger.settle(reference)
-    assert crowd.ledger.standing("ada").live_calls == 0
+        crowd.ledger.settle_call(reference)
+    assert crowd.ledger.usage_of("ada").live_calls == 0
 
 
 @pytest.mark.parametrize("time", range(2))
@@ -78,7 +78,7 @@ def test_of_200_callers_exactly_the_limit_of_all_gets_in(azurite_storage, time: 
     assert outcomes == {"booked": 20, "all_lines_busy": 180}
     assert crowd.ledger.live_calls() == 20
     for reference in booked:
-        crowd.ledger.settle(reference)
+        crowd.ledger.settle_call(reference)
     assert crowd.ledger.live_calls() == 0
 
 
@@ -90,5 +90,5 @@ def test_after_a_thousand_starts_the_ledger_is_at_the_truth(azurite_storage):
     assert outcomes["booked"] + outcomes["settled"] == 900
     held = Counter(reference.split(".")[0] for reference in booked)
     for caller in set(callers):
-        assert crowd.ledger.standing(caller).live_calls == held[caller]
+        assert crowd.ledger.usage_of(caller).live_calls == held[caller]
     assert crowd.ledger.live_calls() == len(booked) == outcomes["booked"]

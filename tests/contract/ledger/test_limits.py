@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.config.settings import Limits
 from shared.core.problems import Problem
-from shared.limits.ledger import CallerUsage, Ledger, Limits
+from shared.limits.ledger import CallerUsage, Ledger
 from tests.contract.ledger.conftest import Room
 
 
 def refused(ledger: Ledger, caller: str = "ada") -> Problem:
     with pytest.raises(Problem) as problem:
-        ledger.book(caller)
+        ledger.book_call(caller)
     return problem.value
 
 
@@ -25,171 +26,171 @@ def seconds(problem: Problem) -> float:
 def test_starts_are_limited_within_any_minute(room: Room):
     ledger = room.ledger(starts_per_minute=3)
     for _ in range(3):
-        ledger.settle(ledger.book("ada").reference)
+        ledger.settle_call(ledger.book_call("ada").reference)
         room.clock.turn(seconds=10)
     problem = refused(ledger)
     assert (problem.code, problem.status, seconds(problem)) == ("too_many_starts", 429, 30)
-    ledger.book("bob")
+    ledger.book_call("bob")
     room.clock.turn(seconds=29)
     assert refused(ledger).code == "too_many_starts"
     room.clock.turn(seconds=1)
-    ledger.book("ada")
+    ledger.book_call("ada")
     assert seconds(refused(ledger)) == 10
 
 
 def test_live_calls_are_limited_and_settling_frees_one(room: Room):
     ledger = room.ledger(live_calls=2)
-    first, _ = ledger.book("ada"), ledger.book("ada")
+    first, _ = ledger.book_call("ada"), ledger.book_call("ada")
     problem = refused(ledger)
     assert (problem.code, problem.status, seconds(problem)) == ("too_many_live_calls", 429, 60)
-    ledger.book("bob")
-    ledger.settle(first.reference)
-    ledger.settle(first.reference)
-    ledger.book("ada")
+    ledger.book_call("bob")
+    ledger.settle_call(first.reference)
+    ledger.settle_call(first.reference)
+    ledger.book_call("ada")
     assert refused(ledger).code == "too_many_live_calls"
 
 
 def test_a_call_past_its_end_counts_no_longer(room: Room):
     ledger = room.ledger(live_calls=1, live_calls_total=1, call_length=timedelta(minutes=15))
-    booking = ledger.book("ada")
+    booking = ledger.book_call("ada")
     assert booking.ends_at == room.clock.now + timedelta(minutes=15)
     room.clock.turn(minutes=14, seconds=50)
     assert seconds(refused(ledger)) == 10
     assert refused(ledger, "bob").code == "all_lines_busy"
     room.clock.turn(seconds=10)
-    ledger.book("bob")
-    ledger.settle(booking.reference)
+    ledger.book_call("bob")
+    ledger.settle_call(booking.reference)
     assert ledger.live_calls() == 1
 
 
 def test_a_booking_may_last_as_long_as_it_needs(room: Room):
     ledger = room.ledger(live_calls=1)
-    ledger.book("ada", lasts=timedelta(seconds=5))
+    ledger.book_call("ada", lasts=timedelta(seconds=5))
     room.clock.turn(seconds=5)
-    ledger.book("ada", lasts=timedelta(hours=1))
+    ledger.book_call("ada", lasts=timedelta(hours=1))
     room.clock.turn(minutes=59)
     assert refused(ledger).code == "too_many_live_calls"
 
 
 def test_all_callers_together_are_limited(room: Room):
     ledger = room.ledger(live_calls_total=3)
-    bookings = [ledger.book(name) for name in ("ada", "bob", "cyd")]
+    bookings = [ledger.book_call(name) for name in ("ada", "bob", "cyd")]
     problem = refused(ledger, "dee")
     assert (problem.code, problem.status, seconds(problem)) == ("all_lines_busy", 429, 60)
-    ledger.settle(bookings[1].reference)
-    ledger.settle(bookings[1].reference)
+    ledger.settle_call(bookings[1].reference)
+    ledger.settle_call(bookings[1].reference)
     assert ledger.live_calls() == 2
-    ledger.book("dee")
+    ledger.book_call("dee")
     assert refused(ledger, "ada").code == "all_lines_busy"
     for left, booking in ((2, bookings[0]), (1, bookings[2])):
-        ledger.settle(booking.reference)
+        ledger.settle_call(booking.reference)
         assert ledger.live_calls() == left
 
 
 def test_tokens_are_limited_by_the_day_and_told_as_totals(room: Room):
     ledger = room.ledger(tokens_per_day=1000)
-    one, two = ledger.book("ada").reference, ledger.book("ada").reference
-    assert ledger.spend(one, 400).today == 400
-    assert ledger.spend(one, 400).today == 400
-    assert ledger.spend(one, 300).today == 400
-    ledger.settle(one)
-    assert not ledger.spend(one, 500).used_up
-    spent = ledger.spend(two, 500)
-    assert (spent.today, spent.limit, spent.used_up) == (1000, 1000, True)
+    one, two = ledger.book_call("ada").reference, ledger.book_call("ada").reference
+    assert ledger.count_tokens(one, 400).used_today == 400
+    assert ledger.count_tokens(one, 400).used_today == 400
+    assert ledger.count_tokens(one, 300).used_today == 400
+    ledger.settle_call(one)
+    assert not ledger.count_tokens(one, 500).used_up
+    spent = ledger.count_tokens(two, 500)
+    assert (spent.used_today, spent.limit, spent.used_up) == (1000, 1000, True)
     problem = refused(ledger)
     assert (problem.code, problem.status) == ("tokens_used_up", 429)
     assert seconds(problem) == timedelta(hours=11, minutes=30).total_seconds()
-    ledger.book("bob")
+    ledger.book_call("bob")
     room.clock.now = datetime(2026, 11, 21, tzinfo=UTC)
-    ledger.book("ada")
-    assert ledger.standing("ada").tokens_today == 0
+    ledger.book_call("ada")
+    assert ledger.usage_of("ada").tokens_today == 0
 
 
 def test_a_call_over_midnight_counts_on_the_day_it_spends(room: Room):
     room.clock.now = datetime(2026, 11, 20, 23, 59, tzinfo=UTC)
     ledger = room.ledger(tokens_per_day=1000)
-    reference = ledger.book("ada").reference
-    ledger.spend(reference, 900)
+    reference = ledger.book_call("ada").reference
+    ledger.count_tokens(reference, 900)
     room.clock.turn(minutes=2)
-    assert ledger.spend(reference, 1100).today == 200
+    assert ledger.count_tokens(reference, 1100).used_today == 200
 
 
 def test_tokens_told_late_still_count_and_much_later_do_not(room: Room):
     ledger = room.ledger(tokens_per_day=1000, call_length=timedelta(minutes=15))
-    reference = ledger.book("ada").reference
+    reference = ledger.book_call("ada").reference
     room.clock.turn(minutes=24)
-    ledger.book("ada")
-    assert ledger.spend(reference, 5).today == 5
+    ledger.book_call("ada")
+    assert ledger.count_tokens(reference, 5).used_today == 5
     room.clock.turn(minutes=2)
-    ledger.book("ada")
-    assert ledger.spend(reference, 10).today == 5
+    ledger.book_call("ada")
+    assert ledger.count_tokens(reference, 10).used_today == 5
 
 
 def test_what_upstream_refused_is_undone(room: Room):
     ledger = room.ledger(starts_per_minute=1, live_calls=1, live_calls_total=1)
     for _ in range(3):
-        booking = ledger.book("ada")
-        ledger.undo(booking)
-        ledger.undo(booking)
-    assert ledger.standing("ada") == CallerUsage(0, 0, 0)
+        booking = ledger.book_call("ada")
+        ledger.undo_booking(booking)
+        ledger.undo_booking(booking)
+    assert ledger.usage_of("ada") == CallerUsage(0, 0, 0)
     assert ledger.live_calls() == 0
 
 
 def test_what_is_settled_and_then_undone_is_given_back_once(room: Room):
     ledger = room.ledger(live_calls=5, live_calls_total=5)
-    first, _ = ledger.book("ada"), ledger.book("bob")
-    ledger.settle(first.reference)
-    ledger.undo(first, keep_start=True)
-    ledger.undo(first)
+    first, _ = ledger.book_call("ada"), ledger.book_call("bob")
+    ledger.settle_call(first.reference)
+    ledger.undo_booking(first, keep_start=True)
+    ledger.undo_booking(first)
     assert ledger.live_calls() == 1
 
 
 def test_what_the_caller_is_to_blame_for_stays_a_start(room: Room):
     ledger = room.ledger(starts_per_minute=2, live_calls=1, live_calls_total=1)
     for _ in range(2):
-        ledger.undo(ledger.book("ada"), keep_start=True)
-    assert ledger.standing("ada") == CallerUsage(0, 2, 0)
+        ledger.undo_booking(ledger.book_call("ada"), keep_start=True)
+    assert ledger.usage_of("ada") == CallerUsage(0, 2, 0)
     assert ledger.live_calls() == 0
     assert refused(ledger).code == "too_many_starts"
 
 
 def test_one_refusal_changes_nothing(room: Room):
     ledger = room.ledger(starts_per_minute=5, live_calls=5, live_calls_total=1)
-    ledger.book("ada")
+    ledger.book_call("ada")
     for _ in range(4):
         assert refused(ledger).code == "all_lines_busy"
-    assert ledger.standing("ada") == CallerUsage(1, 1, 0)
+    assert ledger.usage_of("ada") == CallerUsage(1, 1, 0)
 
 
 def test_without_limits_storage_is_not_touched(room: Room):
     ledger = room.ledger()
-    booking = ledger.book("ada")
-    ledger.spend(booking.reference, 10)
-    ledger.settle(booking.reference)
-    ledger.undo(booking)
+    booking = ledger.book_call("ada")
+    ledger.count_tokens(booking.reference, 10)
+    ledger.settle_call(booking.reference)
+    ledger.undo_booking(booking)
     assert room.table.calls == 0
 
 
 def test_the_row_of_all_callers_is_touched_only_where_all_are_limited(room: Room):
-    room.ledger(starts_per_minute=6, live_calls=2, tokens_per_day=9).book("ada")
+    room.ledger(starts_per_minute=6, live_calls=2, tokens_per_day=9).book_call("ada")
     assert [entity.row for entity in room.table.query("live")] == ["caller.ada"]
-    room.ledger(live_calls_total=2).book("ada")
+    room.ledger(live_calls_total=2).book_call("ada")
     assert [entity.row for entity in room.table.query("live")] == ["caller.ada", "everyone"]
 
 
 def test_what_was_booked_under_other_limits_is_settled_under_these(room: Room):
     before = room.ledger(live_calls_total=1)
-    reference = before.book("ada").reference
-    room.ledger(live_calls=1).settle(reference)
+    reference = before.book_call("ada").reference
+    room.ledger(live_calls=1).settle_call(reference)
     assert before.live_calls() == 0
 
 
 def test_the_whole_day_of_a_caller_leaves_a_small_row(room: Room):
     ledger = room.ledger(starts_per_minute=6, live_calls=2, tokens_per_day=10**6)
     for number in range(40):
-        reference = ledger.book("ada").reference
-        ledger.spend(reference, number)
-        ledger.settle(reference)
+        reference = ledger.book_call("ada").reference
+        ledger.count_tokens(reference, number)
+        ledger.settle_call(reference)
         room.clock.turn(minutes=5)
     (row,) = room.table.query("live")
     assert len(str(row.values)) < 1000
@@ -197,27 +198,27 @@ def test_the_whole_day_of_a_caller_leaves_a_small_row(room: Room):
 
 def test_callers_for_whom_nothing_is_counted_are_swept_away(room: Room):
     ledger = room.ledger(starts_per_minute=6, tokens_per_day=100, live_calls_total=9)
-    spender, _, _ = (ledger.book(name) for name in ("ada", "bob", "Cyd"))
-    ledger.spend(spender.reference, 1)
-    assert ledger.sweep() == 0
+    spender, _, _ = (ledger.book_call(name) for name in ("ada", "bob", "Cyd"))
+    ledger.count_tokens(spender.reference, 1)
+    assert ledger.sweep_rows() == 0
     room.clock.turn(hours=1)
-    ledger.book("bob")
-    assert ledger.sweep() == 1
-    assert ledger.sweep() == 0
+    ledger.book_call("bob")
+    assert ledger.sweep_rows() == 1
+    assert ledger.sweep_rows() == 0
     rows = [entity.row for entity in room.table.query("live")]
     assert rows == ["caller.ada", "caller.bob", "everyone"]
     room.clock.turn(days=1)
-    assert ledger.sweep() == 2
-    assert ledger.standing("ada") == CallerUsage(0, 0, 0)
-    ledger.book("ada")
+    assert ledger.sweep_rows() == 2
+    assert ledger.usage_of("ada") == CallerUsage(0, 0, 0)
+    ledger.book_call("ada")
 
 
 def test_thousands_of_live_calls_fit(room: Room):
     ledger = room.ledger(live_calls_total=0, live_calls=5000)
     (row,) = [room.table.insert(full_row(room, 2000))]
-    assert ledger.standing("ada").live_calls == 2000
-    ledger.book("ada")
-    assert ledger.standing("ada").live_calls == 2001
+    assert ledger.usage_of("ada").live_calls == 2000
+    ledger.book_call("ada")
+    assert ledger.usage_of("ada").live_calls == 2001
     assert row.etag != room.table.get("live", "caller.ada").etag
 
 
@@ -227,26 +228,26 @@ def full_row(room: Room, number: int):
 
     now = int(room.clock.now.timestamp() * 1000)
     held = {f"{index:012x}": BookedCall(now, now + 900_000) for index in range(number)}
-    return Entity("live", "caller.ada", Account(held).values())
+    return Entity("live", "caller.ada", Account(held).to_values())
 
 
 def test_many_ends_are_told_apart_exactly_then_roughly_but_never_early():
     from shared.limits.account import EXACT_ENDS, GlobalCount
 
     everyone, now = GlobalCount(), 1_000_000
-    counted = {end: everyone.add(now, end) for end in range(now + 900_000, now + 910_000, 3)}
+    counted = {end: everyone.add_call(now, end) for end in range(now + 900_000, now + 910_000, 3)}
     assert len(everyone.ends) <= EXACT_ENDS + 300
     assert all(0 <= at - end <= 4_000 for end, at in counted.items())
-    assert everyone.live(now) == len(counted)
+    assert everyone.live_calls(now) == len(counted)
     for at in counted.values():
-        everyone.remove(at)
-    assert everyone.live(now) == 0
+        everyone.remove_call(at)
+    assert everyone.live_calls(now) == 0
 
 
 @pytest.mark.parametrize("reference", ["", "ada", ".x", "ada."])
 def test_what_is_no_reference_is_a_mistake(room: Room, reference: str):
     with pytest.raises(ValueError, match="reference"):
-        room.ledger(live_calls=1).settle(reference)
+        room.ledger(live_calls=1).settle_call(reference)
 
 
 @pytest.mark.parametrize(
@@ -266,30 +267,30 @@ def test_limits_that_make_no_sense_are_a_mistake(wrong: dict):
 
 def test_a_key_counts_until_the_longest_call_it_could_start_is_over(room: Room):
     ledger = room.ledger(live_calls=1)
-    ledger.book("ada", lasts=timedelta(minutes=16), key=True)
-    registered = ledger.register("ada")
-    assert ledger.standing("ada").live_calls == 1, "the call is the key's"
-    ledger.settle(registered.reference)
+    ledger.book_call("ada", lasts=timedelta(minutes=16), key=True)
+    registered = ledger.register_call("ada")
+    assert ledger.usage_of("ada").live_calls == 1, "the call is the key's"
+    ledger.settle_call(registered.reference)
     assert refused(ledger).code == "too_many_live_calls", "it may have started others, unseen"
     room.clock.turn(minutes=16)
-    ledger.book("ada")
+    ledger.book_call("ada")
 
 
 def test_a_second_call_with_the_same_key_is_one_more(room: Room):
     ledger = room.ledger(live_calls=2)
-    ledger.book("ada", lasts=timedelta(minutes=16), key=True)
-    first, second = ledger.register("ada"), ledger.register("ada")
+    ledger.book_call("ada", lasts=timedelta(minutes=16), key=True)
+    first, second = ledger.register_call("ada"), ledger.register_call("ada")
     assert first.reference != second.reference
-    assert ledger.standing("ada").live_calls == 2
+    assert ledger.usage_of("ada").live_calls == 2
     with pytest.raises(Problem, match="too_many_live_calls"):
-        ledger.register("ada")
-    ledger.settle(second.reference)
-    assert ledger.standing("ada").live_calls == 1
+        ledger.register_call("ada")
+    ledger.settle_call(second.reference)
+    assert ledger.usage_of("ada").live_calls == 1
 
 
 def test_a_registered_call_spends_on_its_keys_booking(room: Room):
     ledger = room.ledger(tokens_per_day=100)
-    ledger.book("ada", key=True)
-    registered = ledger.register("ada")
-    assert not ledger.spend(registered.reference, 99).used_up
-    assert ledger.spend(registered.reference, 100).used_up
+    ledger.book_call("ada", key=True)
+    registered = ledger.register_call("ada")
+    assert not ledger.count_tokens(registered.reference, 99).used_up
+    assert ledger.count_tokens(registered.reference, 100).used_up

@@ -47,7 +47,7 @@ def test_the_ledger_ends_at_the_truth(steps: list[tuple[str, int, int]]):
             caller = CALLERS[number % 3]
             present = [each for each in live.values() if each[1] > room.clock.now]
             try:
-                booking = ledger.book(caller)
+                booking = ledger.book_call(caller)
             except Problem:
                 continue
             assert len(present) < 7
@@ -57,17 +57,17 @@ def test_the_ledger_ends_at_the_truth(steps: list[tuple[str, int, int]]):
         elif bookings:
             booking = bookings[number % len(bookings)]
             if step == "settle":
-                ledger.settle(booking.reference)
+                ledger.settle_call(booking.reference)
                 live.pop(booking.reference, None)
             elif step == "undo":
-                ledger.undo(booking)
+                ledger.undo_booking(booking)
                 live.pop(booking.reference, None)
                 undone.add(booking.reference)
             elif room.clock.now < booking.ends_at and booking.reference not in undone:
                 name, tokens = booking.reference, number * 100
                 told[name] = max(told.get(name, 0), tokens)
                 try:
-                    ledger.spend(name, tokens)
+                    ledger.count_tokens(name, tokens)
                 except Problem:
                     continue
                 written[name] = max(written.get(name, 0), tokens)
@@ -75,12 +75,12 @@ def test_the_ledger_ends_at_the_truth(steps: list[tuple[str, int, int]]):
     room.table.away = room.table.lose_answers = False
     # What is owed goes along with later writes, ten at a time.
     for ledger in instances * 12:
-        ledger.settle("nobody.000000000000")
+        ledger.settle_call("nobody.000000000000")
     now = room.clock.now
     assert instances[0].live_calls() == sum(ends > now for _, ends in live.values())
     for caller in CALLERS:
         held = sum(who == caller and ends > now for who, ends in live.values())
-        standing = instances[1].standing(caller)
+        standing = instances[1].usage_of(caller)
         assert standing.live_calls == held
         assert total(written, caller) <= standing.tokens_today <= total(told, caller)
 

@@ -136,7 +136,7 @@ def test_callers_keep_their_ids(upgraded: Upgraded) -> None:
 
 def test_what_callers_hold_and_have_used_still_counts(upgraded: Upgraded) -> None:
     found = {
-        caller: asdict(upgraded.ledger.standing(caller)) for caller in upgraded.expected["callers"]
+        caller: asdict(upgraded.ledger.usage_of(caller)) for caller in upgraded.expected["callers"]
     }
     assert found == upgraded.expected["callers"]
     assert upgraded.ledger.live_calls() == upgraded.expected["live_calls"]
@@ -154,28 +154,28 @@ def test_each_limit_holds_for_what_was_counted_before(upgraded: Upgraded) -> Non
     ):
         none = {"starts_per_minute": 0, "live_calls": 0}
         full = upgraded.ledger_with(Limits(**none | {limit: least}))
-        assert refusal(lambda full=full: full.book(caller)) == code
+        assert refusal(lambda full=full: full.book_call(caller)) == code
         room = upgraded.ledger_with(Limits(**none | {limit: least + 1}))
-        room.undo(room.book(caller))
+        room.undo_booking(room.book_call(caller))
 
 
 def test_a_line_becomes_free_when_its_call_is_settled(upgraded: Upgraded) -> None:
     caller = upgraded.caller.id
-    assert refusal(lambda: upgraded.ledger.book(caller)) == "too_many_live_calls"
-    upgraded.ledger.settle(upgraded.calls["live"]["reference"])
+    assert refusal(lambda: upgraded.ledger.book_call(caller)) == "too_many_live_calls"
+    upgraded.ledger.settle_call(upgraded.calls["live"]["reference"])
     assert upgraded.ledger.live_calls() == upgraded.expected["live_calls"] - 1
-    upgraded.ledger.book(caller)
+    upgraded.ledger.book_call(caller)
 
 
 def test_a_key_of_before_starts_one_call_and_counts_to_its_end(upgraded: Upgraded) -> None:
     caller = upgraded.caller.id
     held = upgraded.expected["callers"][caller]["live_calls"]
-    booking = upgraded.ledger.register(caller)
-    assert upgraded.ledger.standing(caller).live_calls == held, "the key's own booking"
-    upgraded.ledger.settle(booking.reference)
-    upgraded.ledger.settle(upgraded.calls["registered"]["reference"])
-    assert upgraded.ledger.standing(caller).live_calls == held
-    assert refusal(lambda: upgraded.ledger.register(caller)) == "too_many_live_calls"
+    booking = upgraded.ledger.register_call(caller)
+    assert upgraded.ledger.usage_of(caller).live_calls == held, "the key's own booking"
+    upgraded.ledger.settle_call(booking.reference)
+    upgraded.ledger.settle_call(upgraded.calls["registered"]["reference"])
+    assert upgraded.ledger.usage_of(caller).live_calls == held
+    assert refusal(lambda: upgraded.ledger.register_call(caller)) == "too_many_live_calls"
 
 
 @pytest.mark.parametrize("caller", ["ada", "crowd"])
@@ -185,7 +185,7 @@ def test_a_row_that_is_written_again_keeps_its_layout(upgraded: Upgraded, caller
     ledger = upgraded.ledger_with(replace(LIMITS, live_calls=0))
     table = upgraded.storage.table(upgraded.names["ledger"])
     before = dict(table.get("live", f"caller.{caller}").values)
-    ledger.book(caller)
+    ledger.book_call(caller)
     after = dict(table.get("live", f"caller.{caller}").values)
     assert held(after)[:-1] == held(before)
     assert after.keys() - before.keys() == set()
@@ -208,14 +208,14 @@ def test_tokens_told_again_are_counted_once(upgraded: Upgraded) -> None:
         ].items()
         if not kind.startswith("cached")
     )
-    assert upgraded.ledger.spend(reference, told).today == before
-    assert upgraded.ledger.spend(reference, told + 5).today == before + 5
+    assert upgraded.ledger.count_tokens(reference, told).used_today == before
+    assert upgraded.ledger.count_tokens(reference, told + 5).used_today == before + 5
 
 
 def test_everything_counted_ends_by_itself(upgraded: Upgraded) -> None:
     upgraded.now += timedelta(days=1)
     assert upgraded.ledger.live_calls() == 0
-    assert upgraded.ledger.sweep() == len(upgraded.expected["callers"])
+    assert upgraded.ledger.sweep_rows() == len(upgraded.expected["callers"])
 
 
 def test_records_are_shown_as_before(upgraded: Upgraded) -> None:

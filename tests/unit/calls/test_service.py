@@ -262,7 +262,7 @@ def test_a_call_that_upstream_did_not_start_is_not_counted(endpoint: Upstream) -
     for _ in range(3):
         with pytest.raises(Problem, match="upstream_failed"):
             service.start(GOOD, PROFILE, Somebody())
-    standing = ledger.standing("caller-1")
+    standing = ledger.usage_of("caller-1")
     assert (standing.live_calls, standing.starts_last_minute) == (0, 0)
 
 
@@ -271,7 +271,7 @@ def test_a_refused_offer_frees_the_line_and_still_is_a_start(endpoint: Upstream)
     endpoint.on(CALLS, refusal(400, "invalid_offer"))
     with pytest.raises(Problem, match="offer_refused"):
         calls(endpoint, ledger=ledger).start(GOOD, PROFILE, Somebody())
-    standing = ledger.standing("caller-1")
+    standing = ledger.usage_of("caller-1")
     assert (standing.live_calls, standing.starts_last_minute) == (0, 1)
 
 
@@ -282,7 +282,7 @@ def test_hanging_up_frees_the_line(endpoint: Upstream) -> None:
     assert service.standing(handle, Somebody())["status"] == "live"
     endpoint.on(f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup", Said(200))
     service.hang_up(handle, Somebody())
-    assert ledger.standing("caller-1").live_calls == 0
+    assert ledger.usage_of("caller-1").live_calls == 0
     assert service.standing(handle, Somebody())["status"] == "ended"
 
 
@@ -295,9 +295,9 @@ def test_a_key_counts_as_the_longest_call_that_it_may_start(endpoint: Upstream) 
     with pytest.raises(Problem, match="too_many_live_calls"):
         service.start(GOOD, PROFILE, Somebody())
     moments.append(NOW + timedelta(minutes=15, seconds=59))
-    assert ledger.standing("caller-1").live_calls == 2
+    assert ledger.usage_of("caller-1").live_calls == 2
     moments.append(NOW + timedelta(minutes=16, seconds=1))
-    assert ledger.standing("caller-1").live_calls == 0
+    assert ledger.usage_of("caller-1").live_calls == 0
 
 
 def test_a_registered_call_that_cannot_be_looked_after_is_over_and_not_counted(
@@ -315,6 +315,6 @@ def test_a_registered_call_that_cannot_be_looked_after_is_over_and_not_counted(
     with pytest.raises(Problem, match="observer_unavailable"):
         service.register("rtc_unwatched", PROFILE, Somebody())
     assert endpoint.count(place) == 1
-    assert ledger.standing("caller-1").live_calls == 0
+    assert ledger.usage_of("caller-1").live_calls == 0
     (record,) = service.aftercare.records.newest(NOW)
     assert record.ended_by == "refused"

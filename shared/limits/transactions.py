@@ -1,0 +1,205 @@
+"""How operations on accounts are written: batched, one transaction at a time, repeated on conflict.
+
+One table, one partition, one row for each caller and, only where `live_calls_total` is set, one
+global row. A transaction writes the rows of a batch under the versions that were read, so limits
+are exact over all instances; nothing is cached between batches but what this process wrote last.
+
+An operation that gives something back (a settled call, an undone booking) and could not be written
+is postponed: a later transaction carries it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from shared.config.settings import Limits
+from shared.core.batching import LeaderBatcher
+from shared.core.clock import Clock
+from shared.core.problems import Problem
+from shared.limits.account import Account, GlobalCount
+from shared.limits.rules import BookCall, Operation, RegisterCall, UndoBooking
+from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Write
+from shared.storage.refusal import RETRY_AFTER, storage_refusal
+
+PARTITION = "live"
+GLOBAL_ROW = "everyone"
+BATCH = 80
+POSTPONED_PER_BATCH = 10
+POSTPONED_AT_MOST = 10_000
+BACKOFF = timedelta(milliseconds=10)
+LONGEST_BACKOFF = timedelta(milliseconds=250)
+TRUSTED_CONFLICTS = 3
+"""After this many failed tries every row is read again, whichever row storage says has changed."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True, eq=False)
+class PendingOperation:
+    """One operation on its way through the ledger, and what came of it.
+
+    `read` is the caller's row as the operation's thread read it, with the stamp of that moment.
+    """
+
+    caller_id: str
+    operation: Operation
+    deadline: float = float("inf")
+    read: tuple[int, Entity | None] | None = None
+    tries: int = 0
+    result: Any = None
+    refusal: Problem | None = None
+
+
+class AccountTransactions:
+    """Carries out operations on the accounts in `table`, each within `budget`."""
+
+    def __init__(self, table: Table, limits: Limits, budget: timedelta, clock: Clock) -> None:
+        self.table = table
+        self.limits = limits
+        self.budget = budget
+        self.clock = clock
+        self.stamps = count()
+        self.batcher: LeaderBatcher[PendingOperation] = LeaderBatcher(self.serve_batch, BATCH)
+        self.last_written: dict[str, tuple[int, Entity | None]] = {}
+        self.postponed_lock = threading.Lock()
+        self.postponed: list[PendingOperation] = []
+
+    def carry_out(self, caller_id: str, operation: Operation) -> Any:
+        """The operation's result once it is written.
+
+        Raises the Problem that the operation raises, or storage_unavailable or ledger_busy.
+        """
+        pending = PendingOperation(caller_id, operation)
+        pending.deadline = time.monotonic() + self.budget.total_seconds()
+        # Threads read their callers' rows in parallel; the leader of a batch reads only those that
+        # have changed since.
+        stamp = next(self.stamps)
+        try:
+            pending.read = (stamp, self.table.get(PARTITION, row_key(caller_id)))
+        except StorageUnavailable as error:
+            raise storage_refusal(error) from error
+        self.batcher.submit(pending)
+        if pending.refusal is not None:
+            raise pending.refusal
+        return pending.result
+
+    def postpone(self, caller_id: str, operation: Operation) -> None:
+        """Leaves the operation to a later transaction."""
+        with self.postponed_lock:
+            if len(self.postponed) < POSTPONED_AT_MOST:
+                self.postponed.append(PendingOperation(caller_id, operation))
+
+    def serve_batch(self, batch: Sequence[PendingOperation]) -> list[bool]:
+        """One try to write a batch; says which operations are done. One thread at a time."""
+        for pending in batch:
+            if time.monotonic() >= pending.deadline:
+                pending.refusal = Problem("ledger_busy", retry_after=RETRY_AFTER)
+        in_time = [pending for pending in batch if pending.refusal is None]
+        if not in_time:
+            return [True] * len(batch)
+        with self.postponed_lock:
+            postponed = self.postponed[:POSTPONED_PER_BATCH]
+            self.postponed = self.postponed[POSTPONED_PER_BATCH:]
+        work = [*postponed, *in_time]
+        writes: list[Write] = []
+        try:
+            writes = self.apply_operations(work)
+            stamp = next(self.stamps)
+            entities = self.table.transact(writes) if writes else []
+            self.last_written = {entity.row: (stamp, entity) for entity in entities}
+        except Conflict as conflict:
+            self.forget_stale_rows(work, writes, conflict.index)
+            with self.postponed_lock:
+                self.postponed[:0] = postponed
+            return [pending.refusal is not None for pending in batch]
+        except StorageUnavailable as error:
+            self.refuse_unwritten(in_time, storage_refusal(error))
+            with self.postponed_lock:
+                self.postponed[:0] = postponed
+        return [True] * len(batch)
+
+    def apply_operations(self, work: Sequence[PendingOperation]) -> list[Write]:
+        """Applies the operations to the rows as they are now; returns what must be written."""
+        keys = {row_key(pending.caller_id) for pending in work}
+        rows = {key: self.latest_row(key, work) for key in keys}
+        accounts = {key: Account.from_values(entity.values) for key, entity in rows.items()}
+        total = GlobalCount()
+        if self.limits.live_calls_total or any(
+            booked.counted_at
+            for pending in work
+            if (booked := accounts[row_key(pending.caller_id)].bookings.get(pending.operation.name))
+        ):
+            rows[GLOBAL_ROW] = self.fetch_row(GLOBAL_ROW)
+            total = GlobalCount.from_values(rows[GLOBAL_ROW].values)
+        now = milliseconds(self.clock())
+        for pending in work:
+            account = accounts[row_key(pending.caller_id)]
+            try:
+                pending.result = pending.operation.apply_to(account, total, now, self.limits)
+            except Problem as problem:
+                pending.refusal = problem
+        states: list[tuple[str, Account | GlobalCount]] = [*accounts.items(), (GLOBAL_ROW, total)]
+        return [
+            Write(
+                "replace" if rows[key].etag else "insert",
+                rows[key].with_values(state.to_values()),
+            )
+            for key, state in states
+            if state.changed
+        ]
+
+    def latest_row(self, key: str, work: Sequence[PendingOperation]) -> Entity:
+        """A caller's row: the latest that a waiting thread read or this process wrote."""
+        known = [
+            pending.read for pending in work if pending.read and row_key(pending.caller_id) == key
+        ]
+        if known and key in self.last_written:
+            known.append(self.last_written[key])
+        if not known:
+            return self.fetch_row(key)
+        return max(known, key=lambda each: each[0])[1] or Entity(PARTITION, key)
+
+    def fetch_row(self, key: str) -> Entity:
+        return self.table.get(PARTITION, key) or Entity(PARTITION, key)
+
+    def forget_stale_rows(
+        self, work: Sequence[PendingOperation], writes: Sequence[Write], index: int | None
+    ) -> None:
+        """After a conflict: drops what was decided and the rows that have changed; backs off."""
+        stale = {write.entity.row for write in writes}
+        if index is not None and max(pending.tries for pending in work) < TRUSTED_CONFLICTS:
+            stale = {writes[index].entity.row}
+        for pending in work:
+            pending.result = pending.refusal = None
+            pending.tries += 1
+            if row_key(pending.caller_id) in stale:
+                pending.read = None
+        self.last_written = {
+            key: each for key, each in self.last_written.items() if key not in stale
+        }
+        tries = min(max(pending.tries for pending in work), 8)
+        longest = min(BACKOFF * 2**tries, LONGEST_BACKOFF)
+        time.sleep(random.uniform(0, longest.total_seconds()))  # noqa: S311
+
+    def refuse_unwritten(self, work: Sequence[PendingOperation], refusal: Problem) -> None:
+        """Refuses operations whose write failed, and undoes bookings that it may have made."""
+        for pending in work:
+            pending.refusal = Problem(refusal.code, retry_after=refusal.retry_after)
+            if isinstance(pending.operation, BookCall | RegisterCall):
+                self.postpone(pending.caller_id, UndoBooking(pending.operation.name))
+
+
+def row_key(caller_id: str) -> str:
+    """The key of a caller's row."""
+    return f"caller.{caller_id}"
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since 1970."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
