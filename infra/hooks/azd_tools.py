@@ -1,8 +1,8 @@
-"""What the hooks share: azd, Azure's management API, plain HTTPS, and words for people.
+"""Shared by the hooks: azd, Azure's management API, HTTPS and output.
 
-A hook is a short program that azd runs with the environment's values as variables. Its edges (the
-azd command, HTTPS, the clock) are one object, `Outside`, so that tests can stand in for all of
-them. The standard library alone: a hook runs before anything is installed.
+A hook is a short program that azd runs with the environment's values as variables. Everything it
+touches (the azd command, HTTPS, the clock) goes through one object, `Outside`, which tests replace.
+Standard library only: hooks run before anything is installed.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ PLACE = re.compile(r"\$\{(\w+)(?:=([^}]*))?\}")
 
 
 class Stop(Exception):
-    """Why the deployment must not go on, and what to do, in words for the person who runs it."""
+    """Stops the deployment; the message tells the user why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an HTTP server said. Status 0: it was not reached, and `body` says why."""
+    """An HTTP response. Status 0: the server was not reached, and `body` says why."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
-        """The body as JSON; {} if it is none."""
+        """The body as JSON; {} if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -50,7 +50,7 @@ class Answer:
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Gives redirects back as answers: a login page is not what was asked for."""
+    """Returns redirects instead of following them to a login page."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -59,7 +59,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 def http(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
 ) -> Answer:
-    """One HTTP request; whatever comes back is an `Answer`, failures too."""
+    """Makes one HTTP request; failures are returned as an `Answer` too."""
     request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310
     opener = urllib.request.build_opener(NoRedirect)
     try:
@@ -72,7 +72,7 @@ def http(
 
 
 def azd(arguments: Sequence[str]) -> str:
-    """What `azd` with these arguments says on stdout. Raises `Stop` with what it said instead."""
+    """The stdout of `azd` with these arguments. Raises `Stop` with its error output."""
     program = shutil.which("azd")
     if program is None:
         raise Stop("azd is not on the PATH of this hook.")
@@ -85,14 +85,14 @@ def azd(arguments: Sequence[str]) -> str:
 
 
 def say(words: str) -> None:
-    """A line for the person who runs azd."""
+    """Prints a line for the user who runs azd."""
     sys.stdout.write(words + "\n")
     sys.stdout.flush()
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Everything a hook touches."""
+    """Everything outside the process that a hook uses."""
 
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
     azd: Callable[[Sequence[str]], str] = azd
@@ -101,16 +101,16 @@ class Outside:
     say: Callable[[str], None] = say
 
     def token(self, scope: str) -> str:
-        """An Entra token of whoever is signed in to azd. Raises `Stop`."""
+        """An Entra token of the user signed in to azd. Raises `Stop`."""
         try:
             return str(
                 json.loads(self.azd(["auth", "token", "--scope", scope, "-o", "json"]))["token"]
             )
         except (ValueError, KeyError, Stop):
-            raise Stop("azd has no one signed in. Run: azd auth login") from None
+            raise Stop("Nobody is signed in to azd. Run: azd auth login") from None
 
     def manage(self, method: str, path: str, version: str) -> Answer:
-        """One call of Azure's management API; `path` starts with /subscriptions."""
+        """Calls Azure's management API; `path` starts with /subscriptions."""
         headers = {"Authorization": "Bearer " + self.token(f"{MANAGEMENT}/.default")}
         joint = "&" if "?" in path else "?"
         url = f"{MANAGEMENT}{path}{joint}api-version={version}"
@@ -120,7 +120,7 @@ class Outside:
 def parameters(
     env: Mapping[str, str], file: Path = INFRA / "main.parameters.json"
 ) -> dict[str, str]:
-    """The deployment's parameters as azd will fill them in from `env`, each as text."""
+    """The deployment's parameters as azd resolves them from `env`, as text."""
     found = json.loads(file.read_text(encoding="utf-8"))["parameters"]
 
     def filled(match: re.Match[str]) -> str:
@@ -130,10 +130,10 @@ def parameters(
 
 
 def main(hook: Callable[[Outside], None]) -> int:
-    """Runs a hook; gives its exit code."""
+    """Runs a hook and returns its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A console of Windows may not have every letter.
+            # A Windows console may not support every character.
             stream.reconfigure(errors="replace")
     try:
         hook(Outside())

@@ -1,6 +1,7 @@
-"""preprovision: what would make the deployment fail after minutes is found in seconds.
+"""preprovision: finds in seconds what would make the deployment fail after minutes.
 
-Errors stop it and name the remedy; what may be meant is a warning. `PREFLIGHT=off` skips all.
+Errors stop the deployment and name the remedy; choices that may be intended are warnings.
+`PREFLIGHT=off` skips all checks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import timedelta
 
 from azd_tools import Outside, Stop, main, parameters
 
-# The regions that the documentation of realtime over WebRTC names (November 2026).
+# The regions listed in the documentation of realtime over WebRTC (November 2026).
 REALTIME_REGIONS = ("eastus2", "swedencentral")
 PROVIDERS = (
     "Microsoft.Web",
@@ -35,7 +36,7 @@ AGAIN = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong (`stops`) or may be."""
+    """An error (`stops`) or a warning."""
 
     stops: bool
     words: str
@@ -50,7 +51,7 @@ def warning(words: str) -> Finding:
 
 
 def preflight(outside: Outside) -> None:
-    """Says what was found. Raises `Stop` if the deployment would fail."""
+    """Prints the findings. Raises `Stop` if the deployment would fail."""
     if outside.env.get("PREFLIGHT", "").lower() == "off":
         outside.say("Preflight: skipped (PREFLIGHT=off)")
         return
@@ -58,18 +59,18 @@ def preflight(outside: Outside) -> None:
     for finding in found:
         outside.say(("error: " if finding.stops else "warning: ") + finding.words)
     if any(finding.stops for finding in found):
-        raise Stop("Preflight: mend the errors above, then run the command again.")
-    outside.say("Preflight: nothing found that would stop the deployment")
+        raise Stop("Preflight: fix the errors above, then run the command again.")
+    outside.say("Preflight: no errors found")
 
 
 def findings(outside: Outside) -> Iterator[Finding]:
-    """Everything that is found, the choices first: they need no network."""
+    """All findings; the settings first, because checking them needs no network."""
     chosen = parameters(outside.env)
     yield from choices(chosen)
     subscription = outside.env.get("AZURE_SUBSCRIPTION_ID", "")
     region = chosen["modelLocation"] or chosen["location"]
     if not subscription or not region:
-        yield warning("The subscription and the region are not chosen yet, so neither is checked.")
+        yield warning("The subscription and the region are not chosen yet and were not checked.")
         return
     scope = f"/subscriptions/{subscription}"
     yield from rights(outside, scope)
@@ -78,26 +79,26 @@ def findings(outside: Outside) -> Iterator[Finding]:
         return
     if region not in REALTIME_REGIONS:
         yield warning(
-            f"{region} is not among the regions that the documentation of realtime names "
-            f"({', '.join(REALTIME_REGIONS)}); calls may be answered 403. "
-            "To change: azd env set MODEL_LOCATION eastus2"
+            f"{region} is not among the regions documented for realtime "
+            f"({', '.join(REALTIME_REGIONS)}); calls may fail with 403. "
+            "To change it: azd env set MODEL_LOCATION eastus2"
         )
     if chosen["enableModelDeployment"] == "true":
         yield from models(outside, scope, region, chosen)
 
 
 def choices(chosen: Mapping[str, str]) -> Iterator[Finding]:
-    """What does not go together, whatever Azure says."""
+    """Settings that conflict with each other."""
     methods = {method.strip() for method in chosen["callerAuth"].split(",")}
     linked = chosen["enableLinkedBackend"] == "true"
     if "anonymous" in methods:
         yield warning(
-            'CALLER_AUTH has "anonymous": anybody on the internet may start calls that you pay '
-            "for. Set LIMIT_LIVE_CALLS_TOTAL at least."
+            'CALLER_AUTH has "anonymous": anyone on the internet may start calls at your expense. '
+            "Set at least LIMIT_LIVE_CALLS_TOTAL."
         )
     elif "static-web-apps" in methods and not chosen["signInClientId"]:
         yield warning(
-            "Anybody with a Microsoft account can sign in and call. To let in one tenant: "
+            "Anyone with a Microsoft account can sign in and call. To allow one tenant only: "
             "azd env set SIGN_IN_CLIENT_ID … (docs/deploy.md, Who may call)."
         )
     if "static-web-apps" in methods and not linked:
@@ -117,32 +118,32 @@ def choices(chosen: Mapping[str, str]) -> Iterator[Finding]:
         )
     if chosen["enableVirtualNetwork"] == "true" and chosen["existingSubnetId"]:
         yield error(
-            "Choose one: ENABLE_VIRTUAL_NETWORK makes a network, EXISTING_SUBNET_ID is one."
+            "Choose one: ENABLE_VIRTUAL_NETWORK creates a network, EXISTING_SUBNET_ID uses one."
         )
     if int(chosen["monthlyBudget"] or 0) <= 0:
         yield warning("There is no budget. Run: azd env set MONTHLY_BUDGET 100")
 
 
 def rights(outside: Outside, scope: str) -> Iterator[Finding]:
-    """Whether whoever deploys may give the app its roles."""
+    """Checks that the deploying user may assign the app's roles."""
     answer = outside.manage(
         "GET", f"{scope}/providers/Microsoft.Authorization/permissions", "2022-04-01"
     )
     if answer.status != 200:
         yield error(
             f"The subscription cannot be read (status {answer.status}). Check it with: azd env "
-            "get-value AZURE_SUBSCRIPTION_ID, and who you are with: azd auth login --check-status"
+            "get-value AZURE_SUBSCRIPTION_ID, and your sign-in with: azd auth login --check-status"
         )
         return
     if not any(allows(permission, MAY_ASSIGN) for permission in answer.json().get("value", [])):
         yield error(
-            "You may not assign roles in this subscription, and the app gets its rights that way. "
+            "You may not assign roles in this subscription, which the app's access depends on. "
             "Ask for Owner, or Contributor with Role Based Access Control Administrator."
         )
 
 
 def allows(permission: Mapping[str, list[str]], action: str) -> bool:
-    """Whether one of Azure's permissions allows an action; `*` stands for anything."""
+    """Whether an Azure permission allows an action; `*` is a wildcard."""
 
     def named(patterns: list[str]) -> bool:
         return any(fnmatch.fnmatchcase(action.lower(), each.lower()) for each in patterns)
@@ -151,7 +152,7 @@ def allows(permission: Mapping[str, list[str]], action: str) -> bool:
 
 
 def providers(outside: Outside, scope: str, chosen: Mapping[str, str]) -> Iterator[Finding]:
-    """Registers the resource providers that are not registered yet, and waits for them."""
+    """Registers missing resource providers and waits for them."""
     network = any(
         chosen[name] == "true" for name in ("enableTurnRule", "enableVirtualNetwork")
     ) or bool(chosen["existingSubnetId"] or chosen["firewallPolicyName"])
@@ -175,7 +176,7 @@ def providers(outside: Outside, scope: str, chosen: Mapping[str, str]) -> Iterat
         left -= AGAIN
         waiting = [name for name in waiting if state(outside, scope, name) != "Registered"]
     for name in waiting:
-        yield warning(f"{name} is still being registered; if the deployment fails, run it again.")
+        yield warning(f"{name} is still registering; if the deployment fails, run it again.")
 
 
 def state(outside: Outside, scope: str, provider: str) -> str:
@@ -187,12 +188,12 @@ def state(outside: Outside, scope: str, provider: str) -> str:
 def models(
     outside: Outside, scope: str, region: str, chosen: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Whether the region has the models, and the subscription quota for them."""
+    """Checks that the region has the models and the subscription has quota for them."""
     place = f"{scope}/providers/Microsoft.CognitiveServices/locations/{region}"
     catalogue = outside.manage("GET", f"{place}/models", COGNITIVE_SERVICES)
     usages = outside.manage("GET", f"{place}/usages", COGNITIVE_SERVICES)
     if catalogue.status != 200 or usages.status != 200:
-        yield warning(f"Models and quota of {region} cannot be read, so they are not checked.")
+        yield warning(f"The models and quota of {region} cannot be read and were not checked.")
         return
     wanted = [("modelName", "modelVersion", "modelCapacity", "MODEL", "MODEL_VERSION")]
     if chosen["enableTranscription"] == "true":
@@ -211,18 +212,18 @@ def models(
             continue
         free = room(usages.json(), f"OpenAI.{chosen['modelSku']}.{model}")
         if free is None:
-            yield warning(f"The quota of {model} in {region} is not listed, so it is not checked.")
+            yield warning(f"The quota of {model} in {region} is not listed and was not checked.")
         elif free < units:
             words = (
                 f"{model} needs {units} units of {chosen['modelSku']} quota in {region}, {free} "
-                f"are free. Run: azd env set {prefix}_CAPACITY {max(free, 1)}, or ask for more at "
+                f"are free. Run: azd env set {prefix}_CAPACITY {max(free, 1)}, or request more at "
                 "https://aka.ms/oai/stuquotarequest, or choose another region"
             )
             yield Finding(not deployed_before(outside, scope, chosen), words)
 
 
 def deployed_before(outside: Outside, scope: str, chosen: Mapping[str, str]) -> bool:
-    """Whether the environment has an account already: the units in use may be its own then."""
+    """Whether the environment already has an account, whose units may be the ones in use."""
     group = chosen["resourceGroupName"] or f"rg-{chosen['environmentName']}"
     place = f"{scope}/resourceGroups/{group}/providers/Microsoft.CognitiveServices/accounts"
     return bool(outside.manage("GET", place, COGNITIVE_SERVICES).json().get("value"))
@@ -231,7 +232,7 @@ def deployed_before(outside: Outside, scope: str, chosen: Mapping[str, str]) -> 
 def offered(
     catalogue: Mapping[str, list[dict[str, dict[str, object]]]], model: str, sku: str
 ) -> set[str]:
-    """The versions of a model that the region offers as that kind of deployment."""
+    """The versions of a model that the region offers with this SKU."""
     versions = set()
     for entry in catalogue.get("value", []):
         found = entry.get("model", {})
@@ -245,7 +246,7 @@ def offered(
 
 
 def room(usages: Mapping[str, list[dict[str, object]]], name: str) -> int | None:
-    """The units of a quota that are not in use; None if there is no such quota."""
+    """The unused units of a quota; None if there is no such quota."""
     for entry in usages.get("value", []):
         title = entry.get("name")
         if isinstance(title, dict) and str(title.get("value", "")).lower() == name.lower():

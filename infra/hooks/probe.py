@@ -1,8 +1,8 @@
-"""postdeploy: asks the deployed product, as a stranger would, whether it stands as it should.
+"""postdeploy: tests the deployment from the outside, without credentials.
 
-What must hold: a principal that somebody forges and sends straight to the function app is refused;
-the site answers, with its headers; the API answers through the site; a stranger gets no key and no
-redirect to a login page.
+A forged principal sent straight to the function app must be refused; the site must serve the page
+with its headers; the API must answer through the site; and an unauthenticated request must get
+neither a key nor a redirect to a login page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FORGED = {
 
 
 def probe(outside: Outside) -> None:
-    """Raises `Stop` with everything that does not hold."""
+    """Raises `Stop` with every check that failed."""
     api, site = outside.env["SERVICE_API_URI"], outside.env["SERVICE_WEB_URI"]
     callers = {each.strip() for each in outside.env.get("CALLER_AUTH", "").split(",")}
     linked = outside.env.get("WEB_BACKEND_LINKED", "true").lower() == "true"
@@ -40,12 +40,12 @@ def probe(outside: Outside) -> None:
     else:
         wrong += health(outside, api)
     if wrong:
-        raise Stop("The deployment does not stand as it should:\n- " + "\n- ".join(wrong))
-    outside.say(f"Probe: everything holds. The page: {site}")
+        raise Stop("The deployment failed its checks:\n- " + "\n- ".join(wrong))
+    outside.say(f"Probe: all checks passed. The page: {site}")
 
 
 def until(outside: Outside, ask: Callable[[], Answer], settled: Callable[[Answer], bool]) -> Answer:
-    """Asks again until the answer is settled: a new site and a new app need their time."""
+    """Repeats a request until its answer is final: a new site and app take time to start."""
     left = PATIENCE
     while True:
         answer = ask()
@@ -62,7 +62,7 @@ def forged(outside: Outside, api: str) -> list[str]:
     answer = until(
         outside,
         lambda: outside.http("POST", f"{api}/api/token", headers, b""),
-        # Not there yet: the host is starting, or the functions are not indexed.
+        # Not ready: the host is starting, or the functions are not indexed yet.
         lambda answer: answer.status not in (0, 404, 500, 502, 503, 504),
     )
     if answer.status in REFUSED:
@@ -71,14 +71,14 @@ def forged(outside: Outside, api: str) -> list[str]:
     if answer.status in (0, 404, 500, 502, 503, 504):
         return [f"the function app does not answer at {api} (status {answer.status})."]
     return [
-        f"A FORGED PRINCIPAL WAS BELIEVED: {api}/api/token answered {answer.status}. Anybody can "
-        "call as anybody. Take the app off the network now (az functionapp stop), then see "
-        "docs/operations.md, A forged principal is believed."
+        f"A FORGED PRINCIPAL WAS ACCEPTED: {api}/api/token answered {answer.status}. Anyone can "
+        "call as any user. Stop the app now (az functionapp stop), then see "
+        "docs/operations.md, A forged principal is accepted."
     ]
 
 
 def page(outside: Outside, site: str) -> list[str]:
-    """The page is there, and so are its headers."""
+    """The page is served, with its headers."""
     answer = until(
         outside, lambda: outside.http("GET", f"{site}/"), lambda answer: answer.status == 200
     )
@@ -90,7 +90,7 @@ def page(outside: Outside, site: str) -> list[str]:
 
 
 def through_the_site(outside: Outside, site: str, *, open_to_all: bool) -> list[str]:
-    """The API behind the site: healthy, and closed to strangers without sending them away."""
+    """The API behind the site is healthy and refuses strangers without a redirect."""
     wrong = health(outside, site)
     if open_to_all:
         return wrong
@@ -106,7 +106,7 @@ def through_the_site(outside: Outside, site: str, *, open_to_all: bool) -> list[
 
 
 def health(outside: Outside, base: str) -> list[str]:
-    """/api/health, and what it says in depth where it says that to a stranger."""
+    """/api/health, and /api/health/deep where it is open to anyone."""
     answer = until(
         outside,
         lambda: outside.http("GET", f"{base}/api/health"),
@@ -114,11 +114,13 @@ def health(outside: Outside, base: str) -> list[str]:
     )
     if answer.status != 200:
         said = answer.json()
-        hint = said.get("hint") or said.get("detail") or "its log says why"
+        hint = said.get("hint") or said.get("detail") or "see the log of the app"
         return [f"{base}/api/health answers {answer.status}: {hint}"]
     deep = outside.http("GET", f"{base}/api/health/deep")
     if deep.status in REFUSED:
-        outside.say(f"Probe: sign in as an admin and open {base}/api/health/deep for the rest")
+        outside.say(
+            f"Probe: for the remaining checks, sign in as an admin and open {base}/api/health/deep"
+        )
     elif deep.status != 200:
         said = deep.body[:1000].decode(errors="replace")
         return [f"{base}/api/health/deep answers {deep.status}: {said}"]

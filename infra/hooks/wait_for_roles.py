@@ -1,9 +1,9 @@
-"""postprovision: waits until the roles just given are in force.
+"""postprovision: waits until the new role assignments take effect.
 
-Azure needs up to some minutes for that. Deployed too early, the app's package is refused by storage
-and the first calls are refused by the model. Whoever deploys got the same role on the model at the
-same time as the app, so their turn shows that the app's has come, as nearly as can be seen from
-outside.
+Azure takes up to several minutes. Before that, storage refuses the app's package and the model
+refuses the first calls. The deploying user was assigned the same role on the model at the same time
+as the app, so when it works for the user it very likely works for the app; nothing closer can be
+observed from outside.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from azd_tools import Outside, Stop, main, parameters
 
 PATIENCE = timedelta(minutes=10)
 AGAIN = timedelta(seconds=15)
-# Storage's turn cannot be seen from outside: the app's identity alone has a role there.
+# Storage cannot be tested from outside: only the app's identity has a role there.
 STORAGE = timedelta(seconds=60)
 SETTLED = "ROLES_SETTLED_FOR"
 
 
 def wait_for_roles(outside: Outside) -> None:
-    """Returns once a key could be minted at the model's endpoint. Raises `Stop` if it never can."""
+    """Returns once the model's endpoint has minted a key. Raises `Stop` if it never does."""
     app = outside.env.get("SERVICE_API_NAME", "")
     if outside.env.get(SETTLED) == app != "":
-        outside.say("Roles: in force since the last deployment")
+        outside.say("Roles: already in effect since the last deployment")
         return
     if not parameters(outside.env)["principalId"]:
-        outside.say("Roles: AZURE_PRINCIPAL_ID is not set, so only storage's minute is waited for")
+        outside.say("Roles: AZURE_PRINCIPAL_ID is not set, so only waiting for storage")
     else:
         wait_for_the_model(outside)
-    outside.say(f"Roles: giving storage's another {STORAGE.total_seconds():.0f} s")
+    outside.say(f"Roles: waiting another {STORAGE.total_seconds():.0f} s for storage")
     outside.sleep(STORAGE.total_seconds())
     outside.azd(["env", "set", SETTLED, app])
 
 
 def wait_for_the_model(outside: Outside) -> None:
-    """Mints keys of ten seconds, which cost nothing, until one is given."""
+    """Requests ten-second keys, which cost nothing, until one is minted."""
     model = outside.env["REALTIME_MODEL"]
     url = outside.env["REALTIME_ENDPOINT"] + "/openai/v1/realtime/client_secrets"
     body = {
@@ -55,7 +55,7 @@ def wait_for_the_model(outside: Outside) -> None:
             outside.say(f"Roles: {model} answers")
             return
         if answer.status == 429:
-            outside.say("Roles: in force, the model's quota is used up at the moment")
+            outside.say("Roles: in effect; the model's quota is currently exhausted")
             return
         if left <= timedelta(0):
             raise Stop(

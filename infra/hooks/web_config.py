@@ -1,8 +1,8 @@
-"""predeploy of the page: puts frontend/ and its configuration into infra/site, which is deployed.
+"""predeploy of the page: copies frontend/ and its configuration to infra/site, which is deployed.
 
-staticwebapp.config.json differs by deployment: the Content-Security-Policy names exactly the
-endpoints that the page talks to, and the routes ask for the roles that CALLER_AUTH implies.
-frontend/staticwebapp.config.json is the pattern; it stays as it is.
+staticwebapp.config.json depends on the deployment: the Content-Security-Policy names exactly the
+endpoints that the page uses, and the routes require the roles that CALLER_AUTH implies.
+frontend/staticwebapp.config.json is the template and is not changed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ ADMIN = "admin"
 def web_config(
     outside: Outside, frontend: Path = INFRA.parent / "frontend", site: Path = INFRA / "site"
 ) -> None:
-    """Fills `site`. Raises `Stop` if the deployment's outputs are not there."""
+    """Fills `site`. Raises `Stop` if the deployment's outputs are missing."""
     for name in ("REALTIME_ENDPOINT", "SERVICE_API_URI"):
         if not outside.env.get(name):
-            raise Stop(f"{name} is not known: run azd provision first.")
+            raise Stop(f"{name} is not set: run azd provision first.")
     pattern = json.loads((frontend / NAME).read_text(encoding="utf-8"))
     config = configured(pattern, outside.env)
     clear(site)
@@ -45,7 +45,7 @@ def web_config(
 
 
 def clear(site: Path) -> None:
-    """Empties the folder but for what is kept in the repository."""
+    """Empties the folder, except for the file kept in the repository."""
     for path in site.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -54,7 +54,7 @@ def clear(site: Path) -> None:
 
 
 def configured(pattern: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
-    """The pattern with this deployment's endpoints, roles and sign-in."""
+    """The template with this deployment's endpoints, roles and sign-in."""
     config: dict[str, Any] = json.loads(json.dumps(pattern))
     headers = config["globalHeaders"]
     headers[CSP] = with_connect_src(headers[CSP], endpoints(env))
@@ -64,7 +64,7 @@ def configured(pattern: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, 
             route["allowedRoles"] = roles(env)
     if env.get("SIGN_IN_CLIENT_ID"):
         tenant = env.get("SIGN_IN_TENANT_ID") or env.get("AZURE_TENANT_ID")
-        # A registration of one's own switches the built-in providers off, all of them.
+        # A custom registration disables all built-in providers.
         config["auth"] = {
             "identityProviders": {
                 "azureActiveDirectory": {
@@ -80,7 +80,7 @@ def configured(pattern: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, 
 
 
 def endpoints(env: Mapping[str, str]) -> list[str]:
-    """The origins that the page may talk to, besides its own."""
+    """The origins that the page may connect to, besides its own."""
     found = []
     if env.get("TOKEN_ENDPOINT", "on").lower() == "on":
         found.append(origin(env["REALTIME_ENDPOINT"]))
@@ -95,7 +95,7 @@ def origin(url: str) -> str:
 
 
 def with_connect_src(policy: str, origins: list[str]) -> str:
-    """The policy with exactly these origins, and the page's own, to connect to."""
+    """The policy, allowing connections to exactly these origins and the page's own."""
     wanted = " ".join(["connect-src 'self'", *origins])
     changed, times = re.subn(r"connect-src [^;]*", lambda _: wanted, policy)
     if times != 1:
@@ -104,10 +104,10 @@ def with_connect_src(policy: str, origins: list[str]) -> str:
 
 
 def roles(env: Mapping[str, str]) -> list[str]:
-    """Whom the site lets through to the API.
+    """The roles that the site requires for the API.
 
-    A principal is written only on routes that leave out `anonymous`; where callers prove themselves
-    to the broker with a token of their own, or not at all, the site has to let everybody through.
+    Static Web Apps sends a principal only on routes that exclude `anonymous`. If callers present
+    their own token to the broker, or none at all, the site has to let everyone through.
     """
     methods = {each.strip() for each in env.get("CALLER_AUTH", "static-web-apps").split(",")}
     if "anonymous" in methods or "static-web-apps" not in methods:

@@ -68,7 +68,7 @@ def refused(stage: Stage) -> str:
 def test_preflight_lets_through_what_is_fine() -> None:
     stage = azure()
     preflight.preflight(stage.outside())
-    assert stage.said == ["Preflight: nothing found that would stop the deployment"]
+    assert stage.said == ["Preflight: no errors found"]
 
 
 def test_preflight_can_be_turned_off() -> None:
@@ -170,8 +170,8 @@ def test_settings_that_do_not_go_together_stop(changed: dict[str, str], words: s
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"CALLER_AUTH": "static-web-apps,anonymous"}, "anybody on the internet"),
-        ({"SIGN_IN_CLIENT_ID": ""}, "Anybody with a Microsoft account"),
+        ({"CALLER_AUTH": "static-web-apps,anonymous"}, "anyone on the internet"),
+        ({"SIGN_IN_CLIENT_ID": ""}, "Anyone with a Microsoft account"),
         ({"MONTHLY_BUDGET": "0"}, "no budget"),
         ({"AZURE_SUBSCRIPTION_ID": ""}, "not chosen yet"),
     ],
@@ -265,7 +265,7 @@ def site(**changed: Any) -> Stage:
 def test_a_good_deployment_passes_the_probe() -> None:
     stage = site()
     probe.probe(stage.outside())
-    assert stage.said[-1] == "Probe: everything holds. The page: https://page.test"
+    assert stage.said[-1] == "Probe: all checks passed. The page: https://page.test"
 
 
 def test_the_forged_principal_is_one_that_would_be_believed() -> None:
@@ -284,7 +284,7 @@ def test_the_forged_principal_is_one_that_would_be_believed() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 400, 429])
 def test_a_forged_principal_that_is_believed_stops(status: int) -> None:
-    with pytest.raises(Stop, match="A FORGED PRINCIPAL WAS BELIEVED"):
+    with pytest.raises(Stop, match="A FORGED PRINCIPAL WAS ACCEPTED"):
         probe.probe(site(**{"POST https://func-x.test/api/token": answer(status)}).outside())
 
 

@@ -123,7 +123,7 @@ async def test_roles_reach_the_app(deployed: Deployed, http: aiohttp.ClientSessi
 
 
 async def test_the_probe_finds_the_one_thing_that_a_laptop_lacks(deployed: Deployed) -> None:
-    """Nothing stands before the local host, so there a forged principal is believed."""
+    """Nothing stands before the local host, so there a forged principal is accepted."""
     env = {
         "SERVICE_API_URI": deployed.stack.host_url,
         "SERVICE_WEB_URI": deployed.url,
@@ -134,9 +134,10 @@ async def test_the_probe_finds_the_one_thing_that_a_laptop_lacks(deployed: Deplo
     with pytest.raises(Stop) as stopped:
         await asyncio.to_thread(probe.probe, Outside(env, say=said.append))
     [finding] = str(stopped.value).splitlines()[1:]
-    assert finding.startswith("- A FORGED PRINCIPAL WAS BELIEVED")
+    assert finding.startswith("- A FORGED PRINCIPAL WAS ACCEPTED")
     assert said == [
-        f"Probe: sign in as an admin and open {deployed.url}/api/health/deep for the rest"
+        "Probe: for the remaining checks, sign in as an admin and open "
+        f"{deployed.url}/api/health/deep"
     ]
 
 
