@@ -65,12 +65,12 @@ async def ours(url: str, number: int, turns: int) -> tuple[dict[str, Any], Lag]:
     import websockets.asyncio.client  # noqa: F401
 
     from bench.contenders.sides import broker_settings
-    from shared.broker import open_broker
+    from shared.broker import open_broker, open_observer_worker
     from shared.calls.service import record_of
     from shared.transcripts import transcript
     from shared.transcripts.writer import log_name
 
-    serving = open_broker(
+    broker = open_broker(
         {
             **broker_settings(url),
             "OBSERVER": "eager",
@@ -78,12 +78,12 @@ async def ours(url: str, number: int, turns: int) -> tuple[dict[str, Any], Lag]:
             "REALTIME_API_KEY": "of-the-bench",
         }
     )
-    following = serving.observing()
-    profile = serving.profiles.named(None)
+    following = open_observer_worker(broker)
+    profile = broker.profiles.named(None)
     records = []
     for call in calls(number):
-        record = record_of(call, serving.calls.ledger.book_call("bench"), profile, "connect")
-        serving.calls.aftercare.records.insert(record)
+        record = record_of(call, broker.stores.ledger.book_call("bench"), profile, "connect")
+        broker.stores.records.insert(record)
         records.append(record)
     before = weigh(os.getpid())
     lag = Lag()
@@ -98,7 +98,7 @@ async def ours(url: str, number: int, turns: int) -> tuple[dict[str, Any], Lag]:
         wanted = [f(record.call_id, t) for t in range(turns) for f in (question, reply)]
         texts = [entry.text for entry in said.entries if entry.kind == "message"]
         tokens = said.usage.total == turns * int(str(USAGE["total_tokens"]))
-        kept = serving.calls.aftercare.records.get(record.id)
+        kept = broker.stores.records.get(record.id)
         wrong += not (texts == wanted and tokens and said.gaps == 0 and kept.ended_at is not None)
     return {**used(before, after, lag, number), "calls_with_losses": wrong}, lag
 

@@ -22,7 +22,7 @@ from local.host.invocation import Invoker, thread_count
 from local.host.loading import load_app
 from local.host.queue_trigger import QueueListener
 from local.host.routing import Router
-from shared.credentials.identity import identity
+from shared.credentials.identity import open_identity
 from shared.storage.factory import CONNECTION, open_storage_from_env
 from shared.storage.interfaces import Storage
 
@@ -164,7 +164,7 @@ def open_app(folder: Path, environment: Mapping[str, str] = os.environ) -> Funct
     except ValueError as error:
         raise HostConfigError(str(error)) from None
     functions = index_functions(load_app(folder), route_prefix=config.route_prefix)
-    storage = open_storage_from_env(environment, lambda: identity(environment, CONNECTION))
+    storage = open_storage_from_env(environment, lambda: open_identity(environment, CONNECTION))
     return FunctionHost(functions, config, storage, threads=threads, folder=str(folder))
 
 

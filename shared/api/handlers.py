@@ -1,136 +1,145 @@
-"""The routes' work: parse a request, call one function, make an answer of its result.
+"""One function per route: reads the request, makes one call, turns its result into a response.
 
-The broker is imported at the first request, off the loop: nobody waits for it while the app is
-indexed (docs/performance.md).
+Everything is looked up from the broker of this process, which opens at the first request
+(shared/api/lazy_broker.py).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.api.http import Request, Response, csv_answer, json_answer
+from shared.api.http import Request, Response, csv_response, json_response
+from shared.api.lazy_broker import current_broker, current_observer_worker
 
 if TYPE_CHECKING:
     from shared.admin.service import AdminService
-    from shared.auth.origins import CrossOriginPolicy
+    from shared.auth.caller import Caller
     from shared.broker import Broker
+    from shared.calls.termination import CallTerminator
+    from shared.config.profiles import Profile
+    from shared.observer.worker import ObserverWorker
 
 
-def current() -> Broker:
-    """The broker of this process. Raises Problem misconfigured."""
-    from shared import broker
-
-    return broker.current()
-
-
-def origins() -> CrossOriginPolicy:
-    """The origins whose pages may use the broker."""
-    from shared import broker
-
-    return broker.origins()
+def authenticate(broker: Broker, request: Request) -> Caller:
+    """Who is calling, from a page that may use the broker. Raises `Problem`."""
+    broker.origins.check_origin(request.headers)
+    return broker.authenticator.authenticate(request.headers)
 
 
-def subject(body: str) -> tuple[Broker, str]:
-    """The broker, and the call that a queue's message is about."""
-    from shared.calls import messages
-
-    return current(), messages.subject(body)
+def requested_profile(broker: Broker, request: Request) -> Profile:
+    """The profile that `?profile=` names. Raises Problem unknown_profile."""
+    return broker.profiles.named(request.query.get("profile"))
 
 
-def token(request: Request) -> Response:
-    serving = current()
-    caller = serving.caller(request.headers)
-    profile = serving.profiles.named(request.query.get("profile"))
-    return json_answer(200, serving.calls.token(profile, caller).public())
+def admin_service(request: Request) -> AdminService:
+    """What admins may do, if the caller is one. Raises `Problem`."""
+    broker = current_broker()
+    authenticate(broker, request).require_role("admin")
+    return broker.admin
 
 
-def start_call(request: Request) -> Response:
-    serving = current()
-    caller = serving.caller(request.headers)
-    profile = serving.profiles.named(request.query.get("profile"))
-    started = serving.calls.start(request.offer(), profile, caller)
-    return Response(201, started.sdp.encode(), "application/sdp", place(started.handle))
-
-
-def place(handle: str) -> dict[str, str]:
+def location_of(handle: str) -> dict[str, str]:
     return {"Location": f"/api/calls/{handle}"}
 
 
+def token(request: Request) -> Response:
+    broker = current_broker()
+    caller = authenticate(broker, request)
+    profile = requested_profile(broker, request)
+    return json_response(200, broker.calls.token(profile, caller).public())
+
+
+def start_call(request: Request) -> Response:
+    broker = current_broker()
+    caller = authenticate(broker, request)
+    profile = requested_profile(broker, request)
+    started = broker.calls.start(request.offer(), profile, caller)
+    return Response(201, started.sdp.encode(), "application/sdp", location_of(started.handle))
+
+
 def show_call(request: Request) -> Response:
-    serving = current()
-    caller = serving.caller(request.headers)
-    return json_answer(200, serving.calls.standing(request.route["handle"], caller))
+    broker = current_broker()
+    caller = authenticate(broker, request)
+    return json_response(200, broker.calls.standing(request.route["handle"], caller))
 
 
-def list_or_register(request: Request) -> Response:
-    serving = current()
-    caller = serving.caller(request.headers)
+def list_or_register_calls(request: Request) -> Response:
     if request.method == "GET":
-        caller.require("admin")
-        return json_answer(200, serving.desk.calls(request.query))
-    profile = serving.profiles.named(request.query.get("profile"))
-    told = request.json()
-    call_id = told.get("call_id") if isinstance(told, dict) else None
-    return Response(201, headers=place(serving.calls.register(str(call_id), profile, caller)))
+        return json_response(200, admin_service(request).calls(request.query))
+    broker = current_broker()
+    caller = authenticate(broker, request)
+    profile = requested_profile(broker, request)
+    body = request.json()
+    call_id = body.get("call_id") if isinstance(body, dict) else None
+    handle = broker.calls.register(str(call_id), profile, caller)
+    return Response(201, headers=location_of(handle))
 
 
 def hang_up(request: Request) -> Response:
-    serving = current()
-    caller = serving.caller(request.headers)
     from shared.calls.records import is_record_id
 
-    named = request.route["handle"]
-    if is_record_id(named):
-        # Nobody's handle looks like that: an admin means the call in the list.
-        caller.require("admin")
-        serving.endings.by_admin(named)
+    broker = current_broker()
+    caller = authenticate(broker, request)
+    handle = request.route["handle"]
+    if is_record_id(handle):
+        # No handle looks like that: an admin means a call of the list.
+        caller.require_role("admin")
+        broker.terminator.by_admin(handle)
     else:
-        serving.calls.hang_up(named, caller)
+        broker.calls.hang_up(handle, caller)
     return Response(204)
 
 
-def for_admins(request: Request) -> AdminService:
-    serving = current()
-    serving.caller(request.headers).require("admin")
-    return serving.desk
-
-
 def show_or_delete_transcript(request: Request) -> Response:
-    desk = for_admins(request)
+    admin = admin_service(request)
     if request.method == "GET":
-        return json_answer(200, desk.transcript(request.route["id"]))
-    desk.delete_transcript(request.route["id"])
+        return json_response(200, admin.transcript(request.route["id"]))
+    admin.delete_transcript(request.route["id"])
     return Response(204)
 
 
 def send_event(request: Request) -> Response:
-    return json_answer(202, for_admins(request).send(request.route["id"], request.json()))
+    return json_response(202, admin_service(request).send(request.route["id"], request.json()))
 
 
 def show_usage(request: Request) -> Response:
-    rows = for_admins(request).usage(request.query)
+    rows = admin_service(request).usage(request.query)
     if request.query.get("format") == "csv":
-        return csv_answer(rows)
-    return json_answer(200, {"usage": rows})
+        return csv_response(rows)
+    return json_response(200, {"usage": rows})
 
 
 def health(request: Request) -> Response:
-    current()
+    current_broker()
     if request.query.get("deep") == "1":
-        return examine_health(request)
-    return json_answer(200, {"status": "ok"})
+        return deep_health(request)
+    return json_response(200, {"status": "ok"})
 
 
-def examine_health(request: Request) -> Response:
-    serving = current()
-    serving.caller(request.headers).require("admin")
+def deep_health(request: Request) -> Response:
     from shared.admin.health import run_checks
 
-    found = run_checks(serving.checks)
-    return json_answer(200 if found["status"] == "ok" else 503, found)
+    broker = current_broker()
+    authenticate(broker, request).require_role("admin")
+    found = run_checks(broker.checks)
+    return json_response(200 if found["status"] == "ok" else 503, found)
 
 
 def openapi(_: Request) -> Response:
-    from shared.api import openapi as contract
+    from shared.api.openapi import document
 
-    return json_answer(200, contract.document())
+    return json_response(200, document())
+
+
+def observer_of(message: str) -> tuple[ObserverWorker, str]:
+    """What follows the call that a message on `observe-call` is about, and the call."""
+    from shared.calls import messages
+
+    return current_observer_worker(), messages.subject(message)
+
+
+def terminator_of(message: str) -> tuple[CallTerminator, str]:
+    """What ends the call that a message on `end-call` is about, and the call."""
+    from shared.calls import messages
+
+    return current_broker().terminator, messages.subject(message)

@@ -1,8 +1,8 @@
-"""azure.functions requests and responses <-> the broker's values.
+"""The HTTP edge: azure.functions requests and responses <-> plain values.
 
-The one place that knows the framework: it reads a request, runs the blocking work on a thread of
-our own pool, and makes of every outcome a response with the same headers. A `Problem` becomes
-problem+json; anything else that is raised becomes `internal_error`, its cause in the log alone.
+The only module that knows the framework. It reads a request, runs the blocking work on a thread of
+our own pool, and turns every outcome into a response with the same headers. A `Problem` becomes
+problem+json; any other exception becomes `internal_error`, with its cause in the log only.
 """
 
 from __future__ import annotations
@@ -29,19 +29,18 @@ from shared.core.problems import Problem
 from shared.storage.interfaces import StorageUnavailable
 from shared.upstream.sdp import MAX_OFFER_BYTES
 
-# The host answers 404, without a word, for a method that a route does not name. So every route
-# takes all of them and says 405 itself.
+# The host answers 404 with an empty body for a method that a route does not list. So every route
+# takes all of them and answers 405 itself.
 EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 MULTIPART_OVERHEAD = 4096  # bytes for boundaries and part headers around one offer
+MAX_JSON_BYTES = 256 * 1024
 
-LARGEST_JSON = 256 * 1024  # bytes
+# Garbage collection threshold, in objects. A waiting request has about a hundred: at Python's
+# default of 700 the collector would scan all of them every few requests (docs/performance.md).
+GC_THRESHOLD = 20_000
 
-# In objects. A waiting request has some hundred: after Python's 700, the collector would go through
-# a crowd of them every few requests, for nothing (docs/performance.md).
-COLLECTED_AFTER = 20_000
-
-# Functions' own pool has a handful of threads by default; a call waits for upstream on one.
+# Functions' own pool has few threads by default, and a call waits for upstream on one.
 POOL = ThreadPoolExecutor(max_workers=256, thread_name_prefix="broker")
 
 ALWAYS = {
@@ -54,13 +53,13 @@ ALWAYS = {
 
 
 def set_up() -> None:
-    """Makes this process one that waits for many answers at once. Once, when the app loads."""
-    gc.set_threshold(COLLECTED_AFTER)
+    """Prepares this process for many requests that wait at once. Call it once, at load."""
+    gc.set_threshold(GC_THRESHOLD)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, in plain values. Header names are in small letters."""
+    """A request, in plain values. Header names are lower-case, see `read_request`."""
 
     method: str
     query: Mapping[str, str]
@@ -72,7 +71,7 @@ class Request:
 
     def json(self) -> Any:
         """The body as JSON. Raises Problem broken_body."""
-        if len(self.body) > LARGEST_JSON:
+        if len(self.body) > MAX_JSON_BYTES:
             raise Problem("broken_body", "The body is too large.")
         try:
             return json.loads(self.body)
@@ -98,7 +97,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, in plain values."""
+    """A response, in plain values."""
 
     status: int
     body: bytes = b""
@@ -106,21 +105,21 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def json_answer(status: int, content: Mapping[str, Any]) -> Response:
-    """`content` as a JSON answer."""
+def json_response(status: int, content: Mapping[str, Any]) -> Response:
+    """`content` as JSON."""
     return Response(status, json.dumps(content).encode())
 
 
-def csv_answer(rows: Iterable[Mapping[str, Any]]) -> Response:
-    """`rows` as CSV, to be saved."""
+def csv_response(rows: Iterable[Mapping[str, Any]]) -> Response:
+    """`rows` as a CSV file to save."""
     from shared.admin.usage_report import as_csv
 
     headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}
     return Response(200, as_csv(rows).encode(), "text/csv", headers)
 
 
-def problem_answer(problem: Problem, request_id: str) -> Response:
-    """The one shape of every refusal and failure."""
+def problem_response(problem: Problem, request_id: str) -> Response:
+    """The one shape of all refusals and failures."""
     body = json.dumps(problem.body(request_id)).encode()
     return Response(problem.status, body, "application/problem+json", problem.headers)
 
@@ -129,7 +128,7 @@ T = TypeVar("T")
 Handler = Callable[[Request], Response]
 
 
-async def answer(
+async def answer_request(
     request: func.HttpRequest,
     context: func.Context,
     methods: tuple[str, ...],
@@ -137,75 +136,86 @@ async def answer(
     *,
     origins: Callable[[], CrossOriginPolicy],
 ) -> func.HttpResponse:
-    """Runs `handler` for a request of one of `methods`; gives the response, whatever happens.
+    """Runs `handler` for a request with one of `methods`. Gives a response whatever happens.
 
-    `origins` are asked off the loop too: opening the broker takes its time.
+    `origins` runs off the event loop too: the first call opens the broker, which takes a while.
     """
     began = time.monotonic()
-    incoming = read(request)
+    incoming = read_request(request)
     logs.REQUEST_ID.set(incoming.request_id)
     try:
-        outgoing = await off_the_loop(context, lambda: handled(incoming, methods, handler, origins))
+        outgoing = await off_the_loop(
+            context, lambda: run_handler(incoming, methods, handler, origins)
+        )
         code = ""
     except Problem as problem:
-        outgoing, code = problem_answer(problem, incoming.request_id), problem.code
+        outgoing, code = problem_response(problem, incoming.request_id), problem.code
     except Exception:
         logs.failure("request failed")
         failed = Problem("internal_error")
-        outgoing, code = problem_answer(failed, incoming.request_id), failed.code
+        outgoing, code = problem_response(failed, incoming.request_id), failed.code
     logs.event(
         "request",
-        # The function's name and not the path: that may carry a handle.
+        # The function's name, not the path: a path may contain a handle.
         function=context.function_name,
         method=incoming.method,
         status=outgoing.status,
         code=code,
         ms=round((time.monotonic() - began) * 1000),
     )
-    return written(outgoing, incoming)
+    return write_response(outgoing, incoming)
 
 
-def handled(
+def run_handler(
     incoming: Request,
     methods: tuple[str, ...],
     handler: Handler,
     origins: Callable[[], CrossOriginPolicy],
 ) -> Response:
-    """The answer or the refusal, with what lets a page of a listed origin read it."""
+    """The handler's response or refusal, with the CORS headers for pages of listed origins."""
     allowed = origins()
     try:
         if incoming.method == "OPTIONS" and "access-control-request-method" in incoming.headers:
-            return Response(204, headers=allowed.preflight(incoming.headers))
+            return Response(204, headers=allowed.preflight_headers(incoming.headers))
         if incoming.method not in methods:
             raise Problem("method_not_allowed", headers={"Allow": ", ".join(methods)})
         outgoing = handler(incoming)
     except StorageUnavailable:
-        away = Problem("storage_unavailable", retry_after=timedelta(seconds=5))
-        away.extra_headers |= allowed.answer_headers(incoming.headers)
-        raise away from None
+        unavailable = Problem("storage_unavailable", retry_after=timedelta(seconds=5))
+        unavailable.extra_headers |= allowed.response_headers(incoming.headers)
+        raise unavailable from None
     except Problem as problem:
-        problem.extra_headers |= allowed.answer_headers(incoming.headers)
+        problem.extra_headers |= allowed.response_headers(incoming.headers)
         raise
-    shared_with = allowed.answer_headers(incoming.headers)
-    return replace(outgoing, headers={**outgoing.headers, **shared_with})
+    cors = allowed.response_headers(incoming.headers)
+    return replace(outgoing, headers={**outgoing.headers, **cors})
 
 
 async def off_the_loop(context: func.Context, work: Callable[[], T]) -> T:
-    """`work` on a thread of the pool, its log lines tied to this invocation."""
+    """Runs `work` on a thread of the pool, with its log lines tied to this invocation."""
     storage = getattr(context, "thread_local_storage", None)
     copied = contextvars.copy_context()
 
     def tied() -> T:
         if storage is not None:
-            # Documented by Functions: without it, lines logged on this thread lose the invocation.
+            # As Functions documents: otherwise lines logged on this thread lose the invocation.
             storage.invocation_id = context.invocation_id
         return copied.run(work)
 
     return await asyncio.get_running_loop().run_in_executor(POOL, tied)
 
 
-def read(request: func.HttpRequest) -> Request:
-    """The framework's request as an `Request`; the form is parsed when it is asked for."""
+def read_request(request: func.HttpRequest) -> Request:
+    """Reads the framework's request; the form is parsed only when it is asked for.
+
+    Header names are lower-cased here, once. A repeated header arrives as one value, joined with
+    commas in the order sent: the host has one value per name (seen under Microsoft's host; the
+    local host does the same). It stays joined. X-Forwarded-For is a list, and is read as one; any
+    other header we read takes a single value, and each of its readers refuses or ignores a value
+    with a comma in it. So a second header never replaces the first: a repeated principal or token
+    is `invalid_credentials`, a repeated Origin or Sec-Fetch-Site `origin_not_allowed`, a repeated
+    Content-Type `unsupported_content_type`, and a repeated X-Request-Id is replaced.
+    """
     headers = {name.lower(): value for name, value in request.headers.items()}
 
     def form() -> Mapping[str, bytes]:
@@ -230,8 +240,8 @@ def read(request: func.HttpRequest) -> Request:
     )
 
 
-def written(outgoing: Response, incoming: Request) -> func.HttpResponse:
-    """An `Response` as the framework's response, with what every response carries."""
+def write_response(outgoing: Response, incoming: Request) -> func.HttpResponse:
+    """The framework's response, with the headers that every response carries."""
     return func.HttpResponse(
         b"" if incoming.method == "HEAD" else outgoing.body,
         status_code=outgoing.status,

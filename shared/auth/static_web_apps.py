@@ -1,4 +1,4 @@
-"""Callers whom Azure Static Web Apps has signed in."""
+"""Callers who signed in through Azure Static Web Apps."""
 
 from __future__ import annotations
 
@@ -9,37 +9,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.auth.method import Identity, invalid
+from shared.auth.caller import Caller, CallerIds
+from shared.auth.method import invalid_credentials
 
 PRINCIPAL = "x-ms-client-principal"
-
-
 PRINCIPAL_CHARACTERS = 8 * 1024
-
-
 PRINCIPAL_MEMBERS = {"identityProvider", "userId", "userDetails", "userRoles"}
 
 
 @dataclass(frozen=True, slots=True)
 class StaticWebApps:
-    """The principal that Azure Static Web Apps sends to its linked backend.
+    """Reads the principal that Azure Static Web Apps sends to its linked backend.
 
-    A header proves nothing by itself: it does where the platform takes away what callers put there.
-    `believed` says so, see `principals_are_genuine`; where it is False the header is not read.
+    The header proves something only where the platform strips what callers send under that name.
+    `trusted` says whether it does, see `principals_are_genuine`; if not, the header is ignored.
     """
 
-    believed: bool
+    trusted: bool
     challenge: str = ""
 
-    def recognise(self, headers: Mapping[str, str]) -> Identity | None:
+    def recognise_caller(self, headers: Mapping[str, str], ids: CallerIds) -> Caller | None:
         header = headers.get(PRINCIPAL)
-        if header is None or not self.believed:
+        if header is None or not self.trusted:
             return None
         principal = decode_principal(header)
         roles = principal["userRoles"]
         if "authenticated" not in roles:
-            raise invalid("The principal is not of a signed-in user.")
-        return Identity(
+            raise invalid_credentials("The principal is not that of a signed-in user.")
+        return ids.caller(
             "static-web-apps",
             f"static-web-apps:{principal['identityProvider']}",
             principal["userId"],
@@ -48,17 +45,17 @@ class StaticWebApps:
 
 
 def decode_principal(header: str) -> dict[str, Any]:
-    """The principal in its header, in exactly the shape that Static Web Apps gives it.
+    """Decodes the header, which must have exactly the shape that Static Web Apps gives it.
 
-    App Service's own authentication uses the same header with another shape ({auth_typ, …}); that
-    one, and anything else, is Problem invalid_credentials.
+    App Service authentication uses the same header with another shape ({auth_typ, …}). That one,
+    and anything else, raises Problem invalid_credentials.
     """
-    wrong = invalid("The principal does not have the shape that Static Web Apps gives it.")
+    wrong = invalid_credentials("The principal does not have the shape of Static Web Apps.")
     if len(header) > PRINCIPAL_CHARACTERS:
         raise wrong
     try:
         text = base64.b64decode(header, validate=True).decode()
-        principal = json.loads(text, object_pairs_hook=without_duplicates)
+        principal = json.loads(text, object_pairs_hook=reject_duplicates)
     except (binascii.Error, ValueError, RecursionError) as error:
         raise wrong from error
     if not isinstance(principal, dict) or principal.keys() - {"claims"} != PRINCIPAL_MEMBERS:
@@ -75,29 +72,32 @@ def decode_principal(header: str) -> dict[str, Any]:
     return principal
 
 
-def without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, unless it names a member twice: two readers might each take another one."""
+def reject_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object without duplicate members, of which two parsers may pick different ones.
+
+    Raises ValueError.
+    """
     found = dict(members)
     if len(found) < len(members):
-        raise ValueError("a member is there twice")
+        raise ValueError("duplicate member")
     return found
 
 
 def principals_are_genuine(env: Mapping[str, str], methods: Iterable[str]) -> bool:
     """Whether a principal header can only have come from the platform. Fails closed.
 
-    On the laptop, yes: the gateway replaces the header. `AZURE_FUNCTIONS_ENVIRONMENT=Development`
-    says that this is one (`func start` sets it) and counts only where no variable of Azure's is.
+    On a laptop it can: the local gateway replaces the header. `AZURE_FUNCTIONS_ENVIRONMENT` =
+    `Development` (`func start` sets it) marks a laptop, unless there is any variable of Azure's.
 
-    In Azure the header is genuine behind App Service authentication, which linking a Static Web App
-    turns on and which removes what callers send. `WEBSITE_AUTH_ENABLED` tells, where the platform
-    sets it. Where it does not, the setting `STATIC_WEB_APP_LINKED=on` is taken at its word; it
-    never outweighs a platform that says "false", `unchecked` does. Either is for deployments where
-    a forged header, sent straight to the function app, was seen to be refused.
+    In Azure the header is genuine behind App Service authentication, which is turned on by linking
+    a Static Web App and strips what callers send. `WEBSITE_AUTH_ENABLED` shows it, where the
+    platform sets it. Where it does not, the setting `STATIC_WEB_APP_LINKED=on` is trusted; it never
+    overrides a platform that says "false", but `unchecked` does. Use either only for deployments
+    where a forged header, sent straight to the function app, was seen to be refused.
 
     With `anonymous` among the methods the routes are open to everybody, and on such routes Static
-    Web Apps does not write the header (measured with its CLI: a forged one goes through). Then it
-    is not genuine in Azure, whatever else holds.
+    Web Apps does not replace the header (measured with its CLI: a forged one passes through). In
+    Azure it is then never genuine.
     """
     in_cloud = any(name.startswith("WEBSITE_") for name in env) or "CONTAINER_APP_NAME" in env
     if not in_cloud and env.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development":

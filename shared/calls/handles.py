@@ -13,12 +13,13 @@ import binascii
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from shared.core.clock import Clock, utc_now
 from shared.core.key_derivation import derive_key
 from shared.core.problems import Problem
+from shared.credentials.broker_secret import Secrets, SecretSource
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,6 +30,7 @@ EXPIRY = 8
 LONGEST_CALL_ID = 256
 LONGEST = 512
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REMEMBERED_SECRETS = 4
 
 
 class Handles:
@@ -83,6 +85,22 @@ class Handles:
                     raise Problem("call_not_found")
                 return text[EXPIRY:].decode()
         raise Problem("call_not_found")
+
+
+class RotatingHandles:
+    """Gives `Handles` under the broker's current secret, which may be rotated at any time."""
+
+    def __init__(self, secret: SecretSource, clock: Clock) -> None:
+        self.secret = secret
+        self.clock = clock
+        self.handles_under = lru_cache(maxsize=REMEMBERED_SECRETS)(self.open_handles)
+
+    def current(self) -> Handles:
+        """The handles as they are sealed and opened now. Raises Problem vault_…"""
+        return self.handles_under(self.secret.current())
+
+    def open_handles(self, secrets: Secrets) -> Handles:
+        return Handles(secrets[0], secrets[1:], clock=self.clock)
 
 
 def unpacked(handle: str) -> bytes:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
+from shared.auth.caller import Caller
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles
 from shared.calls.records import CallRecord, record_id
@@ -41,15 +42,6 @@ SEPARATOR = "/"
 LOOK_BACK = timedelta(minutes=10)
 # What the owner may see of a call's record.
 OWN = ("status", "started_at", "ends_at", "ended_at", "ended_by", "usage")
-
-
-class Owner(Protocol):
-    """The caller a call belongs to."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def ids(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +112,19 @@ class CallService:
         self.terms = terms
         self.monotonic = monotonic
 
-    def start(self, offer: bytes, profile: Profile, owner: Owner) -> Started:
+    def start(self, offer: bytes, profile: Profile, caller: Caller) -> Started:
         """Takes a page's offer; gives the answer and the owner's handle. Raises `Problem`."""
         text = validate_offer(offer)
         # Had before the call begins: a call whose handle cannot be made would be nobody's.
         handles = self.handles()
-        with self.booked(self.ledger.book_call(owner.id)) as booking:
-            answer = self.negotiate(text, profile, owner)
+        with self.booked(self.ledger.book_call(caller.id)) as booking:
+            answer = self.negotiate(text, profile, caller)
             record = record_of(answer.call_id, booking, profile, "connect")
             self.look_after(record)
-        logs.event("call started", profile=profile.name, caller=owner.id, call=record.id)
-        return Started(answer.sdp, seal(handles, record, owner))
+        logs.event("call started", profile=profile.name, caller=caller.id, call=record.id)
+        return Started(answer.sdp, seal(handles, record, caller))
 
-    def register(self, call_id: str, profile: Profile, owner: Owner) -> str:
+    def register(self, call_id: str, profile: Profile, caller: Caller) -> str:
         """A call that the owner's page started with a key of `token`; gives the call's handle.
 
         From here on it is observed, limited and ended like any other. If it may not be, it is hung
@@ -142,47 +134,47 @@ class CallService:
             raise Problem("invalid_call_id")
         handles = self.handles()
         try:
-            booking = self.ledger.register_call(owner.id)
+            booking = self.ledger.register_call(caller.id)
         except Problem:
             self.endings.hang_up(call_id)
             raise
         record = record_of(call_id, booking, profile, "token")
         self.look_after(record)
-        logs.event("call registered", profile=profile.name, caller=owner.id, call=record.id)
-        return seal(handles, record, owner)
+        logs.event("call registered", profile=profile.name, caller=caller.id, call=record.id)
+        return seal(handles, record, caller)
 
-    def token(self, profile: Profile, owner: Owner) -> Token:
+    def token(self, profile: Profile, caller: Caller) -> Token:
         """An ephemeral key of the shortest life that works, for this caller alone."""
         if not self.terms.token_endpoint:
             raise Problem("token_endpoint_off")
         # The key may start a call at the end of its life, and nobody tells us: it counts for both.
         lasts = self.terms.token_life + self.terms.call_length
-        with self.booked(self.ledger.book_call(owner.id, lasts=lasts, key=True)):
-            key = self.client.mint(
+        with self.booked(self.ledger.book_call(caller.id, lasts=lasts, key=True)):
+            key = self.client.mint_key(
                 profile.with_instructions(self.secret),
                 self.terms.token_life,
                 self.deadline(),
-                safety_identifier=self.safety(owner),
+                safety_identifier=self.safety(caller),
             )
-        logs.event("ephemeral key issued", profile=profile.name, caller=owner.id)
+        logs.event("ephemeral key issued", profile=profile.name, caller=caller.id)
         return Token(key, self.client.calls_url(profile), self.terms.endpoint, profile.model)
 
-    def hang_up(self, handle: str, owner: Owner) -> None:
+    def hang_up(self, handle: str, caller: Caller) -> None:
         """Ends the owner's call; again is fine, and so is a call that is over."""
-        call_id, reference, name = self.opened(handle, owner)
+        call_id, reference, name = self.opened(handle, caller)
         self.endings.hang_up(call_id)
         self.endings.over(name, reference, "caller")
 
-    def standing(self, handle: str, owner: Owner) -> dict[str, Any]:
+    def standing(self, handle: str, caller: Caller) -> dict[str, Any]:
         """The owner's call as its record has it. Raises `Problem`."""
-        record = self.aftercare.records.get(self.opened(handle, owner)[2])
+        record = self.aftercare.records.get(self.opened(handle, caller)[2])
         self.endings.remind(record)
         shown = record.public()
         return {name: shown[name] for name in OWN}
 
-    def opened(self, handle: str, owner: Owner) -> tuple[str, str, str]:
+    def opened(self, handle: str, caller: Caller) -> tuple[str, str, str]:
         """Call id, booking and record of a handle. Raises Problem call_not_found."""
-        call_id, reference, name = self.handles().open(handle, *owner.ids).split(SEPARATOR)
+        call_id, reference, name = self.handles().open(handle, *caller.ids).split(SEPARATOR)
         return call_id, reference, name
 
     def look_after(self, record: CallRecord) -> None:
@@ -207,12 +199,12 @@ class CallService:
             self.ledger.undo_booking(booking, keep_start=theirs)
             raise
 
-    def negotiate(self, offer: str, profile: Profile, owner: Owner) -> Answer:
+    def negotiate(self, offer: str, profile: Profile, caller: Caller) -> Answer:
         deadline = self.deadline()
-        if not self.client.flavour.needs_key:
+        if not self.client.traits.needs_key:
             complete = profile.with_instructions(self.secret)
             return self.client.negotiate_unified(
-                offer, complete, deadline, safety_identifier=self.safety(owner)
+                offer, complete, deadline, safety_identifier=self.safety(caller)
             )
         for _ in range(2):
             key = self.keys.key(profile)
@@ -221,11 +213,11 @@ class CallService:
             except EphemeralKeyRefused:
                 # Refused before the offer was looked at (measured): a fresh key may try again.
                 logs.event("ephemeral key refused", profile=profile.name)
-                self.keys.drop(profile, key)
+                self.keys.drop_key(profile, key)
         raise Problem("ephemeral_key_refused")
 
-    def safety(self, owner: Owner) -> str | None:
-        return owner.id if self.terms.tells_who_calls else None
+    def safety(self, caller: Caller) -> str | None:
+        return caller.id if self.terms.tells_who_calls else None
 
     def deadline(self) -> Deadline:
         return Deadline.after(self.terms.budget, self.monotonic)
@@ -246,7 +238,7 @@ def record_of(call_id: str, booking: Booking, profile: Profile, way: str) -> Cal
     )
 
 
-def seal(handles: Handles, record: CallRecord, owner: Owner) -> str:
+def seal(handles: Handles, record: CallRecord, caller: Caller) -> str:
     """The owner's handle of a call, good until a while after its end: to see how it ended."""
     kept = SEPARATOR.join((record.call_id, record.reference, record.id))
-    return handles.seal(kept, owner.id, record.ends_at + LOOK_BACK)
+    return handles.seal(kept, caller.id, record.ends_at + LOOK_BACK)

@@ -1,29 +1,55 @@
-"""The broker's own secret, which signs handles and hashes caller ids, and those before it."""
+"""The broker's own secret, which seals handles and keys the callers' ids, and the previous ones."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Protocol
 
 from shared.config.env import broker_secrets
 from shared.config.settings import Settings
 from shared.core.problems import Problem
-from shared.credentials.key_vault import Vault
+from shared.credentials.key_vault import SecretStore
 
 Secrets = tuple[str, ...]
+"""The current secret first, then the previous ones, which are still accepted."""
 
 
-def secret_source(chosen: Settings, vault: Vault | None) -> Callable[[], Secrets]:
-    """Where the broker's secret comes from: a setting, the vault, or, on a laptop, nowhere."""
-    name = chosen.broker_secret_name
-    if chosen.broker_secrets or vault is None or name is None:
-        those = chosen.broker_secrets or (secrets.token_hex(32),)
-        return lambda: those
+class SecretSource(Protocol):
+    """Where the broker's secret comes from."""
 
-    def from_vault() -> Secrets:
+    def current(self) -> Secrets:
+        """The secret as it is now, and the previous ones. Raises Problem vault_…"""
+
+
+class FixedSecret:
+    """A secret that a setting holds, or one made up for the life of this process."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self.values = tuple(values)
+
+    def current(self) -> Secrets:
+        return self.values
+
+
+class VaultSecret:
+    """A secret in Key Vault, which may be rotated while the broker runs."""
+
+    def __init__(self, vault: SecretStore, name: str) -> None:
+        self.vault = vault
+        self.name = name
+
+    def current(self) -> Secrets:
         try:
-            return broker_secrets(vault.secret(name))
+            return broker_secrets(self.vault.secret(self.name))
         except ValueError:
             raise Problem("vault_secret_unavailable", "The broker's secret is too short.") from None
 
-    return from_vault
+
+def open_broker_secret(settings: Settings, vault: SecretStore) -> SecretSource:
+    """The source that the settings ask for: a setting, the vault or, on a laptop, a random one."""
+    if settings.broker_secrets:
+        return FixedSecret(settings.broker_secrets)
+    if settings.broker_secret_name is not None and settings.vault_uri:
+        return VaultSecret(vault, settings.broker_secret_name)
+    return FixedSecret((secrets.token_hex(32),))

@@ -1,6 +1,6 @@
-"""How the broker proves who it is upstream: an Entra identity, or a key (from Key Vault).
+"""How the broker authenticates to the model's endpoint: an Entra identity, or a key.
 
-azure-identity and azure-keyvault-secrets are imported when first used: importing them costs more
+azure-identity and azure-keyvault-secrets are imported when first used: importing them takes longer
 than a request (docs/adr/0006-async-functions-on-a-thread-pool.md).
 """
 
@@ -14,7 +14,7 @@ from shared.config.settings import Settings
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.core.refreshing import ExpiringValue, RefreshingValue
-from shared.credentials.key_vault import Vault
+from shared.credentials.key_vault import SecretStore
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -23,27 +23,27 @@ TOKEN_AHEAD = timedelta(minutes=5)
 
 
 class Credential(Protocol):
-    """Something that upstream believes."""
+    """What the model's endpoint accepts as proof of who the broker is."""
 
     def headers(self) -> Mapping[str, str]:
-        """The header that proves it. Raises Problem credential_unavailable or vault_…"""
+        """The request header that carries it. Raises Problem credential_unavailable or vault_…"""
 
 
 class EntraCredential:
-    """A bearer token for `scope`, kept until five minutes before its end."""
+    """An access token for `scope`, refreshed five minutes before it expires."""
 
-    def __init__(self, source: Callable[[], TokenCredential], scope: str, clock: Clock) -> None:
-        self.source = source
+    def __init__(self, identity: Callable[[], TokenCredential], scope: str, clock: Clock) -> None:
+        self.identity = identity
         self.scope = scope
-        self.token = RefreshingValue(self.fetch, ahead=TOKEN_AHEAD, clock=clock, keep_last=False)
+        self.token = RefreshingValue(self.fetch_token, ahead=TOKEN_AHEAD, clock=clock)
 
-    def fetch(self) -> ExpiringValue[str]:
+    def fetch_token(self) -> ExpiringValue[str]:
         from azure.core.exceptions import AzureError
 
         try:
-            token = self.source().get_token(self.scope)
+            token = self.identity().get_token(self.scope)
         except AzureError:
-            # Its text names the ways it tried, and sometimes what they answered.
+            # The error's text lists what was tried, and sometimes the responses.
             raise Problem("credential_unavailable") from None
         return ExpiringValue(token.token, datetime.fromtimestamp(token.expires_on, UTC))
 
@@ -52,7 +52,7 @@ class EntraCredential:
 
 
 class KeyCredential:
-    """A standard key: `api-key` for Azure, a bearer for OpenAI."""
+    """A standard key: `api-key` for Azure, a bearer token for OpenAI."""
 
     def __init__(self, key: Callable[[], str], provider: str) -> None:
         self.key = key
@@ -64,14 +64,14 @@ class KeyCredential:
         return {"Authorization": f"Bearer {self.key()}"}
 
 
-def credential(
-    settings: Settings, source: Callable[[], TokenCredential], vault: Vault | None, clock: Clock
+def open_credential(
+    settings: Settings, identity: Callable[[], TokenCredential], vault: SecretStore, clock: Clock
 ) -> Credential:
     """The credential that the settings ask for."""
     if settings.api_key is not None:
         key = settings.api_key
         return KeyCredential(lambda: key, settings.provider)
-    if settings.api_key_secret is not None and vault is not None:
+    if settings.api_key_secret is not None:
         name = settings.api_key_secret
         return KeyCredential(lambda: vault.secret(name), settings.provider)
-    return EntraCredential(source, settings.token_scope, clock)
+    return EntraCredential(identity, settings.token_scope, clock)

@@ -1,4 +1,4 @@
-"""The app's managed identity, or a developer's own sign-in."""
+"""The app's managed identity in Azure, or the developer's own sign-in elsewhere."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 
-def identity(env: Mapping[str, str], connection: str = "") -> TokenCredential:
-    """The app's identity: its managed identity in Azure, the developer's sign-in elsewhere.
+def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredential:
+    """The identity that the app signs in with. Open one and keep it as long as the process lives.
 
-    Azure says where it is by IDENTITY_ENDPOINT; AZURE_CLIENT_ID, or `<connection>__clientId` for
-    what that connection reaches, chooses a user-assigned identity. One of these lives as long as
-    the process.
+    IDENTITY_ENDPOINT is set where there is a managed identity. AZURE_CLIENT_ID, or
+    `<connection>__clientId` for the resource behind that connection, chooses a user-assigned one.
     """
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 

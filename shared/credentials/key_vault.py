@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from shared.config.env import LOOPBACK
@@ -16,84 +16,102 @@ from shared.core.refreshing import ExpiringValue, RefreshingValue
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
-
+    from azure.keyvault.secrets import SecretClient
 
 VAULT_TIMEOUT = timedelta(seconds=5)
 
 
-def open_vault(
-    chosen: Settings, identity: Callable[[], TokenCredential], clock: Clock
-) -> Vault | None:
-    """Key Vault, where the settings name one."""
-    if not chosen.vault_uri:
-        return None
-    fetch = vault_fetcher(chosen.vault_uri, identity, VAULT_TIMEOUT)
-    return Vault(fetch, chosen.vault_ttl, clock)
+class SecretStore(Protocol):
+    """Secrets by name: `Vault`, or `NoVault` where none is configured."""
+
+    def secret(self, name: str, /) -> str:
+        """The secret's value. Raises Problem vault_unavailable, vault_secret_unavailable or
+        credential_unavailable."""
 
 
 class Vault:
-    """Key Vault's secrets, each read at most once per `ttl`, renewed before it expires.
+    """Key Vault's secrets, each read at most once per `ttl` and refreshed before that has passed.
 
-    While the vault is away the last good value is kept. `fetch` takes a secret's name and gives
-    its value; it raises `Problem`.
+    While the vault is unavailable the last value read is served. `fetch_secret` takes a secret's
+    name and gives its value; it raises `Problem`.
     """
 
-    def __init__(self, fetch: Callable[[str], str], ttl: timedelta, clock: Clock) -> None:
-        self.fetch = fetch
+    def __init__(self, fetch_secret: Callable[[str], str], ttl: timedelta, clock: Clock) -> None:
+        self.fetch_secret = fetch_secret
         self.ttl = ttl
         self.clock = clock
         self.secrets: dict[str, RefreshingValue[str]] = {}
 
     def secret(self, name: str) -> str:
-        """The secret's value. Raises Problem vault_unavailable or vault_secret_unavailable."""
         kept = self.secrets.get(name)
         if kept is None:
             kept = self.secrets.setdefault(
                 name,
                 RefreshingValue(
-                    lambda: ExpiringValue(self.fetch(name), self.clock() + self.ttl),
+                    lambda: ExpiringValue(self.fetch_secret(name), self.clock() + self.ttl),
                     ahead=self.ttl / 4,
                     clock=self.clock,
-                    keep_last=True,
+                    serve_stale=True,
                 ),
             )
         return kept.get()
 
 
-def vault_fetcher(
-    uri: str, source: Callable[[], TokenCredential], timeout: timedelta
-) -> Callable[[str], str]:
+class NoVault:
+    """Stands in where the settings name no vault."""
+
+    def secret(self, _: str) -> str:
+        raise Problem("vault_secret_unavailable")
+
+
+class VaultReader:
     """Reads secrets of the vault at `uri` with the app's identity."""
-    from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-    from azure.keyvault.secrets import SecretClient
 
-    seconds = timeout.total_seconds()
-    on_this_machine = urlsplit(uri).hostname in LOOPBACK
+    def __init__(
+        self, uri: str, identity: Callable[[], TokenCredential], timeout: timedelta
+    ) -> None:
+        self.uri = uri
+        self.identity = identity
+        self.timeout = timeout
+        self.client = cache(self.open_client)
 
-    @cache
-    def client() -> SecretClient:
+    def open_client(self) -> SecretClient:
+        from azure.keyvault.secrets import SecretClient
+
+        seconds = self.timeout.total_seconds()
         return SecretClient(
-            uri,
-            source(),
-            # A stand-in on this machine cannot be of vault.azure.net.
-            verify_challenge_resource=not on_this_machine,
+            self.uri,
+            self.identity(),
+            # A stand-in on this machine cannot have a host name in vault.azure.net.
+            verify_challenge_resource=urlsplit(self.uri).hostname not in LOOPBACK,
             connection_timeout=seconds,
             read_timeout=seconds,
             retry_total=1,
         )
 
-    def fetch(name: str) -> str:
+    def fetch_secret(self, name: str) -> str:
+        """The secret's value, read now. Raises the Problems of `SecretStore.secret`."""
+        from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+
         try:
-            value = client().get_secret(name).value
+            value = self.client().get_secret(name).value
         except ClientAuthenticationError:
             raise Problem("credential_unavailable") from None
         except HttpResponseError as error:
-            gone = error.status_code is not None and 400 <= error.status_code < 500
-            raise Problem("vault_secret_unavailable" if gone else "vault_unavailable") from None
+            refused = error.status_code is not None and 400 <= error.status_code < 500
+            raise Problem("vault_secret_unavailable" if refused else "vault_unavailable") from None
         except AzureError:
             raise Problem("vault_unavailable") from None
         if not value:
             raise Problem("vault_secret_unavailable")
         return value
 
-    return fetch
+
+def open_vault(
+    settings: Settings, identity: Callable[[], TokenCredential], clock: Clock
+) -> SecretStore:
+    """The vault that the settings name, if any."""
+    if not settings.vault_uri:
+        return NoVault()
+    reader = VaultReader(settings.vault_uri, identity, VAULT_TIMEOUT)
+    return Vault(reader.fetch_secret, settings.vault_ttl, clock)

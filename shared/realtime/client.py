@@ -1,9 +1,9 @@
-"""The Realtime REST client: mint an ephemeral key, negotiate a call, hang it up.
+"""The Realtime REST client: mints ephemeral keys, negotiates calls, hangs them up.
 
-What differs between the two providers stands in `AZURE` and `OPENAI`: Azure's calls take an
-ephemeral key and the raw offer only (measured), OpenAI's take a standard key and multipart too, so
-that there a call is one request even without a key at hand. The 201's Location is relative and
-carries the call id (recorded live traffic); what upstream says in words stays here.
+The providers differ as `PROVIDERS` says: Azure takes an ephemeral key and the raw offer only
+(measured); OpenAI also takes a standard key and multipart, so that a call there is one request even
+without a key. The 201's Location is relative and contains the call id (recorded live traffic). The
+text of upstream's errors goes no further than this module.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from shared.config.profiles import Profile
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.credentials.endpoint import Credential
-from shared.upstream.errors import retry_after, trouble
-from shared.upstream.transport import Reply, pool_of, send
+from shared.upstream.errors import refusal_problem, retry_after
+from shared.upstream.transport import Reply, connection_pool, post_request
 
 if TYPE_CHECKING:
     import requests
@@ -36,14 +36,14 @@ OPENAI_SAFETY = "OpenAI-Safety-Identifier"
 
 @dataclass(frozen=True, slots=True)
 class ProviderTraits:
-    """What the providers do differently."""
+    """What differs between the providers."""
 
     base: str
-    filters: bool  # takes `webrtcfilter=on`
-    needs_key: bool  # a call is negotiated with an ephemeral key only
+    filters: bool  # accepts `webrtcfilter=on`
+    needs_key: bool  # a call can only be negotiated with an ephemeral key
 
 
-FLAVOURS: Mapping[Provider, ProviderTraits] = {
+PROVIDERS: Mapping[Provider, ProviderTraits] = {
     "azure": ProviderTraits(base="/openai/v1/realtime", filters=True, needs_key=True),
     "openai": ProviderTraits(base="/v1/realtime", filters=False, needs_key=False),
 }
@@ -51,7 +51,7 @@ FLAVOURS: Mapping[Provider, ProviderTraits] = {
 
 @dataclass(frozen=True, slots=True)
 class EphemeralKey:
-    """A key that starts calls of one profile until it expires; kept out of its repr."""
+    """A key that starts calls of one profile until it expires; its value is not in its repr."""
 
     value: str = field(repr=False)
     expires_at: datetime
@@ -66,21 +66,21 @@ class Answer:
 
 
 class EphemeralKeyRefused(Exception):
-    """The endpoint does not take this key (any more): drop it and mint another."""
+    """The endpoint does not accept this key, or no longer does: drop it and mint another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Every timeout of the client. A read covers the wait for the next bytes of an answer."""
+    """The client's timeouts and retries. A read timeout is for the next bytes of a response."""
 
     connect: timedelta = timedelta(seconds=5)
     read: timedelta = timedelta(seconds=15)
-    backoff: timedelta = timedelta(milliseconds=200)  # doubled at each further try
+    backoff: timedelta = timedelta(milliseconds=200)  # doubles with each retry
     tries: int = 4
 
 
 class RealtimeClient:
-    """Talks to one endpoint over one pooled `requests.Session`; safe to share among threads."""
+    """Talks to one endpoint over one pooled `requests.Session`; safe to share between threads."""
 
     def __init__(
         self,
@@ -89,22 +89,22 @@ class RealtimeClient:
         credential: Credential,
         session: requests.Session,
         *,
-        patience: Timeouts = Timeouts(),
+        timeouts: Timeouts = Timeouts(),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.flavour = FLAVOURS[provider]
-        self.base = endpoint + self.flavour.base
+        self.traits = PROVIDERS[provider]
+        self.base = endpoint + self.traits.base
         self.credential = credential
         self.session = session
-        self.patience = patience
+        self.timeouts = timeouts
         self.sleep = sleep
 
     def calls_url(self, profile: Profile) -> str:
         """Where an offer for `profile` is posted, the filter included."""
-        wanted = self.flavour.filters and profile.filtered
+        wanted = self.traits.filters and profile.filtered
         return f"{self.base}/calls" + ("?webrtcfilter=on" if wanted else "")
 
-    def mint(
+    def mint_key(
         self,
         profile: Profile,
         life: timedelta,
@@ -114,8 +114,8 @@ class RealtimeClient:
     ) -> EphemeralKey:
         """A new ephemeral key for `profile`, good for `life` (10 s to 2 h, measured).
 
-        Minting again does no harm, so 429, 5xx, resets and timeouts are tried again inside the
-        deadline, `Retry-After` honoured. Raises `Problem`.
+        Minting twice does no harm, so 429, 5xx, resets and timeouts are retried within the
+        deadline, and `Retry-After` is honoured. Raises `Problem`.
         """
         body = {
             "expires_after": {"anchor": "created_at", "seconds": int(life.total_seconds())},
@@ -123,20 +123,20 @@ class RealtimeClient:
         }
         headers = {
             **self.credential.headers(),
-            **safety(safety_identifier),
+            **safety_header(safety_identifier),
             "Content-Type": "application/json",
         }
         url = f"{self.base}/client_secrets"
-        reply = self.send_again(url, json.dumps(body).encode(), headers, deadline)
+        reply = self.post_with_retries(url, json.dumps(body).encode(), headers, deadline)
         return read_key(reply)
 
     def negotiate(
         self, offer: str, key: EphemeralKey, profile: Profile, deadline: Deadline
     ) -> Answer:
-        """The answer to `offer`, with an ephemeral key. Never tried again: an offer whose answer
-        is lost may have started a call. Raises `EphemeralKeyRefused` or `Problem`."""
+        """The answer to `offer`, with an ephemeral key. Never retried: an offer whose answer is
+        lost may have started a call. Raises `EphemeralKeyRefused` or `Problem`."""
         headers = {"Authorization": f"Bearer {key.value}", "Content-Type": "application/sdp"}
-        reply = self.send(self.calls_url(profile), offer.encode(), headers, deadline)
+        reply = self.post(self.calls_url(profile), offer.encode(), headers, deadline)
         if reply.status == 401:
             raise EphemeralKeyRefused
         return read_answer(reply)
@@ -149,7 +149,8 @@ class RealtimeClient:
         *,
         safety_identifier: str | None = None,
     ) -> Answer:
-        """The answer to `offer` in one request, session included (OpenAI's unified interface)."""
+        """The answer to `offer` in one request that includes the session (OpenAI's unified
+        interface). Never retried, as `negotiate`. Raises `Problem`."""
         import requests
 
         parts = {
@@ -159,76 +160,78 @@ class RealtimeClient:
         form = requests.Request("POST", self.calls_url(profile), files=parts).prepare()
         headers = {
             **self.credential.headers(),
-            **safety(safety_identifier),
+            **safety_header(safety_identifier),
             "Content-Type": form.headers["Content-Type"],
         }
         assert isinstance(form.body, bytes)
-        return read_answer(self.send(self.calls_url(profile), form.body, headers, deadline))
+        return read_answer(self.post(self.calls_url(profile), form.body, headers, deadline))
 
     def hang_up(self, call_id: str, deadline: Deadline) -> bool:
-        """Ends the call. True: it was live; False: it was over already. Raises `Problem`."""
+        """Ends the call. True: it was live; False: it had already ended. Raises `Problem`."""
         url = f"{self.base}/calls/{call_id}/hangup"
-        reply = self.send_again(url, b"", self.credential.headers(), deadline, gone_is_fine=True)
+        reply = self.post_with_retries(
+            url, b"", self.credential.headers(), deadline, gone_is_ok=True
+        )
         return reply.status != 404
 
-    def send(self, url: str, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> Reply:
-        return send(self.pool, url, body, headers, self.patience, deadline)
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> Reply:
+        return post_request(self.pool, url, body, headers, self.timeouts, deadline)
 
     @cached_property
     def pool(self) -> HTTPConnectionPool:
-        """The kept connections to the endpoint."""
-        return pool_of(self.session, self.base)
+        """The keep-alive connections to the endpoint."""
+        return connection_pool(self.session, self.base)
 
-    def send_again(
+    def post_with_retries(
         self,
         url: str,
         body: bytes,
         headers: Mapping[str, str],
         deadline: Deadline,
         *,
-        gone_is_fine: bool = False,
+        gone_is_ok: bool = False,
     ) -> Reply:
-        """For requests that may safely arrive twice."""
-        pause = self.patience.backoff
-        for left in reversed(range(self.patience.tries)):
+        """For requests that may safely arrive twice. Raises `Problem`."""
+        pause = self.timeouts.backoff
+        for left in reversed(range(self.timeouts.tries)):
             try:
-                reply = self.send(url, body, headers, deadline)
+                reply = self.post(url, body, headers, deadline)
             except Problem:
                 if not left or deadline.remaining <= pause:
                     raise
                 wait = pause
             else:
-                if reply.status < 400 or (gone_is_fine and reply.status == 404):
+                if reply.status < 400 or (gone_is_ok and reply.status == 404):
                     return reply
                 wait = retry_after(reply.headers) or pause
-                passing = reply.status == 429 or reply.status >= 500
-                if not passing or not left or deadline.remaining <= wait:
-                    raise trouble(reply)
-            # Many instances that were refused together must not come back together.
+                temporary = reply.status == 429 or reply.status >= 500
+                if not temporary or not left or deadline.remaining <= wait:
+                    raise refusal_problem(reply)
+            # Instances that were refused together must not retry together.
             self.sleep(wait.total_seconds() * (1 + random.random() / 4))  # noqa: S311
             pause *= 2
         raise AssertionError("unreachable")
 
 
-def safety(identifier: str | None) -> dict[str, str]:
+def safety_header(identifier: str | None) -> dict[str, str]:
     return {OPENAI_SAFETY: identifier} if identifier else {}
 
 
 def read_key(reply: Reply) -> EphemeralKey:
-    """The key in a 200 of `client_secrets`; its real expiry is read, not assumed."""
+    """The key in a 200 of `client_secrets`; its expiry is what was granted, not what was asked."""
     content = reply.json()
     value, expires_at = content.get("value"), content.get("expires_at")
     if reply.status != 200 or not isinstance(value, str) or not isinstance(expires_at, int):
-        raise trouble(reply)
+        raise refusal_problem(reply)
     return EphemeralKey(value, datetime.fromtimestamp(expires_at, UTC))
 
 
 def read_answer(reply: Reply) -> Answer:
-    """The answer in a 201 of `calls` (content type text/plain on both, recorded)."""
+    """The answer in a 201 of `calls` (text/plain from both providers, recorded)."""
     if reply.status not in (200, 201):
-        raise trouble(reply, sent_offer=True)
+        raise refusal_problem(reply, sent_offer=True)
     place = reply.headers.get("Location", "").partition("?")[0].rstrip("/")
     call_id = place.rpartition("/")[2]
     if not CALL_ID.fullmatch(call_id) or not reply.body.startswith(b"v=0"):
-        raise Problem("upstream_failed", "The model's endpoint gave an answer without a call.")
+        raise Problem("upstream_failed", "The model's endpoint answered without a call.")
     return Answer(reply.body.decode("utf-8", "replace"), call_id)

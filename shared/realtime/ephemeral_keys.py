@@ -1,7 +1,7 @@
 """The warm ephemeral key of each profile.
 
-One key starts many calls until it expires, and a started call outlives it (measured on Azure), so
-one is kept per profile and a warm start costs one request upstream instead of two.
+One key starts many calls until it expires, and a call outlives its key (measured on Azure). So one
+is kept per profile, and a warm start takes one request upstream instead of two.
 """
 
 from __future__ import annotations
@@ -12,24 +12,40 @@ from datetime import timedelta
 
 from shared.config.profiles import Profile
 from shared.core.clock import Clock
+from shared.core.deadline import Deadline
 from shared.core.refreshing import ExpiringValue, RefreshingValue, Spawn, in_a_thread
-from shared.realtime.client import EphemeralKey
+from shared.credentials.key_vault import SecretStore
+from shared.realtime.client import EphemeralKey, RealtimeClient
 
-Mint = Callable[[Profile, timedelta], EphemeralKey]
+MintKey = Callable[[Profile, timedelta], EphemeralKey]
 
-# Long enough to be rare, short enough that a key which leaked from memory is soon worthless.
+# Long enough that minting is rare, short enough that a key leaked from memory is soon worthless.
 LIFE = timedelta(minutes=30)
 AHEAD = timedelta(minutes=5)
-# A key must still be good when the offer arrives upstream.
+# A key must still be valid when the offer arrives upstream.
 MARGIN = timedelta(seconds=30)
 
 
+class KeyMinter:
+    """Mints keys for profiles, private instructions included. A try takes at most `budget`."""
+
+    def __init__(self, client: RealtimeClient, vault: SecretStore, budget: timedelta) -> None:
+        self.client = client
+        self.vault = vault
+        self.budget = budget
+
+    def mint_key(self, profile: Profile, life: timedelta) -> EphemeralKey:
+        """A new key for `profile`, good for `life`. Raises `Problem`."""
+        complete = profile.with_instructions(self.vault.secret)
+        return self.client.mint_key(complete, life, Deadline.after(self.budget))
+
+
 class EphemeralKeyCache:
-    """Keeps one key per profile. `mint` makes one of a given life; it raises `Problem`."""
+    """Keeps one key per profile. `mint_key` makes one with a given life; it raises `Problem`."""
 
     def __init__(
         self,
-        mint: Mint,
+        mint_key: MintKey,
         *,
         clock: Clock,
         life: timedelta = LIFE,
@@ -37,7 +53,7 @@ class EphemeralKeyCache:
         margin: timedelta = MARGIN,
         spawn: Spawn = in_a_thread,
     ) -> None:
-        self.mint = mint
+        self.mint_key = mint_key
         self.clock = clock
         self.life = life
         self.ahead = ahead
@@ -47,24 +63,24 @@ class EphemeralKeyCache:
         self.kept: dict[str, RefreshingValue[EphemeralKey]] = {}
 
     def key(self, profile: Profile) -> EphemeralKey:
-        """A key for `profile`; waits only where there is none that is still good."""
-        return self.of(profile).get()
+        """A key for `profile`; waits only if there is no valid one."""
+        return self.kept_key(profile).get()
 
-    def drop(self, profile: Profile, key: EphemeralKey) -> None:
-        """Forgets `key`: upstream does not take it."""
-        self.of(profile).drop(key)
+    def drop_key(self, profile: Profile, key: EphemeralKey) -> None:
+        """Forgets `key`: upstream does not accept it."""
+        self.kept_key(profile).drop(key)
 
-    def of(self, profile: Profile) -> RefreshingValue[EphemeralKey]:
+    def kept_key(self, profile: Profile) -> RefreshingValue[EphemeralKey]:
         with self.lock:
             if profile.name not in self.kept:
                 self.kept[profile.name] = RefreshingValue(
-                    lambda: self.minted(profile),
+                    lambda: self.mint_expiring(profile),
                     ahead=self.ahead,
                     clock=self.clock,
                     spawn=self.spawn,
                 )
             return self.kept[profile.name]
 
-    def minted(self, profile: Profile) -> ExpiringValue[EphemeralKey]:
-        key = self.mint(profile, self.life)
+    def mint_expiring(self, profile: Profile) -> ExpiringValue[EphemeralKey]:
+        key = self.mint_key(profile, self.life)
         return ExpiringValue(key, key.expires_at - self.margin)

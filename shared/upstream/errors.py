@@ -1,4 +1,8 @@
-"""The one place where upstream's refusals become problems."""
+"""Turns upstream's refusals into problems, in this one place.
+
+Error bodies are parsed for their code and dropped: their text may quote the request. Azure's
+gateway sends `code` and `message` alone, OpenAI `type` and `param` too, some 400s have no body.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +10,32 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 from shared.core import logs
 from shared.core.problems import Problem
-
-if TYPE_CHECKING:
-    pass
 from shared.upstream.transport import Reply
 
-WORD = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
+CODE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 
 
-def trouble(reply: Reply, *, sent_offer: bool = False) -> Problem:
-    """What a refusal of upstream means for the caller; its status and code go to the log."""
+def refusal_problem(reply: Reply, *, sent_offer: bool = False) -> Problem:
+    """What an upstream refusal means for the caller; its status and code are logged."""
     error = reply.json().get("error")
     error = error if isinstance(error, dict) else {}
-    code, field_name = word(error.get("code")), word(error.get("param"))
-    said = str(error.get("message", ""))
+    code, field_name = code_or_empty(error.get("code")), code_or_empty(error.get("param"))
+    message = str(error.get("message", ""))
     logs.event("upstream refused", status=reply.status, upstream_code=code, field=field_name)
-    name = meaning(reply.status, code, said, sent_offer)
+    name = problem_code(reply.status, code, message, sent_offer)
     if name == "upstream_quota":
         return Problem(name, retry_after=retry_after(reply.headers) or timedelta(seconds=10))
     return Problem(name)
 
 
-def meaning(status: int, code: str, said: str, sent_offer: bool) -> str:
+def problem_code(status: int, code: str, message: str, sent_offer: bool) -> str:
     """The problem code for an upstream status, error code and message."""
     if code == "DeploymentNotFound":
         return "deployment_not_found"
-    # The service's own spelling has two p.
+    # The service itself spells it with two p.
     if code in ("OpperationNotSupported", "OperationNotSupported"):
         return "not_a_realtime_model"
     if code == "model_not_found":
@@ -45,7 +45,7 @@ def meaning(status: int, code: str, said: str, sent_offer: bool) -> str:
     if status == 401:
         return "upstream_access_denied"
     if status == 403:
-        return "upstream_region" if "region" in said.lower() else "upstream_access_denied"
+        return "upstream_region" if "region" in message.lower() else "upstream_access_denied"
     if status == 404:
         return "deployment_not_found" if not sent_offer else "upstream_failed"
     if status == 400:
@@ -55,9 +55,9 @@ def meaning(status: int, code: str, said: str, sent_offer: bool) -> str:
     return "upstream_failed"
 
 
-def word(value: object) -> str:
-    """`value` if it is a plain code word, so that no sentence of upstream's reaches the log."""
-    return value if isinstance(value, str) and WORD.fullmatch(value) else ""
+def code_or_empty(value: object) -> str:
+    """`value` if it is a plain code, so that no upstream prose reaches the log."""
+    return value if isinstance(value, str) and CODE.fullmatch(value) else ""
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:

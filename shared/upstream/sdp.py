@@ -1,18 +1,19 @@
 """SDP offers: what is refused before anything is sent upstream.
 
-Only what the model's endpoint surely needs is asked for: one audio line and a data channel, made
-before the offer (Microsoft's 'Use the GPT Realtime API via WebRTC'). The rest is its business.
+Only what the model's endpoint certainly needs is checked: one audio line and a data channel,
+created before the offer (Microsoft's 'Use the GPT Realtime API via WebRTC'). The rest is left to
+the endpoint.
 """
 
 from __future__ import annotations
 
 from shared.core.problems import Problem
 
-MAX_OFFER_BYTES = 64 * 1024  # bytes; an offer of a current browser has two to six KiB
+MAX_OFFER_BYTES = 64 * 1024  # an offer of a current browser has 2 to 6 KiB
 
 
 def validate_offer(offer: bytes) -> str:
-    """The offer as text, unchanged, once it looks like one; raises `Problem`."""
+    """The offer as text, unchanged, if it looks like one. Raises `Problem`."""
     if not offer.strip():
         raise Problem("missing_offer")
     if len(offer) > MAX_OFFER_BYTES:

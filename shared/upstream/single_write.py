@@ -1,8 +1,8 @@
-"""The HTTP connections to the model's endpoint: each request goes out in one piece.
+"""HTTP connections that send each request in one write.
 
-urllib3 sends head and body by themselves: two TLS records, two system calls, and two times that a
-thread gives the interpreter away and waits for it. Made in one piece, a `/connect` took a seventh
-less processor time at 64 callers (docs/performance.md).
+urllib3 sends head and body separately: two TLS records, two system calls, and a thread releases and
+reacquires the GIL twice. Sent in one write, a `/connect` took a seventh less processor time at 64
+callers (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
 class SingleWriteConnection(HTTPConnection):
-    """Gathers what a request sends, and sends it at its end."""
+    """Collects what a request sends and sends it at its end."""
 
-    gathered: bytearray | None = None
+    pending: bytearray | None = None
 
     def request(self, *arguments: Any, **options: Any) -> None:
-        """As urllib3's. Raises what sending raises."""
-        self.gathered = whole = bytearray()
+        """As in urllib3. Raises what sending raises."""
+        self.pending = whole = bytearray()
         try:
             super().request(*arguments, **options)
         finally:
-            self.gathered = None
+            self.pending = None
         super().send(whole)
 
     def send(self, data: Any) -> None:
-        """As http.client's; the request to a proxy, which comes before, is sent as it is."""
-        if self.gathered is None:
+        """As in http.client; a CONNECT to a proxy, which comes first, is sent at once."""
+        if self.pending is None:
             super().send(data)
         else:
-            self.gathered += data
+            self.pending += data
 
 
 class SingleWriteTLSConnection(SingleWriteConnection, HTTPSConnection):
@@ -40,6 +40,6 @@ class SingleWriteTLSConnection(SingleWriteConnection, HTTPSConnection):
 
 
 def use_single_writes(pool: HTTPConnectionPool) -> None:
-    """Lets the connections that `pool` makes from now on do so."""
+    """Makes the connections that `pool` opens from now on single-write ones."""
     tls = isinstance(pool, HTTPSConnectionPool)
     pool.ConnectionCls = SingleWriteTLSConnection if tls else SingleWriteConnection

@@ -1,7 +1,6 @@
-"""One request to the model's endpoint, and the one seam where its failures become problems.
+"""One request to the model's endpoint over a pooled connection, within a deadline.
 
-Upstream's words are read for their code and dropped: they may quote the request. Azure's gateway
-sends `code` and `message` alone, OpenAI `type` and `param` too, some 400 nothing: read leniently.
+Network failures become problems here, refusals in upstream/errors.py.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ if TYPE_CHECKING:
     import requests
     from urllib3 import HTTPConnectionPool
 
-LARGEST_REPLY = 256 * 1024  # bytes; a session echoed at minting has a few KiB
+MAX_REPLY_BYTES = 256 * 1024  # a session echoed at minting has a few KiB
 
 
 class Timeouts(Protocol):
+    """How long to wait for a connection, and for the next bytes of a response."""
+
     @property
     def connect(self) -> timedelta: ...
     @property
@@ -32,14 +33,14 @@ class Timeouts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What upstream answered."""
+    """Upstream's response."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
     def json(self) -> dict[str, Any]:
-        """The body as an object; {} if it is none."""
+        """The body as a JSON object; {} if it is not one."""
         try:
             content = json.loads(self.body)
         except ValueError:
@@ -47,11 +48,11 @@ class Reply:
         return content if isinstance(content, dict) else {}
 
 
-def pool_of(session: requests.Session, url: str) -> HTTPConnectionPool:
-    """The connections that `session` keeps for the host of `url`, its proxy and CA bundle included.
+def connection_pool(session: requests.Session, url: str) -> HTTPConnectionPool:
+    """The connections that `session` pools for the host of `url`, with its proxy and CA bundle.
 
-    One request costs half as much on them as through the session (docs/performance.md), and no
-    cookie of one caller's answer goes out with the next caller's request.
+    A request costs half as much on the pool as through the session (docs/performance.md), and no
+    cookie from one caller's response is sent with the next caller's request.
     """
     import requests
     from urllib3 import HTTPConnectionPool
@@ -68,15 +69,16 @@ def pool_of(session: requests.Session, url: str) -> HTTPConnectionPool:
     return pool
 
 
-def send(
+def post_request(
     pool: HTTPConnectionPool,
     url: str,
     body: bytes,
     headers: Mapping[str, str],
-    patience: Timeouts,
+    timeouts: Timeouts,
     deadline: Deadline,
 ) -> Reply:
-    """One POST inside the deadline. Raises Problem upstream_unreachable or upstream_timeout."""
+    """One POST within the deadline. Raises Problem upstream_unreachable, upstream_timeout or
+    upstream_failed."""
     import urllib3
     from urllib3 import exceptions
 
@@ -89,34 +91,34 @@ def send(
             retries=False,
             redirect=False,
             timeout=urllib3.Timeout(
-                connect=deadline.within(patience.connect), read=deadline.within(patience.read)
+                connect=deadline.within(timeouts.connect), read=deadline.within(timeouts.read)
             ),
             preload_content=False,
         )
         try:
             content = bytearray()
-            # The read timeout is per read: a body that dribbles is held against the deadline too.
+            # The read timeout is per read: a body that trickles in must meet the deadline too.
             for chunk in response.stream(16 * 1024, decode_content=True):
                 content += chunk
-                if len(content) > LARGEST_REPLY:
-                    raise Problem("upstream_failed", "The model's endpoint answers without end.")
+                if len(content) > MAX_REPLY_BYTES:
+                    raise Problem("upstream_failed", "The model's endpoint sent a huge response.")
                 if not deadline.remaining:
                     raise Problem("upstream_timeout")
             return Reply(response.status, response.headers, bytes(content))
         except BaseException:
-            # What is left of an answer must not be taken for the next one.
+            # The rest of this response must not be read as the next one.
             response.close()
             raise
         finally:
             response.release_conn()
     except exceptions.NewConnectionError as error:
-        raise unreachable(error) from None
+        raise unreachable_problem(error) from None
     except exceptions.TimeoutError:
         raise Problem("upstream_timeout") from None
     except exceptions.HTTPError as error:
-        raise unreachable(error) from None
+        raise unreachable_problem(error) from None
 
 
-def unreachable(error: Exception) -> Problem:
+def unreachable_problem(error: Exception) -> Problem:
     logs.event("upstream unreachable", cause=type(error).__name__)
     return Problem("upstream_unreachable")

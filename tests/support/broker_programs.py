@@ -13,7 +13,8 @@ import requests
 from aiohttp import web
 
 from local.host.app import open_app
-from shared import broker
+from shared.api import lazy_broker
+from shared.api.lazy_broker import LazyBroker
 from tests.support.scripted_endpoint import Upstream, answer_reply, key_reply, upstream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,10 +53,10 @@ def scripted_endpoint() -> Iterator[Upstream]:
 @contextmanager
 def running_app(**changes: str) -> Iterator[Running]:
     """The app, answering; `changes` are app settings."""
-    opening = broker.OPENING
+    before = lazy_broker.PROCESS
     with scripted_endpoint() as endpoint, requests.Session() as session:
         session.trust_env = False
-        broker.OPENING = broker.Opening({**app_settings(endpoint), **changes})
+        lazy_broker.PROCESS = LazyBroker({**app_settings(endpoint), **changes})
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
@@ -67,7 +68,7 @@ def running_app(**changes: str) -> Iterator[Running]:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
-            broker.OPENING = opening
+            lazy_broker.PROCESS = before
 
 
 async def serve() -> tuple[web.AppRunner, str]:

@@ -8,7 +8,8 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from local.host.app import open_app
-from shared import broker
+from shared.api import lazy_broker
+from shared.api.lazy_broker import LazyBroker
 from tests.support.broker_programs import ROOT, app_settings, scripted_endpoint
 from tests.support.scripted_endpoint import Upstream
 
@@ -29,7 +30,7 @@ def settings(endpoint: Upstream) -> dict[str, str]:
 async def app(
     settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[TestClient]:
-    monkeypatch.setattr(broker, "OPENING", broker.Opening(settings))
+    monkeypatch.setattr(lazy_broker, "PROCESS", LazyBroker(settings))
     server = TestServer(open_app(ROOT).make_app())
     async with TestClient(server) as client:
         yield client

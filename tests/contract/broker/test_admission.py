@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
+from multidict import CIMultiDict
 
 from tests.contract.broker.test_routes import SDP, refused
 from tests.support.scripted_endpoint import Said, Upstream, refusal
@@ -72,6 +73,25 @@ async def test_everybody_else_is_refused_and_nothing_goes_upstream(
     code: str,
 ) -> None:
     response = await app.post(route, data=GOOD, headers={**SDP, **headers})
+    await refused(response, status, code)
+    assert endpoint.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status", "code"),
+    [
+        ("x-ms-client-principal", principal()["x-ms-client-principal"], 401, "invalid_credentials"),
+        ("Sec-Fetch-Site", "same-origin", 403, "origin_not_allowed"),
+    ],
+)
+async def test_a_header_that_is_sent_twice_opens_nothing(
+    app: TestClient, endpoint: Upstream, name: str, value: str, status: int, code: str
+) -> None:
+    sent = CIMultiDict({**SDP, **principal()})
+    sent.popall(name, None)
+    for each in (value, value):
+        sent.add(name, each)
+    response = await app.post("/api/connect", data=GOOD, headers=sent)
     await refused(response, status, code)
     assert endpoint.asked == []
 

@@ -4,7 +4,7 @@ managed-identity endpoint and a vault over TLS that can be taken away."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,8 @@ from local.azure.key_vault import LocalKeyVault
 from local.azure.managed_identity import make_app
 from shared.core.problems import Problem
 from shared.credentials.endpoint import EntraCredential, KeyCredential
-from shared.credentials.identity import identity
-from shared.credentials.key_vault import Vault, vault_fetcher
+from shared.credentials.identity import open_identity
+from shared.credentials.key_vault import Vault, VaultReader
 
 START = datetime.now(UTC)
 TTL = timedelta(minutes=5)
@@ -53,11 +53,16 @@ async def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         yield running
 
 
+def fetcher(stand_in: LocalKeyVault, platform: Mapping[str, str]) -> Callable[[str], str]:
+    reader = VaultReader(stand_in.url, lambda: open_identity(platform), timedelta(seconds=3))
+    return reader.fetch_secret
+
+
 async def test_the_managed_identity_gives_a_bearer_and_keeps_it(
     platform: Mapping[str, str],
 ) -> None:
     clock = Clock()
-    proof = EntraCredential(cache(lambda: identity(platform)), SCOPE, clock)
+    proof = EntraCredential(cache(lambda: open_identity(platform)), SCOPE, clock)
     first = await asyncio.to_thread(proof.headers)
     assert first["Authorization"].startswith("Bearer ey")
     assert await asyncio.to_thread(proof.headers) == first
@@ -67,7 +72,7 @@ async def test_no_identity_is_a_problem_without_the_sdks_words(
     platform: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IDENTITY_HEADER", "another")
-    proof = EntraCredential(lambda: identity(platform), SCOPE, Clock())
+    proof = EntraCredential(lambda: open_identity(platform), SCOPE, Clock())
     with pytest.raises(Problem) as problem:
         await asyncio.to_thread(proof.headers)
     assert problem.value.code == "credential_unavailable"
@@ -79,7 +84,7 @@ async def test_a_key_in_the_vault_is_read_once_per_ttl_and_outlives_the_vault(
 ) -> None:
     clock = Clock()
     stand_in.secrets.set("model-key", "one")
-    fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
+    fetch = fetcher(stand_in, platform)
     vault = Vault(fetch, TTL, clock)
     key = KeyCredential(lambda: vault.secret("model-key"), "azure")
 
@@ -109,7 +114,7 @@ async def test_what_the_vault_refuses_is_told_apart(
     platform: Mapping[str, str], stand_in: LocalKeyVault, status: int, code: str
 ) -> None:
     stand_in.secrets.status = status
-    fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
+    fetch = fetcher(stand_in, platform)
     with pytest.raises(Problem) as problem:
         await asyncio.to_thread(fetch, "model-key")
     assert problem.value.code == code
@@ -118,7 +123,7 @@ async def test_what_the_vault_refuses_is_told_apart(
 async def test_a_secret_that_is_not_there_and_a_vault_that_never_was(
     platform: Mapping[str, str], stand_in: LocalKeyVault
 ) -> None:
-    fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
+    fetch = fetcher(stand_in, platform)
     with pytest.raises(Problem, match="vault_secret_unavailable"):
         await asyncio.to_thread(fetch, "nothing-here")
     await stand_in.go_offline()
@@ -130,7 +135,7 @@ async def test_many_who_wait_read_the_vault_once(
     platform: Mapping[str, str], stand_in: LocalKeyVault
 ) -> None:
     stand_in.secrets.set("model-key", "one")
-    fetch = vault_fetcher(stand_in.url, lambda: identity(platform), timedelta(seconds=3))
+    fetch = fetcher(stand_in, platform)
     vault = Vault(fetch, TTL, Clock())
     found = await asyncio.gather(*(asyncio.to_thread(vault.secret, "model-key") for _ in range(20)))
     assert set(found) == {"one"}

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shared.auth.callers import Authenticator, Caller
 
 from shared.admin import usage_report
 from shared.admin.service import AdminService
-from shared.auth.callers import Authenticator, Caller
 from shared.auth.static_web_apps import StaticWebApps
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles

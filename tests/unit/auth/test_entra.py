@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
 from shared.auth.anonymous import Anonymous
-from shared.auth.callers import Authenticator
+from shared.auth.authenticator import Authenticator
 from shared.auth.entra import Entra, JwksCache
 from shared.core.problems import Problem
+from shared.credentials.broker_secret import FixedSecret
 
 SECRET = "first secret of the broker, 32 bytes and more"
 TENANT = "8a6b3f0e-0000-4000-8000-00000000000a"
@@ -67,7 +68,8 @@ class Tenant:
 
     def callers(self, *others: Any) -> Authenticator:
         keys = JwksCache(self, TENANT, clock=lambda: self.now)
-        return Authenticator([Entra(keys, TENANT, AUDIENCE, "calls.start"), *others], SECRET)
+        methods = [Entra(keys, TENANT, AUDIENCE, "calls.start"), *others]
+        return Authenticator(methods, FixedSecret([SECRET]))
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -94,12 +96,12 @@ def token(key: str = "one", kid: str | None = None, **changes: Any) -> str:
 
 
 def bearer(text: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {text}"}
+    return {"authorization": f"Bearer {text}"}
 
 
 def refusal(callers: Authenticator, headers: dict[str, str]) -> Problem:
     with pytest.raises(Problem) as problem:
-        callers.caller(headers)
+        callers.authenticate(headers)
     return problem.value
 
 
@@ -115,7 +117,7 @@ def refusal(callers: Authenticator, headers: dict[str, str]) -> Problem:
     ],
 )
 def test_a_token_that_holds(changes: dict[str, Any]):
-    caller = Tenant().callers().caller(bearer(token(**changes)))
+    caller = Tenant().callers().authenticate(bearer(token(**changes)))
     assert caller.kind == "entra"
     assert len(caller.id) == 32
     assert "ada" not in repr(caller)
@@ -123,10 +125,10 @@ def test_a_token_that_holds(changes: dict[str, Any]):
 
 def test_one_person_has_one_id_and_the_roles_of_the_token():
     callers = Tenant().callers()
-    one = callers.caller(bearer(token(roles=["admin"], sub="other", iss=V1)))
-    assert one.id == callers.caller(bearer(token())).id
+    one = callers.authenticate(bearer(token(roles=["admin"], sub="other", iss=V1)))
+    assert one.id == callers.authenticate(bearer(token())).id
     assert one.roles == {"admin"}
-    assert callers.caller(bearer(token(oid="bob"))).id != one.id
+    assert callers.authenticate(bearer(token(oid="bob"))).id != one.id
 
 
 def unsigned(**header: Any) -> str:
@@ -208,14 +210,14 @@ def test_whatever_is_sent_is_refused_and_nothing_breaks(text: str):
 
 def test_the_callers_own_header_comes_before_the_one_that_static_web_apps_replaces():
     callers = Tenant().callers()
-    both = bearer("the platform's") | {"X-Caller-Token": token()}
-    assert callers.caller(both).kind == "entra"
-    assert refusal(callers, bearer(token()) | {"X-Caller-Token": "x"}).status == 401
+    both = bearer("the platform's") | {"x-caller-token": token()}
+    assert callers.authenticate(both).kind == "entra"
+    assert refusal(callers, bearer(token()) | {"x-caller-token": "x"}).status == 401
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic YTpi"}, {"Authorization": ""}])
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Basic YTpi"}, {"authorization": ""}])
 def test_who_sends_no_bearer_is_the_next_methods(headers: dict[str, str]):
-    assert Tenant().callers(Anonymous()).caller(headers).kind == "anonymous"
+    assert Tenant().callers(Anonymous()).authenticate(headers).kind == "anonymous"
     problem = refusal(Tenant().callers(), headers)
     assert problem.code == "sign_in_required"
     assert problem.headers["WWW-Authenticate"] == "Bearer"
@@ -225,22 +227,22 @@ def test_the_keys_are_fetched_once():
     tenant = Tenant()
     callers = tenant.callers()
     for _ in range(5):
-        callers.caller(bearer(token()))
+        callers.authenticate(bearer(token()))
     assert tenant.fetches == 1
 
 
 def test_a_new_key_is_found_and_a_flood_of_unknown_ones_is_not_passed_on():
     tenant = Tenant("one")
     callers = tenant.callers()
-    callers.caller(bearer(token()))
+    callers.authenticate(bearer(token()))
     tenant.document = {"keys": [public("one"), public("two")]}
     assert refusal(callers, bearer(token("two"))).status == 401
     tenant.now += timedelta(minutes=1)
-    assert callers.caller(bearer(token("two"))).kind == "entra"
+    assert callers.authenticate(bearer(token("two"))).kind == "entra"
     for number in range(20):
         assert refusal(callers, bearer(token("other", f"made-up-{number}"))).status == 401
     assert tenant.fetches == 2
-    callers.caller(bearer(token("one")))
+    callers.authenticate(bearer(token("one")))
 
 
 def test_many_first_callers_share_one_fetch():
@@ -252,7 +254,7 @@ def test_many_first_callers_share_one_fetch():
 
     def call() -> None:
         barrier.wait()
-        known.append(callers.caller(bearer(text)).kind)
+        known.append(callers.authenticate(bearer(text)).kind)
 
     threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:
@@ -280,7 +282,7 @@ def test_keys_that_are_too_small_or_not_for_signing_are_no_keys():
     tenant = Tenant()
     tenant.document = {"keys": [public("weak"), public("two", use="enc"), public("one")]}
     callers = tenant.callers()
-    callers.caller(bearer(token("one")))
+    callers.authenticate(bearer(token("one")))
     assert refusal(callers, bearer(token("weak"))).code == "invalid_credentials"
     assert refusal(callers, bearer(token("two"))).code == "invalid_credentials"
 
@@ -292,18 +294,18 @@ def test_while_the_tenant_is_away_known_keys_hold_and_it_recovers_by_itself():
     assert refusal(callers, bearer(token())).status == 503
     tenant.away = False
     tenant.now += timedelta(seconds=6)
-    callers.caller(bearer(token()))
+    callers.authenticate(bearer(token()))
     tenant.away = True
     tenant.now += timedelta(hours=13)
     later = token(nbf=int(tenant.now.timestamp()), exp=int(tenant.now.timestamp()) + 600)
-    callers.caller(bearer(later))
+    callers.authenticate(bearer(later))
     assert tenant.fetches == 3
     tenant.now += timedelta(hours=24)
     last = token(nbf=int(tenant.now.timestamp()), exp=int(tenant.now.timestamp()) + 600)
     assert refusal(callers, bearer(last)).code == "sign_in_keys_unavailable"
     tenant.away = False
     tenant.now += timedelta(seconds=6)
-    callers.caller(bearer(last))
+    callers.authenticate(bearer(last))
 
 
 @pytest.mark.parametrize("missing", ["tenant", "audience", "scope"])

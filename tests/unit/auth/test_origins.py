@@ -10,31 +10,31 @@ from shared.core.problems import Problem
 
 LISTED = "https://shop.example"
 OURS = CrossOriginPolicy.of([LISTED])
-HOST = {"Host": "broker.example"}
+HOST = {"host": "broker.example"}
 BEHIND = {
-    "Host": "func-123.azurewebsites.net",
-    "X-Forwarded-Host": "func-123.azurewebsites.net",
-    "X-MS-Original-URL": "https://app.example/api/connect?profile=x",
+    "host": "func-123.azurewebsites.net",
+    "x-forwarded-host": "func-123.azurewebsites.net",
+    "x-ms-original-url": "https://app.example/api/connect?profile=x",
 }
 
 
 @pytest.mark.parametrize(
     "headers",
     [
-        pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": "https://a.example"}, id="same"),
-        pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, id="no-referrer page"),
-        pytest.param({"Sec-Fetch-Site": "none"}, id="typed in"),
-        pytest.param({"Sec-Fetch-Site": "cross-site", "Origin": LISTED}, id="listed"),
-        pytest.param({"Origin": LISTED}, id="listed, old browser"),
-        pytest.param({**HOST, "Origin": "https://broker.example"}, id="own, old browser"),
-        pytest.param({**HOST, "Origin": "http://broker.example"}, id="own, TLS ends before us"),
+        pytest.param({"sec-fetch-site": "same-origin", "origin": "https://a.example"}, id="same"),
+        pytest.param({"sec-fetch-site": "same-origin", "origin": "null"}, id="no-referrer page"),
+        pytest.param({"sec-fetch-site": "none"}, id="typed in"),
+        pytest.param({"sec-fetch-site": "cross-site", "origin": LISTED}, id="listed"),
+        pytest.param({"origin": LISTED}, id="listed, old browser"),
+        pytest.param({**HOST, "origin": "https://broker.example"}, id="own, old browser"),
+        pytest.param({**HOST, "origin": "http://broker.example"}, id="own, TLS ends before us"),
         pytest.param({"host": "localhost:4280", "origin": "http://localhost:4280"}, id="laptop"),
         pytest.param({"host": "[::1]:4280", "origin": "http://[::1]:4280"}, id="IPv6"),
         pytest.param({"host": "a.example:443", "origin": "https://a.example"}, id="usual port"),
-        pytest.param({**BEHIND, "Origin": "https://app.example"}, id="own, behind SWA"),
+        pytest.param({**BEHIND, "origin": "https://app.example"}, id="own, behind SWA"),
         pytest.param(
-            {"Host": "127.0.0.1:7071", "X-Forwarded-Host": "app.example"}
-            | {"Origin": "https://app.example"},
+            {"host": "127.0.0.1:7071", "x-forwarded-host": "app.example"}
+            | {"origin": "https://app.example"},
             id="own, behind a proxy",
         ),
         pytest.param({**HOST}, id="no page"),
@@ -42,65 +42,65 @@ BEHIND = {
     ],
 )
 def test_who_may(headers: dict[str, str]):
-    OURS.check(headers)
+    OURS.check_origin(headers)
 
 
 @pytest.mark.parametrize(
     "headers",
     [
-        pytest.param({"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, id="x"),
-        pytest.param({"Sec-Fetch-Site": "same-site", "Origin": "https://b.shop.example"}, id="ss"),
-        pytest.param({"Sec-Fetch-Site": "cross-site"}, id="cross-site without an origin"),
-        pytest.param({"Sec-Fetch-Site": "Cross-Site"}, id="spelling"),
-        pytest.param({"Sec-Fetch-Site": ""}, id="empty"),
-        pytest.param({"Sec-Fetch-Site": "same-origin, cross-site"}, id="two"),
+        pytest.param({"sec-fetch-site": "cross-site", "origin": "https://evil.example"}, id="x"),
+        pytest.param({"sec-fetch-site": "same-site", "origin": "https://b.shop.example"}, id="ss"),
+        pytest.param({"sec-fetch-site": "cross-site"}, id="cross-site without an origin"),
+        pytest.param({"sec-fetch-site": "Cross-Site"}, id="spelling"),
+        pytest.param({"sec-fetch-site": ""}, id="empty"),
+        pytest.param({"sec-fetch-site": "same-origin, cross-site"}, id="two"),
         pytest.param(
-            {"Sec-Fetch-Site": "cross-site", **HOST, "Origin": "https://broker.example"},
+            {"sec-fetch-site": "cross-site", **HOST, "origin": "https://broker.example"},
             id="own by name but the browser says otherwise",
         ),
-        pytest.param({**HOST, "Origin": "https://evil.example"}, id="foreign, old browser"),
-        pytest.param({**HOST, "Origin": "null"}, id="null"),
-        pytest.param({**HOST, "Origin": ""}, id="empty origin"),
-        pytest.param({"Origin": "https://evil.example"}, id="no host"),
-        pytest.param({**HOST, "Origin": "https://broker.example:8443"}, id="other port"),
-        pytest.param({**HOST, "Origin": "https://broker.example.evil.example"}, id="suffix"),
-        pytest.param({**HOST, "Origin": "https://evil.example/broker.example"}, id="path"),
-        pytest.param({**HOST, "Origin": "https://u@broker.example"}, id="userinfo"),
-        pytest.param({**HOST, "Origin": f"{LISTED}.evil.example"}, id="listed plus suffix"),
-        pytest.param({**HOST, "Origin": "http://shop.example"}, id="listed, other scheme"),
-        pytest.param({**BEHIND, "Origin": "https://evil.example"}, id="foreign behind SWA"),
-        pytest.param({"X-MS-Original-URL": "https://[", "Origin": "https://a"}, id="broken url"),
+        pytest.param({**HOST, "origin": "https://evil.example"}, id="foreign, old browser"),
+        pytest.param({**HOST, "origin": "null"}, id="null"),
+        pytest.param({**HOST, "origin": ""}, id="empty origin"),
+        pytest.param({"origin": "https://evil.example"}, id="no host"),
+        pytest.param({**HOST, "origin": "https://broker.example:8443"}, id="other port"),
+        pytest.param({**HOST, "origin": "https://broker.example.evil.example"}, id="suffix"),
+        pytest.param({**HOST, "origin": "https://evil.example/broker.example"}, id="path"),
+        pytest.param({**HOST, "origin": "https://u@broker.example"}, id="userinfo"),
+        pytest.param({**HOST, "origin": f"{LISTED}.evil.example"}, id="listed plus suffix"),
+        pytest.param({**HOST, "origin": "http://shop.example"}, id="listed, other scheme"),
+        pytest.param({**BEHIND, "origin": "https://evil.example"}, id="foreign behind SWA"),
+        pytest.param({"x-ms-original-url": "https://[", "origin": "https://a"}, id="broken url"),
     ],
 )
 def test_who_may_not(headers: dict[str, str]):
     with pytest.raises(Problem) as problem:
-        OURS.check(headers)
+        OURS.check_origin(headers)
     assert (problem.value.code, problem.value.status) == ("origin_not_allowed", 403)
 
 
 def test_only_a_listed_origin_is_answered_and_by_name():
-    assert OURS.answer_headers({"origin": LISTED}) == {
+    assert OURS.response_headers({"origin": LISTED}) == {
         "Access-Control-Allow-Origin": LISTED,
         "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id",
         "Vary": "Origin",
     }
-    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):
-        assert OURS.answer_headers(headers) == {"Vary": "Origin"}
-    assert CrossOriginPolicy().answer_headers({"Origin": LISTED}) == {}
+    for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {}):
+        assert OURS.response_headers(headers) == {"Vary": "Origin"}
+    assert CrossOriginPolicy().response_headers({"origin": LISTED}) == {}
 
 
 def test_credentials_are_allowed_only_when_chosen_and_never_with_a_wildcard():
-    assert "Access-Control-Allow-Credentials" not in OURS.answer_headers({"Origin": LISTED})
+    assert "Access-Control-Allow-Credentials" not in OURS.response_headers({"origin": LISTED})
     chosen = CrossOriginPolicy.of([LISTED], credentials=True)
-    answered = chosen.answer_headers({"Origin": LISTED})
+    answered = chosen.response_headers({"origin": LISTED})
     assert answered["Access-Control-Allow-Credentials"] == "true"
     assert answered["Access-Control-Allow-Origin"] == LISTED
-    assert chosen.answer_headers({"Origin": "https://evil.example"}) == {"Vary": "Origin"}
+    assert chosen.response_headers({"origin": "https://evil.example"}) == {"Vary": "Origin"}
 
 
 def test_a_preflight_is_answered_for_the_list_alone():
-    wanted = {"Origin": LISTED, "Access-Control-Request-Method": "POST"}
-    answered = OURS.preflight(wanted)
+    wanted = {"origin": LISTED, "access-control-request-method": "POST"}
+    answered = OURS.preflight_headers(wanted)
     assert answered["Access-Control-Allow-Origin"] == LISTED
     assert "POST" in answered["Access-Control-Allow-Methods"]
     assert "X-Caller-Token" in answered["Access-Control-Allow-Headers"]
@@ -109,9 +109,9 @@ def test_a_preflight_is_answered_for_the_list_alone():
     assert "x-forwarded" not in allowed
     assert "x-ms" not in allowed
     assert "*" not in "".join(answered.values())
-    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "same-origin"}, {}):
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "same-origin"}, {}):
         with pytest.raises(Problem, match="origin_not_allowed"):
-            OURS.preflight(headers)
+            OURS.preflight_headers(headers)
 
 
 def test_the_setting_is_read_in_any_spelling():

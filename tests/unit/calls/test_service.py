@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
 
+from shared.auth.caller import Caller
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles
 from shared.calls.records import Records
@@ -45,13 +46,8 @@ SECRET = "a secret of the broker, for tests"
 HANDLES = Handles(SECRET, clock=lambda: NOW)
 
 
-@dataclass(frozen=True)
-class Somebody:
-    id: str = "caller-1"
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        return (self.id,)
+def a_caller(name: str = "caller-1") -> Caller:
+    return Caller(name, frozenset(), "anonymous")
 
 
 VAULT = {"hidden": "instructions of the vault"}
@@ -93,7 +89,7 @@ def calls(
         lambda: NOW,
     )
     keys = EphemeralKeyCache(
-        lambda profile, life: client.mint(
+        lambda profile, life: client.mint_key(
             profile.with_instructions(VAULT.__getitem__),
             life,
             Deadline.after(timedelta(seconds=5)),
@@ -121,7 +117,7 @@ def calls(
 def test_a_call_starts_with_the_answer_and_a_handle_that_ends_soon_after_it(
     endpoint: Upstream,
 ) -> None:
-    started = calls(endpoint).start(GOOD, PROFILE, Somebody())
+    started = calls(endpoint).start(GOOD, PROFILE, a_caller())
     assert started.sdp == ANSWER
     late = Handles(SECRET, clock=lambda: NOW + timedelta(minutes=25))
     sealed = HANDLES.open(started.handle, "caller-1")
@@ -134,10 +130,10 @@ def test_a_call_starts_with_the_answer_and_a_handle_that_ends_soon_after_it(
 
 def test_one_warm_start_is_one_upstream_request(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    service.start(GOOD, PROFILE, Somebody())
+    service.start(GOOD, PROFILE, a_caller())
     for _ in range(3):
         before = len(endpoint.asked)
-        service.start(GOOD, PROFILE, Somebody())
+        service.start(GOOD, PROFILE, a_caller())
         assert len(endpoint.asked) - before == 1
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (1, 4)
 
@@ -145,34 +141,34 @@ def test_one_warm_start_is_one_upstream_request(endpoint: Upstream) -> None:
 def test_many_cold_starts_at_once_mint_one_key(endpoint: Upstream) -> None:
     service = calls(endpoint)
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda _: service.start(GOOD, PROFILE, Somebody()), range(16)))
+        list(pool.map(lambda _: service.start(GOOD, PROFILE, a_caller()), range(16)))
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (1, 16)
 
 
 def test_a_bad_offer_never_goes_upstream(endpoint: Upstream) -> None:
     with pytest.raises(Problem, match="offer_without_audio"):
-        calls(endpoint).start(b"v=0\r\n", PROFILE, Somebody())
+        calls(endpoint).start(b"v=0\r\n", PROFILE, a_caller())
     assert endpoint.asked == []
 
 
 def test_a_key_that_upstream_forgot_is_replaced_within_the_request(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    service.start(GOOD, PROFILE, Somebody())
+    service.start(GOOD, PROFILE, a_caller())
     endpoint.on(MINT, key_reply("ek_2"))
     endpoint.on(CALLS, refusal(401, None, "Ephemeral token expired"), answer_reply())
-    assert service.start(GOOD, PROFILE, Somebody()).sdp == ANSWER
+    assert service.start(GOOD, PROFILE, a_caller()).sdp == ANSWER
     assert endpoint.asked[-1].headers["authorization"] == "Bearer ek_2"
 
 
 def test_a_fresh_key_that_is_refused_too_is_the_end_of_it(endpoint: Upstream) -> None:
     endpoint.on(CALLS, refusal(401))
     with pytest.raises(Problem, match="ephemeral_key_refused"):
-        calls(endpoint).start(GOOD, PROFILE, Somebody())
+        calls(endpoint).start(GOOD, PROFILE, a_caller())
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (2, 2)
 
 
 def test_openai_needs_no_key_and_hears_who_calls(endpoint: Upstream) -> None:
-    calls(endpoint, "openai").start(GOOD, PROFILE, Somebody("f" * 40))
+    calls(endpoint, "openai").start(GOOD, PROFILE, a_caller("f" * 40))
     (asked,) = endpoint.asked
     assert asked.path == "/v1/realtime/calls"
     assert asked.headers["openai-safety-identifier"] == "f" * 40
@@ -180,14 +176,14 @@ def test_openai_needs_no_key_and_hears_who_calls(endpoint: Upstream) -> None:
 
 def test_azure_does_not_hear_who_calls(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    service.token(PROFILE, Somebody())
-    service.start(GOOD, PROFILE, Somebody())
+    service.token(PROFILE, a_caller())
+    service.start(GOOD, PROFILE, a_caller())
     assert all("openai-safety-identifier" not in asked.headers for asked in endpoint.asked)
 
 
 def test_a_token_is_short_its_own_and_without_the_session(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    token = service.token(PROFILE, Somebody()).public()
+    token = service.token(PROFILE, a_caller()).public()
     assert endpoint.asked[0].json()["expires_after"]["seconds"] == 60
     assert token == {
         "token": "ek_1",
@@ -197,12 +193,12 @@ def test_a_token_is_short_its_own_and_without_the_session(endpoint: Upstream) ->
         "endpoint": endpoint.url,
         "model": "m",
     }
-    service.token(PROFILE, Somebody())
+    service.token(PROFILE, a_caller())
     assert endpoint.count(MINT) == 2, "no key is handed to two callers"
 
 
 def test_a_token_for_openai_is_bound_to_who_asked(endpoint: Upstream) -> None:
-    calls(endpoint, "openai").token(PROFILE, Somebody("f" * 40))
+    calls(endpoint, "openai").token(PROFILE, a_caller("f" * 40))
     assert endpoint.asked[0].headers["openai-safety-identifier"] == "f" * 40
 
 
@@ -212,29 +208,29 @@ def test_private_instructions_go_upstream_and_nowhere_else(
 ) -> None:
     private = Profile("private", {"type": "realtime", "model": "m"}, instructions_secret="hidden")
     service = calls(endpoint, provider)
-    token = service.token(private, Somebody()).public()
+    token = service.token(private, a_caller()).public()
     assert endpoint.asked[-1].json()["session"]["instructions"] == "instructions of the vault"
     assert "instructions of the vault" not in str(token)
-    service.start(GOOD, private, Somebody())
+    service.start(GOOD, private, a_caller())
     assert any(b"instructions of the vault" in asked.body for asked in endpoint.asked[1:])
 
 
 def test_the_token_endpoint_can_be_off(endpoint: Upstream) -> None:
     with pytest.raises(Problem, match="token_endpoint_off"):
-        calls(endpoint, token_endpoint=False).token(PROFILE, Somebody())
+        calls(endpoint, token_endpoint=False).token(PROFILE, a_caller())
     assert endpoint.asked == []
 
 
 def test_only_the_owner_hangs_up_and_again_is_fine(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    handle = service.start(GOOD, PROFILE, Somebody()).handle
+    handle = service.start(GOOD, PROFILE, a_caller()).handle
     place = f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup"
     endpoint.on(place, Said(200), refusal(404, "call_id_not_found"))
     with pytest.raises(Problem, match="call_not_found"):
-        service.hang_up(handle, Somebody("another"))
+        service.hang_up(handle, a_caller("another"))
     assert endpoint.count(place) == 0
-    service.hang_up(handle, Somebody())
-    service.hang_up(handle, Somebody())
+    service.hang_up(handle, a_caller())
+    service.hang_up(handle, a_caller())
     assert endpoint.count(place) == 2
 
 
@@ -248,10 +244,10 @@ def limited(now: Callable[[], datetime] = lambda: NOW) -> Ledger:
 def test_a_call_is_counted_before_anything_goes_upstream(endpoint: Upstream) -> None:
     service = calls(endpoint, ledger=limited())
     for _ in range(2):
-        service.start(GOOD, PROFILE, Somebody())
+        service.start(GOOD, PROFILE, a_caller())
     asked = len(endpoint.asked)
     with pytest.raises(Problem, match="too_many_live_calls"):
-        service.start(GOOD, PROFILE, Somebody())
+        service.start(GOOD, PROFILE, a_caller())
     assert len(endpoint.asked) == asked
 
 
@@ -261,7 +257,7 @@ def test_a_call_that_upstream_did_not_start_is_not_counted(endpoint: Upstream) -
     endpoint.on(CALLS, refusal(503))
     for _ in range(3):
         with pytest.raises(Problem, match="upstream_failed"):
-            service.start(GOOD, PROFILE, Somebody())
+            service.start(GOOD, PROFILE, a_caller())
     standing = ledger.usage_of("caller-1")
     assert (standing.live_calls, standing.starts_last_minute) == (0, 0)
 
@@ -270,7 +266,7 @@ def test_a_refused_offer_frees_the_line_and_still_is_a_start(endpoint: Upstream)
     ledger = limited()
     endpoint.on(CALLS, refusal(400, "invalid_offer"))
     with pytest.raises(Problem, match="offer_refused"):
-        calls(endpoint, ledger=ledger).start(GOOD, PROFILE, Somebody())
+        calls(endpoint, ledger=ledger).start(GOOD, PROFILE, a_caller())
     standing = ledger.usage_of("caller-1")
     assert (standing.live_calls, standing.starts_last_minute) == (0, 1)
 
@@ -278,22 +274,22 @@ def test_a_refused_offer_frees_the_line_and_still_is_a_start(endpoint: Upstream)
 def test_hanging_up_frees_the_line(endpoint: Upstream) -> None:
     ledger = limited()
     service = calls(endpoint, ledger=ledger)
-    handle = service.start(GOOD, PROFILE, Somebody()).handle
-    assert service.standing(handle, Somebody())["status"] == "live"
+    handle = service.start(GOOD, PROFILE, a_caller()).handle
+    assert service.standing(handle, a_caller())["status"] == "live"
     endpoint.on(f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup", Said(200))
-    service.hang_up(handle, Somebody())
+    service.hang_up(handle, a_caller())
     assert ledger.usage_of("caller-1").live_calls == 0
-    assert service.standing(handle, Somebody())["status"] == "ended"
+    assert service.standing(handle, a_caller())["status"] == "ended"
 
 
 def test_a_key_counts_as_the_longest_call_that_it_may_start(endpoint: Upstream) -> None:
     moments = [NOW]
     ledger = limited(lambda: moments[-1])
     service = calls(endpoint, ledger=ledger)
-    service.token(PROFILE, Somebody())
-    service.token(PROFILE, Somebody())
+    service.token(PROFILE, a_caller())
+    service.token(PROFILE, a_caller())
     with pytest.raises(Problem, match="too_many_live_calls"):
-        service.start(GOOD, PROFILE, Somebody())
+        service.start(GOOD, PROFILE, a_caller())
     moments.append(NOW + timedelta(minutes=15, seconds=59))
     assert ledger.usage_of("caller-1").live_calls == 2
     moments.append(NOW + timedelta(minutes=16, seconds=1))
@@ -313,7 +309,7 @@ def test_a_registered_call_that_cannot_be_looked_after_is_over_and_not_counted(
 
     service.aftercare = replace(service.aftercare, attached=away, attach_within=timedelta(0))
     with pytest.raises(Problem, match="observer_unavailable"):
-        service.register("rtc_unwatched", PROFILE, Somebody())
+        service.register("rtc_unwatched", PROFILE, a_caller())
     assert endpoint.count(place) == 1
     assert ledger.usage_of("caller-1").live_calls == 0
     (record,) = service.aftercare.records.newest(NOW)

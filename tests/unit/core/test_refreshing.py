@@ -16,7 +16,7 @@ MINUTE = timedelta(minutes=1)
 class World:
     """A clock that stands still, a maker that counts, and background work run when told."""
 
-    def __init__(self, *, keep_last: bool = False) -> None:
+    def __init__(self, *, serve_stale: bool = False) -> None:
         self.now = START
         self.made = 0
         self.fails = False
@@ -25,7 +25,7 @@ class World:
             self.make,
             ahead=5 * MINUTE,
             clock=lambda: self.now,
-            keep_last=keep_last,
+            serve_stale=serve_stale,
             spawn=self.background.append,
         )
 
@@ -88,7 +88,7 @@ def test_a_failure_reaches_the_caller_and_the_next_one_tries_again() -> None:
 
 
 def test_the_last_good_value_is_kept_where_asked() -> None:
-    world = World(keep_last=True)
+    world = World(serve_stale=True)
     world.kept.get()
     world.now += 60 * MINUTE
     world.fails = True
@@ -99,7 +99,7 @@ def test_the_last_good_value_is_kept_where_asked() -> None:
 
 
 def test_while_the_last_good_value_is_kept_nobody_waits_for_another_failure() -> None:
-    world = World(keep_last=True)
+    world = World(serve_stale=True)
     world.kept.get()
     world.now += 60 * MINUTE
     world.fails = True

@@ -11,7 +11,7 @@ from shared.config.profiles import Profile
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.realtime.client import EphemeralKey, EphemeralKeyRefused, RealtimeClient, Timeouts
-from shared.upstream.transport import pool_of
+from shared.upstream.transport import connection_pool
 from tests.support.scripted_endpoint import (
     ANSWER,
     RESET,
@@ -54,7 +54,7 @@ def client(endpoint: Upstream, slept: list[float], provider: Provider = "azure")
     session = requests.Session()
     session.trust_env = False
     return RealtimeClient(
-        provider, endpoint.url, Identity(), session, patience=QUICK, sleep=slept.append
+        provider, endpoint.url, Identity(), session, timeouts=QUICK, sleep=slept.append
     )
 
 
@@ -66,7 +66,7 @@ def test_minting_sends_the_session_and_the_life_and_reads_the_real_expiry(
     endpoint: Upstream, slept: list[float]
 ) -> None:
     endpoint.on(MINT, key_reply("ek_new", 1_900_000_000))
-    key = client(endpoint, slept).mint(PROFILE, timedelta(seconds=60), soon())
+    key = client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
     (asked,) = endpoint.asked
     assert asked.path == MINT, "no api-version: the GA endpoint refuses it"
     assert asked.json() == {
@@ -80,7 +80,7 @@ def test_minting_sends_the_session_and_the_life_and_reads_the_real_expiry(
 
 def test_minting_is_tried_again_where_that_is_safe(endpoint: Upstream, slept: list[float]) -> None:
     endpoint.on(MINT, refusal(503), RESET, refusal(429), key_reply())
-    client(endpoint, slept).mint(PROFILE, timedelta(seconds=60), soon())
+    client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
     assert endpoint.count(MINT) == 4
     assert len(slept) == 3
     assert sorted(slept) == slept
@@ -89,7 +89,7 @@ def test_minting_is_tried_again_where_that_is_safe(endpoint: Upstream, slept: li
 def test_retry_after_is_honoured_inside_the_budget(endpoint: Upstream, slept: list[float]) -> None:
     limited = Said(429, b"{}", {"Retry-After": "7"})
     endpoint.on(MINT, limited, key_reply())
-    client(endpoint, slept).mint(PROFILE, timedelta(seconds=60), soon())
+    client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
     assert 7 <= slept[0] < 10
 
 
@@ -98,7 +98,7 @@ def test_a_retry_after_beyond_the_budget_is_handed_to_the_caller(
 ) -> None:
     endpoint.on(MINT, Said(429, b"{}", {"Retry-After": "120"}))
     with pytest.raises(Problem) as problem:
-        client(endpoint, slept).mint(PROFILE, timedelta(seconds=60), soon())
+        client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
     assert problem.value.code == "upstream_quota"
     assert problem.value.headers["Retry-After"] == "120"
     assert (endpoint.count(MINT), slept) == (1, [])
@@ -130,7 +130,7 @@ def test_every_failure_is_a_problem_without_upstreams_words(
 ) -> None:
     endpoint.on(MINT, said)
     with pytest.raises(Problem) as problem:
-        client(endpoint, slept).mint(PROFILE, timedelta(seconds=60), soon())
+        client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
     assert problem.value.code == code
     assert "words of upstream" not in str(problem.value.body("id"))
 
@@ -138,7 +138,7 @@ def test_every_failure_is_a_problem_without_upstreams_words(
 def test_a_refusal_that_will_not_pass_is_asked_once(endpoint: Upstream, slept: list[float]) -> None:
     endpoint.on(MINT, refusal(401))
     with pytest.raises(Problem):
-        client(endpoint, slept).mint(PROFILE, timedelta(seconds=60), soon())
+        client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
     assert endpoint.count(MINT) == 1
 
 
@@ -241,7 +241,7 @@ def test_connections_are_kept_alive(endpoint: Upstream, slept: list[float]) -> N
     endpoint.on(MINT, key_reply())
     api = client(endpoint, slept)
     for _ in range(3):
-        api.mint(PROFILE, timedelta(seconds=60), soon())
+        api.mint_key(PROFILE, timedelta(seconds=60), soon())
     assert endpoint.connections == 1
 
 
@@ -259,7 +259,7 @@ class Wire:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_request_goes_out_in_one_piece(scheme: str) -> None:
-    pool = pool_of(requests.Session(), f"{scheme}://model.example/v1")
+    pool = connection_pool(requests.Session(), f"{scheme}://model.example/v1")
     for body in (b"an offer", None):
         connection, wire = pool.ConnectionCls("model.example"), Wire()
         connection.sock = wire  # type: ignore[assignment]

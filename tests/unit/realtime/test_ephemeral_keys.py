@@ -19,10 +19,10 @@ class World:
         self.minted: list[tuple[str, timedelta]] = []
         self.background: list[Callable[[], None]] = []
         self.keys = EphemeralKeyCache(
-            self.mint, clock=lambda: self.now, spawn=self.background.append
+            self.mint_key, clock=lambda: self.now, spawn=self.background.append
         )
 
-    def mint(self, profile: Profile, life: timedelta) -> EphemeralKey:
+    def mint_key(self, profile: Profile, life: timedelta) -> EphemeralKey:
         self.minted.append((profile.name, life))
         return EphemeralKey(f"ek_{len(self.minted)}", self.now + (self.granted or life))
 
@@ -60,5 +60,5 @@ def test_the_life_that_upstream_grants_counts_and_not_the_one_asked_for() -> Non
 
 def test_a_dropped_key_is_replaced() -> None:
     world = World()
-    world.keys.drop(ONE, world.keys.key(ONE))
+    world.keys.drop_key(ONE, world.keys.key(ONE))
     assert world.keys.key(ONE).value == "ek_2"

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.auth.anonymous import Anonymous
-from shared.auth.callers import Authenticator
-from shared.auth.method import Caller
+from shared.auth.authenticator import Authenticator
+from shared.auth.caller import Caller, CallerIds
 from shared.auth.static_web_apps import StaticWebApps, principals_are_genuine
 from shared.core.problems import Problem
+from shared.credentials.broker_secret import FixedSecret
 
 SECRET = "first secret of the broker, 32 bytes and more"
 NEXT = "second secret of the broker, 32 bytes and more"
@@ -28,44 +29,46 @@ ADA: dict[str, Any] = {
 
 def header(principal: Any) -> dict[str, str]:
     text = principal if isinstance(principal, str) else json.dumps(principal)
-    return {"X-MS-Client-Principal": base64.b64encode(text.encode()).decode()}
+    return {"x-ms-client-principal": base64.b64encode(text.encode()).decode()}
 
 
 def linked(*others: Any, secret: str = SECRET) -> Authenticator:
-    return Authenticator([StaticWebApps(believed=True), *others], secret)
+    return Authenticator([StaticWebApps(trusted=True), *others], FixedSecret([secret]))
 
 
 def refusal(callers: Authenticator, headers: dict[str, str]) -> Problem:
     with pytest.raises(Problem) as problem:
-        callers.caller(headers)
+        callers.authenticate(headers)
     assert problem.value.status == 401
     return problem.value
 
 
 def test_a_signed_in_user_is_known_by_an_id_that_does_not_tell_who_it_is():
-    caller = linked().caller(header(ADA))
+    caller = linked().authenticate(header(ADA))
     assert caller.kind == "static-web-apps"
     assert caller.roles == {"authenticated", "anonymous", "admin"}
     assert len(caller.id) == 32
     assert ADA["userId"] not in repr(caller)
     assert "ada" not in repr(caller).lower().replace("adata", "")
-    caller.require("admin")
+    caller.require_role("admin")
 
 
 def test_the_id_is_the_same_on_every_instance_and_another_for_everybody_else():
-    one = linked().caller(header(ADA)).id
-    assert linked().caller(header(ADA | {"userDetails": None, "claims": []})).id == one
+    one = linked().authenticate(header(ADA)).id
+    assert linked().authenticate(header(ADA | {"userDetails": None, "claims": []})).id == one
     others = [ADA | {"userId": "other"}, ADA | {"identityProvider": "github"}]
-    ids = {linked().caller(header(other)).id for other in others}
-    ids.add(linked(secret=NEXT).caller(header(ADA)).id)
+    ids = {linked().authenticate(header(other)).id for other in others}
+    ids.add(linked(secret=NEXT).authenticate(header(ADA)).id)
     assert len(ids | {one}) == 4
     split = ADA | {"identityProvider": "aad:d75b", "userId": ADA["userId"][4:]}
-    assert linked().caller(header(split)).id != one
+    assert linked().authenticate(header(split)).id != one
 
 
 def test_after_a_rotation_the_caller_still_owns_what_they_owned():
-    before = linked().caller(header(ADA))
-    after = Authenticator([StaticWebApps(believed=True)], NEXT, [SECRET]).caller(header(ADA))
+    before = linked().authenticate(header(ADA))
+    after = Authenticator([StaticWebApps(trusted=True)], FixedSecret([NEXT, SECRET])).authenticate(
+        header(ADA)
+    )
     assert after.id != before.id
     assert after.previous_ids == (before.id,)
     assert after.ids == (after.id, before.id)
@@ -115,23 +118,19 @@ def test_a_header_that_is_not_one_base64_text_is_not_valid(text: str):
     assert refused.code == "invalid_credentials"
 
 
-def test_two_headers_of_one_name_are_not_valid():
-    other = header(ADA | {"userId": "other"})["X-MS-Client-Principal"]
-    twice = header(ADA) | {"x-ms-client-principal": other}
-    assert refusal(linked(), twice).code == "invalid_credentials"
-
-
 def test_nobody_is_asked_to_sign_in():
     assert refusal(linked(), {}).code == "sign_in_required"
-    assert refusal(linked(), {"Authorization": "Bearer x"}).code == "sign_in_required"
+    assert refusal(linked(), {"authorization": "Bearer x"}).code == "sign_in_required"
 
 
 def test_where_the_app_is_not_linked_a_principal_is_nobody():
-    refused = refusal(Authenticator([StaticWebApps(believed=False)], SECRET), header(ADA))
+    refused = refusal(
+        Authenticator([StaticWebApps(trusted=False)], FixedSecret([SECRET])), header(ADA)
+    )
     assert refused.code == "sign_in_required"
     assert "linked" in refused.detail
-    either = Authenticator([StaticWebApps(believed=False), Anonymous()], SECRET)
-    assert either.caller(header(ADA)).roles == {"anonymous"}
+    either = Authenticator([StaticWebApps(trusted=False), Anonymous()], FixedSecret([SECRET]))
+    assert either.authenticate(header(ADA)).roles == {"anonymous"}
 
 
 AZURE = {"WEBSITE_SITE_NAME": "func", "WEBSITE_INSTANCE_ID": "1"}
@@ -179,17 +178,21 @@ def test_where_a_principal_can_be_believed(env: dict[str, str], methods: str, ge
     assert principals_are_genuine(env, methods.split(",")) is genuine
 
 
+def anonymous(proxies: int = 0) -> Authenticator:
+    return Authenticator([Anonymous(proxies)], FixedSecret([SECRET]))
+
+
 def test_anonymous_callers_are_one_caller_unless_told_apart():
-    shared = Authenticator([Anonymous()], SECRET)
-    one = shared.caller({"X-Forwarded-For": "203.0.113.7"})
-    assert one == shared.caller({})
+    shared = anonymous()
+    one = shared.authenticate({"x-forwarded-for": "203.0.113.7"})
+    assert one == shared.authenticate({})
     assert one.kind == "anonymous"
     with pytest.raises(Problem, match="role_required"):
-        one.require("admin")
+        one.require_role("admin")
 
 
 def by_address(forwarded: str, proxies: int = 1) -> str:
-    return Authenticator([Anonymous(proxies)], SECRET).caller({"X-Forwarded-For": forwarded}).id
+    return anonymous(proxies).authenticate({"x-forwarded-for": forwarded}).id
 
 
 def test_an_address_is_believed_only_from_the_proxies_that_are_ours():
@@ -209,27 +212,27 @@ def test_a_network_of_ipv6_is_one_caller():
 
 @pytest.mark.parametrize("forwarded", ["", "unknown", "203.0.113.7, ", "1.2.3", "x" * 999, "[:"])
 def test_who_has_no_address_shares_one_callers_limits(forwarded: str):
-    assert by_address(forwarded) == Authenticator([Anonymous()], SECRET).caller({}).id
+    assert by_address(forwarded) == anonymous().authenticate({}).id
 
 
 def test_the_first_method_that_recognises_somebody_decides():
     both = linked(Anonymous())
-    assert both.caller(header(ADA)).kind == "static-web-apps"
-    assert both.caller({}).kind == "anonymous"
+    assert both.authenticate(header(ADA)).kind == "static-web-apps"
+    assert both.authenticate({}).kind == "anonymous"
 
 
 def test_no_method_and_no_secret_is_a_mistake():
     with pytest.raises(ValueError, match="method"):
-        Authenticator([], SECRET)
+        Authenticator([], FixedSecret([SECRET]))
     with pytest.raises(ValueError, match="32 bytes"):
-        Authenticator([Anonymous()], "short")
+        CallerIds(["short"])
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(["X-MS-Client-Principal", "x-forwarded-for"]), st.text()))
+@given(st.dictionaries(st.sampled_from(["x-ms-client-principal", "x-forwarded-for"]), st.text()))
 def test_whatever_is_sent_the_answer_is_a_caller_or_a_problem(headers: dict[str, str]):
     try:
-        outcome = linked(Anonymous(1)).caller(headers)
+        outcome = linked(Anonymous(1)).authenticate(headers)
     except Problem as problem:
         outcome = problem.code
     assert isinstance(outcome, Caller) or outcome == "invalid_credentials"

@@ -1,0 +1,94 @@
+"""The broker of this process, opened at its first request.
+
+`shared.broker` is imported then, off the event loop: no request waits for it while the app is
+indexed (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from shared.auth.origins import CrossOriginPolicy
+from shared.config.env import ConfigurationError
+from shared.core import logs
+from shared.core.problems import Problem
+
+if TYPE_CHECKING:
+    from shared.broker import Broker
+    from shared.observer.worker import ObserverWorker
+
+
+class LazyBroker:
+    """Opens the broker from the app settings in `env`, once. Wrong settings stay wrong until a
+    restart, and are logged once."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.lock = threading.Lock()
+        self.opened: Broker | None = None
+        self.worker: ObserverWorker | None = None
+        self.mistakes: tuple[str, ...] = ()
+
+    def broker(self) -> Broker:
+        """The broker. Raises Problem misconfigured."""
+        if self.opened is not None:
+            return self.opened
+        with self.lock:
+            if self.opened is None and not self.mistakes:
+                self.opened = self.open_broker()
+        if self.opened is None:
+            raise Problem("misconfigured")
+        return self.opened
+
+    def open_broker(self) -> Broker | None:
+        from shared.broker import open_broker
+
+        try:
+            return open_broker(self.env)
+        except ConfigurationError as wrong:
+            self.mistakes = wrong.mistakes
+            for mistake in wrong.mistakes:
+                logs.event("misconfigured", logging.ERROR, setting=mistake)
+            return None
+
+    def observer_worker(self) -> ObserverWorker:
+        """What follows calls, opened at the first call that is observed here.
+
+        Raises Problem misconfigured.
+        """
+        broker = self.broker()
+        with self.lock:
+            if self.worker is None:
+                from shared.broker import open_observer_worker
+
+                self.worker = open_observer_worker(broker)
+            return self.worker
+
+    def origins(self) -> CrossOriginPolicy:
+        """The origins that may use the broker; only its own while the settings are wrong."""
+        try:
+            return self.broker().origins
+        except Problem:
+            return CrossOriginPolicy()
+
+
+PROCESS = LazyBroker(os.environ)
+
+
+def current_broker() -> Broker:
+    """The broker of this process. Raises Problem misconfigured."""
+    return PROCESS.broker()
+
+
+def current_observer_worker() -> ObserverWorker:
+    """What follows calls in this process. Raises Problem misconfigured."""
+    return PROCESS.observer_worker()
+
+
+def current_origins() -> CrossOriginPolicy:
+    """The origins whose pages may use the broker of this process."""
+    return PROCESS.origins()

@@ -1,0 +1,82 @@
+"""The HTTP edge: what a request's headers are to everything below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import azure.functions as func
+import pytest
+
+from shared.api.http import Request, read_request
+from shared.auth.anonymous import Anonymous
+from shared.auth.authenticator import Authenticator
+from shared.auth.entra import Entra, JwksCache
+from shared.auth.origins import CrossOriginPolicy
+from shared.auth.static_web_apps import StaticWebApps
+from shared.core.problems import Problem
+from shared.credentials.broker_secret import FixedSecret
+from tests.unit.auth.test_authenticator import ADA, header
+
+PRINCIPAL = header(ADA)["x-ms-client-principal"]
+SECRET = FixedSecret(["a secret of the broker: 32 bytes or more"])
+POLICY = CrossOriginPolicy.of(["https://shop.example"])
+
+
+def request(headers: Mapping[str, str], body: bytes = b"") -> Request:
+    return read_request(
+        func.HttpRequest("POST", "/api/connect", headers=headers, params={}, body=body)
+    )
+
+
+def test_header_names_are_lower_cased_once_for_everything_below() -> None:
+    read = request({"Content-TYPE": "application/sdp", "X-MS-Client-Principal": "X"})
+    assert read.headers == {"content-type": "application/sdp", "x-ms-client-principal": "X"}
+
+
+def test_a_repeated_principal_is_not_valid_even_where_others_get_in() -> None:
+    methods = [StaticWebApps(trusted=True), Anonymous()]
+    authenticator = Authenticator(methods, SECRET)
+    once = request({"X-MS-Client-Principal": PRINCIPAL})
+    assert authenticator.authenticate(once.headers).kind == "static-web-apps"
+    twice = request({"X-MS-Client-Principal": f"{PRINCIPAL},{PRINCIPAL}"})
+    with pytest.raises(Problem, match="invalid_credentials"):
+        authenticator.authenticate(twice.headers)
+
+
+@pytest.mark.parametrize("name", ["Authorization", "X-Caller-Token"])
+def test_a_repeated_token_is_not_valid(name: str) -> None:
+    entra = Entra(JwksCache(None, "tenant"), "tenant", "api://broker", "call")  # type: ignore[arg-type]
+    twice = request({name: "Bearer a.b.c,Bearer a.b.c"})
+    with pytest.raises(Problem, match="invalid_credentials"):
+        Authenticator([entra, Anonymous()], SECRET).authenticate(twice.headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://shop.example,https://evil.example"},
+        {"Origin": "https://own.example,https://own.example", "Host": "own.example"},
+        {"Sec-Fetch-Site": "same-origin,cross-site"},
+    ],
+)
+def test_a_repeated_origin_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(Problem, match="origin_not_allowed"):
+        POLICY.check_origin(request(headers).headers)
+
+
+def test_a_repeated_content_type_is_refused() -> None:
+    with pytest.raises(Problem, match="unsupported_content_type"):
+        request({"Content-Type": "application/sdp,application/sdp"}, b"v=0").offer()
+
+
+def test_a_repeated_request_id_is_replaced() -> None:
+    read = request({"X-Request-Id": "page-2026-000001,page-2026-000002"})
+    assert "," not in read.request_id
+    assert not read.request_id.startswith("page-")
+
+
+def test_repeated_forwarding_headers_are_one_list() -> None:
+    authenticator = Authenticator([Anonymous(proxies=1)], SECRET)
+    joined = request({"X-Forwarded-For": "198.51.100.1,203.0.113.7"})
+    last = request({"X-Forwarded-For": "203.0.113.7"})
+    assert authenticator.authenticate(joined.headers) == authenticator.authenticate(last.headers)
