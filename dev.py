@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The one entry for people: up, test, lint, host, emulator, bench.
+"""The entry point for developers: up, test, lint, host, emulator, bench.
 
-Needs Python 3.11 or newer and nothing else: it makes `.venv`, installs what is pinned there, says
-what it does, and hands over to what lives in local/. The standard library alone.
+Needs only Python 3.11 or newer: it creates `.venv`, installs the pinned packages and runs the
+command. Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -25,42 +25,42 @@ OLDEST = (3, 11)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
 
 COMMANDS = {
-    "up": "run everything on this machine: a page that holds a voice call [--port N] [--login]",
-    "test": "run every test, real Chromium included [pytest arguments]",
+    "up": "run everything on this machine, with a page for voice calls [--port N] [--login]",
+    "test": "run all tests, including those in Chromium [pytest arguments]",
     "lint": "check style, types, front end and infrastructure [CHECK ...]",
     "host": "run the function app alone [--port 7071]",
     "emulator": "run the Realtime API emulator alone [--port 8089] [--provider azure|openai]",
-    "bench": "measure it beside what one would run instead [--only PARTS] [--rounds 3]",
+    "bench": "benchmark it against the alternatives [--only PARTS] [--rounds 3]",
 }
 
 
-def say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 class Stop(Exception):
-    """Something a person has to do first, in one sentence."""
+    """The command cannot run. The message says what to do first."""
 
 
 @contextmanager
-def step(words: str) -> Iterator[None]:
-    """Says what is being done, and how long it took."""
-    say(f"  {words} …")
+def step(message: str) -> Iterator[None]:
+    """Prints a progress line, and how long the step took."""
+    say(f"  {message} …")
     began = time.monotonic()
     yield
-    say(f"  {words}: done in {time.monotonic() - began:.0f} s")
+    say(f"  {message}: done in {time.monotonic() - began:.0f} s")
 
 
-def quietly(words: str, command: list[str], cwd: Path = ROOT) -> None:
-    """Runs a command that installs something; shows what it says only if it fails."""
-    with step(words):
+def run_quietly(message: str, command: list[str], cwd: Path = ROOT) -> None:
+    """Runs an installation command and shows its output only if it fails. Raises Stop then."""
+    with step(message):
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         say(done.stdout[-2000:] + done.stderr[-2000:])
-        raise Stop(f"{words} failed; the lines above say why.")
+        raise Stop(f"{message} failed; see the output above.")
 
 
-def fingerprint(*files: Path) -> str:
+def fingerprint_files(*files: Path) -> str:
     seen = hashlib.sha256(sys.version.encode())
     for file in files:
         seen.update(file.read_bytes())
@@ -72,19 +72,19 @@ def up_to_date(mark: Path, wanted: str) -> bool:
 
 
 def install_packages() -> None:
-    """Makes `.venv` with what requirements-dev.txt pins, unless it is there already."""
+    """Creates `.venv` with the packages of requirements-dev.txt, unless it is up to date."""
     mark = VENV / ".installed"
-    wanted = fingerprint(ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
+    wanted = fingerprint_files(ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
     if PYTHON.exists() and up_to_date(mark, wanted):
         return
     say("Setting up .venv (once; about a minute)")
     if not PYTHON.exists():
         try:
-            with step("making the virtual environment"):
+            with step("creating the virtual environment"):
                 subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
         except subprocess.CalledProcessError:
             raise Stop(
-                "This Python cannot make virtual environments; on Debian or Ubuntu: "
+                "This Python cannot create virtual environments; on Debian or Ubuntu: "
                 "apt-get install python3-venv"
             ) from None
     pip_install()
@@ -92,7 +92,7 @@ def install_packages() -> None:
 
 
 def pip_install() -> None:
-    """pip with a count, so that the minute it takes is seen to go by."""
+    """Runs pip and prints its progress, because it takes about a minute."""
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     command = [*pip, "--progress-bar", "off", "-r", "requirements-dev.txt"]
     lines: list[str] = []
@@ -114,46 +114,46 @@ def pip_install() -> None:
                 say(f"    unpacking {found} packages")
     if pip_process.returncode:
         say("".join(lines[-15:]))
-        raise Stop("pip could not install requirements-dev.txt; the lines above say why.")
+        raise Stop("pip could not install requirements-dev.txt; see the output above.")
 
 
 def install_browser() -> None:
-    """A Chromium for the browser tests, where Debian's packages are at hand."""
+    """Installs Chromium for the browser tests if there is no browser, on Debian as root."""
     if any(shutil.which(name) for name in BROWSERS):
         return
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        quietly("updating the package lists", ["apt-get", "update", "-qq"])
-        quietly(
+        run_quietly("updating the package lists", ["apt-get", "update", "-qq"])
+        run_quietly(
             "installing Debian's chromium",
             ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
         )
     else:
-        say("  no Chromium, Chrome or Edge found: the browser tests are skipped")
+        say("  no Chromium, Chrome or Edge found; skipping the browser tests")
 
 
 def install_node_packages() -> None:
-    """What the tests take from npm: clients to be compatible with, Azurite, the SWA CLI, tsc."""
+    """Installs the tests' npm packages: clients to be compatible with, Azurite, SWA CLI, tsc."""
     npm = shutil.which("npm")
     if npm is None:
-        say("  no Node.js found: the tests against npm packages are skipped")
+        say("  no Node.js found; skipping the tests that need npm packages")
         return
     mark = NODE_PACKAGES / "node_modules" / ".installed"
-    wanted = fingerprint(NODE_PACKAGES / "package.json", NODE_PACKAGES / "package-lock.json")
+    wanted = fingerprint_files(NODE_PACKAGES / "package.json", NODE_PACKAGES / "package-lock.json")
     if up_to_date(mark, wanted):
         return
-    # Scripts stay off: the SWA CLI's keytar would be built natively, and nothing here needs it.
+    # No scripts: the SWA CLI's keytar would run a native build, and nothing here needs it.
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     try:
-        quietly("installing npm packages for the tests", [npm, "ci", *options], NODE_PACKAGES)
+        run_quietly("installing npm packages for the tests", [npm, "ci", *options], NODE_PACKAGES)
     except Stop:
-        say("  without them, the tests that need npm packages are skipped")
+        say("  skipping the tests that need npm packages")
         return
     mark.write_text(wanted)
 
 
 def hand_over(*command: str) -> int:
-    """Becomes `command`, so that Ctrl-C and signals go straight to it."""
-    # A run started from another project's environment must not mix with this one's.
+    """Replaces this process with `command`, so that it receives Ctrl-C and signals directly."""
+    # Started from another project's environment, it must not use that project's packages.
     os.environ.pop("PYTHONPATH", None)
     os.environ.pop("PYTHONHOME", None)
     os.chdir(ROOT)
@@ -173,7 +173,7 @@ def lint(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     install_browser()
     install_node_packages()
-    # Everything: on two cores, a file's tests together.
+    # All tests: in two processes, keeping each file's tests together.
     return hand_over("-m", "pytest", *(arguments or ["-n", "2", "--dist", "loadfile"]))
 
 
@@ -186,11 +186,11 @@ def main(arguments: list[str]) -> int:
     name, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if name not in COMMANDS:
         say("python3 dev.py COMMAND\n")
-        for command, words in COMMANDS.items():
-            say(f"  {command:<9} {words}")
+        for command, description in COMMANDS.items():
+            say(f"  {command:<9} {description}")
         return 0 if name in ("", "-h", "--help", "help") else 2
     if sys.version_info < OLDEST:
-        raise Stop("This needs Python 3.11 or newer: try python3.11 dev.py, or python3.12, …")
+        raise Stop("Python 3.11 or newer is required; try python3.11 dev.py or python3.12 dev.py.")
     install_packages()
     if name == "test":
         return test(rest)

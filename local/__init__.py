@@ -1,1 +1,1 @@
-"""What stands in for the cloud on a laptop: function host, gateway, and the Realtime API."""
+"""Local stand-ins for the Functions host, Static Web Apps, Azure and the Realtime API."""

@@ -1,8 +1,8 @@
 """Checks style, types, front end and infrastructure: `python3 dev.py lint [CHECK ...]`.
 
-Each check is an established tool. A tool that is not installed is named and skipped, and every
-check runs even when an earlier one finds something. With BICEP_REQUIRED=1 a missing Bicep compiler
-is a failure, so that CI cannot pass without it.
+Each check is an established tool. Tools that are not installed are reported and skipped, and every
+check runs even if an earlier one fails. With BICEP_REQUIRED=1, a missing Bicep compiler is a
+failure, so that CI cannot pass without it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_COMPILER = "needs the Bicep compiler on PATH, or from `az bicep install`"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One tool: how to run it (what it found, or nothing), and why it is skipped, if it is."""
+    """A tool: `run` returns what it found, `missing` is why it is skipped, if it is."""
 
     name: str
     run: Callable[[], str]
@@ -33,7 +33,7 @@ class Check:
 
 
 def run_tool(*command: str) -> str:
-    """What a tool prints when it exits with anything but 0."""
+    """Runs a tool and returns its output if it fails, otherwise nothing."""
     done = subprocess.run(  # noqa: S603
         command, cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -43,16 +43,16 @@ def run_tool(*command: str) -> str:
 
 
 def find_bicep() -> str | None:
-    """The compiler on PATH, or the one that the Azure CLI installed for itself."""
+    """The compiler on PATH, or the one that the Azure CLI has installed."""
     azure = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
     return shutil.which("bicep") or shutil.which("bicep", path=str(azure / "bin"))
 
 
 def run_bicep(bicep: str, root: Path) -> str:
-    """What the compiler finds in infra/: any line it prints counts, warnings included.
+    """Compiles, lints and checks the format of infra/. Every line printed counts, warnings too.
 
-    `--pattern` compiles each file on its own in one process, which takes two seconds where a
-    process per file takes fifteen.
+    `--pattern` compiles each file separately in one process, which takes two seconds; a process
+    per file takes fifteen.
     """
     sources = {path.relative_to(root / "infra") for path in (root / "infra").rglob("*.bicep")}
     with TemporaryDirectory() as scratch:
@@ -66,17 +66,17 @@ def run_bicep(bicep: str, root: Path) -> str:
         except OSError as error:
             return f"{bicep} cannot be run: {error}\n"
         if not lines:
-            # Silence proves nothing unless the compiler has done its work.
+            # No output proves nothing unless the compiler has produced a template for each file.
             made = {path.relative_to(built) for path in built.rglob("*.json")}
             missing = sorted(path for path in sources if path.with_suffix(".json") not in made)
-            lines = [f"infra/{path.as_posix()}: no template was made of it" for path in missing]
+            lines = [f"infra/{path.as_posix()}: not compiled to a template" for path in missing]
     if not sources:
         lines.append("infra/ has no Bicep files")
     return "".join(f"{line}\n" for line in dict.fromkeys(lines))
 
 
 def bicep_lines(bicep: str, root: Path, command: str, *options: str) -> list[str]:
-    """What one command of the compiler prints about every file, and its exit status unless 0."""
+    """What a compiler command prints about all files, plus its exit status unless that is 0."""
     done = subprocess.run(  # noqa: S603
         (bicep, command, "--pattern", BICEP_FILES, *options),
         cwd=root,
@@ -90,7 +90,7 @@ def bicep_lines(bicep: str, root: Path, command: str, *options: str) -> list[str
 
 
 def unformatted(bicep: str, root: Path, sources: set[Path], scratch: Path) -> list[str]:
-    """The files that `bicep format` would change. It formats in place, so it gets a copy."""
+    """The files that `bicep format` would change. It formats in place, so it runs on a copy."""
     infra = scratch / "infra"
     for path in [*sources, Path("bicepconfig.json")]:
         (infra / path).parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def bicep_check() -> Check:
 
 
 def checks() -> list[Check]:
-    """Every check; one that cannot run here has a reason."""
+    """All checks, including those that cannot run here."""
     python = sys.executable
     tsc = NODE / "typescript" / "bin" / "tsc"
     node = shutil.which("node")
@@ -130,11 +130,11 @@ def checks() -> list[Check]:
 
 
 def main(names: list[str]) -> int:
-    """Runs the named checks, or all of them; 0 if none found anything, 2 for an unknown name."""
+    """Runs the named checks, or all. Returns 0 if they are clean, 2 for an unknown name, else 1."""
     found = checks()
     unknown = set(names) - {check.name for check in found}
     if unknown:
-        sys.stdout.write(f"no such check: {', '.join(sorted(unknown))}\n")
+        sys.stdout.write(f"unknown check: {', '.join(sorted(unknown))}\n")
         return 2
     failed = 0
     for check in found:
@@ -144,7 +144,7 @@ def main(names: list[str]) -> int:
             sys.stdout.write(f"{check.name}: skipped, {check.missing}\n")
             continue
         output = check.run()
-        sys.stdout.write(f"{check.name}: {'found something' if output else 'clean'}\n{output}")
+        sys.stdout.write(f"{check.name}: {'failed' if output else 'clean'}\n{output}")
         sys.stdout.flush()
         failed += bool(output)
     return 1 if failed else 0

@@ -27,25 +27,23 @@ FAILED = 1
 Provider = Literal["azure", "openai"]
 Say = Callable[[str], None]
 
-# What would send a local run to somebody's real account: credentials, and where they lead.
+# Credentials and endpoints that could lead a local run to a real account.
 NOT_INHERITED = re.compile(
     r"AZURE_.*|IDENTITY_.*|MSI_.*|KEY_VAULT_.*|REALTIME_(API_KEY.*|ENDPOINT|PROVIDER|MODEL|"
     r"TOKEN_SCOPE|TRANSCRIPTION_MODEL)|CALLER_AUTH|WEBSITE_.*",
     re.IGNORECASE,
 )
-
-
-# Nobody signs in by default, so everybody is one caller: the usual limits would soon be in the way.
+# Without sign-in, all users are the same caller and would soon reach the usual limits.
 ROOMY = {"LIMIT_STARTS_PER_MINUTE": "120", "LIMIT_LIVE_CALLS": "40"}
 
 
 def limits_given() -> dict[str, str]:
-    """The limits that the environment sets."""
+    """The limits set in the environment."""
     return {name: value for name, value in os.environ.items() if name.startswith("LIMIT_")}
 
 
 class StackError(Exception):
-    """The stack cannot start, or has lost a part. `lines` are the last of that part's log."""
+    """The stack cannot start, or a part has exited. `lines` are the last of that part's log."""
 
     def __init__(self, message: str, lines: Sequence[str] = (), code: int = FAILED) -> None:
         super().__init__(message)
@@ -54,11 +52,12 @@ class StackError(Exception):
 
 
 class Stack:
-    """Everything, as an async context manager: entered, a call can be made at `url`.
+    """Runs all parts, as an async context manager. Once entered, calls can be made at `url`.
 
-    `env` is added to the function app's environment, over everything else. `emulator`, `app` and
-    `site` are for tests: the module that is started as the emulator, the folder of function_app.py
-    and that of the page. `say` gets a line about each step, `hear` each line of a part's log.
+    `env` is added to the function app's environment and overrides everything else. `emulator`,
+    `app` and `site` are for tests: the module to run as the emulator, the folder of function_app.py
+    and that of the page. `say` receives a line about each step, `on_line` each line of a part's
+    log.
     """
 
     def __init__(
@@ -106,7 +105,7 @@ class Stack:
         await self.stop_parts()
 
     async def wait_for_loss(self) -> StackError:
-        """Waits until a part of the stack ends by itself, and says which."""
+        """Waits until a part exits by itself, and returns the error that names it."""
         waiting = [asyncio.create_task(child.wait_for_end()) for child in self.children]
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -149,7 +148,7 @@ class Stack:
         await self.wait_until_healthy()
 
     def host_environment(self) -> dict[str, str]:
-        """The app settings that point the function app at what stands in for the cloud."""
+        """The app settings that point the function app at the local parts."""
         auth = "static-web-apps" if self.login else "static-web-apps,anonymous"
         settings = {
             "REALTIME_PROVIDER": self.provider,
@@ -160,7 +159,7 @@ class Stack:
             "IDENTITY_ENDPOINT": self.identity_url + IDENTITY_PATH,
             "IDENTITY_HEADER": self.identity_header,
         }
-        if self.provider == "openai":  # which knows no identities
+        if self.provider == "openai":  # OpenAI has no Entra sign-in, only keys
             settings["REALTIME_API_KEY"] = f"sk-local-{secrets.token_hex(16)}"
         return {**ROOMY, **limits_given(), **settings, **self.env}
 
@@ -179,7 +178,7 @@ class Stack:
         try:
             url = await child.wait_until_ready(START)
         except ChildEnded as ended:
-            # It said why in one line, and would say so again.
+            # It has printed the reason, and a retry would print the same.
             code = ended.code if ended.code == server.CANNOT_START else FAILED
             raise StackError(f"{ended}.", ended.lines, code) from ended
         except TimeoutError as error:
@@ -188,7 +187,7 @@ class Stack:
         return url
 
     async def wait_until_healthy(self) -> None:
-        """Waits until the function app says through the gateway that it is well."""
+        """Waits until /api/health answers 200 through the gateway."""
         lost = asyncio.create_task(self.wait_for_loss())
         asking = asyncio.create_task(self.poll_health())
         try:

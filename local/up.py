@@ -1,9 +1,9 @@
-"""Brings the whole product up on one machine: emulator, identity, function host and gateway.
+"""Runs the whole product on one machine: emulator, identity, function host and gateway.
 
     python -m local.up [--port 4280] [--login] [--provider azure|openai] [--verbose]
 
-Prints `ready http://127.0.0.1:4280` on a line of its own when a call can be made. Ctrl-C or SIGTERM
-ends all of it; so does the end of this process in any other way.
+Prints `ready http://127.0.0.1:4280` on its own line once calls can be made. Everything stops on
+Ctrl-C or SIGTERM, and also if this process dies in any other way.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ REQUEST_LOGGED = f"INFO {proxy.logger.name}: "
 
 
 def log_filter(*, verbose: bool) -> OnLine:
-    """Writes what a person wants to see of the parts' logs: everything, or only what is wrong and
-    one line for each request to the API."""
+    """Prints the logs of the parts: everything, or only problems and a line per API request."""
     wanted: dict[str, bool] = {}
 
     def hear(name: str, line: str) -> None:
@@ -48,7 +47,7 @@ def log_filter(*, verbose: bool) -> OnLine:
 
 
 async def run(options: argparse.Namespace) -> int:
-    """Runs the stack until told to stop; gives the exit code."""
+    """Runs the stack until told to stop, and returns the exit code."""
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -83,10 +82,10 @@ async def run(options: argparse.Namespace) -> int:
         lost = await unless_stopped(stop, stack.wait_for_loss())
         if lost is not None:
             raise lost
-        say("ending")
+        say("stopping")
         return 0
     except StackError as error:
-        if error.code == server.CANNOT_START:  # the part has said why already
+        if error.code == server.CANNOT_START:  # the part has already printed why
             return error.code
         for line in error.lines:
             sys.stderr.write(f"    {line}\n")
@@ -97,7 +96,7 @@ async def run(options: argparse.Namespace) -> int:
 
 
 async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> Any:
-    """What `work` gives, or None if `stop` is set first; `work` is cancelled then."""
+    """The result of `work`, or None if `stop` is set first, which cancels `work`."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -111,7 +110,7 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) ->
 
 
 def port_problem(port: int) -> str | None:
-    """Why the gateway will not get `port`, asked before anything is started."""
+    """Why `port` is unavailable, or None. Checked before anything is started."""
     with socket.socket() as probe:
         if os.name == "posix":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -123,18 +122,20 @@ def port_problem(port: int) -> str | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program; gives its exit code."""
+    """Runs the program and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m local.up",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the page's (%(default)s)")
-    parser.add_argument("--login", action="store_true", help="callers must sign in first")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="port of the page (%(default)s)"
+    )
+    parser.add_argument("--login", action="store_true", help="require callers to sign in")
     parser.add_argument("--provider", choices=("azure", "openai"), default="azure")
     parser.add_argument("--verbose", action="store_true", help="show the logs of every part")
     parser.add_argument(
-        "--exit-with-parent", action="store_true", help="end when stdin does (for programs)"
+        "--exit-with-parent", action="store_true", help="exit when stdin ends (for programs)"
     )
     parser.add_argument("--emulator", default="local.emulator", help=argparse.SUPPRESS)
     parser.add_argument("--app", type=Path, default=ROOT, help=argparse.SUPPRESS)

@@ -26,7 +26,7 @@ from typing import Any
 INFRA = Path(__file__).resolve().parent.parent
 MANAGEMENT = "https://management.azure.com"
 TIMEOUT = timedelta(seconds=30)
-PLACE = re.compile(r"\$\{(\w+)(?:=([^}]*))?\}")
+PLACEHOLDER = re.compile(r"\$\{(\w+)(?:=([^}]*))?\}")
 
 
 class Stop(Exception):
@@ -56,7 +56,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def http(
+def send_request(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
 ) -> Answer:
     """Makes one HTTP request; failures are returned as an `Answer` too."""
@@ -71,11 +71,11 @@ def http(
         return Answer(0, str(error).encode())
 
 
-def azd(arguments: Sequence[str]) -> str:
+def run_azd(arguments: Sequence[str]) -> str:
     """The stdout of `azd` with these arguments. Raises `Stop` with its error output."""
     program = shutil.which("azd")
     if program is None:
-        raise Stop("azd is not on the PATH of this hook.")
+        raise Stop("azd is not on this hook's PATH.")
     done = subprocess.run(  # noqa: S603
         [program, *arguments], capture_output=True, text=True, check=False
     )
@@ -84,9 +84,9 @@ def azd(arguments: Sequence[str]) -> str:
     return done.stdout
 
 
-def say(words: str) -> None:
+def say(message: str) -> None:
     """Prints a line for the user who runs azd."""
-    sys.stdout.write(words + "\n")
+    sys.stdout.write(message + "\n")
     sys.stdout.flush()
 
 
@@ -95,8 +95,8 @@ class Outside:
     """Everything outside the process that a hook uses."""
 
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    azd: Callable[[Sequence[str]], str] = azd
-    http: Callable[..., Answer] = http
+    azd: Callable[[Sequence[str]], str] = run_azd
+    http: Callable[..., Answer] = send_request
     sleep: Callable[[float], None] = time.sleep
     say: Callable[[str], None] = say
 
@@ -126,7 +126,7 @@ def parameters(
     def filled(match: re.Match[str]) -> str:
         return env.get(match[1]) or match[2] or ""
 
-    return {name: PLACE.sub(filled, str(entry["value"])) for name, entry in found.items()}
+    return {name: PLACEHOLDER.sub(filled, str(entry["value"])) for name, entry in found.items()}
 
 
 def main(hook: Callable[[Outside], None]) -> int:

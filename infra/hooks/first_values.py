@@ -34,11 +34,11 @@ def first_values(outside: Outside, today: datetime | None = None) -> None:
             "secret BROKER_SECRET (64 hex digits) or the variable BUDGET_START_DATE to the repo."
         )
     if values:
-        remember(outside, values)
+        store_values(outside, values)
         outside.say("Created and stored in the azd environment: " + ", ".join(sorted(values)))
 
 
-def remember(outside: Outside, values: dict[str, str]) -> None:
+def store_values(outside: Outside, values: dict[str, str]) -> None:
     """Writes values to the azd environment, through a file: other users can see arguments."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "values.env"

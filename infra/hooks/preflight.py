@@ -28,10 +28,10 @@ PROVIDERS = (
     "Microsoft.AlertsManagement",
 )
 NETWORK = "Microsoft.Network"
-MAY_ASSIGN = "Microsoft.Authorization/roleAssignments/write"
+ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 COGNITIVE_SERVICES = "2025-06-01"
-REGISTERING = timedelta(minutes=3)
-AGAIN = timedelta(seconds=10)
+MAX_REGISTRATION = timedelta(minutes=3)
+RETRY_INTERVAL = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class Finding:
     """An error (`stops`) or a warning."""
 
     stops: bool
-    words: str
+    message: str
 
 
-def error(words: str) -> Finding:
-    return Finding(True, words)
+def error(message: str) -> Finding:
+    return Finding(True, message)
 
 
-def warning(words: str) -> Finding:
-    return Finding(False, words)
+def warning(message: str) -> Finding:
+    return Finding(False, message)
 
 
 def preflight(outside: Outside) -> None:
@@ -57,7 +57,7 @@ def preflight(outside: Outside) -> None:
         return
     found = list(findings(outside))
     for finding in found:
-        outside.say(("error: " if finding.stops else "warning: ") + finding.words)
+        outside.say(("error: " if finding.stops else "warning: ") + finding.message)
     if any(finding.stops for finding in found):
         raise Stop("Preflight: fix the errors above, then run the command again.")
     outside.say("Preflight: no errors found")
@@ -66,15 +66,15 @@ def preflight(outside: Outside) -> None:
 def findings(outside: Outside) -> Iterator[Finding]:
     """All findings; the settings first, because checking them needs no network."""
     chosen = parameters(outside.env)
-    yield from choices(chosen)
+    yield from check_settings(chosen)
     subscription = outside.env.get("AZURE_SUBSCRIPTION_ID", "")
     region = chosen["modelLocation"] or chosen["location"]
     if not subscription or not region:
         yield warning("The subscription and the region are not chosen yet and were not checked.")
         return
     scope = f"/subscriptions/{subscription}"
-    yield from rights(outside, scope)
-    yield from providers(outside, scope, chosen)
+    yield from check_role_assignment(outside, scope)
+    yield from register_providers(outside, scope, chosen)
     if chosen["existingAiAccountName"]:
         return
     if region not in REALTIME_REGIONS:
@@ -84,10 +84,10 @@ def findings(outside: Outside) -> Iterator[Finding]:
             "To change it: azd env set MODEL_LOCATION eastus2"
         )
     if chosen["enableModelDeployment"] == "true":
-        yield from models(outside, scope, region, chosen)
+        yield from check_models(outside, scope, region, chosen)
 
 
-def choices(chosen: Mapping[str, str]) -> Iterator[Finding]:
+def check_settings(chosen: Mapping[str, str]) -> Iterator[Finding]:
     """Settings that conflict with each other."""
     methods = {method.strip() for method in chosen["callerAuth"].split(",")}
     linked = chosen["enableLinkedBackend"] == "true"
@@ -114,17 +114,18 @@ def choices(chosen: Mapping[str, str]) -> Iterator[Finding]:
         )
     if chosen["enablePrivateEndpoints"] == "true" and chosen["enableVirtualNetwork"] != "true":
         yield error(
-            "ENABLE_PRIVATE_ENDPOINTS needs a network. Run: azd env set ENABLE_VIRTUAL_NETWORK true"
+            "ENABLE_PRIVATE_ENDPOINTS needs a virtual network. Run: azd env set "
+            "ENABLE_VIRTUAL_NETWORK true"
         )
     if chosen["enableVirtualNetwork"] == "true" and chosen["existingSubnetId"]:
         yield error(
             "Choose one: ENABLE_VIRTUAL_NETWORK creates a network, EXISTING_SUBNET_ID uses one."
         )
     if int(chosen["monthlyBudget"] or 0) <= 0:
-        yield warning("There is no budget. Run: azd env set MONTHLY_BUDGET 100")
+        yield warning("No budget is set. Run: azd env set MONTHLY_BUDGET 100")
 
 
-def rights(outside: Outside, scope: str) -> Iterator[Finding]:
+def check_role_assignment(outside: Outside, scope: str) -> Iterator[Finding]:
     """Checks that the deploying user may assign the app's roles."""
     answer = outside.manage(
         "GET", f"{scope}/providers/Microsoft.Authorization/permissions", "2022-04-01"
@@ -135,7 +136,7 @@ def rights(outside: Outside, scope: str) -> Iterator[Finding]:
             "get-value AZURE_SUBSCRIPTION_ID, and your sign-in with: azd auth login --check-status"
         )
         return
-    if not any(allows(permission, MAY_ASSIGN) for permission in answer.json().get("value", [])):
+    if not any(allows(permission, ASSIGN_ROLES) for permission in answer.json().get("value", [])):
         yield error(
             "You may not assign roles in this subscription, which the app's access depends on. "
             "Ask for Owner, or Contributor with Role Based Access Control Administrator."
@@ -151,7 +152,9 @@ def allows(permission: Mapping[str, list[str]], action: str) -> bool:
     return named(permission.get("actions", [])) and not named(permission.get("notActions", []))
 
 
-def providers(outside: Outside, scope: str, chosen: Mapping[str, str]) -> Iterator[Finding]:
+def register_providers(
+    outside: Outside, scope: str, chosen: Mapping[str, str]
+) -> Iterator[Finding]:
     """Registers missing resource providers and waits for them."""
     network = any(
         chosen[name] == "true" for name in ("enableTurnRule", "enableVirtualNetwork")
@@ -159,7 +162,7 @@ def providers(outside: Outside, scope: str, chosen: Mapping[str, str]) -> Iterat
     wanted = [*PROVIDERS, NETWORK] if network else [*PROVIDERS]
     waiting = []
     for name in wanted:
-        if state(outside, scope, name) == "Registered":
+        if registration_state(outside, scope, name) == "Registered":
             continue
         answer = outside.manage("POST", f"{scope}/providers/{name}/register", "2021-04-01")
         if answer.status in (200, 202):
@@ -169,23 +172,25 @@ def providers(outside: Outside, scope: str, chosen: Mapping[str, str]) -> Iterat
                 f"The resource provider {name} is not registered and you may not register it. "
                 f"Ask the subscription's owner to run: az provider register --namespace {name}"
             )
-    left = REGISTERING
+    left = MAX_REGISTRATION
     while waiting and left > timedelta(0):
         outside.say(f"Registering {', '.join(waiting)} …")
-        outside.sleep(AGAIN.total_seconds())
-        left -= AGAIN
-        waiting = [name for name in waiting if state(outside, scope, name) != "Registered"]
+        outside.sleep(RETRY_INTERVAL.total_seconds())
+        left -= RETRY_INTERVAL
+        waiting = [
+            name for name in waiting if registration_state(outside, scope, name) != "Registered"
+        ]
     for name in waiting:
         yield warning(f"{name} is still registering; if the deployment fails, run it again.")
 
 
-def state(outside: Outside, scope: str, provider: str) -> str:
-    """Registered, NotRegistered, Registering, … or "" if it cannot be read."""
+def registration_state(outside: Outside, scope: str, provider: str) -> str:
+    """The registration state: Registered, NotRegistered, Registering, … or "" if unknown."""
     answer = outside.manage("GET", f"{scope}/providers/{provider}", "2021-04-01")
     return str(answer.json().get("registrationState", ""))
 
 
-def models(
+def check_models(
     outside: Outside, scope: str, region: str, chosen: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Checks that the region has the models and the subscription has quota for them."""
@@ -201,25 +206,25 @@ def models(
         wanted.append((*names, "TRANSCRIPTION", "TRANSCRIPTION_MODEL_VERSION"))
     for name, version, capacity, prefix, setting in wanted:
         model, of, units = chosen[name], chosen[version], int(chosen[capacity])
-        versions = offered(catalogue.json(), model, chosen["modelSku"])
+        versions = offered_versions(catalogue.json(), model, chosen["modelSku"])
         if of not in versions:
             yield error(
-                f"{region} has no {model} {of} as {chosen['modelSku']}"
+                f"{region} does not offer {model} {of} as {chosen['modelSku']}"
                 + (f"; versions there: {', '.join(sorted(versions))}. " if versions else ". ")
                 + "Run: azd env set MODEL_LOCATION …, or "
                 + f"azd env set {setting} …"
             )
             continue
-        free = room(usages.json(), f"OpenAI.{chosen['modelSku']}.{model}")
+        free = free_quota(usages.json(), f"OpenAI.{chosen['modelSku']}.{model}")
         if free is None:
             yield warning(f"The quota of {model} in {region} is not listed and was not checked.")
         elif free < units:
-            words = (
+            message = (
                 f"{model} needs {units} units of {chosen['modelSku']} quota in {region}, {free} "
                 f"are free. Run: azd env set {prefix}_CAPACITY {max(free, 1)}, or request more at "
                 "https://aka.ms/oai/stuquotarequest, or choose another region"
             )
-            yield Finding(not deployed_before(outside, scope, chosen), words)
+            yield Finding(not deployed_before(outside, scope, chosen), message)
 
 
 def deployed_before(outside: Outside, scope: str, chosen: Mapping[str, str]) -> bool:
@@ -229,7 +234,7 @@ def deployed_before(outside: Outside, scope: str, chosen: Mapping[str, str]) -> 
     return bool(outside.manage("GET", place, COGNITIVE_SERVICES).json().get("value"))
 
 
-def offered(
+def offered_versions(
     catalogue: Mapping[str, list[dict[str, dict[str, object]]]], model: str, sku: str
 ) -> set[str]:
     """The versions of a model that the region offers with this SKU."""
@@ -245,7 +250,7 @@ def offered(
     return versions
 
 
-def room(usages: Mapping[str, list[dict[str, object]]], name: str) -> int | None:
+def free_quota(usages: Mapping[str, list[dict[str, object]]], name: str) -> int | None:
     """The unused units of a quota; None if there is no such quota."""
     for entry in usages.get("value", []):
         title = entry.get("name")

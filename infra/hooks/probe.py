@@ -15,8 +15,8 @@ from datetime import timedelta
 
 from azd_tools import Answer, Outside, Stop, main
 
-PATIENCE = timedelta(minutes=5)
-AGAIN = timedelta(seconds=10)
+MAX_WAIT = timedelta(minutes=5)
+RETRY_INTERVAL = timedelta(seconds=10)
 HEADERS = ("Content-Security-Policy", "Permissions-Policy", "X-Content-Type-Options")
 REFUSED = (401, 403)
 FORGED = {
@@ -32,34 +32,36 @@ def probe(outside: Outside) -> None:
     api, site = outside.env["SERVICE_API_URI"], outside.env["SERVICE_WEB_URI"]
     callers = {each.strip() for each in outside.env.get("CALLER_AUTH", "").split(",")}
     linked = outside.env.get("WEB_BACKEND_LINKED", "true").lower() == "true"
-    wrong = [*page(outside, site)]
+    failures = [*check_page(outside, site)]
     if "anonymous" not in callers:
-        wrong += forged(outside, api)
+        failures += check_forged_principal(outside, api)
     if linked:
-        wrong += through_the_site(outside, site, open_to_all="anonymous" in callers)
+        failures += check_site_api(outside, site, open_to_all="anonymous" in callers)
     else:
-        wrong += health(outside, api)
-    if wrong:
-        raise Stop("The deployment failed its checks:\n- " + "\n- ".join(wrong))
+        failures += check_health(outside, api)
+    if failures:
+        raise Stop("The deployment failed its checks:\n- " + "\n- ".join(failures))
     outside.say(f"Probe: all checks passed. The page: {site}")
 
 
-def until(outside: Outside, ask: Callable[[], Answer], settled: Callable[[Answer], bool]) -> Answer:
+def wait_for_answer(
+    outside: Outside, ask: Callable[[], Answer], settled: Callable[[Answer], bool]
+) -> Answer:
     """Repeats a request until its answer is final: a new site and app take time to start."""
-    left = PATIENCE
+    left = MAX_WAIT
     while True:
         answer = ask()
         if settled(answer) or left <= timedelta(0):
             return answer
-        outside.sleep(AGAIN.total_seconds())
-        left -= AGAIN
+        outside.sleep(RETRY_INTERVAL.total_seconds())
+        left -= RETRY_INTERVAL
 
 
-def forged(outside: Outside, api: str) -> list[str]:
-    """A forged principal, straight to the function app, must be refused."""
+def check_forged_principal(outside: Outside, api: str) -> list[str]:
+    """A forged principal sent directly to the function app must be refused."""
     principal = base64.b64encode(json.dumps(FORGED).encode()).decode()
     headers = {"X-MS-CLIENT-PRINCIPAL": principal, "Accept": "application/json"}
-    answer = until(
+    answer = wait_for_answer(
         outside,
         lambda: outside.http("POST", f"{api}/api/token", headers, b""),
         # Not ready: the host is starting, or the functions are not indexed yet.
@@ -77,9 +79,9 @@ def forged(outside: Outside, api: str) -> list[str]:
     ]
 
 
-def page(outside: Outside, site: str) -> list[str]:
+def check_page(outside: Outside, site: str) -> list[str]:
     """The page is served, with its headers."""
-    answer = until(
+    answer = wait_for_answer(
         outside, lambda: outside.http("GET", f"{site}/"), lambda answer: answer.status == 200
     )
     if answer.status != 200:
@@ -89,25 +91,25 @@ def page(outside: Outside, site: str) -> list[str]:
     return [f"the page is served without {', '.join(missing)}."] if missing else []
 
 
-def through_the_site(outside: Outside, site: str, *, open_to_all: bool) -> list[str]:
+def check_site_api(outside: Outside, site: str, *, open_to_all: bool) -> list[str]:
     """The API behind the site is healthy and refuses strangers without a redirect."""
-    wrong = health(outside, site)
+    failures = check_health(outside, site)
     if open_to_all:
-        return wrong
+        return failures
     answer = outside.http("POST", f"{site}/api/token", {"Accept": "application/json"}, b"")
     if answer.status in (301, 302, 303, 307, 308):
-        wrong.append(
-            "/api/token redirects strangers to a login page, which a fetch cannot follow; "
+        failures.append(
+            "/api/token redirects anonymous requests to a login page, which fetch cannot follow; "
             "remove the override of 401 from staticwebapp.config.json."
         )
     elif answer.status not in REFUSED:
-        wrong.append(f"/api/token answers a stranger with {answer.status}, not 401.")
-    return wrong
+        failures.append(f"/api/token answers anonymous requests with {answer.status}, not 401.")
+    return failures
 
 
-def health(outside: Outside, base: str) -> list[str]:
+def check_health(outside: Outside, base: str) -> list[str]:
     """/api/health, and /api/health/deep where it is open to anyone."""
-    answer = until(
+    answer = wait_for_answer(
         outside,
         lambda: outside.http("GET", f"{base}/api/health"),
         lambda answer: answer.status == 200,

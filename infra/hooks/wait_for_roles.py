@@ -14,29 +14,29 @@ from datetime import timedelta
 
 from azd_tools import Outside, Stop, main, parameters
 
-PATIENCE = timedelta(minutes=10)
-AGAIN = timedelta(seconds=15)
+MAX_WAIT = timedelta(minutes=10)
+RETRY_INTERVAL = timedelta(seconds=15)
 # Storage cannot be tested from outside: only the app's identity has a role there.
-STORAGE = timedelta(seconds=60)
-SETTLED = "ROLES_SETTLED_FOR"
+STORAGE_WAIT = timedelta(seconds=60)
+SETTLED_SETTING = "ROLES_SETTLED_FOR"
 
 
 def wait_for_roles(outside: Outside) -> None:
     """Returns once the model's endpoint has minted a key. Raises `Stop` if it never does."""
     app = outside.env.get("SERVICE_API_NAME", "")
-    if outside.env.get(SETTLED) == app != "":
+    if outside.env.get(SETTLED_SETTING) == app != "":
         outside.say("Roles: already in effect since the last deployment")
         return
     if not parameters(outside.env)["principalId"]:
         outside.say("Roles: AZURE_PRINCIPAL_ID is not set, so only waiting for storage")
     else:
-        wait_for_the_model(outside)
-    outside.say(f"Roles: waiting another {STORAGE.total_seconds():.0f} s for storage")
-    outside.sleep(STORAGE.total_seconds())
-    outside.azd(["env", "set", SETTLED, app])
+        wait_for_model(outside)
+    outside.say(f"Roles: waiting another {STORAGE_WAIT.total_seconds():.0f} s for storage")
+    outside.sleep(STORAGE_WAIT.total_seconds())
+    outside.azd(["env", "set", SETTLED_SETTING, app])
 
 
-def wait_for_the_model(outside: Outside) -> None:
+def wait_for_model(outside: Outside) -> None:
     """Requests ten-second keys, which cost nothing, until one is minted."""
     model = outside.env["REALTIME_MODEL"]
     url = outside.env["REALTIME_ENDPOINT"] + "/openai/v1/realtime/client_secrets"
@@ -44,7 +44,7 @@ def wait_for_the_model(outside: Outside) -> None:
         "expires_after": {"anchor": "created_at", "seconds": 10},
         "session": {"type": "realtime", "model": model},
     }
-    left = PATIENCE
+    left = MAX_WAIT
     while True:
         headers = {
             "Authorization": "Bearer " + outside.token(outside.env["REALTIME_TOKEN_SCOPE"]),
@@ -52,7 +52,7 @@ def wait_for_the_model(outside: Outside) -> None:
         }
         answer = outside.http("POST", url, headers, json.dumps(body).encode())
         if answer.status == 200:
-            outside.say(f"Roles: {model} answers")
+            outside.say(f"Roles: in effect; {model} answers")
             return
         if answer.status == 429:
             outside.say("Roles: in effect; the model's quota is currently exhausted")
@@ -60,14 +60,14 @@ def wait_for_the_model(outside: Outside) -> None:
         if left <= timedelta(0):
             raise Stop(
                 f"The model's endpoint still answers {answer.status} for {model} after "
-                f"{PATIENCE.total_seconds() / 60:.0f} minutes. 401 or 403: the role on the account "
+                f"{MAX_WAIT.total_seconds() / 60:.0f} minutes. 401 or 403: the role on the account "
                 "(docs/operations.md, The model's endpoint refuses the broker). 404: the name of "
                 "the deployment. 0: the network of this machine. Then run: azd hooks run "
                 "postprovision"
             )
         outside.say(f"Roles: waiting, the model's endpoint answers {answer.status}")
-        outside.sleep(AGAIN.total_seconds())
-        left -= AGAIN
+        outside.sleep(RETRY_INTERVAL.total_seconds())
+        left -= RETRY_INTERVAL
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 from azd_tools import INFRA, Outside, Stop, main
 
-NAME = "staticwebapp.config.json"
-KEPT = "robots.txt"
-NOT_SERVED = {NAME, "jsconfig.json"}
+CONFIG_FILE = "staticwebapp.config.json"
+KEPT_FILE = "robots.txt"
+NOT_SERVED = {CONFIG_FILE, "jsconfig.json"}
 CSP = "Content-Security-Policy"
 OPEN = ["anonymous"]
 SIGNED_IN = ["authenticated"]
@@ -34,34 +34,34 @@ def web_config(
     for name in ("REALTIME_ENDPOINT", "SERVICE_API_URI"):
         if not outside.env.get(name):
             raise Stop(f"{name} is not set: run azd provision first.")
-    pattern = json.loads((frontend / NAME).read_text(encoding="utf-8"))
-    config = configured(pattern, outside.env)
-    clear(site)
+    template = json.loads((frontend / CONFIG_FILE).read_text(encoding="utf-8"))
+    config = make_site_config(template, outside.env)
+    clear_folder(site)
     shutil.copytree(
         frontend, site, dirs_exist_ok=True, ignore=lambda _, names: NOT_SERVED & set(names)
     )
-    (site / NAME).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (site / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     outside.say(f"Page: {config['globalHeaders'][CSP]}")
 
 
-def clear(site: Path) -> None:
+def clear_folder(site: Path) -> None:
     """Empties the folder, except for the file kept in the repository."""
     for path in site.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name != KEPT:
+        elif path.name != KEPT_FILE:
             path.unlink()
 
 
-def configured(pattern: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+def make_site_config(template: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
     """The template with this deployment's endpoints, roles and sign-in."""
-    config: dict[str, Any] = json.loads(json.dumps(pattern))
+    config: dict[str, Any] = json.loads(json.dumps(template))
     headers = config["globalHeaders"]
-    headers[CSP] = with_connect_src(headers[CSP], endpoints(env))
+    headers[CSP] = with_connect_src(headers[CSP], page_origins(env))
     headers["Strict-Transport-Security"] = "max-age=31536000"
     for route in config["routes"]:
         if route.get("allowedRoles") == SIGNED_IN:
-            route["allowedRoles"] = roles(env)
+            route["allowedRoles"] = api_roles(env)
     if env.get("SIGN_IN_CLIENT_ID"):
         tenant = env.get("SIGN_IN_TENANT_ID") or env.get("AZURE_TENANT_ID")
         # A custom registration disables all built-in providers.
@@ -79,7 +79,7 @@ def configured(pattern: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, 
     return config
 
 
-def endpoints(env: Mapping[str, str]) -> list[str]:
+def page_origins(env: Mapping[str, str]) -> list[str]:
     """The origins that the page may connect to, besides its own."""
     found = []
     if env.get("TOKEN_ENDPOINT", "on").lower() == "on":
@@ -99,11 +99,11 @@ def with_connect_src(policy: str, origins: list[str]) -> str:
     wanted = " ".join(["connect-src 'self'", *origins])
     changed, times = re.subn(r"connect-src [^;]*", lambda _: wanted, policy)
     if times != 1:
-        raise Stop(f"The Content-Security-Policy of frontend/{NAME} has no connect-src.")
+        raise Stop(f"The Content-Security-Policy of frontend/{CONFIG_FILE} has no connect-src.")
     return changed
 
 
-def roles(env: Mapping[str, str]) -> list[str]:
+def api_roles(env: Mapping[str, str]) -> list[str]:
     """The roles that the site requires for the API.
 
     Static Web Apps sends a principal only on routes that exclude `anonymous`. If callers present

@@ -1,11 +1,11 @@
-"""Stands in for Key Vault's secrets, over TLS, for tests and for trying things out.
+"""A local stand-in for Key Vault secrets over TLS, for tests and experiments.
 
     python -m local.azure.key_vault --ca ca.pem --secret NAME=VALUE
 
-The SDK takes it with `verify_challenge_resource=False` and `connection_verify="ca.pem"`, or with
-REQUESTS_CA_BUNDLE=ca.pem in the environment. What it speaks is api-version 7.x of the secrets, as
-far as azure-keyvault-secrets 4.12 asks for it: get (with and without a version), set, list, delete.
-Its certificate is made at start and known to nobody else.
+The SDK accepts it with `verify_challenge_resource=False` and `connection_verify="ca.pem"`, or with
+REQUESTS_CA_BUNDLE=ca.pem in the environment. It implements the part of the secrets API 7.x that
+azure-keyvault-secrets 4.12 uses: get (with and without a version), set, list and delete. Its
+certificate and authority are created at start-up.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class Version:
 
 @dataclass(slots=True)
 class Secrets:
-    """What the vault holds, and how it fares.
+    """The vault's contents.
 
-    `status` answers every request instead, e.g. 503 or 403, while it is set. `reads` counts the
-    values that were given out.
+    While `status` is set, every request is answered with it (503 or 403, for example). `reads`
+    counts the secret values that were returned.
     """
 
     status: int | None = None
@@ -62,7 +62,7 @@ class Secrets:
     versions: dict[str, list[Version]] = field(default_factory=dict)
 
     def set(self, name: str, value: str) -> Version:
-        """A new version, which is the current one from now on."""
+        """Adds a version, which becomes the current one."""
         version = Version(secrets.token_hex(16), value, int(time.time()))
         self.versions.setdefault(name.lower(), []).append(version)
         return version
@@ -71,19 +71,19 @@ class Secrets:
         self.versions.pop(name.lower(), None)
 
     def find(self, name: str, version: str = "") -> Version | None:
-        """That version, or the current one."""
+        """The given version of a secret, or its current one."""
         known = self.versions.get(name.lower(), [])
         return next((v for v in reversed(known) if version in ("", v.id)), None)
 
 
 def make_app(held: Secrets) -> web.Application:
-    """The vault as an aiohttp application."""
+    """The vault as an aiohttp application that serves the secrets in `held`."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if held.status:
-            return error_response(held.status, "Unavailable", "Told to answer so.")
-        # The SDK's first request has no token and no body: it learns here whom to ask for one.
+            return error_response(held.status, "Unavailable", "The configured failure.")
+        # The SDK sends its first request without a token or body, to learn which authority to ask.
         if not request.headers.get("Authorization", "").startswith("Bearer "):
             answer = error_response(401, "Unauthorized", "AKV10000: there is no bearer token.")
             answer.headers["WWW-Authenticate"] = CHALLENGE
@@ -102,7 +102,7 @@ def make_app(held: Secrets) -> web.Application:
         name = request.match_info["name"]
         body = await request.json()
         if not NAME.fullmatch(name) or not isinstance(body.get("value"), str):
-            return error_response(400, "BadParameter", "A secret has a name and a value.")
+            return error_response(400, "BadParameter", "The name or the value is invalid.")
         return web.json_response(
             secret_bundle(request, name, held.set(name, body["value"]), value=True)
         )
@@ -149,7 +149,7 @@ def secret_not_found(name: str) -> web.Response:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate for localhost and 127.0.0.1, and the authority that vouches for it."""
+    """A TLS context for localhost and 127.0.0.1, and the authority that issued its certificate."""
 
     authority: trustme.CA
     tls: ssl.SSLContext
@@ -165,12 +165,12 @@ class Certificate:
 class LocalKeyVault:
     """A running vault, as an async context manager.
 
-    `url` is its address and `secrets` what it holds; `leave` and `come_back` take it off the
-    network and put it back, at the same address.
+    `url` is its address and `secrets` its contents. `go_offline` and `go_online` stop and restart
+    it at the same address.
     """
 
     def __init__(self, ca: Path, *, port: int = 0) -> None:
-        """`ca` is where the authority's certificate is written, for `connection_verify`."""
+        """Writes the authority's certificate to `ca`, for `connection_verify`."""
         self.secrets = Secrets()
         self.ca = ca
         self.url = ""
@@ -192,11 +192,11 @@ class LocalKeyVault:
         await self.go_offline()
 
     async def go_offline(self) -> None:
-        """Connections are refused from now on."""
+        """Aborts the connections and refuses new ones."""
         if self.runner is None:
             return
         runner, self.runner = self.runner, None
-        # Not waited for: a TLS connection that is closed politely lives on for its answer.
+        # Aborted, because a graceful TLS close waits for the peer.
         for connection in runner.server.connections if runner.server else ():
             if connection.transport:
                 connection.transport.abort()
@@ -212,10 +212,12 @@ class LocalKeyVault:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program; gives its exit code."""
+    """Runs the program and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.azure.key_vault", description=__doc__)
     server.add_arguments(parser, port=DEFAULT_PORT)
-    parser.add_argument("--ca", type=Path, required=True, help="where the CA's certificate goes")
+    parser.add_argument(
+        "--ca", type=Path, required=True, help="file to write the CA certificate to"
+    )
     parser.add_argument("--secret", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args(arguments)
     server.log_to_stderr(options.log)
@@ -223,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for pair in options.secret:
         name, equals, value = pair.partition("=")
         if not equals or not NAME.fullmatch(name):
-            return server.refuse("vault", "--secret is NAME=VALUE.")
+            return server.refuse("vault", "--secret must be NAME=VALUE.")
         held.set(name, value)
     certificate.authority.cert_pem.write_to_path(str(options.ca))
     app = make_app(held)

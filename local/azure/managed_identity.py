@@ -1,11 +1,11 @@
-"""Stands in for the managed identity endpoint of Azure Functions.
+"""A local stand-in for the managed identity endpoint of Azure Functions.
 
     python -m local.azure.managed_identity [--port 8446]
 
-`azure-identity` finds it by IDENTITY_ENDPOINT and IDENTITY_HEADER and asks
-`GET ?api-version=2019-08-01&resource=…` with that header in X-IDENTITY-HEADER (App Service
-documentation, "REST endpoint reference"). The tokens are readable and signed by nobody: only what
-stands in for the cloud takes them.
+`azure-identity` finds it through IDENTITY_ENDPOINT and IDENTITY_HEADER and sends
+`GET ?api-version=2019-08-01&resource=…` with the latter in X-IDENTITY-HEADER (App Service
+documentation, "REST endpoint reference"). The tokens are readable and unsigned, so only other local
+stand-ins accept them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HEADER_SETTING = "IDENTITY_HEADER"
 
 
 def make_token(resource: str, expires_at: int) -> str:
-    """A token in the shape of an Entra one, without a signature.
+    """An unsigned token in the form of an Entra access token.
 
     `expires_at` is in seconds since 1970; `resource` becomes the audience.
     """
@@ -60,19 +60,19 @@ def make_token(resource: str, expires_at: int) -> str:
 def make_app(
     header: str, *, life: timedelta = LIFE, clock: Callable[[], float] = time.time
 ) -> web.Application:
-    """The endpoint as an aiohttp application. `header` is what X-IDENTITY-HEADER must be."""
+    """The endpoint as an aiohttp application. `header` is the required X-IDENTITY-HEADER."""
 
     async def token(request: web.Request) -> web.Response:
         given = request.headers.get("X-IDENTITY-HEADER", "")
         if not secrets.compare_digest(given.encode(), header.encode()):
-            return error_response(401, "X-IDENTITY-HEADER is not the value of IDENTITY_HEADER.")
+            return error_response(401, "X-IDENTITY-HEADER does not match IDENTITY_HEADER.")
         if request.query.get("api-version") != API_VERSION:
-            return error_response(400, f"api-version is {API_VERSION}.")
+            return error_response(400, f"api-version must be {API_VERSION}.")
         resource = request.query.get("resource", "")
         if not resource:
-            return error_response(400, "There is no resource.")
+            return error_response(400, "resource is missing.")
         expires_at = int(clock() + life.total_seconds())
-        logger.info("a token for %s", resource)
+        logger.info("issued a token for %s", resource)
         return web.json_response(
             {
                 "access_token": make_token(resource, expires_at),
@@ -94,19 +94,19 @@ def error_response(status: int, message: str) -> web.Response:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program; gives its exit code."""
+    """Runs the program and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m local.azure.managed_identity",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"{HEADER_SETTING} in the environment is the header's value.",
+        epilog=f"{HEADER_SETTING} in the environment is the required header value.",
     )
     server.add_arguments(parser, port=DEFAULT_PORT)
     options = parser.parse_args(arguments)
     server.log_to_stderr(options.log)
     header = os.environ.get(HEADER_SETTING, "")
     if not header:
-        return server.refuse("identity", f"{HEADER_SETTING} is not set; choose any text for it.")
+        return server.refuse("identity", f"{HEADER_SETTING} is not set; set it to any text.")
     with contextlib.suppress(KeyboardInterrupt):
         return asyncio.run(server.serve("identity", make_app(header), options))
     return 0

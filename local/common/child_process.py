@@ -1,4 +1,4 @@
-"""Child processes that say when they are ready, are heard, and do not outlive their parent."""
+"""Child processes that report readiness, whose output is read, and that end with their parent."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ GRACE_PERIOD = timedelta(seconds=1.5)
 MAX_LINE_BYTES = 1024 * 1024
 
 OnLine = Callable[[str, str], None]
-"""Gets (name of the child, one line of its stderr)."""
+"""Called with the child's name and a line of its output, except for its `ready` line."""
 
 
 class ChildEnded(Exception):
-    """A child is gone that should be there. `lines` are the last it wrote."""
+    """A child has exited. `lines` are the last lines of its output."""
 
     def __init__(self, name: str, code: int, lines: Sequence[str]) -> None:
         super().__init__(f"{name} ended with exit code {code}")
@@ -33,7 +33,7 @@ class ChildEnded(Exception):
 
 
 class Child:
-    """One server program. It must print `ready URL` and end at the end of its stdin."""
+    """A server program. It must print `ready URL`, and exit when its stdin ends."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, on_line: OnLine) -> None:
         self.name = name
@@ -57,8 +57,7 @@ class Child:
         folder: Path,
         on_line: OnLine,
     ) -> Child:
-        """Starts `command` in a process group of its own: a Ctrl-C is for the parent, which ends
-        its children in its own time."""
+        """Starts `command` in its own process group, so that only the parent receives Ctrl-C."""
         group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -74,7 +73,7 @@ class Child:
         return cls(name, process, on_line)
 
     async def wait_until_ready(self, limit: timedelta) -> str:
-        """The URL that the child serves. Raises ChildEnded and TimeoutError."""
+        """Waits for the URL that the child serves. Raises ChildEnded or TimeoutError."""
         either: list[asyncio.Future[Any]] = [self.url, self.exit]
         await asyncio.wait(
             either, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED
@@ -86,12 +85,12 @@ class Child:
         raise TimeoutError(f"{self.name} is not ready after {limit.total_seconds():g} s")
 
     async def wait_for_end(self) -> ChildEnded:
-        """Waits for the child's end, whatever the reason."""
+        """Waits until the child has exited, for whatever reason."""
         code = await asyncio.shield(self.exit)
         return ChildEnded(self.name, code, list(self.lines))
 
     async def stop(self) -> None:
-        """Ends the child: asks by closing its stdin, then insists. Safe to repeat."""
+        """Stops the child: closes its stdin, then kills its process group. Safe to repeat."""
         if self.process.stdin:
             self.process.stdin.close()
         if not self.exit.done():
@@ -102,7 +101,7 @@ class Child:
         self.url.cancel()
 
     def kill_group(self) -> None:
-        """The whole group: a child may have children, and they may hold its port."""
+        """Kills the whole group, because the child's own children may hold its port."""
         if sys.platform == "win32":
             with suppress(ProcessLookupError):
                 self.process.kill()
@@ -112,7 +111,7 @@ class Child:
 
     async def wait_for_exit(self) -> int:
         code = await self.process.wait()
-        # What it said last is still in the pipes; a grandchild may hold them open for ever.
+        # Its last output is still in the pipes. A grandchild may keep them open, hence the timeout.
         await asyncio.wait(self.tasks, timeout=GRACE_PERIOD.total_seconds())
         for task in self.tasks:
             task.cancel()

@@ -1,9 +1,8 @@
-"""What every local server program does the same way: listen, say so, and end without a trace.
+"""What all local server programs share: flags, logging, start-up and shutdown.
 
-The contract, which `local.up` and the tests build on: bind 127.0.0.1 unless told otherwise; print
-`ready URL` on a line of its own once requests are answered; log to stderr; exit 0 soon after
-SIGINT, SIGTERM or (with `--exit-with-parent`) the end of stdin; where the port is taken, one
-sentence and exit code 2.
+`local.up` and the tests rely on this contract: bind 127.0.0.1 by default; print `ready URL` on its
+own line once requests are served; log to stderr; exit with 0 soon after SIGINT, SIGTERM or (with
+`--exit-with-parent`) the end of stdin; if the port is in use, print one sentence and exit with 2.
 """
 
 from __future__ import annotations
@@ -29,34 +28,36 @@ LEVELS = {"warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEB
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, port: int) -> None:
-    """The flags that every server program takes. `port` is the default one."""
-    parser.add_argument("--port", type=int, default=port, help="0 takes a free one (%(default)s)")
-    parser.add_argument("--address", default=LOOPBACK, help="where to listen (%(default)s)")
+    """Adds the flags that every server program has. `port` is the default port."""
+    parser.add_argument("--port", type=int, default=port, help="0 picks a free port (%(default)s)")
+    parser.add_argument("--address", default=LOOPBACK, help="address to listen on (%(default)s)")
     parser.add_argument("--log", choices=sorted(LEVELS), default="info", help="(%(default)s)")
     parser.add_argument(
         "--exit-with-parent",
         action="store_true",
-        help="end when stdin does, so that nothing outlives a killed parent",
+        help="exit when stdin ends, so that nothing outlives a killed parent",
     )
 
 
 def log_to_stderr(level: str = "info") -> None:
-    """One line an event, its level first. What the Azure SDKs and aiohttp say of themselves is
-    left out below a warning: they log every request."""
+    """Logs to stderr, one line per event, starting with the level.
+
+    The Azure SDKs and aiohttp log every request, so theirs appear from WARNING on only.
+    """
     logging.basicConfig(
         stream=sys.stderr,
         level=LEVELS[level],
         format="%(levelname)s %(name)s: %(message)s",
         force=True,
     )
-    # The app would choose INFO for itself where nobody has chosen (shared/core/logs.py).
+    # Otherwise the app defaults to INFO (shared/core/logs.py).
     logging.getLogger("broker").setLevel(LEVELS[level])
     for chatty in ("azure", "aiohttp.access", "asyncio", "urllib3", "msal"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def refuse(program: str, *reasons: str) -> int:
-    """Says on stderr, one line each, why `program` cannot start; gives the exit code for it."""
+    """Prints why `program` cannot start, one line per reason, and returns the exit code."""
     for reason in reasons:
         sys.stderr.write(f"{program}: {reason}\n")
     sys.stderr.flush()
@@ -66,9 +67,9 @@ def refuse(program: str, *reasons: str) -> int:
 async def listen(
     runner: web.AppRunner, address: str, port: int, tls: ssl.SSLContext | None = None
 ) -> str:
-    """Starts `runner` on `address` and `port` (0: a free one) and gives the URL to reach it by.
+    """Starts `runner` on `address` and `port` (0 for a free port) and returns its URL.
 
-    Raises OSError where the port cannot be had.
+    Raises OSError if the port is unavailable.
     """
     site = web.TCPSite(runner, address, port, ssl_context=tls)
     await site.start()
@@ -83,8 +84,10 @@ async def serve(
     options: argparse.Namespace,
     tls: ssl.SSLContext | None = None,
 ) -> int:
-    """Serves `app` until told to stop. `options` are those of `add_arguments`; gives the exit
-    code."""
+    """Serves `app` until told to stop, and returns the exit code.
+
+    `options` are the parsed flags of `add_arguments`.
+    """
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -110,9 +113,9 @@ async def serve(
 
 
 def describe_listen_error(error: OSError, address: str, port: int) -> str:
-    """One sentence for a failure to listen."""
+    """One sentence that explains a failure to listen."""
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {address} is taken; end what listens there, or choose a --port."
+        return f"port {port} on {address} is in use; free it, or choose another with --port."
     return f"cannot listen on {address}:{port}: {error.strerror or error}."
 
 
@@ -127,11 +130,11 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def stop_on_end_of_stdin(stop: asyncio.Event) -> None:
-    """Sets `stop` when stdin ends. A pipe ends with the process that holds its other side, even a
-    killed one."""
+    """Sets `stop` when stdin ends. A pipe does when the process at its other end dies, even by
+    SIGKILL."""
     loop = asyncio.get_running_loop()
 
-    def wait_for_the_end() -> None:
+    def wait_for_end_of_stdin() -> None:
         try:
             while os.read(0, 1024):
                 pass
@@ -140,17 +143,19 @@ def stop_on_end_of_stdin(stop: asyncio.Event) -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)
 
-    threading.Thread(target=wait_for_the_end, name="parent", daemon=True).start()
+    threading.Thread(target=wait_for_end_of_stdin, name="parent", daemon=True).start()
 
 
 def finish(code: int) -> None:
-    """Ends the process now, even if a thread of it still runs (a synchronous function cannot be
-    interrupted, and the interpreter would wait for it)."""
+    """Exits at once, even if threads are still running.
+
+    A synchronous function cannot be interrupted, and the interpreter would wait for it.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def redact_path(path: str) -> str:
-    """A path for the log: a segment as long as a call's handle is left out, it is somebody's."""
+    """A path for the log. Segments as long as a call handle are elided: a handle is a secret."""
     return "/".join("…" if len(part) > MAX_LOGGED_SEGMENT else part for part in path.split("/"))

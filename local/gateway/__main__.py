@@ -1,9 +1,9 @@
-"""Serves the web page and forwards /api, as Azure Static Web Apps does in front of a function app.
+"""Serves the web page and forwards /api/*, as Azure Static Web Apps does with a linked backend.
 
     python -m local.gateway [--port 4280] [--site frontend] [--api http://127.0.0.1:7071]
 
-It reads the site's staticwebapp.config.json, again whenever that changes. What it does otherwise
-than the real service, and than the Static Web Apps CLI: docs/local.md.
+It reads the site's staticwebapp.config.json and reloads it when it changes. docs/local.md lists the
+differences from the real service and from the Static Web Apps CLI.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ DEFAULT_PORT = 4280
 
 
 def parse_origin(text: str) -> str:
+    """An origin from the command line: http, https, ws or wss, without a path."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https", "ws", "wss") or not parts.netloc or parts.path:
         raise argparse.ArgumentTypeError(f"{text} is not an origin such as http://127.0.0.1:8089")
@@ -32,13 +33,13 @@ def parse_origin(text: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program; gives its exit code."""
+    """Runs the program and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.gateway", description=__doc__)
     server.add_arguments(parser, port=DEFAULT_PORT)
     parser.add_argument("--site", type=Path, default=Path("frontend"), help="(%(default)s)")
     parser.add_argument("--api", type=parse_origin, default="http://127.0.0.1:7071")
     parser.add_argument(
-        "--roles", choices=("on", "off"), default="on", help="off: /api/* needs no role"
+        "--roles", choices=("on", "off"), default="on", help="off: /api/* requires no role"
     )
     parser.add_argument(
         "--connect-src",
@@ -46,19 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=parse_origin,
         default=[],
         metavar="ORIGIN",
-        help="one more origin that the page may connect to, in the Content-Security-Policy",
+        help="another origin to add to connect-src of the Content-Security-Policy; repeatable",
     )
     parser.add_argument(
         "--authorization",
         choices=[one.value for one in Authorization],
         default=Authorization.REPLACE.value,
-        help="what becomes of Authorization on the way to the API: replaced for a signed-in user, "
-        "always replaced, or passed on (%(default)s)",
+        help="how to forward the Authorization header to the API: replace it for signed-in users, "
+        "always replace it, or pass it on (%(default)s)",
     )
     options = parser.parse_args(arguments)
     server.log_to_stderr(options.log)
     if not options.site.is_dir():
-        return server.refuse("gateway", f"there is no folder {options.site}.")
+        return server.refuse("gateway", f"the folder {options.site} does not exist.")
     try:
         app = make_app(
             options.site,

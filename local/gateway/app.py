@@ -1,4 +1,4 @@
-"""The gateway as a web application."""
+"""The gateway as an aiohttp application: routing rules, roles, files and the API."""
 
 from __future__ import annotations
 
@@ -18,22 +18,20 @@ from local.gateway.static_files import Site, add_headers, file_response
 logger = logging.getLogger(__name__)
 
 FILE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
 ANONYMOUS_ROLES = frozenset({"anonymous"})
-
-
 ERROR_TEXTS = {
-    400: "The request cannot be understood.",
+    400: "Bad request.",
     401: "You are not signed in.",
-    403: "You may not see this.",
-    404: "There is nothing here.",
+    403: "You do not have access.",
+    404: "Not found.",
 }
 
 
 class LiveConfig:
-    """The site's configuration as the file is now. One that turned wrong is reported once and does
-    not count: the last good one stays."""
+    """The site's configuration, reloaded when the file changes.
+
+    An invalid version is logged once and ignored: the last valid one stays in effect.
+    """
 
     def __init__(self, path: Path, origins: Sequence[str]) -> None:
         self.path = path
@@ -47,10 +45,10 @@ class LiveConfig:
             self.seen = stamp
             try:
                 self.config = read_site_config(self.path).allow_connections_to(self.origins)
-                logger.info("%s read again", CONFIG_FILE)
+                logger.info("%s reloaded", CONFIG_FILE)
             except SiteConfigError as error:
                 for reason in error.reasons:
-                    logger.error("%s (the last good one stays)", reason)
+                    logger.error("%s (keeping the last valid configuration)", reason)
         return self.config
 
     def file_stamp(self) -> tuple[int, int] | None:
@@ -62,7 +60,7 @@ class LiveConfig:
 
 
 class Gateway:
-    """One site and one API. With `roles_on_api` False, nobody needs a role for /api/*."""
+    """Serves one site and one API. With `roles_on_api` False, /api/* requires no role."""
 
     def __init__(
         self, site: Site, config: LiveConfig, api: ApiProxy, *, roles_on_api: bool
@@ -84,8 +82,11 @@ class Gateway:
         await self.api.close()
 
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
-        """The order is that of the Static Web Apps CLI: refusing rules, then `/.auth`, then roles,
-        then redirects, and at last the API or a file."""
+        """Answers a request.
+
+        The order is the Static Web Apps CLI's: rules that refuse, then `/.auth`, then roles, then
+        redirects, and finally the API or a file.
+        """
         config = self.config.current()
         rule = config.rule_for(request.method, request.path)
         if rule and rule.status in (401, 403, 404):
@@ -167,14 +168,14 @@ def redirect_response(target: str, status: int | None) -> web.Response:
 
 
 def with_request_query(path: str, request: web.Request) -> str:
-    """A rewritten path takes the query of the request, unless it brings its own."""
+    """`path` with the query of the request, unless it has a query of its own."""
     if "?" in path or not request.query_string:
         return path
     return f"{path}?{request.raw_path.partition('?')[2]}"
 
 
 def merge_headers(globally: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
-    """A route's headers over the global ones, whatever the case of their names."""
+    """The global headers, overridden by the route's. Names are compared case-insensitively."""
     merged = {name.lower(): (name, value) for name, value in globally.items()}
     merged.update({name.lower(): (name, value) for name, value in here.items()})
     return dict(merged.values())
@@ -188,7 +189,7 @@ def make_app(
     connect_src: Sequence[str] = (),
     authorization: Authorization = Authorization.REPLACE,
 ) -> web.Application:
-    """The gateway as an aiohttp application. Raises SiteConfigError for a config it cannot use."""
+    """Creates the gateway. Raises SiteConfigError if the site's configuration is invalid."""
     files = Site.open(site)
     config = LiveConfig(files.root / CONFIG_FILE, connect_src)
     backend = ApiProxy(api, authorization=authorization)

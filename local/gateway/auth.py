@@ -1,7 +1,7 @@
-"""Who is signed in, as Static Web Apps tells it: a cookie, `/.auth/…`, and the principal header.
+"""Sign-in as in Static Web Apps: the cookie, `/.auth/…` and the client principal header.
 
-The cookie is the Static Web Apps CLI's (base64 of the principal as JSON), so that a test can set it
-for either. The login page asks nobody: whoever types a name has it.
+The cookie has the Static Web Apps CLI's format (base64 of the principal as JSON), so a test can set
+it for either. The login page verifies nothing: any name and any roles are accepted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOGIN_PAGE = Path(__file__).with_name("login.html")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A signed-in user. `claims` stay with the page: the API does not get them."""
+    """A signed-in user. Only the page sees `claims`; the API does not."""
 
     provider: str
     user_id: str
@@ -35,7 +35,7 @@ class Principal:
     claims: tuple[Mapping[str, str], ...] = ()
 
     def to_json(self, *, claims: bool) -> dict[str, Any]:
-        """The shape of `/.auth/me` (with claims) and of the header (without)."""
+        """The principal as `/.auth/me` shows it (with claims) or as the header does (without)."""
         shape: dict[str, Any] = {
             "identityProvider": self.provider,
             "userId": self.user_id,
@@ -45,13 +45,13 @@ class Principal:
         return shape | {"claims": [dict(claim) for claim in self.claims]} if claims else shape
 
     def to_base64(self, *, claims: bool = False) -> str:
-        """Base64 of the JSON: the header's value, or (with claims) the cookie's."""
+        """Base64 of the JSON: the value of the header, or (with claims) of the cookie."""
         text = json.dumps(self.to_json(claims=claims), ensure_ascii=False, separators=(",", ":"))
         return base64.b64encode(text.encode()).decode()
 
 
 def principal_from_cookies(cookies: Mapping[str, str]) -> Principal | None:
-    """The user of a request. A cookie that cannot be read is no user."""
+    """The signed-in user of a request. None if the cookie is missing or malformed."""
     cookie = cookies.get(COOKIE, "")
     if not cookie:
         return None
@@ -69,7 +69,7 @@ def principal_from_cookies(cookies: Mapping[str, str]) -> Principal | None:
 
 
 async def handle_auth_request(request: web.Request, path: str) -> web.Response:
-    """A request below `/.auth`. `path` may be a rewritten one."""
+    """Answers a request to `/.auth/…`. `path` may differ from the request's: a rule rewrote it."""
     parts = path.partition("?")[0].strip("/").lower().split("/")
     match parts:
         case [".auth", "login", provider] if re.fullmatch(r"[a-z0-9]+", provider):
@@ -87,11 +87,11 @@ async def handle_auth_request(request: web.Request, path: str) -> web.Response:
             response = web.Response(status=302, headers={"Location": same_site_path(target)})
             response.del_cookie(COOKIE, path="/")
             return response
-    return web.Response(status=404, text="There is nothing here.\n")
+    return web.Response(status=404, text="Not found.\n")
 
 
 def same_site_path(target: str) -> str:
-    """`target` if it stays on this site, else its start page."""
+    """`target` if it is a path on this site, otherwise `/`."""
     return target if re.match(r"/(?![/\\])", target) else "/"
 
 
@@ -120,18 +120,18 @@ def login_page(request: web.Request, provider: str, problem: str = "") -> web.Re
 
 async def sign_in(request: web.Request, provider: str) -> web.Response:
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        return web.Response(status=403, text="The form is on this site only.\n")
+        return web.Response(status=403, text="Cross-site sign-in is not allowed.\n")
     form = {name: str(value).strip() for name, value in (await request.post()).items()}
     claims = parse_claims(form.get("claims", ""))
     if claims is None:
-        return login_page(request, provider, "The claims are not a JSON array of objects.")
+        return login_page(request, provider, "The claims must be a JSON array of objects.")
     if not form.get("userId") or not form.get("userDetails"):
-        return login_page(request, provider, "A user has an id and a name.")
+        return login_page(request, provider, "Enter a user ID and a user name.")
     roles = dict.fromkeys([*form.get("userRoles", "").split(), *BUILT_IN_ROLES])
     user = Principal(provider, form["userId"], form["userDetails"], tuple(roles), claims)
     response = web.Response(status=303, headers={"Location": same_site_path(form.get("back", "/"))})
     response.headers["Cache-Control"] = "no-store"
-    # By hand: http.cookies would put quotes around base64, which the CLI does not.
+    # Not by set_cookie: http.cookies would quote the base64, and the CLI does not.
     cookie = f"{COOKIE}={user.to_base64(claims=True)}; Path=/; HttpOnly; SameSite=Lax"
     response.headers.add("Set-Cookie", cookie)
     return response

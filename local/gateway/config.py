@@ -1,8 +1,8 @@
-"""What staticwebapp.config.json says, ready for matching requests.
+"""The contents of staticwebapp.config.json, and how requests are matched against them.
 
-The rules are those of the Static Web Apps documentation (configuration.md): the first route that
-matches wins, a wildcard stands at the end or before a file's ending, roles are alternatives,
-response overrides exist for 400, 401, 403 and 404, and global headers are for files only.
+The rules are those of the Static Web Apps documentation (configuration.md): the first matching
+route wins, a wildcard is at the end or before a file extension, any one of the roles is enough,
+response overrides exist for 400, 401, 403 and 404, and global headers apply to files only.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ CSP = "content-security-policy"
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A path, or one with a wildcard: `/api/*`, `/images/*.{png,jpg}`, `*.css`."""
+    """A path, optionally with a wildcard: `/api/*`, `/images/*.{png,jpg}`, `*.css`."""
 
     text: str
 
     def problem(self) -> str | None:
-        """Why the service would not take it, or None."""
+        """Why the service would reject the pattern, or None."""
         before, star, after = self.text.partition("*")
         if not star:
-            return None if "{" not in before else "braces stand only after a wildcard"
+            return None if "{" not in before else "braces are allowed only after a wildcard"
         if after and not re.fullmatch(r"\.(\w+|\{\w+(,\w+)*\})", after):
-            return "a wildcard stands only at the end, or before a file's ending"
+            return "a wildcard is allowed only at the end or before a file extension"
         return None
 
     def matches(self, path: str) -> bool:
@@ -41,7 +41,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One entry of `routes`."""
+    """An entry of `routes`."""
 
     pattern: Pattern
     methods: frozenset[str] = frozenset()
@@ -52,7 +52,7 @@ class Rule:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def matches(self, method: str, path: str) -> bool:
-        """A path without a dot matches with `/index.html` after it too."""
+        """Whether the rule applies. A path without a dot also matches with `/index.html` added."""
         if self.methods and method not in self.methods:
             return False
         if self.pattern.matches(path):
@@ -65,7 +65,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What stands in for an error page."""
+    """An entry of `responseOverrides`: what replaces an error page."""
 
     rewrite: str | None = None
     redirect: str | None = None
@@ -74,7 +74,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class SiteConfig:
-    """The whole file; empty, it serves files and forwards /api."""
+    """The whole file. The default serves files and forwards /api/*."""
 
     rules: tuple[Rule, ...] = ()
     fallback: str | None = None
@@ -84,21 +84,21 @@ class SiteConfig:
     mime_types: Mapping[str, str] = field(default_factory=dict)
 
     def rule_for(self, method: str, path: str) -> Rule | None:
-        """The first that matches and does not redirect to where the request is already."""
+        """The first rule that matches and does not redirect to the path it is already at."""
         for rule in self.rules:
             if rule.matches(method, path) and rule.redirect != path:
                 return rule
         return None
 
     def falls_back(self, path: str) -> bool:
-        """Whether a missing file at `path` is answered with the fallback page."""
+        """Whether the fallback page replaces a missing file at `path`."""
         return self.fallback is not None and not any(
             pattern.matches(path) or pattern.matches(path.lstrip("/"))
             for pattern in self.fallback_excludes
         )
 
     def allow_connections_to(self, origins: Sequence[str]) -> SiteConfig:
-        """With `origins` in the connect-src of every Content-Security-Policy."""
+        """A copy with `origins` in the connect-src of every Content-Security-Policy."""
         if not origins:
             return self
         return replace(
@@ -118,9 +118,10 @@ def allow_in_headers(headers: Mapping[str, str], origins: Sequence[str]) -> dict
 
 
 def allow_connections(policy: str, origins: Sequence[str]) -> str:
-    """A Content-Security-Policy whose connect-src has `origins` too.
+    """A Content-Security-Policy with `origins` added to its connect-src.
 
-    Without a connect-src of its own it falls back to default-src, so that one is its start.
+    A policy without a connect-src gets one that starts as a copy of its default-src, which browsers
+    would have used instead.
     """
     directives = [part.split() for part in policy.split(";") if part.split()]
     by_name = {parts[0].lower(): parts for parts in directives}

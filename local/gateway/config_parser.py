@@ -1,4 +1,4 @@
-"""Reads staticwebapp.config.json, and says every mistake in it at once."""
+"""Parses staticwebapp.config.json and reports all mistakes in it at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SECTIONS = {
 
 
 class SiteConfigError(ValueError):
-    """The file is not one that Static Web Apps takes. `reasons` has a sentence for each mistake."""
+    """Static Web Apps would reject the file. `reasons` has one sentence for each mistake."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("\n".join(reasons))
@@ -39,21 +39,21 @@ class SiteConfigError(ValueError):
 
 
 def read_site_config(path: Path) -> SiteConfig:
-    """The config at `path`; an empty one where there is no file. Raises SiteConfigError."""
+    """Reads the configuration; the default if there is no file. Raises SiteConfigError."""
     if not path.is_file():
         return SiteConfig()
     content = path.read_bytes()
     if len(content) > MAX_CONFIG_BYTES:
-        raise SiteConfigError([f"{CONFIG_FILE} is over 20 KiB; Static Web Apps does not take it."])
+        raise SiteConfigError([f"{CONFIG_FILE} exceeds 20 KiB, the limit of Static Web Apps."])
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise SiteConfigError([f"{CONFIG_FILE} is not JSON: {error}."]) from None
+        raise SiteConfigError([f"{CONFIG_FILE} is not valid JSON: {error}."]) from None
     return parse_site_config(document)
 
 
 def parse_site_config(document: object) -> SiteConfig:
-    """A config from its JSON value. Raises SiteConfigError with every mistake."""
+    """The configuration from the file's JSON. Raises SiteConfigError with every mistake."""
     parser = SiteConfigParser()
     config = parser.parse_config(document)
     if parser.reasons:
@@ -62,6 +62,8 @@ def parse_site_config(document: object) -> SiteConfig:
 
 
 class SiteConfigParser:
+    """Parses the sections of the file and collects the mistakes in `reasons`."""
+
     def __init__(self) -> None:
         self.reasons: list[str] = []
 
@@ -70,19 +72,19 @@ class SiteConfigParser:
 
     def parse_config(self, document: object) -> SiteConfig:
         if not isinstance(document, dict):
-            self.add_mistake("the file", "it is a JSON object")
+            self.add_mistake("the file", "must be a JSON object")
             return SiteConfig()
         for name, value in document.items():
             if name not in SECTIONS:
-                self.add_mistake(name, "there is no such section")
+                self.add_mistake(name, "unknown section")
             elif not isinstance(value, SECTIONS[name]):
-                self.add_mistake(name, "it has the wrong type")
+                self.add_mistake(name, "wrong type")
         if self.reasons:
             return SiteConfig()
         fallback = document.get("navigationFallback", {})
         self.check_keys("navigationFallback", fallback, {"rewrite", "exclude"})
         if "navigationFallback" in document and "rewrite" not in fallback:
-            self.add_mistake("navigationFallback", "it says where to, with rewrite")
+            self.add_mistake("navigationFallback", "rewrite is missing")
         return SiteConfig(
             rules=tuple(self.parse_rule(n, r) for n, r in enumerate(document.get("routes", []))),
             fallback=self.parse_path("navigationFallback.rewrite", fallback.get("rewrite")),
@@ -101,18 +103,20 @@ class SiteConfigParser:
         where = f"routes[{number}]"
         known = {"route", "methods", "allowedRoles", "rewrite", "redirect", "statusCode", "headers"}
         if not isinstance(entry, dict) or not isinstance(entry.get("route"), str):
-            self.add_mistake(where, "it is an object with a route")
+            self.add_mistake(where, "must be an object with a route")
             return Rule(Pattern("/"))
         where += f" ({entry['route']})"
         self.check_keys(where, entry, known)
         methods = frozenset(self.parse_strings(f"{where}.methods", entry.get("methods", [])))
         for method in sorted(methods - METHODS):
-            self.add_mistake(f"{where}.methods", f"{method} is not a method (in capitals)")
+            self.add_mistake(f"{where}.methods", f"{method} is not an upper-case HTTP method")
         redirect, status = entry.get("redirect"), self.parse_status(where, entry.get("statusCode"))
         if redirect is not None and "rewrite" in entry:
-            self.add_mistake(where, "it has a redirect or a rewrite, not both")
+            self.add_mistake(where, "redirect and rewrite exclude each other")
         if redirect is not None and status is not None and status not in REDIRECTS:
-            self.add_mistake(where, "a redirect has the statusCode 301, 302, 303, 307 or 308")
+            self.add_mistake(
+                where, "the statusCode of a redirect must be 301, 302, 303, 307 or 308"
+            )
         return Rule(
             pattern=self.parse_pattern(where, entry["route"]),
             methods=methods,
@@ -132,7 +136,7 @@ class SiteConfigParser:
             if code not in {str(number) for number in OVERRIDABLE}:
                 self.add_mistake(where, "only 400, 401, 403 and 404 can be overridden")
             elif not isinstance(entry, dict):
-                self.add_mistake(where, "it is an object")
+                self.add_mistake(where, "must be an object")
             else:
                 self.check_keys(where, entry, {"rewrite", "redirect", "statusCode"})
                 found[int(code)] = Override(
@@ -144,7 +148,7 @@ class SiteConfigParser:
 
     def check_keys(self, where: str, entry: Mapping[str, Any], known: set[str]) -> None:
         for name in sorted(set(entry) - known):
-            self.add_mistake(where, f"there is no property {name!r}")
+            self.add_mistake(where, f"unknown property {name!r}")
 
     def parse_pattern(self, where: str, text: str) -> Pattern:
         pattern = Pattern(text)
@@ -160,23 +164,23 @@ class SiteConfigParser:
     def parse_text(self, where: str, value: object) -> str | None:
         if value is None or isinstance(value, str):
             return value
-        self.add_mistake(where, "it is a string")
+        self.add_mistake(where, "must be a string")
         return None
 
     def parse_status(self, where: str, value: object) -> int | None:
         if value is None or (isinstance(value, int) and 200 <= value <= 599):
             return value
-        self.add_mistake(f"{where}.statusCode", "it is an HTTP status")
+        self.add_mistake(f"{where}.statusCode", "must be an HTTP status")
         return None
 
     def parse_strings(self, where: str, value: object) -> list[str]:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return value
-        self.add_mistake(where, "it is a list of strings")
+        self.add_mistake(where, "must be a list of strings")
         return []
 
     def parse_headers(self, where: str, value: object) -> dict[str, str]:
         if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
             return value
-        self.add_mistake(where, "its values are strings")
+        self.add_mistake(where, "values must be strings")
         return {}

@@ -1,4 +1,4 @@
-"""Forwards requests to the function app as Static Web Apps does to a linked one."""
+"""Forwards requests to the function app, as Static Web Apps does to a linked backend."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 PRINCIPAL = "X-MS-CLIENT-PRINCIPAL"
 LIMIT = timedelta(seconds=45)
 CONNECT = timedelta(seconds=5)
-# RFC 9110 §7.6.1; the rest is between two neighbours too, in practice.
+# RFC 9110 §7.6.1, and others that are hop-by-hop in practice.
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -41,29 +41,29 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-# The gateway says these itself, and answers an Expect.
+# The gateway sets these itself, and answers Expect.
 NOT_FORWARDED = frozenset(
     {"expect", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-ms-original-url"}
 )
-# aiohttp's own; the caller's are forwarded as they came.
+# aiohttp would add its own; only the client's are forwarded.
 AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 class Authorization(StrEnum):
-    """What becomes of a request's Authorization header on its way to the API.
+    """What happens to a request's Authorization header on its way to the API.
 
-    Static Web Apps replaces it with a token of its own (static-web-apps#34, #158, #275): `REPLACE`
-    does that to a signed-in user's requests, `ALWAYS` to everyone's, `PASS` to nobody's, as the
-    Static Web Apps CLI.
+    Static Web Apps replaces it with a token of its own (static-web-apps#34, #158, #275). `REPLACE`
+    does so for signed-in users, `ALWAYS` for everyone. `PASS` never does, like the Static Web Apps
+    CLI.
     """
 
     REPLACE = "replace"
     ALWAYS = "always"
-    PASS = "pass"  # noqa: S105 - no password
+    PASS = "pass"  # noqa: S105 - not a password
 
 
 class ApiProxy:
-    """The API behind the gateway. `base` is its URL, without a path."""
+    """Forwards requests to the API. `base` is the API's URL, without a path."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class ApiProxy:
         self.session: ClientSession | None = None
 
     async def open(self) -> None:
-        """Before the first request, on the loop that serves them."""
+        """Must run before the first request, on the event loop that serves them."""
         self.session = ClientSession(
             connector=TCPConnector(limit=0),
             timeout=ClientTimeout(total=None, connect=CONNECT.total_seconds()),
@@ -93,10 +93,10 @@ class ApiProxy:
     async def forward(
         self, request: web.Request, path: str, user: Principal | None
     ) -> web.StreamResponse:
-        """The API's answer to `request`, sent to `path` (with its query), body and all unchanged.
+        """Sends `request` to `path` (which includes the query) and streams the response back.
 
-        502 where nothing answers; 500 "Backend call failure" after 45 s, as the real service
-        (static-web-apps#801).
+        Bodies are passed on unchanged. 502 if the API cannot be reached; 500 "Backend call failure"
+        after 45 s, as in the real service (static-web-apps#801).
         """
         assert self.session is not None
         loop = asyncio.get_running_loop()
@@ -123,7 +123,7 @@ class ApiProxy:
             if passing is None or not passing.prepared:
                 passing = failure_response(error)
             elif request.transport:
-                # Half an answer is out: only a broken connection says that the rest is missing.
+                # Part of the response is sent: only a broken connection shows it is incomplete.
                 request.transport.abort()
         took = (loop.time() - started) * 1000
         shown = server.redact_path(path.partition("?")[0])
@@ -163,7 +163,7 @@ class ApiProxy:
         return response
 
     def external_location(self, location: str, request: web.Request) -> str:
-        """A Location on the API's own address, on the gateway's."""
+        """Replaces the API's own address in a Location with the gateway's."""
         if urlsplit(location).netloc != urlsplit(self.base).netloc:
             return location
         return f"{request.scheme}://{request.host}" + location.removeprefix(self.base)
@@ -175,8 +175,8 @@ def hop_by_hop_names(header: str) -> frozenset[str]:
 
 def failure_response(error: Exception) -> web.Response:
     if isinstance(error, ClientConnectionError):
-        text = "The API does not answer. Is the function host running?\n"
+        text = "The API cannot be reached. Is the function host running?\n"
         return web.Response(status=502, text=text)
     if isinstance(error, TimeoutError):
         return web.Response(status=500, text="Backend call failure")
-    return web.Response(status=502, text="The API's answer is not HTTP.\n")
+    return web.Response(status=502, text="The API sent an invalid HTTP response.\n")

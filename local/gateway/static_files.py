@@ -1,4 +1,4 @@
-"""The site's files: found without leaving the folder, with the right type and a validator."""
+"""The site's files: path lookup confined to the folder, MIME types and ETags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiohttp import web
 
 from local.gateway.config import CONFIG_FILE
 
-# The ones a site has; mimetypes would ask the operating system, which may think otherwise.
+# Not from `mimetypes`, which reads the operating system's tables.
 MIME_TYPES = {
     ".css": "text/css",
     ".gif": "image/gif",
@@ -39,8 +39,8 @@ MIME_TYPES = {
     ".xml": "application/xml",
 }
 DEFAULT_TYPE = "application/octet-stream"
-# What Static Web Apps adds to every file, but for Strict-Transport-Security (this is plain HTTP)
-# and for its 30 s of caching: on a laptop a change shows at once.
+# What Static Web Apps adds to every file, except Strict-Transport-Security (this is plain HTTP) and
+# its 30 s of caching: locally, a change must show at once.
 DEFAULT_HEADERS = {
     "Cache-Control": "no-cache",
     "Referrer-Policy": "same-origin",
@@ -51,7 +51,7 @@ DEFAULT_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A folder of files. `root` is resolved once, at `open`."""
+    """A folder of files. `root` must be a resolved path; `open` resolves it."""
 
     root: Path
 
@@ -60,8 +60,10 @@ class Site:
         return cls(folder.resolve())
 
     def find_file(self, path: str) -> Path | None:
-        """The file for a URL's path: itself, the index.html of a folder, or its page without
-        `.html`. None for what is not there, is outside the folder or is the configuration."""
+        """The file for a URL path: the file itself, a folder's index.html, or path plus `.html`.
+
+        None if it does not exist, is outside the folder, or is the configuration.
+        """
         relative = unquote(path).lstrip("/")
         if "\\" in relative or "\0" in relative:
             return None
@@ -74,7 +76,7 @@ class Site:
             elif not relative.endswith("/") and not place.suffix and not place.exists():
                 place = place.with_suffix(".html")
             return place if place.is_file() else None
-        except (OSError, ValueError):  # a name too long, or none that a file can have
+        except (OSError, ValueError):  # the name is too long or not valid for a file
             return None
 
 
@@ -86,7 +88,10 @@ def file_response(
     headers: Mapping[str, str],
     types: Mapping[str, str],
 ) -> web.Response:
-    """The answer with a file's content. `headers` are the configuration's; an empty one removes."""
+    """The response with a file's content, or 304 if the client has it.
+
+    `headers` and `types` are the configuration's; an empty header removes the default one.
+    """
     body = file.read_bytes()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     kind = types.get(file.suffix) or MIME_TYPES.get(file.suffix.lower(), DEFAULT_TYPE)
@@ -106,7 +111,7 @@ def file_response(
 
 
 def add_headers(response: web.StreamResponse, headers: Mapping[str, str]) -> None:
-    """Puts the configuration's headers on an answer."""
+    """Sets the configuration's headers on a response; an empty value removes the header."""
     for name, value in headers.items():
         response.headers.popall(name, None)
         if value:

@@ -1,9 +1,9 @@
-"""Serves function_app.py without the Functions Core Tools, on `azure.functions` alone.
+"""Serves function_app.py without the Functions Core Tools, using `azure.functions` alone.
 
     python -m local.host [--port 7071] [--app FOLDER]
 
-HTTP and queue triggers, HTTP answers and queue outputs. What it does as the real host does, and
-what it does not: docs/local.md and docs/adr/0005-a-local-functions-host.md.
+It supports HTTP and queue triggers, HTTP responses and queue outputs. docs/local.md and
+docs/adr/0005-a-local-functions-host.md list where it matches the real host and where it differs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ DEFAULT_PORT = 7071
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program; gives its exit code."""
+    """Runs the program and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     server.add_arguments(parser, port=DEFAULT_PORT)
-    parser.add_argument("--app", type=Path, default=Path.cwd(), help="where function_app.py is")
+    parser.add_argument("--app", type=Path, default=Path.cwd(), help="folder of function_app.py")
     parser.add_argument(
         "--without-local-settings", action="store_true", help="do not read local.settings.json"
     )
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = options.app.resolve()
     try:
         apply_local_settings(folder)
-        # The Core Tools say so too: an app may trust here what in Azure the platform vouches for.
+        # The Core Tools set it too: it tells the app that no platform vouches for request headers.
         os.environ.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
         os.chdir(folder)
         host = open_app(folder)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except IndexingError as error:
         return server.refuse("host", *error.reasons)
     except FileNotFoundError:
-        return server.refuse("host", f"there is no folder {folder}.")
+        return server.refuse("host", f"the folder {folder} does not exist.")
     with contextlib.suppress(KeyboardInterrupt):
         return asyncio.run(server.serve("host", host.make_app(), options))
     return 0

@@ -1,4 +1,4 @@
-"""The function app as a web application."""
+"""The function app as an aiohttp application with queue listeners."""
 
 from __future__ import annotations
 
@@ -29,13 +29,11 @@ from shared.storage.interfaces import Storage
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
-
-
 HOST_VERSION = "4.0.0"
 
 
 class FunctionHost:
-    """The functions of one app, behind HTTP and queues. `storage` is where its queues are."""
+    """Serves the functions of one app over HTTP and queues. `storage` holds its queues."""
 
     def __init__(
         self,
@@ -55,7 +53,7 @@ class FunctionHost:
         self.started = time.monotonic()
 
     def make_app(self) -> web.Application:
-        """An aiohttp application; its queues are listened to while it runs."""
+        """The aiohttp application. The queue listeners run as long as it does."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_get("/", self.show_home)
         app.router.add_get("/admin/functions", self.list_functions)
@@ -64,7 +62,7 @@ class FunctionHost:
         app.cleanup_ctx.append(self.run_queue_listeners)
         for one, other in self.router.overlapping_routes():
             logger.warning(
-                "routes %s and %s overlap; in Azure nothing says which of them answers",
+                "routes %s and %s overlap; in Azure it is undefined which of them is called",
                 one.template.text,
                 other.template.text,
             )
@@ -86,7 +84,7 @@ class FunctionHost:
         async def run(message: Datum, metadata: dict[str, Datum]) -> None:
             result = await self.invoker.call_function(function, message, metadata)
             await self.send_messages(result.messages)
-            logger.info("queue %s: %s done", function.queue, function.name)
+            logger.info("queue %s: %s succeeded", function.queue, function.name)
 
         assert function.queue is not None
         return QueueListener(self.storage, function.queue, run, self.config.queues)
@@ -148,7 +146,7 @@ class FunctionHost:
 
 
 def to_json_value(value: Any) -> Any:
-    """Enumerations as their names, the rest as JSON can hold it."""
+    """A binding's value as JSON can hold it; anything else (an enumeration, for one) as text."""
     if isinstance(value, Mapping):
         return {key: to_json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -157,7 +155,7 @@ def to_json_value(value: Any) -> Any:
 
 
 def open_app(folder: Path, environment: Mapping[str, str] = os.environ) -> FunctionHost:
-    """The app in `folder`, ready to serve. Raises HostConfigError and IndexingError."""
+    """Loads the app in `folder`. Raises HostConfigError or IndexingError."""
     config = read_host_json(folder / "host.json")
     try:
         threads = thread_count(environment)
@@ -169,6 +167,9 @@ def open_app(folder: Path, environment: Mapping[str, str] = os.environ) -> Funct
 
 
 def apply_local_settings(folder: Path) -> None:
-    """Puts the Values of local.settings.json below the environment. Raises HostConfigError."""
+    """Sets the `Values` of local.settings.json as environment variables that are not set yet.
+
+    Raises HostConfigError.
+    """
     for name, value in read_local_settings(folder / "local.settings.json").items():
         os.environ.setdefault(name, value)

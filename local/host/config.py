@@ -1,4 +1,4 @@
-"""What the function host reads besides the app: host.json and local.settings.json."""
+"""The function host's configuration files: host.json and local.settings.json."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ NEVER = timedelta.max
 
 
 class HostConfigError(ValueError):
-    """A file that the host cannot work with; the text says which and why."""
+    """A configuration file is invalid. The message names the file and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueOptions:
     """`extensions.queues` of host.json, with the storage extension's defaults.
 
-    `visibility` is how long a message is hidden while its function runs (renewed at half time);
-    the extension has no setting for it. `retry_delay` is host.json's `visibilityTimeout`: how long
-    a message waits after a failure.
+    `visibility` is how long a message stays hidden while its function runs (renewed at half-time);
+    the extension has no setting for it. `retry_delay` is host.json's `visibilityTimeout`: the delay
+    before a failed message is redelivered.
     """
 
     batch_size: int = 16
@@ -37,7 +37,7 @@ class QueueOptions:
 
 @dataclass(frozen=True, slots=True)
 class HostConfig:
-    """host.json. `function_timeout` is Flex Consumption's default where the file is silent."""
+    """host.json. The default of `function_timeout` is Flex Consumption's."""
 
     route_prefix: str = "api"
     function_timeout: timedelta = timedelta(minutes=30)
@@ -45,12 +45,14 @@ class HostConfig:
 
 
 def read_host_json(path: Path) -> HostConfig:
-    """The host.json at `path`, or the defaults where there is none. Raises HostConfigError."""
+    """Reads host.json, or returns the defaults if the file is missing. Raises HostConfigError."""
     document = read_json_object(path)
     queues = read_section(path, document, "extensions", "queues")
     http = read_section(path, document, "extensions", "http")
     if queues.get("messageEncoding", "base64") != "base64":
-        raise HostConfigError(f"{path.name}: queue messages are base64 here; drop messageEncoding.")
+        raise HostConfigError(
+            f"{path.name}: only base64 queue messages are supported; remove messageEncoding."
+        )
     default = QueueOptions()
     batch_size = read_integer(path, queues, "batchSize", default.batch_size, 1, 32)
     config = HostConfig(
@@ -73,12 +75,12 @@ def read_host_json(path: Path) -> HostConfig:
         ),
     )
     if config.queues.max_polling_interval < default.first_polling_interval:
-        raise HostConfigError(f"{path.name}: maxPollingInterval is at least 100 ms.")
+        raise HostConfigError(f"{path.name}: maxPollingInterval must be at least 100 ms.")
     return config
 
 
 def read_local_settings(path: Path) -> dict[str, str]:
-    """The `Values` of the local.settings.json at `path`; empty where there is none."""
+    """The `Values` of local.settings.json; empty if the file is missing. Raises HostConfigError."""
     document = read_json_object(path)
     if document.get("IsEncrypted"):
         raise HostConfigError(
@@ -87,7 +89,7 @@ def read_local_settings(path: Path) -> dict[str, str]:
     values = read_section(path, document, "Values")
     for name, value in values.items():
         if not isinstance(value, str):
-            raise HostConfigError(f"{path.name}: the value of {name} is a string, in quotes.")
+            raise HostConfigError(f"{path.name}: the value of {name} must be a string.")
     return dict(values)
 
 
@@ -97,9 +99,9 @@ def read_json_object(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise HostConfigError(f"{path.name} is not JSON: {error}.") from None
+        raise HostConfigError(f"{path.name} is not valid JSON: {error}.") from None
     if not isinstance(document, dict):
-        raise HostConfigError(f"{path.name} is a JSON object.")
+        raise HostConfigError(f"{path.name} must be a JSON object.")
     return document
 
 
@@ -108,7 +110,7 @@ def read_section(path: Path, document: Mapping[str, Any], *names: str) -> Mappin
     for name in names:
         found = found.get(name, {})
         if not isinstance(found, dict):
-            raise HostConfigError(f"{path.name}: {'.'.join(names)} is a JSON object.")
+            raise HostConfigError(f"{path.name}: {'.'.join(names)} must be a JSON object.")
     return found  # type: ignore[no-any-return]
 
 
@@ -117,14 +119,14 @@ def read_integer(
 ) -> int:
     value = section.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise HostConfigError(f"{path.name}: {name} is a whole number from {low} to {high}.")
+        raise HostConfigError(f"{path.name}: {name} must be an integer from {low} to {high}.")
     return value
 
 
 def read_timespan(
     path: Path, section: Mapping[str, Any], name: str, default: timedelta
 ) -> timedelta:
-    """.NET's TimeSpan: `[d.]hh:mm:ss[.fff]`; `-1` is without end."""
+    """A .NET TimeSpan: `[d.]hh:mm:ss[.fff]`; `-1` means no limit."""
     if name not in section:
         return default
     value = section[name]
@@ -132,7 +134,7 @@ def read_timespan(
         return NEVER
     match = re.fullmatch(r"(?:(\d+)\.)?(\d+):(\d{2}):(\d{2}(?:\.\d+)?)", str(value))
     if match is None:
-        raise HostConfigError(f"{path.name}: {name} is a time like 00:00:10.")
+        raise HostConfigError(f"{path.name}: {name} must be a time such as 00:00:10.")
     days, hours, minutes, seconds = match.groups()
     return timedelta(
         days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=float(seconds)

@@ -1,4 +1,4 @@
-"""aiohttp's requests and answers to and from those of `azure.functions`."""
+"""Converts aiohttp's requests and responses to and from those of `azure.functions`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 from aiohttp import web
 from azure.functions.meta import Datum
 
-# What the server itself decides about a connection or a body's framing.
+# Set by the server itself: they concern the connection or the framing of the body.
 FRAMING = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade"}
 )
 
 
 async def request_to_datum(request: web.Request, parameters: Mapping[str, str]) -> Datum:
-    """An HTTP request as the worker gets it: header names in lower case, repeated headers joined,
-    the last of a repeated query parameter."""
+    """An HTTP request as the worker receives it.
+
+    Header names are lower-case, repeated headers are joined with commas, and the last of a
+    repeated query parameter wins.
+    """
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         key = name.lower()
@@ -36,7 +39,7 @@ async def request_to_datum(request: web.Request, parameters: Mapping[str, str]) 
 
 
 def datum_to_response(datum: Datum) -> web.Response:
-    """The answer of an `http` output: an HttpResponse, or a plain str."""
+    """The response from an `http` output, which holds an HttpResponse or a plain str."""
     if datum.type == "string":
         return web.Response(text=datum.value)
     answer: Mapping[str, Any] = datum.value

@@ -1,9 +1,9 @@
-"""From function_app.py to the functions it holds, refused where the real host would refuse them.
+"""Indexes the functions of function_app.py and refuses what the real host would refuse.
 
-The Python worker checks every binding against the function's signature before the first request
-(azure-functions-runtime 1.3.0, functions.py); `azure.functions` alone does not, and such an app
-starts, then fails when it is called, or answers without its output. The rules are the worker's;
-a test holds both against the same apps wherever a Python 3.13 is at hand.
+Before the first request, the Python worker checks every binding against the function's signature
+(azure-functions-runtime 1.3.0, functions.py). `azure.functions` alone does not: such an app starts,
+then fails when it is called, or drops its output. The rules here are the worker's. A test runs both
+on the same apps where Python 3.13 is available.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GENERIC = "generic"
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One `Out` parameter, or the return value (`$return`). `kind` names its converter."""
+    """An `Out` parameter, or the return value (`$return`). `kind` names its converter."""
 
     parameter: str
     kind: str
@@ -41,11 +41,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class IndexedFunction:
-    """A function as the host calls it.
+    """What the host needs in order to call a function.
 
-    `trigger_parameter` gets the request or message, decoded as `trigger_kind` (`generic` for a
-    plain str or bytes). `queue` is the queue of a queue trigger, `route` the address of an HTTP
-    one; exactly one of the two is set.
+    `trigger_parameter` receives the request or message, decoded as `trigger_kind` (`generic` for a
+    plain str or bytes). An HTTP function has a `route`, a queue function a `queue`; exactly one of
+    the two is set.
     """
 
     name: str
@@ -64,20 +64,24 @@ class IndexedFunction:
 def index_functions(
     module: ModuleType, *, route_prefix: str = "api"
 ) -> tuple[IndexedFunction, ...]:
-    """The functions of a loaded module. Raises IndexingError with every mistake found."""
+    """Indexes the functions of a loaded module. Raises IndexingError with every mistake found."""
     apps = [value for value in vars(module).values() if isinstance(value, func.FunctionRegister)]
     if not apps:
-        raise IndexingError(["there is no FunctionApp in function_app.py; make one at the top."])
+        raise IndexingError(
+            ["function_app.py has no FunctionApp; create one at the top level of the module."]
+        )
     if len(apps) > 1:
         raise IndexingError(
-            ["there is more than one FunctionApp in function_app.py; use Blueprints for parts."]
+            ["function_app.py has more than one FunctionApp; use Blueprints to split the app."]
         )
     try:
         declared = apps[0].get_functions()
     except ValueError as error:
         raise IndexingError([str(error)]) from error
     if not declared:
-        raise IndexingError(["function_app.py has no functions; give at least one a trigger."])
+        raise IndexingError(
+            ["function_app.py has no functions; add a trigger to at least one of them."]
+        )
     reasons: list[str] = []
     functions: list[IndexedFunction] = []
     for function in declared:
@@ -97,14 +101,14 @@ def duplicate_routes(functions: Sequence[IndexedFunction]) -> list[str]:
         for other in routes[:position]:
             if route.template.shape == other.template.shape and route.shares_method_with(other):
                 reasons.append(
-                    f"function {route.function}: its route {route.template.text!r} is that of "
-                    f"{other.function} too; change one, or give them different methods."
+                    f"function {route.function}: its route {route.template.text!r} is the same as "
+                    f"that of {other.function}; change one, or give them different methods."
                 )
     return reasons
 
 
 class FunctionIndexer:
-    """Reads one function, and notes what is wrong with it."""
+    """Indexes one function and collects the mistakes in it."""
 
     def __init__(self, function: Any, route_prefix: str) -> None:
         self.name: str = function.get_function_name()
@@ -131,7 +135,7 @@ class FunctionIndexer:
             self.check_context(hints.get("context"))
         self.check_directions()
         for name in sorted(parameters - set(bound)):
-            self.add_mistake(f"nothing is bound to its parameter {name!r}; bind it or remove it.")
+            self.add_mistake(f"its parameter {name!r} has no binding; add one or remove it.")
         for name in sorted(set(bound) - parameters):
             self.add_mistake(f"{name!r} is bound but is not a parameter; add it to the signature.")
         kinds = {
@@ -166,14 +170,18 @@ class FunctionIndexer:
             what = f"its binding {binding.name!r} ({binding.type})"
             if binding.direction == INOUT:
                 self.add_mistake(
-                    f'{what} has the direction "inout", which Python functions cannot have.'
+                    f'{what} has the direction "inout", which Python functions do not support.'
                 )
             elif binding.name == "$return" and binding.direction != OUT:
-                self.add_mistake(f'{what} has the direction "in"; a return value is "out".')
+                self.add_mistake(f'{what} has the direction "in"; a return value must be "out".')
             elif binding.direction == OUT and binding.type not in OUTPUTS:
-                self.add_mistake(f"{what} is not served here: outputs are HTTP answers and queues.")
+                self.add_mistake(
+                    f"{what} is not supported; outputs are HTTP responses and queue messages."
+                )
             elif binding.direction != OUT and binding.type not in TRIGGERS:
-                self.add_mistake(f"{what} is not served here: inputs are HTTP requests and queues.")
+                self.add_mistake(
+                    f"{what} is not supported; triggers are HTTP requests and queue messages."
+                )
             connection = getattr(binding, "connection", CONNECTION)
             if connection != CONNECTION:
                 self.add_mistake(
@@ -189,7 +197,7 @@ class FunctionIndexer:
             )
 
     def check_annotation(self, binding: Any, annotated: bool, annotation: Any) -> str:
-        """The name of the converter for a parameter."""
+        """Checks a parameter's annotation and returns the name of its converter."""
         kind, inner = str(binding.type), annotation
         is_out = (typing.get_origin(annotation) or annotation) is func.Out
         if binding.direction == OUT:
@@ -206,7 +214,9 @@ class FunctionIndexer:
         if is_out:
             inner = (*typing.get_args(annotation), None)[0]
             if inner is None:
-                self.add_mistake(f"func.Out of {binding.name!r} says of what, e.g. func.Out[str].")
+                self.add_mistake(
+                    f"the func.Out of {binding.name!r} needs a type, such as func.Out[str]."
+                )
                 return kind
         if not annotated:
             return kind
@@ -244,11 +254,13 @@ class FunctionIndexer:
             return None
         text = str(self.trigger.route or "").strip("/") or self.name
         if text.lower().startswith(RESERVED):
-            self.add_mistake(f"its route {text!r} is the host's own; choose another first word.")
+            self.add_mistake(
+                f"its route {text!r} is reserved by the host; start it with another word."
+            )
         try:
             template = Template.parse(f"{self.route_prefix}/{text}")
         except TemplateError as error:
-            self.add_mistake(f"its route {text!r} cannot be matched: {error}.")
+            self.add_mistake(f"its route {text!r} is invalid: {error}.")
             return None
         methods = (str(getattr(m, "value", m)).upper() for m in self.trigger.methods or ())
         return Route(self.name, template, frozenset(methods))
@@ -264,7 +276,7 @@ def annotation_name(annotation: Any) -> str:
 
 
 def converter_accepts(kind: str, annotation: Any, *, out: bool) -> bool:
-    """Whether the package's own converter takes the annotation."""
+    """Whether `azure.functions`' own converter accepts the annotation."""
     registry: Any = func.get_binding_registry
     converter = registry().get(kind)
     if converter is None or not (isinstance(annotation, type) or typing.get_origin(annotation)):

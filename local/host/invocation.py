@@ -1,4 +1,4 @@
-"""Calls one function: inputs decoded, outputs encoded, by the converters of `azure.functions`."""
+"""Calls functions, using the converters of `azure.functions` for their inputs and outputs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MAX_THREADS = 32
 
 
 class FunctionTimeout(Exception):
-    """The function ran longer than host.json's functionTimeout."""
+    """A function exceeded host.json's functionTimeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """W3C trace context of an invocation, as a function's context shows it."""
+    """W3C trace context of an invocation, as its `Context` exposes it."""
 
     trace_parent: str = ""
     trace_state: str = ""
@@ -41,7 +41,7 @@ class TraceContext:
 
 @dataclass(frozen=True, slots=True)
 class RetryContext:
-    """There are no retry policies here."""
+    """Always empty: retry policies are not supported."""
 
     retry_count: int = 0
     max_retry_count: int = 0
@@ -49,7 +49,7 @@ class RetryContext:
 
 
 class Context(func.Context):
-    """What a function with a `context` parameter gets."""
+    """The argument for a function's `context` parameter."""
 
     storage = threading.local()
 
@@ -85,7 +85,7 @@ class Context(func.Context):
 
 
 class OutValue(func.Out[Any]):
-    """What the host gives for an `Out` parameter."""
+    """The argument for an `Out` parameter."""
 
     def __init__(self) -> None:
         self.value: Any = None
@@ -99,7 +99,7 @@ class OutValue(func.Out[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a call: the datum of the return value, and what goes to each queue."""
+    """The outcome of a call: the return value, and (queue, text) of each message to send."""
 
     returned: Datum | None
     messages: tuple[tuple[str, str], ...]
@@ -108,18 +108,18 @@ class Result:
 def thread_count(environment: Mapping[str, str] = os.environ) -> int:
     """How many synchronous functions run at once: the worker's setting, or Python's default.
 
-    Raises ValueError for a setting that the worker would not take.
+    Raises ValueError for a setting that the worker would reject.
     """
     text = environment.get(THREAD_COUNT_SETTING, "")
     if not text:
         return min(MAX_THREADS, (os.cpu_count() or 1) + 4)
     if not text.isdigit() or not 1 <= int(text) <= MAX_THREADS:
-        raise ValueError(f"{THREAD_COUNT_SETTING} is a whole number from 1 to {MAX_THREADS}.")
+        raise ValueError(f"{THREAD_COUNT_SETTING} must be an integer from 1 to {MAX_THREADS}.")
     return int(text)
 
 
 class Invoker:
-    """Calls functions: asynchronous ones on the loop, synchronous ones in `threads`."""
+    """Calls functions: asynchronous ones on the event loop, synchronous ones in `threads`."""
 
     def __init__(self, threads: Executor, *, timeout: timedelta, folder: str = "") -> None:
         self.threads = threads
@@ -133,10 +133,10 @@ class Invoker:
         metadata: Mapping[str, Datum],
         trace_parent: str = "",
     ) -> Result:
-        """Runs `function`. Raises what it raises, and FunctionTimeout.
+        """Runs `function`. Raises FunctionTimeout, or whatever the function raises.
 
-        A synchronous function that runs out of time is left to its thread: nothing can stop it.
-        The real host restarts the whole worker.
+        A synchronous function that times out keeps its thread, because nothing can stop it. The
+        real host restarts the whole worker.
         """
         invocation = str(uuid.UUID(int=random.getrandbits(128), version=4))
         arguments: dict[str, Any] = {
@@ -153,10 +153,12 @@ class Invoker:
             if not limit.expired():
                 raise
             raise FunctionTimeout(
-                f"function {function.name} ran longer than functionTimeout ({self.timeout:g} s)"
+                f"function {function.name} exceeded functionTimeout ({self.timeout:g} s)"
             ) from None
         if function.returns is None and returned is not None:
-            raise RuntimeError(f"function {function.name} returns a value, but has no such output")
+            raise RuntimeError(
+                f"function {function.name} returns a value, but has no output bound to it"
+            )
         sent: list[tuple[str, str]] = []
         for output in function.outputs:
             value = outputs[output.parameter].get()
@@ -181,7 +183,7 @@ class Invoker:
             Context.storage.invocation_id = invocation
             return function.call(**arguments)
 
-        # An empty set of context variables, as in the worker's threads.
+        # The worker's threads start without context variables too.
         context = contextvars.Context()
         return await asyncio.get_running_loop().run_in_executor(self.threads, context.run, run)
 
@@ -192,14 +194,14 @@ def binding_converter(kind: str) -> Any:
 
 
 def decode_input(kind: str, data: Datum, metadata: Mapping[str, Datum]) -> Any:
-    """The Python value of an input."""
+    """Decodes an input into the Python value that the function receives."""
     if kind == GENERIC:
         return data.value
     return binding_converter(kind).decode(data, trigger_metadata=metadata)
 
 
 def encode_output(output: Output, value: Any) -> Datum:
-    """The datum of an output. Raises TypeError for a value that its binding cannot carry."""
+    """Encodes an output. Raises TypeError for a value that its binding cannot carry."""
     try:
         if output.kind == GENERIC:
             return Datum(value, "bytes" if isinstance(value, bytes) else "string")
@@ -211,9 +213,10 @@ def encode_output(output: Output, value: Any) -> Datum:
 
 
 def queue_messages(output: Output, value: Any) -> list[tuple[str, str]]:
-    """(queue, text) of every message in a queue output: a str, bytes, a QueueMessage, or several.
+    """(queue, text) of every message in a queue output.
 
-    A QueueMessage is sent as its body alone.
+    `value` is a str, bytes or QueueMessage, or a list of them. Only the body of a QueueMessage is
+    sent.
     """
     assert output.queue is not None
     queue = output.queue

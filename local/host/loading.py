@@ -1,4 +1,4 @@
-"""Imports the app that is to be served."""
+"""Imports the app to be served."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import ModuleType
 
 
 class IndexingError(Exception):
-    """The app cannot be served. `reasons` has one sentence for each mistake."""
+    """The app cannot be loaded or indexed. `reasons` has one sentence for each mistake."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("\n".join(reasons))
@@ -19,10 +19,10 @@ class IndexingError(Exception):
 
 
 def load_app(folder: Path) -> ModuleType:
-    """Imports function_app.py of `folder`, anew. Raises IndexingError, with where it failed."""
+    """Imports `folder`'s function_app.py afresh. Raises IndexingError with the traceback."""
     script = folder / "function_app.py"
     if not script.is_file():
-        raise IndexingError([f"there is no function_app.py in {folder}."])
+        raise IndexingError([f"{folder} has no function_app.py."])
     sys.path.insert(0, str(folder))
     sys.modules.pop("function_app", None)
     importlib.invalidate_caches()

@@ -1,10 +1,11 @@
-"""Queue triggers: fetches messages, runs their functions, retries, and puts the hopeless aside.
+"""Queue triggers: fetches messages, runs their functions, retries them, and moves poison messages.
 
-The rules are those of the Functions' storage queue extension: up to `batch_size` messages are
-fetched at a time, and the next batch when no more than `new_batch_threshold` are still running; an
-idle queue is asked less and less often; a message is hidden while its function runs and deleted
-when it is done; after a failure it comes back, until it has been taken `max_dequeue_count` times
-and goes to `<queue>-poison`. The message of a killed host comes back when its hiding ends.
+The rules are those of the Functions storage queue extension. Up to `batch_size` messages are
+fetched at a time, and the next batch once no more than `new_batch_threshold` are still running.
+Polling of an idle queue backs off. A message is hidden while its function runs and deleted when it
+succeeds; after a failure it is redelivered, until it has been dequeued `max_dequeue_count` times
+and moves to `<queue>-poison`. The messages of a killed host are redelivered once their visibility
+timeout ends.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ logger = logging.getLogger(__name__)
 POISON_SUFFIX = "-poison"
 
 RunFunction = Callable[[Datum, dict[str, Datum]], Awaitable[None]]
-"""Runs the function for one message; raises what the function raises."""
+"""Runs the function for a message and its metadata; raises what the function raises."""
 
 
 def trigger_data(message: Message) -> tuple[Datum, dict[str, Datum]]:
-    """A message and its metadata as the worker gets them. The storage seam does not tell when a
-    message was inserted, expires or shows again, so those are None to a function."""
+    """A message and its metadata as the worker receives them.
+
+    `shared.storage` does not expose when a message was inserted, expires or becomes visible again,
+    so a function sees None for those.
+    """
     return Datum(message.body, "string"), {
         "Id": Datum(message.id, "string"),
         "DequeueCount": Datum(message.dequeue_count, "int"),
@@ -37,7 +41,7 @@ def trigger_data(message: Message) -> tuple[Datum, dict[str, Datum]]:
 
 
 class QueueListener:
-    """Serves one queue to one function until it is cancelled."""
+    """Delivers the messages of one queue to one function until it is cancelled."""
 
     def __init__(
         self, storage: Storage, name: str, run: RunFunction, options: QueueOptions
@@ -46,14 +50,15 @@ class QueueListener:
         self.run_function = run
         self.options = options
         self.queue = storage.queue(name)
-        # A poison queue has no poison queue: what fails there stays hidden and comes back late.
+        # A poison queue has none of its own: a message that fails there stays hidden for its whole
+        # visibility timeout before it is redelivered.
         self.poison_queue = (
             None if name.endswith(POISON_SUFFIX) else storage.queue(name + POISON_SUFFIX)
         )
         self.running: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
-        """Fetches and runs messages for ever; cancelling it gives back what was not done."""
+        """Fetches and handles messages forever. Cancelling it releases unfinished messages."""
         pause = self.options.first_polling_interval
         try:
             while True:
@@ -79,7 +84,7 @@ class QueueListener:
                 limit=self.options.batch_size,
             )
         except StorageError as error:
-            logger.warning("queue %s cannot be read: %s", self.name, error)
+            logger.warning("queue %s: cannot fetch messages: %s", self.name, error)
             return []
 
     async def wait_for_room(self) -> None:
@@ -101,7 +106,7 @@ class QueueListener:
                 except Exception:
                     failed = True
                     logger.exception(
-                        "queue %s: message %s failed (taken %d times)",
+                        "queue %s: message %s failed (dequeue count %d)",
                         self.name,
                         message.id,
                         message.dequeue_count,
@@ -117,9 +122,13 @@ class QueueListener:
             else:
                 await asyncio.to_thread(self.queue.extend, lease.message, self.options.retry_delay)
         except StaleReceipt:
-            logger.warning("queue %s: message %s was taken by another", self.name, message.id)
+            logger.warning(
+                "queue %s: message %s was dequeued by another host", self.name, message.id
+            )
         except StorageError as error:
-            logger.warning("queue %s: message %s comes back: %s", self.name, message.id, error)
+            logger.warning(
+                "queue %s: message %s will be redelivered: %s", self.name, message.id, error
+            )
         except asyncio.CancelledError:
             self.release_message(lease.message)
             raise
@@ -133,15 +142,19 @@ class QueueListener:
         )
 
     def release_message(self, message: Message) -> None:
-        """So that a restarted host finds the message at once."""
+        """Makes the message visible at once, so that a restarted host need not wait for it."""
         try:
             self.queue.extend(message, timedelta(0))
         except StorageError:
-            logger.debug("queue %s: message %s comes back by itself", self.name, message.id)
+            logger.debug(
+                "queue %s: message %s was not released; it reappears when its timeout ends",
+                self.name,
+                message.id,
+            )
 
 
 class MessageLease:
-    """Keeps a message hidden while its function runs; `message` has the newest receipt."""
+    """Keeps a message hidden while its function runs. `message` holds the latest receipt."""
 
     def __init__(
         self,
@@ -167,7 +180,7 @@ class MessageLease:
         while True:
             await asyncio.sleep(self.visibility.total_seconds() / 2)
             try:
-                # Not cut short: a receipt that was renewed but not noted would be lost.
+                # Shielded from cancellation: a new receipt must not be lost.
                 extending = asyncio.create_task(
                     asyncio.to_thread(self.extend_visibility, self.message, self.visibility)
                 )

@@ -1,6 +1,6 @@
-"""Route constraints: what a parameter's value must be for its route to match.
+"""Route constraints, such as the `int` of `{id:int}`: which values a route parameter accepts.
 
-The set is that of ASP.NET Core, which the Functions host uses, but for `file` and `nonfile`.
+The set is that of ASP.NET Core, which the Functions host uses, without `file` and `nonfile`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Check = Callable[[str], bool]
 
 
 class TemplateError(ValueError):
-    """A route template that the Functions host would not take."""
+    """A route template that the Functions host would reject."""
 
 
 def parses_with(parse: Callable[[str], object]) -> Check:
@@ -53,7 +53,7 @@ SIMPLE_CONSTRAINTS: Mapping[str, Check] = {
 
 
 def parse_constraint(text: str) -> Check:
-    """The check that `int`, `length(2,8)` and so on stand for; raises TemplateError."""
+    """The check for a constraint such as `int` or `length(2,8)`. Raises TemplateError."""
     name, _, rest = text.partition("(")
     if not rest:
         if name not in SIMPLE_CONSTRAINTS:
@@ -66,7 +66,7 @@ def parse_constraint(text: str) -> Check:
     try:
         numbers = [int(part) for part in argument.split(",")]
     except ValueError:
-        raise TemplateError(f"the route constraint {text!r} takes whole numbers") from None
+        raise TemplateError(f"the route constraint {text!r} takes integers") from None
     low, high = numbers[0], numbers[-1]
     checks: dict[str, Check] = {
         "length": lambda value: low <= len(value) <= high,

@@ -1,11 +1,11 @@
-"""Route templates of HTTP functions, as the Functions host matches them.
+"""Finds the HTTP function for a request, matching route templates as the Functions host does.
 
-Templates are ASP.NET Core's: literals (any case), `{name}`, `{name:constraint}`, `{name?}` and
-`{name=default}` at the end, `{*rest}` for what is left, and several parts in one segment
-(`{name}.{ext}`). Where several routes match, a literal segment beats a constrained parameter, that
-beats a plain one, and that a catch-all. The real host takes the order in which it registered the
-functions instead, which nobody controls: `overlapping` finds such pairs, so that they can be
-avoided.
+Templates are ASP.NET Core's: literals (case-insensitive), `{name}`, `{name:constraint}`, `{name?}`
+and `{name=default}` at the end, `{*rest}` for the remaining path, and several parts in one segment
+(`{name}.{ext}`). Where several routes match, a literal segment beats a constrained parameter, which
+beats a plain one, which beats a catch-all. The real host uses the order in which it registered the
+functions instead, which an app does not control: `overlapping_routes` finds such pairs, so that
+they can be avoided.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RESERVED = ("admin", "runtime")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One `{…}` of a template. `default` is what an absent one gets, None for nothing."""
+    """A `{…}` of a template. `default` is its value where the path has none; None for no value."""
 
     name: str
     checks: tuple[Check, ...]
@@ -36,8 +36,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What stands between two slashes: a literal (no parameters) or a pattern. `alone` says that
-    it is one parameter and nothing else."""
+    """The part between two slashes: a literal, or a pattern with parameters.
+
+    `alone` is set for a segment that is a single parameter and nothing else.
+    """
 
     pattern: re.Pattern[str]
     parameters: tuple[Parameter, ...]
@@ -46,7 +48,7 @@ class Segment:
 
     @property
     def rank(self) -> int:
-        """1 is the most specific. The digits are those of ASP.NET Core's inbound precedence."""
+        """How specific the segment is, 1 being the most: ASP.NET Core's inbound precedence."""
         if self.literal is not None:
             return 1
         if not self.alone:
@@ -80,7 +82,7 @@ def parse_parameter(text: str) -> Parameter:
 
 def parse_segment(text: str) -> Segment:
     if "".join(part.group(0) for part in SEGMENT_PART.finditer(text)) != text:
-        raise TemplateError(f"the braces of {text!r} do not match")
+        raise TemplateError(f"the braces in {text!r} are unbalanced")
     pattern, parameters = "", []
     for part in SEGMENT_PART.finditer(text):
         if part.group(2) is not None:
@@ -97,20 +99,20 @@ def parse_segment(text: str) -> Segment:
 
 
 def unescape_segment(text: str) -> str:
-    """As the host does: an escaped slash stays escaped, for it is no separator."""
+    """Decodes a segment as the host does: an escaped slash stays escaped."""
     return unquote(re.sub("%2f", "%252F", text, flags=re.IGNORECASE))
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A parsed route template; `parse` makes one."""
+    """A parsed route template."""
 
     text: str
     segments: tuple[Segment, ...]
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """`text` without the prefix or with it; raises TemplateError."""
+        """Parses a template, ignoring leading and trailing slashes. Raises TemplateError."""
         text = text.strip("/")
         segments = tuple(parse_segment(part) for part in text.split("/")) if text else ()
         for position, segment in enumerate(segments):
@@ -119,7 +121,7 @@ class Template:
             if position < len(segments) - 1 and any(
                 p.catch_all or p.optional for p in segment.parameters
             ):
-                raise TemplateError("a catch-all or optional parameter stands only at the end")
+                raise TemplateError("a catch-all or optional parameter must be at the end")
         names = [p.name.lower() for segment in segments for p in segment.parameters]
         if len(names) != len(set(names)):
             raise TemplateError("it names a parameter twice")
@@ -131,11 +133,11 @@ class Template:
 
     @property
     def shape(self) -> str:
-        """The template without its parameters' names: two routes of one shape are the same."""
+        """The template without parameter names. Two routes of the same shape are duplicates."""
         return re.sub(r"\{(\**)\w+", r"{\1", self.text).lower()
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The values of the parameters if `path` (as it came, still escaped) fits, else None."""
+        """The parameters' values if `path` (still percent-encoded) matches, otherwise None."""
         stripped = path.strip("/")
         parts = stripped.split("/") if stripped else []
         values: dict[str, str] = {}
@@ -165,7 +167,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One HTTP function's address. No methods: every method."""
+    """The address of an HTTP function. No methods means every method."""
 
     function: str
     template: Template
@@ -180,21 +182,21 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which function a request is for, and what its path says."""
+    """The function for a request, and the values of its route parameters."""
 
     function: str
     parameters: Mapping[str, str]
 
 
 class Router:
-    """Finds the function for a request."""
+    """Finds the function for a request. `find_function` is `look_up_function` with a cache."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes: Sequence[Route] = sorted(routes, key=lambda route: route.template.precedence)
         self.find_function = lru_cache(maxsize=CACHED_MATCHES)(self.look_up_function)
 
     def look_up_function(self, method: str, path: str) -> Match | None:
-        """None is a 404, for a method that no route takes too: the real host has no 405."""
+        """The match, or None for a 404. The real host has no 405: a wrong method is a 404 too."""
         for route in self.routes:
             if route.accepts_method(method):
                 values = route.template.match(path)
@@ -203,7 +205,7 @@ class Router:
         return None
 
     def overlapping_routes(self) -> list[tuple[Route, Route]]:
-        """Pairs of routes that one request could mean, whatever their constraints say."""
+        """Pairs of routes that could match the same request, leaving constraints aside."""
         return [
             (one, other)
             for one, other in combinations(self.routes, 2)

@@ -143,7 +143,7 @@ def program(path: Path, text: str) -> Path:
 @needs_bash
 def test_a_compiler_that_does_nothing_is_not_believed(tmp_path: Path) -> None:
     idle = program(tmp_path / "bicep", "#!/bin/sh\nexit 0\n")
-    assert "infra/main.bicep: no template was made of it" in lint.run_bicep(str(idle), ROOT)
+    assert "infra/main.bicep: not compiled to a template" in lint.run_bicep(str(idle), ROOT)
 
 
 @needs_bash

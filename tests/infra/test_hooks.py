@@ -172,7 +172,7 @@ def test_settings_that_do_not_go_together_stop(changed: dict[str, str], words: s
     [
         ({"CALLER_AUTH": "static-web-apps,anonymous"}, "anyone on the internet"),
         ({"SIGN_IN_CLIENT_ID": ""}, "Anyone with a Microsoft account"),
-        ({"MONTHLY_BUDGET": "0"}, "no budget"),
+        ({"MONTHLY_BUDGET": "0"}, "No budget"),
         ({"AZURE_SUBSCRIPTION_ID": ""}, "not chosen yet"),
     ],
 )
@@ -299,8 +299,8 @@ def test_an_app_that_is_starting_is_waited_for() -> None:
     ("route", "given", "words"),
     [
         ("POST https://func-x.test/api/token", answer(0), "does not answer"),
-        ("POST https://page.test/api/token", answer(302), "redirects strangers"),
-        ("POST https://page.test/api/token", answer(200), "answers a stranger with 200"),
+        ("POST https://page.test/api/token", answer(302), "redirects anonymous requests"),
+        ("POST https://page.test/api/token", answer(200), "answers anonymous requests with 200"),
         ("GET https://page.test/", answer(200), "is served without Content-Security-Policy"),
         ("GET https://page.test/", answer(404), "the page at https://page.test answers 404"),
         (

@@ -60,7 +60,7 @@ async def deployed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[De
         }
         site = tmp_path_factory.mktemp("site")
         web_config.web_config(Stage(env=env).outside(), ROOT / "frontend", site)
-        config = json.loads((site / web_config.NAME).read_text(encoding="utf-8"))
+        config = json.loads((site / web_config.CONFIG_FILE).read_text(encoding="utf-8"))
         async with swa_cli(site, stack.host_url) as url:
             yield Deployed(url, config["globalHeaders"], stack)
 

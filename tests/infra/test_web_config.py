@@ -15,7 +15,9 @@ from tests.infra.outside import Stage
 
 ROOT = Path(__file__).parent.parent.parent
 FRONTEND = ROOT / "frontend"
-PATTERN: dict[str, Any] = json.loads((FRONTEND / web_config.NAME).read_text(encoding="utf-8"))
+PATTERN: dict[str, Any] = json.loads(
+    (FRONTEND / web_config.CONFIG_FILE).read_text(encoding="utf-8")
+)
 ENV = {
     "REALTIME_ENDPOINT": "https://oai-x.openai.azure.com/",
     "SERVICE_API_URI": "https://func-x.azurewebsites.net",
@@ -24,7 +26,7 @@ ENV = {
 
 
 def connects(**env: str) -> str:
-    policy = web_config.configured(PATTERN, ENV | env)["globalHeaders"][web_config.CSP]
+    policy = web_config.make_site_config(PATTERN, ENV | env)["globalHeaders"][web_config.CSP]
     [found] = [part.strip() for part in policy.split(";") if part.strip().startswith("connect-src")]
     return str(found)
 
@@ -32,7 +34,7 @@ def connects(**env: str) -> str:
 def roles(path: str, **env: str) -> list[str]:
     [route] = [
         each
-        for each in web_config.configured(PATTERN, ENV | env)["routes"]
+        for each in web_config.make_site_config(PATTERN, ENV | env)["routes"]
         if each["route"] == path
     ]
     return [*route["allowedRoles"]]
@@ -51,7 +53,7 @@ def test_everything_else_of_the_policy_stays() -> None:
         {part.split()[0]: part for part in policy.split("; ")}
         for policy in (
             PATTERN["globalHeaders"][web_config.CSP],
-            web_config.configured(PATTERN, ENV)["globalHeaders"][web_config.CSP],
+            web_config.make_site_config(PATTERN, ENV)["globalHeaders"][web_config.CSP],
         )
     )
     del before["connect-src"], after["connect-src"]
@@ -76,21 +78,23 @@ def test_the_roles_follow_from_who_may_call(env: dict[str, str], wanted: list[st
 
 def test_no_override_sends_a_fetch_to_a_login_page() -> None:
     for env in ({}, {"SIGN_IN_CLIENT_ID": "c"}):
-        assert "401" not in web_config.configured(PATTERN, ENV | env).get("responseOverrides", {})
+        assert "401" not in web_config.make_site_config(PATTERN, ENV | env).get(
+            "responseOverrides", {}
+        )
 
 
 def test_sign_in_of_one_tenant() -> None:
-    found = web_config.configured(PATTERN, ENV | {"SIGN_IN_CLIENT_ID": "c"})["auth"]
+    found = web_config.make_site_config(PATTERN, ENV | {"SIGN_IN_CLIENT_ID": "c"})["auth"]
     registration = found["identityProviders"]["azureActiveDirectory"]["registration"]
     assert registration["openIdIssuer"] == "https://login.microsoftonline.com/t/v2.0"
     web = (ROOT / "infra" / "modules" / "web.bicep").read_text(encoding="utf-8")
     for name in ("clientIdSettingName", "clientSecretSettingName"):
         assert f"{registration[name]}: " in web
-    assert "auth" not in web_config.configured(PATTERN, ENV)
+    assert "auth" not in web_config.make_site_config(PATTERN, ENV)
 
 
 def test_the_folder_is_filled_anew_and_the_pattern_left_alone(tmp_path: Path) -> None:
-    before = (FRONTEND / web_config.NAME).read_bytes()
+    before = (FRONTEND / web_config.CONFIG_FILE).read_bytes()
     (tmp_path / "robots.txt").write_text("kept")
     (tmp_path / "old.js").write_text("gone")
     (tmp_path / "folder").mkdir()
@@ -99,14 +103,14 @@ def test_the_folder_is_filled_anew_and_the_pattern_left_alone(tmp_path: Path) ->
     wanted = {path.name for path in FRONTEND.iterdir()} - {"jsconfig.json"} | {"robots.txt"}
     assert there == wanted
     assert (tmp_path / "index.html").read_bytes() == (FRONTEND / "index.html").read_bytes()
-    assert (FRONTEND / web_config.NAME).read_bytes() == before
+    assert (FRONTEND / web_config.CONFIG_FILE).read_bytes() == before
 
 
 def test_what_is_made_is_what_static_web_apps_takes(tmp_path: Path) -> None:
     for env in ({}, {"CALLER_AUTH": "entra"}, {"SIGN_IN_CLIENT_ID": "c", "WEB_CALLER_ROLES": "r"}):
         web_config.web_config(Stage(env=ENV | env).outside(), FRONTEND, tmp_path)
-        assert read_site_config(tmp_path / web_config.NAME).rules
-        assert (tmp_path / web_config.NAME).stat().st_size < 20 * 1024
+        assert read_site_config(tmp_path / web_config.CONFIG_FILE).rules
+        assert (tmp_path / web_config.CONFIG_FILE).stat().st_size < 20 * 1024
 
 
 def test_without_a_deployment_there_is_nothing_to_make(tmp_path: Path) -> None:

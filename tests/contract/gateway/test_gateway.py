@@ -330,8 +330,8 @@ async def test_the_program_refuses_in_one_line_each(tmp_path: Path) -> None:
     code, out, errors = await run("local.gateway", "--port", "0", "--site", str(tmp_path))
     assert (code, out) == (2, "")
     assert errors.splitlines() == [
-        f"gateway: {CONFIG_FILE}: rotues: there is no such section.",
-        f"gateway: {CONFIG_FILE}: globalHeader: there is no such section.",
+        f"gateway: {CONFIG_FILE}: rotues: unknown section.",
+        f"gateway: {CONFIG_FILE}: globalHeader: unknown section.",
     ]
 
 
