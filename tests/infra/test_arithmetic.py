@@ -46,14 +46,10 @@ def row(page: str, first: str) -> list[str]:
 
 
 def test_the_tokens_of_a_call() -> None:
-    assert row(COST, "audio read") == [
-        f"{CALL.read_audio:,}, of which {CALL.new_audio:,} for the first time"
-    ]
-    assert row(COST, "text read") == [
-        f"{CALL.read_text:,}, of which {CALL.instructions:,} for the first time"
-    ]
-    assert row(COST, "made: audio and its words") == [f"{CALL.made:,}"]
-    assert row(COST, "all") == [f"{CALL.tokens:,}"]
+    assert row(COST, "audio input") == [f"{CALL.read_audio:,}, of which {CALL.new_audio:,} new"]
+    assert row(COST, "text input") == [f"{CALL.read_text:,}, of which {CALL.instructions:,} new"]
+    assert row(COST, "output: audio and its transcript") == [f"{CALL.made:,}"]
+    assert row(COST, "total") == [f"{CALL.tokens:,}"]
 
 
 @pytest.mark.parametrize("model", [DEFAULT_MODEL, "gpt-realtime-mini"])
@@ -122,6 +118,6 @@ def test_instances_and_storage_at_the_peak() -> None:
     # Renewed every third of it, so that a look finds five sixths of it left on average.
     assert row(SCALE, "queue `observe-call`: each")[0] == f"{2 * day.live / (lease * 5 / 6):,.0f}"
     assert row(SCALE, "leases: renewed")[0] == f"{day.live / (lease / 3):,.0f}"
-    assert row(SCALE, "ledger: a booking and a settling")[0] == f"{2 * day.starts:.0f}"
+    assert row(SCALE, "ledger: booking and settling a call")[0] == f"{2 * day.starts:.0f}"
     spent = day.live * 2 / 60
     assert f"116 + {spent:.0f} = {2 * day.starts + spent:.0f} rows a second" in SCALE
