@@ -34,9 +34,11 @@ HEARING_RATE: Final = 16_000
 CODECS: Final = ("audio/opus", "audio/pcmu", "audio/pcma")
 """In the order of the live service's answers; Opus is what is used."""
 
-GAP: Final = timedelta(milliseconds=200)
+TICK: Final = timedelta(milliseconds=50)
+GAP: Final = 20 * TICK
 """After this long without a packet the caller counts as silent: a track that was taken away in
-the middle of a word must still end the turn."""
+the middle of a word must still end the turn. It is counted in ticks, because a busy machine that
+stalls for a second has missed one tick and no audio: the packets come when it goes on."""
 
 CONNECT_WITHIN: Final = timedelta(seconds=30)
 
@@ -180,17 +182,21 @@ class Peer:
         resampler = AudioResampler(format="s16", layout="mono", rate=HEARING_RATE)
         silence = bytes(2 * round(GAP.total_seconds() * HEARING_RATE))
         heard = False
+        missed = 0
         while True:
             try:
-                async with asyncio.timeout(GAP.total_seconds()):
+                async with asyncio.timeout(TICK.total_seconds()):
                     frame = await track.recv()
             except MediaStreamError:
                 return
             except TimeoutError:
-                if heard:
+                missed += 1
+                if heard and missed * TICK >= GAP:
+                    missed = 0
                     guarded(self._hear, silence)
                 continue
             heard = True
+            missed = 0
             assert isinstance(frame, AudioFrame)
             for part in resampler.resample(frame):
                 guarded(self._hear, bytes(part.planes[0])[: 2 * part.samples])

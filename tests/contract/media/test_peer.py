@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import re
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.media.peer import OfferRefused, Peer
+from local.emulator.media.peer import GAP, OfferRefused, Peer
 from local.emulator.speech.synthesis import Speech
 from tests.contract.media.caller import RATE, Caller, loudness, tone
 
@@ -186,6 +187,15 @@ async def test_a_microphone_that_falls_silent_is_heard_as_silence(caller: Caller
     await caller.until(lambda: loudness(caller.heard[-6400:]) > LOUD)
     caller.microphone.muted = True
     await caller.until(lambda: len(caller.heard) > 6400 and not any(caller.heard[-6400:]))
+
+
+async def test_a_process_that_stalls_does_not_make_its_caller_silent(caller: Caller) -> None:
+    await caller.call()
+    await caller.until(lambda: loudness(caller.heard[-6400:]) > LOUD)
+    before = len(caller.chunks)
+    time.sleep(1.5 * GAP.total_seconds())  # noqa: ASYNC251  (nothing runs, packets are late)
+    await caller.until(lambda: len(caller.chunks) > before + 100)
+    assert set(caller.chunks[before:]) == {640}
 
 
 @pytest.mark.parametrize(("direction", "heard"), [("recvonly", False), ("sendonly", True)])
