@@ -2,7 +2,7 @@
 
     python3 dev.py bench [--only PARTS] [--rounds 3] [--soak-seconds 45]
 
-Prints a table; writes `bench/results/latest.json`, and the tables and pictures of
+Prints the results as Markdown; writes `bench/results/latest.json`, and the tables and pictures of
 docs/performance.md and docs/scale.md.
 """
 
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.processes import ROOT
-from bench.report.console import pictures, table
-from bench.report.markdown import filled
+from bench.report.markdown import fill_page, report
+from bench.report.svg import pictures
 
 RESULTS = ROOT / "bench" / "results"
 IMAGES = ROOT / "docs" / "images"
@@ -34,26 +34,32 @@ PACKAGES = (
 PARTS = ("cold", "sides", "afar", "instance", "observers", "page", "emulator", "growth", "soak")
 
 
-def say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+def log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def install() -> None:
-    """What the bench compares with, unless it is there."""
+    """Installs what the broker is compared with, unless it is there."""
+    if version("gunicorn") and version("flask"):
+        return
+    log("  installing what is compared with (bench/requirements.txt)")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "-r", "bench/requirements.txt"],
+        cwd=ROOT,
+        check=True,
+    )
+
+
+def version(package: str) -> str:
+    """Of an installed package; "" where it is not installed."""
     try:
-        importlib.metadata.version("gunicorn")
-        importlib.metadata.version("flask")
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        say("  installing what is compared with (bench/requirements.txt)")
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "-q", "-r", "bench/requirements.txt"],
-            cwd=ROOT,
-            check=True,
-        )
+        return ""
 
 
 def machine() -> dict[str, Any]:
-    """Where this was measured; nothing that names the machine."""
+    """Where this was measured; nothing that identifies the machine."""
     cpu = ""
     info = Path("/proc/cpuinfo")
     if info.is_file():
@@ -70,36 +76,58 @@ def machine() -> dict[str, Any]:
     }
 
 
-def version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """The parts asked for, each with the machine that it was measured on."""
     from bench.measure import cold_start, emulator, instance, memory, observers, page, requests
-    from tests import soak
+    from tests.soak import run as soak
 
-    work: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
-        "cold": lambda: cold_start.run(say, rounds=2 * options.rounds + 1),
-        "sides": lambda: requests.run(say, rounds=options.rounds, seconds=options.seconds),
-        "afar": lambda: requests.run_afar(say, rounds=options.rounds),
-        "instance": lambda: instance.run(say, rounds=options.rounds, seconds=options.seconds),
-        "observers": lambda: observers.run(say, rounds=min(2, options.rounds)),
-        "page": lambda: page.run(say, clicks=2 * options.rounds + 1),
-        "emulator": lambda: emulator.run(say, rounds=1),
-        "growth": lambda: memory.run(say, requests=options.requests),
-        "soak": lambda: soak.run(say, seconds=options.soak_seconds, logs=options.soak_log),
+    measurements: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
+        "cold": lambda: cold_start.run(log, rounds=2 * options.rounds + 1),
+        "sides": lambda: requests.run(log, rounds=options.rounds, seconds=options.seconds),
+        "afar": lambda: requests.run_afar(log, rounds=options.rounds),
+        "instance": lambda: instance.run(log, rounds=options.rounds, seconds=options.seconds),
+        "observers": lambda: observers.run(log, rounds=min(2, options.rounds)),
+        "page": lambda: page.run(log, clicks=2 * options.rounds + 1),
+        "emulator": lambda: emulator.run(log, rounds=1),
+        "growth": lambda: memory.run(log, requests=options.requests),
+        "soak": lambda: soak.run(log, seconds=options.soak_seconds, logs=options.soak_log),
     }
-    found: dict[str, Any] = {"machine": machine()}
+    measured_on = machine()
+    found: dict[str, Any] = {}
     for name in PARTS:
         if name in options.only:
-            began = time.monotonic()
-            say(f"{name} …")
-            found[name] = await work[name]()
-            say(f"{name}: done in {time.monotonic() - began:.0f} s")
+            start = time.monotonic()
+            log(f"{name} …")
+            found[name] = {**await measurements[name](), "machine": measured_on}
+            log(f"{name}: done in {time.monotonic() - start:.0f} s")
     return found
+
+
+def record(found: dict[str, Any]) -> None:
+    """Writes the results, the pages and the pictures. Parts that were not measured this time stay
+    as they were recorded."""
+    RESULTS.mkdir(exist_ok=True)
+    latest = RESULTS / "latest.json"
+    recorded = json.loads(latest.read_text()) if latest.is_file() else {}
+    recorded = rounded({**recorded, **found})
+    latest.write_text(json.dumps(recorded, indent=1) + "\n")
+    write_pages(recorded)
+
+
+def write_pages(recorded: dict[str, Any]) -> None:
+    for name, picture in pictures(recorded).items():
+        (IMAGES / name).write_text(picture)
+    for page in PAGES:
+        page.write_text(fill_page(page.read_text(), recorded))
+
+
+def rounded(value: Any) -> Any:
+    """Every number to four significant digits; more were never measured."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {name: rounded(one) for name, one in value.items()}
+    return [rounded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=4, help="of one load")
     parser.add_argument("--requests", type=int, default=100_000, help="of the growth part")
     parser.add_argument("--soak-seconds", type=float, default=45)
-    parser.add_argument("--soak-log", type=Path, help="where to write what its hosts say")
+    parser.add_argument("--soak-log", type=Path, help="a file for the logs of the soak's hosts")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")
     if unknown := set(options.only) - set(PARTS):
@@ -117,30 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     install()
     os.environ["NO_PROXY"] = "127.0.0.1,localhost"
     found = asyncio.run(measure(options))
-    RESULTS.mkdir(exist_ok=True)
-    latest = RESULTS / "latest.json"
-    kept = json.loads(latest.read_text()) if latest.is_file() else {}
-    # A run of some parts leaves the others as they were, with the machine they were measured on.
-    for name in PARTS:
-        if name in found:
-            kept[name] = {**found[name], "machine": found["machine"]}
-    kept = rounded(kept)
-    latest.write_text(json.dumps(kept, indent=1) + "\n")
-    for name, picture in pictures(kept).items():
-        (IMAGES / name).write_text(picture)
-    for page in PAGES:
-        page.write_text(filled(page.read_text(), kept))
-    print(table(found))
+    record(found)
+    print(report(found))
     return 0
-
-
-def rounded(value: Any) -> Any:
-    """Numbers with four digits: more were never measured."""
-    if isinstance(value, float):
-        return float(f"{value:.4g}")
-    if isinstance(value, dict):
-        return {name: rounded(one) for name, one in value.items()}
-    return [rounded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 if __name__ == "__main__":

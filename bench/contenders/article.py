@@ -1,9 +1,9 @@
-"""The service that the articles behind this project describe, written anew from their words.
+"""The service that the articles behind this project describe, written anew from their description.
 
-Flask behind gunicorn with four sync workers, as they say to run it. What matters here is its shape,
-which is kept as it is described: `/token` mints a key; `/connect` takes a form field `sdp`, mints a
-key and then posts the offer, each with a connection of its own; the identity's token is kept in a
-global until shortly before its end. Its observer is in `bench.harness.observer_process`.
+Flask behind gunicorn with four sync workers, as they say to run it. What matters here is its
+structure, which is kept: `/token` mints a key; `/connect` takes a form field `sdp`, mints a key and
+then posts the offer, each over a connection of its own; the identity's token is kept in a global
+until shortly before it expires. Its observer is in `bench.harness.observer_process`.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ SESSION: dict[str, Any] = {
         "audio": {"output": {"voice": "marin"}},
     }
 }
-EARLY = 300
+RENEW_EARLY = 300  # seconds
 TIMEOUT = 30
 
 app = Flask(__name__)
-kept: dict[str, Any] = {"token": "", "until": 0.0}
+cached: dict[str, Any] = {"token": "", "until": 0.0}
 lock = threading.Lock()
 
 
-def bearer() -> str:
+def bearer_token() -> str:
     with lock:
-        if time.time() < kept["until"]:
-            return str(kept["token"])
+        if time.time() < cached["until"]:
+            return str(cached["token"])
     token = DefaultAzureCredential().get_token(SCOPE)
     with lock:
-        kept["token"], kept["until"] = token.token, token.expires_on - EARLY
+        cached["token"], cached["until"] = token.token, token.expires_on - RENEW_EARLY
     return token.token
 
 
-def mint() -> str:
+def mint_key() -> str:
     answer = requests.post(
         f"{BASE}/client_secrets",
-        headers={"Authorization": f"Bearer {bearer()}", "Content-Type": "application/json"},
+        headers={"Authorization": f"Bearer {bearer_token()}", "Content-Type": "application/json"},
         json=SESSION,
         timeout=TIMEOUT,
     )
@@ -58,14 +58,14 @@ def mint() -> str:
 
 @app.get("/token")
 def token() -> Response:
-    return jsonify({"token": mint(), "endpoint": BASE, "deployment": "gpt-realtime"})
+    return jsonify({"token": mint_key(), "endpoint": BASE, "deployment": "gpt-realtime"})
 
 
 @app.post("/connect")
 def connect() -> tuple[str, int, dict[str, str]]:
     answer = requests.post(
         f"{BASE}/calls",
-        headers={"Authorization": f"Bearer {mint()}", "Content-Type": "application/sdp"},
+        headers={"Authorization": f"Bearer {mint_key()}", "Content-Type": "application/sdp"},
         data=request.form["sdp"],
         timeout=TIMEOUT,
     )

@@ -1,10 +1,10 @@
-"""Callers that ask again as soon as they are answered, in a process of their own.
+"""Callers that send the next request as soon as they are answered, in a process of their own.
 
     python -m bench.harness.load SPECIFICATION
 
-Takes a `Load` as JSON, gives what came of it as one line of JSON on stdout. A server that closes
-its connections is connected to anew, as any client would. Bounded: by `count` requests or by
-`seconds`, whichever comes first, and by `patience` for the answers still owed.
+Takes a `Load` as JSON and prints what it measured as one line of JSON. A connection that the server
+closes is made again, as any client would. Ends after `count` requests or `seconds`, whichever comes
+first, and waits at most `patience` for the answers still outstanding.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from urllib.parse import urlsplit
 
 from bench.report.stats import quantile
 
-FOREVER = 10**9
-READ = 64 * 1024
+UNLIMITED = 10**9
+READ_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is sent: `callers` at once, until `count` answers or `seconds` have passed.
+    """`callers` at once, until there are `count` answers or `seconds` have passed.
 
-    What is answered in the first `settle` seconds, while connections are made, is not measured.
+    Answers in the first `settle` seconds, while connections are made, are not measured.
     `every_caller` goes on, at most `patience` seconds, until each caller has had an answer.
-    `spread` gives each request a client address of its own (X-Forwarded-For).
+    `spread` gives each request a client address of its own (X-Forwarded-For). All times are in
+    seconds, since this travels as JSON.
     """
 
     url: str
@@ -42,7 +43,7 @@ class Load:
     callers: int = 1
     seconds: float = 4.0
     settle: float = 0.0
-    count: int = FOREVER
+    count: int = UNLIMITED
     patience: float = 60.0
     every_caller: bool = False
     spread: bool = False
@@ -52,7 +53,7 @@ class Load:
         return json.dumps(asdict(self))
 
 
-class Generator:
+class LoadGenerator:
     """Sends one load."""
 
     def __init__(self, load: Load) -> None:
@@ -66,57 +67,58 @@ class Generator:
         lines += [f"{name}: {value}" for name, value in load.headers.items()]
         lines += [f"Content-Length: {len(body)}"] if body else []
         self.head, self.body = "\r\n".join(lines).encode() + b"\r\n", b"\r\n" + body
-        self.took: list[float] = []
+        self.latencies: list[float] = []
         self.answers = 0
         self.in_window = 0.0
         self.statuses: Counter[str] = Counter()
         self.sent = 0
-        self.from_then = self.ends = 0.0
+        self.window_start = self.window_end = 0.0
 
     async def run(self) -> dict[str, Any]:
-        began = time.perf_counter()
-        self.from_then, self.ends = began + self.load.settle, began + self.load.seconds
-        callers = [asyncio.create_task(self.caller()) for _ in range(self.load.callers)]
+        start = time.perf_counter()
+        self.window_start, self.window_end = start + self.load.settle, start + self.load.seconds
+        callers = [asyncio.create_task(self.run_caller()) for _ in range(self.load.callers)]
         limit = self.load.seconds + self.load.patience
         _, late = await asyncio.wait(callers, timeout=limit)
-        lasted = time.perf_counter() - began
+        duration = time.perf_counter() - start
         for task in late:
             task.cancel()
         await asyncio.gather(*callers, return_exceptions=True)
-        window = min(lasted, self.load.seconds) - self.load.settle
-        # Where each caller waits for its one answer, all of them count, and all of the time.
+        window = min(duration, self.load.seconds) - self.load.settle
+        # Where each caller waits for its one answer, all answers count, and the whole duration.
         whole = self.load.every_caller
-        self.took.sort()
+        self.latencies.sort()
         cpu = os.times()
         return {
             "answers": self.answers,
             "unanswered": len(late),
             "statuses": dict(self.statuses),
-            "seconds": lasted,
-            "per_second": self.answers / lasted if whole else self.in_window / window,
-            "p50_ms": quantile(self.took, 0.5) * 1000,
-            "p99_ms": quantile(self.took, 0.99) * 1000,
+            "seconds": duration,
+            "per_second": self.answers / duration if whole else self.in_window / window,
+            "p50_ms": quantile(self.latencies, 0.5) * 1000,
+            "p99_ms": quantile(self.latencies, 0.99) * 1000,
             "load_cpu_ms": (cpu.user + cpu.system) * 1000 / max(1, self.answers),
         }
 
-    async def caller(self) -> None:
+    async def run_caller(self) -> None:
         """One caller, with one connection at a time."""
         reader: asyncio.StreamReader | None = None
         writer: asyncio.StreamWriter | None = None
         answered = False
         while self.sent < self.load.count:
-            if time.perf_counter() >= self.ends and not (self.load.every_caller and not answered):
+            late = time.perf_counter() >= self.window_end
+            if late and not (self.load.every_caller and not answered):
                 break
             self.sent += 1
             number = self.sent
-            began = time.perf_counter()
+            start = time.perf_counter()
             try:
                 if writer is None or reader is None or writer.is_closing():
                     reader, writer = await asyncio.open_connection(
-                        self.host, self.port, ssl=self.tls, limit=READ
+                        self.host, self.port, ssl=self.tls, limit=READ_LIMIT
                     )
                 writer.write(self.request(number))
-                status, keep = await answer(reader)
+                status, keep = await read_response(reader)
             except (OSError, asyncio.IncompleteReadError, ValueError) as error:
                 self.statuses[type(error).__name__] += 1
                 if writer is not None:
@@ -125,23 +127,23 @@ class Generator:
                 await asyncio.sleep(0.01)
                 continue
             answered = True
-            self.note(began, status)
+            self.record_answer(start, status)
             if not keep:
                 writer.close()
                 writer = None
         if writer is not None:
             writer.close()
 
-    def note(self, began: float, status: str) -> None:
+    def record_answer(self, start: float, status: str) -> None:
         now = time.perf_counter()
         self.answers += 1
         self.statuses[status] += 1
-        if now >= self.from_then:
-            self.took.append(now - began)
-            # By its share of the window: callers who are all answered at the same time would
-            # otherwise count one time more or less, which is a twentieth.
-            inside = min(now, self.ends) - max(began, self.from_then)
-            self.in_window += max(0.0, inside) / (now - began)
+        if now >= self.window_start:
+            self.latencies.append(now - start)
+            # By its share of the window: where all callers are answered at the same moments,
+            # whole requests would be off by one round, a twentieth.
+            inside = min(now, self.window_end) - max(start, self.window_start)
+            self.in_window += max(0.0, inside) / (now - start)
 
     def request(self, number: int) -> bytes:
         if not self.load.spread:
@@ -151,8 +153,8 @@ class Generator:
         return self.head + f"X-Forwarded-For: {address}\r\n".encode() + self.body
 
 
-async def answer(reader: asyncio.StreamReader) -> tuple[str, bool]:
-    """Status of the next answer, and whether the connection stays. Reads it whole."""
+async def read_response(reader: asyncio.StreamReader) -> tuple[str, bool]:
+    """Reads one response; gives its status, and whether the connection stays open."""
     head = await reader.readuntil(b"\r\n\r\n")
     lower = head.lower()
     at = lower.find(b"content-length:")
@@ -166,5 +168,5 @@ async def answer(reader: asyncio.StreamReader) -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
-    came_of_it = asyncio.run(Generator(Load(**json.loads(sys.argv[1]))).run())
-    sys.stdout.write(json.dumps(came_of_it) + "\n")
+    measured = asyncio.run(LoadGenerator(Load(**json.loads(sys.argv[1]))).run())
+    sys.stdout.write(json.dumps(measured) + "\n")

@@ -1,9 +1,10 @@
-"""Observes many calls in this one process, in one of two ways, and says what that took.
+"""Observes many calls in this one process, in one of two ways, and prints what that took.
 
     python -m bench.harness.observer_process ours|threads URL CALLS TURNS
 
-`ours` is the broker's own observing, storage in memory, transcripts on. `threads` is the articles'
-way: a daemon thread with an event loop of its own for every call, which prints and keeps nothing.
+`ours` is the broker's own observer, with storage in memory and transcripts on. `threads` is the
+articles' way: a daemon thread with an event loop of its own for every call, which prints and keeps
+nothing.
 """
 
 from __future__ import annotations
@@ -14,107 +15,118 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from bench.harness.fake_sideband import EVENTS_A_TURN, USAGE, question, reply
-from bench.harness.processes import weigh
+from bench.harness.fake_sideband import EVENTS_PER_TURN, USAGE, question, reply
+from bench.harness.processes import resource_usage
 from bench.report.stats import quantile
 
 PROBE = timedelta(milliseconds=20)
-LONGEST = timedelta(seconds=120)
+LIMIT = timedelta(seconds=120)
 
 
-class Lag:
-    """How much later than asked for an event loop comes back, in seconds; and the peak memory."""
+class Cost:
+    """What a number of calls cost this process: how late its event loop runs, its memory above what
+    it had before them, and its processor time."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+        self.before = resource_usage(os.getpid())
         self.late: list[float] = []
-        self.memory: list[float] = []
+        self.peak_memory = 0.0
 
-    async def watch(self) -> None:
+    async def watch_loop(self) -> None:
         loop = asyncio.get_running_loop()
-        weighed = loop.time()
+        last_look = loop.time()
         while True:
-            asked = loop.time()
+            start = loop.time()
             await asyncio.sleep(PROBE.total_seconds())
             now = loop.time()
-            self.late.append(now - asked - PROBE.total_seconds())
-            if now - weighed > 1:
-                # /proc takes its time for many threads: not on the loop that is measured.
-                weight = await asyncio.to_thread(weigh, os.getpid())
-                self.memory.append(weight.memory or 0.0)
-                weighed = loop.time()
+            self.late.append(now - start - PROBE.total_seconds())
+            if now - last_look > 1:
+                # /proc is slow with many threads, so not on the loop that is measured.
+                usage = await asyncio.to_thread(resource_usage, os.getpid())
+                self.peak_memory = max(self.peak_memory, usage.memory or 0.0)
+                last_look = loop.time()
 
-    def shown(self) -> dict[str, float]:
-        ordered = sorted(self.late)
-        return {
-            "lag_p99_ms": quantile(ordered, 0.99) * 1000,
-            "lag_max_ms": max(ordered, default=0.0) * 1000,
+    def summary(self) -> dict[str, float]:
+        late = sorted(self.late)
+        found = {
+            "lag_p99_ms": quantile(late, 0.99) * 1000,
+            "lag_max_ms": max(late, default=0.0) * 1000,
         }
+        cpu = resource_usage(os.getpid()).cpu_since(self.before)
+        if cpu is not None and self.before.memory is not None:
+            grown = self.peak_memory - self.before.memory
+            found["memory_kib_a_call"] = grown * 1024 / self.calls
+            found["cpu_ms_a_call"] = cpu * 1000 / self.calls
+        return found
 
 
-def calls(number: int) -> list[str]:
+@asynccontextmanager
+async def measured(calls: int) -> AsyncIterator[dict[str, Any]]:
+    """Gives a result that is filled in with what the body cost."""
+    found: dict[str, Any] = {}
+    cost = Cost(calls)
+    watching = asyncio.create_task(cost.watch_loop())
+    yield found
+    watching.cancel()
+    found |= cost.summary()
+
+
+def call_ids(number: int) -> list[str]:
     return [f"rtc_bench{each:04d}" for each in range(number)]
 
 
-async def ours(url: str, number: int, turns: int) -> tuple[dict[str, Any], Lag]:
-    """Through `Observing.follow`, as a message on the queue would."""
+async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
+    """The way that a message on the queue takes."""
     import websockets.asyncio.client  # noqa: F401
 
-    from bench.contenders.sides import broker_settings
+    from bench.contenders.servers import broker_settings
     from shared.broker import open_broker, open_observer_worker
     from shared.calls.service import record_of
     from shared.transcripts import transcript
     from shared.transcripts.writer import log_name
 
-    broker = open_broker(
-        {
-            **broker_settings(url),
-            "OBSERVER": "eager",
-            "TRANSCRIPTS": "on",
-            "REALTIME_API_KEY": "of-the-bench",
-        }
-    )
-    following = open_observer_worker(broker)
+    on = {"OBSERVER": "eager", "TRANSCRIPTS": "on", "REALTIME_API_KEY": "key-of-the-bench"}
+    broker = open_broker({**broker_settings(url), **on})
+    worker = open_observer_worker(broker)
     profile = broker.profiles.named(None)
     records = []
-    for call in calls(number):
+    for call in call_ids(number):
         record = record_of(call, broker.stores.ledger.book_call("bench"), profile, "connect")
         broker.stores.records.insert(record)
         records.append(record)
-    before = weigh(os.getpid())
-    lag = Lag()
-    watching = asyncio.create_task(lag.watch())
-    async with asyncio.timeout(LONGEST.total_seconds()):
-        await asyncio.gather(*(following.follow(record.id) for record in records))
-    watching.cancel()
-    after = weigh(os.getpid())
-    wrong = 0
+    async with measured(number) as found, asyncio.timeout(LIMIT.total_seconds()):
+        await asyncio.gather(*(worker.follow(record.id) for record in records))
+    losses = 0
     for record in records:
-        said = transcript.read(following.log.read(log_name(record.call_id)))
-        wanted = [f(record.call_id, t) for t in range(turns) for f in (question, reply)]
-        texts = [entry.text for entry in said.entries if entry.kind == "message"]
-        tokens = said.usage.total == turns * int(str(USAGE["total_tokens"]))
+        read = transcript.read(worker.log.read(log_name(record.call_id)))
+        expected = [f(record.call_id, t) for t in range(turns) for f in (question, reply)]
+        texts = [entry.text for entry in read.entries if entry.kind == "message"]
+        tokens = read.usage.total == turns * int(str(USAGE["total_tokens"]))
         kept = broker.stores.records.get(record.id)
-        wrong += not (texts == wanted and tokens and said.gaps == 0 and kept.ended_at is not None)
-    return {**used(before, after, lag, number), "calls_with_losses": wrong}, lag
+        complete = texts == expected and tokens and read.gaps == 0 and kept.ended_at is not None
+        losses += not complete
+    return {**found, "calls_with_losses": losses}
 
 
-async def threads(url: str, number: int, turns: int) -> tuple[dict[str, Any], Lag]:
+async def threads(url: str, number: int, turns: int) -> dict[str, Any]:
     """A thread and an event loop for every call."""
     from websockets.asyncio.client import connect
     from websockets.exceptions import ConnectionClosed
 
-    seen = dict.fromkeys(calls(number), 0)
+    seen = dict.fromkeys(call_ids(number), 0)
     base = url.replace("https://", "wss://") + "/openai/v1/realtime"
 
     def observe(call: str, out: IO[str]) -> None:
-        async def listen() -> None:
-            proof = {"Authorization": "Bearer of-the-bench"}
-            async with connect(f"{base}?call_id={call}", additional_headers=proof) as socket:
+        async def print_events() -> None:
+            headers = {"Authorization": "Bearer key-of-the-bench"}
+            async with connect(f"{base}?call_id={call}", additional_headers=headers) as socket:
                 try:
                     while True:
                         event = json.loads(await socket.recv())
@@ -123,46 +135,37 @@ async def threads(url: str, number: int, turns: int) -> tuple[dict[str, Any], La
                 except ConnectionClosed:
                     return
 
-        asyncio.run(listen())
+        asyncio.run(print_events())
 
-    before = weigh(os.getpid())
-    lag = Lag()
-    watching = asyncio.create_task(lag.watch())
-    with Path(os.devnull).open("w") as out:  # noqa: ASYNC230
-        begun = [
-            threading.Thread(target=observe, args=(call, out), daemon=True)
-            for call in calls(number)
-        ]
-        for thread in begun:
-            thread.start()
-        ends = time.monotonic() + LONGEST.total_seconds()
-        while any(one.is_alive() for one in begun) and time.monotonic() < ends:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    watching.cancel()
-    after = weigh(os.getpid())
-    wrong = sum(count < turns * EVENTS_A_TURN for count in seen.values())
-    return {**used(before, after, lag, number), "calls_with_losses": wrong}, lag
+    async with measured(number) as found:
+        with Path(os.devnull).open("w") as out:  # noqa: ASYNC230
+            started = [
+                threading.Thread(target=observe, args=(call, out), daemon=True) for call in seen
+            ]
+            for thread in started:
+                thread.start()
+            end = time.monotonic() + LIMIT.total_seconds()
+            while any(thread.is_alive() for thread in started) and time.monotonic() < end:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    losses = sum(count < turns * EVENTS_PER_TURN for count in seen.values())
+    return {**found, "calls_with_losses": losses}
 
 
-def used(before: Any, after: Any, lag: Lag, number: int) -> dict[str, Any]:
-    """Memory above that of the process before its calls, and processor time, for each call."""
-    if before.cpu is None or after.cpu is None:
-        return {}
-    return {
-        "memory_kib_a_call": (max(lag.memory, default=0.0) - before.memory) * 1024 / number,
-        "cpu_ms_a_call": (after.cpu - before.cpu) * 1000 / number,
-    }
-
-
-WAYS: dict[str, Callable[[str, int, int], Any]] = {"ours": ours, "threads": threads}
+WAYS: dict[str, Callable[[str, int, int], Awaitable[dict[str, Any]]]] = {
+    "ours": ours,
+    "threads": threads,
+}
 
 
 def main() -> None:
     way, url, number, turns = sys.argv[1:5]
-    began = time.monotonic()
-    found, lag = asyncio.run(WAYS[way](url, int(number), int(turns)))
-    found |= {**lag.shown(), "seconds": time.monotonic() - began}
-    sys.stdout.write(json.dumps(found) + "\n")
+
+    async def run() -> dict[str, Any]:
+        start = time.monotonic()
+        found = await WAYS[way](url, int(number), int(turns))
+        return {**found, "seconds": time.monotonic() - start}
+
+    sys.stdout.write(json.dumps(asyncio.run(run())) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""Processes under measurement: started, weighed by /proc, ended for sure.
+"""Processes under measurement: started, measured through /proc, always ended.
 
-Their memory (proportional set size, so that what workers share counts once) and processor time are
-those of the whole tree. Where there is no /proc both are None.
+Memory (proportional set size, which counts what workers share once) and processor time are those of
+the whole process tree. Where there is no /proc both are None.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,25 +15,31 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+from local.common import server
 from local.common.child_process import Child
 
 ROOT = Path(__file__).resolve().parents[2]
 PROC = Path("/proc")
-START = timedelta(seconds=30)
+START_LIMIT = timedelta(seconds=30)
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
-    """What a tree of processes has used. `cpu` in seconds since its start, `memory` in MiB."""
+class ResourceUsage:
+    """What a process tree has used: `cpu` seconds since its start, and `memory` in MiB now."""
 
     cpu: float | None
     memory: float | None
 
+    def cpu_since(self, before: ResourceUsage) -> float | None:
+        """Processor time since then, in seconds."""
+        return None if self.cpu is None or before.cpu is None else self.cpu - before.cpu
 
-def tree(root: int) -> list[int]:
-    """`root` and all that descend from it."""
+
+def process_tree(root: int) -> list[int]:
+    """`root` and all its descendants."""
     parents: dict[int, int] = {}
     for entry in PROC.glob("[0-9]*/stat"):
         try:
@@ -41,65 +48,81 @@ def tree(root: int) -> list[int]:
             continue
         parents[int(entry.parent.name)] = int(fields[1])
     found = [root]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
     return found
 
 
-def weigh(root: int) -> Weight:
-    """The weight of the tree at `root` now."""
+def resource_usage(root: int) -> ResourceUsage:
+    """What the process tree of `root` has used so far."""
     if not PROC.is_dir():
-        return Weight(None, None)
+        return ResourceUsage(None, None)
     cpu = memory = 0.0
-    for one in tree(root):
+    for pid in process_tree(root):
         try:
-            fields = (PROC / str(one) / "stat").read_text().rpartition(")")[2].split()
-            rolled = (PROC / str(one) / "smaps_rollup").read_text()
+            fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+            rollup = (PROC / str(pid) / "smaps_rollup").read_text()
         except OSError:
             continue
         cpu += (int(fields[11]) + int(fields[12])) / TICKS
-        pss = next(line for line in rolled.splitlines() if line.startswith("Pss:"))
+        pss = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
         memory += int(pss.split()[1]) / 1024
-    return Weight(cpu, memory)
+    return ResourceUsage(cpu, memory)
 
 
-def quiet(*_: str) -> None:
+def discard_log(*_: str) -> None:
     """For the logs of children: `Child.lines` keeps the last of them."""
 
 
 def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child: nothing that would send it anywhere but to the stand-ins."""
+    """The environment of a child, without anything that would point it at a real service."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
     base = {name: os.environ[name] for name in kept if name in os.environ}
     return {**base, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1,localhost", **more}
 
 
 @asynccontextmanager
-async def server(
+async def running_server(
     name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[tuple[str, Child]]:
-    """A server that says `ready URL`; gives its URL and the child."""
+    """A server that prints `ready URL`; gives its URL and the child."""
     child = await Child.start(
         name,
         command,
         environment=clean_environment(environment or {}),
         folder=ROOT,
-        on_line=quiet,
+        on_line=discard_log,
     )
     try:
-        yield await child.wait_until_ready(START), child
+        yield await child.wait_until_ready(START_LIMIT), child
     finally:
         await child.stop()
 
 
-def module(name: str, *arguments: str) -> tuple[str, ...]:
+async def serve_until_stopped(url: str) -> None:
+    """What a server program of the bench does once it listens: says so, and waits for its end."""
+    stop = asyncio.Event()
+    server.stop_on_signals(stop)
+    server.stop_on_end_of_stdin(stop)
+    sys.stdout.write(f"ready {url}\n")
+    sys.stdout.flush()
+    await stop.wait()
+
+
+def python_module(name: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", name, *arguments)
 
 
-async def told(
-    command: Sequence[str], environment: Mapping[str, str] | None = None, *, within: float = 120
-) -> str:
-    """The last line on stdout of a program that ends by itself. Raises RuntimeError."""
+async def run_for_json(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    limit: timedelta = timedelta(seconds=120),
+) -> dict[str, Any]:
+    """The JSON object on the last line of stdout of a program that ends by itself.
+
+    Raises RuntimeError with the end of its stderr where it fails.
+    """
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -109,7 +132,7 @@ async def told(
         cwd=ROOT,
     )
     try:
-        out, errors = await asyncio.wait_for(process.communicate(), within)
+        out, errors = await asyncio.wait_for(process.communicate(), limit.total_seconds())
     except BaseException:
         if process.returncode is None:
             process.kill()
@@ -117,4 +140,4 @@ async def told(
         raise
     if process.returncode:
         raise RuntimeError(f"{' '.join(command[1:3])}: {errors.decode()[-800:]}")
-    return out.decode().strip().rpartition("\n")[2]
+    return dict(json.loads(out.decode().strip().rpartition("\n")[2]))

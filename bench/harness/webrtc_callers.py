@@ -2,8 +2,8 @@
 
     python -m bench.harness.webrtc_callers SPECIFICATION
 
-Takes a `Crowd` as JSON, gives what came of it as one line of JSON on stdout. Each caller is an
-aiortc peer with a microphone that is never quite silent, a data channel and ears.
+Takes a `CallGroup` as JSON and prints what it measured as one line of JSON. Each caller is an
+aiortc peer with a microphone that is never quite silent, a data channel, and ears.
 """
 
 from __future__ import annotations
@@ -13,21 +13,44 @@ import json
 import sys
 import time
 from contextlib import AsyncExitStack
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import aiohttp
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from bench.harness.processes import ROOT, weigh
-from bench.measure.emulator import TURN, Crowd, Doing
+from bench.harness.processes import ROOT, resource_usage
 from tests.contract.emulator.caller import Caller, wav
+from tests.support.emulated import Emulator
 
-SAID = ROOT / "tests" / "fixtures" / "voice" / "hello.wav"
+QUESTION = ROOT / "tests" / "fixtures" / "voice" / "hello.wav"
 STORY = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "story"}]}
+TURN_SECONDS = 12.0
+Activity = Literal["idle", "listens", "talks"]
 
 
-class Talker(Caller):
-    """One caller, counting what it hears."""
+@dataclass(frozen=True, slots=True)
+class CallGroup:
+    """`calls` at once to the emulator at `url`, whose process is `pid`, measured for `seconds`.
+
+    `activity`: `idle`, silence both ways; `listens`, the emulator tells one story after another;
+    `talks`, the caller speaks every `TURN_SECONDS` and is answered. The calls begin spread over the
+    `settle` seconds before anything is measured.
+    """
+
+    url: str
+    pid: int
+    calls: int
+    activity: Activity
+    seconds: float
+    settle: float = 3.0
+
+    def json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+class CountingCaller(Caller):
+    """One caller, counting the audio frames and the answers that it hears."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,85 +67,79 @@ class Talker(Caller):
     async def call(self, http: aiohttp.ClientSession, base: str, key: str) -> None:
         """Connects; returns when the data channel is open."""
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/sdp"}
-        url = f"{base}/calls?webrtcfilter=on"
+        url = f"{base}/openai/v1/realtime/calls?webrtcfilter=on"
         async with http.post(url, data=await self.offer(), headers=headers) as answer:
             answer.raise_for_status()
             await self.accept(await answer.text())
 
-    async def does(self, doing: Doing, wait: float) -> None:
-        """One of the three, from `wait` seconds on until it is cancelled."""
-        await asyncio.sleep(wait)
-        await {"idle": self.idle, "listens": self.listens, "talks": self.talks}[doing]()
+    async def act(self, activity: Activity, delay: float) -> None:
+        """From `delay` seconds on, until it is cancelled."""
+        await asyncio.sleep(delay)
+        await {"idle": self.idle, "listens": self.ask_for_stories, "talks": self.talk}[activity]()
 
     async def idle(self) -> None:
         await asyncio.Event().wait()
 
-    async def listens(self) -> None:
+    async def ask_for_stories(self) -> None:
         while True:
             self.send({"type": "conversation.item.create", "item": STORY})
             self.send({"type": "response.create"})
-            await self.expect("output_audio_buffer.stopped", timeout=120)
-            self.turns += 1
+            await self.count_answer()
 
-    async def talks(self) -> None:
-        pcm, rate = wav(SAID)
+    async def talk(self) -> None:
+        pcm, rate = wav(QUESTION)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.answers())
+            group.create_task(self.count_answers())
             while True:
                 self.say(pcm, rate)
-                await asyncio.sleep(TURN)
+                await asyncio.sleep(TURN_SECONDS)
 
-    async def answers(self) -> None:
+    async def count_answers(self) -> None:
         while True:
-            await self.expect("output_audio_buffer.stopped", timeout=120)
-            self.turns += 1
+            await self.count_answer()
+
+    async def count_answer(self) -> None:
+        await self.expect("output_audio_buffer.stopped", timeout=120)
+        self.turns += 1
 
 
-async def key(http: aiohttp.ClientSession, base: str) -> str:
-    body = {"session": {"type": "realtime", "model": "gpt-realtime"}}
-    url = f"{base}/client_secrets"
-    async with http.post(url, json=body, headers={"api-key": "of-the-bench"}) as answer:
-        answer.raise_for_status()
-        return str((await answer.json())["value"])
-
-
-async def run(crowd: Crowd) -> dict[str, Any]:
-    """Connects all, lets them settle, and weighs the emulator over the window."""
-    base = f"{crowd.url}/openai/v1/realtime"
+async def run(group: CallGroup) -> dict[str, Any]:
+    """Connects all callers, lets them settle, and measures the emulator over the window."""
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        proof = await key(http, base)
-        talkers = [Talker() for _ in range(crowd.calls)]
-        for talker in talkers:
-            stack.push_async_callback(talker.close)
-        await asyncio.gather(*(talker.call(http, base, proof) for talker in talkers))
-        async with asyncio.TaskGroup() as group:
-            waits = (crowd.settle * number / crowd.calls for number in range(crowd.calls))
-            works = [
-                talker.does(crowd.doing, wait) for talker, wait in zip(talkers, waits, strict=True)
+        key = await Emulator(http, group.url).key()
+        callers = [CountingCaller() for _ in range(group.calls)]
+        for caller in callers:
+            stack.push_async_callback(caller.close)
+        await asyncio.gather(*(caller.call(http, group.url, key) for caller in callers))
+        async with asyncio.TaskGroup() as running:
+            tasks = [
+                running.create_task(caller.act(group.activity, group.settle * number / group.calls))
+                for number, caller in enumerate(callers)
             ]
-            tasks = [group.create_task(work) for work in works]
-            await asyncio.sleep(crowd.settle)
-            began, before = time.perf_counter(), weigh(crowd.pid)
-            heard = sum(talker.frames for talker in talkers)
-            turns = sum(talker.turns for talker in talkers)
-            await asyncio.sleep(crowd.seconds)
-            lasted, after = time.perf_counter() - began, weigh(crowd.pid)
-            heard = sum(talker.frames for talker in talkers) - heard
-            turns = sum(talker.turns for talker in talkers) - turns
+            await asyncio.sleep(group.settle)
+            start, before = time.perf_counter(), resource_usage(group.pid)
+            frames, turns = heard(callers)
+            await asyncio.sleep(group.seconds)
+            seconds, after = time.perf_counter() - start, resource_usage(group.pid)
+            all_frames, all_turns = heard(callers)
             for task in tasks:
                 task.cancel()
-    cpu = None if before.cpu is None or after.cpu is None else after.cpu - before.cpu
-    whole = crowd.calls * lasted
+    cpu, call_seconds = after.cpu_since(before), group.calls * seconds
     return {
-        "core_share": None if cpu is None else cpu / whole,
-        "frames_a_second": heard / whole,
-        "turns": turns,
+        "core_share": None if cpu is None else cpu / call_seconds,
+        "frames_a_second": (all_frames - frames) / call_seconds,
+        "turns": all_turns - turns,
         "memory_mib": after.memory,
-        "seconds": lasted,
+        "seconds": seconds,
     }
 
 
+def heard(callers: list[CountingCaller]) -> tuple[int, int]:
+    """Frames and turns of all of them so far."""
+    return sum(caller.frames for caller in callers), sum(caller.turns for caller in callers)
+
+
 if __name__ == "__main__":
-    came_of_it = asyncio.run(run(Crowd(**json.loads(sys.argv[1]))))
-    sys.stdout.write(json.dumps(came_of_it) + "\n")
+    measured = asyncio.run(run(CallGroup(**json.loads(sys.argv[1]))))
+    sys.stdout.write(json.dumps(measured) + "\n")

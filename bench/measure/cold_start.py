@@ -1,35 +1,24 @@
-"""Cold start: what importing the app costs beside importing azure.functions, and a first request.
+"""Cold start: importing the app, beside importing azure.functions, and the first requests.
 
 Every import runs in a Python of its own, the kinds taking turns; the median counts. The first
-request goes to a fresh local host, the endpoint answering at the latency given.
+requests go to a fresh process, with the endpoint answering after its usual latency.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-import tempfile
 import time
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from bench.contenders.sides import (
-    LATENCY,
-    Say,
-    article,
-    broker,
-    broker_settings,
-    endpoint,
-    identity,
-)
-from bench.harness.processes import told
-from bench.measure.requests import send
-from bench.report.stats import middle, ratio
+from bench.contenders.servers import LATENCY, Log, article, backend, broker
+from bench.harness.processes import run_for_json
+from bench.measure.requests import MS, send_load
+from bench.report.stats import medians, ratio
 
 IMPORTS = ("json", "azure.functions", "function_app")
+FIRST_ROUNDS = 3
 PROGRAM = """
 import json, sys, time
 began = time.perf_counter()
@@ -44,63 +33,49 @@ print(json.dumps({{"ms": took * 1000, "memory_mib": memory}}))
 """
 
 
-async def imported(name: str) -> dict[str, Any]:
-    return dict(json.loads(await told((sys.executable, "-c", PROGRAM.format(name=name)))))
-
-
-async def first_requests(say: Say) -> dict[str, Any]:
-    """From the start of the process to its first answers: a key, and a call right after."""
-    seen: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        async with AsyncExitStack() as stack:
-            url, believed = await stack.enter_async_context(endpoint(Path(folder)))
-            proof = await stack.enter_async_context(identity())
-            trust = {"REQUESTS_CA_BUNDLE": str(believed), **proof}
-            for name, side in (
-                ("article", article({"REALTIME_ENDPOINT": url, **trust})),
-                ("broker", broker("broker", {**broker_settings(url), **trust}, spread=False)),
-            ):
-                began = time.perf_counter()
-                async with side as ready:
-                    up = time.perf_counter()
-                    calls = [
-                        await send(replace(ready.loads["connect"], count=1, seconds=30))
-                        for _ in range(2)
-                    ]
-                seen[name] = {
-                    "ready_ms": (up - began) * 1000,
-                    "first_connect_ms": calls[0]["p50_ms"],
-                    "second_connect_ms": calls[1]["p50_ms"],
-                }
-                say(
-                    f"  {name:<8} ready after {seen[name]['ready_ms']:.0f} ms, "
-                    f"first /connect {calls[0]['p50_ms']:.0f} ms, "
-                    f"second {calls[1]['p50_ms']:.0f} ms"
-                )
-    return seen
-
-
-async def run(say: Say, *, rounds: int) -> dict[str, Any]:
-    """Medians over `rounds` imports of each kind, and the first requests."""
-    await asyncio.gather(*(imported(name) for name in IMPORTS))  # the byte code is there
+async def run(log: Log, *, rounds: int) -> dict[str, Any]:
+    """Medians over `rounds` imports of each kind, and over three starts of each server."""
+    await asyncio.gather(*(measure_import(name) for name in IMPORTS))  # compiles the byte code
     seen: dict[str, list[dict[str, Any]]] = {name: [] for name in IMPORTS}
     for _ in range(rounds):
         for name in IMPORTS:
-            seen[name].append(await imported(name))
-    imports = {name: middle(each) for name, each in seen.items()}
+            seen[name].append(await measure_import(name))
+    imports = {name: medians(each) for name, each in seen.items()}
     share = ratio(imports["function_app"]["ms"], imports["azure.functions"]["ms"])
-    say(
+    log(
         f"  importing: azure.functions {imports['azure.functions']['ms']:.0f} ms, "
         f"function_app {imports['function_app']['ms']:.0f} ms: {share:.2f}"
     )
-    first = [await first_requests(say) for _ in range(3)]
+    first = [await first_requests(log) for _ in range(FIRST_ROUNDS)]
     return {
-        "latency_ms": LATENCY * 1000,
+        "latency_ms": LATENCY / MS,
         "imports": imports,
         "import_ratio": share,
-        "first": {name: middle([one[name] for one in first]) for name in first[0]},
+        "first": {name: medians([one[name] for one in first]) for name in first[0]},
     }
 
 
-if __name__ == "__main__":
-    print(json.dumps(asyncio.run(run(lambda t: print(t, file=sys.stderr), rounds=7)), indent=1))
+async def measure_import(name: str) -> dict[str, Any]:
+    return await run_for_json((sys.executable, "-c", PROGRAM.format(name=name)))
+
+
+async def first_requests(log: Log) -> dict[str, Any]:
+    """From the start of a process to its first two answers."""
+    found: dict[str, Any] = {}
+    async with backend() as behind:
+        for server in (article(behind), broker(behind.broker_settings())):
+            start = time.perf_counter()
+            async with server as contender:
+                ready_ms = (time.perf_counter() - start) * 1000
+                load = replace(contender.loads["connect"], count=1, seconds=30)
+                first, second = [(await send_load(load))["p50_ms"] for _ in range(2)]
+            found[contender.name] = {
+                "ready_ms": ready_ms,
+                "first_connect_ms": first,
+                "second_connect_ms": second,
+            }
+            log(
+                f"  {contender.name:<8} ready after {ready_ms:.0f} ms, "
+                f"first /connect {first:.0f} ms, second {second:.0f} ms"
+            )
+    return found

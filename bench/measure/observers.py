@@ -1,70 +1,55 @@
-"""Observers beside each other: many in one process, against a thread for each call.
+"""Observers: many in one process, beside a thread for each call.
 
-Every call of `bench.harness.fake_sideband` says ten events a second; what is kept is compared with
-what was said.
+Every call of `bench.harness.fake_sideband` sends ten events a second; what is recorded is compared
+with what was sent.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import certifi
-
-from bench.contenders.sides import Say, certificates
-from bench.harness.processes import module, server, told
-from bench.report.stats import middle
+from bench.contenders.servers import Log
+from bench.harness.fake_sideband import EVENTS_PER_TURN
+from bench.harness.processes import python_module, run_for_json, running_server
+from bench.harness.tls import add_public_authorities, issue_certificate
+from bench.report.stats import medians
 from local.common.server import LOOPBACK
 
 CALLS = 300
 TURNS = 5
-PACE = 10.0
+RATE = 10.0
+LIMIT = timedelta(seconds=180)
 
 
-async def run(say: Say, *, rounds: int, calls: int = CALLS) -> dict[str, Any]:
-    """Medians over `rounds`; the two ways take turns."""
+async def run(log: Log, *, rounds: int, calls: int = CALLS) -> dict[str, Any]:
+    """Medians over `rounds`, in which the two ways take turns."""
     seen: dict[str, list[dict[str, Any]]] = {"ours": [], "threads": []}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        pair, believed = certificates(Path(folder), LOOPBACK)
-        trust = {"SSL_CERT_FILE": str(everybody(Path(folder), believed))}
+        pair, trusted = issue_certificate(Path(folder), LOOPBACK)
+        trust = {"SSL_CERT_FILE": str(add_public_authorities(trusted))}
+        options = ("--turns", str(TURNS), "--rate", str(RATE), "--certificate", str(pair))
+        sideband = python_module("bench.harness.fake_sideband", *options)
         for number in range(rounds):
             for way, each in seen.items():
-                source = ("--turns", str(TURNS), "--pace", str(PACE), "--certificate", str(pair))
-                async with server("source", module("bench.harness.fake_sideband", *source)) as (
-                    url,
-                    _,
-                ):
-                    command = module(
-                        "bench.harness.observer_process", way, url, str(calls), str(TURNS)
-                    )
-                    each.append(json.loads(await told(command, trust, within=180)))
-                last = each[-1]
-                say(
+                async with running_server("sideband", sideband) as (url, _):
+                    arguments = (way, url, str(calls), str(TURNS))
+                    observer = python_module("bench.harness.observer_process", *arguments)
+                    found = await run_for_json(observer, trust, limit=LIMIT)
+                each.append(found)
+                log(
                     f"  {number + 1}/{rounds} {way:<8} {calls} calls  "
-                    f"lag p99 {last['lag_p99_ms']:6.1f} ms  max {last['lag_max_ms']:6.1f} ms  "
-                    f"{last.get('memory_kib_a_call', 0):6.0f} KiB and "
-                    f"{last.get('cpu_ms_a_call', 0):6.1f} ms of CPU a call  "
-                    f"losses in {last['calls_with_losses']} calls"
+                    f"lag p99 {found['lag_p99_ms']:6.1f} ms  max {found['lag_max_ms']:6.1f} ms  "
+                    f"{found.get('memory_kib_a_call', 0):6.0f} KiB and "
+                    f"{found.get('cpu_ms_a_call', 0):6.1f} ms of CPU a call  "
+                    f"losses in {found['calls_with_losses']} calls"
                 )
     return {
         "calls": calls,
-        "events_a_second": PACE,
-        "seconds": TURNS * 20 / PACE,
-        **{way: middle(each) for way, each in seen.items()},
+        "events_a_second": RATE,
+        "seconds": TURNS * EVENTS_PER_TURN / RATE,
+        **{way: medians(each) for way, each in seen.items()},
         "lost": sum(one["calls_with_losses"] for one in seen["ours"]),
     }
-
-
-def everybody(folder: Path, believed: Path) -> Path:
-    """The authorities that a machine believes, and the bench's: to load them all has its price."""
-    bundle = folder / "bundle.pem"
-    bundle.write_text(Path(certifi.where()).read_text() + believed.read_text())
-    return bundle
-
-
-if __name__ == "__main__":
-    print(json.dumps(asyncio.run(run(lambda t: print(t, file=sys.stderr), rounds=1)), indent=1))

@@ -1,47 +1,80 @@
-"""The results as the tables of docs/performance.md and docs/scale.md. Pure.
+"""The results as Markdown: for the console, and for docs/performance.md and docs/scale.md. Pure.
 
-The pages hold them between `<!-- bench: NAME -->` and `<!-- end -->`; a test holds the pages to
-bench/results/latest.json.
+The pages hold the blocks between `<!-- bench: NAME -->` and `<!-- end -->`; a test holds the pages
+to bench/results/latest.json.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.report.console import LOADS, ratios
+from bench.report.stats import ratio, ratios
+from tests.soak.report import summary
 
 BLOCK = re.compile(r"(<!-- bench: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Found = Mapping[str, Any]
+"""The results by part, each with the `machine` that it was measured on."""
 Cell = str | float | None
+Block = Callable[[Found], str | None]
+"""Gives None where what it shows was not measured."""
+BLOCKS: dict[str, Block] = {}
+LOADS = ("token 1", "connect 1", "token 64", "connect 64", "token 256", "connect 256")
+IMPORT = "import of function_app, relative to azure.functions"
 
-# What was set out to be reached: the name of the ratio, whether it is a least or a most, and it.
-WANTED: tuple[tuple[str, str, float], ...] = (
-    ("/connect p50 at 1 caller, of the article's", "at most", 0.55),
-    ("/token requests/s at 64 callers, of the article's", "at least", 15),
-    ("/connect requests/s at 64 callers, of the article's", "at least", 30),
-    ("/token requests/s at 64 callers, of nginx's", "at least", 0.95),
-    ("/connect requests/s at 64 callers, of nginx's", "at least", 0.95),
-    ("/token requests/s at 256 callers, of nginx's", "at least", 0.5),
-    ("/connect requests/s at 256 callers, of nginx's", "at least", 0.5),
-    ("import of function_app, of azure.functions'", "at most", 1.3),
+# The ratio, whether its target is a minimum or a maximum, and the target.
+TARGETS: tuple[tuple[str, str, float], ...] = (
+    ("/connect p50 at 1 caller, relative to the article's", "at most", 0.55),
+    ("/token requests/s at 64 callers, relative to the article's", "at least", 15),
+    ("/connect requests/s at 64 callers, relative to the article's", "at least", 30),
+    ("/token requests/s at 64 callers, relative to nginx", "at least", 0.95),
+    ("/connect requests/s at 64 callers, relative to nginx", "at least", 0.95),
+    ("/token requests/s at 256 callers, relative to nginx", "at least", 0.5),
+    ("/connect requests/s at 256 callers, relative to nginx", "at least", 0.5),
+    (IMPORT, "at most", 1.3),
 )
 
 
-def filled(page: str, found: Found) -> str:
-    """`page` with every block that there are results for made anew; others stay as they are."""
+def fill_page(page: str, found: Found) -> str:
+    """`page` with every block that there are results for written anew; others stay as they are."""
 
-    def block(match: re.Match[str]) -> str:
+    def replace(match: re.Match[str]) -> str:
         opening, name, end = match.groups()
-        made = BLOCKS[name](found)
-        return match.group(0) if made is None else f"{opening}\n{made}\n\n{end}"
+        text = BLOCKS[name](found)
+        return match.group(0) if text is None else f"{opening}\n{text}\n\n{end}"
 
-    return BLOCK.sub(block, page)
+    return BLOCK.sub(replace, page)
 
 
-def grid(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """A Markdown table; numbers with the digits that mean something, None as a dash."""
+def report(found: Found) -> str:
+    """Every block that there are results for, and why others are missing."""
+    texts = {name: text for name, block in BLOCKS.items() if (text := block(found)) is not None}
+    reasons = [f"{name}: skipped, {part['skipped']}" for name, part in found.items() if skips(part)]
+    return "\n\n".join([*(f"## {name}\n\n{text}" for name, text in texts.items()), *reasons])
+
+
+def skips(part: Mapping[str, Any]) -> bool:
+    return bool(part.get("skipped"))
+
+
+def block(*parts: str) -> Callable[[Block], Block]:
+    """Registers a block under its function's name. It is rendered where all `parts` were
+    measured; a part that was skipped altogether has nothing but the reason."""
+
+    def register(render: Block) -> Block:
+        def render_if_measured(found: Found) -> str | None:
+            measured = all(set(found.get(part, ())) - {"skipped", "machine"} for part in parts)
+            return render(found) if measured else None
+
+        BLOCKS[render.__name__] = render_if_measured
+        return render_if_measured
+
+    return register
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """A Markdown table; numbers with their significant digits, None as a dash."""
     lines = [head, ["---"] * len(head), *([cell(one) for one in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -54,10 +87,11 @@ def cell(value: Cell) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+@block("sides")
 def machine(found: Found) -> str | None:
-    if "sides" not in found:
+    one = found["sides"].get("machine")
+    if one is None:
         return None
-    one = found["sides"]["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in one["packages"].items())
     load = one["load_average"]
     return (
@@ -67,10 +101,9 @@ def machine(found: Found) -> str | None:
     )
 
 
-def requests(found: Found) -> str | None:
-    if "sides" not in found:
-        return None
-    return grid(
+@block("sides")
+def requests(found: Found) -> str:
+    return table(
         ("", "callers", "side", "requests/s", "p50 ms", "p99 ms", "CPU ms", "MiB"),
         (
             (
@@ -85,28 +118,27 @@ def requests(found: Found) -> str | None:
     )
 
 
+@block()
 def wanted(found: Found) -> str | None:
-    if "sides" not in found or "cold" not in found:
-        return None
-    measured = {
-        **ratios(found["sides"]["sides"]),
-        "import of function_app, of azure.functions'": found["cold"]["import_ratio"],
-    }
+    measured: dict[str, float | None] = {}
+    if "sides" in found:
+        measured |= ratios(found["sides"]["sides"])
+    if "cold" in found:
+        measured[IMPORT] = found["cold"]["import_ratio"]
     rows: list[Sequence[Cell]] = []
-    for name, way, limit in WANTED:
-        value = measured[name]
+    for name, way, limit in TARGETS:
+        value = measured.get(name)
         met = value is not None and (value <= limit if way == "at most" else value >= limit)
-        shown = "not measured" if value is None else f"{value:.2f}"
-        rows.append((name, f"{way} {limit:g}", shown if met else f"{shown}, **not met**"))
-    return grid(("what", "wanted", "measured"), rows)
+        figure = "not measured" if value is None else f"{value:.2f}"
+        rows.append((name, f"{way} {limit:g}", figure if met else f"{figure}, **not met**"))
+    return table(("ratio", "target", "measured"), rows) if measured else None
 
 
-def afar(found: Found) -> str | None:
-    if found.get("afar", {}).get("skipped", "?"):
-        return None
+@block("afar")
+def afar(found: Found) -> str:
     sides = found["afar"]["sides"]
-    return f"A round trip took {found['afar']['round_trip_ms']:.1f} ms.\n\n" + grid(
-        ("side", "`/token` p50 ms", "`/connect` p50 ms", "of the article's"),
+    return f"A round trip took {found['afar']['round_trip_ms']:.1f} ms.\n\n" + table(
+        ("side", "`/token` p50 ms", "`/connect` p50 ms", "relative to the article's"),
         (
             (
                 *(name, each["token 1"]["p50_ms"], each["connect 1"]["p50_ms"]),
@@ -117,9 +149,8 @@ def afar(found: Found) -> str | None:
     )
 
 
-def instance(found: Found) -> str | None:
-    if found.get("instance", {}).get("skipped", "?"):
-        return None
+@block("instance")
+def instance(found: Found) -> str:
     one = found["instance"]
     names = ("per_second", "p50_ms", "p99_ms", "cpu_ms")
     rows = [
@@ -132,7 +163,7 @@ def instance(found: Found) -> str | None:
     ]
     memory = ", ".join(f"{when} {cell(size)} MiB" for when, size in one["memory_mib"].items())
     head = ("starts", "threads", "starts/s", "p50 ms", "p99 ms", "CPU ms")
-    return f"{grid(head, rows)}\n\nMemory of the process: {memory}."
+    return f"{table(head, rows)}\n\nMemory of the process: {memory}."
 
 
 # Flex Consumption's sizes: MB, and cores (docs/scale.md).
@@ -140,41 +171,38 @@ SIZES = ((512, 0.25), (2048, 1.0), (4096, 2.0))
 FULL_AT, OBSERVED = "16", 100
 
 
+@block("instance", "observers")
 def sizes(found: Found) -> str | None:
-    """What instances of each size carry by what was measured: starts by processor time, and so
-    many at once as a start then takes time; observed calls by theirs."""
-    if found.get("instance", {}).get("skipped", "?") or "observers" not in found:
+    """What instances of each size carry: starts by their processor time, as many at once as then
+    overlap, and observed calls by theirs."""
+    starts, observers = found["instance"]["callers"], found["observers"]
+    if "cpu_ms" not in starts[FULL_AT] or "cpu_ms_a_call" not in observers["ours"]:
         return None
-    starts, watched = found["instance"]["callers"], found["observers"]
-    if "cpu_ms" not in starts[FULL_AT] or "cpu_ms_a_call" not in watched["ours"]:
-        return None
-    of_a_core = watched["ours"]["cpu_ms_a_call"] / 1000 / watched["seconds"] * OBSERVED
-    memory = watched["ours"]["memory_kib_a_call"] / 1024 * OBSERVED
+    cores_used = observers["ours"]["cpu_ms_a_call"] / 1000 / observers["seconds"] * OBSERVED
+    memory = observers["ours"]["memory_kib_a_call"] / 1024 * OBSERVED
     rows: list[Sequence[Cell]] = []
     for size, cores in SIZES:
-        a_second = cores * 1000 / starts[FULL_AT]["cpu_ms"]
+        per_second = cores * 1000 / starts[FULL_AT]["cpu_ms"]
         rows.append(
             (
-                *(f"{size:,} MB", cores, f"{a_second:.0f}"),
-                f"{a_second * starts['1']['p50_ms'] / 1000:.0f}",
-                f"{of_a_core / cores:.0%} of its processor time, {memory:.0f} MiB",
+                *(f"{size:,} MB", cores, f"{per_second:.0f}"),
+                f"{per_second * starts['1']['p50_ms'] / 1000:.0f}",
+                f"{cores_used / cores:.0%} of its processor time, {memory:.0f} MiB",
             )
         )
-    head = ("instance", "cores", "starts a second", "of them at once", "100 observed calls take")
-    return grid(head, rows)
+    head = ("instance", "cores", "starts/s", "of them at once", "100 observed calls take")
+    return table(head, rows)
 
 
-def cold(found: Found) -> str | None:
-    if "cold" not in found:
-        return None
+@block("cold")
+def cold(found: Found) -> str:
     one = found["cold"]
-    imports = one["imports"]
-    return grid(
+    return table(
         ("", "ms", "MiB after it"),
         (
             *(
                 (f"importing {name}", each["ms"], each["memory_mib"])
-                for name, each in imports.items()
+                for name, each in one["imports"].items()
                 if name != "json"
             ),
             *(
@@ -186,21 +214,20 @@ def cold(found: Found) -> str | None:
     )
 
 
-def observers(found: Found) -> str | None:
-    if "observers" not in found:
-        return None
+@block("observers")
+def observers(found: Found) -> str:
     one = found["observers"]
     names = ("memory_kib_a_call", "cpu_ms_a_call", "lag_p99_ms", "lag_max_ms")
-    ways = (("the broker", one["ours"]), ("a thread a call", one["threads"]))
-    rows = [(name, *(each.get(what) for what in names)) for name, each in ways]
-    rows.append(("ratio", *(one["ours"][n] / one["threads"][n] for n in names[:2]), None, None))
-    head = ("", "KiB a call", "CPU ms a call", "loop lag p99 ms", "longest ms")
-    return f"{grid(head, rows)}\n\n{one['calls']} calls; {one['lost']} with anything lost."
+    ways = (("the broker", one["ours"]), ("a thread per call", one["threads"]))
+    rows = [(name, *(each.get(figure) for figure in names)) for name, each in ways]
+    compared = [ratio(one["ours"].get(name), one["threads"].get(name)) for name in names[:2]]
+    head = ("", "KiB per call", "CPU ms per call", "loop lag p99 ms", "longest ms")
+    rows.append(("ratio", *compared, None, None))
+    return f"{table(head, rows)}\n\n{one['calls']} calls; {one['lost']} lost anything."
 
 
-def page(found: Found) -> str | None:
-    if found.get("page", {}).get("skipped", "?"):
-        return None
+@block("page")
+def page(found: Found) -> str:
     one = found["page"]
     names = ("open_ms", "before_ms", "answer_ms", "ice_ms", "dtls_ms", "channel_ms")
     titles = {"article": "one step after another", "page": "our page, `/connect`"}
@@ -208,36 +235,40 @@ def page(found: Found) -> str | None:
         (titles.get(side, "our page, `/token`"), *(each[name] for name in names))
         for side, each in one["pages"].items()
     ]
-    head = ("ms", "whole", "until the offer is posted", "its answer", "ICE", "DTLS", "channel")
+    head = ("ms", "total", "until the offer is posted", "its answer", "ICE", "DTLS", "channel")
     return (
-        f"{grid(head, rows)}\n\nOur page takes {one['ratio']:.2f} of the other's time, "
+        f"{table(head, rows)}\n\nOur page takes {one['ratio']:.2f} of the other page's time, "
         f"{one['ratio_by_token']:.2f} by `/token`; {one['clicks']} clicks each."
     )
 
 
-def emulator(found: Found) -> str | None:
-    if found.get("emulator", {}).get("skipped", ""):
-        return None
-    if "emulator" not in found:
-        return None
-    titles = {
-        "idle": "silence both ways",
-        "listens": "the emulator speaks all the time",
-        "talks": "a turn each 12 s: nine seconds of sound recognised, and answered",
-    }
-    return grid(
-        ("8 calls at once", "% of a core, a call", "calls a core"),
+ACTIVITIES = {
+    "idle": "silence both ways",
+    "listens": "the emulator speaks all the time",
+    "talks": "a turn every 12 s: nine seconds of speech recognised, and answered",
+}
+
+
+@block("emulator")
+def emulator(found: Found) -> str:
+    return table(
+        ("8 calls at once", "% of a core per call", "calls per core"),
         (
-            (titles[kind], each["core_share"] * 100, each["calls_a_core"])
+            (
+                ACTIVITIES[kind],
+                None if each["core_share"] is None else each["core_share"] * 100,
+                each["calls_a_core"],
+            )
             for kind, each in found["emulator"]["kinds"].items()
         ),
     )
 
 
+@block("growth")
 def growth(found: Found) -> str | None:
-    if "growth" not in found or found["growth"]["grown_mib"] is None:
-        return None
     one = found["growth"]
+    if one["grown_mib"] is None:
+        return None
     parts = ", ".join(f"{size:.1f}" for size in one["memory_mib"])
     return (
         f"{one['requests']:,} requests to `/token`, after 2,000 to warm up: "
@@ -245,18 +276,6 @@ def growth(found: Found) -> str | None:
     )
 
 
-def soak(found: Found) -> str | None:
-    if "came" not in found.get("soak", {}):
-        return None
-    from tests.soak import shown
-
-    return f"{found['soak']['seconds']:.0f} seconds:\n\n```\n{shown(found['soak'])}\n```"
-
-
-BLOCKS = {
-    each.__name__: each
-    for each in (
-        *(machine, requests, wanted, afar, instance, sizes, cold, observers, page, emulator),
-        *(growth, soak),
-    )
-}
+@block("soak")
+def soak(found: Found) -> str:
+    return f"{found['soak']['seconds']:.0f} seconds:\n\n```\n{summary(found['soak'])}\n```"

@@ -14,11 +14,11 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def middle(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The median, number by number, of several rounds of the same measurement.
+def medians(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The median of each number over several rounds of the same measurement.
 
-    What is not a number is taken from the first round; a number that a round lacks is left out of
-    its median.
+    What is not a number is taken from the first round that has it; a number that a round lacks is
+    left out of its median.
     """
     names = {name: None for one in rounds for name in one}
     merged: dict[str, Any] = {}
@@ -31,7 +31,33 @@ def middle(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def ratio(one: float | None, other: float | None) -> float | None:
-    """`one` / `other`; None where either was not measured or the other is nothing."""
+    """`one` / `other`; None where either was not measured or the other is 0."""
     if one is None or not other:
         return None
     return one / other
+
+
+def ratios(sides: Mapping[str, Any]) -> dict[str, float | None]:
+    """The broker relative to the articles' service, and to nginx."""
+
+    def compare(other: str, load: str, figure: str) -> float | None:
+        one, two = (sides.get(side, {}).get(load, {}).get(figure) for side in ("broker", other))
+        return ratio(one, two)
+
+    def throughput(other: str, callers: int) -> dict[str, float | None]:
+        name = "nginx" if other == "nginx" else "the article's"
+        return {
+            f"/{kind} requests/s at {callers} callers, relative to {name}": compare(
+                other, f"{kind} {callers}", "per_second"
+            )
+            for kind in ("token", "connect")
+        }
+
+    return {
+        "/connect p50 at 1 caller, relative to the article's": compare(
+            "article", "connect 1", "p50_ms"
+        ),
+        **throughput("article", 64),
+        **throughput("nginx", 64),
+        **throughput("nginx", 256),
+    }

@@ -8,8 +8,3 @@ is killed and started again. Then all is healed, and it must come out even: ever
 answer that is documented for it (or none, from a host that was killed under it); callers, ledger,
 records, transcripts and emulator tell one story; nothing is left.
 """
-
-from tests.soak.report import drawn, shown
-from tests.soak.run import run
-
-__all__ = ["drawn", "run", "shown"]

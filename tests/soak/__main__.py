@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import tests.soak
-from tests.soak import run, shown
+from tests.soak.report import summary
+from tests.soak.run import run
 
 
 def main() -> int:
@@ -25,7 +26,7 @@ def main() -> int:
     os.environ.setdefault("NO_PROXY", "127.0.0.1")
     say = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
     found = asyncio.run(run(say, seconds=options.seconds, logs=options.logs))
-    print(shown(found))
+    print(summary(found))
     return 0 if found.get("even", True) else 1
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.harness.processes import ROOT, START, clean_environment
-from bench.harness.thread_report import telling
+from bench.harness.processes import ROOT, START_LIMIT, clean_environment
 from local.common.child_process import Child
 from tests.soak.account import Account, Trouble
+from tests.soak.thread_report import telling
 
 Hear = Callable[[str, str], None]
 
@@ -47,7 +47,7 @@ class Host:
             folder=ROOT,
             on_line=self.hear,
         )
-        await self.child.wait_until_ready(START)
+        await self.child.wait_until_ready(START_LIMIT)
         if self.down is not None:
             self.down.until = time.monotonic()
 

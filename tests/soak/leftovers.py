@@ -12,8 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.harness.processes import PROC, tree
-from bench.harness.thread_report import resting_in
+from bench.harness.processes import PROC, process_tree
+from tests.soak.thread_report import resting_in
 
 SPARE = 24
 """So many more than when it was freshly warm may a process hold of files and of connections to one
@@ -83,7 +83,7 @@ def footprint(pid: int, ports: Mapping[int, str], resting: Mapping[str, int]) ->
     how many of the threads rest in a pool."""
     threads, files = 0, 0
     sockets: Counter[str] = Counter()
-    for each in tree(pid):
+    for each in process_tree(pid):
         held = handles(each)
         try:
             threads += len(list((PROC / str(each) / "task").iterdir()))

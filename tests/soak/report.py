@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.report.svg import Bar, bars
 
-ASKED_FOR = {
-    "starts of a call": ("connect", "conversation"),
-    "keys": ("token",),
-    "looks, lists and hang-ups": ("look", "list", "hang up"),
-    "mistakes": ("broken offer", "foreign page", "nobody"),
-}
-CAME = {"2": "done", "4": "refused", "5": "something away", "n": "host killed"}
-"""What an outcome means, by its first character: a status, or "no answer"."""
-
-
-def shown(found: Mapping[str, Any]) -> str:
+def summary(found: Mapping[str, Any]) -> str:
     """What `run` gave, in lines; the last say whether everything is even, and what is not."""
     if "skipped" in found:
         return f"skipped: {found['skipped']}"
@@ -66,18 +55,3 @@ def held(footprint: Mapping[str, Any]) -> str:
         f"{footprint['threads']} threads and {resting} that rest, {footprint['files']} files, "
         f"{sockets} sockets{to}"
     )
-
-
-def drawn(found: Mapping[str, Any]) -> dict[str, str]:
-    """The picture: what came of all requests."""
-    if "came" not in found:
-        return {}
-    drawn_bars = []
-    for title, kinds in ASKED_FOR.items():
-        counted = dict.fromkeys(CAME, 0)
-        for kind in kinds:
-            for outcome, number in found["came"].get(kind, {}).items():
-                counted[outcome[0]] += number
-        drawn_bars += [Bar(title, CAME[each], number) for each, number in counted.items() if number]
-    note = f"{found['requests']:,} sent in {found['seconds'] / 60:g} minutes, as many came back"
-    return {"bench-soak.svg": bars("What came of every request", "", drawn_bars, note=note)}

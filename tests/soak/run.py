@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.contenders.sides import Say
-from bench.harness.processes import PROC, tree
+from bench.contenders.servers import Log as Say
+from bench.harness.processes import PROC, process_tree
 from shared.calls.messages import AFTER
 from shared.calls.records import CallRecord
 from shared.calls.service import LOOK_BACK
@@ -242,7 +242,7 @@ async def run(say: Say, *, seconds: float, logs: Path | None = None) -> dict[str
             heard.write(f"{time.monotonic() - began:7.2f} {name}: {line}\n")
 
     account = Account()
-    children = set(tree(os.getpid())) if PROC.is_dir() else set()
+    children = set(process_tree(os.getpid())) if PROC.is_dir() else set()
     tasks = asyncio.all_tasks()
     try:
         async with stage(account, folder, hear) as ready:
@@ -261,7 +261,7 @@ async def run(say: Say, *, seconds: float, logs: Path | None = None) -> dict[str
         shutil.rmtree(folder)
         if heard:
             heard.close()
-    left = set(tree(os.getpid())) - children if PROC.is_dir() else set()
+    left = set(process_tree(os.getpid())) - children if PROC.is_dir() else set()
     running = [task for task in asyncio.all_tasks() - tasks if not task.done()]
     wrong = [
         *soak.wrong,

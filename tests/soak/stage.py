@@ -13,17 +13,17 @@ from typing import Any
 
 import aiohttp
 
-from bench.contenders.sides import free_port
-from bench.harness.processes import ROOT, server
-from bench.harness.relay import Relay
-from bench.harness.thread_report import telling
+from bench.harness.processes import ROOT, running_server
 from local.azure import managed_identity
 from local.azure.key_vault import LocalKeyVault
 from shared.storage.azure import open_storage
 from tests.soak.account import Account
 from tests.soak.clocks import library, shifted
 from tests.soak.hosts import Hear, Host
+from tests.soak.relay import Relay
+from tests.soak.thread_report import telling
 from tests.support.azurite import ACCOUNT, KEY, start_azurite, stop
+from tests.support.ports import free_ports
 from tests.support.programs import running
 
 CALL_SECONDS = 20
@@ -141,14 +141,14 @@ async def stage(account: Account, folder: Path, hear: Hear) -> AsyncIterator[Sta
         threads = folder / "emulator.json"
         command = telling(threads, "local.emulator", "--port", "0", "--exit-with-parent")
         temporary = {"TMPDIR": str(folder / "tmp")}
-        emulator, child = await enter(server("emulator", command, temporary))
+        emulator, child = await enter(running_server("emulator", command, temporary))
         session = await enter(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
         common = settings(folder, emulator, (blob, queue, table), vault_way, tokens)
         hosts = []
         for number, ahead in enumerate(CLOCKS, 1):
             environment = {**common, **shifted(ahead, clock)}
             told = folder / f"host-{number}.json"
-            hosts.append(Host(number, free_port(), environment, account, hear, told))
+            hosts.append(Host(number, free_ports(1)[0], environment, account, hear, told))
             await hosts[-1].start()
             stack.push_async_callback(hosts[-1].stop)
         yield Stage(

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.harness.relay import Relay
 from tests.soak.account import Account
+from tests.soak.relay import Relay
 from tests.soak.stage import Stage
 
 CONNECT_SECONDS = 30

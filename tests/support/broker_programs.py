@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from aiohttp import web
 from local.host.app import open_app
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
+from tests.support.loop_thread import loop_in_thread
 from tests.support.scripted_endpoint import Upstream, answer_reply, key_reply, upstream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,20 +53,18 @@ def scripted_endpoint() -> Iterator[Upstream]:
 def running_app(**changes: str) -> Iterator[Running]:
     """The app, answering; `changes` are app settings."""
     before = lazy_broker.PROCESS
-    with scripted_endpoint() as endpoint, requests.Session() as session:
+    with (
+        scripted_endpoint() as endpoint,
+        requests.Session() as session,
+        loop_in_thread() as run,
+    ):
         session.trust_env = False
         lazy_broker.PROCESS = LazyBroker({**app_settings(endpoint), **changes})
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever)
-        thread.start()
-        runner, url = asyncio.run_coroutine_threadsafe(serve(), loop).result(10)
+        runner, url = run(serve())
         try:
             yield Running(url, endpoint, session)
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+            run(runner.cleanup())
             lazy_broker.PROCESS = before
 
 

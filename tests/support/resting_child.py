@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from bench.harness.thread_report import resting
+from tests.soak.thread_report import resting
 
 if __name__ == "__main__":
     with ThreadPoolExecutor(1, thread_name_prefix="pool") as pool:

@@ -1,27 +1,53 @@
-"""A scripted model's endpoint over real HTTP, for tests of the client: it answers what it is told,
-in order, and keeps what it was asked. The emulator is the faithful one; this one misbehaves."""
+"""A stand-in for the model's endpoint over HTTP/1.1 that replies with what a script says.
+
+For what the emulator, the faithful stand-in, cannot do: reply with anything, misbehave, and cost
+next to nothing. It is a bare asyncio protocol, so that the bench can use it too: there it runs over
+TLS, at a set latency, in a process of its own (bench/harness/fake_endpoint.py). No WebSocket.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from enum import Enum
+from functools import cached_property
+from http import HTTPStatus
 from typing import Any
+
+from tests.support.loop_thread import loop_in_thread
 
 LOCATION = "/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef"
 ANSWER = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
-RESET = object()
-STALL = object()
+HEAD_END = b"\r\n\r\n"
+
+
+class Fault(Enum):
+    """Instead of a reply: the connection is closed, or is left open and silent."""
+
+    RESET = 1
+    STALL = 2
+
+
+RESET, STALL = Fault.RESET, Fault.STALL
 
 
 @dataclass
 class Asked:
+    """One request. `path` includes the query; `headers` have lower-case names."""
+
     path: str
-    headers: dict[str, str]
+    head: bytes
     body: bytes
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        lines = (line.decode("latin-1").partition(":") for line in self.head.split(b"\r\n")[1:])
+        return {name.lower(): value.strip() for name, _, value in lines}
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -29,9 +55,17 @@ class Asked:
 
 @dataclass
 class Said:
+    """One reply."""
+
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        headers = {**self.headers, "Content-Length": len(self.body)}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        status = f"{self.status} {HTTPStatus(self.status).phrase}"
+        return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode("latin-1") + self.body
 
 
 def key_reply(value: str = "ek_test_one", expires_at: int = 4_000_000_000) -> Said:
@@ -39,89 +73,138 @@ def key_reply(value: str = "ek_test_one", expires_at: int = 4_000_000_000) -> Sa
     return Said(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
 
-def answer_reply(location: str = LOCATION) -> Said:
+def answer_reply(location: str = LOCATION, sdp: str = ANSWER) -> Said:
     kind = {"Content-Type": "text/plain; charset=utf-8", "Location": location}
-    return Said(201, ANSWER.encode(), kind)
+    return Said(201, sdp.encode(), kind)
 
 
 def refusal(status: int, code: str | None = None, message: str = "words of upstream") -> Said:
     return Said(status, json.dumps({"error": {"code": code, "message": message}}).encode())
 
 
+def take_request(received: bytearray) -> Asked | None:
+    """Takes the first request off `received`; None while it is incomplete."""
+    end = received.find(HEAD_END)
+    if end < 0:
+        return None
+    head = bytes(received[:end])
+    after = end + len(HEAD_END) + content_length(head)
+    if len(received) < after:
+        return None
+    body = bytes(received[end + len(HEAD_END) : after])
+    del received[:after]
+    return Asked(head.split(b" ", 2)[1].decode("latin-1"), head, body)
+
+
+def content_length(head: bytes) -> int:
+    """Of a request, in bytes; 0 where its head names none."""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+class Connection(asyncio.Protocol):
+    """One connection to a `Listener`."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.received = bytearray()
+        self.transport: asyncio.Transport | None = None
+        self.closed = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.listener.connections.add(self)
+        self.listener.accepted += 1
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.listener.connections.discard(self)
+        self.closed.set()
+
+    async def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+            await self.closed.wait()
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        while (request := take_request(self.received)) is not None:
+            reply = self.listener.reply(request)
+            if reply is not STALL:
+                loop = asyncio.get_running_loop()
+                loop.call_later(self.listener.latency, self.send_reply, reply)
+
+    def send_reply(self, reply: Said | Fault) -> None:
+        if self.transport is None or self.transport.is_closing():
+            return
+        if isinstance(reply, Said):
+            self.transport.write(reply.encode())
+        else:
+            self.transport.close()
+
+
+class Listener:
+    """Accepts connections and passes each request to `reply`, whose reply goes out after `latency`
+    seconds."""
+
+    def __init__(self, reply: Callable[[Asked], Said | Fault], latency: float = 0.0) -> None:
+        self.reply = reply
+        self.latency = latency
+        self.connections: set[Connection] = set()
+        self.accepted = 0
+
+    async def listen(self, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> str:
+        """Listens on a free port; gives the URL."""
+        self.server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self), address, 0, ssl=tls, backlog=2048
+        )
+        scheme = "https" if tls else "http"
+        return f"{scheme}://{address}:{self.server.sockets[0].getsockname()[1]}"
+
+    async def close(self) -> None:
+        self.server.close()
+        await asyncio.gather(*(connection.abort() for connection in list(self.connections)))
+
+
 class Upstream:
     """`script[path]` lists what to say, the last one for good; `asked` is what came in."""
 
     def __init__(self) -> None:
-        self.script: dict[str, list[Any]] = {}
+        self.script: dict[str, list[Said | Fault]] = {}
         self.asked: list[Asked] = []
         self.lock = threading.Lock()
-        self.release = threading.Event()
-        self.connections = 0
+        self.listener = Listener(self.reply)
         self.url = ""
 
+    @property
+    def connections(self) -> int:
+        """How many have been made so far."""
+        return self.listener.accepted
+
     def on(self, path: str, *said: Any) -> None:
-        self.script[path] = list(said)
+        with self.lock:
+            self.script[path] = list(said)
 
     def count(self, path: str) -> int:
         return sum(asked.path.partition("?")[0] == path for asked in self.asked)
 
-    def next(self, path: str) -> Any:
+    def reply(self, request: Asked) -> Said | Fault:
+        self.asked.append(request)
         with self.lock:
-            said = self.script.get(path.partition("?")[0], [Said(404)])
+            said = self.script.get(request.path.partition("?")[0], [Said(404)])
             return said.pop(0) if len(said) > 1 else said[0]
 
 
 @contextmanager
 def upstream() -> Iterator[Upstream]:
+    """An endpoint on a free port, in a thread of its own."""
     script = Upstream()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def setup(self) -> None:
-            script.connections += 1
-            super().setup()
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            script.asked.append(
-                Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-            )
-            said = script.next(self.path)
-            if said is STALL:
-                script.release.wait(30)
-                said = RESET
-            if said is RESET:
-                self.close_connection = True
-                self.connection.close()
-                return
-            self.send_response(said.status)
-            for name, value in said.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(said.body)))
-            self.end_headers()
-            self.wfile.write(said.body)
-
-        def finish(self) -> None:
-            with suppress(OSError, ValueError):
-                super().finish()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 512  # many callers come at once
-
-    server = Server(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    script.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield script
-    finally:
-        script.release.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with loop_in_thread() as run:
+        script.url = run(script.listener.listen())
+        try:
+            yield script
+        finally:
+            run(script.listener.close())

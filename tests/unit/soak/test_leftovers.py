@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from bench.harness.processes import ROOT
-from bench.harness.thread_report import Silent, resting, resting_in, telling
 from tests.soak.leftovers import Footprint, leads_to
+from tests.soak.thread_report import Silent, resting, resting_in, telling
 
 
 def test_what_is_left_is_told_by_whom_it_leads_to() -> None:

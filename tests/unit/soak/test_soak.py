@@ -10,12 +10,12 @@ import pytest
 from shared.storage.memory import MemoryStorage
 from shared.transcripts.transcript import Entry, Transcript
 from shared.usage.tokens import Usage
-from tests.soak import shown
 from tests.soak.account import Account, Request, documented
 from tests.soak.agreement import Recorded, Upstream, agreement, overdue, unexcused
 from tests.soak.leftovers import Footprint
 from tests.soak.load import numbered
 from tests.soak.pulse import SLOW, Pulse
+from tests.soak.report import summary
 from tests.soak.spoken import Conversation, compare
 from tests.unit.upstream.test_sdp import GOOD
 
@@ -30,7 +30,7 @@ def account(*requests: Request) -> Account:
         *((1, 100.0, 110.0), ("storage", 200.0, 203.0), ("upstream", 50.0, 300.0)),
         *(("vault", 112.0, 121.0), ("vault", 400.0, 409.0)),
     ):
-        found.trouble(what, since).until = until  # type: ignore[arg-type]
+        found.trouble(what, since).until = until
     return found
 
 
@@ -230,6 +230,6 @@ def test_the_account_says_whether_everything_is_even() -> None:
         "observed": 2, "conversations": talks, "set_aside": [], "vault_reads": 1,
         "before": {"host 1": held}, "after": {"host 1": held},
     }  # fmt: skip
-    assert "everything is even" in shown(found)
-    assert "a mistake" in shown({**found, "even": False, "wrong": ["a mistake"]})
-    assert "no node" in shown({"skipped": "no node"})
+    assert "everything is even" in summary(found)
+    assert "a mistake" in summary({**found, "even": False, "wrong": ["a mistake"]})
+    assert "no node" in summary({"skipped": "no node"})

@@ -1,6 +1,6 @@
 """Runs a module as `python -m` does, and tells on a signal which of its threads rest in a pool.
 
-    python -m bench.harness.thread_report FILE MODULE ARGUMENTS...
+    python -m tests.soak.thread_report FILE MODULE ARGUMENTS...
 
 A pool keeps its threads for the next work, as many as it has ever needed at once; from outside such
 a thread looks like one that was left behind. On SIGUSR1 FILE gets the number of resting threads by
@@ -21,7 +21,7 @@ from concurrent.futures import thread as pools
 from datetime import timedelta
 from pathlib import Path
 
-from bench.harness.processes import module
+from bench.harness.processes import python_module
 
 PAUSE = timedelta(milliseconds=20)
 
@@ -32,7 +32,7 @@ class Silent(Exception):
 
 def telling(file: Path, name: str, *arguments: str) -> tuple[str, ...]:
     """The command that runs that module so."""
-    return module("bench.harness.thread_report", str(file), name, *arguments)
+    return python_module("tests.soak.thread_report", str(file), name, *arguments)
 
 
 def resting_in(pid: int, file: Path, within: timedelta) -> Mapping[str, int]:
