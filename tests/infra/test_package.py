@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_requirements_are_pinned_and_are_what_the_app_imports() -> None:
     assert unused == set()
 
 
-def provided(module: str, pins: set[str], owners: dict[str, list[str]]) -> bool:
+def provided(module: str, pins: set[str], owners: Mapping[str, list[str]]) -> bool:
     """Whether a pinned package provides `module`; the azure.* packages are named by their path."""
     if module.startswith("azure."):
         path = module.replace(".", "-")

@@ -52,7 +52,7 @@ def runtime_python() -> str:
     python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not (place / "installed").exists():
         subprocess.run([newer_python(), "-m", "venv", "--clear", place], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         requirements = ["-r", str(ROOT / "requirements.txt")]
         done = subprocess.run([*install, *VERSIONS, *requirements], capture_output=True, text=True)
         if done.returncode:

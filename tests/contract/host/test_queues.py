@@ -15,8 +15,9 @@ from azure.functions.meta import Datum
 
 from local.host.config import QueueOptions
 from local.host.queue_trigger import QueueListener
+from shared.core.clock import utc_now
 from shared.storage.interfaces import Message, Queue
-from shared.storage.memory import MemoryQueue, MemoryStorage, utc_now
+from shared.storage.memory import MemoryQueue, MemoryStorage
 from tests.contract.host.test_http import host
 from tests.support.azurite import shared_azurite
 from tests.support.programs import running

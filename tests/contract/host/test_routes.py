@@ -1,5 +1,7 @@
 """Route templates match as in the Functions host."""
 
+from __future__ import annotations
+
 import pytest
 
 from local.host.route_constraints import TemplateError
@@ -93,7 +95,7 @@ def test_the_more_specific_route_wins_and_methods_decide() -> None:
 
     def found(method: str, path: str) -> str | None:
         match = router.find_function(method, path)
-        return match and match.function
+        return match.function if match else None
 
     assert found("GET", "/a/me") == "literal"
     assert found("POST", "/a/me") == "any"

@@ -1,4 +1,6 @@
-"""Well, and tells its settings."""
+"""Always healthy; `settings` returns its environment."""
+
+from __future__ import annotations
 
 import json
 import os

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import azure.functions as func
 
 app = func.FunctionApp()
@@ -5,5 +7,5 @@ app = func.FunctionApp()
 
 @app.route(route="a")
 @app.queue_output(arg_name="out", queue_name="work", connection="AzureWebJobsStorage")
-def bare(req: func.HttpRequest, out: func.Out) -> func.HttpResponse:
+def bare(req: func.HttpRequest, out: func.Out) -> func.HttpResponse:  # type: ignore[type-arg]
     return func.HttpResponse()

@@ -1,1 +1,1 @@
-"""Nothing here."""
+"""Defines no app."""
