@@ -1,4 +1,4 @@
 """The Realtime API on a laptop: REST, WebRTC media, data channel and sideband.
 
-Keep this file free of imports: the worker processes (`worker.py`) load it too.
+Keep this file free of imports: the worker processes (speech/worker.py) load it too.
 """

@@ -1,5 +1,7 @@
 """`python -m local.emulator`: the emulator as a program."""
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import sys
@@ -13,26 +15,33 @@ from local.emulator.script.script import Script
 PORT = 8089
 
 
-def arguments(given: list[str]) -> argparse.Namespace:
+def parse_arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.emulator", description="An emulator of the GPT Realtime API."
     )
     server.add_arguments(parser, port=PORT)
     parser.set_defaults(log="warning")
-    parser.add_argument("--provider", choices=("azure", "openai"), default="azure")
-    parser.add_argument("--script", type=Path, help="a script; docs/emulator.md is its reference")
-    parser.add_argument("--verbose", action="store_const", const="info", dest="log")
+    parser.add_argument(
+        "--provider",
+        choices=("azure", "openai"),
+        default="azure",
+        help="the provider to emulate (%(default)s)",
+    )
+    parser.add_argument("--script", type=Path, help="JSON file with a script; see docs/emulator.md")
+    parser.add_argument(
+        "--verbose", action="store_const", const="info", dest="log", help="same as --log info"
+    )
     return parser.parse_args(given)
 
 
 def main(given: list[str]) -> int:
-    """Serves until told to stop; gives the exit code."""
-    options = arguments(given)
+    """Serves until told to stop. Returns the exit code."""
+    options = parse_arguments(given)
     server.log_to_stderr(options.log)
     try:
         script = Script.load(options.script) if options.script else Script()
     except (Invalid, OSError) as error:
-        return server.refuse("emulator", f"the script cannot be used: {error}")
+        return server.refuse("emulator", f"cannot load the script: {error}")
     return asyncio.run(server.serve("emulator", make_app(options.provider, script), options))
 
 

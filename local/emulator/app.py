@@ -1,9 +1,10 @@
 """The emulator as an aiohttp application."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
@@ -13,15 +14,13 @@ from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
 from local.emulator.http.client_secrets import ClientSecrets
 from local.emulator.http.control import Control
-from local.emulator.http.fault_injection import Faults, Reset
+from local.emulator.http.fault_injection import ConnectionReset, FaultInjector
 from local.emulator.http.request_log import RequestLog
 from local.emulator.http.rest import OPEN_TO_PAGES, Rest
 from local.emulator.http.sideband import Sideband
 from local.emulator.protocol import errors
 from local.emulator.protocol.ids import Provider
 from local.emulator.script.script import Script
-
-log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BASE = {"azure": "/openai/v1/realtime", "openai": "/v1/realtime"}
@@ -36,32 +35,32 @@ def make_app(
 ) -> web.Application:
     """The emulator of one provider. `services` replaces clock, media, voice or recogniser."""
     services = services or Services(provider, script or Script())
-    calls, records = CallRegistry(services), RequestLog()
-    keys, faults = ClientSecrets(services.clock), Faults(services)
-    rest = Rest(services, calls, keys, faults, records)
-    sideband = Sideband(rest, calls, faults, records)
-    control = Control(services, calls, faults, records)
+    calls, request_log = CallRegistry(services), RequestLog()
+    secrets, faults = ClientSecrets(services.clock), FaultInjector(services)
+    rest = Rest(services, calls, secrets, faults, request_log)
+    sideband = Sideband(rest, calls, faults, request_log)
+    control = Control(services, calls, faults, request_log)
     base = BASE[services.provider]
     routes: dict[tuple[str, str], tuple[str | None, Handler]] = {
-        ("POST", f"{base}/client_secrets"): ("client_secrets", rest.client_secrets),
+        ("POST", f"{base}/client_secrets"): ("client_secrets", rest.create_client_secret),
         ("POST", f"{base}/calls"): ("calls", rest.start_call),
-        ("OPTIONS", f"{base}/calls"): (None, rest.preflight),
+        ("OPTIONS", f"{base}/calls"): (None, rest.answer_preflight),
         ("POST", f"{base}/calls/{{call_id}}/hangup"): ("hangup", rest.hang_up),
         ("POST", f"{base}/calls/{{call_id}}/{{verb:accept|refer|reject}}"): (
             None,
-            rest.telephone_only,
+            rest.refuse_telephony,
         ),
         ("GET", base): ("sideband", sideband.attach),
-        ("GET", "/emulator"): (None, control.show),
-        ("PATCH", "/emulator"): (None, control.change),
+        ("GET", "/emulator"): (None, control.show_state),
+        ("PATCH", "/emulator"): (None, control.patch_script),
         ("DELETE", "/emulator"): (None, control.reset),
     }
-    app = web.Application(middlewares=[speak_json], client_max_size=LARGEST_BODY)
+    app = web.Application(middlewares=[errors_as_json], client_max_size=LARGEST_BODY)
     for (method, path), (route, handler) in routes.items():
-        app.router.add_route(method, path, counted(handler, route, records))
+        app.router.add_route(method, path, logged(handler, route, request_log))
 
     async def run(app: web.Application) -> AsyncIterator[None]:  # noqa: ARG001
-        warming = asyncio.create_task(services.warm())
+        warming = asyncio.create_task(services.warm_up())
         yield
         warming.cancel()
         await asyncio.gather(warming, return_exceptions=True)
@@ -75,36 +74,36 @@ def make_app(
     return app
 
 
-def counted(handler: Handler, route: str | None, records: RequestLog) -> Handler:
-    """The handler; refusals become answers, and answers to a `route` are counted."""
+def logged(handler: Handler, route: str | None, request_log: RequestLog) -> Handler:
+    """Wraps a handler: an ApiError becomes a response, and responses of a `route` are counted."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         status: int | str = 500
         try:
-            answer = await handler(request)
-            status = answer.status
-        except errors.ApiError as refused:
-            status = refused.status
-            answer = web.json_response(refused.body, status=refused.status, headers=refused.headers)
-        except Reset:
+            response = await handler(request)
+            status = response.status
+        except errors.ApiError as error:
+            status = error.status
+            response = web.json_response(error.body, status=error.status, headers=error.headers)
+        except ConnectionReset:
             status = "reset"
-            answer = web.Response(status=500)
+            response = web.Response(status=500)
         except web.HTTPException as error:
             status = error.status
             raise
         finally:
             if route:
-                records.answered(route, status)
+                request_log.count_answer(route, status)
         if route == "calls":
-            answer.headers.update(OPEN_TO_PAGES)
-        return answer
+            response.headers.update(OPEN_TO_PAGES)
+        return response
 
     return handle
 
 
 @web.middleware
-async def speak_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """404 and 405 in the shape of every other refusal."""
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives 404 and 405 the shape of the API's other errors."""
     try:
         return await handler(request)
     except web.HTTPException as error:

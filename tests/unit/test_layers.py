@@ -1,8 +1,9 @@
-"""The order of the packages in shared/: each imports only from those further down the list."""
+"""Imports: shared/ only down the list of its packages, local/ without a cycle."""
 
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,36 @@ def test_imports_point_down(module: Path) -> None:
     here = ORDER.index(package_of(module))
     climbing = imported_packages(module) - set(ORDER[here:])
     assert not climbing, f"{module.relative_to(ROOT)} imports from above: {sorted(climbing)}"
+
+
+def name_of(module: Path) -> str:
+    parts = module.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(module: Path, known: set[str]) -> set[str]:
+    """The modules among `known` that a file imports, for type checking and inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative imports hide the module"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & known or {str(node.module)}
+    return found & known
+
+
+def test_local_has_no_import_cycle() -> None:
+    modules = {name_of(path): path for path in (ROOT / "local").rglob("*.py")}
+    graph = {name: imported_modules(path, set(modules)) for name, path in modules.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
+
+
+def test_only_local_imports_local() -> None:
+    for module in [ROOT / "function_app.py", *MODULES]:
+        climbing = {name for name in imported_packages(module) if name.startswith("local")}
+        assert not climbing, f"{module.relative_to(ROOT)} imports {sorted(climbing)}"

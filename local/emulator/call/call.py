@@ -1,4 +1,6 @@
-"""One call: a session, the caller's media, whoever observes, and how it begins and ends."""
+"""One call: its session, the caller's media, its observers, and how it starts and ends."""
+
+from __future__ import annotations
 
 import asyncio
 import json
@@ -9,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from local.emulator.call import client_events
+from local.emulator.call.client_events import ClientEventHandler
 from local.emulator.call.dialogue import Dialogue
 from local.emulator.call.input_audio import InputAudioBuffer
 from local.emulator.call.services import Services
@@ -20,16 +22,17 @@ from local.emulator.protocol.events import Event
 if TYPE_CHECKING:
     from local.emulator.media.peer import Peer
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 GRACE = timedelta(seconds=5)
-"""How much longer than the call the media waits for the caller: the call is to say why it ends."""
+"""How much longer than the call the media waits for the caller, so that the call gives the reason
+for its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The call is over: the close code and reason for the observers."""
+    """The end of the call: the close code and reason for its observers."""
 
     code: int
     reason: str
@@ -37,13 +40,13 @@ class Ended:
 
 @dataclass(eq=False, slots=True)
 class Observer:
-    """A sideband's mailbox: every event of the call, then `Ended`."""
+    """A sideband's queue: every event of the call, then `Ended`."""
 
-    mail: "asyncio.Queue[Event | Ended]" = field(default_factory=asyncio.Queue)
+    queue: asyncio.Queue[Event | Ended] = field(default_factory=asyncio.Queue)
 
 
 class Call:
-    """A call from its offer to its end."""
+    """A call from its offer to its end. Implements `CallContext`."""
 
     def __init__(
         self,
@@ -51,133 +54,135 @@ class Call:
         config: session.Config,
         *,
         filtered: bool,
-        ended: Callable[["Call"], None],
+        on_end: Callable[[Call], None],
     ) -> None:
         script = services.script
         self.services = services
         self.id = ids.call(services.provider)
         self.sess_id = ""
         self.filtered = filtered
-        self.on_end = ended
+        self.on_end = on_end
         self.started_at = services.clock()
-        self.life = script.time("session_seconds")
-        self.patience = script.time("connect_seconds")
-        self.session = session.begun(config, self.started_at + self.life.total_seconds())
+        self.max_duration = script.time("session_seconds")
+        self.connect_within = script.time("connect_seconds")
+        expires_at = self.started_at + self.max_duration.total_seconds()
+        self.session = session.for_call(config, expires_at)
         self.peer: Peer | None = None
         self.connected = asyncio.Event()
         self.ended: Ended | None = None
         self.observers: set[Observer] = set()
         self.counts: Counter[str] = Counter()
-        self.commands: Counter[str] = Counter()
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.dialogue = Dialogue(self)
-        self.turns = InputAudioBuffer(self)
+        self.dialogue = Dialogue(
+            self,
+            on_response=lambda: self.input_audio.cancel_idle_timer(),
+            on_drained=lambda: self.input_audio.start_idle_timer(),
+        )
+        self.input_audio = InputAudioBuffer(self, self.dialogue)
+        self.client_events = ClientEventHandler(self, self.dialogue, self.input_audio)
 
-    async def answer(self, offer: str) -> str:
-        """Takes the caller's offer, gives the answer. Raises what the peer raises."""
+    async def answer_offer(self, offer: str) -> str:
+        """The answer to the caller's offer. Raises OfferRefused."""
         self.sess_id = sess_id(offer)
         self.peer = await self.services.answer(
             offer,
-            hear=self.hear,
-            message=self.receive,
-            opened=self.opened,
-            closed=self.hung_up,
-            connect_within=self.patience + GRACE,
+            on_audio=self.receive_audio,
+            on_message=self.receive_event,
+            on_open=self.handle_open,
+            on_close=self.handle_hang_up,
+            connect_within=self.connect_within + GRACE,
         )
-        self.spawn(self.live())
+        self.spawn(self.enforce_time_limits())
         return self.peer.sdp
 
-    async def live(self) -> None:
-        """Ends a call that nobody connects to, and one that has lasted as long as it may."""
+    async def enforce_time_limits(self) -> None:
+        """Ends the call if nobody connects in time, and when its maximum duration is reached."""
         try:
-            async with asyncio.timeout(min(self.patience, self.life).total_seconds()):
+            async with asyncio.timeout(min(self.connect_within, self.max_duration).total_seconds()):
                 await self.connected.wait()
         except TimeoutError:
-            if self.patience < self.life:
+            if self.connect_within < self.max_duration:
                 self.end(Ended(1000, "nobody connected"))
                 return
-        passed = self.services.clock() - self.started_at
-        await asyncio.sleep(max(0.0, self.life.total_seconds() - passed))
-        minutes = self.life.total_seconds() / 60
+        elapsed = self.services.clock() - self.started_at
+        await asyncio.sleep(max(0.0, self.max_duration.total_seconds() - elapsed))
+        minutes = self.max_duration.total_seconds() / 60
         message = f"Your session hit the maximum duration of {minutes:g} minutes."
         self.emit(events.error("session_expired", message))
         self.end(Ended(1001, "session expired"))
 
-    def opened(self) -> None:
-        """The data channel is open."""
+    def handle_open(self) -> None:
+        """Greets the caller, whose data channel is open."""
         if self.peer is None or self.ended:
             return
         self.connected.set()
         self.counts["session.created"] += 1
-        self.tell_caller(events.event("session.created", session=self.session))
+        self.send_to_caller(events.event("session.created", session=self.session))
         self.dialogue.output.connect(self.peer)
 
-    def hung_up(self) -> None:
-        """The caller is gone."""
+    def handle_hang_up(self) -> None:
         self.end(Ended(1000, "the caller hung up"))
 
-    def hear(self, pcm: bytes) -> None:
+    def receive_audio(self, pcm: bytes) -> None:
         if not self.ended:
-            self.turns.hear(pcm)
+            self.input_audio.add_audio(pcm)
 
-    def receive(self, text: str) -> None:
-        """A client event, from the caller or from an observer."""
+    def receive_event(self, text: str) -> None:
+        """Handles a client event from the caller or from an observer."""
         if not self.ended:
-            client_events.handle_client_event(self, text)
+            self.client_events.handle_client_event(text)
 
     def emit(self, event: Event) -> None:
-        """Tells every observer, and the caller as far as the filter lets it."""
         if self.ended:
             return
         self.counts[event["type"]] += 1
         for observer in self.observers:
-            observer.mail.put_nowait(event)
-        self.tell_caller(event)
+            observer.queue.put_nowait(event)
+        self.send_to_caller(event)
 
-    def tell_caller(self, event: Event) -> None:
-        passes = webrtc_filter.passes(event["type"], filtered=self.filtered)
+    def send_to_caller(self, event: Event) -> None:
+        passes = webrtc_filter.reaches_browser(event["type"], filtered=self.filtered)
         if passes and self.peer is not None and self.connected.is_set():
-            self.peer.send(json.dumps(event))
+            self.peer.send_event(json.dumps(event))
 
-    def observe(self) -> Observer:
-        """A mailbox for everything from now on. What has passed is not replayed."""
+    def add_observer(self) -> Observer:
+        """A queue of all events from now on. Past ones are not replayed."""
         observer = Observer()
         self.observers.add(observer)
         return observer
 
-    def spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-        """Work that ends with the call at the latest."""
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self.forget)
+        task.add_done_callback(self.forget_task)
         return task
 
-    def forget(self, task: "asyncio.Task[Any]") -> None:
+    def forget_task(self, task: asyncio.Task[Any]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("call %s: something broke", self.id, exc_info=task.exception())
+            logger.error("call %s: a task failed", self.id, exc_info=task.exception())
 
     def end(self, how: Ended) -> None:
-        """Ends the call for everybody. Safe to call again."""
+        """Ends the call for everybody. May be repeated."""
         if self.ended:
             return
         self.ended = how
-        log.info("call %s ended: %s", self.id, how.reason)
-        self.turns.wait_no_longer()
+        logger.info("call %s ended: %s", self.id, how.reason)
+        self.input_audio.cancel_idle_timer()
         self.dialogue.close()
         for task in self.tasks:
             if task is not asyncio.current_task():
                 task.cancel()
         for observer in self.observers:
-            observer.mail.put_nowait(how)
+            observer.queue.put_nowait(how)
         self.on_end(self)
 
     async def close(self) -> None:
-        """Releases the media. The call has ended by then."""
+        """Releases the media of a call that has ended."""
         if self.peer is not None:
             await self.peer.close()
 
-    def shown(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """The call for the control route."""
         return {
             "id": self.id,
@@ -192,6 +197,6 @@ class Call:
             "observers": len(self.observers),
             "items": len(self.dialogue.conversation.items),
             "events": dict(self.counts),
-            "client_events": dict(self.commands),
+            "client_events": dict(self.client_events.received),
             "usage": self.dialogue.usage,
         }

@@ -1,12 +1,16 @@
-"""Client events: the eleven things that a caller or an observer may ask of a call."""
+"""Client events: the eleven requests that a caller or an observer may make of a call."""
+
+from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-from local.emulator.call import input_audio
+from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Item
+from local.emulator.call.dialogue import Dialogue
+from local.emulator.call.input_audio import InputAudioBuffer, decode_audio, duration_of
 from local.emulator.protocol import events, ids, schema, session
 from local.emulator.protocol.events import Event
 from local.emulator.protocol.validators import (
@@ -19,30 +23,109 @@ from local.emulator.protocol.validators import (
     string,
 )
 
-if TYPE_CHECKING:
-    from local.emulator.call.call import Call
-
 HOUR_MS = 3_600_000
 
 
-def handle_client_event(call: "Call", text: str) -> None:
-    """Does what a client event says; whatever is wrong with it becomes an `error` event."""
-    event_id = None
-    try:
-        event = parsed(text)
-        kind = event.get("type")
-        event_id = event.get("event_id") if isinstance(event.get("event_id"), str) else None
-        if not isinstance(kind, str) or kind not in COMMANDS:
-            raise not_one_of(kind, "type", tuple(COMMANDS))
-        check, command = COMMANDS[kind]
-        call.commands[kind] += 1
-        check(event, "")
-        command(call, event)
-    except Invalid as wrong:
-        call.emit(events.error(wrong.code, wrong.message, param=wrong.param, event_id=event_id))
+class ClientEventHandler:
+    """Handles the client events of one call. `received` counts them by type."""
+
+    def __init__(
+        self, context: CallContext, dialogue: Dialogue, input_audio: InputAudioBuffer
+    ) -> None:
+        self.context, self.dialogue, self.input_audio = context, dialogue, input_audio
+        self.received: Counter[str] = Counter()
+
+    def handle_client_event(self, text: str) -> None:
+        """Does what the event asks; whatever is wrong with it becomes an `error` event."""
+        event_id = None
+        try:
+            event = parse_event(text)
+            kind = event.get("type")
+            event_id = event.get("event_id") if isinstance(event.get("event_id"), str) else None
+            if not isinstance(kind, str) or kind not in CLIENT_EVENTS:
+                raise not_one_of(kind, "type", tuple(CLIENT_EVENTS))
+            check, handle = CLIENT_EVENTS[kind]
+            self.received[kind] += 1
+            check(event, "")
+            handle(self, event)
+        except Invalid as wrong:
+            self.context.emit(
+                events.error(wrong.code, wrong.message, param=wrong.param, event_id=event_id)
+            )
+
+    def update_session(self, event: Event) -> None:
+        self.context.session = session.apply_update(
+            self.context.session,
+            event["session"],
+            has_spoken=self.dialogue.conversation.has_spoken,
+        )
+        self.input_audio.apply_session()
+        self.context.emit(events.event("session.updated", session=self.context.session))
+
+    def create_item(self, event: Event) -> None:
+        data = dict(event["item"])
+        kind = data["type"]
+        known = {"id": data.pop("id", None) or ids.new("item"), "type": kind}
+        data.pop("object", None)
+        data.pop("type")
+        audio, words = timedelta(0), None
+        if kind == "message":
+            data["status"] = "completed"
+            data["content"] = [dict(part) for part in data["content"]]
+            for index, part in enumerate(data["content"]):
+                if part["type"] == "input_audio":
+                    pcm = decode_audio(part.pop("audio"), f"item.content[{index}].audio")
+                    part.setdefault("transcript", None)
+                    audio += duration_of(pcm)
+                    words = self.context.spawn(self.input_audio.recognise(pcm))
+        elif kind == "function_call_output":
+            items = self.dialogue.conversation.items
+            if data["call_id"] not in {i.data["call_id"] for i in items if "call_id" in i.data}:
+                raise Invalid(
+                    "invalid_tool_call_id",
+                    f"Tool call ID '{data['call_id']}' not found in conversation.",
+                    "item.call_id",
+                )
+        else:
+            data.setdefault("call_id", ids.tool_call())
+        item = Item({**known, **data}, audio, words)
+        self.dialogue.add_item(item, event.get("previous_item_id"))
+
+    def retrieve_item(self, event: Event) -> None:
+        item = self.dialogue.conversation.find_item(event["item_id"])
+        self.context.emit(events.event("conversation.item.retrieved", item=item.to_json()))
+
+    def truncate_item(self, event: Event) -> None:
+        heard = timedelta(milliseconds=event["audio_end_ms"])
+        self.dialogue.conversation.truncate_item(event["item_id"], heard)
+        fields = {name: event[name] for name in ("item_id", "content_index", "audio_end_ms")}
+        self.context.emit(events.event("conversation.item.truncated", **fields))
+
+    def delete_item(self, event: Event) -> None:
+        self.dialogue.conversation.delete_item(event["item_id"])
+        self.context.emit(events.event("conversation.item.deleted", item_id=event["item_id"]))
+
+    def append_input(self, event: Event) -> None:
+        self.input_audio.add_audio(decode_audio(event["audio"], "audio"))
+
+    def commit_input(self, event: Event) -> None:  # noqa: ARG002
+        self.input_audio.commit()
+
+    def clear_input(self, event: Event) -> None:  # noqa: ARG002
+        self.input_audio.vad.clear_audio()
+        self.context.emit(events.event("input_audio_buffer.cleared"))
+
+    def create_response(self, event: Event) -> None:
+        self.dialogue.create_response(event.get("response") or {}, event.get("event_id"))
+
+    def cancel_response(self, event: Event) -> None:
+        self.dialogue.cancel_response(event.get("response_id"))
+
+    def clear_output(self, event: Event) -> None:  # noqa: ARG002
+        self.dialogue.output.clear()
 
 
-def parsed(text: str) -> Event:
+def parse_event(text: str) -> Event:
     try:
         event = json.loads(text)
     except ValueError:
@@ -52,112 +135,33 @@ def parsed(text: str) -> Event:
     return event
 
 
-def session_update(call: "Call", event: Event) -> None:
-    call.session = session.updated(
-        call.session, event["session"], has_spoken=call.dialogue.conversation.has_spoken
-    )
-    call.turns.session_changed()
-    call.emit(events.event("session.updated", session=call.session))
-
-
-def item_create(call: "Call", event: Event) -> None:
-    data = dict(event["item"])
-    kind = data["type"]
-    known = {"id": data.pop("id", None) or ids.new("item"), "type": kind}
-    data.pop("object", None)
-    data.pop("type")
-    audio, words = timedelta(0), None
-    if kind == "message":
-        data["status"] = "completed"
-        data["content"] = [dict(part) for part in data["content"]]
-        for index, part in enumerate(data["content"]):
-            if part["type"] == "input_audio":
-                pcm = input_audio.decoded(part.pop("audio"), f"item.content[{index}].audio")
-                part.setdefault("transcript", None)
-                audio += input_audio.length(pcm)
-                words = call.spawn(call.turns.recognise(pcm))
-    elif kind == "function_call_output":
-        asked = {i.data["call_id"] for i in call.dialogue.conversation.items if "call_id" in i.data}
-        if data["call_id"] not in asked:
-            raise Invalid(
-                "invalid_tool_call_id",
-                f"Tool call ID '{data['call_id']}' not found in conversation.",
-                "item.call_id",
-            )
-    else:
-        data.setdefault("call_id", ids.tool_call())
-    call.dialogue.add(Item({**known, **data}, audio, words), event.get("previous_item_id"))
-
-
-def item_retrieve(call: "Call", event: Event) -> None:
-    item = call.dialogue.conversation.find(event["item_id"])
-    call.emit(events.event("conversation.item.retrieved", item=item.shown()))
-
-
-def item_truncate(call: "Call", event: Event) -> None:
-    heard = timedelta(milliseconds=event["audio_end_ms"])
-    call.dialogue.conversation.truncate(event["item_id"], heard)
-    names = ("item_id", "content_index", "audio_end_ms")
-    call.emit(events.event("conversation.item.truncated", **{name: event[name] for name in names}))
-
-
-def item_delete(call: "Call", event: Event) -> None:
-    call.dialogue.conversation.delete(event["item_id"])
-    call.emit(events.event("conversation.item.deleted", item_id=event["item_id"]))
-
-
-def input_append(call: "Call", event: Event) -> None:
-    call.turns.hear(input_audio.decoded(event["audio"], "audio"))
-
-
-def input_commit(call: "Call", event: Event) -> None:  # noqa: ARG001
-    call.turns.commit()
-
-
-def input_clear(call: "Call", event: Event) -> None:  # noqa: ARG001
-    call.turns.ears.clear()
-    call.emit(events.event("input_audio_buffer.cleared"))
-
-
-def response_create(call: "Call", event: Event) -> None:
-    call.dialogue.respond(event.get("response") or {}, event.get("event_id"))
-
-
-def response_cancel(call: "Call", event: Event) -> None:
-    call.dialogue.cancel(event.get("response_id"))
-
-
-def output_clear(call: "Call", event: Event) -> None:  # noqa: ARG001
-    call.dialogue.output.clear()
-
-
-Command = Callable[["Call", Event], None]
-
-
-def takes(required: Mapping[str, Check] | None = None, **optional: Check) -> Check:
-    """The fields of a client event beside `type` and `event_id`."""
+def fields(required: Mapping[str, Check] | None = None, **optional: Check) -> Check:
+    """The fields of a client event besides `type` and `event_id`."""
     needed = dict(required or {})
     common: dict[str, Check] = {"type": string, "event_id": nullable(string)}
     return obj({**common, **needed, **optional}, required=tuple(needed))
 
 
+Handler = Callable[[ClientEventHandler, Event], None]
+
 ITEM_ID = {"item_id": string}
-COMMANDS: dict[str, tuple[Check, Command]] = {
-    "session.update": (takes({"session": schema.SESSION}), session_update),
-    "input_audio_buffer.append": (takes({"audio": string}), input_append),
-    "input_audio_buffer.commit": (takes(), input_commit),
-    "input_audio_buffer.clear": (takes(), input_clear),
+TRUNCATION = {**ITEM_ID, "content_index": integer(0, 1000), "audio_end_ms": integer(0, HOUR_MS)}
+CLIENT_EVENTS: dict[str, tuple[Check, Handler]] = {
+    "session.update": (fields({"session": schema.SESSION}), ClientEventHandler.update_session),
+    "input_audio_buffer.append": (fields({"audio": string}), ClientEventHandler.append_input),
+    "input_audio_buffer.commit": (fields(), ClientEventHandler.commit_input),
+    "input_audio_buffer.clear": (fields(), ClientEventHandler.clear_input),
     "conversation.item.create": (
-        takes({"item": schema.ITEM}, previous_item_id=nullable(string)),
-        item_create,
+        fields({"item": schema.ITEM}, previous_item_id=nullable(string)),
+        ClientEventHandler.create_item,
     ),
-    "conversation.item.retrieve": (takes(ITEM_ID), item_retrieve),
-    "conversation.item.truncate": (
-        takes({**ITEM_ID, "content_index": integer(0, 1000), "audio_end_ms": integer(0, HOUR_MS)}),
-        item_truncate,
+    "conversation.item.retrieve": (fields(ITEM_ID), ClientEventHandler.retrieve_item),
+    "conversation.item.truncate": (fields(TRUNCATION), ClientEventHandler.truncate_item),
+    "conversation.item.delete": (fields(ITEM_ID), ClientEventHandler.delete_item),
+    "response.create": (
+        fields(response=nullable(schema.RESPONSE)),
+        ClientEventHandler.create_response,
     ),
-    "conversation.item.delete": (takes(ITEM_ID), item_delete),
-    "response.create": (takes(response=nullable(schema.RESPONSE)), response_create),
-    "response.cancel": (takes(response_id=nullable(string)), response_cancel),
-    "output_audio_buffer.clear": (takes(), output_clear),
+    "response.cancel": (fields(response_id=nullable(string)), ClientEventHandler.cancel_response),
+    "output_audio_buffer.clear": (fields(), ClientEventHandler.clear_output),
 }

@@ -1,5 +1,7 @@
 """The items of one conversation, in order."""
 
+from __future__ import annotations
+
 import asyncio
 import copy
 from dataclasses import dataclass, field
@@ -15,16 +17,16 @@ ROOT = "root"
 
 @dataclass(slots=True)
 class Item:
-    """One item. `data` is what the API shows; `audio` how long its speech is.
+    """One item. `data` is the item as the API shows it, `audio` the length of its speech.
 
-    `words` is what the recogniser makes of a user's speech; its task belongs to the call, and
-    `heard` is the way to wait for it. `answered` says whether a response of the conversation was
-    made to it and not cancelled.
+    `words` is the recognition of a user's speech; the task belongs to the call, and `heard` waits
+    for it. `answered` says whether a response of the conversation answered the item and was not
+    cancelled.
     """
 
     data: dict[str, Any]
     audio: timedelta = timedelta(0)
-    words: "asyncio.Task[str] | None" = field(default=None, compare=False)
+    words: asyncio.Task[str] | None = field(default=None, compare=False)
     answered: bool = False
 
     @property
@@ -38,14 +40,14 @@ class Item:
             part["type"] == "output_audio" for part in content
         )
 
-    def shown(self) -> dict[str, Any]:
-        """The item for an event: a copy, because an item goes on changing."""
+    def to_json(self) -> dict[str, Any]:
+        """The item for an event: a copy, because the item may still change."""
         return copy.deepcopy(self.data)
 
     def tokens(self) -> Tokens:
-        """What the item takes in the model's context."""
+        """The tokens that the item takes in the model's context."""
         user = self.data.get("role") == "user"
-        total = usage.of_speech_heard(self.audio) if user else usage.of_speech_made(self.audio)
+        total = usage.of_input_audio(self.audio) if user else usage.of_output_audio(self.audio)
         for part in self.data.get("content", []):
             spoken = None if user else part.get("transcript")
             total += usage.of_text(part.get("text") or spoken or "")
@@ -54,13 +56,17 @@ class Item:
         return total
 
     async def heard(self) -> str:
-        """What a user's item says, once it is known.
+        """What a user's item says, once it is recognised.
 
-        Recognition is shared by everybody who waits for it, so it outlives a cancelled waiter.
+        Recognition is shared by everyone who waits for it, so it outlives a cancelled waiter.
         """
         spoken = await asyncio.shield(self.words) if self.words else ""
         written = [part.get("text") or "" for part in self.data.get("content", [])]
         return " ".join(text for text in [*written, spoken] if text)
+
+    def drop_transcript(self) -> None:
+        for part in self.data["content"]:
+            part.pop("transcript", None)
 
 
 def item_not_found(item_id: str, param: str) -> Invalid:
@@ -68,27 +74,26 @@ def item_not_found(item_id: str, param: str) -> Invalid:
 
 
 class Conversation:
-    """What was said, by whom, after what."""
+    """The items of a call, and what its responses have read of them so far."""
 
     def __init__(self) -> None:
         self.id = ids.new("conv")
         self.items: list[Item] = []
         self.has_spoken = False
         """Whether there has been assistant audio, which locks the voice."""
+        self.responses_done = 0
+        self.tokens_seen = Tokens()
+        """The most that a response has read, which later responses find cached."""
 
-    def find(self, item_id: str, param: str = "item_id") -> Item:
-        """The item of this id.
-
-        Raises:
-            Invalid: there is none.
-        """
+    def find_item(self, item_id: str, param: str = "item_id") -> Item:
+        """The item with this id. Raises Invalid if there is none."""
         for item in self.items:
             if item.id == item_id:
                 return item
         raise item_not_found(item_id, param)
 
-    def before(self, item_id: str) -> str | None:
-        """The id of the item in front of this one (or in front of the end)."""
+    def previous_id(self, item_id: str) -> str | None:
+        """The id of the item before this one, or of the last item if there is no such item."""
         previous = None
         for item in self.items:
             if item.id == item_id:
@@ -96,16 +101,14 @@ class Conversation:
             previous = item.id
         return previous
 
-    def last(self) -> str | None:
+    def last_id(self) -> str | None:
         return self.items[-1].id if self.items else None
 
-    def add(self, item: Item, after: str | None = None) -> str | None:
-        """Puts an item after the one named, `root` for the front, the end if None.
+    def add_item(self, item: Item, after: str | None = None) -> str | None:
+        """Inserts an item after the one named, first for `root`, last for None.
 
-        Returns the id of the item in front of it.
-
-        Raises:
-            Invalid: no such item, or there is one of that id already.
+        Returns the id of the item before it. Raises Invalid if the item named does not exist or the
+        new one's id is taken.
         """
         if any(other.id == item.id for other in self.items):
             raise Invalid("invalid_value", f"Item already exists: {item.id}", "item.id")
@@ -114,20 +117,19 @@ class Conversation:
         elif after == ROOT:
             place = 0
         else:
-            place = self.items.index(self.find(after, "previous_item_id")) + 1
+            place = self.items.index(self.find_item(after, "previous_item_id")) + 1
         self.items.insert(place, item)
-        return self.before(item.id)
+        return self.previous_id(item.id)
 
-    def delete(self, item_id: str) -> None:
-        self.items.remove(self.find(item_id))
+    def delete_item(self, item_id: str) -> None:
+        self.items.remove(self.find_item(item_id))
 
-    def truncate(self, item_id: str, heard: timedelta) -> None:
-        """Cuts an assistant's speech to what was heard. The transcript goes: nobody heard it all.
+    def truncate_item(self, item_id: str, heard: timedelta) -> None:
+        """Cuts an assistant's speech to what was heard, and drops its transcript.
 
-        Raises:
-            Invalid: no such item, no assistant's audio, or shorter than that.
+        Raises Invalid if there is no such item, if it has no assistant audio, or less than `heard`.
         """
-        item = self.find(item_id)
+        item = self.find_item(item_id)
         if not item.is_assistant_audio:
             raise Invalid(
                 "invalid_value", "Only model output audio messages can be truncated", "item_id"
@@ -140,8 +142,20 @@ class Conversation:
                 "audio_end_ms",
             )
         item.audio = heard
-        for part in item.data["content"]:
-            part.pop("transcript", None)
+        item.drop_transcript()
+
+    def resolve_input(self, given: list[dict[str, Any]] | None) -> list[Item]:
+        """The items that a response reads: those of its `input`, or all where that is None."""
+        if given is None:
+            return self.items
+        known = {item.id: item for item in self.items}
+        return [known.get(data.get("id", ""), Item(data)) for data in given]
+
+    def count_response(self, read: Tokens) -> None:
+        """Counts a response that is done and has read `read`."""
+        self.responses_done += 1
+        seen = self.tokens_seen
+        self.tokens_seen = Tokens(max(seen.text, read.text), max(seen.audio, read.audio))
 
     def tokens(self) -> Tokens:
         return sum((item.tokens() for item in self.items), Tokens())

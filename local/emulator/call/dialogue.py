@@ -1,48 +1,54 @@
-"""The dialogue of a call: what was said, what is being answered, and what of it was heard."""
+"""The dialogue of a call: its conversation, its responses and their playback."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Conversation, Item, milliseconds
 from local.emulator.call.output_audio import OutputAudioBuffer
 from local.emulator.call.response import Response
 from local.emulator.protocol import events, usage
-from local.emulator.protocol.usage import Tokens
 from local.emulator.protocol.validators import Invalid
-
-if TYPE_CHECKING:
-    from local.emulator.call.call import Call
 
 TOKENS_PER_MINUTE = 40_000
 
 
 class Dialogue:
-    """Items, responses and the output buffer of one call.
+    """The items, the responses and the output buffer of one call.
 
-    `answers` counts responses that are done, `seen` is what they have read, `usage` their sum.
+    `usage` is the sum of all finished responses. `on_response` is called when a response starts,
+    `on_drained` when the caller has heard everything.
     """
 
-    def __init__(self, call: "Call") -> None:
-        self.call = call
+    def __init__(
+        self,
+        context: CallContext,
+        *,
+        on_response: Callable[[], None],
+        on_drained: Callable[[], None],
+    ) -> None:
+        self.context = context
+        self.on_response = on_response
         self.conversation = Conversation()
-        self.output = OutputAudioBuffer(call.emit, self.heard_out)
+        self.output = OutputAudioBuffer(context, on_drained)
         self.response: Response | None = None
         self.others: set[Response] = set()
-        self.answers = 0
-        self.seen = Tokens()
-        self.usage = usage.NOTHING
+        self.usage = usage.ZERO
 
-    def add(self, item: Item, after: str | None = None) -> None:
-        """An item that is not the model's: `conversation.item.added` and `.done` at once."""
-        previous = self.conversation.add(item, after)
+    def add_item(self, item: Item, after: str | None = None) -> None:
+        """Adds an item that is not the model's: `conversation.item.added`, then `.done`."""
+        previous = self.conversation.add_item(item, after)
         for kind in ("added", "done"):
-            self.call.emit(
+            self.context.emit(
                 events.event(
-                    f"conversation.item.{kind}", previous_item_id=previous, item=item.shown()
+                    f"conversation.item.{kind}", previous_item_id=previous, item=item.to_json()
                 )
             )
 
-    def respond(self, params: dict[str, Any], event_id: str | None = None) -> None:
-        """Starts a response, or tells that there is one already."""
+    def create_response(self, params: dict[str, Any], event_id: str | None = None) -> None:
+        """Starts a response, or emits an error if the conversation has one in progress."""
         separate = params.get("conversation") == "none"
         if self.response is not None and not separate:
             message = (
@@ -51,27 +57,25 @@ class Dialogue:
                 "one."
             )
             code = "conversation_already_has_active_response"
-            self.call.emit(events.error(code, message, event_id=event_id))
+            self.context.emit(events.error(code, message, event_id=event_id))
             return
-        self.call.turns.wait_no_longer()
-        response = Response(self, params)
+        self.on_response()
+        response = Response(
+            self.context, self.conversation, self.output, params, self.finish_response
+        )
         if separate:
             self.others.add(response)
         else:
             self.response = response
         response.start()
 
-    def finished(self, response: Response, report: dict[str, Any]) -> None:
-        """A response is done."""
+    def finish_response(self, response: Response, report: dict[str, Any]) -> None:
         self.others.discard(response)
         if self.response is response:
             self.response = None
-        self.answers += 1
-        self.seen = Tokens(
-            max(self.seen.text, response.read.text), max(self.seen.audio, response.read.audio)
-        )
-        self.usage = usage.added(self.usage, report)
-        if self.call.services.provider == "openai":
+        self.conversation.count_response(response.read)
+        self.usage = usage.add_reports(self.usage, report)
+        if self.context.services.provider == "openai":
             left = max(0, TOKENS_PER_MINUTE - report["total_tokens"])
             limit = {
                 "name": "tokens",
@@ -79,13 +83,13 @@ class Dialogue:
                 "remaining": left,
                 "reset_seconds": round((TOKENS_PER_MINUTE - left) / TOKENS_PER_MINUTE * 60, 3),
             }
-            self.call.emit(events.event("rate_limits.updated", rate_limits=[limit]))
+            self.context.emit(events.event("rate_limits.updated", rate_limits=[limit]))
 
     def interrupt(self) -> None:
-        """The caller speaks while the assistant does: the rest is neither made nor played."""
+        """Stops generation and playback, because the caller speaks."""
         cut = self.output.clear()
         if cut is not None:
-            self.call.emit(
+            self.context.emit(
                 events.event(
                     "conversation.item.truncated",
                     item_id=cut.item.id,
@@ -97,11 +101,10 @@ class Dialogue:
         if self.response is not None:
             self.response.cancel("turn_detected")
         if cut is not None:
-            for part in cut.item.data["content"]:
-                part.pop("transcript", None)
+            cut.item.drop_transcript()
 
-    def cancel(self, response_id: str | None) -> None:
-        """`response.cancel`; without an id, of the response in the conversation.
+    def cancel_response(self, response_id: str | None) -> None:
+        """`response.cancel`; without an id, of the conversation's response.
 
         Raises Invalid if there is nothing to cancel.
         """
@@ -117,19 +120,8 @@ class Dialogue:
             )
         response.cancel("client_cancelled")
 
-    def heard_out(self) -> None:
-        """The caller has heard everything there was."""
-        self.call.turns.caller_is_expected()
-
-    def context(self, params: dict[str, Any]) -> Tokens:
-        """What a response reads: instructions, tools and the conversation so far."""
-        return (
-            usage.of_instructions(params["instructions"], params["tools"])
-            + self.conversation.tokens()
-        )
-
     def close(self) -> None:
-        """The call is over."""
+        """Stops everything at the end of the call."""
         self.output.close()
         for response in (self.response, *self.others):
             if response is not None and response.task is not None:

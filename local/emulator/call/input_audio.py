@@ -1,4 +1,6 @@
-"""The caller's side of the conversation: what the ears find becomes items and transcripts."""
+"""The input audio buffer: the caller's speech becomes items and transcripts."""
+
+from __future__ import annotations
 
 import asyncio
 import base64
@@ -6,90 +8,92 @@ import binascii
 import sys
 from array import array
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Item, milliseconds
-from local.emulator.media.vad import SpeechStarted, VoiceActivityDetector
+from local.emulator.call.dialogue import Dialogue
+from local.emulator.media.vad import SpeechStarted, TurnDetection, VoiceActivityDetector
 from local.emulator.protocol import events, ids, session, usage
 from local.emulator.protocol.validators import Invalid
 
-if TYPE_CHECKING:
-    from local.emulator.call.call import Call
-
 RATE = 16_000
 SHORTEST = timedelta(milliseconds=100)
+SEMANTIC_SILENCE = {
+    "low": timedelta(seconds=2),
+    "medium": timedelta(seconds=1),
+    "auto": timedelta(seconds=1),
+    "high": timedelta(seconds=0.5),
+}
 
 
 class InputAudioBuffer:
-    """Hears one caller."""
+    """Receives the audio of one caller."""
 
-    def __init__(self, call: "Call") -> None:
-        self.call = call
-        self.ears = VoiceActivityDetector(session.ears_of(call.session))
+    def __init__(self, context: CallContext, dialogue: Dialogue) -> None:
+        self.context, self.dialogue = context, dialogue
+        self.vad = VoiceActivityDetector(turn_detection_of(context.session))
         self.item_id: str | None = None
-        self.idle: asyncio.TimerHandle | None = None
+        self.idle_timer: asyncio.TimerHandle | None = None
 
     def emit(self, kind: str, **fields: Any) -> None:
-        self.call.emit(events.event(kind, **fields))
+        self.context.emit(events.event(kind, **fields))
 
-    def session_changed(self) -> None:
-        detection = session.ears_of(self.call.session)
-        if detection != self.ears.detection:
-            self.ears.detection = detection
+    def apply_session(self) -> None:
+        """Applies the turn detection of a session that has been updated."""
+        detection = turn_detection_of(self.context.session)
+        if detection != self.vad.detection:
+            self.vad.set_detection(detection)
 
-    def hear(self, pcm: bytes) -> None:
-        """16 kHz mono audio from the caller."""
-        for event in self.ears.hear(pcm):
+    def add_audio(self, pcm: bytes) -> None:
+        """Takes 16 kHz mono audio from the caller."""
+        for event in self.vad.add_audio(pcm):
             if isinstance(event, SpeechStarted):
-                self.started(event.at)
+                self.start_turn(event.at)
             else:
-                self.stopped(event.at, event.pcm)
+                self.stop_turn(event.at, event.pcm)
 
-    def started(self, at: timedelta) -> None:
-        self.wait_no_longer()
+    def start_turn(self, at: timedelta) -> None:
+        self.cancel_idle_timer()
         self.item_id = ids.new("item")
         self.emit(
             "input_audio_buffer.speech_started",
             audio_start_ms=milliseconds(at),
             item_id=self.item_id,
         )
-        if session.turn_rule(self.call.session, "interrupt_response"):
-            self.call.dialogue.interrupt()
+        if session.turn_flag(self.context.session, "interrupt_response"):
+            self.dialogue.interrupt()
 
-    def stopped(self, at: timedelta, pcm: bytes) -> None:
+    def stop_turn(self, at: timedelta, pcm: bytes) -> None:
         item_id = self.item_id or ids.new("item")
         self.emit(
             "input_audio_buffer.speech_stopped", audio_end_ms=milliseconds(at), item_id=item_id
         )
-        self.turn(pcm, item_id)
+        self.finish_turn(pcm, item_id)
 
-    def turn(self, pcm: bytes, item_id: str) -> None:
-        """A turn that was detected: an item, and an answer unless the session says otherwise."""
+    def finish_turn(self, pcm: bytes, item_id: str) -> None:
+        """Adds the item of a detected turn, and responds unless the session says otherwise."""
         self.item_id = None
-        item = self.add(pcm, item_id)
-        if session.turn_rule(self.call.session, "create_response"):
-            self.call.dialogue.respond({})
-        self.transcribe(item)
+        item = self.add_item(pcm, item_id)
+        if session.turn_flag(self.context.session, "create_response"):
+            self.dialogue.create_response({})
+        self.start_transcription(item)
 
     def commit(self) -> None:
-        """`input_audio_buffer.commit`.
-
-        Raises:
-            Invalid: less than 100 ms is in the buffer.
-        """
-        pcm = self.ears.take()
-        if length(pcm) < SHORTEST:
+        """`input_audio_buffer.commit`. Raises Invalid if the buffer holds less than 100 ms."""
+        pcm = self.vad.take_audio()
+        if duration_of(pcm) < SHORTEST:
             raise Invalid(
                 "input_audio_buffer_commit_empty",
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms "
-                f"of audio, but buffer only has {length(pcm).total_seconds() * 1000:.2f}ms of "
+                f"of audio, but buffer only has {duration_of(pcm).total_seconds() * 1000:.2f}ms of "
                 "audio.",
                 None,
             )
         item_id, self.item_id = self.item_id or ids.new("item"), None
-        self.transcribe(self.add(pcm, item_id))
+        self.start_transcription(self.add_item(pcm, item_id))
 
-    def add(self, pcm: bytes, item_id: str) -> Item:
+    def add_item(self, pcm: bytes, item_id: str) -> Item:
         item = Item(
             {
                 "id": item_id,
@@ -98,32 +102,32 @@ class InputAudioBuffer:
                 "role": "user",
                 "content": [{"type": "input_audio", "transcript": None}],
             },
-            audio=length(pcm),
-            words=self.call.spawn(self.recognise(pcm)),
+            audio=duration_of(pcm),
+            words=self.context.spawn(self.recognise(pcm)),
         )
-        previous = self.call.dialogue.conversation.last()
+        previous = self.dialogue.conversation.last_id()
         self.emit("input_audio_buffer.committed", previous_item_id=previous, item_id=item_id)
-        self.call.dialogue.add(item)
+        self.dialogue.add_item(item)
         return item
 
     async def recognise(self, pcm: bytes) -> str:
-        recogniser = await self.call.services.recogniser()
-        return await recogniser.words(pcm)
+        recogniser = await self.context.services.recogniser.get()
+        return await recogniser.recognise(pcm)
 
-    def transcribe(self, item: Item) -> None:
-        wanted = self.call.session["audio"]["input"]["transcription"]
-        if wanted is not None:
-            self.call.spawn(self.transcript(item, str(wanted.get("model", "whisper-1"))))
+    def start_transcription(self, item: Item) -> None:
+        config = self.context.session["audio"]["input"]["transcription"]
+        if config is not None:
+            self.context.spawn(self.transcribe(item, str(config.get("model", "whisper-1"))))
 
-    async def transcript(self, item: Item, model: str) -> None:
-        """The transcript comes while the answer is under way, as live."""
-        services = self.call.services
-        response = self.call.dialogue.response
+    async def transcribe(self, item: Item, model: str) -> None:
+        """Emits the transcript while the response is in progress, as the live service does."""
+        services = self.context.services
+        response = self.dialogue.response
         place = {"item_id": item.id, "content_index": 0}
         words = await item.heard()
         if response is not None:
-            await response.begun.wait()
-        if services.provider == "azure" and not services.script.deployed("transcription", model):
+            await response.output_started.wait()
+        if services.provider == "azure" and not services.script.is_deployed("transcription", model):
             self.emit(
                 "conversation.item.input_audio_transcription.failed",
                 **place,
@@ -137,7 +141,7 @@ class InputAudioBuffer:
             return
         item.data["content"][0]["transcript"] = words
         for index, word in enumerate(words.split()):
-            self.call.emit(
+            self.context.emit(
                 events.delta(
                     "conversation.item.input_audio_transcription.delta",
                     f" {word}" if index else word,
@@ -151,40 +155,56 @@ class InputAudioBuffer:
             usage=transcription_usage(model, item.audio, words),
         )
 
-    def caller_is_expected(self) -> None:
-        """The assistant has finished speaking: `idle_timeout_ms` begins."""
-        wanted = self.call.session["audio"]["input"]["turn_detection"] or {}
-        timeout = wanted.get("idle_timeout_ms")
-        self.wait_no_longer()
+    def start_idle_timer(self) -> None:
+        """Starts `idle_timeout_ms`: the assistant has finished speaking."""
+        detection = self.context.session["audio"]["input"]["turn_detection"] or {}
+        timeout = detection.get("idle_timeout_ms")
+        self.cancel_idle_timer()
         if timeout:
             loop = asyncio.get_running_loop()
-            self.idle = loop.call_later(timeout / 1000, self.timed_out, self.ears.position)
+            self.idle_timer = loop.call_later(
+                timeout / 1000, self.handle_idle_timeout, self.vad.position
+            )
 
-    def timed_out(self, since: timedelta) -> None:
+    def handle_idle_timeout(self, since: timedelta) -> None:
         item_id = ids.new("item")
         self.emit(
             "input_audio_buffer.timeout_triggered",
             audio_start_ms=milliseconds(since),
-            audio_end_ms=milliseconds(self.ears.position),
+            audio_end_ms=milliseconds(self.vad.position),
             item_id=item_id,
         )
-        self.turn(self.ears.take(), item_id)
+        self.finish_turn(self.vad.take_audio(), item_id)
 
-    def wait_no_longer(self) -> None:
-        if self.idle is not None:
-            self.idle.cancel()
-            self.idle = None
+    def cancel_idle_timer(self) -> None:
+        if self.idle_timer is not None:
+            self.idle_timer.cancel()
+            self.idle_timer = None
 
 
-def length(pcm: bytes) -> timedelta:
+def turn_detection_of(config: session.Config) -> TurnDetection | None:
+    """A session's turn detection; None is push-to-talk. `semantic_vad` becomes a fixed silence."""
+    detection = config["audio"]["input"]["turn_detection"]
+    if detection is None:
+        return None
+    if detection["type"] == "semantic_vad":
+        return TurnDetection(silence_duration=SEMANTIC_SILENCE[detection["eagerness"]])
+    return TurnDetection(
+        threshold=detection["threshold"],
+        prefix_padding=timedelta(milliseconds=detection["prefix_padding_ms"]),
+        silence_duration=timedelta(milliseconds=detection["silence_duration_ms"]),
+    )
+
+
+def duration_of(pcm: bytes) -> timedelta:
     return timedelta(seconds=len(pcm) / 2 / RATE)
 
 
 def transcription_usage(model: str, audio: timedelta, words: str) -> dict[str, Any]:
-    """Whisper is billed by duration, the others by token."""
+    """Whisper is billed by duration, the other models by token."""
     if "whisper" in model:
         return {"type": "duration", "seconds": round(audio.total_seconds(), 1)}
-    heard, written = usage.of_speech_heard(audio).total, usage.of_text(words).total
+    heard, written = usage.of_input_audio(audio).total, usage.of_text(words).total
     return {
         "type": "tokens",
         "total_tokens": heard + written,
@@ -194,12 +214,8 @@ def transcription_usage(model: str, audio: timedelta, words: str) -> dict[str, A
     }
 
 
-def decoded(audio: str, param: str) -> bytes:
-    """Base-64 PCM of 24 kHz, as clients send it, at the ears' 16 kHz.
-
-    Raises:
-        Invalid: not base 64.
-    """
+def decode_audio(audio: str, param: str) -> bytes:
+    """Base64 PCM at the clients' 24 kHz, resampled to 16 kHz. Raises Invalid if not base64."""
     try:
         raw = base64.b64decode(audio, validate=True)
     except binascii.Error:

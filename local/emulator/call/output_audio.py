@@ -1,36 +1,35 @@
-"""The output audio buffer: speech on its way to the caller, one piece after the other.
+"""The output audio buffer: speech on its way to the caller, one utterance after the other.
 
-Over WebRTC the server owns this buffer: it says when playing starts and stops, and when the caller
-interrupts it knows how much was heard.
+Over WebRTC the server owns this buffer: it announces when playback starts and stops, and knows how
+much was heard when the caller interrupts.
 """
 
+from __future__ import annotations
+
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Item
 from local.emulator.protocol import events
-from local.emulator.protocol.events import Event
 
 if TYPE_CHECKING:
     from local.emulator.media.peer import Peer, Playback
     from local.emulator.speech.synthesis import Speech
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(slots=True, eq=False)
-class Playing:
-    """Speech of one item of one response; `playback` once the caller hears it."""
+class Utterance:
+    """The speech of one item of one response; `playback` is set once it is being played."""
 
-    speech: "Speech"
+    speech: Speech
     response_id: str
     item: Item
-    playback: "Playback | None" = None
+    playback: Playback | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,91 +41,83 @@ class Cut:
 
 
 class OutputAudioBuffer:
-    """Plays what it is given once the caller is connected."""
+    """Plays speech once the caller is connected. `on_drained` is called when all has been heard."""
 
-    def __init__(self, emit: Callable[[Event], None], drained: Callable[[], None]) -> None:
-        self.emit = emit
-        self.drained = drained
+    def __init__(self, context: CallContext, on_drained: Callable[[], None]) -> None:
+        self.context = context
+        self.on_drained = on_drained
         self.peer: Peer | None = None
-        self.current: Playing | None = None
-        self.waiting: deque[Playing] = deque()
+        self.current: Utterance | None = None
+        self.waiting: deque[Utterance] = deque()
         self.idle = asyncio.Event()
         self.idle.set()
-        self.tasks: set[asyncio.Task[None]] = set()
 
-    def connect(self, peer: "Peer") -> None:
-        """The caller can hear from now on."""
+    def connect(self, peer: Peer) -> None:
+        """Starts playback: the caller can hear from now on."""
         self.peer = peer
-        self.advance()
+        self.play_next()
 
-    async def quiet(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Waits until a connected caller has heard everything so far."""
         if self.peer is not None:
             await self.idle.wait()
 
-    def play(self, speech: "Speech", response_id: str, item: Item) -> None:
-        """Plays speech after what is there already; emits `started` and, in time, `stopped`."""
+    def add_speech(self, speech: Speech, response_id: str, item: Item) -> None:
+        """Queues speech; emits `started` and later `stopped`."""
         self.idle.clear()
-        self.waiting.append(Playing(speech, response_id, item))
-        self.advance()
+        self.waiting.append(Utterance(speech, response_id, item))
+        self.play_next()
 
-    def advance(self) -> None:
+    def play_next(self) -> None:
         if self.peer is None or self.current is not None:
             return
         if not self.waiting:
             self.idle.set()
             return
-        playing = self.current = self.waiting.popleft()
-        playing.playback = self.peer.play(playing.speech)
-        self.emit(events.buffer_event("started", playing.response_id))
-        self.spawn(self.drain(playing, playing.playback))
+        utterance = self.current = self.waiting.popleft()
+        utterance.playback = self.peer.play(utterance.speech)
+        self.context.emit(events.buffer_event("started", utterance.response_id))
+        self.context.spawn(self.wait_for_end(utterance, utterance.playback))
 
-    async def drain(self, playing: Playing, playback: "Playback") -> None:
-        await playback.drained()
-        if self.current is playing:
-            self.finished(playing)
+    async def wait_for_end(self, utterance: Utterance, playback: Playback) -> None:
+        await playback.wait_for_end()
+        if self.current is utterance:
+            self.finish_current(utterance)
 
-    def finished(self, playing: Playing) -> None:
+    def finish_current(self, utterance: Utterance) -> None:
         self.current = None
-        self.emit(events.buffer_event("stopped", playing.response_id))
-        self.advance()
+        self.context.emit(events.buffer_event("stopped", utterance.response_id))
+        self.play_next()
         if self.idle.is_set():
-            self.drained()
+            self.on_drained()
 
     def clear(self) -> Cut | None:
-        """Stops at once and forgets the rest; emits `cleared` if anything was playing."""
+        """Stops at once and drops what is queued; emits `cleared` if anything was playing."""
         self.waiting.clear()
-        playing, self.current = self.current, None
+        utterance, self.current = self.current, None
         self.idle.set()
-        if playing is None or playing.playback is None:
+        if utterance is None or utterance.playback is None:
             return None
-        heard = playing.playback.stop()
-        self.emit(events.buffer_event("cleared", playing.response_id))
-        return Cut(playing.item, min(heard, playing.speech.duration))
+        heard = utterance.playback.stop()
+        self.context.emit(events.buffer_event("cleared", utterance.response_id))
+        return Cut(utterance.item, min(heard, utterance.speech.duration))
 
-    def limit(self, response_id: str, end: timedelta) -> None:
-        """A response was cancelled: what was made of its speech so far, up to `end`, is played."""
-        self.waiting = deque(p for p in self.waiting if p.response_id != response_id)
-        playing = self.current
-        if playing and playing.playback and playing.response_id == response_id:
-            self.spawn(self.stop_at(playing, playing.playback, end))
+    def limit_response(self, response_id: str, end: timedelta) -> None:
+        """Plays the speech of a cancelled response only up to `end`."""
+        self.waiting = deque(u for u in self.waiting if u.response_id != response_id)
+        utterance = self.current
+        if utterance and utterance.playback and utterance.response_id == response_id:
+            self.context.spawn(self.stop_at(utterance, utterance.playback, end))
 
-    async def stop_at(self, playing: Playing, playback: "Playback", end: timedelta) -> None:
+    async def stop_at(self, utterance: Utterance, playback: Playback, end: timedelta) -> None:
         rest = end - playback.position
         await asyncio.sleep(max(0.0, rest.total_seconds()))
-        if self.current is playing:
+        if self.current is utterance:
             playback.stop()
-            self.finished(playing)
-
-    def spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+            self.finish_current(utterance)
 
     def close(self) -> None:
-        """The call is over; nothing more is emitted."""
+        """Drops everything at the end of the call; emits nothing more."""
         self.current = None
         self.waiting.clear()
         self.idle.set()
-        for task in self.tasks:
-            task.cancel()

@@ -1,99 +1,108 @@
 """The output item of a response, from `response.output_item.added` to `response.output_item.done`.
 
-The orders, and the `content` that repeats `part`, are those of recorded live traffic; so is the
-`previous_item_id` of null in the `conversation.item.done` of the first response of a conversation.
+The order of events and the `content` that repeats `part` are those of recorded live traffic. So is
+the `previous_item_id` of null in the `conversation.item.done` of a conversation's first response.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
-from local.emulator.call.conversation import Item
+from dataclasses import dataclass
+from typing import Any
+
+from local.emulator.call.context import CallContext
+from local.emulator.call.conversation import Conversation, Item
 from local.emulator.protocol import events, ids
 
-if TYPE_CHECKING:
-    from local.emulator.call.response import Response
+
+@dataclass(frozen=True, slots=True)
+class ItemTarget:
+    """The response that an item belongs to, and the conversation that it joins, if any."""
+
+    response_id: str
+    conversation: Conversation | None
+    is_first_response: bool
 
 
 class OutputItemWriter:
-    """What all kinds of output items have in common."""
+    """Emits the events of one output item; subclasses add those of its kind."""
 
     delta_event = ""
 
-    def __init__(self, response: "Response", data: dict[str, Any]) -> None:
-        self.response = response
+    def __init__(self, context: CallContext, target: ItemTarget, data: dict[str, Any]) -> None:
+        self.context = context
+        self.target = target
         self.item = Item({"id": ids.new("item"), **data})
         self.previous: str | None = None
         self.sent = ""
 
     @property
     def place(self) -> dict[str, Any]:
-        """The fields that say where in the response an event belongs."""
-        return {"response_id": self.response.id, "item_id": self.item.id, "output_index": 0}
-
-    def emit(self, kind: str, **fields: Any) -> None:
-        self.response.call.emit(events.event(kind, **fields))
-
-    def open(self) -> None:
-        """Announces the item, empty."""
-        response = self.response
-        self.emit(
-            "response.output_item.added",
-            response_id=response.id,
-            output_index=0,
-            item=self.item.shown(),
-        )
-        if response.in_conversation:
-            self.previous = response.dialogue.conversation.add(self.item)
-            self.emit(
-                "conversation.item.added",
-                previous_item_id=self.previous,
-                item=self.item.shown(),
-            )
-        self.opened()
-
-    def send(self, text: str) -> None:
-        """One delta."""
-        self.sent += text
-        self.response.call.emit(events.delta(self.delta_event, text, **self.delta_place))
+        """The fields that say which item of which response an event is about."""
+        return {"response_id": self.target.response_id, "item_id": self.item.id, "output_index": 0}
 
     @property
     def delta_place(self) -> dict[str, Any]:
         return {**self.place, "content_index": 0}
 
-    def close(self, status: str) -> None:
-        """The remaining events, for an item that is `completed` or `incomplete`."""
-        response = self.response
-        self.closing()
+    def emit(self, kind: str, **fields: Any) -> None:
+        self.context.emit(events.event(kind, **fields))
+
+    def open_item(self) -> None:
+        """Announces the item, which is still empty."""
+        self.emit(
+            "response.output_item.added",
+            response_id=self.target.response_id,
+            output_index=0,
+            item=self.item.to_json(),
+        )
+        if self.target.conversation is not None:
+            self.previous = self.target.conversation.add_item(self.item)
+            self.emit(
+                "conversation.item.added",
+                previous_item_id=self.previous,
+                item=self.item.to_json(),
+            )
+        self.open_content()
+
+    def send_delta(self, text: str) -> None:
+        self.sent += text
+        self.context.emit(events.delta(self.delta_event, text, **self.delta_place))
+
+    def close_item(self, status: str) -> None:
+        """Emits the remaining events of an item that is `completed` or `incomplete`."""
+        self.close_content()
         self.item.data["status"] = status
-        if response.in_conversation:
-            previous = None if response.is_first else self.previous
-            self.emit("conversation.item.done", previous_item_id=previous, item=self.item.shown())
+        if self.target.conversation is not None:
+            previous = None if self.target.is_first_response else self.previous
+            self.emit("conversation.item.done", previous_item_id=previous, item=self.item.to_json())
         self.emit(
             "response.output_item.done",
-            response_id=response.id,
+            response_id=self.target.response_id,
             output_index=0,
-            item=self.item.shown(),
+            item=self.item.to_json(),
         )
 
-    def opened(self) -> None:
-        """What follows `conversation.item.added`."""
+    def open_content(self) -> None:
+        """Emits what follows `conversation.item.added`."""
 
-    def closing(self) -> None:
-        """What precedes `conversation.item.done`, and the item's final content."""
+    def close_content(self) -> None:
+        """Emits what precedes `conversation.item.done`, and sets the item's final content."""
 
 
 class Message(OutputItemWriter):
-    """An assistant's message of one part."""
+    """An assistant's message with one content part."""
 
-    def __init__(self, response: "Response") -> None:
+    def __init__(self, context: CallContext, target: ItemTarget) -> None:
         super().__init__(
-            response,
+            context,
+            target,
             {"type": "message", "status": "in_progress", "role": "assistant", "content": []},
         )
 
     def part(self, text: str) -> dict[str, str]:
         raise NotImplementedError
 
-    def part_event(self, name: str, text: str) -> None:
+    def emit_part(self, name: str, text: str) -> None:
         self.emit(
             f"response.content_part.{name}",
             **self.delta_place,
@@ -101,36 +110,36 @@ class Message(OutputItemWriter):
             content=self.part(text),
         )
 
-    def opened(self) -> None:
-        self.part_event("added", "")
+    def open_content(self) -> None:
+        self.emit_part("added", "")
 
 
 class TextMessage(Message):
-    """An answer in writing."""
+    """A message in writing."""
 
     delta_event = "response.output_text.delta"
 
     def part(self, text: str) -> dict[str, str]:
         return {"type": "text", "text": text}
 
-    def closing(self) -> None:
+    def close_content(self) -> None:
         self.emit("response.output_text.done", **self.delta_place, text=self.sent)
-        self.part_event("done", self.sent)
+        self.emit_part("done", self.sent)
         self.item.data["content"] = [{"type": "output_text", "text": self.sent}]
 
 
 class SpokenMessage(Message):
-    """An answer in speech, with its transcript. The audio itself goes over the media track."""
+    """A spoken message's transcript. The audio itself goes over the media track."""
 
     delta_event = "response.output_audio_transcript.delta"
 
     def part(self, text: str) -> dict[str, str]:
         return {"type": "audio", "transcript": text}
 
-    def closing(self) -> None:
+    def close_content(self) -> None:
         self.emit("response.output_audio.done", **self.delta_place)
         self.emit("response.output_audio_transcript.done", **self.delta_place, transcript=self.sent)
-        self.part_event("done", self.sent)
+        self.emit_part("done", self.sent)
         self.item.data["content"] = [{"type": "output_audio", "transcript": self.sent}]
 
 
@@ -139,15 +148,15 @@ class FunctionCall(OutputItemWriter):
 
     delta_event = "response.function_call_arguments.delta"
 
-    def __init__(self, response: "Response", name: str) -> None:
-        call_id = ids.tool_call()
+    def __init__(self, context: CallContext, target: ItemTarget, name: str) -> None:
         super().__init__(
-            response,
+            context,
+            target,
             {
                 "type": "function_call",
                 "status": "in_progress",
                 "name": name,
-                "call_id": call_id,
+                "call_id": ids.tool_call(),
                 "arguments": "",
             },
         )
@@ -156,7 +165,7 @@ class FunctionCall(OutputItemWriter):
     def delta_place(self) -> dict[str, Any]:
         return {**self.place, "call_id": self.item.data["call_id"]}
 
-    def closing(self) -> None:
+    def close_content(self) -> None:
         self.item.data["arguments"] = self.sent
         self.emit(
             "response.function_call_arguments.done",

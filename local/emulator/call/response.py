@@ -1,99 +1,123 @@
-"""One response of the model's, from `response.created` to `response.done`."""
+"""One response of the model, from `response.created` to `response.done`."""
+
+from __future__ import annotations
 
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from local.emulator.call.conversation import Item
+from local.emulator.call.context import CallContext
+from local.emulator.call.conversation import Conversation, Item
+from local.emulator.call.output_audio import OutputAudioBuffer
 from local.emulator.call.output_items import (
     FunctionCall,
+    ItemTarget,
     OutputItemWriter,
     SpokenMessage,
     TextMessage,
 )
-from local.emulator.call.pieces import cost, first_words
 from local.emulator.protocol import events, ids, usage
 from local.emulator.protocol.usage import Tokens
-from local.emulator.script.replies import CallTool, Fail, Prompt, Reply, Say, reply
+from local.emulator.script.replies import CallTool, Fail, Prompt, Reply, Say, choose_reply
 
 if TYPE_CHECKING:
-    from local.emulator.call.dialogue import Dialogue
     from local.emulator.speech.synthesis import Speech
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+$")
 
 
 class Response:
-    """Answers what was last said in a dialogue.
+    """Answers what was last said in a conversation.
 
-    `params` are those of `response.create`, checked; they outweigh the session's.
+    `params` are the validated ones of `response.create`; they override the session's. `on_done` is
+    called once, after `response.done`, with the response and its usage.
     """
 
-    def __init__(self, dialogue: "Dialogue", params: dict[str, Any]) -> None:
-        self.dialogue = dialogue
-        self.call = call = dialogue.call
+    def __init__(
+        self,
+        context: CallContext,
+        conversation: Conversation,
+        output: OutputAudioBuffer,
+        params: dict[str, Any],
+        on_done: Callable[[Response, dict[str, Any]], None],
+    ) -> None:
+        session = context.session
+        self.context, self.conversation, self.output = context, conversation, output
+        self.on_done = on_done
         self.id = ids.new("resp")
-        self.params = {**call.session, **params}
-        self.sound = {
-            **call.session["audio"]["output"],
+        self.params = {**session, **params}
+        self.audio = {
+            **session["audio"]["output"],
             **params.get("audio", {}).get("output", {}),
         }
         self.in_conversation = params.get("conversation", "auto") != "none"
-        self.is_first = dialogue.answers == 0
-        self.read = dialogue.context(self.params)
+        self.target = ItemTarget(
+            self.id,
+            conversation if self.in_conversation else None,
+            is_first_response=conversation.responses_done == 0,
+        )
+        self.read = conversation.tokens() + usage.of_instructions(
+            self.params["instructions"], self.params["tools"]
+        )
         self.made = Tokens()
-        self.ladder: OutputItemWriter | None = None
+        self.writer: OutputItemWriter | None = None
         self.speech: Speech | None = None
         self.spoken = timedelta(0)
-        self.done = False
-        self.asked: list[Item] = []
-        self.begun = asyncio.Event()
+        self.is_done = False
+        self.answered_items: list[Item] = []
+        self.output_started = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Emits `response.created` and goes to work."""
-        self.call.emit(events.event("response.created", response=self.shown("in_progress")))
+        """Emits `response.created` and starts generating."""
+        self.context.emit(events.event("response.created", response=self.to_json("in_progress")))
         self.task = asyncio.get_running_loop().create_task(self.run())
 
     def cancel(self, reason: str) -> None:
-        """Ends it now: `turn_detected` (the caller spoke) or `client_cancelled`."""
+        """Ends the response now: `turn_detected` (the caller spoke) or `client_cancelled`."""
         if self.task:
             self.task.cancel()
         if self.speech is not None:
-            self.dialogue.output.limit(self.id, self.spoken)
+            self.output.limit_response(self.id, self.spoken)
         self.finish("cancelled", reason=reason)
 
     async def run(self) -> None:
         try:
-            answer = await self.choose()
-            if answer.stall:
-                self.begun.set()
-                await asyncio.sleep(answer.stall.total_seconds())
-            match answer.action:
+            reply = await self.prepare_reply()
+            if reply.stall:
+                self.output_started.set()
+                await asyncio.sleep(reply.stall.total_seconds())
+            match reply.action:
                 case Fail() as fault:
                     error = {"type": fault.type, "code": fault.code, "message": fault.message}
                     self.finish("failed", error=error)
                 case CallTool() as call:
-                    await self.call_tool(call)
+                    self.open_writer(FunctionCall(self.context, self.target, call.name))
+                    await self.write_deltas(re.findall(r"\w+|\W", call.arguments))
+                    self.finish("completed")
+                case Say() as say if self.params["output_modalities"] == ["text"]:
+                    await self.write_text(say)
                 case Say() as say:
-                    await self.say(say)
+                    await self.speak_text(say)
         except Exception:
-            log.exception("call %s: a response broke", self.call.id)
+            logger.exception("call %s: a response failed", self.context.id)
             self.finish("failed", error={"type": "server_error", "code": "server_error"})
         finally:
-            self.begun.set()
+            self.output_started.set()
 
-    async def choose(self) -> Reply:
-        """Looks back for what there is to answer: a function's output, or what the caller has said
-        since the last answer. A pause in a sentence makes two items of it."""
-        asked = self.asked
-        for item in reversed(self.context()):
+    async def prepare_reply(self) -> Reply:
+        """The script's reply to a function's output, or to what the caller has said since the last
+        response. A pause in a sentence makes two items of it."""
+        script = self.context.services.script
+        asked = self.answered_items
+        for item in reversed(self.conversation.resolve_input(self.params.get("input"))):
             if item.data["type"] == "function_call_output" and not asked:
-                return self.reply(Prompt(tool_output=item.data["output"]))
+                return choose_reply(script, Prompt(tool_output=item.data["output"]))
             if item.data.get("role") != "user":
                 if asked:
                     break
@@ -102,147 +126,137 @@ class Response:
             else:
                 asked.insert(0, item)
         if not asked:
-            return self.reply(Prompt())
+            return choose_reply(script, Prompt())
         heard = " ".join([words for item in asked if (words := await item.heard())])
         tools, tool_choice = self.params["tools"], self.params["tool_choice"]
-        return self.reply(Prompt(heard, tools=tools, tool_choice=tool_choice))
+        return choose_reply(script, Prompt(heard, tools=tools, tool_choice=tool_choice))
 
-    def context(self) -> list[Item]:
-        given = self.params.get("input")
-        if given is None:
-            return self.dialogue.conversation.items
-        known = {item.id: item for item in self.dialogue.conversation.items}
-        return [known.get(data.get("id", ""), Item(data)) for data in given]
+    async def write_text(self, say: Say) -> None:
+        pieces = TOKEN.findall(say.text)
+        kept = self.fit_limit(say, len(pieces), lambda count: Tokens(text=count))
+        self.open_writer(TextMessage(self.context, self.target))
+        await self.write_deltas(pieces[:kept])
+        self.finish_say(say, cut=kept < len(pieces))
 
-    def reply(self, prompt: Prompt) -> Reply:
-        return reply(self.call.services.script, prompt)
-
-    async def call_tool(self, action: CallTool) -> None:
-        ladder = FunctionCall(self, action.name)
-        self.open(ladder)
-        await self.write(re.findall(r"\w+|\W", action.arguments))
-        self.finish("completed")
-
-    async def say(self, action: Say) -> None:
-        if self.params["output_modalities"] == ["text"]:
-            pieces = TOKEN.findall(action.text)
-            kept = self.room(action, len(pieces), lambda count: Tokens(text=count))
-            self.open(TextMessage(self))
-            await self.write(pieces[:kept])
-            self.end_of(action, cut=kept < len(pieces))
-        else:
-            await self.speak(action)
-
-    async def write(self, pieces: list[str]) -> None:
-        assert self.ladder is not None
-        pause = self.call.services.script.time("text_delta_seconds").total_seconds()
+    async def write_deltas(self, pieces: list[str]) -> None:
+        assert self.writer is not None
+        pause = self.context.services.script.time("text_delta_seconds").total_seconds()
         for piece in pieces:
-            self.ladder.send(piece)
-            self.begun.set()
+            self.writer.send_delta(piece)
+            self.output_started.set()
             await asyncio.sleep(pause)
         self.made = Tokens(text=len(pieces))
 
-    async def speak(self, action: Say) -> None:
-        """Deltas in step with the audio: never later than the word is heard, and ahead of it by no
-        more than the script's `ahead_seconds`."""
-        voice = await self.call.services.voice()
-        name = self.sound["voice"]
+    async def speak_text(self, say: Say) -> None:
+        """Sends deltas in step with the audio: never later than the word is heard, and at most the
+        script's `ahead_seconds` before."""
+        voice = await self.context.services.voice.get()
+        name = self.audio["voice"]
         whole = await voice.speak(
-            action.text,
+            say.text,
             voice=name if isinstance(name, str) else "marin",
-            speed=self.sound["speed"],
+            speed=self.audio["speed"],
         )
-        await self.dialogue.output.quiet()
-        words = whole.words
-        kept = self.room(action, len(words), lambda count: cost(whole, count))
-        speech = self.speech = first_words(whole, kept)
-        ladder = self.open(SpokenMessage(self))
-        ahead = self.call.services.script.time("ahead_seconds").total_seconds()
+        await self.output.wait_until_idle()
+        kept = self.fit_limit(say, len(whole.words), lambda count: cost_of(whole, count))
+        speech = self.speech = whole.first_words(kept)
+        writer = self.open_writer(SpokenMessage(self.context, self.target))
+        ahead = self.context.services.script.time("ahead_seconds").total_seconds()
         loop = asyncio.get_running_loop()
-        began: float | None = None
+        started_at: float | None = None
         for word in speech.words:
             wait = word.start.total_seconds() - ahead
             if wait > 0:
-                began = self.play(speech, ladder, loop.time()) if began is None else began
-                await asyncio.sleep(max(0.0, began + wait - loop.time()))
-            ladder.send(word.text)
-            self.begun.set()
+                if started_at is None:
+                    started_at = loop.time()
+                    self.play_speech(speech, writer.item)
+                await asyncio.sleep(max(0.0, started_at + wait - loop.time()))
+            writer.send_delta(word.text)
+            self.output_started.set()
             self.spoken = word.end
-            self.made = Tokens(text=usage.of_text(ladder.sent).text) + usage.of_speech_made(
-                word.end
-            )
-        if began is None:
-            self.play(speech, ladder, loop.time())
+            self.made = usage.of_text(writer.sent) + usage.of_output_audio(word.end)
+        if started_at is None:
+            self.play_speech(speech, writer.item)
         self.spoken = speech.duration
-        self.made = cost(speech, len(speech.words))
-        self.end_of(action, cut=kept < len(words))
+        self.made = cost_of(speech, len(speech.words))
+        self.finish_say(say, cut=kept < len(whole.words))
 
-    def play(self, speech: "Speech", ladder: OutputItemWriter, now: float) -> float:
-        self.dialogue.conversation.has_spoken = True
-        self.dialogue.output.play(speech, self.id, ladder.item)
-        return now
+    def play_speech(self, speech: Speech, item: Item) -> None:
+        self.conversation.has_spoken = True
+        self.output.add_speech(speech, self.id, item)
 
-    def open(self, ladder: OutputItemWriter) -> OutputItemWriter:
-        self.ladder = ladder
-        ladder.open()
-        return ladder
+    def open_writer(self, writer: OutputItemWriter) -> OutputItemWriter:
+        self.writer = writer
+        writer.open_item()
+        return writer
 
-    def room(self, action: Say, count: int, cost: Any) -> int:
+    def fit_limit(self, say: Say, count: int, cost: Callable[[int], Tokens]) -> int:
         """How many of `count` words fit `max_output_tokens`; half if the script cuts it short."""
         limit = self.params["max_output_tokens"]
-        if action.incomplete:
+        if say.incomplete:
             count //= 2
         while limit != "inf" and count and cost(count).total > limit:
             count -= 1
         return count
 
-    def end_of(self, action: Say, *, cut: bool) -> None:
+    def finish_say(self, say: Say, *, cut: bool) -> None:
         if cut:
-            self.finish("incomplete", reason=action.incomplete or "max_output_tokens")
+            self.finish("incomplete", reason=say.incomplete or "max_output_tokens")
         else:
             self.finish("completed")
 
     def finish(
         self, status: str, *, reason: str | None = None, error: dict[str, str] | None = None
     ) -> None:
-        """The remaining `.done` events and `response.done`; nothing the second time."""
-        if self.done:
+        """Emits the remaining `.done` events and `response.done`. Does nothing the second time."""
+        if self.is_done:
             return
-        self.done = True
-        self.begun.set()
+        self.is_done = True
+        self.output_started.set()
         if self.in_conversation and status != "cancelled":
-            for item in self.asked:
+            for item in self.answered_items:
                 item.answered = True
         details: dict[str, Any] | None = None
         if reason or error:
             details = {"type": status}
             details |= {"reason": reason} if reason else {}
             details |= {"error": error} if error else {}
-        if self.ladder is not None:
-            self.ladder.item.audio = min(self.ladder.item.audio or self.spoken, self.spoken)
-            self.ladder.close("completed" if status == "completed" else "incomplete")
+        if self.writer is not None:
+            self.writer.item.audio = min(self.writer.item.audio or self.spoken, self.spoken)
+            self.writer.close_item("completed" if status == "completed" else "incomplete")
         read = Tokens() if status == "failed" else self.read
-        report = usage.report(read, self.made, usage.cached(self.dialogue.seen, read))
-        self.call.emit(events.event("response.done", response=self.shown(status, details, report)))
-        self.dialogue.finished(self, report)
+        from_cache = usage.cached(self.conversation.tokens_seen, read)
+        report = usage.report(read, self.made, from_cache)
+        response = self.to_json(status, details, report)
+        self.context.emit(events.event("response.done", response=response))
+        self.on_done(self, report)
 
-    def shown(
+    def to_json(
         self,
         status: str,
         details: dict[str, Any] | None = None,
         report: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The `response` of an event."""
+        """The `response` field of an event."""
         return {
             "object": "realtime.response",
             "id": self.id,
             "status": status,
             "status_details": details,
-            "output": [self.ladder.item.shown()] if self.ladder else [],
-            "conversation_id": self.dialogue.conversation.id if self.in_conversation else None,
+            "output": [self.writer.item.to_json()] if self.writer else [],
+            "conversation_id": self.conversation.id if self.in_conversation else None,
             "output_modalities": self.params["output_modalities"],
             "max_output_tokens": self.params["max_output_tokens"],
-            "audio": {"output": {name: self.sound[name] for name in ("format", "voice")}},
+            "audio": {"output": {name: self.audio[name] for name in ("format", "voice")}},
             "usage": report,
             "metadata": self.params.get("metadata"),
         }
+
+
+def cost_of(speech: Speech, count: int) -> Tokens:
+    """The tokens of the first `count` words of a speech."""
+    words = speech.words[:count]
+    text = "".join(word.text for word in words)
+    whole = count == len(speech.words)
+    length = speech.duration if whole else words[-1].end if words else timedelta(0)
+    return usage.of_text(text) + usage.of_output_audio(length)

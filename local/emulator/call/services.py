@@ -1,12 +1,13 @@
 """What all calls of one emulator share."""
 
+from __future__ import annotations
+
 import asyncio
-import importlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from local.emulator.protocol.ids import Provider
 from local.emulator.script.script import Script
@@ -16,68 +17,88 @@ if TYPE_CHECKING:
     from local.emulator.speech.recognition import Recogniser
     from local.emulator.speech.synthesis import Voice
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
-async def answer_with_media(offer: str, **options: Any) -> "Peer":
-    """The real peer; imported late, because the media stack takes a while to load."""
-    module = await asyncio.to_thread(importlib.import_module, "local.emulator.media.peer")
-    peer: Peer = await module.Peer.answer(offer, **options)
-    return peer
+# The media stack takes a while to import, so the three below do it late and on a thread.
+def load_peer() -> type[Peer]:
+    from local.emulator.media.peer import Peer
+
+    return Peer
+
+
+def load_voice() -> Voice:
+    from local.emulator.speech.synthesis import open_voice
+
+    return open_voice()
+
+
+def load_recogniser() -> Recogniser:
+    from local.emulator.speech.recognition import open_recogniser
+
+    return open_recogniser()
+
+
+async def answer_with_media(offer: str, **options: Any) -> Peer:
+    """Answers an offer with a real peer. Raises OfferRefused."""
+    peer_class = await asyncio.to_thread(load_peer)
+    return await peer_class.answer(offer, **options)
+
+
+class Lazy(Generic[T]):
+    """A value that is loaded once, on a thread, when it is first needed."""
+
+    def __init__(self, load: Callable[[], T]) -> None:
+        self.load = load
+        self.value: T | None = None
+        self.loading: asyncio.Task[T] | None = None
+
+    @classmethod
+    def ready(cls, value: T) -> Lazy[T]:
+        """A value that needs no loading."""
+        lazy = cls(lambda: value)
+        lazy.value = value
+        return lazy
+
+    async def get(self) -> T:
+        if self.value is None:
+            if self.loading is None:
+                self.loading = asyncio.create_task(asyncio.to_thread(self.load))
+            self.value = await asyncio.shield(self.loading)
+        return self.value
+
+    def close(self) -> None:
+        """Stops loading, and closes the value if it can be closed."""
+        if self.loading is not None:
+            self.loading.cancel()
+        close = getattr(self.value, "close", None)
+        if close is not None:
+            close()
 
 
 @dataclass(slots=True)
 class Services:
-    """The provider to imitate, the script, and the seams: clock, media, voice, recogniser."""
+    """The provider to emulate, the script, and what tests replace: clock, media and speech."""
 
     provider: Provider = "azure"
     script: Script = field(default_factory=Script)
     clock: Callable[[], float] = time.time
-    answer: Callable[..., Awaitable["Peer"]] = answer_with_media
-    given_voice: "Voice | None" = None
-    given_recogniser: "Recogniser | None" = None
-    opening: dict[str, "asyncio.Task[Any]"] = field(default_factory=dict)
+    answer: Callable[..., Awaitable[Peer]] = answer_with_media
+    voice: Lazy[Voice] = field(default_factory=lambda: Lazy(load_voice))
+    recogniser: Lazy[Recogniser] = field(default_factory=lambda: Lazy(load_recogniser))
 
-    async def voice(self) -> "Voice":
-        """The voice, opened once."""
-        if self.given_voice is None:
-            self.given_voice = await self.opened("voice")
-        return self.given_voice
-
-    async def recogniser(self) -> "Recogniser":
-        """The recogniser, opened once."""
-        if self.given_recogniser is None:
-            self.given_recogniser = await self.opened("recogniser")
-        return self.given_recogniser
-
-    async def opened(self, name: str) -> Any:
-        if name not in self.opening:
-            self.opening[name] = asyncio.create_task(asyncio.to_thread(open_by_name, name))
-        return await asyncio.shield(self.opening[name])
-
-    async def warm(self) -> None:
-        """Loads what a first call would otherwise wait for."""
+    async def warm_up(self) -> None:
+        """Loads what the first call would otherwise wait for."""
         try:
-            await (await self.voice()).speak("Ready.")
-            await (await self.recogniser()).words(b"")
+            await (await self.voice.get()).speak("Ready.")
+            await (await self.recogniser.get()).recognise(b"")
             if self.answer is answer_with_media:
-                await asyncio.to_thread(importlib.import_module, "local.emulator.media.peer")
+                await asyncio.to_thread(load_peer)
         except Exception:
-            log.exception("the voice or the recogniser could not be loaded")
+            logger.exception("cannot load the voice, the recogniser or the media stack")
 
     def close(self) -> None:
-        """Ends whatever the voice and the recogniser run beside this process."""
-        for task in self.opening.values():
-            task.cancel()
-        for opened in (self.given_voice, self.given_recogniser):
-            close = getattr(opened, "close", None)
-            if close is not None:
-                close()
-
-
-SPEECH_MODULES = {"voice": "synthesis", "recogniser": "recognition"}
-
-
-def open_by_name(name: str) -> Any:
-    module = importlib.import_module(f"local.emulator.speech.{SPEECH_MODULES[name]}")
-    return getattr(module, f"open_{name}")()
+        """Ends the worker processes of the voice and the recogniser."""
+        self.voice.close()
+        self.recogniser.close()

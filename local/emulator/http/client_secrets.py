@@ -1,7 +1,9 @@
-"""Ephemeral keys: minted for a session, good for many calls until they expire.
+"""Ephemeral keys: minted for a session, valid for any number of calls until they expire.
 
-A call that has begun goes on after its key has expired (the API reference; measured on Azure).
+A call in progress outlives its key (the API reference; measured on Azure).
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +18,8 @@ SWEEP_EVERY = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """An ephemeral key. `expires_at` is Unix time; `session` the configuration it carries."""
+class EphemeralKey:
+    """`expires_at` is Unix time; `session` the configuration of calls made with the key."""
 
     value: str
     expires_at: float
@@ -25,36 +27,32 @@ class Key:
 
 
 class KeyExpired(ValueError):
-    """The key was good once."""
+    """The key was valid once."""
 
 
 class KeyUnknown(ValueError):
-    """No such key was minted here."""
+    """The emulator minted no such key."""
 
 
 class ClientSecrets:
-    """Every key that was minted, and a while after its end, so that expiry can be told apart."""
+    """All keys, kept for a while after they expire so that expired and unknown keys differ."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.keys: dict[str, Key] = {}
+        self.keys: dict[str, EphemeralKey] = {}
 
-    def mint(self, session: dict[str, Any], life: timedelta) -> Key:
-        """A new key for `session` that lives for `life`."""
+    def mint_key(self, session: dict[str, Any], life: timedelta) -> EphemeralKey:
+        """A new key for `session` that expires after `life`."""
         now = self.clock()
         if len(self.keys) % SWEEP_EVERY == 0:
-            forgotten = now - KEPT.total_seconds()
-            self.keys = {v: key for v, key in self.keys.items() if key.expires_at > forgotten}
-        key = Key(ids.ephemeral_key(), now + life.total_seconds(), session)
+            cutoff = now - KEPT.total_seconds()
+            self.keys = {v: key for v, key in self.keys.items() if key.expires_at > cutoff}
+        key = EphemeralKey(ids.ephemeral_key(), now + life.total_seconds(), session)
         self.keys[key.value] = key
         return key
 
-    def find(self, value: str) -> Key:
-        """The live key of this value.
-
-        Raises:
-            KeyUnknown, KeyExpired
-        """
+    def find_key(self, value: str) -> EphemeralKey:
+        """The key with this value. Raises KeyUnknown or KeyExpired."""
         key = self.keys.get(value)
         if key is None:
             raise KeyUnknown

@@ -1,4 +1,6 @@
-"""The emulator's own route, `/emulator`: look at it, change its script, start afresh."""
+"""The emulator's own route, `/emulator`: inspect it, change its script, reset it."""
+
+from __future__ import annotations
 
 import json
 from typing import Any
@@ -7,52 +9,56 @@ from aiohttp import web
 
 from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
-from local.emulator.http.fault_injection import Faults
+from local.emulator.http.fault_injection import FaultInjector
 from local.emulator.http.request_log import RequestLog
 from local.emulator.protocol.validators import Invalid
 
 
 class Control:
-    """`GET`, `PATCH` and `DELETE` of the state."""
+    """`GET`, `PATCH` and `DELETE` of the emulator's state."""
 
     def __init__(
-        self, services: Services, calls: CallRegistry, faults: Faults, records: RequestLog
+        self,
+        services: Services,
+        calls: CallRegistry,
+        faults: FaultInjector,
+        request_log: RequestLog,
     ) -> None:
         self.services, self.calls = services, calls
-        self.faults, self.records = faults, records
+        self.faults, self.request_log = faults, request_log
 
-    async def show(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        return web.json_response(self.state())
+    async def show_state(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        return web.json_response(self.snapshot())
 
-    async def change(self, request: web.Request) -> web.Response:
-        """A JSON merge patch for the script; 400 with the reason if it would not be one."""
+    async def patch_script(self, request: web.Request) -> web.Response:
+        """A JSON merge patch for the script; 400 with the reason if the result is not valid."""
         try:
             patch = json.loads(await request.text())
-            self.services.script.change(patch)
+            self.services.script.apply_patch(patch)
         except Invalid as wrong:
-            return refusal(wrong.message, wrong.param)
+            return bad_request(wrong.message, wrong.param)
         except ValueError:
-            return refusal("The body is not JSON.", None)
+            return bad_request("The body is not JSON.", None)
         if "faults" in patch:
             self.faults.reset()
-        return web.json_response(self.state())
+        return web.json_response(self.snapshot())
 
     async def reset(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        """Hangs everything up, forgets what was counted, restores the script. Keys stay good."""
+        """Ends all calls, clears the counts and restores the script. Keys stay valid."""
         await self.calls.reset()
         self.services.script.reset()
         self.faults.reset()
-        self.records.reset()
-        return web.json_response(self.state())
+        self.request_log.reset()
+        return web.json_response(self.snapshot())
 
-    def state(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         return {
             "provider": self.services.provider,
-            **self.calls.shown(),
-            **self.records.shown(),
-            "script": self.services.script.shown(),
+            **self.calls.snapshot(),
+            **self.request_log.snapshot(),
+            "script": self.services.script.to_json(),
         }
 
 
-def refusal(message: str, param: str | None) -> web.Response:
+def bad_request(message: str, param: str | None) -> web.Response:
     return web.json_response({"error": {"message": message, "param": param}}, status=400)

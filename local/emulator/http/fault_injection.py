@@ -1,4 +1,6 @@
-"""Faults on demand: the script's `faults`, route by route."""
+"""Injected faults: the script's `faults`, per route."""
+
+from __future__ import annotations
 
 import asyncio
 import json
@@ -19,66 +21,68 @@ MESSAGES = {
     408: ("Timeout", "The operation was timeout."),
     429: ("RateLimitReached", "Too many requests. Please retry later."),
 }
-ELSE = ("InternalServerError", "The server had an error while processing your request.")
+DEFAULT_MESSAGE = (
+    "InternalServerError",
+    "The server had an error while processing your request.",
+)
 
 
-class Reset(Exception):
-    """The connection was cut without an answer."""
+class ConnectionReset(Exception):
+    """The connection was reset without a response."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
-    """A sideband to be lost `after` a while; `hard` without a closing handshake."""
+class SidebandDrop:
+    """Close a sideband `after` a delay; `hard` skips the closing handshake."""
 
     after: timedelta
     hard: bool
 
 
-class Faults:
-    """Counts requests against the script's faults."""
+class FaultInjector:
+    """Matches requests against the script's faults, and counts them for `times` and `every`."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self.hits: Counter[tuple[str, str]] = Counter()
 
     def reset(self) -> None:
-        """Forgets what was counted, for a new script."""
+        """Clears the counts, for a new script."""
         self.hits.clear()
 
-    async def strike(self, route: str, request: web.Request) -> Drop | None:
-        """Whatever the script has for this request; nothing, mostly.
+    async def inject_fault(self, route: str, request: web.Request) -> SidebandDrop | None:
+        """Applies the fault, if any, that the script has for this request.
 
-        Raises:
-            Refused, Reset
+        Returns what is to happen to a sideband later. Raises ApiError or ConnectionReset.
         """
         for fault in self.services.script.faults(route):
-            if not self.due(route, fault):
+            if not self.is_due(route, fault):
                 continue
             await asyncio.sleep(fault.get("delay_seconds", 0))
             if "drop_after_seconds" in fault:
                 after = timedelta(seconds=fault["drop_after_seconds"])
-                return Drop(after, hard=fault.get("reset", False))
+                return SidebandDrop(after, hard=fault.get("reset", False))
             if fault.get("reset"):
                 if request.transport is not None:
                     request.transport.abort()
-                raise Reset
+                raise ConnectionReset
             if "status" in fault:
-                raise self.refusal(fault)
+                raise self.error_for(fault)
         return None
 
-    def due(self, route: str, fault: dict[str, Any]) -> bool:
-        seen = (route, json.dumps(fault, sort_keys=True))
-        self.hits[seen] += 1
+    def is_due(self, route: str, fault: dict[str, Any]) -> bool:
+        key = (route, json.dumps(fault, sort_keys=True))
+        self.hits[key] += 1
         if "every" in fault:
-            return self.hits[seen] % int(fault["every"]) == 0
-        return "times" not in fault or self.hits[seen] <= int(fault["times"])
+            return self.hits[key] % int(fault["every"]) == 0
+        return "times" not in fault or self.hits[key] <= int(fault["times"])
 
-    def refusal(self, fault: dict[str, Any]) -> errors.ApiError:
-        code, message = MESSAGES.get(fault["status"], ELSE)
+    def error_for(self, fault: dict[str, Any]) -> errors.ApiError:
+        code, message = MESSAGES.get(fault["status"], DEFAULT_MESSAGE)
         headers = {}
         if "retry_after" in fault:
             headers["Retry-After"] = str(fault["retry_after"])
-        return errors.by_gateway(
+        return errors.gateway_error(
             self.services.provider,
             fault["status"],
             fault.get("code", code),

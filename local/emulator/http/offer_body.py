@@ -1,4 +1,6 @@
-"""Offers as they arrive: raw SDP, or a form with `sdp` and `session`."""
+"""The body of a request with an offer: raw SDP, or a form with `sdp` and `session`."""
+
+from __future__ import annotations
 
 import json
 import re
@@ -12,12 +14,8 @@ from local.emulator.protocol.validators import Invalid, unknown
 PARTS = ("sdp", "session")
 
 
-def raw(body: bytes) -> str:
-    """An offer that is the whole body.
-
-    Raises:
-        Refused: 400 `invalid_offer`, worded like the live service.
-    """
+def parse_sdp(body: bytes) -> str:
+    """The offer in a body of raw SDP. Raises ApiError 400 `invalid_offer`, as the live service."""
     try:
         offer = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -31,15 +29,13 @@ def syntax_error(position: int) -> errors.ApiError:
     return errors.invalid_offer(f"failed to unmarshal SDP: sdp: syntax error at pos {position}")
 
 
-def form(body: bytes, content_type: str) -> tuple[str, dict[str, Any] | None]:
-    """The offer and the session of a multipart body. A boundary that the header leaves out is read
-    from the body, since some clients do so.
+def parse_form(body: bytes, content_type: str) -> tuple[str, dict[str, Any] | None]:
+    """The offer and the session in a multipart body. Raises ApiError 400.
 
-    Raises:
-        Refused: 400.
+    Some clients omit the boundary from the header; it is then read from the body.
     """
     try:
-        parts = dict(multipart(body, content_type))
+        parts = dict(split_multipart(body, content_type))
         for name in parts:
             if name not in PARTS:
                 raise unknown(name)
@@ -51,15 +47,15 @@ def form(body: bytes, content_type: str) -> tuple[str, dict[str, Any] | None]:
             schema.SESSION(session, "session")
     except ValueError as error:
         wrong = error if isinstance(error, Invalid) else not_json()
-        raise errors.invalid(wrong) from None
-    return raw(parts["sdp"]), session
+        raise errors.invalid_parameter(wrong) from None
+    return parse_sdp(parts["sdp"]), session
 
 
 def not_json() -> Invalid:
     return Invalid("invalid_json", "Could not parse the 'session' part as JSON.", "session")
 
 
-def multipart(body: bytes, content_type: str) -> list[tuple[str, bytes]]:
+def split_multipart(body: bytes, content_type: str) -> list[tuple[str, bytes]]:
     if "boundary=" not in content_type:
         found = re.match(rb"--([^\r\n]+)\r?\n", body)
         boundary = found.group(1).decode("latin-1") if found else "none"

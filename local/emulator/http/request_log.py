@@ -1,4 +1,6 @@
-"""What was asked of the emulator, for tests to look at. Never a credential."""
+"""The requests made to the emulator, for tests to inspect. Never a credential."""
+
+from __future__ import annotations
 
 from collections import Counter
 from typing import Any
@@ -11,7 +13,7 @@ SAFETY_IDENTIFIER = "OpenAI-Safety-Identifier"
 
 
 class RequestLog:
-    """Counts per route, answers per status, and the last request of each route."""
+    """Requests per route, responses per status, and the last request of each route."""
 
     def __init__(self) -> None:
         self.reset()
@@ -23,8 +25,8 @@ class RequestLog:
         self.expires_after: dict[str, Any] | None = None
         self.minted = 0
 
-    def asked(self, route: str, request: web.Request) -> None:
-        """A request has come. Of its headers only the names are kept, and the safety identifier."""
+    def add_request(self, route: str, request: web.Request) -> None:
+        """Counts a request. Keeps its headers' names and the safety identifier only."""
         self.requests[route] += 1
         self.last[route] = {
             "headers": sorted({name.lower() for name in request.headers}),
@@ -32,10 +34,10 @@ class RequestLog:
             "safety_identifier": request.headers.get(SAFETY_IDENTIFIER),
         }
 
-    def answered(self, route: str, status: int | str) -> None:
+    def count_answer(self, route: str, status: int | str) -> None:
         self.answers[route][str(status)] += 1
 
-    def shown(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         return {
             "requests": dict(self.requests),
             "answers": {route: dict(counts) for route, counts in self.answers.items()},

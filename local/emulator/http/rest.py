@@ -1,5 +1,7 @@
 """The REST routes: mint a key, start a call, hang up."""
 
+from __future__ import annotations
+
 import json
 import secrets
 from datetime import timedelta
@@ -12,7 +14,7 @@ from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
 from local.emulator.http import client_secrets, offer_body
 from local.emulator.http.client_secrets import ClientSecrets
-from local.emulator.http.fault_injection import Faults
+from local.emulator.http.fault_injection import FaultInjector
 from local.emulator.http.request_log import RequestLog
 from local.emulator.protocol import errors, schema, session
 from local.emulator.protocol.validators import Invalid, missing
@@ -27,99 +29,99 @@ OPEN_TO_PAGES = {
 }
 
 
-def bearer(request: web.Request) -> str:
+def bearer_token(request: web.Request) -> str:
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else ""
 
 
 class Rest:
-    """Handlers for what a broker, or a page, asks over HTTP."""
+    """Handlers of the requests that a broker or a page makes."""
 
     def __init__(
         self,
         services: Services,
         calls: CallRegistry,
-        keys: ClientSecrets,
-        faults: Faults,
-        records: RequestLog,
+        secrets: ClientSecrets,
+        faults: FaultInjector,
+        request_log: RequestLog,
     ) -> None:
-        self.services, self.calls, self.keys = services, calls, keys
-        self.faults, self.records = faults, records
+        self.services, self.calls, self.secrets = services, calls, secrets
+        self.faults, self.request_log = faults, request_log
 
-    def standard_credential(self, request: web.Request) -> None:
-        """A resource's or project's key, or an Entra token (which is not looked into).
+    def require_standard_credential(self, request: web.Request) -> None:
+        """Requires a resource's or project's key, or an Entra token (whose content is not checked).
 
-        Raises:
-            Refused: 401.
+        Raises ApiError 401.
         """
-        self.general_availability(request)
-        given = bearer(request)
+        self.refuse_preview(request)
+        credential = bearer_token(request)
         if self.services.provider == "azure":
-            given = request.headers.get("api-key", given)
-        if not self.services.script.accepts(given):
+            credential = request.headers.get("api-key", credential)
+        if not self.services.script.accepts(credential):
             raise errors.unauthorized(self.services.provider)
 
-    def general_availability(self, request: web.Request) -> None:
+    def refuse_preview(self, request: web.Request) -> None:
         provider = self.services.provider
         if "api-version" in request.query:
-            raise errors.preview_style(provider, "api-version")
+            raise errors.preview_only(provider, "api-version")
         if "OpenAI-Beta" in request.headers:
-            raise errors.preview_style(provider, "OpenAI-Beta header")
+            raise errors.preview_only(provider, "OpenAI-Beta header")
 
-    async def client_secrets(self, request: web.Request) -> web.Response:
+    async def create_client_secret(self, request: web.Request) -> web.Response:
         """`POST /realtime/client_secrets`."""
-        self.records.asked("client_secrets", request)
-        await self.faults.strike("client_secrets", request)
-        self.standard_credential(request)
-        body = await json_body(request)
-        self.records.expires_after = body.get("expires_after")
-        config = self.session_of(body.get("session"))
+        self.request_log.add_request("client_secrets", request)
+        await self.faults.inject_fault("client_secrets", request)
+        self.require_standard_credential(request)
+        body = await parse_mint_request(request)
+        self.request_log.expires_after = body.get("expires_after")
+        config = self.build_session(body.get("session"))
         life = DEFAULT_LIFE[self.services.provider]
         if (body.get("expires_after") or {}).get("seconds"):
             life = timedelta(seconds=body["expires_after"]["seconds"])
-        key = self.keys.mint(config, min(life, self.services.script.time("key_seconds_max")))
-        self.records.minted += 1
+        key = self.secrets.mint_key(config, min(life, self.services.script.time("key_seconds_max")))
+        self.request_log.minted += 1
         reply = {"value": key.value, "expires_at": int(key.expires_at), "session": config}
-        return web.json_response(reply, headers=self.marks())
+        return web.json_response(reply, headers=self.live_headers())
 
-    def session_of(self, wanted: dict[str, Any] | None) -> session.Config:
-        """The full session of a checked request.
+    def build_session(self, requested: dict[str, Any] | None) -> session.Config:
+        """The full session for a validated request.
 
-        Raises:
-            Refused: no model where one is needed, or none that talks.
+        Raises ApiError if the model is missing where it is required, or is not a realtime model.
         """
         provider, script = self.services.provider, self.services.script
-        if provider == "azure" and (wanted is None or "model" not in wanted):
-            raise errors.invalid(missing("session.type" if wanted is None else "session.model"))
-        wanted = {"type": "realtime", "model": DEFAULT_MODEL, **(wanted or {})}
-        model = wanted["model"]
-        if any(script.deployed(kind, model) for kind in ("transcription", "other")):
+        if provider == "azure" and (requested is None or "model" not in requested):
+            raise errors.invalid_parameter(
+                missing("session.type" if requested is None else "session.model")
+            )
+        requested = {"type": "realtime", "model": DEFAULT_MODEL, **(requested or {})}
+        model = requested["model"]
+        if any(script.is_deployed(kind, model) for kind in ("transcription", "other")):
             raise errors.not_realtime(provider)
-        if not script.deployed("realtime", model):
+        if not script.is_deployed("realtime", model):
             raise errors.no_deployment(provider, model)
-        return session.create(wanted)
+        return session.create(requested)
 
     async def start_call(self, request: web.Request) -> web.Response:
-        """`POST /realtime/calls`. Who is asking is looked at before what."""
-        self.records.asked("calls", request)
-        await self.faults.strike("calls", request)
-        self.general_availability(request)
-        config = self.session_of_key(request)
+        """`POST /realtime/calls`. The credential is checked before the offer."""
+        self.request_log.add_request("calls", request)
+        await self.faults.inject_fault("calls", request)
+        self.refuse_preview(request)
+        config = self.session_from_key(request)
         body = await request.read()
         if config is None and request.content_type == "multipart/form-data":
-            offer, wanted = offer_body.form(body, request.headers["Content-Type"])
-            config = self.session_of(wanted)
+            offer, requested = offer_body.parse_form(body, request.headers["Content-Type"])
+            config = self.build_session(requested)
         elif config is None:
-            offer = offer_body.raw(body)
-            config = self.session_of({"type": "realtime", **dict(one_model(request))})
+            offer = offer_body.parse_sdp(body)
+            config = self.build_session({"type": "realtime", **model_parameter(request)})
         elif self.services.provider == "openai" and request.content_type == "multipart/form-data":
-            offer, wanted = offer_body.form(body, request.headers["Content-Type"])
-            config = session.merged(config, wanted or {})
+            offer, requested = offer_body.parse_form(body, request.headers["Content-Type"])
+            config = session.merge(config, requested or {})
         else:
-            offer = offer_body.raw(body)
+            offer = offer_body.parse_sdp(body)
         filtered = request.query.get("webrtcfilter") == "on"
         try:
-            call, answer = await self.calls.start(offer, config, filtered=filtered)
+            call, answer = await self.calls.start_call(offer, config, filtered=filtered)
         except ValueError as error:
             why = str(error).removeprefix("Failed to parse offer: ")
             raise errors.invalid_offer(why) from None
@@ -128,38 +130,37 @@ class Rest:
             text=answer,
             content_type="text/plain",
             charset="utf-8",
-            headers={"Location": f"/v1/realtime/calls/{call.id}", **self.marks()},
+            headers={"Location": f"/v1/realtime/calls/{call.id}", **self.live_headers()},
         )
 
-    def session_of_key(self, request: web.Request) -> session.Config | None:
-        """The session that comes with an ephemeral key; None for a standard key (OpenAI only).
+    def session_from_key(self, request: web.Request) -> session.Config | None:
+        """The session of an ephemeral key, or None for a standard key (OpenAI only).
 
-        Raises:
-            Refused: 401.
+        Raises ApiError 401.
         """
-        provider, given = self.services.provider, bearer(request)
-        if not given.startswith(client_secrets.PREFIX):
+        provider, credential = self.services.provider, bearer_token(request)
+        if not credential.startswith(client_secrets.PREFIX):
             if provider == "azure":
                 raise errors.not_ephemeral(provider)
-            if not self.services.script.accepts(given):
+            if not self.services.script.accepts(credential):
                 raise errors.unauthorized(provider)
             return None
         try:
-            return self.keys.find(given).session
+            return self.secrets.find_key(credential).session
         except client_secrets.KeyExpired:
             raise errors.key_expired() from None
         except client_secrets.KeyUnknown:
             raise errors.key_unknown() from None
 
-    async def preflight(self, request: web.Request) -> web.Response:
-        """`OPTIONS /realtime/calls`: OpenAI refuses request headers that it does not know."""
-        wanted = request.headers.get("Access-Control-Request-Headers", "").lower()
+    async def answer_preflight(self, request: web.Request) -> web.Response:
+        """`OPTIONS /realtime/calls`. OpenAI refuses request headers that it does not know."""
+        requested = request.headers.get("Access-Control-Request-Headers", "").lower()
         allowed = SAFE_HEADERS
-        strangers = {n.strip() for n in wanted.split(",") if n.strip()} - set(allowed.split(", "))
-        if strangers and self.services.provider == "openai":
+        unknown = {n.strip() for n in requested.split(",") if n.strip()} - set(allowed.split(", "))
+        if unknown and self.services.provider == "openai":
             return web.Response(status=400, text="Disallowed CORS headers")
-        if self.services.provider == "azure" and wanted:
-            allowed = wanted
+        if self.services.provider == "azure" and requested:
+            allowed = requested
         return web.Response(
             status=204,
             headers={
@@ -172,34 +173,33 @@ class Rest:
 
     async def hang_up(self, request: web.Request) -> web.Response:
         """`POST /realtime/calls/{id}/hangup`."""
-        self.records.asked("hangup", request)
-        await self.faults.strike("hangup", request)
-        self.standard_credential(request)
-        self.calls.find(request.match_info["call_id"]).end(Ended(1000, "hung up over REST"))
-        return web.Response(status=200, headers=self.marks())
+        self.request_log.add_request("hangup", request)
+        await self.faults.inject_fault("hangup", request)
+        self.require_standard_credential(request)
+        self.calls.find_call(request.match_info["call_id"]).end(Ended(1000, "hung up over REST"))
+        return web.Response(status=200, headers=self.live_headers())
 
-    async def telephone_only(self, request: web.Request) -> web.Response:
-        """`accept`, `refer` and `reject` are for SIP; a WebRTC call is none of theirs."""
-        self.standard_credential(request)
+    async def refuse_telephony(self, request: web.Request) -> web.Response:
+        """`accept`, `refer` and `reject` are for SIP calls and find no WebRTC call."""
+        self.require_standard_credential(request)
         raise errors.no_call()
 
-    def marks(self) -> dict[str, str]:
-        """Headers that the live service adds to its answers."""
+    def live_headers(self) -> dict[str, str]:
+        """The headers that the live service adds to its responses."""
         request_id = f"{secrets.token_hex(16)}"
         if self.services.provider == "azure":
             return {"apim-request-id": request_id, "openai-version": "2020-10-01"}
         return {"X-Request-Id": f"req_{request_id}"}
 
 
-def one_model(request: web.Request) -> dict[str, str]:
+def model_parameter(request: web.Request) -> dict[str, str]:
     return {"model": request.query["model"]} if "model" in request.query else {}
 
 
-async def json_body(request: web.Request) -> dict[str, Any]:
-    """The checked body of a mint request; an empty one asks for nothing.
+async def parse_mint_request(request: web.Request) -> dict[str, Any]:
+    """The validated body of a request for a key; an empty body is an empty request.
 
-    Raises:
-        Refused: 400.
+    Raises ApiError 400.
     """
     raw = await request.read()
     try:
@@ -211,6 +211,6 @@ async def json_body(request: web.Request) -> dict[str, Any]:
             if isinstance(error, Invalid)
             else Invalid("invalid_json", "Could not parse the body as JSON.", None)
         )
-        raise errors.invalid(wrong) from None
+        raise errors.invalid_parameter(wrong) from None
     checked: dict[str, Any] = body
     return checked

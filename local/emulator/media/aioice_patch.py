@@ -1,4 +1,4 @@
-"""The one place where aioice's own ways are changed: its addresses, its patience, its log."""
+"""The only place that patches aioice: its addresses, consent timeouts and log level."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import aioice.ice
 LOOPBACK = ("127.0.0.1",)
 
 
-def confine_media(addresses: Sequence[str] = LOOPBACK) -> None:
-    """Makes every later connection of this process use these local addresses only.
+def confine_media_to(addresses: Sequence[str] = LOOPBACK) -> None:
+    """Restricts every later connection of this process to these local addresses.
 
-    aioice offers every address of the machine but the loopback's, and has no setting for it. Its
-    consent checks (RFC 7675) find a killed browser after half a minute; on a loopback nothing is
-    lost on the way, so it is found within about eight seconds.
+    aioice gathers candidates from every address of the machine except the loopback's, and has no
+    setting for it. Its consent checks (RFC 7675) take half a minute to notice a killed browser; no
+    packets are lost on a loopback, so here they take about eight seconds.
     """
 
-    def chosen(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+    def host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
         return [a for a in addresses if (use_ipv6 if ":" in a else use_ipv4)]
 
-    aioice.ice.get_host_addresses = chosen
+    aioice.ice.get_host_addresses = host_addresses
     aioice.ice.CONSENT_INTERVAL = 1
     aioice.ice.CONSENT_FAILURES = 5
-    log = logging.getLogger("aioice")
-    if log.level == logging.NOTSET:
-        # At "info" it tells of every candidate pair.
-        log.setLevel(logging.WARNING)
+    aioice_logger = logging.getLogger("aioice")
+    if aioice_logger.level == logging.NOTSET:
+        # At INFO it logs every candidate pair.
+        aioice_logger.setLevel(logging.WARNING)

@@ -1,7 +1,7 @@
-"""Speech as Opus packets of 20 ms, made in the event loop.
+"""Speech as 20 ms Opus packets, encoded in the event loop.
 
-aiortc would take raw audio too. It then computes a level for each frame in Python and hands the
-frame to a thread and back, which costs more than the encoding; and it encodes silence like speech.
+aiortc would take raw audio too, but then computes a level for each frame in Python and hands the
+frame to a thread and back, which costs more than the encoding, and it encodes silence like speech.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ SILENCE: Final = bytes(2 * FRAME_SAMPLES)
 TIME_BASE: Final = Fraction(1, RATE)
 
 BIT_RATE: Final = 64_000
-"""High enough for the encoder's plain mode, which is the faster one and knows silence as such."""
+"""High enough for the encoder's simpler mode, which is faster and recognises silence."""
 
 SETTLED: Final = 4
-"""After so many silent frames the encoder has nothing of the speech before them left in it."""
+"""After this many silent frames no trace of earlier speech is left in the encoder."""
 
 
 class Encoder:
-    """One call's encoder. It has a memory, so its frames come in order and none is left out."""
+    """One call's encoder. It is stateful: frames must be encoded in order, without gaps."""
 
     def __init__(self) -> None:
         codec = CodecContext.create("libopus", "w")
@@ -37,24 +37,24 @@ class Encoder:
         codec.layout = "mono"
         codec.sample_rate = RATE
         codec.options = {"application": "voip"}
-        self._codec = codec
-        self._frames = 0
-        self._silent = 0
-        self._last = b""
+        self.codec = codec
+        self.frames = 0
+        self.silent_frames = 0
+        self.last_payload = b""
 
-    def encode(self, pcm: bytes | None) -> Packet[Any]:
-        """Takes 20 ms of mono s16le at `RATE`, or None for silence; gives the packet to send.
+    def encode_frame(self, pcm: bytes | None) -> Packet[Any]:
+        """The packet for 20 ms of mono s16le at `RATE`, or for silence if None.
 
-        Of a long silence each packet is like the one before, so those are not made anew.
+        In a long silence every packet is the same, so the last one is reused.
         """
-        self._silent = self._silent + 1 if pcm is None else 0
-        if self._silent <= SETTLED:
+        self.silent_frames = self.silent_frames + 1 if pcm is None else 0
+        if self.silent_frames <= SETTLED:
             frame = AudioFrame(format="s16", layout="mono", samples=FRAME_SAMPLES)
             frame.planes[0].update(SILENCE if pcm is None else pcm)
             frame.sample_rate = RATE
-            self._last = b"".join(map(bytes, self._codec.encode(frame)))
-        packet = Packet(self._last)
-        packet.pts = self._frames * FRAME_SAMPLES
+            self.last_payload = b"".join(map(bytes, self.codec.encode(frame)))
+        packet = Packet(self.last_payload)
+        packet.pts = self.frames * FRAME_SAMPLES
         packet.time_base = TIME_BASE
-        self._frames += 1
+        self.frames += 1
         return packet

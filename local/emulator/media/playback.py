@@ -1,4 +1,4 @@
-"""The sending side of a call's audio: speech when there is any, silence otherwise, in real time."""
+"""The outbound audio of a call: speech when there is some, silence otherwise, in real time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from local.emulator.media.opus import FRAME, SILENCE, Encoder
 from local.emulator.speech.synthesis import RATE, Speech
 
 LATEST: Final = timedelta(milliseconds=200)
-"""How far the sender may catch up after a stall; a longer one is left out, not sent in a burst."""
+"""How far the sender may catch up after a stall; what a longer one missed is skipped, not sent in a
+burst."""
 
 
 class Playback:
@@ -21,36 +22,36 @@ class Playback:
 
     def __init__(self, speech: Speech) -> None:
         if speech.rate != RATE:
-            raise ValueError(f"speech is sent at {RATE} samples a second, not {speech.rate}")
-        self._pcm = speech.pcm
-        self._sent = 0
-        self._drained: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        if not self._pcm:
-            self._drained.set_result(True)
+            raise ValueError(f"speech must have {RATE} samples a second, not {speech.rate}")
+        self.pcm = speech.pcm
+        self.sent_bytes = 0
+        self.end: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if not self.pcm:
+            self.end.set_result(True)
 
     @property
     def position(self) -> timedelta:
-        """What the caller has been sent so far, never more than the speech is long."""
-        return timedelta(seconds=self._sent / 2 / RATE)
+        """How much has been sent to the caller; never more than the length of the speech."""
+        return timedelta(seconds=self.sent_bytes / 2 / RATE)
 
     def stop(self) -> timedelta:
-        """Cuts at once; gives what was sent. After the end it changes nothing."""
-        if not self._drained.done():
-            self._drained.set_result(False)
+        """Stops at once and returns how much was sent. Does nothing after the end."""
+        if not self.end.done():
+            self.end.set_result(False)
         return self.position
 
-    async def drained(self) -> bool:
-        """Waits for the end: `True` played to the end, `False` stopped."""
-        return await asyncio.shield(self._drained)
+    async def wait_for_end(self) -> bool:
+        """Waits for the end: True if it played to the end, False if it was stopped."""
+        return await asyncio.shield(self.end)
 
     def next_frame(self) -> bytes | None:
-        """The next 20 ms, the last one filled up with silence; None when there is no more."""
-        if self._drained.done():
+        """The next 20 ms, the last frame padded with silence; None after the end."""
+        if self.end.done():
             return None
-        frame = self._pcm[self._sent : self._sent + len(SILENCE)]
-        self._sent += len(frame)
-        if self._sent >= len(self._pcm):
-            self._drained.set_result(True)
+        frame = self.pcm[self.sent_bytes : self.sent_bytes + len(SILENCE)]
+        self.sent_bytes += len(frame)
+        if self.sent_bytes >= len(self.pcm):
+            self.end.set_result(True)
         return frame.ljust(len(SILENCE), b"\0")
 
 
@@ -61,43 +62,42 @@ class Speaker(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._encoder: Encoder | None = Encoder()
-        self._playback: Playback | None = None
-        self._started: float | None = None
-        self._frames = 0
+        self.encoder: Encoder | None = Encoder()
+        self.playback: Playback | None = None
+        self.started_at: float | None = None
+        self.frames = 0
 
     def play(self, speech: Speech) -> Playback:
-        """Starts now; what was playing is stopped."""
-        self.silence()
-        self._playback = Playback(speech)
-        return self._playback
+        """Starts playing now, stopping any current playback."""
+        self.stop_playback()
+        self.playback = Playback(speech)
+        return self.playback
 
-    def silence(self) -> None:
-        """Stops what is playing."""
-        if self._playback is not None:
-            self._playback.stop()
-            self._playback = None
+    def stop_playback(self) -> None:
+        if self.playback is not None:
+            self.playback.stop()
+            self.playback = None
 
     def stop(self) -> None:
-        """For good. Lets go of the encoder: it has threads, and an ended call may be held long."""
+        """Ends the track. Frees the encoder, because it has threads and ended calls are kept."""
         super().stop()
-        self._encoder = None
+        self.encoder = None
 
     async def recv(self) -> Packet[Any]:
         """The next 20 ms as Opus, when they are due. aiortc's sender calls this in a loop."""
-        await self._due()
-        if self._encoder is None:
+        await self.wait_until_due()
+        if self.encoder is None:
             raise MediaStreamError
-        pcm = self._playback.next_frame() if self._playback is not None else None
-        self._frames += 1
-        return self._encoder.encode(pcm)
+        pcm = self.playback.next_frame() if self.playback is not None else None
+        self.frames += 1
+        return self.encoder.encode_frame(pcm)
 
-    async def _due(self) -> None:
+    async def wait_until_due(self) -> None:
         now = asyncio.get_running_loop().time()
-        if self._started is None:
-            self._started = now
-        due = self._started + self._frames * FRAME.total_seconds()
+        if self.started_at is None:
+            self.started_at = now
+        due = self.started_at + self.frames * FRAME.total_seconds()
         if now - due > LATEST.total_seconds():
-            self._started += now - due
+            self.started_at += now - due
         elif due > now:
             await asyncio.sleep(due - now)

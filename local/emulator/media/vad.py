@@ -1,6 +1,6 @@
-"""Voice activity: where a caller's turn starts and stops.
+"""Voice activity detection: where a caller's turn starts and stops.
 
-Pure: no clock and no tasks. Time is counted in the audio heard, as the live service does.
+Pure: no clock and no tasks. Time is measured in audio received, as in the live service.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 import webrtcvad
 
 RATE: Final = 16_000
-"""Samples per second of everything heard; mono, signed 16 bit, little endian."""
+"""Samples per second of all inbound audio, which is mono s16le."""
 
 FRAME: Final = timedelta(milliseconds=20)
 FRAME_BYTES: Final = RATE * 2 * 20 // 1000
@@ -23,17 +23,17 @@ ONSET_FRAMES: Final = 8
 """Speech starts when this many of the last `WINDOW_FRAMES` frames are voiced."""
 
 NOISE_SHARE: Final = 0.1
-"""Share of voiced frames that still counts as silence: one click must not hold a turn open."""
+"""The share of voiced frames that still counts as silence: a click must not keep a turn open."""
 
 LONGEST: Final = timedelta(minutes=5)
-"""What is kept of one turn; of a longer one the beginning is forgotten."""
+"""How much of one turn is kept; the beginning of a longer one is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnDetection:
-    """The part of the session's `server_vad` settings that the ears need.
+    """The part of a session's `server_vad` settings that detection needs.
 
-    Defaults are the documented ones of the Realtime API. `threshold` is 0 to 1.
+    The defaults are the Realtime API's documented ones. `threshold` is 0 to 1.
     """
 
     threshold: float = 0.5
@@ -48,123 +48,121 @@ class TurnDetection:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """`at`: start of the speech less the prefix padding (`audio_start_ms`)."""
+    """`at`: the start of the speech minus the prefix padding (`audio_start_ms`)."""
 
     at: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStopped:
-    """`at`: end of the speech with its silence (`audio_end_ms`); `pcm`: all since the start."""
+    """`at`: the end of the speech and its silence (`audio_end_ms`); `pcm`: all since the start."""
 
     at: timedelta
     pcm: bytes
 
 
 class VoiceActivityDetector:
-    """Listens to one caller. `None` as `detection` is push-to-talk: no events, see `take`."""
+    """Finds the turns of one caller.
+
+    `detection` None is push-to-talk: no events, the audio is fetched with `take_audio`.
+    """
 
     def __init__(self, detection: TurnDetection | None) -> None:
-        self._heard = 0
-        self._partial = bytearray()
-        self._kept = bytearray()
-        self._speaking = False
-        self._recent: deque[bool] = deque(maxlen=WINDOW_FRAMES)
+        self.received_bytes = 0
+        self.partial_frame = bytearray()
+        self.kept = bytearray()
+        self.is_speaking = False
+        self.recent: deque[bool] = deque(maxlen=WINDOW_FRAMES)
+        self.set_detection(detection)
+
+    def set_detection(self, detection: TurnDetection | None) -> None:
+        """May be called at any time. Switching to None ends the current turn without an event."""
         self.detection = detection
-
-    @property
-    def detection(self) -> TurnDetection | None:
-        """May be set at any time; a turn that is being heard ends without an event if `None`."""
-        return self._detection
-
-    @detection.setter
-    def detection(self, detection: TurnDetection | None) -> None:
-        self._detection = detection
         if detection is None:
-            self._speaking = False
-            self._recent.clear()
+            self.is_speaking = False
+            self.recent.clear()
         else:
-            self._vad = webrtcvad.Vad(detection.mode)
+            self.classifier = webrtcvad.Vad(detection.mode)
 
     @property
     def position(self) -> timedelta:
-        """How much audio was heard in all."""
-        return duration(self._heard)
+        """How much audio has been received in all."""
+        return duration_of(self.received_bytes)
 
-    def hear(self, pcm: bytes) -> list[SpeechStarted | SpeechStopped]:
-        """Takes any number of bytes of 16 kHz mono audio; gives what they made certain."""
+    def add_audio(self, pcm: bytes) -> list[SpeechStarted | SpeechStopped]:
+        """Takes 16 kHz mono audio in pieces of any size; returns the events they complete."""
         events: list[SpeechStarted | SpeechStopped] = []
-        self._partial += pcm
-        whole = len(self._partial) - len(self._partial) % FRAME_BYTES
+        self.partial_frame += pcm
+        whole = len(self.partial_frame) - len(self.partial_frame) % FRAME_BYTES
         for offset in range(0, whole, FRAME_BYTES):
-            frame = bytes(self._partial[offset : offset + FRAME_BYTES])
-            self._heard += FRAME_BYTES
-            self._keep(frame)
-            if self._detection is not None:
-                event = self._detect(frame, self._detection)
+            frame = bytes(self.partial_frame[offset : offset + FRAME_BYTES])
+            self.received_bytes += FRAME_BYTES
+            self.keep_frame(frame)
+            if self.detection is not None:
+                event = self.detect_turn(frame, self.detection)
                 if event is not None:
                     events.append(event)
-        del self._partial[:whole]
+        del self.partial_frame[:whole]
         return events
 
-    def take(self) -> bytes:
-        """Gives what was heard since the last turn, `take` or `clear`, and forgets it."""
-        taken = bytes(self._kept)
-        self.clear()
+    def take_audio(self) -> bytes:
+        """Returns and forgets the audio since the last turn, `take_audio` or `clear_audio`."""
+        taken = bytes(self.kept)
+        self.clear_audio()
         return taken
 
-    def clear(self) -> None:
-        """Forgets what was heard; `position` stays."""
-        self._kept.clear()
-        self._speaking = False
-        self._recent.clear()
+    def clear_audio(self) -> None:
+        """Forgets the audio received so far; `position` stays."""
+        self.kept.clear()
+        self.is_speaking = False
+        self.recent.clear()
 
-    def _keep(self, frame: bytes) -> None:
-        self._kept += frame
-        if self._detection is None or self._speaking:
-            limit = size(LONGEST)
+    def keep_frame(self, frame: bytes) -> None:
+        self.kept += frame
+        if self.detection is None or self.is_speaking:
+            limit = size_of(LONGEST)
         else:
-            limit = size(self._detection.prefix_padding) + WINDOW_FRAMES * FRAME_BYTES
-        del self._kept[: max(0, len(self._kept) - limit)]
+            limit = size_of(self.detection.prefix_padding) + WINDOW_FRAMES * FRAME_BYTES
+        del self.kept[: max(0, len(self.kept) - limit)]
 
-    def _detect(
+    def detect_turn(
         self, frame: bytes, detection: TurnDetection
     ) -> SpeechStarted | SpeechStopped | None:
-        voiced: bool = self._vad.is_speech(frame, RATE)
-        self._recent.append(voiced)
-        if not self._speaking:
-            return self._onset(detection) if sum(self._recent) >= ONSET_FRAMES else None
-        needed = max(1, frames(detection.silence_duration))
-        quiet = list(islice(reversed(self._recent), needed))
+        is_voiced: bool = self.classifier.is_speech(frame, RATE)
+        self.recent.append(is_voiced)
+        if not self.is_speaking:
+            return self.start_speech(detection) if sum(self.recent) >= ONSET_FRAMES else None
+        needed = max(1, frames_in(detection.silence_duration))
+        quiet = list(islice(reversed(self.recent), needed))
         if len(quiet) < needed:
             return None
         if sum(quiet) > NOISE_SHARE * len(quiet):
             return None
-        stopped = SpeechStopped(self.position, bytes(self._kept))
-        self.clear()
-        self._recent = deque(maxlen=WINDOW_FRAMES)
+        stopped = SpeechStopped(self.position, bytes(self.kept))
+        self.clear_audio()
+        self.recent = deque(maxlen=WINDOW_FRAMES)
         return stopped
 
-    def _onset(self, detection: TurnDetection) -> SpeechStarted:
-        speech = list(self._recent)
+    def start_speech(self, detection: TurnDetection) -> SpeechStarted:
+        speech = list(self.recent)
         since_voiced = (len(speech) - speech.index(True)) * FRAME_BYTES
-        start = since_voiced + size(detection.prefix_padding)
-        del self._kept[: max(0, len(self._kept) - start)]
-        self._speaking = True
-        self._recent = deque(maxlen=frames(LONGEST))
-        return SpeechStarted(self.position - duration(len(self._kept)))
+        start = since_voiced + size_of(detection.prefix_padding)
+        del self.kept[: max(0, len(self.kept) - start)]
+        self.is_speaking = True
+        self.recent = deque(maxlen=frames_in(LONGEST))
+        return SpeechStarted(self.position - duration_of(len(self.kept)))
 
 
-def duration(size: int) -> timedelta:
-    """Length of `size` bytes of audio."""
+def duration_of(size: int) -> timedelta:
+    """The length of `size` bytes of audio."""
     return timedelta(seconds=size / (RATE * 2))
 
 
-def size(length: timedelta) -> int:
-    """Bytes of audio in `length`, in whole frames."""
-    return frames(length) * FRAME_BYTES
+def size_of(length: timedelta) -> int:
+    """The bytes of audio in `length`, in whole frames."""
+    return frames_in(length) * FRAME_BYTES
 
 
-def frames(length: timedelta) -> int:
-    """Whole frames in `length`, at least none."""
+def frames_in(length: timedelta) -> int:
+    """The whole frames in `length`, at least 0."""
     return max(0, round(length / FRAME))

@@ -1,4 +1,6 @@
-"""Server events as JSON objects, ready to send."""
+"""Server events as JSON objects."""
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -8,12 +10,12 @@ Event = dict[str, Any]
 
 
 def event(kind: str, **fields: Any) -> Event:
-    """An event of type `kind` with a fresh `event_id`."""
+    """An event of type `kind` with a new `event_id`."""
     return {"type": kind, "event_id": ids.new("event"), **fields}
 
 
 def buffer_event(kind: str, response_id: str) -> Event:
-    """`output_audio_buffer.{kind}`; its identifier has a shape of its own."""
+    """`output_audio_buffer.{kind}`, whose `event_id` has a format of its own."""
     return {
         "type": f"output_audio_buffer.{kind}",
         "event_id": ids.buffer_event(),
@@ -22,9 +24,9 @@ def buffer_event(kind: str, response_id: str) -> Event:
 
 
 def delta(kind: str, text: str, **fields: Any) -> Event:
-    """An event that carries a piece of text, and the padding that hides its length.
+    """An event with a piece of text, and padding that hides its length.
 
-    In recorded live traffic text and padding together fill sixteen characters.
+    In recorded live traffic, text and padding together fill a multiple of sixteen characters.
     """
     padding = ids.characters(16 - len(text) % 16)
     return event(kind, **fields, delta=text, obfuscation=padding)
@@ -38,6 +40,6 @@ def error(
     event_id: str | None = None,
     kind: str = "invalid_request_error",
 ) -> Event:
-    """An `error` event. `event_id` is that of the client event which caused it."""
+    """An `error` event. `event_id` is that of the client event that caused it."""
     detail = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
     return event("error", error=detail)

@@ -1,9 +1,11 @@
-"""Identifiers shaped like the live service's.
+"""Ids in the formats of the live service.
 
-Recorded live traffic: `event_E4AmeSKqIZ89RWnYjSPVj` is a kind, five base-62 digits of seconds since
-1576800000 and sixteen random characters. Call ids are `rtc_` + 32 hex (Azure) or `rtc_u2_` + the
-same 21 characters (OpenAI); the events of the output audio buffer have 16 hex.
+In recorded live traffic, `event_E4AmeSKqIZ89RWnYjSPVj` is a kind, five base-62 digits (seconds
+since 1576800000) and sixteen random characters. Call ids are `rtc_` and 32 hex digits (Azure) or
+`rtc_u2_` and the same 21 characters (OpenAI); events of the output audio buffer have 16 hex digits.
 """
+
+from __future__ import annotations
 
 import secrets
 import string
@@ -22,7 +24,7 @@ def characters(count: int) -> str:
 
 
 def stamp(seconds: int) -> str:
-    """Unix time as the five base-62 digits that live identifiers begin with."""
+    """Unix time as the five base-62 digits that live ids begin with."""
     rest, out = seconds - EPOCH, ""
     for _ in range(5):
         rest, digit = divmod(rest, 62)
@@ -31,25 +33,25 @@ def stamp(seconds: int) -> str:
 
 
 def new(kind: str) -> str:
-    """A new identifier such as `item_…`, `resp_…`, `sess_…`, `conv_…` or `event_…`."""
+    """A new id such as `item_…`, `resp_…`, `sess_…`, `conv_…` or `event_…`."""
     return f"{kind}_{stamp(int(time.time()))}{characters(16)}"
 
 
 def buffer_event() -> str:
-    """The identifier of an `output_audio_buffer.*` event."""
+    """The `event_id` of an `output_audio_buffer.*` event."""
     return f"event_{secrets.token_hex(8)}"
 
 
 def tool_call() -> str:
-    """The identifier that ties a function call to its output."""
+    """The id that links a function call to its output."""
     return f"call_{characters(16)}"
 
 
 def call(provider: Provider) -> str:
-    """The identifier of a call, as `Location` carries it."""
+    """The id of a call, as in `Location`."""
     return f"rtc_{secrets.token_hex(16)}" if provider == "azure" else new("rtc_u2")
 
 
 def ephemeral_key() -> str:
-    """A key that starts calls. Recordings scrub its body; only the prefix is known."""
+    """An ephemeral key. Recordings mask its body, so only the prefix is known."""
     return f"ek_{secrets.token_hex(16)}"

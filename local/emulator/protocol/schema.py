@@ -1,8 +1,10 @@
-"""What the API takes: the fields of a session, a response and a conversation item.
+"""The fields of a session, a response and a conversation item.
 
 From the API reference of the GPT Realtime API (GA). Preview fields (`modalities`, `temperature`, a
-flat `voice`, …) are not in it and are refused as unknown, as the live service does.
+top-level `voice`, …) are not part of it and are refused as unknown, as by the live service.
 """
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -31,7 +33,7 @@ KEY_SECONDS = (10, 7200)
 
 
 def modalities(value: Any, path: str) -> None:
-    """Audio or text, never both."""
+    """Audio or text, not both."""
     array(choice("audio", "text"))(value, path)
     if len(value) != 1:
         raise not_one_of(value, path, ("text", "audio"))

@@ -1,15 +1,15 @@
 """A session's configuration: its defaults, and what an update changes.
 
-Defaults, the order of the fields and the filling in of nested objects follow recorded live traffic.
-The default voice and the silence that ends a turn depend on the model (200 ms and alloy up to
-gpt-realtime-1.5, 500 ms and marin from gpt-realtime-2 on; measured on Azure).
+The defaults, the order of the fields and how nested objects are filled in follow recorded live
+traffic. The default voice and the silence that ends a turn depend on the model (200 ms and alloy up
+to gpt-realtime-1.5, 500 ms and marin from gpt-realtime-2 on; measured on Azure).
 """
 
+from __future__ import annotations
+
 import copy
-from datetime import timedelta
 from typing import Any
 
-from local.emulator.media.vad import TurnDetection
 from local.emulator.protocol import ids
 from local.emulator.protocol.validators import Invalid
 
@@ -19,7 +19,6 @@ PERSONA = (
     "You are a friendly voice assistant. Be brief, speak the caller's language, "
     "and call a function whenever one fits."
 )
-SEMANTIC_SILENCE = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
 
 
 def server_vad(model: str) -> Config:
@@ -39,7 +38,7 @@ def is_second_generation(model: str) -> bool:
 
 
 def defaults(model: str) -> Config:
-    """A session that nothing was asked of."""
+    """The session for a request that names only its model."""
     pcm = {"type": "audio/pcm", "rate": 24_000}
     return {
         "type": "realtime",
@@ -73,17 +72,17 @@ def defaults(model: str) -> Config:
 
 
 def create(request: Config) -> Config:
-    """The full session of a checked request that names its model."""
-    return merged(defaults(request["model"]), request)
+    """The full session for a validated request that names its model."""
+    return merge(defaults(request["model"]), request)
 
 
-def begun(config: Config, expires_at: float) -> Config:
-    """A session of its own for one call; `expires_at` is 0 until there is a call."""
+def for_call(config: Config, expires_at: float) -> Config:
+    """A copy with a new id for one call. `expires_at` is 0 in a session without a call."""
     return {**copy.deepcopy(config), "id": ids.new("sess"), "expires_at": int(expires_at)}
 
 
-def merged(config: Config, update: Config) -> Config:
-    """`config` with what a checked `update` names; the model stays what it was."""
+def merge(config: Config, update: Config) -> Config:
+    """`config` with the fields of a validated `update`, except the model, which never changes."""
     out = copy.deepcopy(config)
     for name, value in update.items():
         if name == "audio":
@@ -95,15 +94,18 @@ def merged(config: Config, update: Config) -> Config:
 
 
 def merge_input(out: Config, update: Config) -> None:
-    heard = out["audio"]["input"]
+    config = out["audio"]["input"]
     for name, value in update.items():
         if name == "transcription" and value is not None:
-            before = heard[name] or {"model": "whisper-1", "language": None, "prompt": None}
-            heard[name] = {**before, **value}
+            before = config[name] or {"model": "whisper-1", "language": None, "prompt": None}
+            config[name] = {**before, **value}
         elif name == "turn_detection" and value is not None:
-            heard[name] = {**turn_detection_base(heard[name], value["type"], out["model"]), **value}
+            config[name] = {
+                **turn_detection_base(config[name], value["type"], out["model"]),
+                **value,
+            }
         else:
-            heard[name] = value
+            config[name] = value
 
 
 def turn_detection_base(before: Config | None, kind: str, model: str) -> Config:
@@ -119,14 +121,13 @@ def turn_detection_base(before: Config | None, kind: str, model: str) -> Config:
     }
 
 
-def updated(config: Config, update: Config, *, has_spoken: bool) -> Config:
-    """The session after `session.update`, whose fields were checked.
+def apply_update(config: Config, update: Config, *, has_spoken: bool) -> Config:
+    """The session after `session.update`, whose fields were validated.
 
-    Raises:
-        Invalid: the voice once the assistant has spoken, or tracing once it is on. Nothing of the
-            update is applied then.
+    Raises Invalid, and applies nothing, if the update changes the voice after the assistant has
+    spoken, or tracing once it is on.
     """
-    out = merged(config, update)
+    out = merge(config, update)
     if has_spoken and out["audio"]["output"]["voice"] != config["audio"]["output"]["voice"]:
         raise Invalid(
             "cannot_update_voice",
@@ -142,23 +143,7 @@ def updated(config: Config, update: Config, *, has_spoken: bool) -> Config:
     return out
 
 
-def ears_of(config: Config) -> TurnDetection | None:
-    """How the ears find turns. `semantic_vad` is stood in for by a longer or shorter silence."""
-    wanted = config["audio"]["input"]["turn_detection"]
-    if wanted is None:
-        return None
-    if wanted["type"] == "semantic_vad":
-        return TurnDetection(
-            silence_duration=timedelta(seconds=SEMANTIC_SILENCE[wanted["eagerness"]])
-        )
-    return TurnDetection(
-        threshold=wanted["threshold"],
-        prefix_padding=timedelta(milliseconds=wanted["prefix_padding_ms"]),
-        silence_duration=timedelta(milliseconds=wanted["silence_duration_ms"]),
-    )
-
-
-def turn_rule(config: Config, name: str) -> bool:
+def turn_flag(config: Config, name: str) -> bool:
     """`create_response` or `interrupt_response`; false in push-to-talk."""
-    wanted = config["audio"]["input"]["turn_detection"]
-    return bool(wanted and wanted[name])
+    detection = config["audio"]["input"]["turn_detection"]
+    return bool(detection and detection[name])

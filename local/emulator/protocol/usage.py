@@ -1,10 +1,11 @@
-"""Token counts: plausible, repeatable, and consistent with their totals.
+"""Token counts: plausible, repeatable and consistent with their totals, but not a tokenizer's.
 
-Not the model's tokenizer. Text costs a token for each four characters begun; the user's audio ten a
-second and the assistant's twenty, the rates that OpenAI documents for realtime audio. What an
-earlier response of the call has read already counts as cached, in blocks of 64 as in recorded live
-traffic.
+Text counts one token per four characters, rounded up; the user's audio ten a second and the
+assistant's twenty, the rates that OpenAI documents for realtime audio. Input that an earlier
+response of the call has read counts as cached, in blocks of 64 as in recorded live traffic.
 """
+
+from __future__ import annotations
 
 import json
 import math
@@ -25,7 +26,7 @@ class Tokens:
     text: int = 0
     audio: int = 0
 
-    def __add__(self, other: "Tokens") -> "Tokens":
+    def __add__(self, other: Tokens) -> Tokens:
         return Tokens(self.text + other.text, self.audio + other.audio)
 
     @property
@@ -37,21 +38,21 @@ def of_text(text: str) -> Tokens:
     return Tokens(text=math.ceil(len(text) / CHARACTERS_PER_TOKEN))
 
 
-def of_speech_heard(duration: timedelta) -> Tokens:
+def of_input_audio(duration: timedelta) -> Tokens:
     return Tokens(audio=math.ceil(duration.total_seconds() * INPUT_AUDIO_PER_SECOND))
 
 
-def of_speech_made(duration: timedelta) -> Tokens:
+def of_output_audio(duration: timedelta) -> Tokens:
     return Tokens(audio=math.ceil(duration.total_seconds() * OUTPUT_AUDIO_PER_SECOND))
 
 
 def of_instructions(instructions: str, tools: list[Any]) -> Tokens:
-    """What precedes the conversation in a model's context."""
+    """The part of the context that precedes the conversation."""
     return of_text(instructions) + (of_text(json.dumps(tools)) if tools else Tokens())
 
 
 def cached(seen: Tokens, read: Tokens) -> Tokens:
-    """How much of what is `read` now was `seen` before, in whole blocks."""
+    """How much of the `read` input was `seen` by an earlier response, in whole blocks."""
 
     def blocks(before: int, now: int) -> int:
         return min(before, now) // CACHE_BLOCK * CACHE_BLOCK
@@ -80,14 +81,16 @@ def report(read: Tokens, made: Tokens, from_cache: Tokens) -> dict[str, Any]:
     }
 
 
-def added(total: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Two reports as one, number by number."""
+def add_reports(total: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The sum of two reports, number by number."""
     out = dict(total)
     for name, value in more.items():
         out[name] = (
-            added(out.get(name, {}), value) if isinstance(value, dict) else out.get(name, 0) + value
+            add_reports(out.get(name, {}), value)
+            if isinstance(value, dict)
+            else out.get(name, 0) + value
         )
     return out
 
 
-NOTHING = report(Tokens(), Tokens(), Tokens())
+ZERO = report(Tokens(), Tokens(), Tokens())

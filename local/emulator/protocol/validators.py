@@ -1,8 +1,10 @@
-"""Checks of JSON values, with refusals worded and coded like the live API's.
+"""Checks of JSON values, with the live API's error codes and messages.
 
-A check takes a value and its path (`session.audio.output.voice`) and raises `Invalid` or returns.
+A check takes a value and its path (`session.audio.output.voice`) and raises Invalid or returns.
 Checks compose: `obj({"seconds": integer(10, 7200)})`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +13,7 @@ Check = Callable[[Any, str], None]
 
 
 class Invalid(ValueError):
-    """A value that the API refuses: a code, a sentence and the path of the parameter."""
+    """A value that the API refuses: an error code, a message and the path of the parameter."""
 
     def __init__(self, code: str, message: str, param: str | None) -> None:
         super().__init__(message)
@@ -57,7 +59,7 @@ def not_one_of(value: Any, path: str, allowed: tuple[str, ...]) -> Invalid:
 
 
 def anything(value: Any, path: str) -> None:
-    """Every JSON value."""
+    """Accepts every JSON value."""
 
 
 def string(value: Any, path: str) -> None:
@@ -107,7 +109,7 @@ def choice(*allowed: str) -> Check:
 
 
 def nullable(inner: Check) -> Check:
-    """`null`, or what `inner` takes."""
+    """`null`, or what `inner` accepts."""
 
     def check(value: Any, path: str) -> None:
         if value is not None:
@@ -117,7 +119,7 @@ def nullable(inner: Check) -> Check:
 
 
 def array(inner: Check) -> Check:
-    """A list whose every element `inner` takes."""
+    """A list whose elements `inner` accepts."""
 
     def check(value: Any, path: str) -> None:
         if not isinstance(value, list):
@@ -156,7 +158,7 @@ def obj(fields: Mapping[str, Check], *, required: tuple[str, ...] = ()) -> Check
 
 
 def mapping(inner: Check) -> Check:
-    """An object with any names, whose every value `inner` takes."""
+    """An object with any names, whose values `inner` accepts."""
 
     def check(value: Any, path: str) -> None:
         if not isinstance(value, dict):
@@ -168,7 +170,7 @@ def mapping(inner: Check) -> Check:
 
 
 def tagged(variants: Mapping[str, Check], *, tag: str = "type") -> Check:
-    """An object whose `tag` says which of `variants` it has to satisfy."""
+    """An object whose `tag` says which of `variants` must accept it."""
 
     def check(value: Any, path: str) -> None:
         if not isinstance(value, dict):

@@ -1,8 +1,10 @@
-"""What a call made with `?webrtcfilter=on` lets through to the browser.
+"""The events that reach the browser in a call made with `?webrtcfilter=on`.
 
-The eleven names of Azure's page on the Realtime API over WebRTC. The filter works on the data
-channel, from server to browser; a sideband always gets everything.
+The eleven types listed on Azure's page about the Realtime API over WebRTC. The filter applies to
+the data channel, from server to browser; a sideband always gets everything.
 """
+
+from __future__ import annotations
 
 PASSED = frozenset(
     {
@@ -21,6 +23,6 @@ PASSED = frozenset(
 )
 
 
-def passes(kind: str, *, filtered: bool) -> bool:
+def reaches_browser(kind: str, *, filtered: bool) -> bool:
     """Whether an event of this type reaches the browser."""
     return not filtered or kind in PASSED

@@ -1,4 +1,6 @@
-"""Which answer the script gives to what was heard."""
+"""The script's reply to what the caller said."""
+
+from __future__ import annotations
 
 import json
 import re
@@ -11,7 +13,7 @@ from local.emulator.script.script import Script
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Words to say; `incomplete` cuts the answer short for this reason."""
+    """Text to say. `incomplete` cuts it short and is the reason given for that."""
 
     text: str
     incomplete: str | None = None
@@ -19,7 +21,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class CallTool:
-    """A function of the session's to call, with its arguments as JSON text."""
+    """A function of the session to call, with its arguments as JSON text."""
 
     name: str
     arguments: str
@@ -27,7 +29,7 @@ class CallTool:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """An answer that fails."""
+    """A response that fails."""
 
     code: str = "server_error"
     type: str = "server_error"
@@ -36,7 +38,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What to do, after waiting for `stall`."""
+    """What to do after waiting for `stall`."""
 
     action: Say | CallTool | Fail
     stall: timedelta = timedelta(0)
@@ -44,7 +46,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What an answer answers. `heard` is None when nobody has spoken yet."""
+    """What a reply responds to. `heard` is None if nobody has spoken yet."""
 
     heard: str | None = None
     tool_output: str | None = None
@@ -52,44 +54,46 @@ class Prompt:
     tool_choice: Any = "auto"
 
 
-def reply(script: Script, prompt: Prompt) -> Reply:
-    """The first rule whose words were said and that can be followed, or a fixed answer."""
+def choose_reply(script: Script, prompt: Prompt) -> Reply:
+    """The reply of the first rule that matches and can be followed, or a fixed one."""
     if prompt.tool_output is not None:
-        return Reply(Say(fill(script.text("tool_result"), output=sentence(prompt.tool_output))))
+        return Reply(Say(fill(script.text("tool_result"), output=as_sentence(prompt.tool_output))))
     if prompt.heard is None:
         return Reply(Say(script.text("greeting")))
-    forced = forced_tool(prompt)
+    forced = forced_function(prompt)
     for rule in script.rules():
-        if not said(rule["words"], prompt.heard):
+        if not matches(rule["words"], prompt.heard):
             continue
-        action = action_of(script, rule, prompt)
+        action = action_for(script, rule, prompt)
         if action is not None and (forced is None or isinstance(action, CallTool)):
             return Reply(action, timedelta(seconds=rule.get("stall_seconds", 0)))
     if forced is not None:
         return Reply(CallTool(forced, "{}"))
-    return Reply(plain(script, prompt.heard))
+    return Reply(default_reply(script, prompt.heard))
 
 
-def plain(script: Script, heard: str) -> Say:
-    """The answer where no rule fits."""
+def default_reply(script: Script, heard: str) -> Say:
+    """The reply if no rule matches."""
     if not heard.strip():
         return Say(script.text("unheard"))
     return Say(fill(script.text("otherwise"), heard=heard.strip().rstrip(".")))
 
 
-def action_of(script: Script, rule: dict[str, Any], prompt: Prompt) -> Say | CallTool | Fail | None:
+def action_for(
+    script: Script, rule: dict[str, Any], prompt: Prompt
+) -> Say | CallTool | Fail | None:
     heard = prompt.heard or ""
     if "fail" in rule:
         return Fail(**rule["fail"])
     if "call" in rule:
-        name = tool_named(rule["call"]["tool"], prompt)
+        name = find_function(rule["call"]["tool"], prompt)
         arguments = fill_all(rule["call"].get("arguments", {}), heard)
         return CallTool(name, json.dumps(arguments, ensure_ascii=False)) if name else None
-    say = Say(fill(rule["say"], heard=heard)) if "say" in rule else plain(script, heard)
+    say = Say(fill(rule["say"], heard=heard)) if "say" in rule else default_reply(script, heard)
     return Say(say.text, rule.get("incomplete"))
 
 
-def functions(prompt: Prompt) -> list[str]:
+def callable_functions(prompt: Prompt) -> list[str]:
     names = [t["name"] for t in prompt.tools if t.get("type", "function") == "function"]
     if prompt.tool_choice == "none":
         return []
@@ -98,26 +102,26 @@ def functions(prompt: Prompt) -> list[str]:
     return names
 
 
-def tool_named(part: str, prompt: Prompt) -> str | None:
-    return next((name for name in functions(prompt) if part.lower() in name.lower()), None)
+def find_function(part: str, prompt: Prompt) -> str | None:
+    return next((name for name in callable_functions(prompt) if part.lower() in name.lower()), None)
 
 
-def forced_tool(prompt: Prompt) -> str | None:
-    """The function that `tool_choice` insists on."""
-    insists = prompt.tool_choice == "required" or isinstance(prompt.tool_choice, dict)
-    names = functions(prompt)
-    return names[0] if insists and names else None
+def forced_function(prompt: Prompt) -> str | None:
+    """The function that `tool_choice` requires, if any."""
+    is_required = prompt.tool_choice == "required" or isinstance(prompt.tool_choice, dict)
+    names = callable_functions(prompt)
+    return names[0] if is_required and names else None
 
 
-def said(words: list[str], heard: str) -> bool:
-    """Whether one of the words or phrases was said, as whole words; no words fit everything."""
+def matches(words: list[str], heard: str) -> bool:
+    """Whether one of the words or phrases was said, as whole words. An empty list matches."""
     return not words or any(
         re.search(rf"\b{re.escape(word)}\b", heard, re.IGNORECASE) for word in words
     )
 
 
 def fill(template: str, **values: str) -> str:
-    """`{heard}` and `{output}` replaced; other braces are left alone."""
+    """The template with `{heard}` and `{output}` replaced; other braces are left alone."""
     for name, value in values.items():
         template = template.replace("{" + name + "}", value)
     return template
@@ -131,8 +135,8 @@ def fill_all(value: Any, heard: str) -> Any:
     return fill(value, heard=heard) if isinstance(value, str) else value
 
 
-def sentence(output: str) -> str:
-    """A tool's output as something to say: JSON objects become `name value, …`."""
+def as_sentence(output: str) -> str:
+    """A tool's output as text to say: a JSON object becomes `name value, …`."""
     try:
         value = json.loads(output)
     except ValueError:

@@ -1,8 +1,10 @@
-"""The script: what the emulator says, whom it believes, how long things last and what goes wrong.
+"""The script: replies, accepted credentials, time limits and injected faults.
 
-A JSON file (`script.json` beside this module is the default one; docs/emulator.md is its
-reference), and a JSON merge patch (RFC 7396) while it runs.
+It is a JSON file (docs/emulator.md is its reference, script.json the default) that can be changed
+with a JSON merge patch (RFC 7396) while the emulator runs.
 """
+
+from __future__ import annotations
 
 import copy
 import json
@@ -31,7 +33,7 @@ DAY = 86_400.0
 ACTIONS = ("say", "call", "fail", "stall_seconds", "incomplete")
 
 
-def rule(value: Any, path: str) -> None:
+def check_rule(value: Any, path: str) -> None:
     obj(
         {
             "words": array(string),
@@ -47,7 +49,7 @@ def rule(value: Any, path: str) -> None:
         raise Invalid("invalid_value", f"'{path}' needs one of {', '.join(ACTIONS)}.", path)
 
 
-def fault(value: Any, path: str) -> None:
+def check_fault(value: Any, path: str) -> None:
     obj(
         {
             "status": integer(400, 599),
@@ -72,7 +74,7 @@ CREDENTIALS: Check = either(
 SHAPE = obj(
     {
         "greeting": string,
-        "rules": array(rule),
+        "rules": array(check_rule),
         "otherwise": string,
         "unheard": string,
         "tool_result": string,
@@ -83,27 +85,26 @@ SHAPE = obj(
         "key_seconds_max": SECONDS,
         "credentials": CREDENTIALS,
         "deployments": obj(dict.fromkeys(("realtime", "transcription", "other"), array(string))),
-        "faults": obj(dict.fromkeys(ROUTES, nullable(array(fault)))),
+        "faults": obj(dict.fromkeys(ROUTES, nullable(array(check_fault)))),
     }
 )
 
 
 class Script:
-    """The script as it stands. Every change is checked whole before it counts."""
+    """The current script. A change is validated as a whole before it takes effect."""
 
     def __init__(self, changes: dict[str, Any] | None = None) -> None:
         self.base: dict[str, Any] = json.loads(DEFAULT.read_text(encoding="utf-8"))
         self.values = self.base
         if changes:
-            self.change(changes)
+            self.apply_patch(changes)
         self.base = self.values
 
     @classmethod
-    def load(cls, path: Path) -> "Script":
-        """A script file; what it leaves out is as in the default script.
+    def load(cls, path: Path) -> Script:
+        """Reads a script file; settings that it omits have their defaults.
 
-        Raises:
-            Invalid: it is not JSON, or not a script.
+        Raises Invalid if it is not JSON or not a script.
         """
         try:
             changes = json.loads(path.read_text(encoding="utf-8"))
@@ -113,11 +114,10 @@ class Script:
             raise Invalid("invalid_json", f"{path} is not a JSON object.", None)
         return cls(changes)
 
-    def change(self, patch: Any) -> None:
-        """Applies a merge patch; `null` takes a setting back to its default.
+    def apply_patch(self, patch: Any) -> None:
+        """Applies a merge patch; `null` restores a setting's initial value.
 
-        Raises:
-            Invalid: the script would not be one; nothing has changed.
+        Raises Invalid, and changes nothing, if the result would not be a valid script.
         """
         if not isinstance(patch, dict):
             raise Invalid("invalid_type", "A patch is a JSON object.", None)
@@ -132,11 +132,11 @@ class Script:
         self.values = values
 
     def reset(self) -> None:
-        """Back to how it was loaded."""
+        """Restores the script as it was loaded."""
         self.values = self.base
 
-    def shown(self) -> dict[str, Any]:
-        """The script without the credentials it accepts."""
+    def to_json(self) -> dict[str, Any]:
+        """The script, with the accepted credentials left out."""
         credentials = self.values["credentials"]
         hidden = credentials if credentials == "any" else f"{len(credentials)} accepted"
         return {**self.values, "credentials": hidden}
@@ -153,13 +153,13 @@ class Script:
         return rules
 
     def accepts(self, credential: str) -> bool:
-        """Whether this value of an `api-key` or a bearer is a good standard credential."""
+        """Whether this value of an `api-key` or bearer token is a valid standard credential."""
         accepted = self.values["credentials"]
         if not credential or credential.startswith("ek_"):
             return False
         return accepted == "any" or credential in accepted
 
-    def deployed(self, kind: str, model: str) -> bool:
+    def is_deployed(self, kind: str, model: str) -> bool:
         """Whether `model` is among the `realtime`, `transcription` or `other` deployments."""
         return model in self.values["deployments"][kind]
 
@@ -169,7 +169,7 @@ class Script:
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396."""
+    """Applies a JSON merge patch (RFC 7396)."""
     if not isinstance(patch, dict):
         return patch
     out = dict(target) if isinstance(target, dict) else {}

@@ -1,8 +1,8 @@
-"""Worker process of the voice: eSpeak NG, from the `espeakng-loader` package, through ctypes.
+"""The voice's worker process: eSpeak NG, from the `espeakng-loader` package, through ctypes.
 
-`python -m local.emulator.espeak`, started by `voice.py`. The library is GPL-3.0: it is loaded here
-and nowhere else, so that it is easy to leave out or to replace (docs/adr/0004).
-Structures and constants are those of its public header, espeak-ng/speak_lib.h.
+`python -m local.emulator.speech.espeak`, started by synthesis.py. The library is GPL-3.0 and is
+loaded only here, so that it is easy to leave out or replace (docs/adr/0004). Structures and
+constants are those of its public header, espeak-ng/speak_lib.h.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 from local.emulator.speech.worker import Answer, Handler, serve
 
 SYNCHRONOUS: Final = 2
-"""AUDIO_OUTPUT_SYNCHRONOUS: audio comes by callback before espeak_Synth returns."""
+"""AUDIO_OUTPUT_SYNCHRONOUS: audio arrives by callback before espeak_Synth returns."""
 
 CHARACTER: Final = 1
 UTF8: Final = 1
@@ -22,12 +22,12 @@ RATE_PARAMETER, PITCH_PARAMETER, RANGE_PARAMETER = 1, 3, 4
 EVENT_END_OF_LIST, EVENT_WORD = 0, 1
 
 SLOWEST, FASTEST = 80, 450
-"""Words a minute; outside of it the library does as it pleases."""
+"""Words a minute; outside this range the library's behaviour is undefined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timbre:
-    """A voice of the library and how to use it. Pitch and range are 0 to 99."""
+    """A voice of the library and its settings. Pitch and range are 0 to 99."""
 
     name: str
     pitch: int = 50
@@ -84,7 +84,7 @@ def open_espeak() -> Handler:
     data = espeakng_loader.get_data_path().encode()
     rate = library.espeak_Initialize(SYNCHRONOUS, 0, data, 0)
     if rate <= 0:
-        raise OSError("eSpeak NG does not start")
+        raise OSError("eSpeak NG failed to initialise")
     pcm = bytearray()
     marks: list[tuple[int, int]] = []
 
@@ -110,7 +110,7 @@ def open_espeak() -> Handler:
         library.espeak_SetParameter(PITCH_PARAMETER, timbre.pitch, 0)
         library.espeak_SetParameter(RANGE_PARAMETER, timbre.range, 0)
         library.espeak_SetParameter(RATE_PARAMETER, max(SLOWEST, min(FASTEST, pace)), 0)
-        # A character for a character, or the marks would point beside their words.
+        # Replaced one for one: dropping a character would shift the word positions.
         text = question["text"].replace("\0", " ").encode("utf-8", "replace") + b"\0"
         library.espeak_Synth(text, len(text), 0, CHARACTER, 0, UTF8, None, None)
         return {"rate": rate, "marks": marks}, bytes(pcm)

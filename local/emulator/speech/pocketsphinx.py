@@ -1,6 +1,6 @@
-"""Worker process of the recogniser: PocketSphinx with the model that comes with it.
+"""The recogniser's worker process: PocketSphinx with its bundled model.
 
-`python -m local.emulator.sphinx`, started by `recogniser.py`.
+`python -m local.emulator.speech.pocketsphinx`, started by recognition.py.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, Final
 from local.emulator.speech.worker import Answer, Handler, serve
 
 DITHER: Final = 8
-"""Digital silence ruins the recogniser: with pure zeros between words it lost 87 % of the words
-of clean synthetic speech, with this much noise (least significant bits) 60 %, measured."""
+"""Noise added to the audio, in least significant bits. Digital silence ruins recognition: with pure
+zeros between the words, 87 % of clean synthetic speech was lost, with this noise 60 %; measured."""
 
 
-def open_sphinx() -> Handler:
+def open_pocketsphinx() -> Handler:
     """Loads the model (about 0.3 s, 90 MB)."""
     from pocketsphinx import Decoder
 
@@ -36,7 +36,7 @@ def open_sphinx() -> Handler:
 
 
 def dithered(pcm: bytes) -> bytes:
-    """Adds the noise; the same audio always gives the same bytes, so the same words."""
+    """The audio with noise added: the same bytes, and so the same words, each time."""
     samples = array.array("h", pcm)
     if sys.byteorder == "big":
         samples.byteswap()
@@ -50,4 +50,4 @@ def dithered(pcm: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    serve(open_sphinx)
+    serve(open_pocketsphinx)

@@ -1,4 +1,4 @@
-"""The words a caller said: a small offline recogniser, good enough for a script's key words."""
+"""Speech recognition: a small offline recogniser, good enough for a script's keywords."""
 
 from __future__ import annotations
 
@@ -6,57 +6,56 @@ import importlib.util
 import logging
 from typing import Final, Protocol
 
+from local.emulator.speech import pocketsphinx
 from local.emulator.speech.worker import Worker, WorkerFailed
 
 logger = logging.getLogger(__name__)
 
 LONGEST_BYTES: Final = 60 * 16_000 * 2
-"""Only the last minute of an utterance is recognised: decoding takes a fifth of its length."""
+"""Only the last minute of an utterance is decoded, which takes a fifth of its length."""
 
 
 class Recogniser(Protocol):
     """Turns one utterance into words."""
 
-    async def words(self, pcm: bytes) -> str:
-        """Takes 16 kHz mono s16le; gives lower-case words, "" if it understood nothing.
+    async def recognise(self, pcm: bytes) -> str:
+        """The lower-case words in 16 kHz mono s16le audio, or "" if it recognised none.
 
-        Never raises for what it cannot understand. `words(b"")` gives "" and warms it up.
+        Never raises for audio it cannot understand. `words(b"")` returns "" and warms it up.
         """
         ...
 
 
 class SphinxRecogniser:
-    """PocketSphinx in a worker process, started with the first question."""
+    """PocketSphinx in a worker process, started with the first request."""
 
     def __init__(self, worker: Worker | None = None) -> None:
-        self._worker = worker or Worker("local.emulator.speech.pocketsphinx")
-        self._complained = False
+        self.worker = worker or Worker(pocketsphinx.__name__)
+        self.has_warned = False
 
-    async def words(self, pcm: bytes) -> str:
+    async def recognise(self, pcm: bytes) -> str:
         try:
-            answer, _ = await self._worker.ask({}, pcm[-LONGEST_BYTES:])
+            answer, _ = await self.worker.ask({}, pcm[-LONGEST_BYTES:])
         except WorkerFailed as failure:
-            if not self._complained:
-                self._complained = True
-                logger.warning(
-                    "the recogniser does not work, callers are not understood: %s", failure
-                )
+            if not self.has_warned:
+                self.has_warned = True
+                logger.warning("speech recognition failed, callers are not understood: %s", failure)
             return ""
         return str(answer["words"])
 
     def close(self) -> None:
-        self._worker.close()
+        self.worker.close()
 
 
 class DeafRecogniser:
-    """Stands in where the recogniser is not installed: understands nothing."""
+    """The fallback where PocketSphinx is not installed: recognises nothing."""
 
-    async def words(self, pcm: bytes) -> str:  # noqa: ARG002
+    async def recognise(self, pcm: bytes) -> str:  # noqa: ARG002
         return ""
 
 
 def open_recogniser() -> Recogniser:
-    """Gives the recogniser if it is installed; says so once in the log if not."""
+    """The recogniser if it is installed; otherwise the fallback, with a warning in the log."""
     if importlib.util.find_spec("pocketsphinx") is None:
         logger.warning("pocketsphinx is not installed: callers are heard but not understood")
         return DeafRecogniser()

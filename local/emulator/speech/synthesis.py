@@ -1,4 +1,4 @@
-"""The emulator's voice: text in, speech with word timing out."""
+"""Speech synthesis: text in, audio with word timings out."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from typing import Final, Protocol
 
 from av import AudioFrame, AudioResampler
 
+from local.emulator.speech import espeak
 from local.emulator.speech.worker import Worker, WorkerFailed
 
 logger = logging.getLogger(__name__)
 
 RATE: Final = 48_000
-"""Samples per second of all speech: what Opus carries."""
+"""Samples per second of all synthesised speech, the rate of Opus."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word and when it is said. `"".join(w.text for w in words)` is the whole text."""
+    """A word and when it is spoken. `"".join(w.text for w in words)` is the whole text."""
 
     text: str
     start: timedelta
@@ -34,7 +35,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Mono s16le audio and its words."""
+    """Mono s16le audio and the words in it."""
 
     pcm: bytes
     words: tuple[Word, ...]
@@ -44,52 +45,61 @@ class Speech:
     def duration(self) -> timedelta:
         return timedelta(seconds=len(self.pcm) / 2 / self.rate)
 
+    def first_words(self, count: int) -> Speech:
+        """The beginning of the speech, up to the end of its word number `count`."""
+        if count >= len(self.words):
+            return self
+        words = self.words[:count]
+        end = words[-1].end if words else timedelta(0)
+        samples = int(end.total_seconds() * self.rate)
+        return Speech(self.pcm[: 2 * samples], words, self.rate)
+
 
 class Voice(Protocol):
-    """Says things."""
+    """Turns text into speech."""
 
     async def speak(self, text: str, *, voice: str = "marin", speed: float = 1.0) -> Speech:
-        """Takes the text, one of the Realtime API's voice names and its speed (0.25 to 1.5).
+        """Speaks `text` in one of the Realtime API's voices at a speed of 0.25 to 1.5.
 
-        An unknown name gets the default voice. Text without a word gives empty speech, and so
-        does `speak("")`, which warms the voice up.
+        An unknown name gets the default voice. Text without words gives empty speech;
+        `speak("")` warms the voice up.
         """
         ...
 
 
 class EspeakVoice:
-    """eSpeak NG in a worker process, started with the first question.
+    """eSpeak NG in a worker process, started with the first request.
 
-    It speaks no slower than 80 words a minute, so the lowest speeds sound alike.
+    It speaks at least 80 words a minute, so the lowest speeds sound alike.
     """
 
     def __init__(self, worker: Worker | None = None) -> None:
-        self._worker = worker or Worker("local.emulator.speech.espeak")
-        self._fallback = ToneVoice()
-        self._complained = False
+        self.worker = worker or Worker(espeak.__name__)
+        self.fallback = ToneVoice()
+        self.has_warned = False
 
     async def speak(self, text: str, *, voice: str = "marin", speed: float = 1.0) -> Speech:
         question = {"text": text, "voice": voice, "speed": speed}
         try:
-            answer, pcm = await self._worker.ask(question)
+            answer, pcm = await self.worker.ask(question)
         except WorkerFailed as failure:
-            if not self._complained:
-                self._complained = True
-                logger.warning("the voice fails, a tone takes its place: %s", failure)
-            return await self._fallback.speak(text, voice=voice, speed=speed)
-        speech = resampled(pcm, answer["rate"])
+            if not self.has_warned:
+                self.has_warned = True
+                logger.warning("speech synthesis failed, tones are played instead: %s", failure)
+            return await self.fallback.speak(text, voice=voice, speed=speed)
+        speech = resample(pcm, answer["rate"])
         length = timedelta(seconds=len(speech) / 2 / RATE)
         marks = [(position, timedelta(milliseconds=at)) for position, at in answer["marks"]]
-        return Speech(speech, timed(text, marks, length))
+        return Speech(speech, time_words(text, marks, length))
 
     def close(self) -> None:
-        self._worker.close()
+        self.worker.close()
 
 
 class ToneVoice:
-    """Stands in where no synthesiser is installed: one soft tone a word, evenly spread.
+    """The fallback where eSpeak NG is not installed: one soft tone a word, at regular intervals.
 
-    The voice names keep apart by their pitch.
+    Voices differ by pitch.
     """
 
     EACH: Final = timedelta(milliseconds=350)
@@ -97,7 +107,7 @@ class ToneVoice:
     AMPLITUDE: Final = 6000
 
     async def speak(self, text: str, *, voice: str = "marin", speed: float = 1.0) -> Speech:
-        words = split(text)
+        words = split_words(text)
         each = self.EACH / speed
         sounding = round((self.SOUND / speed).total_seconds() * RATE)
         pitch = 180 + sum(voice.encode()) % 200
@@ -121,31 +131,33 @@ class ToneVoice:
 
 
 def open_voice() -> Voice:
-    """Gives the synthesiser if it is installed; says so once in the log if not."""
+    """The synthesiser if it is installed; otherwise the fallback, with a warning in the log."""
     if importlib.util.find_spec("espeakng_loader") is None:
-        logger.warning("espeakng-loader is not installed: a tone takes the place of the voice")
+        logger.warning("espeakng-loader is not installed: tones are played instead of speech")
         return ToneVoice()
     return EspeakVoice()
 
 
-def split(text: str) -> list[str]:
-    """Cuts text into words that keep the space before them; nothing of the text is lost."""
+def split_words(text: str) -> list[str]:
+    """Splits text into words that keep the whitespace before them, so that no text is lost."""
     words = re.findall(r"\s*\S+", text)
     if words:
         words[-1] += text[sum(map(len, words)) :]
     return words
 
 
-def timed(text: str, marks: Sequence[tuple[int, timedelta]], length: timedelta) -> tuple[Word, ...]:
-    """Gives each word of the text its time.
+def time_words(
+    text: str, marks: Sequence[tuple[int, timedelta]], length: timedelta
+) -> tuple[Word, ...]:
+    """Assigns each word of the text its start and end.
 
-    `marks` say at which character a sound starts, and when; several may fall into one word
-    ("2026"), or none ("-"): such a word takes no time, just before the next.
+    `marks` are pairs of a character position and the time at which its sound starts. A word may
+    have several ("2026") or none ("-"), in which case it takes no time, just before the next.
     """
     starts: list[timedelta] = []
     end = 0
     remaining = list(marks)
-    words = split(text)
+    words = split_words(text)
     for word in words:
         end += len(word)
         own = []
@@ -158,8 +170,8 @@ def timed(text: str, marks: Sequence[tuple[int, timedelta]], length: timedelta) 
     return tuple(map(Word, words, starts, ends))
 
 
-def resampled(pcm: bytes, rate: int) -> bytes:
-    """Mono s16le at any rate to `RATE`."""
+def resample(pcm: bytes, rate: int) -> bytes:
+    """Mono s16le at `rate`, resampled to `RATE`."""
     if not pcm or rate == RATE:
         return pcm
     frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)

@@ -1,9 +1,9 @@
-"""A library kept in a process of its own, asked over its pipes.
+"""A library in a worker process of its own, called over its pipes.
 
 Why a process: a decoder that holds the interpreter lock must not delay the audio of a call, a
-native crash must not end the emulator, and the synthesiser's licence (GPL) stays outside of it.
-A worker starts with the first question, answers one at a time, and ends when its pipe does:
-however the parent dies, no worker outlives it.
+native crash must not take down the emulator, and the synthesiser's licence (GPL) stays outside it.
+A worker starts with the first request, handles one at a time and exits when its stdin closes, so it
+never outlives its parent, however that dies.
 """
 
 from __future__ import annotations
@@ -32,20 +32,23 @@ Handler = Callable[[dict[str, Any], bytes], Answer]
 
 
 class WorkerFailed(RuntimeError):
-    """The worker could not load its library, or ended twice over one question."""
+    """The worker could not load its library, or died twice on one request."""
 
 
 class Worker:
-    """Asks `python -m module`. Usable from any event loop; closed with `close`, garbage or exit."""
+    """A client of `python -m module`, usable from any event loop.
+
+    Closed by `close`, by garbage collection or at exit.
+    """
 
     def __init__(self, module: str) -> None:
-        self._line = Line(module)
-        self.close = weakref.finalize(self, self._line.close)
+        self.thread = WorkerThread(module)
+        self.close = weakref.finalize(self, self.thread.close)
 
     async def ask(self, question: dict[str, Any], blob: bytes = b"") -> Answer:
-        """Gives the worker's answer. Raises WorkerFailed.
+        """The worker's answer. Raises WorkerFailed.
 
-        A question is not put to the worker any more if its asker was cancelled before its turn.
+        A request that is cancelled while it is queued is never sent to the worker.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
@@ -59,117 +62,120 @@ class Worker:
                 answer.set_result(result)
 
         def done(result: Answer | WorkerFailed) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed, so nobody is waiting
                 loop.call_soon_threadsafe(settle, result)
 
-        self._line.put(Job(question, blob, done, answer.cancelled))
+        self.thread.put(Job(question, blob, done, answer.cancelled))
         return await answer
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A question, who is told the answer, and whether nobody waits for it any more."""
+    """A request, the callback for its result, and whether its caller has given up."""
 
     question: dict[str, Any]
     blob: bytes
     done: Callable[[Answer | WorkerFailed], None]
-    dropped: Callable[[], bool]
+    is_cancelled: Callable[[], bool]
 
 
-class Line:
-    """The thread that talks to the process; holds no `Worker`, so that one can be collected."""
+class WorkerThread:
+    """The thread that talks to the process.
+
+    It holds no reference to its `Worker`, which can therefore be garbage-collected.
+    """
 
     def __init__(self, module: str) -> None:
-        self._module = module
-        self._process: subprocess.Popen[bytes] | None = None
-        self._thread: threading.Thread | None = None
-        self._closed = False
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.module = module
+        self.process: subprocess.Popen[bytes] | None = None
+        self.thread: threading.Thread | None = None
+        self.closed = False
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
 
     def put(self, job: Job) -> None:
-        if self._closed:
-            job.done(WorkerFailed(f"{self._module} is closed"))
+        if self.closed:
+            job.done(WorkerFailed(f"{self.module} is closed"))
             return
-        if self._thread is None:
-            # A daemon thread: an answer that is still awaited must not hold the program's exit.
-            self._thread = threading.Thread(target=self._run, name=self._module, daemon=True)
-            self._thread.start()
-        self._jobs.put(job)
+        if self.thread is None:
+            # A daemon thread: a pending request must not keep the program from exiting.
+            self.thread = threading.Thread(target=self.run, name=self.module, daemon=True)
+            self.thread.start()
+        self.jobs.put(job)
 
     def close(self) -> None:
-        self._closed = True
-        if self._process is not None:
-            self._process.kill()
-        self._jobs.put(None)
-        if self._thread not in (None, threading.current_thread()):
-            assert self._thread is not None
-            self._thread.join(timeout=5)
+        self.closed = True
+        if self.process is not None:
+            self.process.kill()
+        self.jobs.put(None)
+        if self.thread not in (None, threading.current_thread()):
+            assert self.thread is not None
+            self.thread.join(timeout=5)
 
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if job.dropped():
+    def run(self) -> None:
+        while (job := self.jobs.get()) is not None:
+            if job.is_cancelled():
                 continue
             try:
-                job.done(self._exchange(job.question, job.blob))
+                job.done(self.exchange(job.question, job.blob))
             except WorkerFailed as failure:
                 job.done(failure)
-        self._end()
+        self.end_process()
 
-    def _exchange(self, question: dict[str, Any], blob: bytes) -> Answer:
+    def exchange(self, question: dict[str, Any], blob: bytes) -> Answer:
         for _ in range(2):
             try:
-                process = self._started()
+                process = self.ensure_process()
                 assert process.stdin is not None
                 assert process.stdout is not None
-                write(process.stdin, question, blob)
-                answer, audio = read(process.stdout)
+                write_message(process.stdin, question, blob)
+                answer, audio = read_message(process.stdout)
             except (OSError, EOFError):
-                self._end()
-                if self._closed:
+                self.end_process()
+                if self.closed:
                     break
                 continue
             if "error" in answer:
                 raise WorkerFailed(str(answer["error"]))
             return answer, audio
-        raise WorkerFailed(f"{self._module} ended without an answer")
+        raise WorkerFailed(f"{self.module} exited without an answer")
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            self._process = subprocess.Popen(  # noqa: S603  (our own module)
-                [sys.executable, "-m", self._module],
+    def ensure_process(self) -> subprocess.Popen[bytes]:
+        if self.process is None:
+            self.process = subprocess.Popen(  # noqa: S603  (our own module)
+                [sys.executable, "-m", self.module],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
-            if self._closed:
-                self._process.kill()
-        return self._process
+            if self.closed:
+                self.process.kill()
+        return self.process
 
-    def _end(self) -> None:
-        if self._process is None:
+    def end_process(self) -> None:
+        if self.process is None:
             return
-        self._process.kill()
+        self.process.kill()
         # Leaving the context closes the pipes and reaps the process.
         try:
-            with self._process:
+            with self.process:
                 pass
         except OSError:
-            self._process.wait()
-        self._process = None
+            self.process.wait()
+        self.process = None
 
 
 def serve(open_handler: Callable[[], Handler]) -> None:
-    """The worker's side: answers questions until its parent is gone.
+    """The worker's main loop: answers requests until its parent is gone.
 
-    `open_handler` loads the library; what it raises becomes every question's answer.
+    `open_handler` loads the library. If it raises, every request is answered with that error.
     """
-    # Ctrl-C reaches the whole terminal; the parent decides when its workers end.
+    # Ctrl-C reaches the whole terminal; the parent decides when its workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
         handler = open_handler()
-    except Exception as error:  # whatever a native library finds to complain of
+    except Exception as error:  # a native library may raise anything
         reason = f"{type(error).__name__}: {error}"
 
         def handler(question: dict[str, Any], blob: bytes) -> Answer:  # noqa: ARG001
@@ -177,26 +183,26 @@ def serve(open_handler: Callable[[], Handler]) -> None:
 
     try:
         while True:
-            write(answers, *handler(*read(sys.stdin.buffer)))
+            write_message(answers, *handler(*read_message(sys.stdin.buffer)))
     except (EOFError, OSError):
-        # The parent is gone. Skip the interpreter's own farewell: it would flush a broken pipe.
+        # The parent is gone. Skip the interpreter's shutdown, which would flush a broken pipe.
         os._exit(0)
 
 
-def write(pipe: IO[bytes], header: dict[str, Any], blob: bytes) -> None:
+def write_message(pipe: IO[bytes], header: dict[str, Any], blob: bytes) -> None:
     text = json.dumps(header).encode()
     pipe.write(LENGTHS.pack(len(text), len(blob)) + text + blob)
     pipe.flush()
 
 
-def read(pipe: IO[bytes]) -> Answer:
-    lengths = exactly(pipe, LENGTHS.size)
+def read_message(pipe: IO[bytes]) -> Answer:
+    lengths = read_exactly(pipe, LENGTHS.size)
     text, blob = LENGTHS.unpack(lengths)
-    header: dict[str, Any] = json.loads(exactly(pipe, text))
-    return header, exactly(pipe, blob)
+    header: dict[str, Any] = json.loads(read_exactly(pipe, text))
+    return header, read_exactly(pipe, blob)
 
 
-def exactly(pipe: IO[bytes], size: int) -> bytes:
+def read_exactly(pipe: IO[bytes], size: int) -> bytes:
     data = pipe.read(size)
     if len(data) < size:
         raise EOFError

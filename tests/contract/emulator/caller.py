@@ -28,7 +28,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 
-from local.emulator.media.aioice_patch import confine_media
+from local.emulator.media.aioice_patch import confine_media_to
 
 RATE = 48_000
 FRAME = RATE // 50
@@ -86,7 +86,7 @@ class Caller:
     """One caller and everything that it was sent."""
 
     def __init__(self, speech: bytes | None = None, rate: int = RATE) -> None:
-        confine_media()
+        confine_media_to()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.microphone = Microphone()
         if speech:

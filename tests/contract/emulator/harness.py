@@ -1,6 +1,6 @@
 """A stage for the emulator's calls: no network, no media, no waiting.
 
-`FakeCall` is one call on fakes; `serving` is the whole emulator over HTTP, on fakes unless told
+`fake_call` is one call on fakes; `serving` is the whole emulator over HTTP, on fakes unless told
 otherwise. Every event that comes out of either must satisfy the `openai` package's types.
 """
 
@@ -17,11 +17,11 @@ from pydantic import TypeAdapter
 
 from local.emulator.app import BASE, make_app
 from local.emulator.call.call import Call, Ended, Observer
-from local.emulator.call.services import Services
+from local.emulator.call.services import Lazy, Services
 from local.emulator.protocol import schema, session
 from local.emulator.protocol.ids import Provider
 from local.emulator.script.script import Script
-from local.emulator.speech.synthesis import Speech, Word, split
+from local.emulator.speech.synthesis import Speech, Word, split_words
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 SECOND_OF_SPEECH = bytes(2 * 16_000)
@@ -44,7 +44,8 @@ def folded(kinds: list[str]) -> list[str]:
 class FakeVoice:
     async def speak(self, text: str, *, voice: str = "marin", speed: float = 1.0) -> Speech:
         words = tuple(
-            Word(word, n * EACH_WORD, (n + 1) * EACH_WORD) for n, word in enumerate(split(text))
+            Word(word, n * EACH_WORD, (n + 1) * EACH_WORD)
+            for n, word in enumerate(split_words(text))
         )
         return Speech(bytes(2 * int(48_000 * len(words) * EACH_WORD.total_seconds())), words)
 
@@ -53,7 +54,7 @@ class FakeRecogniser:
     def __init__(self, *heard: str) -> None:
         self.heard = list(heard)
 
-    async def words(self, pcm: bytes) -> str:
+    async def recognise(self, pcm: bytes) -> str:
         return self.heard.pop(0) if pcm and self.heard else ""
 
 
@@ -74,7 +75,7 @@ class FakePlayback:
         self.position = self.speech.duration
         self.result.set_result(True)
 
-    async def drained(self) -> bool:
+    async def wait_for_end(self) -> bool:
         return await self.result
 
 
@@ -90,9 +91,9 @@ class FakePeer:
         self.answered = asyncio.Event()
 
     def open(self) -> None:
-        self.callbacks["opened"]()
+        self.callbacks["on_open"]()
 
-    def send(self, text: str) -> bool:
+    def send_event(self, text: str) -> bool:
         self.events.append(valid(json.loads(text)))
         if self.events[-1]["type"] == "response.done":
             self.answered.set()
@@ -120,8 +121,8 @@ class Fakes:
             Script(script),
             clock=lambda: self.now,
             answer=self.answer,
-            given_voice=FakeVoice(),
-            given_recogniser=FakeRecogniser(*heard),
+            voice=Lazy.ready(FakeVoice()),
+            recogniser=Lazy.ready(FakeRecogniser(*heard)),
         )
 
     async def answer(self, offer: str, **callbacks: Any) -> Any:
@@ -138,7 +139,7 @@ class FakeCall:
 
     def tell(self, kind: str, **fields: Any) -> None:
         """A client event, as the browser or an observer sends it."""
-        self.call.receive(json.dumps({"type": kind, **fields}))
+        self.call.receive_event(json.dumps({"type": kind, **fields}))
 
     def ask(self, text: str) -> None:
         """A written turn."""
@@ -149,12 +150,12 @@ class FakeCall:
 
     def speak(self, pcm: bytes = SECOND_OF_SPEECH) -> None:
         """A spoken turn, as if the ears had found it."""
-        self.call.turns.started(timedelta(milliseconds=300))
-        self.call.turns.stopped(timedelta(milliseconds=1300), pcm)
+        self.call.input_audio.start_turn(timedelta(milliseconds=300))
+        self.call.input_audio.stop_turn(timedelta(milliseconds=1300), pcm)
 
     async def next(self) -> dict[str, Any]:
         async with asyncio.timeout(5):
-            mail = await self.observer.mail.get()
+            mail = await self.observer.queue.get()
         assert not isinstance(mail, Ended), mail
         event = valid(json.loads(json.dumps(mail)))
         self.events.append(event)
@@ -174,7 +175,7 @@ class FakeCall:
 
 
 @asynccontextmanager
-async def line(
+async def fake_call(
     provider: Provider = "azure",
     *,
     heard: tuple[str, ...] = (),
@@ -183,15 +184,15 @@ async def line(
     **script: Any,
 ) -> AsyncIterator[FakeCall]:
     """A call in progress."""
-    studio = Fakes(provider, heard, **script)
+    fakes = Fakes(provider, heard, **script)
     wanted = {"type": "realtime", "model": "gpt-realtime", **(config or {})}
     schema.SESSION(wanted, "session")
-    call = Call(studio.services, session.create(wanted), filtered=filtered, ended=lambda _: None)
-    await call.answer("v=0")
-    observer = call.observe()
-    studio.peers[0].open()
+    call = Call(fakes.services, session.create(wanted), filtered=filtered, on_end=lambda _: None)
+    await call.answer_offer("v=0")
+    observer = call.add_observer()
+    fakes.peers[0].open()
     try:
-        yield FakeCall(call, studio.peers[0], observer)
+        yield FakeCall(call, fakes.peers[0], observer)
     finally:
         call.end(Ended(1000, "the test is over"))
         await asyncio.gather(*call.tasks, return_exceptions=True)
@@ -200,8 +201,8 @@ async def line(
 class Server:
     """The emulator over HTTP."""
 
-    def __init__(self, root: str, provider: Provider, http: ClientSession, studio: Fakes) -> None:
-        self.root, self.http, self.studio = root, http, studio
+    def __init__(self, root: str, provider: Provider, http: ClientSession, fakes: Fakes) -> None:
+        self.root, self.http, self.fakes = root, http, fakes
         self.base = root + BASE[provider].removesuffix("/realtime")
         self.realtime = root + BASE[provider]
 
@@ -242,14 +243,14 @@ async def serving(
     provider: Provider = "azure", *, real_media: bool = False, **script: Any
 ) -> AsyncIterator[Server]:
     """A running emulator."""
-    studio = Fakes(provider, **script)
-    services = Services(provider, Script(script)) if real_media else studio.services
+    fakes = Fakes(provider, **script)
+    services = Services(provider, Script(script)) if real_media else fakes.services
     runner = web.AppRunner(make_app(services=services), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         root = f"http://127.0.0.1:{runner.addresses[0][1]}"
         async with ClientSession() as http:
-            yield Server(root, provider, http, studio)
+            yield Server(root, provider, http, fakes)
     finally:
         await runner.cleanup()

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.emulator.call.client_events import COMMANDS
+from local.emulator.call.client_events import CLIENT_EVENTS
 from local.emulator.protocol import schema
 from local.emulator.protocol.validators import Invalid
-from tests.contract.emulator.harness import line
+from tests.contract.emulator.harness import fake_call
 
 NAMES = st.sampled_from(
     [
@@ -37,16 +37,16 @@ def test_a_session_is_taken_or_refused(value: dict[str, Any]) -> None:
         schema.SESSION(value, "session")
 
 
-@given(st.sampled_from(sorted(COMMANDS)), OBJECTS, OBJECTS)
+@given(st.sampled_from(sorted(CLIENT_EVENTS)), OBJECTS, OBJECTS)
 @settings(max_examples=150, deadline=None)
 async def test_a_client_event_is_obeyed_or_refused(
     kind: str, event: dict[str, Any], inner: dict[str, Any]
 ) -> None:
     text = {"output_modalities": ["text"]}
     member = {"session.update": "session", "conversation.item.create": "item"}.get(kind, "response")
-    async with line(config=text) as it:
-        it.call.receive(json.dumps({**event, "type": kind}))
-        it.call.receive(json.dumps({"type": kind, member: inner}))
+    async with fake_call(config=text) as it:
+        it.call.receive_event(json.dumps({**event, "type": kind}))
+        it.call.receive_event(json.dumps({"type": kind, member: inner}))
         it.tell("input_audio_buffer.clear")
         await it.expect("input_audio_buffer.cleared")
         assert it.call.ended is None

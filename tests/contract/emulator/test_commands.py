@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.emulator.harness import SECOND_OF_SPEECH, FakeCall, line
+from tests.contract.emulator.harness import SECOND_OF_SPEECH, FakeCall, fake_call
 
 TEXT = {"output_modalities": ["text"]}
 
@@ -26,7 +26,7 @@ async def updated(it: FakeCall, **fields: Any) -> dict[str, Any]:
 
 
 async def test_an_update_changes_what_it_names() -> None:
-    async with line() as it:
+    async with fake_call() as it:
         before = it.call.session
         after = await updated(it, instructions="Be brief.", audio={"output": {"voice": "cedar"}})
         assert after["instructions"] == "Be brief."
@@ -37,26 +37,26 @@ async def test_an_update_changes_what_it_names() -> None:
 
 
 async def test_an_update_fills_in_and_takes_away() -> None:
-    async with line() as it:
+    async with fake_call() as it:
         heard: dict[str, Any] = {"transcription": {"model": "whisper-1"}, "turn_detection": None}
         after = (await updated(it, audio={"input": heard}))["audio"]["input"]
         assert after["transcription"] == {"model": "whisper-1", "language": None, "prompt": None}
         assert after["turn_detection"] is None
-        assert it.call.turns.ears.detection is None
+        assert it.call.input_audio.vad.detection is None
         vad = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 700}}
         after = (await updated(it, audio={"input": vad}))["audio"]["input"]
         assert after["turn_detection"]["create_response"] is True
-        assert it.call.turns.ears.detection is not None
-        assert it.call.turns.ears.detection.silence_duration == timedelta(milliseconds=700)
+        assert it.call.input_audio.vad.detection is not None
+        assert it.call.input_audio.vad.detection.silence_duration == timedelta(milliseconds=700)
 
 
 async def test_the_model_stays() -> None:
-    async with line() as it:
+    async with fake_call() as it:
         assert (await updated(it, model="gpt-realtime-2.1"))["model"] == "gpt-realtime"
 
 
 async def test_updates_that_are_refused() -> None:
-    async with line() as it:
+    async with fake_call() as it:
         no_type = await refused(it, "session.update", session={"instructions": "x"})
         assert no_type == ("missing_required_parameter", "session.type")
         flat = {"type": "realtime", "voice": "x"}
@@ -70,7 +70,7 @@ async def test_updates_that_are_refused() -> None:
 
 
 async def test_the_voice_is_locked_once_heard() -> None:
-    async with line() as it:
+    async with fake_call() as it:
         it.tell("response.create")
         await it.expect("output_audio_buffer.started")
         other = {"type": "realtime", "instructions": "x", "audio": {"output": {"voice": "cedar"}}}
@@ -82,7 +82,7 @@ async def test_the_voice_is_locked_once_heard() -> None:
 
 
 async def test_one_response_at_a_time() -> None:
-    async with line(config=TEXT, rules=[{"words": [], "stall_seconds": 30}]) as it:
+    async with fake_call(config=TEXT, rules=[{"words": [], "stall_seconds": 30}]) as it:
         it.ask("Wait.")
         await it.expect("response.created")
         code, _ = await refused(it, "response.create")
@@ -93,7 +93,7 @@ async def test_one_response_at_a_time() -> None:
 
 
 async def test_cancel() -> None:
-    async with line(config=TEXT, rules=[{"words": [], "stall_seconds": 30}]) as it:
+    async with fake_call(config=TEXT, rules=[{"words": [], "stall_seconds": 30}]) as it:
         assert (await refused(it, "response.cancel"))[0] == "response_cancel_not_active"
         it.ask("Wait.")
         await it.expect("response.created")
@@ -106,7 +106,7 @@ async def test_cancel() -> None:
 
 
 async def test_clearing_the_output() -> None:
-    async with line(ahead_seconds=60) as it:
+    async with fake_call(ahead_seconds=60) as it:
         it.tell("response.create")
         await it.expect("response.done")
         assert (await refused(it, "response.cancel"))[0] == "response_cancel_not_active"
@@ -117,7 +117,7 @@ async def test_clearing_the_output() -> None:
 
 
 async def test_items() -> None:
-    async with line(config=TEXT) as it:
+    async with fake_call(config=TEXT) as it:
 
         async def create(item: Any, **fields: Any) -> str | None:
             it.tell("conversation.item.create", item=item, **fields)
@@ -147,7 +147,7 @@ async def test_items() -> None:
 
 
 async def test_truncating_what_was_said() -> None:
-    async with line(ahead_seconds=60) as it:
+    async with fake_call(ahead_seconds=60) as it:
         it.tell("response.create")
         item_id = (await it.expect("response.done"))["response"]["output"][0]["id"]
         cut = {"item_id": item_id, "content_index": 0}
@@ -158,14 +158,14 @@ async def test_truncating_what_was_said() -> None:
 
 async def test_push_to_talk() -> None:
     push = {"audio": {"input": {"turn_detection": None}}}
-    async with line(heard=("hello",), config={**TEXT, **push}) as it:
+    async with fake_call(heard=("hello",), config={**TEXT, **push}) as it:
         empty = await refused(it, "input_audio_buffer.commit")
         assert empty == ("input_audio_buffer_commit_empty", None)
-        it.call.hear(SECOND_OF_SPEECH)
+        it.call.receive_audio(SECOND_OF_SPEECH)
         it.tell("input_audio_buffer.clear")
         await it.expect("input_audio_buffer.cleared")
         assert (await refused(it, "input_audio_buffer.commit"))[0] == empty[0]
-        it.call.hear(SECOND_OF_SPEECH)
+        it.call.receive_audio(SECOND_OF_SPEECH)
         it.tell("input_audio_buffer.commit")
         assert await it.kinds("conversation.item.done") == [
             "input_audio_buffer.committed",
@@ -179,15 +179,15 @@ async def test_push_to_talk() -> None:
 
 async def test_audio_may_come_as_an_event() -> None:
     push = {"audio": {"input": {"turn_detection": None}}}
-    async with line(config={**TEXT, **push}) as it:
+    async with fake_call(config={**TEXT, **push}) as it:
         second = base64.b64encode(bytes(2 * 24_000)).decode()
         it.tell("input_audio_buffer.append", audio=second)
-        assert it.call.turns.ears.position == timedelta(seconds=1)
+        assert it.call.input_audio.vad.position == timedelta(seconds=1)
         assert (await refused(it, "input_audio_buffer.append", audio="*"))[0] == "invalid_value"
 
 
 async def test_silence_after_an_answer_is_a_turn_if_the_session_says_so() -> None:
-    async with line(ahead_seconds=60) as it:
+    async with fake_call(ahead_seconds=60) as it:
         it.tell("response.create")
         await it.expect("response.done")
         it.call.session["audio"]["input"]["turn_detection"]["idle_timeout_ms"] = 20
@@ -202,8 +202,8 @@ async def test_silence_after_an_answer_is_a_turn_if_the_session_says_so() -> Non
     [("{", None), ("[]", None), ('{"type": "session.end"}', "type"), ("{}", "type")],
 )
 async def test_what_is_no_client_event(text: str, param: str | None) -> None:
-    async with line() as it:
-        it.call.receive(text)
+    async with fake_call() as it:
+        it.call.receive_event(text)
         assert (await it.expect("error"))["error"]["param"] == param
 
 
@@ -215,7 +215,7 @@ async def test_what_is_no_client_event(text: str, param: str | None) -> None:
     ],
 )
 async def test_answers_that_go_wrong(rule: Any, status: str, reason: str | None) -> None:
-    async with line(config=TEXT, rules=[{"words": ["go"], **rule}]) as it:
+    async with fake_call(config=TEXT, rules=[{"words": ["go"], **rule}]) as it:
         it.ask("Go!")
         done = (await it.expect("response.done"))["response"]
         assert done["status"] == done["status_details"]["type"] == status
@@ -227,7 +227,7 @@ async def test_answers_that_go_wrong(rule: Any, status: str, reason: str | None)
 
 
 async def test_a_limit_on_tokens_cuts_an_answer() -> None:
-    async with line(config={**TEXT, "max_output_tokens": 3}) as it:
+    async with fake_call(config={**TEXT, "max_output_tokens": 3}) as it:
         it.ask("Something long enough")
         done = (await it.expect("response.done"))["response"]
         assert done["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
@@ -235,7 +235,7 @@ async def test_a_limit_on_tokens_cuts_an_answer() -> None:
 
 
 async def test_usage_adds_up_and_the_cache_grows() -> None:
-    async with line(heard=("a", "b", "c", "d"), ahead_seconds=60) as it:
+    async with fake_call(heard=("a", "b", "c", "d"), ahead_seconds=60) as it:
         reports = []
         for turn in range(4):
             it.speak()
@@ -261,7 +261,7 @@ async def test_usage_adds_up_and_the_cache_grows() -> None:
 
 
 async def test_a_response_has_its_own_settings() -> None:
-    async with line(config=TEXT) as it:
+    async with fake_call(config=TEXT) as it:
         content = [{"type": "input_text", "text": "hello"}]
         item = {"id": "greeted", "type": "message", "role": "user", "content": content}
         it.tell("conversation.item.create", item=item)
@@ -286,7 +286,7 @@ async def test_a_response_has_its_own_settings() -> None:
 
 
 async def test_cancelling_speech_plays_what_was_made_of_it() -> None:
-    async with line(otherwise=" ".join(["word"] * 30), heard=("x",), ahead_seconds=0.1) as it:
+    async with fake_call(otherwise=" ".join(["word"] * 30), heard=("x",), ahead_seconds=0.1) as it:
         it.speak()
         await it.expect("output_audio_buffer.started")
         it.tell("response.cancel")
@@ -298,7 +298,7 @@ async def test_cancelling_speech_plays_what_was_made_of_it() -> None:
 
 
 async def test_a_sentence_with_a_pause_is_answered_whole() -> None:
-    async with line(
+    async with fake_call(
         heard=("good", "morning"), rules=[{"words": ["good morning"], "say": "Yes."}]
     ) as it:
         it.speak()

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientError
 
 from local.emulator.protocol.validators import Invalid
-from local.emulator.script.replies import CallTool, Prompt, Say, reply
+from local.emulator.script.replies import CallTool, Prompt, Say, choose_reply
 from local.emulator.script.script import Script
 from tests.contract.emulator.harness import Server, serving
 
@@ -52,17 +52,17 @@ async def test_usage_of_a_call_and_of_all() -> None:
     async with serving() as server:
         for _ in range(2):
             await server.call()
-        for peer in server.studio.peers:
+        for peer in server.fakes.peers:
             peer.open()
             text = {"type": "realtime", "output_modalities": ["text"]}
-            peer.callbacks["message"](json.dumps({"type": "session.update", "session": text}))
-            peer.callbacks["message"](json.dumps({"type": "response.create"}))
+            peer.callbacks["on_message"](json.dumps({"type": "session.update", "session": text}))
+            peer.callbacks["on_message"](json.dumps({"type": "response.create"}))
         async with asyncio.timeout(5):
-            await asyncio.gather(*(peer.answered.wait() for peer in server.studio.peers))
-        server.studio.peers[0].callbacks["closed"]()
+            await asyncio.gather(*(peer.answered.wait() for peer in server.fakes.peers))
+        server.fakes.peers[0].callbacks["on_close"]()
         state = await server.state()
         assert (state["live_calls"], state["started_calls"]) == (1, 2)
-        done = [peer.events[-1]["response"]["usage"] for peer in server.studio.peers]
+        done = [peer.events[-1]["response"]["usage"] for peer in server.fakes.peers]
         assert state["usage"]["total_tokens"] == sum(usage["total_tokens"] for usage in done)
         by_call = [call["usage"]["total_tokens"] for call in state["calls"]]
         assert sum(by_call) == state["usage"]["total_tokens"]
@@ -88,7 +88,7 @@ async def test_delete_hangs_up_and_forgets_but_keys_stay() -> None:
             state = await reply.json()
         assert (state["live_calls"], state["started_calls"], state["calls"]) == (0, 0, [])
         assert state["requests"]["client_secrets"] == 0
-        assert server.studio.peers[0].closed
+        assert server.fakes.peers[0].closed
         headers = {"Authorization": f"Bearer {key}"}
         url = f"{server.realtime}/calls"
         async with server.http.post(url, data="v=0\r\n", headers=headers) as reply:
@@ -182,7 +182,7 @@ WEATHER = {"type": "function", "name": "get_weather"}
     ],
 )
 def test_what_the_default_script_answers(prompt: Prompt, action: Any) -> None:
-    answer = reply(Script(), prompt).action
+    answer = choose_reply(Script(), prompt).action
     if action is None:
         assert isinstance(answer, Say)
         assert answer.text.startswith("Once upon a time")

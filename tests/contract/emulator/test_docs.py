@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.__main__ import arguments
+from local.emulator.__main__ import parse_arguments
 from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
 from local.emulator.http.request_log import RequestLog
@@ -28,12 +28,12 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_everything_shown_is_explained() -> None:
-    for name in {**CallRegistry(Services()).shown(), **RequestLog().shown()}:
+    for name in {**CallRegistry(Services()).snapshot(), **RequestLog().snapshot()}:
         assert f"`{name}`" in PAGE, name
 
 
 def test_every_option_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        arguments(["--help"])
+        parse_arguments(["--help"])
     for option in set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}:
         assert f"`{option}" in PAGE, option

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.emulator.protocol.ids import Provider
-from tests.contract.emulator.harness import folded, line
+from tests.contract.emulator.harness import fake_call, folded
 
 TEXT_TURN = [
     "conversation.item.added",
@@ -86,7 +86,7 @@ LONG = " ".join(["word"] * 30)
 
 
 async def test_a_text_turn() -> None:
-    async with line(config=TEXT) as it:
+    async with fake_call(config=TEXT) as it:
         it.ask("Say hello.")
         assert await it.kinds("response.done") == TEXT_TURN
         done = it.events[-1]["response"]
@@ -98,7 +98,7 @@ async def test_a_text_turn() -> None:
 
 
 async def test_a_tool_round() -> None:
-    async with line(config={**TEXT, "tools": [WEATHER]}) as it:
+    async with fake_call(config={**TEXT, "tools": [WEATHER]}) as it:
         it.ask("What is the weather in London?")
         assert await it.kinds("response.done") == TOOL_ROUND
         call = it.events[-1]["response"]["output"][0]
@@ -112,7 +112,7 @@ async def test_a_tool_round() -> None:
 
 
 async def test_items_name_the_one_before_them() -> None:
-    async with line(config=TEXT) as it:
+    async with fake_call(config=TEXT) as it:
         it.ask("One.")
         await it.expect("response.done")
         it.ask("Two.")
@@ -126,7 +126,7 @@ async def test_items_name_the_one_before_them() -> None:
 
 
 async def test_a_spoken_answer() -> None:
-    async with line("openai", ahead_seconds=60) as it:
+    async with fake_call("openai", ahead_seconds=60) as it:
         it.tell("response.create")
         order = await it.kinds("rate_limits.updated")
         it.peer.playbacks[0].finish()
@@ -134,7 +134,7 @@ async def test_a_spoken_answer() -> None:
 
 
 async def test_azure_tells_no_rate_limits() -> None:
-    async with line() as it:
+    async with fake_call() as it:
         it.tell("response.create")
         await it.expect("response.done")
         it.peer.playbacks[0].finish()
@@ -142,7 +142,7 @@ async def test_azure_tells_no_rate_limits() -> None:
 
 
 async def test_a_voice_turn_is_transcribed_while_the_answer_is_under_way() -> None:
-    async with line(heard=("hello there",), config=TRANSCRIBED) as it:
+    async with fake_call(heard=("hello there",), config=TRANSCRIBED) as it:
         it.speak()
         assert await it.kinds("response.created") == VOICE_TURN
         user = it.events[2]["item_id"]
@@ -153,14 +153,14 @@ async def test_a_voice_turn_is_transcribed_while_the_answer_is_under_way() -> No
         kinds = [event["type"] for event in it.events]
         assert "response.content_part.added" in kinds
         assert (
-            it.call.dialogue.conversation.find(user).data["content"][0]["transcript"]
+            it.call.dialogue.conversation.find_item(user).data["content"][0]["transcript"]
             == "hello there"
         )
 
 
 async def test_a_transcription_model_that_is_not_deployed() -> None:
     whisper = {"audio": {"input": {"transcription": {"model": "not-there"}}}}
-    async with line(heard=("hello",), config=whisper) as it:
+    async with fake_call(heard=("hello",), config=whisper) as it:
         it.speak()
         failed = await it.expect("conversation.item.input_audio_transcription.failed")
         assert failed["error"]["code"] == "DeploymentNotFound"
@@ -169,7 +169,9 @@ async def test_a_transcription_model_that_is_not_deployed() -> None:
 
 @pytest.mark.parametrize("provider", ["azure", "openai"])
 async def test_the_caller_interrupts_an_answer_in_progress(provider: Provider) -> None:
-    async with line(provider, heard=("first", "second"), otherwise=LONG, ahead_seconds=0.2) as it:
+    async with fake_call(
+        provider, heard=("first", "second"), otherwise=LONG, ahead_seconds=0.2
+    ) as it:
         it.speak()
         await it.expect("output_audio_buffer.started")
         await it.expect("response.output_audio_transcript.delta")
@@ -193,7 +195,7 @@ async def test_the_caller_interrupts_an_answer_in_progress(provider: Provider) -
 
 
 async def test_the_caller_interrupts_what_is_only_still_playing() -> None:
-    async with line(heard=("first", "second"), ahead_seconds=60) as it:
+    async with fake_call(heard=("first", "second"), ahead_seconds=60) as it:
         it.speak()
         done = await it.expect("response.done")
         it.peer.playbacks[0].position = timedelta(milliseconds=150)
@@ -216,7 +218,7 @@ async def test_a_session_that_does_not_want_to_be_interrupted() -> None:
         "create_response": False,
         "interrupt_response": False,
     }
-    async with line(config={"audio": {"input": {"turn_detection": quiet}}}) as it:
+    async with fake_call(config={"audio": {"input": {"turn_detection": quiet}}}) as it:
         it.tell("response.create")
         await it.expect("output_audio_buffer.started")
         it.speak()
@@ -229,7 +231,7 @@ async def test_a_session_that_does_not_want_to_be_interrupted() -> None:
 
 
 async def test_deltas_are_in_step_with_the_audio() -> None:
-    async with line(otherwise=LONG, heard=("x",), ahead_seconds=0.5) as it:
+    async with fake_call(otherwise=LONG, heard=("x",), ahead_seconds=0.5) as it:
         it.speak()
         await it.expect("output_audio_buffer.started")
         before = [e for e in it.events if e["type"].endswith("transcript.delta")]
@@ -240,7 +242,7 @@ async def test_deltas_are_in_step_with_the_audio() -> None:
 
 
 async def test_speech_waits_for_a_caller_who_is_not_connected_yet() -> None:
-    async with line() as it:
+    async with fake_call() as it:
         it.call.dialogue.output.peer = None
         it.tell("response.create")
         await it.expect("response.done")
@@ -250,7 +252,7 @@ async def test_speech_waits_for_a_caller_who_is_not_connected_yet() -> None:
 
 
 async def test_the_browser_is_told_first_and_filtered() -> None:
-    async with line(filtered=True, heard=("hello",), config=TRANSCRIBED) as it:
+    async with fake_call(filtered=True, heard=("hello",), config=TRANSCRIBED) as it:
         it.speak()
         await it.expect("response.done")
         it.peer.playbacks[0].finish()
@@ -265,6 +267,6 @@ async def test_the_browser_is_told_first_and_filtered() -> None:
             "output_audio_buffer.started",
             "output_audio_buffer.stopped",
         }
-    async with line() as it:
+    async with fake_call() as it:
         assert [event["type"] for event in it.peer.events] == ["session.created"]
-        assert it.observer.mail.empty(), "no session.created on the sideband"
+        assert it.observer.queue.empty(), "no session.created on the sideband"

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from local.emulator.call import Ended
-from tests.contract.emulator.stage import Line, line
+from local.emulator.call.call import Ended
+from local.emulator.call.services import Lazy
+from tests.contract.emulator.harness import FakeCall, fake_call
 
 TRANSCRIBED = {
     "output_modalities": ["text"],
@@ -25,7 +26,7 @@ class HeldRecogniser:
         self.released = asyncio.Event()
         self.cancelled: list[str] = []
 
-    async def words(self, pcm: bytes) -> str:
+    async def recognise(self, pcm: bytes) -> str:
         words = self.heard.pop(0)
         self.asked.release()
         try:
@@ -37,18 +38,18 @@ class HeldRecogniser:
 
 
 @asynccontextmanager
-async def held(*heard: str) -> AsyncIterator[tuple[Line, HeldRecogniser]]:
+async def held(*heard: str) -> AsyncIterator[tuple[FakeCall, HeldRecogniser]]:
     """A call whose first spoken turn is being recognised, with an answer that waits for it."""
     recogniser = HeldRecogniser(*heard)
-    async with line(config=TRANSCRIBED) as it:
-        it.call.services.given_recogniser = recogniser
+    async with fake_call(config=TRANSCRIBED) as it:
+        it.call.services.recogniser = Lazy.ready(recogniser)
         it.speak()
         await it.expect("response.created")
         await recogniser.asked.acquire()
         yield it, recogniser
 
 
-async def transcripts(it: Line, count: int) -> dict[str, str]:
+async def transcripts(it: FakeCall, count: int) -> dict[str, str]:
     """The next transcripts of the caller's items."""
     found = {}
     while len(found) < count:
@@ -57,11 +58,11 @@ async def transcripts(it: Line, count: int) -> dict[str, str]:
     return found
 
 
-def spoken_items(it: Line) -> list[str]:
+def spoken_items(it: FakeCall) -> list[str]:
     return [e["item_id"] for e in it.events if e["type"] == "input_audio_buffer.committed"]
 
 
-def said(it: Line) -> list[str]:
+def said(it: FakeCall) -> list[str]:
     """The text of every response that was completed."""
     responses = [e["response"] for e in it.events if e["type"] == "response.done"]
     return [r["output"][0]["content"][0]["text"] for r in responses if r["status"] == "completed"]
@@ -99,7 +100,7 @@ async def test_a_cancelled_response_beside_the_conversation_leaves_the_answer_al
     async with held("a question") as (it, recogniser):
         it.tell("response.create", response={"conversation": "none"})
         beside = (await it.expect("response.created"))["response"]["id"]
-        await asyncio.sleep(0)  # it waits for the same words by now
+        await asyncio.sleep(0)  # it waits for the same words now
         it.tell("response.cancel", response_id=beside)
         assert (await it.expect("response.done"))["response"]["id"] == beside
         recogniser.released.set()

@@ -96,7 +96,7 @@ async def test_a_secret_is_as_recorded() -> None:
         assert status == 200
         assert set(reply) == {"value", "expires_at", "session"}
         assert reply["value"].startswith("ek_")
-        assert reply["expires_at"] == int(server.studio.now) + 7200
+        assert reply["expires_at"] == int(server.fakes.now) + 7200
         assert reply["session"].pop("id").startswith("sess_")
         assert reply["session"] == recorded
         reply["session"]["id"] = "sess_x"
@@ -106,7 +106,7 @@ async def test_a_secret_is_as_recorded() -> None:
 @pytest.mark.parametrize(("provider", "life"), [("azure", 7200), ("openai", 600)])
 async def test_life_of_a_key(provider: Provider, life: int) -> None:
     async with serving(provider) as server:
-        now = int(server.studio.now)
+        now = int(server.fakes.now)
         assert (await secret(server))[1]["expires_at"] == now + life
         short = {"session": MINIMAL, "expires_after": {"anchor": "created_at", "seconds": 10}}
         assert (await secret(server, short))[1]["expires_at"] == now + 10
@@ -226,7 +226,7 @@ async def test_a_key_is_good_for_many_calls_until_it_expires(provider: Provider)
     async with serving(provider) as server:
         key = await server.mint(expires_after={"anchor": "created_at", "seconds": 10})
         assert [(await start(server, key))[0] for _ in range(3)] == [201, 201, 201]
-        server.studio.now += 10
+        server.fakes.now += 10
         status, reply, headers = await start(server, key)
         assert (status, reply["error"]["message"]) == (401, "Ephemeral token expired")
         assert headers["Access-Control-Allow-Origin"] == "*", "a page can read why"
@@ -302,7 +302,7 @@ async def test_hang_up(provider: Provider) -> None:
             assert reply.status == 404
         async with server.http.post(f"{url}/hangup", headers=BEARER) as reply:
             assert (reply.status, await reply.read()) == (200, b"")
-        assert server.studio.peers[0].closed
+        assert server.fakes.peers[0].closed
         async with server.http.post(f"{url}/hangup", headers=BEARER) as reply:
             assert reply.status == 404
             assert (await reply.json())["error"]["code"] == "call_id_not_found"

@@ -46,7 +46,7 @@ async def test_all_observers_and_the_browser_see_the_same_conversation() -> None
     async with serving() as server:
         call_id = await server.call(query="?webrtcfilter=on")
         url = f"{server.realtime}?call_id={call_id}"
-        peer = server.studio.peers[0]
+        peer = server.fakes.peers[0]
         peer.open()
         async with (
             server.http.ws_connect(url, headers={"api-key": "k"}) as one,
@@ -56,9 +56,9 @@ async def test_all_observers_and_the_browser_see_the_same_conversation() -> None
             await one.send_json({"type": "session.update", "session": update})
             first = valid(await one.receive_json(timeout=5))
             assert first["type"] == "session.updated", "nothing comes before it"
-            assert first["session"]["expires_at"] == int(server.studio.now) + 3600
+            assert first["session"]["expires_at"] == int(server.fakes.now) + 3600
             await expect(two, "session.updated")
-            peer.callbacks["message"](json.dumps({"type": "response.create"}))
+            peer.callbacks["on_message"](json.dumps({"type": "response.create"}))
             assert await expect(one, "response.done") == await expect(two, "response.done")
         kinds = {event["type"] for event in peer.events}
         assert "response.output_text.done" in kinds
@@ -91,20 +91,20 @@ async def test_the_browser_leaving_closes_it_cleanly() -> None:
     async with serving() as server:
         url = f"{server.realtime}?call_id={await server.call()}"
         async with server.http.ws_connect(url, headers=BEARER) as socket:
-            server.studio.peers[0].callbacks["closed"]()
+            server.fakes.peers[0].callbacks["on_close"]()
             assert await closed(socket) == ([], 1000)
 
 
 async def test_a_session_ends_when_its_time_is_up() -> None:
     async with serving(session_seconds=0.2) as server:
         url = f"{server.realtime}?call_id={await server.call()}"
-        server.studio.peers[0].open()
+        server.fakes.peers[0].open()
         async with server.http.ws_connect(url, headers=BEARER) as socket:
             error = valid(await socket.receive_json(timeout=5))["error"]
             assert error["code"] == "session_expired"
             assert await closed(socket) == ([], 1001)
-        assert server.studio.peers[0].closed
-        assert server.studio.peers[0].events[-1]["type"] == "error"
+        assert server.fakes.peers[0].closed
+        assert server.fakes.peers[0].events[-1]["type"] == "error"
 
 
 async def test_a_call_that_nobody_connects_to_is_swept() -> None:
@@ -134,7 +134,7 @@ async def test_shutting_down_leaves_nothing_open() -> None:
         url = f"{server.realtime}?call_id={await server.call()}"
         socket = await server.http.ws_connect(url, headers=BEARER)
         waiting = asyncio.create_task(closed(socket))
-        peer = server.studio.peers[0]
+        peer = server.fakes.peers[0]
     await waiting
     assert peer.closed
 

@@ -13,7 +13,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler
 
-from local.emulator.media.aioice_patch import confine_media
+from local.emulator.media.aioice_patch import confine_media_to
 from local.emulator.media.peer import Peer
 
 RATE = 48_000
@@ -38,16 +38,16 @@ class Until:
     """Waits for a condition that callbacks change; never by the clock."""
 
     def __init__(self) -> None:
-        self._changed = asyncio.Event()
+        self.change = asyncio.Event()
 
     def changed(self) -> None:
-        self._changed.set()
+        self.change.set()
 
     async def until(self, condition: Callable[[], object], within: float = 15) -> None:
         async with asyncio.timeout(within):
             while not condition():
-                self._changed.clear()
-                await self._changed.wait()
+                self.change.clear()
+                await self.change.wait()
 
 
 class Microphone(MediaStreamTrack):
@@ -57,24 +57,24 @@ class Microphone(MediaStreamTrack):
 
     def __init__(self, pcm: bytes) -> None:
         super().__init__()
-        self._pcm = pcm
-        self._frames = 0
-        self._start = 0.0
+        self.pcm = pcm
+        self.frames = 0
+        self.started_at = 0.0
         self.muted = False
 
     async def recv(self) -> AudioFrame:
         if self.muted:
             await asyncio.Event().wait()
         now = asyncio.get_running_loop().time()
-        self._start = self._start or now
-        await asyncio.sleep(max(0.0, self._start + self._frames / 50 - now))
+        self.started_at = self.started_at or now
+        await asyncio.sleep(max(0.0, self.started_at + self.frames / 50 - now))
         frame = AudioFrame(format="s16", layout="mono", samples=FRAME)
-        offset = self._frames * 2 * FRAME % len(self._pcm)
-        frame.planes[0].update(self._pcm[offset : offset + 2 * FRAME])
+        offset = self.frames * 2 * FRAME % len(self.pcm)
+        frame.planes[0].update(self.pcm[offset : offset + 2 * FRAME])
         frame.sample_rate = RATE
-        frame.pts = self._frames * FRAME
+        frame.pts = self.frames * FRAME
         frame.time_base = Fraction(1, RATE)
-        self._frames += 1
+        self.frames += 1
         return frame
 
 
@@ -85,7 +85,7 @@ class Caller(Until):
         self, *, label: str = "oai-events", direction: str = "sendrecv", video: bool = False
     ) -> None:
         super().__init__()
-        confine_media()
+        confine_media_to()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.microphone = Microphone(tone(1))
         self.connection.addTransceiver(
@@ -94,9 +94,9 @@ class Caller(Until):
         if video:
             self.connection.addTransceiver("video")
         self.channel = self.connection.createDataChannel(label)
-        self.channel.on("message", self._on_message)
+        self.channel.on("message", self.handle_message)
         self.channel.on("close", self.changed)
-        self.connection.on("track", self._on_track)
+        self.connection.on("track", self.handle_track)
         self.messages: list[str] = []
         self.received = bytearray()
         """What the caller hears, mono at 48 kHz."""
@@ -107,7 +107,7 @@ class Caller(Until):
         self.opened = 0
         self.closed = 0
         self.peer: Peer
-        self._listening: asyncio.Task[None] | None = None
+        self.listening: asyncio.Task[None] | None = None
 
     async def offer(self) -> str:
         await self.connection.setLocalDescription(await self.connection.createOffer())
@@ -117,10 +117,10 @@ class Caller(Until):
         """Connects; gives the peer once the data channel is open on both sides."""
         self.peer = await Peer.answer(
             await self.offer(),
-            hear=self._hear,
-            message=self._tell,
-            opened=self._open,
-            closed=self._close,
+            on_audio=self.handle_audio,
+            on_message=self.handle_event,
+            on_open=self.handle_open,
+            on_close=self.handle_close,
         )
         await self.connection.setRemoteDescription(RTCSessionDescription(self.peer.sdp, "answer"))
         self.channel.on("open", self.changed)
@@ -129,9 +129,9 @@ class Caller(Until):
 
     async def hang_up(self) -> None:
         await self.connection.close()
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.wait([self._listening])
+        if self.listening is not None:
+            self.listening.cancel()
+            await asyncio.wait([self.listening])
 
     async def __aenter__(self) -> Caller:
         return self
@@ -146,34 +146,34 @@ class Caller(Until):
         if hasattr(self, "peer"):
             await self.peer.close()
 
-    def _hear(self, pcm: bytes) -> None:
+    def handle_audio(self, pcm: bytes) -> None:
         self.chunks.append(len(pcm))
         self.heard += pcm
         self.changed()
 
-    def _tell(self, text: str) -> None:
+    def handle_event(self, text: str) -> None:
         self.told.append(text)
         self.changed()
         if text == "fail":
             raise LookupError("on purpose")
 
-    def _open(self) -> None:
+    def handle_open(self) -> None:
         self.opened += 1
         self.changed()
 
-    def _close(self) -> None:
+    def handle_close(self) -> None:
         self.closed += 1
         self.changed()
 
-    def _on_message(self, text: str) -> None:
+    def handle_message(self, text: str) -> None:
         self.messages.append(text)
         self.changed()
 
-    def _on_track(self, track: MediaStreamTrack) -> None:
+    def handle_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio":
-            self._listening = asyncio.ensure_future(self._listen(track))
+            self.listening = asyncio.ensure_future(self.listen(track))
 
-    async def _listen(self, track: MediaStreamTrack) -> None:
+    async def listen(self, track: MediaStreamTrack) -> None:
         mono = AudioResampler(format="s16", layout="mono", rate=RATE)
         while True:
             try:

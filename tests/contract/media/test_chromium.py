@@ -59,7 +59,7 @@ class Call(Until):
     def __init__(self, browser: Browser) -> None:
         super().__init__()
         self.browser = browser
-        self.ears = VoiceActivityDetector(TurnDetection())
+        self.vad = VoiceActivityDetector(TurnDetection())
         self.turns: list[bytes] = []
         self.told: list[str] = []
         self.opened = 0
@@ -71,29 +71,33 @@ class Call(Until):
         self.page = await self.browser.new_page()
         await self.page.route(PAGE, lambda route: route.fulfill(body="<body></body>"))
         await self.page.goto(PAGE)
-        await self.page.expose_function("answer", self._answer)
+        await self.page.expose_function("answer", self.answer_offer)
         await self.page.evaluate(CALL)
         await self.until(lambda: self.opened and self.told)
 
-    async def _answer(self, offer: str) -> str:
+    async def answer_offer(self, offer: str) -> str:
         self.peer = await Peer.answer(
-            offer, hear=self._hear, message=self._tell, opened=self._open, closed=self._close
+            offer,
+            on_audio=self.handle_audio,
+            on_message=self.handle_event,
+            on_open=self.handle_open,
+            on_close=self.handle_close,
         )
         return self.peer.sdp
 
-    def _hear(self, pcm: bytes) -> None:
-        self.turns += [e.pcm for e in self.ears.hear(pcm) if isinstance(e, SpeechStopped)]
+    def handle_audio(self, pcm: bytes) -> None:
+        self.turns += [e.pcm for e in self.vad.add_audio(pcm) if isinstance(e, SpeechStopped)]
         self.changed()
 
-    def _tell(self, text: str) -> None:
+    def handle_event(self, text: str) -> None:
         self.told.append(text)
         self.changed()
 
-    def _open(self) -> None:
+    def handle_open(self) -> None:
         self.opened += 1
         self.changed()
 
-    def _close(self) -> None:
+    def handle_close(self) -> None:
         self.closed += 1
         self.changed()
 
@@ -118,14 +122,14 @@ async def browser() -> AsyncIterator[Browser]:
 async def test_a_page_is_heard_understood_and_answered(browser: Browser) -> None:
     call = Call(browser)
     await call.start()
-    assert call.peer.send("hello from the peer")
+    assert call.peer.send_event("hello from the peer")
     assert await call.page.evaluate("message") == "hello from the peer"
     playback = call.peer.play(Speech(tone(1.5), ()))
     assert await call.page.evaluate(ENERGY) == 0
-    assert await playback.drained()
+    assert await playback.wait_for_end()
     await call.until(lambda: call.turns)
     recogniser = SphinxRecogniser()
-    assert "hello" in (await recogniser.words(call.turns[0])).split()
+    assert "hello" in (await recogniser.recognise(call.turns[0])).split()
     recogniser.close()
     assert call.told == ["hello from the page"]
     await call.page.evaluate("pc.close()")

@@ -17,7 +17,7 @@ def heard(frames: list[bytes | None]) -> list[float]:
     encoder, decoder = Encoder(), OpusDecoder()
     found: list[float] = []
     for number, pcm in enumerate(frames):
-        packet = encoder.encode(pcm)
+        packet = encoder.encode_frame(pcm)
         assert packet.pts == number * FRAME_SAMPLES
         for frame in decoder.decode(JitterFrame(data=bytes(packet), timestamp=packet.pts)):
             assert isinstance(frame, AudioFrame)
@@ -39,7 +39,7 @@ def test_speech_is_heard_and_silence_is_silent() -> None:
 def test_a_long_silence_is_one_packet_again_and_again() -> None:
     encoder = Encoder()
     for pcm in SPOKEN:
-        encoder.encode(pcm)
-    packets = [bytes(encoder.encode(None)) for _ in range(SETTLED + 20)]
+        encoder.encode_frame(pcm)
+    packets = [bytes(encoder.encode_frame(None)) for _ in range(SETTLED + 20)]
     assert len(set(packets[SETTLED:])) == 1
     assert len(packets[-1]) < 10, "it is not coded as sound"

@@ -41,7 +41,7 @@ def threads() -> int:
 async def test_audio_goes_both_ways(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
     peer = await caller.call()
     playback = peer.play(spoken(0.5))
-    assert await playback.drained()
+    assert await playback.wait_for_end()
     assert playback.position == timedelta(seconds=0.5)
     assert playback.stop() == timedelta(seconds=0.5)
     await caller.until(lambda: loudness(caller.received[-SECOND // 10 :]) > LOUD)
@@ -62,8 +62,8 @@ async def test_hears_twenty_milliseconds_of_16_khz_at_a_time(caller: Caller) -> 
 async def test_messages_go_both_ways_whatever_the_label(caller: Caller) -> None:
     peer = await caller.call()
     long = "ü" * 100_000
-    assert peer.send("one")
-    assert peer.send(long)
+    assert peer.send_event("one")
+    assert peer.send_event(long)
     caller.channel.send("two")
     caller.channel.send("three")
     await caller.until(lambda: len(caller.messages) == 2 and len(caller.told) == 2)
@@ -79,7 +79,7 @@ async def test_stop_cuts_at_once(caller: Caller) -> None:
     heard = playback.stop()
     assert timedelta(milliseconds=100) <= heard < timedelta(seconds=10)
     assert heard == playback.position == playback.stop()
-    assert not await playback.drained()
+    assert not await playback.wait_for_end()
     await caller.until(lambda: loudness(caller.received[-SECOND // 5 :]) < QUIET)
     assert playback.position == heard
 
@@ -87,14 +87,14 @@ async def test_stop_cuts_at_once(caller: Caller) -> None:
 async def test_new_speech_takes_the_place_of_the_old(caller: Caller) -> None:
     peer = await caller.call()
     first, second = peer.play(spoken(30)), peer.play(spoken(0.1))
-    assert not await first.drained()
-    assert await second.drained()
+    assert not await first.wait_for_end()
+    assert await second.wait_for_end()
 
 
 async def test_speech_of_no_length_is_over_at_once(caller: Caller) -> None:
     peer = await caller.call()
     playback = peer.play(Speech(b"", ()))
-    assert await playback.drained()
+    assert await playback.wait_for_end()
     assert playback.position == timedelta()
 
 
@@ -103,8 +103,8 @@ async def test_the_caller_hangs_up(caller: Caller) -> None:
     playback = peer.play(spoken(30))
     await caller.hang_up()
     await caller.until(lambda: caller.closed)
-    assert not await playback.drained()
-    assert not peer.send("too late")
+    assert not await playback.wait_for_end()
+    assert not peer.send_event("too late")
     await peer.close()
     assert caller.closed == 1
 
@@ -115,9 +115,9 @@ async def test_the_server_hangs_up(caller: Caller) -> None:
     await asyncio.gather(peer.close(), peer.close())
     await peer.close()
     assert caller.closed == 1
-    assert not await playback.drained()
-    assert not await peer.play(spoken(1)).drained()
-    assert not peer.send("too late")
+    assert not await playback.wait_for_end()
+    assert not await peer.play(spoken(1)).wait_for_end()
+    assert not peer.send_event("too late")
     await caller.until(lambda: caller.channel.readyState == "closed")
 
 
@@ -126,7 +126,7 @@ async def test_an_ended_call_keeps_no_thread_while_somebody_still_holds_it() -> 
     async def held() -> tuple[int, Peer, Caller]:
         async with Caller() as caller:
             peer = await caller.call()
-            await peer.play(spoken(0.1)).drained()
+            await peer.play(spoken(0.1)).wait_for_end()
             during = threads()
             await peer.close()
         # The caller's encoder may still be at work on a last frame, with threads of its own.
@@ -160,10 +160,10 @@ async def test_a_caller_that_never_connects_is_given_up() -> None:
         ended = asyncio.Event()
         peer = await Peer.answer(
             await caller.offer(),
-            hear=lambda pcm: None,
-            message=lambda text: None,
-            opened=lambda: None,
-            closed=ended.set,
+            on_audio=lambda pcm: None,
+            on_message=lambda text: None,
+            on_open=lambda: None,
+            on_close=ended.set,
             connect_within=timedelta(milliseconds=50),
         )
         async with asyncio.timeout(10):
@@ -178,7 +178,7 @@ async def test_a_callback_that_fails_does_not_end_the_call(
     caller.channel.send("fail")
     caller.channel.send("and on")
     await caller.until(lambda: caller.told == ["fail", "and on"])
-    assert peer.send("still here")
+    assert peer.send_event("still here")
     assert [r.exc_info[0] for r in caplog.records if r.exc_info] == [LookupError]
 
 
@@ -202,7 +202,7 @@ async def test_a_process_that_stalls_does_not_make_its_caller_silent(caller: Cal
 async def test_one_way_callers(direction: str, heard: bool) -> None:
     async with Caller(direction=direction) as caller:
         peer = await caller.call()
-        assert await peer.play(spoken(0.2)).drained()
+        assert await peer.play(spoken(0.2)).wait_for_end()
         if heard:
             await caller.until(lambda: loudness(caller.heard[-6400:]) > LOUD)
         else:
@@ -235,10 +235,10 @@ async def refusal(offer: str) -> str:
     with pytest.raises(OfferRefused) as refused:
         await Peer.answer(
             offer,
-            hear=lambda pcm: None,
-            message=lambda text: None,
-            opened=lambda: None,
-            closed=lambda: pytest.fail("a call that did not begin cannot end"),
+            on_audio=lambda pcm: None,
+            on_message=lambda text: None,
+            on_open=lambda: None,
+            on_close=lambda: pytest.fail("a call that did not begin cannot end"),
         )
     return str(refused.value)
 

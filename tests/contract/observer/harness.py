@@ -109,7 +109,7 @@ class Call:
 
     @property
     def peer(self) -> Any:
-        return self.harness.server.studio.peers[-1]
+        return self.harness.server.fakes.peers[-1]
 
 
 @dataclass(eq=False)
@@ -171,7 +171,7 @@ class ObservedCalls:
         await self.mint_for(session)
         call_id = await self.server_call()
         if opened:
-            self.server.studio.peers[-1].open()
+            self.server.fakes.peers[-1].open()
         return await self.driven(call_id)
 
     async def driven(self, call_id: str) -> Call:

@@ -40,8 +40,8 @@ def near(at: timedelta, seconds: float) -> bool:
 
 
 def test_a_turn_starts_with_its_padding_and_stops_with_its_silence() -> None:
-    ears = VoiceActivityDetector(TurnDetection())
-    started, stopped = ears.hear(recording("hello.wav"))
+    vad = VoiceActivityDetector(TurnDetection())
+    started, stopped = vad.add_audio(recording("hello.wav"))
     assert isinstance(started, SpeechStarted)
     assert isinstance(stopped, SpeechStopped)
     # A second of silence, 300 ms of padding before the speech; 1.7 s of it; 500 ms after it.
@@ -53,7 +53,7 @@ def test_a_turn_starts_with_its_padding_and_stops_with_its_silence() -> None:
 
 
 def test_two_sentences_are_two_turns() -> None:
-    events = VoiceActivityDetector(TurnDetection()).hear(recording("story-then-stop.wav"))
+    events = VoiceActivityDetector(TurnDetection()).add_audio(recording("story-then-stop.wav"))
     assert [type(event) for event in events] == [SpeechStarted, SpeechStopped] * 2
     for event, seconds in zip(events, (0.9, 3.6, 7.1, 9.1), strict=True):
         assert near(event.at, seconds)
@@ -62,9 +62,9 @@ def test_two_sentences_are_two_turns() -> None:
 @pytest.mark.parametrize("size", [1, 333, 640, 4096])
 def test_it_does_not_matter_how_the_audio_is_cut(size: int) -> None:
     pcm = recording("weather.wav")
-    whole = VoiceActivityDetector(TurnDetection()).hear(pcm)
-    ears = VoiceActivityDetector(TurnDetection())
-    cut = [e for at in range(0, len(pcm), size) for e in ears.hear(pcm[at : at + size])]
+    whole = VoiceActivityDetector(TurnDetection()).add_audio(pcm)
+    vad = VoiceActivityDetector(TurnDetection())
+    cut = [e for at in range(0, len(pcm), size) for e in vad.add_audio(pcm[at : at + size])]
     assert cut == whole
     assert len(whole) == 2
 
@@ -75,12 +75,12 @@ def test_silence_duration_and_padding_move_the_turn() -> None:
         TurnDetection(
             prefix_padding=timedelta(milliseconds=100), silence_duration=timedelta(milliseconds=200)
         )
-    ).hear(pcm)
+    ).add_audio(pcm)
     long = VoiceActivityDetector(
         TurnDetection(
             prefix_padding=timedelta(milliseconds=500), silence_duration=timedelta(milliseconds=900)
         )
-    ).hear(pcm)
+    ).add_audio(pcm)
     assert short[0].at - long[0].at == timedelta(milliseconds=400)
     assert long[1].at - short[1].at == pytest.approx(
         timedelta(milliseconds=700), abs=timedelta(milliseconds=60)
@@ -89,18 +89,18 @@ def test_silence_duration_and_padding_move_the_turn() -> None:
 
 def test_padding_does_not_reach_before_the_beginning_or_the_last_turn() -> None:
     pcm = recording("hello.wav")[round(1.1 * SECOND) :]
-    ears = VoiceActivityDetector(TurnDetection())
-    first, stopped = ears.hear(pcm[: 5 * SECOND])
-    second, _ = ears.hear(pcm[: 5 * SECOND])
+    vad = VoiceActivityDetector(TurnDetection())
+    first, stopped = vad.add_audio(pcm[: 5 * SECOND])
+    second, _ = vad.add_audio(pcm[: 5 * SECOND])
     assert first.at == timedelta()
     assert second.at >= stopped.at
 
 
 @pytest.mark.parametrize("pcm", [bytes(3 * SECOND), hiss(3)], ids=["zeros", "hiss"])
 def test_silence_is_no_speech(pcm: bytes) -> None:
-    ears = VoiceActivityDetector(TurnDetection())
-    assert ears.hear(pcm) == []
-    assert ears.position == timedelta(seconds=3)
+    vad = VoiceActivityDetector(TurnDetection())
+    assert vad.add_audio(pcm) == []
+    assert vad.position == timedelta(seconds=3)
 
 
 def test_a_click_in_the_silence_does_not_hold_the_turn_open() -> None:
@@ -108,7 +108,7 @@ def test_a_click_in_the_silence_does_not_hold_the_turn_open() -> None:
     at = round(3.1 * SECOND) // 640 * 640
     loud = round(1.5 * SECOND) // 640 * 640
     pcm[at : at + 640] = pcm[loud : loud + 640]
-    stopped = VoiceActivityDetector(TurnDetection()).hear(bytes(pcm))[1]
+    stopped = VoiceActivityDetector(TurnDetection()).add_audio(bytes(pcm))[1]
     assert near(stopped.at, 3.5)
 
 
@@ -120,41 +120,41 @@ def test_a_lower_threshold_is_the_more_sensitive() -> None:
 
 
 def test_push_to_talk_keeps_everything_until_it_is_taken() -> None:
-    ears = VoiceActivityDetector(None)
+    vad = VoiceActivityDetector(None)
     pcm = recording("goodbye.wav")
     pcm = pcm[: len(pcm) // 640 * 640]
-    assert ears.hear(pcm) == []
-    assert ears.take() == pcm
-    assert ears.take() == b""
-    ears.hear(pcm)
-    ears.clear()
-    assert ears.take() == b""
-    assert ears.position == 2 * timedelta(seconds=len(pcm) / SECOND)
+    assert vad.add_audio(pcm) == []
+    assert vad.take_audio() == pcm
+    assert vad.take_audio() == b""
+    vad.add_audio(pcm)
+    vad.clear_audio()
+    assert vad.take_audio() == b""
+    assert vad.position == 2 * timedelta(seconds=len(pcm) / SECOND)
 
 
 def test_detection_can_be_turned_off_and_on_in_the_middle() -> None:
     pcm = recording("hello.wav")
     half = round(1.8 * SECOND)
-    ears = VoiceActivityDetector(TurnDetection())
-    assert [type(e) for e in ears.hear(pcm[:half])] == [SpeechStarted]
-    ears.detection = None
-    assert ears.hear(pcm[half:]) == []
-    assert len(ears.take()) > 5 * SECOND
-    ears.detection = TurnDetection()
-    assert [type(e) for e in ears.hear(pcm)] == [SpeechStarted, SpeechStopped]
+    vad = VoiceActivityDetector(TurnDetection())
+    assert [type(e) for e in vad.add_audio(pcm[:half])] == [SpeechStarted]
+    vad.set_detection(None)
+    assert vad.add_audio(pcm[half:]) == []
+    assert len(vad.take_audio()) > 5 * SECOND
+    vad.set_detection(TurnDetection())
+    assert [type(e) for e in vad.add_audio(pcm)] == [SpeechStarted, SpeechStopped]
 
 
 def test_new_settings_in_the_middle_of_a_turn_count_at_once() -> None:
     pcm = recording("hello.wav")
     half = round(1.8 * SECOND)
-    ears = VoiceActivityDetector(TurnDetection())
-    ears.hear(pcm[:half])
-    ears.detection = TurnDetection(silence_duration=timedelta(seconds=2))
-    (stopped,) = ears.hear(pcm[half:])
+    vad = VoiceActivityDetector(TurnDetection())
+    vad.add_audio(pcm[:half])
+    vad.set_detection(TurnDetection(silence_duration=timedelta(seconds=2)))
+    (stopped,) = vad.add_audio(pcm[half:])
     assert near(stopped.at, 4.9)
 
 
 def test_an_idle_call_keeps_little() -> None:
-    ears = VoiceActivityDetector(TurnDetection())
-    ears.hear(hiss(2) * 30)
-    assert len(ears.take()) <= SECOND
+    vad = VoiceActivityDetector(TurnDetection())
+    vad.add_audio(hiss(2) * 30)
+    assert len(vad.take_audio()) <= SECOND

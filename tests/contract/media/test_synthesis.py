@@ -13,15 +13,15 @@ from datetime import timedelta
 
 import pytest
 
-from local.emulator.speech import synthesis as voices
+from local.emulator.speech import synthesis
 from local.emulator.speech.synthesis import (
     EspeakVoice,
     Speech,
     ToneVoice,
     Voice,
     open_voice,
-    split,
-    timed,
+    split_words,
+    time_words,
 )
 from local.emulator.speech.worker import Worker
 
@@ -149,7 +149,7 @@ async def test_the_library_is_not_loaded_into_the_emulator(espeak: EspeakVoice) 
 
 def test_a_word_without_a_sound_takes_no_time_before_the_next() -> None:
     ms = timedelta(milliseconds=1)
-    words = timed("a - b", [(0, 0 * ms), (4, 300 * ms)], 500 * ms)
+    words = time_words("a - b", [(0, 0 * ms), (4, 300 * ms)], 500 * ms)
     assert [(w.text, w.start // ms, w.end // ms) for w in words] == [
         ("a", 0, 300),
         (" -", 300, 300),
@@ -158,14 +158,14 @@ def test_a_word_without_a_sound_takes_no_time_before_the_next() -> None:
 
 
 def test_split_loses_nothing() -> None:
-    assert split(" a  b\n") == [" a", "  b\n"]
-    assert split("") == []
+    assert split_words(" a  b\n") == [" a", "  b\n"]
+    assert split_words("") == []
 
 
 async def test_without_the_synthesiser_a_tone_speaks_and_the_log_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(voices.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(synthesis.importlib.util, "find_spec", lambda name: None)
     assert isinstance(open_voice(), ToneVoice)
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
-from local.emulator.speech import recognition as recognisers
+from local.emulator.speech import recognition
 from local.emulator.speech.recognition import DeafRecogniser, SphinxRecogniser, open_recogniser
 from local.emulator.speech.worker import Worker
-from tests.contract.media.test_ears import hiss, recording
+from tests.contract.media.test_vad import hiss, recording
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def sphinx() -> Iterator[SphinxRecogniser]:
 
 
 def turns(name: str) -> list[bytes]:
-    events = VoiceActivityDetector(TurnDetection()).hear(recording(name))
+    events = VoiceActivityDetector(TurnDetection()).add_audio(recording(name))
     return [event.pcm for event in events if isinstance(event, SpeechStopped)]
 
 
@@ -39,26 +39,26 @@ def turns(name: str) -> list[bytes]:
 async def test_the_fixtures_are_understood(
     sphinx: SphinxRecogniser, name: str, said: list[str]
 ) -> None:
-    assert [await sphinx.words(pcm) for pcm in turns(name)] == said
+    assert [await sphinx.recognise(pcm) for pcm in turns(name)] == said
 
 
 async def test_the_same_audio_gives_the_same_words(sphinx: SphinxRecogniser) -> None:
     (pcm,) = turns("hello.wav")
-    assert len(set(await asyncio.gather(*(sphinx.words(pcm) for _ in range(3))))) == 1
+    assert len(set(await asyncio.gather(*(sphinx.recognise(pcm) for _ in range(3))))) == 1
 
 
 @pytest.mark.parametrize("pcm", [b"", bytes(640), hiss(1)], ids=["nothing", "a frame", "hiss"])
 async def test_what_is_no_speech_gives_no_words(sphinx: SphinxRecogniser, pcm: bytes) -> None:
-    assert await sphinx.words(pcm) == ""
+    assert await sphinx.recognise(pcm) == ""
 
 
 async def test_without_the_recogniser_nothing_is_understood_and_the_log_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(recognisers.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(recognition.importlib.util, "find_spec", lambda name: None)
     recogniser = open_recogniser()
     assert isinstance(recogniser, DeafRecogniser)
-    assert await recogniser.words(bytes(640)) == ""
+    assert await recogniser.recognise(bytes(640)) == ""
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
 
 
@@ -66,6 +66,6 @@ async def test_a_recogniser_that_cannot_load_is_announced_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     recogniser = SphinxRecogniser(Worker("tests.contract.media.broken"))
-    assert [await recogniser.words(bytes(640)) for _ in range(2)] == ["", ""]
+    assert [await recogniser.recognise(bytes(640)) for _ in range(2)] == ["", ""]
     recogniser.close()
     assert len(caplog.records) == 1
