@@ -88,7 +88,7 @@ async def end_call(message: func.QueueMessage, context: func.Context) -> None:
     """Enforces a call's time limit: hangs the call up, whether or not anything observes it."""
     body = message.get_body().decode()
     terminator, call = await http.off_the_loop(context, lambda: handlers.terminator_of(body))
-    await terminator.at_limit(call)
+    await terminator.end_at_limit(call)
 
 
 @app.route(route="health", methods=EVERY_METHOD)

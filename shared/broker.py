@@ -24,7 +24,7 @@ from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import RotatingHandles
 from shared.calls.messages import END_QUEUE, OBSERVE_QUEUE
 from shared.calls.records import Records
-from shared.calls.service import BUDGET, CallPolicy, CallService
+from shared.calls.service import UPSTREAM_BUDGET, CallPolicy, CallService
 from shared.calls.termination import CallTerminator
 from shared.config import profiles, settings
 from shared.config.profiles import Profiles
@@ -179,7 +179,7 @@ def open_model_endpoint(
     client = RealtimeClient(
         chosen.provider, chosen.endpoint, credentials.endpoint, open_session(chosen.endpoint)
     )
-    minter = KeyMinter(client, credentials.vault, BUDGET)
+    minter = KeyMinter(client, credentials.vault, UPSTREAM_BUDGET)
     return ModelEndpoint(
         client=client,
         minter=minter,
@@ -199,13 +199,14 @@ def open_call_service(
     pool: Executor,
     clock: Clock,
 ) -> CallService:
+    required = chosen.observer == "required"
     dispatcher = CallDispatcher(
-        stores.records,
-        stores.end_queue,
-        None if chosen.observer == "off" else stores.observe_queue,
-        pool if stores.shared else None,
-        clock,
-        partial(attached_to, stores.leases) if chosen.observer == "required" else None,
+        records=stores.records,
+        end_queue=stores.end_queue,
+        observe_queue=None if chosen.observer == "off" else stores.observe_queue,
+        pool=pool if stores.shared else None,
+        clock=clock,
+        attached=partial(attached_to, stores.leases) if required else None,
     )
     policy = CallPolicy(
         endpoint=chosen.endpoint,
@@ -215,14 +216,14 @@ def open_call_service(
         tells_who_calls=chosen.safety_identifier,
     )
     return CallService(
-        model.client,
-        model.keys,
-        RotatingHandles(credentials.secret, clock).current,
-        stores.ledger,
-        dispatcher,
-        terminator,
-        credentials.vault.secret,
-        policy,
+        client=model.client,
+        keys=model.keys,
+        handles=RotatingHandles(credentials.secret, clock).current,
+        ledger=stores.ledger,
+        dispatcher=dispatcher,
+        terminator=terminator,
+        secret=credentials.vault.secret,
+        policy=policy,
     )
 
 
@@ -234,7 +235,7 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
 
     chosen, stores = broker.settings, broker.stores
     return ObserverWorker(
-        endings=broker.terminator,
+        terminator=broker.terminator,
         records=stores.records,
         profiles=broker.profiles,
         leases=stores.leases,

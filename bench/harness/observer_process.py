@@ -88,7 +88,7 @@ async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
 
     from bench.contenders.servers import broker_settings
     from shared.broker import open_broker, open_observer_worker
-    from shared.calls.service import record_of
+    from shared.calls.service import new_record
     from shared.transcripts import transcript
     from shared.transcripts.writer import log_name
 
@@ -98,7 +98,8 @@ async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
     profile = broker.profiles.named(None)
     records = []
     for call in call_ids(number):
-        record = record_of(call, broker.stores.ledger.book_call("bench"), profile, "connect")
+        booking = broker.stores.ledger.book_call("bench")
+        record = new_record(call, booking, profile, started_by="connect")
         broker.stores.records.insert(record)
         records.append(record)
     async with measured(number) as found, asyncio.timeout(LIMIT.total_seconds()):

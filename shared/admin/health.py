@@ -1,7 +1,7 @@
-"""Whether the broker can do its work: each thing it stands on, tried once, with its remedy.
+"""Whether the broker can work: each dependency is tried once, and a failure comes with its remedy.
 
-For admins and for the probe after a deployment. Trying the model mints a key of the shortest life
-and throws it away.
+For admins and for the probe after a deployment. The model's endpoint is tried by minting a key of
+the shortest life, which is thrown away.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ Check = Callable[[], object]
 
 
 def run_checks(checks: Mapping[str, Check]) -> dict[str, Any]:
-    """Runs every check, also after one has failed. Gives `{"status", "checks": [{"name", …}]}`.
+    """Runs every check, also after a failure. Returns `{"status", "checks": [{"name", …}]}`.
 
-    A check fails by raising `Problem`; its code and hint are the remedy.
+    A check fails by raising `Problem`; the problem's code and hint are the remedy.
     """
-    results = [result(name, check) for name, check in checks.items()]
-    well = all(each["status"] == "ok" for each in results)
-    return {"status": "ok" if well else "failing", "checks": results}
+    results = [run_check(name, check) for name, check in checks.items()]
+    healthy = all(each["status"] == "ok" for each in results)
+    return {"status": "ok" if healthy else "failing", "checks": results}
 
 
-def result(name: str, check: Check) -> dict[str, Any]:
-    """What one check found."""
+def run_check(name: str, check: Check) -> dict[str, Any]:
+    """The result of one check."""
     try:
         check()
     except Problem as problem:
-        found = {"code": problem.code, "detail": problem.detail, "hint": problem.meaning.hint}
-        return {"name": name, "status": "failing", **found}
+        return failed_check(name, problem)
     except Exception:
         logs.failure("health check failed", check=name)
-        failed = Problem("internal_error")
-        found = {"code": failed.code, "detail": failed.detail, "hint": failed.meaning.hint}
-        return {"name": name, "status": "failing", **found}
+        return failed_check(name, Problem("internal_error"))
     return {"name": name, "status": "ok"}
+
+
+def failed_check(name: str, problem: Problem) -> dict[str, Any]:
+    remedy = {"code": problem.code, "detail": problem.detail, "hint": problem.meaning.hint}
+    return {"name": name, "status": "failing", **remedy}

@@ -1,7 +1,7 @@
-"""What calls cost: usage added up for admins, as JSON and as CSV. Pure.
+"""What calls cost: usage summed up for admins, as JSON and as CSV. Pure.
 
-Tokens are as the observers counted them. Calls that nobody observed are counted as calls and told
-apart, so that a sum is never taken for the whole.
+Tokens are as the observers counted them. Calls that nobody observed are counted too, in a column of
+their own, so that a sum is not mistaken for the total.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ KINDS = tuple(each.name for each in fields(Usage))
 COLUMNS = (*GROUPS, "calls", "observed_calls", "seconds", *KINDS, "cost")
 
 
-def summed(records: Iterable[CallRecord], by: Iterable[str] = GROUPS) -> list[dict[str, Any]]:
-    """One row for each group of `by`, in order; `cost` is in US dollars or `unknown`."""
+def sum_usage(records: Iterable[CallRecord], by: Iterable[str] = GROUPS) -> list[dict[str, Any]]:
+    """One row for each group of `by`, sorted; `cost` is in US dollars or `unknown`."""
     groups = tuple(name for name in GROUPS if name in set(by))
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for record in records:
-        key = tuple(value_of(record, name) for name in groups)
+        key = tuple(group_value(record, name) for name in groups)
         row = rows.setdefault(
             key,
             {
@@ -36,17 +36,19 @@ def summed(records: Iterable[CallRecord], by: Iterable[str] = GROUPS) -> list[di
                 "cost": Decimal(0),
             },
         )
-        add(row, record)
-    return [{**row, "cost": shown(row["cost"])} for _, row in sorted(rows.items())]
+        add_call(row, record)
+    return [{**row, "cost": cost_text(row["cost"])} for _, row in sorted(rows.items())]
 
 
-def value_of(record: CallRecord, group: str) -> str:
+def group_value(record: CallRecord, group: str) -> str:
+    """The record's value of one of `GROUPS`."""
     if group == "day":
         return f"{record.started_at:%Y-%m-%d}"
-    return str(getattr(record, group))
+    return record.caller_id if group == "caller" else str(getattr(record, group))
 
 
-def add(row: dict[str, Any], record: CallRecord) -> None:
+def add_call(row: dict[str, Any], record: CallRecord) -> None:
+    """Adds one call to its group's row. A cost that is not known makes the sum unknown."""
     row["calls"] += 1
     if record.ended_at is not None:
         row["seconds"] += round((record.ended_at - record.started_at).total_seconds())
@@ -59,12 +61,12 @@ def add(row: dict[str, Any], record: CallRecord) -> None:
     row["cost"] = row["cost"] + Decimal(record.cost) if known else None
 
 
-def shown(cost: Decimal | None) -> str:
+def cost_text(cost: Decimal | None) -> str:
     return UNKNOWN if cost is None else str(cost)
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The rows as CSV, with a header; columns that were not asked for are left out."""
+    """The rows as CSV with a header; groups that were not asked for have no column."""
     listed = list(rows)
     columns = [name for name in COLUMNS if not listed or name in listed[0]]
     text = io.StringIO()

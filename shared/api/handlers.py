@@ -46,32 +46,32 @@ def token(request: Request) -> Response:
     broker = current_broker()
     caller = authenticate(broker, request)
     profile = requested_profile(broker, request)
-    return json_response(200, broker.calls.token(profile, caller).public())
+    return json_response(200, broker.calls.issue_token(profile, caller).public())
 
 
 def start_call(request: Request) -> Response:
     broker = current_broker()
     caller = authenticate(broker, request)
     profile = requested_profile(broker, request)
-    started = broker.calls.start(request.offer(), profile, caller)
+    started = broker.calls.start_call(request.offer(), profile, caller)
     return Response(201, started.sdp.encode(), "application/sdp", location_of(started.handle))
 
 
 def show_call(request: Request) -> Response:
     broker = current_broker()
     caller = authenticate(broker, request)
-    return json_response(200, broker.calls.standing(request.route["handle"], caller))
+    return json_response(200, broker.calls.call_status(request.route["handle"], caller))
 
 
 def list_or_register_calls(request: Request) -> Response:
     if request.method == "GET":
-        return json_response(200, admin_service(request).calls(request.query))
+        return json_response(200, admin_service(request).list_calls(request.query))
     broker = current_broker()
     caller = authenticate(broker, request)
     profile = requested_profile(broker, request)
     body = request.json()
     call_id = body.get("call_id") if isinstance(body, dict) else None
-    handle = broker.calls.register(str(call_id), profile, caller)
+    handle = broker.calls.register_call(str(call_id), profile, caller)
     return Response(201, headers=location_of(handle))
 
 
@@ -84,7 +84,7 @@ def hang_up(request: Request) -> Response:
     if is_record_id(handle):
         # No handle looks like that: an admin means a call of the list.
         caller.require_role("admin")
-        broker.terminator.by_admin(handle)
+        broker.terminator.end_by_admin(handle)
     else:
         broker.calls.hang_up(handle, caller)
     return Response(204)
@@ -93,17 +93,19 @@ def hang_up(request: Request) -> Response:
 def show_or_delete_transcript(request: Request) -> Response:
     admin = admin_service(request)
     if request.method == "GET":
-        return json_response(200, admin.transcript(request.route["id"]))
+        return json_response(200, admin.show_transcript(request.route["id"]))
     admin.delete_transcript(request.route["id"])
     return Response(204)
 
 
 def send_event(request: Request) -> Response:
-    return json_response(202, admin_service(request).send(request.route["id"], request.json()))
+    return json_response(
+        202, admin_service(request).send_event(request.route["id"], request.json())
+    )
 
 
 def show_usage(request: Request) -> Response:
-    rows = admin_service(request).usage(request.query)
+    rows = admin_service(request).report_usage(request.query)
     if request.query.get("format") == "csv":
         return csv_response(rows)
     return json_response(200, {"usage": rows})
@@ -135,11 +137,11 @@ def observer_of(message: str) -> tuple[ObserverWorker, str]:
     """What follows the call that a message on `observe-call` is about, and the call."""
     from shared.calls import messages
 
-    return current_observer_worker(), messages.subject(message)
+    return current_observer_worker(), messages.record_id_in(message)
 
 
 def terminator_of(message: str) -> tuple[CallTerminator, str]:
     """What ends the call that a message on `end-call` is about, and the call."""
     from shared.calls import messages
 
-    return current_broker().terminator, messages.subject(message)
+    return current_broker().terminator, messages.record_id_in(message)

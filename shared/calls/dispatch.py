@@ -1,7 +1,7 @@
-"""What a call needs once it has begun: a record, an end, and an observer.
+"""What a call needs as soon as it has begun: a record, the messages of its end, an observer.
 
-The end is a message that comes when the call's time is up, whatever else is alive by then. Nothing
-in a message opens anything: it names the record.
+The end message is delivered when the call's time is up, whatever else is running by then. A message
+grants no access: it names the call's record.
 """
 
 from __future__ import annotations
@@ -12,73 +12,75 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.calls.messages import AFTER, EARLY, message
+from shared.calls.messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import CallRecord, Records
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.storage.interfaces import Queue, StorageUnavailable
+from shared.storage.refusal import RETRY_AFTER
 
-AGAIN = timedelta(seconds=5)
-LOOK_AGAIN = timedelta(milliseconds=100)
+ATTACH_POLL = timedelta(milliseconds=100)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallDispatcher:
-    """Sees to calls that have begun. `observe` is None where calls are not observed.
+    """Hands calls that have begun to whatever ends and observes them.
 
-    `pool` writes to storage at once what would wait one after another; None for storage that
-    nobody waits for.
+    `observe_queue` is None where calls are not observed. `pool` writes to storage in parallel; None
+    for storage that answers at once.
 
-    `attached` says whether a call's observer is connected to it; where it is given, a call counts
-    as begun only then, and `attach_within` is how long that may take.
+    `attached` says whether a call's observer is connected. Where it is given, an observer is
+    required: it must connect within `attach_within`.
     """
 
     records: Records
-    end: Queue
-    observe: Queue | None
+    end_queue: Queue
+    observe_queue: Queue | None
     pool: Executor | None
     clock: Clock
     attached: Callable[[str], bool] | None = None
     attach_within: timedelta = timedelta(seconds=10)
     sleep: Callable[[float], None] = time.sleep
 
-    def begin(self, record: CallRecord) -> None:
-        """Writes the record and sends the messages, at once.
+    def dispatch_call(self, record: CallRecord) -> None:
+        """Writes the record and sends the messages, in parallel.
 
         Raises Problem storage_unavailable if any of it fails, observer_unavailable if an observer
-        is required and does not come: the call must not go on then.
+        is required and does not connect. Then the call must not go on.
         """
-        body = message(record.id)
-        until_end = max(timedelta(0), record.ends_at - self.clock() - EARLY)
+        body = call_message(record.id)
+        until_end = max(timedelta(0), record.ends_at - self.clock() - END_MESSAGE_EARLY)
+        second = until_end + END_MESSAGE_EARLY + SECOND_END_MESSAGE_LATE
         work: list[Callable[[], None]] = [
             lambda: self.records.insert(record),
-            lambda: self.end.send(body, delay=until_end),
-            # An instance that dies with the first in its hands keeps it hidden for ten minutes;
-            # if the call is still on then, the second sends a third before it does anything.
-            lambda: self.end.send(body, delay=until_end + EARLY + AFTER),
+            lambda: self.end_queue.send(body, delay=until_end),
+            # If an instance dies while it handles the first message, that one stays hidden for ten
+            # minutes. If the call is still live then, the second sends a third before it acts.
+            lambda: self.end_queue.send(body, delay=second),
         ]
-        if self.observe is not None:
-            observe = self.observe
-            work.append(lambda: observe.send(body))
+        if self.observe_queue is not None:
+            observe_queue = self.observe_queue
+            work.append(lambda: observe_queue.send(body))
         try:
-            self.carry_out(work)
+            self.run_all(work)
         except StorageUnavailable:
-            raise Problem("storage_unavailable", retry_after=AGAIN) from None
+            raise Problem("storage_unavailable", retry_after=RETRY_AFTER) from None
         if self.attached is not None:
             self.wait_for_observer(record.call_id, self.attached)
 
-    def carry_out(self, work: Sequence[Callable[[], None]]) -> None:
-        """Does all of it; at the same time, where there is a pool. Raises StorageUnavailable."""
+    def run_all(self, work: Sequence[Callable[[], None]]) -> None:
+        """Does all of it, in parallel where there is a pool. Raises StorageUnavailable."""
         first, *others = work
         submitted = [] if self.pool is None else [self.pool.submit(each) for each in others]
-        # This thread would only wait: a hand-over to another costs more than it saves.
+        # Done here, because this thread would only wait: handing it over costs more than it saves.
         first()
         for each in [one.result for one in submitted] or others:
             each()
 
     def wait_for_observer(self, call_id: str, attached: Callable[[str], bool]) -> None:
+        """Returns once the observer is connected. Raises Problem observer_unavailable."""
         give_up = self.clock() + self.attach_within
         while not attached(call_id):
             if self.clock() >= give_up:
-                raise Problem("observer_unavailable", retry_after=AGAIN)
-            self.sleep(LOOK_AGAIN.total_seconds())
+                raise Problem("observer_unavailable", retry_after=RETRY_AFTER)
+            self.sleep(ATTACH_POLL.total_seconds())

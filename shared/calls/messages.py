@@ -6,27 +6,23 @@ import json
 from datetime import timedelta
 
 END_QUEUE = "end-call"
-
-
 OBSERVE_QUEUE = "observe-call"
+END_MESSAGE_EARLY = timedelta(seconds=4)
+"""How long before a call's limit its end message is delivered, because queues are polled every two
+seconds; its receiver waits for the exact moment."""
+SECOND_END_MESSAGE_LATE = timedelta(seconds=15)
+"""How long after a call's limit its second end message is delivered."""
 
 
-# Queues are looked at every two seconds: the message comes a little early and waits for its moment.
-EARLY = timedelta(seconds=4)
-
-
-AFTER = timedelta(seconds=15)
-
-
-def message(record_id: str) -> str:
-    """The body of a message about a call."""
+def call_message(record_id: str) -> str:
+    """The body of a message about the call with that record. It names the call, nothing more."""
     return json.dumps({"call": record_id})
 
 
-def subject(body: str) -> str:
-    """Which call a message is about. Raises ValueError for what is no message of ours."""
+def record_id_in(body: str) -> str:
+    """The record's id in a message's body. Raises ValueError for any other body."""
     content = json.loads(body)
-    name = content.get("call") if isinstance(content, dict) else None
-    if not isinstance(name, str):
+    found = content.get("call") if isinstance(content, dict) else None
+    if not isinstance(found, str):
         raise ValueError("not a message about a call")
-    return name
+    return found

@@ -1,8 +1,8 @@
-"""One row for every call: what it was, when it ended and why, what it used.
+"""One row for each call: what it was, when and why it ended, what it used.
 
-Written when a call begins, changed by whoever ends it and by its observer, read by admins. Rows
-lie by day and, within a day, newest first, so that a page of the list is one query. An id says
-where its row is: `<day>-<milliseconds left in the day>-<the booking's name>`.
+Written when a call begins, updated by whoever ends it and by its observer, read by admins. Rows are
+partitioned by day and sorted newest first within a day, so that a page of the list is one query. An
+id says where its row is: `<day>-<milliseconds left in the day>-<the booking's name>`.
 """
 
 from __future__ import annotations
@@ -10,37 +10,39 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table, Value
 
-ID = re.compile(r"[0-9]{8}-[0-9]{8}-[0-9a-f]{12}")
+RECORD_ID = re.compile(r"[0-9]{8}-[0-9]{8}-[0-9a-f]{12}")
 DAY = timedelta(days=1)
 MILLISECOND = timedelta(milliseconds=1)
 LISTED_DAYS = 90
-"""How far back the list of calls goes: as long as records are kept (docs/recording.md)."""
+"""How far back the list of calls goes, and so how long records are kept (docs/recording.md)."""
 SWEPT_DAYS = 7
-TRIES = 8
+UPDATE_TRIES = 8
+QUERY_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call. `way` is how it was started, `ended_by` why it is over ("" while it is live).
+    """One call. `ended_by` says why it is over and is empty while it is live.
 
-    `reference` is its booking in the ledger; `usage` holds tokens by kind, as the observer counted
-    them, empty where nobody observed.
+    `started_by` is the route that started it: `connect`, or `token` for a call that a page started
+    with a key. `reference` is its booking in the ledger. `usage` holds tokens by kind as the
+    observer counted them; it is empty for calls that nobody observed.
     """
 
     id: str
     call_id: str = field(repr=False)
     reference: str
-    caller: str
+    caller_id: str
     profile: str
     model: str
-    way: str
+    started_by: str
     started_at: datetime
     ends_at: datetime
     ended_at: datetime | None = None
@@ -51,14 +53,25 @@ class CallRecord:
 
     def public(self) -> dict[str, Any]:
         """What an admin may see: everything but what joins the call or books it."""
-        shown = asdict(self)
-        for hidden in ("call_id", "reference"):
-            del shown[hidden]
+        shown = {
+            STORED_NAMES.get(each.name, each.name): getattr(self, each.name)
+            for each in fields(self)
+            if each.name not in ("call_id", "reference")
+        }
         for moment in ("started_at", "ends_at", "ended_at"):
             value = shown[moment]
             shown[moment] = value.isoformat(timespec="milliseconds") if value else None
         shown["status"] = "ended" if self.ended_at else "live"
         return shown
+
+
+STORED_NAMES = {"caller_id": "caller", "started_by": "way"}
+"""Fields whose column, which the API shows too, has an older name."""
+COLUMNS = {
+    each.name: STORED_NAMES.get(each.name, each.name)
+    for each in fields(CallRecord)
+    if each.name not in ("id", "usage")
+}
 
 
 def record_id(started_at: datetime, reference: str) -> str:
@@ -70,13 +83,13 @@ def record_id(started_at: datetime, reference: str) -> str:
     return f"{moment:%Y%m%d}-{left // MILLISECOND:08d}-{name}"
 
 
-def is_record_id(name: str) -> bool:
-    """Whether `name` is an id as `record_id` makes it."""
-    return ID.fullmatch(name) is not None
+def is_record_id(text: str) -> bool:
+    """Whether `text` has the form that `record_id` gives."""
+    return RECORD_ID.fullmatch(text) is not None
 
 
-def place(name: str) -> tuple[str, str]:
-    """The partition and row of an id. Raises Problem call_not_found for what is none."""
+def partition_and_row(name: str) -> tuple[str, str]:
+    """The keys of a record's row. Raises Problem call_not_found for what is not a record's id."""
     if not is_record_id(name):
         raise Problem("call_not_found")
     day, _, row = name.partition("-")
@@ -90,43 +103,46 @@ class Records:
         self.table = table
 
     def insert(self, record: CallRecord) -> None:
-        """Writes a new record; one that is there already is left as it is."""
+        """Writes a new record; an existing one is left as it is."""
         try:
-            self.table.insert(written(record))
+            self.table.insert(to_entity(record))
         except Conflict:
             return
 
     def get(self, name: str) -> CallRecord:
-        """The record of that id. Raises Problem call_not_found."""
-        return read(self.entity(name))
+        """The record with that id. Raises Problem call_not_found."""
+        return from_entity(self.get_entity(name))
 
-    def change(self, name: str, changed: Callable[[CallRecord], CallRecord]) -> CallRecord:
-        """Applies `changed` to the record as it is now, however many writers there are.
+    def update(self, name: str, change: Callable[[CallRecord], CallRecord]) -> CallRecord:
+        """Applies `change` to the record as it is now, however many writers there are.
 
-        Raises Problem call_not_found.
+        Raises Problem call_not_found, or ledger_busy after eight conflicts.
         """
-        for _ in range(TRIES):
-            entity = self.entity(name)
-            before = read(entity)
-            after = changed(before)
+        for _ in range(UPDATE_TRIES):
+            entity = self.get_entity(name)
+            before = from_entity(entity)
+            after = change(before)
             if after == before:
                 return before
             try:
-                self.table.replace(entity.with_values(written(after).values))
+                self.table.replace(entity.with_values(to_entity(after).values))
             except Conflict:
                 continue
             return after
         raise Problem("ledger_busy")
 
-    def end(self, name: str, by: str, at: datetime) -> bool:
-        """Notes that the call is over and why; the first to say so is right. False: it was over."""
+    def mark_ended(self, name: str, by: str, at: datetime) -> bool:
+        """Records that and why the call is over; the first reason stays. False: it was over.
+
+        Raises Problem as `update` does.
+        """
         first: list[bool] = []
 
         def ended(record: CallRecord) -> CallRecord:
             first[:] = [record.ended_at is None]
             return replace(record, ended_at=at, ended_by=by) if first[0] else record
 
-        self.change(name, ended)
+        self.update(name, ended)
         return first[0]
 
     def newest(self, now: datetime, *, before: str = "", limit: int = 50) -> list[CallRecord]:
@@ -135,18 +151,18 @@ class Records:
         today = now.astimezone(UTC).date()
         day, start = today, ""
         if before:
-            partition, row = place(before)
+            partition, row = partition_and_row(before)
             # The next possible key after that row.
             day, start = datetime.strptime(partition, "%Y%m%d").date(), row + "!"  # noqa: DTZ007
         oldest = today - timedelta(days=LISTED_DAYS)
         while len(found) < limit and day >= oldest:
             rows = self.table.query(f"{day:%Y%m%d}", start=start, limit=limit - len(found))
-            found += [read(entity) for entity in rows]
+            found += [from_entity(entity) for entity in rows]
             day, start = day - DAY, ""
         return found
 
-    def sweep(self, now: datetime, limit: int = 200) -> int:
-        """Deletes records that are older than the list goes back, some at a time; their number."""
+    def sweep_expired(self, now: datetime, limit: int = 200) -> int:
+        """Deletes up to `limit` records of the week before the list begins; returns how many."""
         oldest = now.astimezone(UTC).date() - timedelta(days=LISTED_DAYS)
         swept = 0
         for back in range(1, SWEPT_DAYS + 1):
@@ -162,35 +178,34 @@ class Records:
         found: list[CallRecord] = []
         start = ""
         while True:
-            rows = self.table.query(f"{day:%Y%m%d}", start=start)
-            found += [read(entity) for entity in rows]
-            if len(rows) < 1000:
+            rows = self.table.query(f"{day:%Y%m%d}", start=start, limit=QUERY_ROWS)
+            found += [from_entity(entity) for entity in rows]
+            if len(rows) < QUERY_ROWS:
                 return found
             start = rows[-1].row + "!"
 
-    def entity(self, name: str) -> Entity:
-        found = self.table.get(*place(name))
+    def get_entity(self, name: str) -> Entity:
+        found = self.table.get(*partition_and_row(name))
         if found is None:
             raise Problem("call_not_found")
         return found
 
 
-COLUMNS = tuple(name for name in CallRecord.__dataclass_fields__ if name not in ("id", "usage"))
-
-
-def written(record: CallRecord) -> Entity:
-    """A record as a row."""
-    # Not `asdict`, which copies what it finds, deep: a tenth of the work of a start.
+def to_entity(record: CallRecord) -> Entity:
+    """The row of a record."""
+    # Not `asdict`, which copies deeply: that is a tenth of the work of starting a call.
     values: dict[str, Value] = {
-        name: value for name in COLUMNS if (value := getattr(record, name)) is not None
+        column: value
+        for name, column in COLUMNS.items()
+        if (value := getattr(record, name)) is not None
     }
     values["usage"] = json.dumps(record.usage)
-    return Entity(*place(record.id), values)
+    return Entity(*partition_and_row(record.id), values)
 
 
-def read(entity: Entity) -> CallRecord:
-    """A row as a record."""
+def from_entity(entity: Entity) -> CallRecord:
+    """The record in a row."""
     values: dict[str, Any] = dict(entity.values)
-    values["usage"] = json.loads(values.get("usage") or "{}")
-    known = {name: values[name] for name in CallRecord.__dataclass_fields__ if name in values}
-    return CallRecord(id=f"{entity.partition}-{entity.row}", **known)
+    known = {name: values[column] for name, column in COLUMNS.items() if column in values}
+    usage = json.loads(values.get("usage") or "{}")
+    return CallRecord(id=f"{entity.partition}-{entity.row}", usage=usage, **known)

@@ -1,8 +1,8 @@
-"""Outlasts an outage from inside the function that a message started.
+"""Sits out an outage inside the function that a message triggered.
 
-Functions tries a failed message a few times, seconds apart (host.json), and then sets it aside for
-good, though what failed may be away for longer; and while storage is away no other message can be
-sent in its stead. So the function itself waits and tries again.
+Functions redelivers a failed message a few times, seconds apart (host.json), and then moves it to
+the poison queue, even if the outage lasts longer; and while storage is unavailable no other message
+can be sent in its place. So the function itself waits and tries again.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from shared.storage.interfaces import StorageUnavailable
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[object]]
 
-FIRST = timedelta(seconds=1)
-LONGEST = timedelta(seconds=15)
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(seconds=15)
 
 
-def may_pass(error: Exception) -> bool:
-    """Whether trying again may help: something is away, ours or upstream's."""
+def is_transient(error: Exception) -> bool:
+    """Whether trying again may help: storage or the model's endpoint is unavailable."""
     return isinstance(error, StorageUnavailable) or (
         isinstance(error, Problem) and error.status >= 500
     )
@@ -38,25 +38,25 @@ async def retry_until(
     work: Callable[[], Awaitable[T]],
     within: timedelta,
     *,
-    passes: Callable[[Exception], bool] = may_pass,
+    retry_on: Callable[[Exception], bool] = is_transient,
     sleep: Sleep = asyncio.sleep,
     monotonic: Monotonic = time.monotonic,
 ) -> T:
-    """What `work` gives, tried again for `within` while what it raises `passes`.
+    """The result of `work`, which is repeated for `within` while `retry_on` accepts its error.
 
-    `work` must be safe to repeat. Raises what it raised last.
+    `work` must be safe to repeat. Raises its last error.
     """
     deadline = Deadline.after(within, monotonic)
-    pause = FIRST
+    pause = FIRST_PAUSE
     while True:
-        # All that an outage stopped must not come back in one moment.
+        # Jitter, so that everything an outage stopped does not come back at the same moment.
         wait = pause * random.uniform(0.75, 1.25)  # noqa: S311
         try:
             return await work()
         except Exception as error:
-            if not passes(error) or deadline.remaining <= wait:
+            if not retry_on(error) or deadline.remaining <= wait:
                 raise
             reason = error.code if isinstance(error, Problem) else type(error).__name__
             logs.event("retry scheduled", logging.WARNING, reason=reason)
         await sleep(wait.total_seconds())
-        pause = min(pause * 2, LONGEST)
+        pause = min(pause * 2, LONGEST_PAUSE)

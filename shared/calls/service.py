@@ -1,9 +1,10 @@
-"""The story of a call: start it, end it; and the key for a page that starts it itself.
+"""A call's way through the broker: start, register, look up, hang up; and keys for pages that start
+calls themselves.
 
-    offer --> booked --> an ephemeral key of the profile (warm) --> /calls --> answer
-          --> record, message for its end, message for its observer --> handle
+    offer --> booking --> ephemeral key of the profile (cached) --> /calls --> answer
+          --> record, end messages, observer message --> handle
 
-Refusals come before anything is sent upstream, and what is booked is undone when upstream refuses.
+A refusal comes before anything is sent upstream, and a booking is undone when upstream refuses.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ from shared.realtime.client import (
 from shared.realtime.ephemeral_keys import EphemeralKeyCache
 from shared.upstream.sdp import validate_offer
 
-# Static Web Apps cuts an API request at 45 s; what is left covers the host and the way back.
-BUDGET = timedelta(seconds=30)
-# Between the parts of what a handle seals; none of them has it.
+UPSTREAM_BUDGET = timedelta(seconds=30)
+"""Static Web Apps cuts an API request off at 45 s; the rest is for the host and the way back."""
 SEPARATOR = "/"
-LOOK_BACK = timedelta(minutes=10)
-# What the owner may see of a call's record.
-OWN = ("status", "started_at", "ends_at", "ended_at", "ended_by", "usage")
+"""Between the parts of what a handle seals; none of them contains it."""
+HANDLE_OUTLIVES_CALL = timedelta(minutes=10)
+CALLER_FIELDS = ("status", "started_at", "ends_at", "ended_at", "ended_by", "usage")
+"""What callers may see of their own call's record."""
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """A call that has begun: the SDP answer and the handle that its owner may use."""
+class StartedCall:
+    """A call that has begun: the SDP answer, and the handle for its caller."""
 
     sdp: str = field(repr=False)
     handle: str
@@ -62,8 +63,10 @@ class Token:
     model: str
 
     def public(self) -> dict[str, Any]:
-        """The answer of /token. `token` and `value` are the same key: both spellings are in use.
-        The session stays here, it carries the instructions."""
+        """The body of /token's answer, without the session, which holds the instructions.
+
+        `token` and `value` are the same key, because pages use both names.
+        """
         return {
             "token": self.key.value,
             "value": self.key.value,
@@ -76,59 +79,49 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class CallPolicy:
-    """What every call and key gets."""
+    """What holds for every call and key. `budget` bounds the requests upstream for one request."""
 
     endpoint: str
     call_length: timedelta
     token_life: timedelta
     token_endpoint: bool = True
     tells_who_calls: bool = False
-    budget: timedelta = BUDGET
+    budget: timedelta = UPSTREAM_BUDGET
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallService:
-    """Starts and ends calls."""
+    """Starts and ends calls. `handles` gives the handles of the moment, `secret` the text of a
+    Key Vault secret by its name."""
 
-    def __init__(
-        self,
-        client: RealtimeClient,
-        keys: EphemeralKeyCache,
-        handles: Callable[[], Handles],
-        ledger: Ledger,
-        aftercare: CallDispatcher,
-        endings: CallTerminator,
-        secret: Callable[[str], str],
-        terms: CallPolicy,
-        *,
-        monotonic: Monotonic = time.monotonic,
-    ) -> None:
-        self.client = client
-        self.keys = keys
-        self.handles = handles
-        self.ledger = ledger
-        self.aftercare = aftercare
-        self.endings = endings
-        self.secret = secret
-        self.terms = terms
-        self.monotonic = monotonic
+    client: RealtimeClient
+    keys: EphemeralKeyCache
+    handles: Callable[[], Handles]
+    ledger: Ledger
+    dispatcher: CallDispatcher
+    terminator: CallTerminator
+    secret: Callable[[str], str]
+    policy: CallPolicy
+    monotonic: Monotonic = time.monotonic
 
-    def start(self, offer: bytes, profile: Profile, caller: Caller) -> Started:
-        """Takes a page's offer; gives the answer and the owner's handle. Raises `Problem`."""
+    def start_call(self, offer: bytes, profile: Profile, caller: Caller) -> StartedCall:
+        """Negotiates a page's offer; returns the answer and the caller's handle. Raises
+        `Problem`."""
         text = validate_offer(offer)
-        # Had before the call begins: a call whose handle cannot be made would be nobody's.
+        # Before the call begins: without a handle its caller could not hang it up.
         handles = self.handles()
-        with self.booked(self.ledger.book_call(caller.id)) as booking:
+        with self.undone_on_failure(self.ledger.book_call(caller.id)) as booking:
             answer = self.negotiate(text, profile, caller)
-            record = record_of(answer.call_id, booking, profile, "connect")
-            self.look_after(record)
+            record = new_record(answer.call_id, booking, profile, started_by="connect")
+            self.dispatch_call(record)
         logs.event("call started", profile=profile.name, caller=caller.id, call=record.id)
-        return Started(answer.sdp, seal(handles, record, caller))
+        return StartedCall(answer.sdp, seal_handle(handles, record, caller))
 
-    def register(self, call_id: str, profile: Profile, caller: Caller) -> str:
-        """A call that the owner's page started with a key of `token`; gives the call's handle.
+    def register_call(self, call_id: str, profile: Profile, caller: Caller) -> str:
+        """Registers a call that the caller's page started with a key; returns its handle.
 
-        From here on it is observed, limited and ended like any other. If it may not be, it is hung
-        up. Raises `Problem`.
+        From then on it is observed, limited and ended like any other. If it is not admitted, it is
+        hung up. Raises `Problem`.
         """
         if not CALL_ID.fullmatch(call_id):
             raise Problem("invalid_call_id")
@@ -136,67 +129,70 @@ class CallService:
         try:
             booking = self.ledger.register_call(caller.id)
         except Problem:
-            self.endings.hang_up(call_id)
+            self.terminator.hang_up(call_id)
             raise
-        record = record_of(call_id, booking, profile, "token")
-        self.look_after(record)
+        record = new_record(call_id, booking, profile, started_by="token")
+        self.dispatch_call(record)
         logs.event("call registered", profile=profile.name, caller=caller.id, call=record.id)
-        return seal(handles, record, caller)
+        return seal_handle(handles, record, caller)
 
-    def token(self, profile: Profile, caller: Caller) -> Token:
-        """An ephemeral key of the shortest life that works, for this caller alone."""
-        if not self.terms.token_endpoint:
+    def issue_token(self, profile: Profile, caller: Caller) -> Token:
+        """An ephemeral key of the shortest life that works, for this caller alone.
+
+        Raises `Problem`.
+        """
+        if not self.policy.token_endpoint:
             raise Problem("token_endpoint_off")
-        # The key may start a call at the end of its life, and nobody tells us: it counts for both.
-        lasts = self.terms.token_life + self.terms.call_length
-        with self.booked(self.ledger.book_call(caller.id, lasts=lasts, key=True)):
+        # The key can start a call until the end of its life, unseen by us: it is counted for both.
+        lasts = self.policy.token_life + self.policy.call_length
+        with self.undone_on_failure(self.ledger.book_call(caller.id, lasts=lasts, key=True)):
             key = self.client.mint_key(
                 profile.with_instructions(self.secret),
-                self.terms.token_life,
+                self.policy.token_life,
                 self.deadline(),
-                safety_identifier=self.safety(caller),
+                safety_identifier=self.safety_identifier(caller),
             )
         logs.event("ephemeral key issued", profile=profile.name, caller=caller.id)
-        return Token(key, self.client.calls_url(profile), self.terms.endpoint, profile.model)
+        return Token(key, self.client.calls_url(profile), self.policy.endpoint, profile.model)
 
     def hang_up(self, handle: str, caller: Caller) -> None:
-        """Ends the owner's call; again is fine, and so is a call that is over."""
-        call_id, reference, name = self.opened(handle, caller)
-        self.endings.hang_up(call_id)
-        self.endings.over(name, reference, "caller")
+        """Ends the caller's call. Idempotent, also for a call that is over. Raises `Problem`."""
+        call_id, reference, name = self.open_handle(handle, caller)
+        self.terminator.hang_up(call_id)
+        self.terminator.settle(name, reference, "caller")
 
-    def standing(self, handle: str, caller: Caller) -> dict[str, Any]:
-        """The owner's call as its record has it. Raises `Problem`."""
-        record = self.aftercare.records.get(self.opened(handle, caller)[2])
-        self.endings.remind(record)
+    def call_status(self, handle: str, caller: Caller) -> dict[str, Any]:
+        """The caller's own call, as its record has it. Raises `Problem`."""
+        record = self.dispatcher.records.get(self.open_handle(handle, caller)[2])
+        self.terminator.resend_end_message(record)
         shown = record.public()
-        return {name: shown[name] for name in OWN}
+        return {name: shown[name] for name in CALLER_FIELDS}
 
-    def opened(self, handle: str, caller: Caller) -> tuple[str, str, str]:
-        """Call id, booking and record of a handle. Raises Problem call_not_found."""
+    def open_handle(self, handle: str, caller: Caller) -> tuple[str, str, str]:
+        """The call's id, booking and record in a handle. Raises Problem call_not_found."""
         call_id, reference, name = self.handles().open(handle, *caller.ids).split(SEPARATOR)
         return call_id, reference, name
 
-    def look_after(self, record: CallRecord) -> None:
-        """Hands a call that has begun to its aftercare; ends it if that fails, on record too."""
+    def dispatch_call(self, record: CallRecord) -> None:
+        """Dispatches a call that has begun; ends it, on record too, if that fails."""
         try:
-            self.aftercare.begin(record)
+            self.dispatcher.dispatch_call(record)
         except Problem:
-            self.endings.refuse(record)
+            self.terminator.refuse_call(record)
             raise
 
     @contextmanager
-    def booked(self, booking: Booking) -> Iterator[Booking]:
-        """Holds a booking while its call is asked for upstream; takes it back if that fails.
+    def undone_on_failure(self, booking: Booking) -> Iterator[Booking]:
+        """Holds a booking during the request upstream; undoes it if that fails.
 
-        What upstream refuses because of the caller's offer still counts as a start: else broken
-        offers could be sent there without end.
+        A failure that the caller's offer caused still counts as a start, or a caller could send
+        broken offers upstream without end.
         """
         try:
             yield booking
         except BaseException as error:
-            theirs = isinstance(error, Problem) and error.status < 500
-            self.ledger.undo_booking(booking, keep_start=theirs)
+            by_caller = isinstance(error, Problem) and error.status < 500
+            self.ledger.undo_booking(booking, keep_start=by_caller)
             raise
 
     def negotiate(self, offer: str, profile: Profile, caller: Caller) -> Answer:
@@ -204,41 +200,42 @@ class CallService:
         if not self.client.traits.needs_key:
             complete = profile.with_instructions(self.secret)
             return self.client.negotiate_unified(
-                offer, complete, deadline, safety_identifier=self.safety(caller)
+                offer, complete, deadline, safety_identifier=self.safety_identifier(caller)
             )
         for _ in range(2):
             key = self.keys.key(profile)
             try:
                 return self.client.negotiate(offer, key, profile, deadline)
             except EphemeralKeyRefused:
-                # Refused before the offer was looked at (measured): a fresh key may try again.
+                # The key is refused before the offer is read (measured): try with a fresh one.
                 logs.event("ephemeral key refused", profile=profile.name)
                 self.keys.drop_key(profile, key)
         raise Problem("ephemeral_key_refused")
 
-    def safety(self, caller: Caller) -> str | None:
-        return caller.id if self.terms.tells_who_calls else None
+    def safety_identifier(self, caller: Caller) -> str | None:
+        """What the model's endpoint is told of the caller, where the settings allow it."""
+        return caller.id if self.policy.tells_who_calls else None
 
     def deadline(self) -> Deadline:
-        return Deadline.after(self.terms.budget, self.monotonic)
+        return Deadline.after(self.policy.budget, self.monotonic)
 
 
-def record_of(call_id: str, booking: Booking, profile: Profile, way: str) -> CallRecord:
+def new_record(call_id: str, booking: Booking, profile: Profile, *, started_by: str) -> CallRecord:
     """The record of a call that has begun."""
     return CallRecord(
         id=record_id(booking.started_at, booking.reference),
         call_id=call_id,
         reference=booking.reference,
-        caller=booking.caller_id,
+        caller_id=booking.caller_id,
         profile=profile.name,
         model=profile.model,
-        way=way,
+        started_by=started_by,
         started_at=booking.started_at,
         ends_at=booking.ends_at,
     )
 
 
-def seal(handles: Handles, record: CallRecord, caller: Caller) -> str:
-    """The owner's handle of a call, good until a while after its end: to see how it ended."""
-    kept = SEPARATOR.join((record.call_id, record.reference, record.id))
-    return handles.seal(kept, caller.id, record.ends_at + LOOK_BACK)
+def seal_handle(handles: Handles, record: CallRecord, caller: Caller) -> str:
+    """The caller's handle, valid for a while after the call's end, to look up how it ended."""
+    sealed = SEPARATOR.join((record.call_id, record.reference, record.id))
+    return handles.seal(sealed, caller.id, record.ends_at + HANDLE_OUTLIVES_CALL)

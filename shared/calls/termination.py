@@ -1,7 +1,7 @@
-"""How calls end: by their owner, by an admin, by their limit, by themselves.
+"""How calls end: by their caller, by an admin, by their limit, by themselves.
 
-Whoever ends a call, its line becomes free and its record says why, once. Ending a call twice, or
-one that is over, is fine.
+Whoever ends a call, its line is freed and its record says why, once. Ending a call twice, or one
+that is over, does no harm.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from shared.calls.messages import AFTER, EARLY, message
+from shared.calls.messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import Sleep, retry_until
 from shared.core import logs
@@ -30,60 +30,66 @@ from shared.realtime.client import RealtimeClient
 from shared.storage.interfaces import Queue, StorageUnavailable
 
 T = TypeVar("T")
-BUDGET = timedelta(seconds=30)
+HANG_UP_BUDGET = timedelta(seconds=30)
 OUTAGE = timedelta(minutes=10)
-"""How long one try of a message waits for what is away; there are three (host.json)."""
-# Each call's end may sweep: there is no clock that runs while nobody calls, and no need for one.
-SWEEPING = 0.02
-UNCLOSED_AT_MOST = 10_000
-FORGOTTEN = timedelta(minutes=2)
-"""So long after its end a call is still on record as live only if nobody ends it."""
+"""How long one delivery of an end message sits out an outage; there are three (host.json)."""
+SWEEP_PROBABILITY = 0.02
+"""The ends of calls trigger the sweep: no timer runs while nobody calls, and none is needed."""
+REMEMBERED_AT_MOST = 10_000
+ORPHANED_AFTER = timedelta(minutes=2)
+"""A call that is live on record this long after its limit has nobody left to end it."""
 CLOSED_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class CallTerminator:
-    """Ends calls. `queue` has the messages of their limits, `unclosed` names records that are to be
-    closed when storage is back, `reminded` those whose end was sent for again."""
+    """Ends calls and closes their records.
+
+    `end_queue` holds the messages of their limits. `unclosed` has the ids of refused calls' records
+    that are closed once storage is back, `resent` of those whose end message was sent again.
+    """
 
     client: RealtimeClient
     ledger: Ledger
     records: Records
-    queue: Queue
+    end_queue: Queue
     clock: Clock
     sleep: Sleep = asyncio.sleep
     monotonic: Monotonic = time.monotonic
-    unclosed: deque[str] = field(default_factory=lambda: deque(maxlen=UNCLOSED_AT_MOST))
-    reminded: deque[str] = field(default_factory=lambda: deque(maxlen=UNCLOSED_AT_MOST))
+    unclosed: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
+    resent: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
 
     def hang_up(self, call_id: str) -> None:
-        """Ends the call upstream; its observer sees that and says why. Raises `Problem`."""
-        self.client.hang_up(call_id, Deadline.after(BUDGET))
+        """Ends the call upstream; its observer sees that and records why. Raises `Problem`."""
+        self.client.hang_up(call_id, Deadline.after(HANG_UP_BUDGET))
 
-    def refuse(self, record: CallRecord) -> None:
-        """Ends a call that has begun and may not go on. Never raises: its caller is told why it
-        may not, and the service ends a call that nobody connects to."""
-        if not self.over(record.id, record.reference, "refused"):
-            # It may be written though no message of its end was sent: nobody else would close it.
+    def refuse_call(self, record: CallRecord) -> None:
+        """Ends a call that has begun and may not go on.
+
+        Never raises: the caller is told why the call may not go on, and the model's endpoint ends a
+        call that nobody connects to.
+        """
+        if not self.settle(record.id, record.reference, "refused"):
+            # The record may exist without an end message: then nobody else would close it.
             self.unclosed.append(record.id)
         try:
             self.hang_up(record.call_id)
         except Problem as problem:
             logs.event("call not hung up", logging.WARNING, call=record.id, code=problem.code)
 
-    def by_admin(self, name: str) -> None:
-        """Ends the call of that record, whoever's it is. Raises `Problem`."""
+    def end_by_admin(self, name: str) -> None:
+        """Ends the call with that record, whoever its caller is. Raises `Problem`."""
         record = self.records.get(name)
         self.hang_up(record.call_id)
-        self.over(name, record.reference, "admin")
+        self.settle(name, record.reference, "admin")
 
-    async def at_limit(self, name: str) -> None:
-        """Ends the call of that record the moment its time is up, if it is still on.
+    async def end_at_limit(self, name: str) -> None:
+        """Ends the call with that record the moment its time is up, if it is still live.
 
-        An outage is sat out. Raises `Problem` if it lasts: the message must come again then.
+        Sits out an outage. Raises `Problem` if it lasts: the message must be redelivered then.
         """
         try:
-            record = await self.patiently(partial(self.records.get, name))
+            record = await self.run_until_done(partial(self.records.get, name))
         except Problem as problem:
             if problem.code != "call_not_found":
                 raise
@@ -94,81 +100,85 @@ class CallTerminator:
         if record.ended_at is not None:
             left = timedelta(0)
         elif left <= timedelta(0):
-            # Its first message came to nothing. Sent before anything else: so may this one.
-            await self.patiently(partial(self.queue.send, message(name), delay=AFTER))
-        # The message was sent to come so early: more is the difference of two clocks.
-        await self.sleep(max(timedelta(0), min(left, EARLY)).total_seconds())
-        await self.patiently(partial(self.expire, name))
+            # The first message has failed, and this one may fail too: send another before acting.
+            again = partial(self.end_queue.send, call_message(name), delay=SECOND_END_MESSAGE_LATE)
+            await self.run_until_done(again)
+        # The message was sent to arrive this early; a longer wait comes from differing clocks.
+        await self.sleep(max(timedelta(0), min(left, END_MESSAGE_EARLY)).total_seconds())
+        await self.run_until_done(partial(self.end_expired_call, name))
 
-    async def patiently(self, work: Callable[[], T]) -> T:
-        """What blocking `work` gives, in a thread, outages sat out."""
+    async def run_until_done(self, work: Callable[[], T]) -> T:
+        """The result of blocking `work`, run in a thread and repeated during an outage."""
         return await retry_until(
             lambda: asyncio.to_thread(work), OUTAGE, sleep=self.sleep, monotonic=self.monotonic
         )
 
-    def expire(self, name: str) -> None:
-        """Ends the call of that record because its time is up, if it is still on.
+    def end_expired_call(self, name: str) -> None:
+        """Ends the call with that record because its time is up, if it is still live.
 
-        Raises Problem, storage_unavailable too: it must be done again.
+        Raises Problem, storage_unavailable included: it must be repeated.
         """
         record = self.records.get(name)
         if record.ended_at is None:
             self.hang_up(record.call_id)
-            if not self.over(name, record.reference, "limit"):
+            if not self.settle(name, record.reference, "limit"):
                 raise Problem("storage_unavailable")
-        if random.random() < SWEEPING:  # noqa: S311
-            self.sweep()
+        if random.random() < SWEEP_PROBABILITY:  # noqa: S311
+            self.sweep_expired()
 
-    def remind(self, record: CallRecord) -> None:
-        """Sends for the end of a call that should long be over: an instance may have died between
-        its record and the messages of its end. Whoever looks at a record does so; never raises."""
-        if record.ended_at is not None or self.clock() - record.ends_at <= FORGOTTEN:
+    def resend_end_message(self, record: CallRecord) -> None:
+        """Sends the end message of a call that should long be over.
+
+        An instance may have died between writing the record and sending its end messages. Called
+        whenever somebody looks at a record; never raises.
+        """
+        if record.ended_at is not None or self.clock() - record.ends_at <= ORPHANED_AFTER:
             return
-        # A message goes on by itself until the call is over: a second one, at each look of a page
-        # that asks all the time, would only be in its way.
-        if record.id in self.reminded:
+        # One message is enough: it is redelivered until the call is over. A page that polls would
+        # send one more each time.
+        if record.id in self.resent:
             return
         logs.event("orphaned call detected", logging.WARNING, call=record.id)
         with contextlib.suppress(StorageUnavailable):
-            self.queue.send(message(record.id))
-            self.reminded.append(record.id)
+            self.end_queue.send(call_message(record.id))
+            self.resent.append(record.id)
 
-    def over(self, name: str, reference: str, by: str) -> bool:
-        """The call has ended: its line is free and the record says why.
+    def settle(self, name: str, reference: str, by: str) -> bool:
+        """The call has ended: frees its line and closes its record.
 
-        False with storage away: then the message of the call's end makes up for it.
+        False while storage is unavailable: then the call's end message makes up for it.
         """
         self.ledger.settle_call(reference)
         try:
-            first = self.records.end(name, by, self.clock())
+            first = self.records.mark_ended(name, by, self.clock())
         except (StorageUnavailable, Problem):
             logs.event("call record not closed", logging.WARNING, call=name)
             return False
         if first:
             logs.event("call ended", call=name, by=by)
-        self.close_refused()
+        self.close_refused_records()
         return True
 
-    def close_refused(self) -> None:
-        """Closes records that could not be closed when their calls were refused; never raises."""
+    def close_refused_records(self) -> None:
+        """Closes records that could not be closed when their calls were refused. Never raises."""
         for _ in range(min(CLOSED_AT_ONCE, len(self.unclosed))):
             try:
                 name = self.unclosed.popleft()
             except IndexError:
-                # Another thread was faster.
+                # Another thread took it.
                 return
             try:
-                self.records.end(name, "refused", self.clock())
+                self.records.mark_ended(name, "refused", self.clock())
             except StorageUnavailable:
                 self.unclosed.append(name)
                 return
             except Problem as problem:
-                # Mostly it was never written.
+                # Usually the record was never written.
                 if problem.code != "call_not_found":
                     self.unclosed.append(name)
 
-    def sweep(self) -> None:
-        """Deletes what nothing counts any more: rows of callers who are gone, old records."""
+    def sweep_expired(self) -> None:
+        """Deletes the rows of callers for whom nothing is counted, and records past retention."""
         rows = self.ledger.sweep_rows()
-        records = self.records.sweep(self.clock())
+        records = self.records.sweep_expired(self.clock())
         logs.event("expired rows deleted", callers=rows, records=records)

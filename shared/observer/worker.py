@@ -18,7 +18,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from shared.calls.messages import message
+from shared.calls.messages import call_message
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import Sleep, retry_until
 from shared.calls.termination import CallTerminator
@@ -58,7 +58,7 @@ OVER = (Outcome.ENDED, Outcome.NOT_FOUND)
 class ObserverWorker:
     """Follows the calls that messages name. `words`: whether what is said is kept."""
 
-    endings: CallTerminator
+    terminator: CallTerminator
     records: Records
     profiles: Profiles
     leases: Leases
@@ -117,7 +117,7 @@ class ObserverWorker:
             return record
 
         return await retry_until(
-            once, UNWRITTEN, passes=early, sleep=self.sleep, monotonic=self.monotonic
+            once, UNWRITTEN, retry_on=early, sleep=self.sleep, monotonic=self.monotonic
         )
 
     async def patiently(self, patience: Deadline, work: Callable[..., Any], *given: Any) -> Any:
@@ -135,7 +135,7 @@ class ObserverWorker:
         left = held.until - self.clock() if held else self.leases.lasts
         # More than a lease lasts is the difference of two clocks.
         left = max(timedelta(0), min(left, self.leases.lasts))
-        self.queue.send(message(record.id), delay=left + MARGIN)
+        self.queue.send(call_message(record.id), delay=left + MARGIN)
 
     def watched(self, record: CallRecord) -> ObservedCall:
         profile = self.profile_of(record)
@@ -161,7 +161,7 @@ class ObserverWorker:
             return bool(await self.off_loop(self.spend, record, used))
 
         async def hang_up() -> None:
-            await self.off_loop(self.endings.hang_up, record.call_id)
+            await self.off_loop(self.terminator.hang_up, record.call_id)
 
         return Dependencies(
             connect=self.connect,
@@ -178,7 +178,7 @@ class ObserverWorker:
     def spend(self, record: CallRecord, used: Usage) -> bool:
         """Notes what the call has used; True: the caller has no tokens left today."""
         self.note(record, used)
-        return self.endings.ledger.count_tokens(record.reference, used.total).used_up
+        return self.terminator.ledger.count_tokens(record.reference, used.total).used_up
 
     def note(self, record: CallRecord, used: Usage) -> None:
         cost = self.prices.cost(record.model, used)
@@ -195,7 +195,7 @@ class ObserverWorker:
                 observed="yes",
             )
 
-        self.records.change(record.id, changed)
+        self.records.update(record.id, changed)
 
     def conclude(self, record: CallRecord, observed: ObserverResult) -> None:
         """What a run's outcome means for the call."""
@@ -212,9 +212,9 @@ class ObserverWorker:
         )
         if outcome in OVER:
             self.note(record, observed.usage)
-            self.endings.over(record.id, record.reference, observed.reason or outcome.value)
+            self.terminator.settle(record.id, record.reference, observed.reason or outcome.value)
         elif outcome is Outcome.CONTINUE:
-            self.queue.send(message(record.id))
+            self.queue.send(call_message(record.id))
         # Held, lost or out of reach: the message that was sent first looks again.
 
     async def off_loop(self, work: Callable[..., Any], *given: Any) -> Any:

@@ -15,10 +15,10 @@ from typing import Any
 
 from bench.contenders.servers import Log as Say
 from bench.harness.processes import PROC, process_tree
-from shared.calls.messages import AFTER
+from shared.calls.messages import SECOND_END_MESSAGE_LATE
 from shared.calls.records import CallRecord
-from shared.calls.service import LOOK_BACK
-from shared.calls.termination import FORGOTTEN
+from shared.calls.service import HANDLE_OUTLIVES_CALL
+from shared.calls.termination import ORPHANED_AFTER
 from tests.contract.emulator.caller import Caller
 from tests.soak.account import Account
 from tests.soak.agreement import Recorded, agreement, overdue, unexcused
@@ -38,7 +38,7 @@ LATE = 6.0
 WIDTH = 20
 """How many are at work at once, about."""
 PEACE = timedelta(seconds=2 * CALL_SECONDS + CONNECT_SECONDS + 40)
-LOOKED = AFTER + timedelta(seconds=15)
+LOOKED = SECOND_END_MESSAGE_LATE + timedelta(seconds=15)
 """How long a forgotten call may take to end once somebody has looked."""
 
 
@@ -202,9 +202,9 @@ class Soak:
         live = await self.live()
         if live:
             self.happened(f"{len(live)} on record as live: an admin looks")
-            latest = max(one.ends_at for one in live) + FORGOTTEN + max(map(abs, CLOCKS))
+            latest = max(one.ends_at for one in live) + ORPHANED_AFTER + max(map(abs, CLOCKS))
             wait = (latest - datetime.now(UTC)).total_seconds()
-            await asyncio.sleep(min(max(0.0, wait), FORGOTTEN.total_seconds()))
+            await asyncio.sleep(min(max(0.0, wait), ORPHANED_AFTER.total_seconds()))
             await load.look_through()
             await self.at_peace(LOOKED)
         return len(live)
@@ -214,7 +214,7 @@ class Soak:
 
         Of those whose handles still hold.
         """
-        wrong, since = 0, time.monotonic() - LOOK_BACK.total_seconds()
+        wrong, since = 0, time.monotonic() - HANDLE_OUTLIVES_CALL.total_seconds()
         for user, place, when in load.given:
             if when < since:
                 continue

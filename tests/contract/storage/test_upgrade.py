@@ -15,19 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shared.auth.callers import Authenticator, Caller
 
 from shared.admin import usage_report
 from shared.admin.service import AdminService
+from shared.auth.authenticator import Authenticator
+from shared.auth.caller import Caller
 from shared.auth.static_web_apps import StaticWebApps
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles
-from shared.calls.messages import subject
+from shared.calls.messages import call_message, record_id_in
 from shared.calls.records import Records
 from shared.calls.service import CallPolicy, CallService
 from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
 from shared.core.problems import Problem
+from shared.credentials.broker_secret import FixedSecret
 from shared.limits.ledger import Ledger
 from shared.observer.leases import Leases, attached_to
 from shared.storage.interfaces import Entity
@@ -78,14 +80,20 @@ class Upgraded:
             stored["secrets"]["now"], [stored["secrets"]["before"]], clock=self.clock
         )
         self.service = CallService(
-            self.endpoint,
-            None,
-            lambda: self.handles,
-            self.ledger,
-            CallDispatcher(self.records, self.queues["end-call"], None, None, self.clock),
-            self.terminator,
-            str,
-            CallPolicy("", timedelta(minutes=15), timedelta(minutes=1)),
+            client=self.endpoint,
+            keys=None,
+            handles=lambda: self.handles,
+            ledger=self.ledger,
+            dispatcher=CallDispatcher(
+                records=self.records,
+                end_queue=self.queues["end-call"],
+                observe_queue=None,
+                pool=None,
+                clock=self.clock,
+            ),
+            terminator=self.terminator,
+            secret=str,
+            policy=CallPolicy("", timedelta(minutes=15), timedelta(minutes=1)),
         )
 
     def clock(self) -> datetime:
@@ -97,8 +105,9 @@ class Upgraded:
     @property
     def caller(self) -> Caller:
         secrets = self.stored["secrets"]
-        known = Authenticator([StaticWebApps(True)], secrets["now"], [secrets["before"]])
-        return known.caller({"x-ms-client-principal": self.stored["principal"]})
+        secret = FixedSecret((secrets["now"], secrets["before"]))
+        known = Authenticator([StaticWebApps(True)], secret)
+        return known.authenticate({"x-ms-client-principal": self.stored["principal"]})
 
 
 def fill(upgraded: Upgraded, stored: Mapping[str, Any]) -> None:
@@ -224,11 +233,11 @@ def test_records_are_shown_as_before(upgraded: Upgraded) -> None:
     admin = AdminService(
         upgraded.records, upgraded.terminator, upgraded.transcripts, None, upgraded.clock
     )
-    assert {each["id"]: each for each in admin.calls({})["calls"]} == shown
-    assert admin.usage({}) == upgraded.expected["usage"]
+    assert {each["id"]: each for each in admin.list_calls({})["calls"]} == shown
+    assert admin.report_usage({}) == upgraded.expected["usage"]
     assert usage_report.as_csv(upgraded.expected["usage"]).startswith("day,caller,profile,model")
     live = upgraded.calls["live"]["record"]
-    assert admin.transcript(live) == {
+    assert admin.show_transcript(live) == {
         "call": shown[live],
         "transcript": upgraded.expected["transcript"],
     }
@@ -239,7 +248,7 @@ def test_a_record_that_is_written_again_keeps_every_column(upgraded: Upgraded) -
     table = upgraded.storage.table(upgraded.names["calls"])
     record = upgraded.records.get(upgraded.calls["live"]["record"])
     before = table.get(*record.id.split("-", 1)).values
-    upgraded.records.end(record.id, "limit", upgraded.now)
+    upgraded.records.mark_ended(record.id, "limit", upgraded.now)
     after = table.get(*record.id.split("-", 1)).values
     assert dict(after) == {**before, "ended_at": upgraded.now, "ended_by": "limit"}
 
@@ -248,19 +257,19 @@ def test_a_record_that_is_written_again_keeps_every_column(upgraded: Upgraded) -
 def test_an_owner_sees_and_ends_a_call_by_its_old_handle(upgraded: Upgraded, name: str) -> None:
     call = upgraded.calls[name]
     shown = upgraded.expected["records"][call["record"]]
-    standing = upgraded.service.standing(call["handle"], upgraded.caller)
+    standing = upgraded.service.call_status(call["handle"], upgraded.caller)
     assert standing == {key: shown[key] for key in standing}
     assert standing["status"] == "live"
     upgraded.service.hang_up(call["handle"], upgraded.caller)
     assert upgraded.endpoint.hung_up == [call["call_id"]]
-    ended = upgraded.service.standing(call["handle"], upgraded.caller)
+    ended = upgraded.service.call_status(call["handle"], upgraded.caller)
     assert (ended["status"], ended["ended_by"]) == ("ended", "caller")
 
 
 def test_an_ended_call_says_to_its_owner_how_it_ended(upgraded: Upgraded) -> None:
     for call in upgraded.calls.values():
         shown = upgraded.expected["records"][call["record"]]
-        standing = upgraded.service.standing(call["handle"], upgraded.caller)
+        standing = upgraded.service.call_status(call["handle"], upgraded.caller)
         assert standing == {key: shown[key] for key in standing}
 
 
@@ -268,14 +277,14 @@ def test_messages_name_their_calls(upgraded: Upgraded) -> None:
     for name, queue in upgraded.queues.items():
         named = set()
         while received := queue.receive(visibility=timedelta(minutes=5), limit=32):
-            named |= {subject(message.body) for message in received}
+            named |= {record_id_in(message.body) for message in received}
         assert named == set(upgraded.expected["records"]), name
 
 
 async def test_the_message_of_a_limit_ends_the_call(upgraded: Upgraded) -> None:
     call = upgraded.calls["live"]
     upgraded.now = upgraded.records.get(call["record"]).ends_at
-    await upgraded.terminator.at_limit(subject(json.dumps({"call": call["record"]})))
+    await upgraded.terminator.end_at_limit(record_id_in(call_message(call["record"])))
     assert upgraded.endpoint.hung_up == [call["call_id"]]
     assert upgraded.records.get(call["record"]).ended_by == "limit"
 

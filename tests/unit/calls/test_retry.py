@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.calls.records import CallRecord, Records
-from shared.calls.retry import FIRST, LONGEST, may_pass, retry_until
+from shared.calls.retry import FIRST_PAUSE, LONGEST_PAUSE, is_transient, retry_until
 from shared.calls.termination import CallTerminator
 from shared.config import settings
 from shared.config.profiles import load
@@ -49,7 +49,7 @@ class World:
         self.records = Records(table)
         self.queue = MemoryQueue(lambda: self.now)
         ledger = Ledger(MemoryTable(), Limits(0, 0, timedelta(minutes=1), 0, 0))
-        self.endings = CallTerminator(
+        self.terminator = CallTerminator(
             self,  # type: ignore[arg-type]
             ledger,
             self.records,
@@ -83,7 +83,7 @@ class World:
             raise NoSuchCall(call_id)
 
         return ObserverWorker(
-            endings=self.endings,
+            terminator=self.terminator,
             records=self.records,
             profiles=load(settings.load(env, ROOT), lambda profile: profile),
             leases=Leases(MemoryTable(), timedelta(seconds=30), clock=lambda: self.now),
@@ -123,7 +123,7 @@ async def test_a_call_is_observed_however_often_storage_was_away() -> None:
 async def test_a_call_ends_at_its_limit_however_often_storage_was_away() -> None:
     world = World(outage=MORE_THAN_ALL_TRIES)
     world.now = RECORD.ends_at - timedelta(seconds=4)
-    await world.endings.at_limit(NAME)
+    await world.terminator.end_at_limit(NAME)
     assert world.hung_up == ["rtc_1"]
     assert world.records.get(NAME).ended_by == "limit"
 
@@ -131,7 +131,7 @@ async def test_a_call_ends_at_its_limit_however_often_storage_was_away() -> None
 async def test_a_message_of_a_call_that_was_refused_is_done_with() -> None:
     world = World()
     other = NAME.replace("0123456789ab", "ba9876543210")
-    await world.endings.at_limit(other)
+    await world.terminator.end_at_limit(other)
     await world.observing().follow(other)
     assert not world.hung_up
     assert world.messages() == 0
@@ -141,7 +141,7 @@ async def test_a_message_of_a_call_that_was_refused_is_done_with() -> None:
 async def test_a_limit_is_no_later_for_a_clock_that_is_behind(skew: timedelta) -> None:
     world = World()
     world.now = RECORD.ends_at - timedelta(seconds=4) + skew
-    await world.endings.at_limit(NAME)
+    await world.terminator.end_at_limit(NAME)
     assert sum(world.slept) <= 4
     assert world.hung_up == ["rtc_1"]
 
@@ -150,9 +150,9 @@ async def test_a_message_that_comes_late_sends_another_before_it_does_anything()
     early, late, over = World(), World(), World()
     early.now = RECORD.ends_at - timedelta(seconds=4)
     late.now = over.now = RECORD.ends_at + timedelta(seconds=11)
-    over.records.end(NAME, "caller", NOW)
+    over.records.mark_ended(NAME, "caller", NOW)
     for world, sent in ((early, 0), (late, 1), (over, 0)):
-        await world.endings.at_limit(NAME)
+        await world.terminator.end_at_limit(NAME)
         assert world.messages() == sent
 
 
@@ -180,15 +180,15 @@ async def test_what_cannot_pass_is_raised_at_once_and_what_lasts_in_the_end(
     assert not world.slept
     monkeypatch.setattr("shared.calls.retry.random.uniform", lambda _, longest: longest)
     failure = StorageUnavailable("away")
-    for within in (FIRST * 1.1, timedelta(minutes=10)):
+    for within in (FIRST_PAUSE * 1.1, timedelta(minutes=10)):
         world = World()
         with pytest.raises(StorageUnavailable):
             await retry_until(fails, within, sleep=world.sleep, monotonic=world.monotonic)
         assert sum(world.slept) <= within.total_seconds()
-    assert max(world.slept) <= 1.25 * LONGEST.total_seconds()
+    assert max(world.slept) <= 1.25 * LONGEST_PAUSE.total_seconds()
 
 
-def test_what_may_pass() -> None:
+def test_what_is_transient() -> None:
     away = [StorageUnavailable("x"), Problem("storage_unavailable"), Problem("upstream_failed")]
-    assert all(may_pass(error) for error in away)
-    assert not any(may_pass(error) for error in (Problem("call_not_found"), KeyError("x")))
+    assert all(is_transient(error) for error in away)
+    assert not any(is_transient(error) for error in (Problem("call_not_found"), KeyError("x")))

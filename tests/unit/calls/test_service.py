@@ -74,19 +74,19 @@ def calls(
     endpoint: Upstream,
     provider: Provider = "azure",
     ledger: Ledger | None = None,
-    **terms: bool,
+    **policy: bool,
 ) -> CallService:
     session = requests.Session()
     session.trust_env = False
     client = RealtimeClient(provider, endpoint.url, Identity(), session)
     storage = MemoryStorage()
     counting = ledger or Ledger(storage.table("ledger"), UNLIMITED, clock=lambda: NOW)
-    aftercare = CallDispatcher(
-        Records(storage.table("calls")),
-        storage.queue("end-call"),
-        storage.queue("observe-call"),
-        POOL,
-        lambda: NOW,
+    dispatcher = CallDispatcher(
+        records=Records(storage.table("calls")),
+        end_queue=storage.queue("end-call"),
+        observe_queue=storage.queue("observe-call"),
+        pool=POOL,
+        clock=lambda: NOW,
     )
     keys = EphemeralKeyCache(
         lambda profile, life: client.mint_key(
@@ -97,19 +97,21 @@ def calls(
         clock=lambda: NOW,
     )
     return CallService(
-        client,
-        keys,
-        lambda: HANDLES,
-        counting,
-        aftercare,
-        CallTerminator(client, counting, aftercare.records, aftercare.end, lambda: NOW),
-        VAULT.__getitem__,
-        CallPolicy(
+        client=client,
+        keys=keys,
+        handles=lambda: HANDLES,
+        ledger=counting,
+        dispatcher=dispatcher,
+        terminator=CallTerminator(
+            client, counting, dispatcher.records, dispatcher.end_queue, lambda: NOW
+        ),
+        secret=VAULT.__getitem__,
+        policy=CallPolicy(
             endpoint.url,
             call_length=timedelta(minutes=15),
             token_life=timedelta(seconds=60),
             tells_who_calls=provider == "openai",
-            **terms,
+            **policy,
         ),
     )
 
@@ -117,7 +119,7 @@ def calls(
 def test_a_call_starts_with_the_answer_and_a_handle_that_ends_soon_after_it(
     endpoint: Upstream,
 ) -> None:
-    started = calls(endpoint).start(GOOD, PROFILE, a_caller())
+    started = calls(endpoint).start_call(GOOD, PROFILE, a_caller())
     assert started.sdp == ANSWER
     late = Handles(SECRET, clock=lambda: NOW + timedelta(minutes=25))
     sealed = HANDLES.open(started.handle, "caller-1")
@@ -130,10 +132,10 @@ def test_a_call_starts_with_the_answer_and_a_handle_that_ends_soon_after_it(
 
 def test_one_warm_start_is_one_upstream_request(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    service.start(GOOD, PROFILE, a_caller())
+    service.start_call(GOOD, PROFILE, a_caller())
     for _ in range(3):
         before = len(endpoint.asked)
-        service.start(GOOD, PROFILE, a_caller())
+        service.start_call(GOOD, PROFILE, a_caller())
         assert len(endpoint.asked) - before == 1
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (1, 4)
 
@@ -141,34 +143,34 @@ def test_one_warm_start_is_one_upstream_request(endpoint: Upstream) -> None:
 def test_many_cold_starts_at_once_mint_one_key(endpoint: Upstream) -> None:
     service = calls(endpoint)
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda _: service.start(GOOD, PROFILE, a_caller()), range(16)))
+        list(pool.map(lambda _: service.start_call(GOOD, PROFILE, a_caller()), range(16)))
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (1, 16)
 
 
 def test_a_bad_offer_never_goes_upstream(endpoint: Upstream) -> None:
     with pytest.raises(Problem, match="offer_without_audio"):
-        calls(endpoint).start(b"v=0\r\n", PROFILE, a_caller())
+        calls(endpoint).start_call(b"v=0\r\n", PROFILE, a_caller())
     assert endpoint.asked == []
 
 
 def test_a_key_that_upstream_forgot_is_replaced_within_the_request(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    service.start(GOOD, PROFILE, a_caller())
+    service.start_call(GOOD, PROFILE, a_caller())
     endpoint.on(MINT, key_reply("ek_2"))
     endpoint.on(CALLS, refusal(401, None, "Ephemeral token expired"), answer_reply())
-    assert service.start(GOOD, PROFILE, a_caller()).sdp == ANSWER
+    assert service.start_call(GOOD, PROFILE, a_caller()).sdp == ANSWER
     assert endpoint.asked[-1].headers["authorization"] == "Bearer ek_2"
 
 
 def test_a_fresh_key_that_is_refused_too_is_the_end_of_it(endpoint: Upstream) -> None:
     endpoint.on(CALLS, refusal(401))
     with pytest.raises(Problem, match="ephemeral_key_refused"):
-        calls(endpoint).start(GOOD, PROFILE, a_caller())
+        calls(endpoint).start_call(GOOD, PROFILE, a_caller())
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (2, 2)
 
 
 def test_openai_needs_no_key_and_hears_who_calls(endpoint: Upstream) -> None:
-    calls(endpoint, "openai").start(GOOD, PROFILE, a_caller("f" * 40))
+    calls(endpoint, "openai").start_call(GOOD, PROFILE, a_caller("f" * 40))
     (asked,) = endpoint.asked
     assert asked.path == "/v1/realtime/calls"
     assert asked.headers["openai-safety-identifier"] == "f" * 40
@@ -176,14 +178,14 @@ def test_openai_needs_no_key_and_hears_who_calls(endpoint: Upstream) -> None:
 
 def test_azure_does_not_hear_who_calls(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    service.token(PROFILE, a_caller())
-    service.start(GOOD, PROFILE, a_caller())
+    service.issue_token(PROFILE, a_caller())
+    service.start_call(GOOD, PROFILE, a_caller())
     assert all("openai-safety-identifier" not in asked.headers for asked in endpoint.asked)
 
 
 def test_a_token_is_short_its_own_and_without_the_session(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    token = service.token(PROFILE, a_caller()).public()
+    token = service.issue_token(PROFILE, a_caller()).public()
     assert endpoint.asked[0].json()["expires_after"]["seconds"] == 60
     assert token == {
         "token": "ek_1",
@@ -193,12 +195,12 @@ def test_a_token_is_short_its_own_and_without_the_session(endpoint: Upstream) ->
         "endpoint": endpoint.url,
         "model": "m",
     }
-    service.token(PROFILE, a_caller())
+    service.issue_token(PROFILE, a_caller())
     assert endpoint.count(MINT) == 2, "no key is handed to two callers"
 
 
 def test_a_token_for_openai_is_bound_to_who_asked(endpoint: Upstream) -> None:
-    calls(endpoint, "openai").token(PROFILE, a_caller("f" * 40))
+    calls(endpoint, "openai").issue_token(PROFILE, a_caller("f" * 40))
     assert endpoint.asked[0].headers["openai-safety-identifier"] == "f" * 40
 
 
@@ -208,22 +210,22 @@ def test_private_instructions_go_upstream_and_nowhere_else(
 ) -> None:
     private = Profile("private", {"type": "realtime", "model": "m"}, instructions_secret="hidden")
     service = calls(endpoint, provider)
-    token = service.token(private, a_caller()).public()
+    token = service.issue_token(private, a_caller()).public()
     assert endpoint.asked[-1].json()["session"]["instructions"] == "instructions of the vault"
     assert "instructions of the vault" not in str(token)
-    service.start(GOOD, private, a_caller())
+    service.start_call(GOOD, private, a_caller())
     assert any(b"instructions of the vault" in asked.body for asked in endpoint.asked[1:])
 
 
 def test_the_token_endpoint_can_be_off(endpoint: Upstream) -> None:
     with pytest.raises(Problem, match="token_endpoint_off"):
-        calls(endpoint, token_endpoint=False).token(PROFILE, a_caller())
+        calls(endpoint, token_endpoint=False).issue_token(PROFILE, a_caller())
     assert endpoint.asked == []
 
 
 def test_only_the_owner_hangs_up_and_again_is_fine(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    handle = service.start(GOOD, PROFILE, a_caller()).handle
+    handle = service.start_call(GOOD, PROFILE, a_caller()).handle
     place = f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup"
     endpoint.on(place, Said(200), refusal(404, "call_id_not_found"))
     with pytest.raises(Problem, match="call_not_found"):
@@ -244,10 +246,10 @@ def limited(now: Callable[[], datetime] = lambda: NOW) -> Ledger:
 def test_a_call_is_counted_before_anything_goes_upstream(endpoint: Upstream) -> None:
     service = calls(endpoint, ledger=limited())
     for _ in range(2):
-        service.start(GOOD, PROFILE, a_caller())
+        service.start_call(GOOD, PROFILE, a_caller())
     asked = len(endpoint.asked)
     with pytest.raises(Problem, match="too_many_live_calls"):
-        service.start(GOOD, PROFILE, a_caller())
+        service.start_call(GOOD, PROFILE, a_caller())
     assert len(endpoint.asked) == asked
 
 
@@ -257,7 +259,7 @@ def test_a_call_that_upstream_did_not_start_is_not_counted(endpoint: Upstream) -
     endpoint.on(CALLS, refusal(503))
     for _ in range(3):
         with pytest.raises(Problem, match="upstream_failed"):
-            service.start(GOOD, PROFILE, a_caller())
+            service.start_call(GOOD, PROFILE, a_caller())
     standing = ledger.usage_of("caller-1")
     assert (standing.live_calls, standing.starts_last_minute) == (0, 0)
 
@@ -266,7 +268,7 @@ def test_a_refused_offer_frees_the_line_and_still_is_a_start(endpoint: Upstream)
     ledger = limited()
     endpoint.on(CALLS, refusal(400, "invalid_offer"))
     with pytest.raises(Problem, match="offer_refused"):
-        calls(endpoint, ledger=ledger).start(GOOD, PROFILE, a_caller())
+        calls(endpoint, ledger=ledger).start_call(GOOD, PROFILE, a_caller())
     standing = ledger.usage_of("caller-1")
     assert (standing.live_calls, standing.starts_last_minute) == (0, 1)
 
@@ -274,22 +276,22 @@ def test_a_refused_offer_frees_the_line_and_still_is_a_start(endpoint: Upstream)
 def test_hanging_up_frees_the_line(endpoint: Upstream) -> None:
     ledger = limited()
     service = calls(endpoint, ledger=ledger)
-    handle = service.start(GOOD, PROFILE, a_caller()).handle
-    assert service.standing(handle, a_caller())["status"] == "live"
+    handle = service.start_call(GOOD, PROFILE, a_caller()).handle
+    assert service.call_status(handle, a_caller())["status"] == "live"
     endpoint.on(f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup", Said(200))
     service.hang_up(handle, a_caller())
     assert ledger.usage_of("caller-1").live_calls == 0
-    assert service.standing(handle, a_caller())["status"] == "ended"
+    assert service.call_status(handle, a_caller())["status"] == "ended"
 
 
 def test_a_key_counts_as_the_longest_call_that_it_may_start(endpoint: Upstream) -> None:
     moments = [NOW]
     ledger = limited(lambda: moments[-1])
     service = calls(endpoint, ledger=ledger)
-    service.token(PROFILE, a_caller())
-    service.token(PROFILE, a_caller())
+    service.issue_token(PROFILE, a_caller())
+    service.issue_token(PROFILE, a_caller())
     with pytest.raises(Problem, match="too_many_live_calls"):
-        service.start(GOOD, PROFILE, a_caller())
+        service.start_call(GOOD, PROFILE, a_caller())
     moments.append(NOW + timedelta(minutes=15, seconds=59))
     assert ledger.usage_of("caller-1").live_calls == 2
     moments.append(NOW + timedelta(minutes=16, seconds=1))
@@ -307,10 +309,11 @@ def test_a_registered_call_that_cannot_be_looked_after_is_over_and_not_counted(
     def away(_: str) -> bool:
         return False
 
-    service.aftercare = replace(service.aftercare, attached=away, attach_within=timedelta(0))
+    dispatcher = replace(service.dispatcher, attached=away, attach_within=timedelta(0))
+    service = replace(service, dispatcher=dispatcher)
     with pytest.raises(Problem, match="observer_unavailable"):
-        service.register("rtc_unwatched", PROFILE, a_caller())
+        service.register_call("rtc_unwatched", PROFILE, a_caller())
     assert endpoint.count(place) == 1
     assert ledger.usage_of("caller-1").live_calls == 0
-    (record,) = service.aftercare.records.newest(NOW)
+    (record,) = service.dispatcher.records.newest(NOW)
     assert record.ended_by == "refused"

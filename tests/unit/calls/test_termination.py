@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.admin.service import AdminService
-from shared.calls.messages import subject
+from shared.calls.messages import record_id_in
 from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
@@ -46,53 +46,54 @@ def made(table: MemoryTable) -> CallTerminator:
 
 def test_the_record_of_a_refused_call_is_closed_once_storage_is_back() -> None:
     table = Fickle()
-    endings = made(table)
+    terminator = made(table)
     other = replace(RECORD, id=NAME.replace("0123456789ab", "ba9876543210"))
     for record in (RECORD, other):
-        endings.records.insert(record)
+        terminator.records.insert(record)
     table.away = True
-    endings.refuse(RECORD)
+    terminator.refuse_call(RECORD)
     table.away = False
-    assert endings.records.get(NAME).ended_at is None, "and no message will come for it"
-    endings.over(other.id, other.reference, "caller")
-    assert endings.records.get(NAME).ended_by == "refused"
-    assert not endings.unclosed
+    assert terminator.records.get(NAME).ended_at is None, "and no message will come for it"
+    terminator.settle(other.id, other.reference, "caller")
+    assert terminator.records.get(NAME).ended_by == "refused"
+    assert not terminator.unclosed
 
 
 def test_a_refused_call_without_a_record_leaves_nothing_to_do() -> None:
-    endings = made(MemoryTable())
-    endings.refuse(RECORD)
+    terminator = made(MemoryTable())
+    terminator.refuse_call(RECORD)
     other = replace(RECORD, id=NAME.replace("0123456789ab", "ba9876543210"))
-    endings.records.insert(other)
-    endings.over(other.id, other.reference, "caller")
-    assert not endings.unclosed
+    terminator.records.insert(other)
+    terminator.settle(other.id, other.reference, "caller")
+    assert not terminator.unclosed
 
 
 def test_a_call_whose_end_could_not_be_written_is_ended_again() -> None:
     table = Fickle()
     records = Records(table)
     records.insert(replace(RECORD, ends_at=NOW + timedelta(seconds=1)))
-    endings = made(table)
+    terminator = made(table)
     table.away = True
     with pytest.raises(Problem, match="storage"):
-        endings.expire(NAME)
+        terminator.end_expired_call(NAME)
     table.away = False
-    endings.expire(NAME)
+    terminator.end_expired_call(NAME)
     assert records.get(NAME).ended_by == "limit"
 
 
 def test_a_call_whose_messages_were_lost_is_ended_once_somebody_looks() -> None:
-    endings = made(MemoryTable())
-    desk = AdminService(endings.records, endings, MemoryLog(), None, lambda: NOW)  # type: ignore[arg-type]
+    terminator = made(MemoryTable())
+    admin = AdminService(terminator.records, terminator, MemoryLog(), None, lambda: NOW)  # type: ignore[arg-type]
     lately = replace(
         RECORD, id=NAME.replace("0123456789ab", "ba9876543210"), ends_at=NOW - timedelta(minutes=1)
     )
-    endings.records.insert(replace(RECORD, ends_at=NOW - timedelta(minutes=3)))
-    endings.records.insert(lately)
-    assert [call["status"] for call in desk.calls({})["calls"]] == ["live", "live"]
-    waiting = endings.queue.receive(visibility=timedelta(minutes=1), limit=32)
-    assert [subject(each.body) for each in waiting] == [NAME], "the other's messages may yet come"
-    desk.calls({})
-    assert not endings.queue.receive(visibility=timedelta(minutes=1), limit=32), "once is enough"
-    asyncio.run(endings.at_limit(NAME))
-    assert endings.records.get(NAME).ended_by == "limit"
+    terminator.records.insert(replace(RECORD, ends_at=NOW - timedelta(minutes=3)))
+    terminator.records.insert(lately)
+    assert [call["status"] for call in admin.list_calls({})["calls"]] == ["live", "live"]
+    minute, queue = timedelta(minutes=1), terminator.end_queue
+    named = [record_id_in(each.body) for each in queue.receive(visibility=minute, limit=32)]
+    assert named == [NAME], "the other's messages may yet come"
+    admin.list_calls({})
+    assert not queue.receive(visibility=minute, limit=32), "once is enough"
+    asyncio.run(terminator.end_at_limit(NAME))
+    assert terminator.records.get(NAME).ended_by == "limit"
