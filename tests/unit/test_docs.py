@@ -1,4 +1,4 @@
-"""The documents and the code say the same."""
+"""The documents and the code agree."""
 
 from __future__ import annotations
 
@@ -51,3 +51,48 @@ def test_links_between_the_documents_lead_somewhere(page: str) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", read(page)):
         if not re.match(r"[a-z]+:", link):
             assert ((ROOT / page).parent / link).exists(), link
+
+
+FOLDERS = tuple(
+    f"{folder}/"
+    for folder in (
+        *("shared", "local", "bench", "tests", "frontend", "infra", "profiles", "docs"),
+        *(".github", ".ci"),
+    )
+)
+
+
+def named_paths(page: str) -> set[str]:
+    """Every file and folder of the repository that a page names as code."""
+    spans = set(re.findall(r"(?<!`)`([^`\s*<{…]+)`(?!`)", read(page)))
+    roots = {path.name for path in ROOT.iterdir() if path.is_file()}
+    return {span for span in spans if span.startswith(FOLDERS) or span in roots}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_path_in_the_map_exists(page: str) -> None:
+    named = named_paths(page)
+    assert len(named) > 5, "no paths found: has the page lost its map?"
+    assert not [path for path in sorted(named) if not (ROOT / path).exists()]
+
+
+def test_the_map_has_every_package_and_every_folder_of_local() -> None:
+    packages = {
+        f"{folder.parent.name}/{folder.name}/"
+        for top in ("shared", "local")
+        for folder in (ROOT / top).iterdir()
+        if (folder / "__init__.py").exists()
+    }
+    assert packages - named_paths("docs/architecture.md") == set()
+
+
+def test_every_bicep_module_is_in_the_table() -> None:
+    table = read("docs/architecture.md").partition("## The Bicep modules")[2].partition("\n## ")[0]
+    modules = {path.stem for path in ROOT.glob("infra/modules/*.bicep")}
+    assert set(re.findall(r"`([a-z-]+)`", table)) == modules
+
+
+def test_every_test_that_the_security_page_names_exists() -> None:
+    named = re.findall(r"`((?:unit|contract)/[\w/.]+|test_\w+\.py)`", read("docs/security.md"))
+    assert len(named) > 10
+    assert not [path for path in named if not (ROOT / "tests" / path).exists()]
