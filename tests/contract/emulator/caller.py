@@ -1,7 +1,7 @@
-"""A caller without a browser: an aiortc peer with a microphone, a data channel and ears.
+"""A caller without a browser: an aiortc peer with a microphone, a speaker and a data channel.
 
     caller = Caller(speech)                  # 16-bit mono PCM to say, or None for silence
-    offer = await caller.offer()             # send it anywhere that answers with SDP
+    offer = await caller.offer()             # for any endpoint that answers with SDP
     await caller.accept(answer)              # connects
     event = await caller.expect("response.done")
     caller.say(pcm, rate=48_000)             # speak into the microphone, now
@@ -9,9 +9,11 @@
     caller.energy                            # of the audio received: > 0 once something was heard
     await caller.close()
 
-`expect` looks at events in the order they came and never at one twice, so a test reads like the
-conversation; `events` has them all.
+`expect` consumes events in the order of their arrival, so a test reads like the conversation;
+`events` has them all.
 """
+
+from __future__ import annotations
 
 import asyncio
 import json
@@ -43,7 +45,7 @@ def wav(path: Path) -> tuple[bytes, int]:
 
 
 class Microphone(MediaStreamTrack):
-    """Sends what it is given in real time, and a whisper of noise otherwise."""
+    """Sends what it is given in real time, and faint noise otherwise."""
 
     kind = "audio"
 
@@ -83,7 +85,7 @@ class Microphone(MediaStreamTrack):
 
 
 class Caller:
-    """One caller and everything that it was sent."""
+    """One caller and everything sent to it."""
 
     def __init__(self, speech: bytes | None = None, rate: int = RATE) -> None:
         confine_media_to()
@@ -111,21 +113,21 @@ class Caller:
         return self.connection.localDescription.sdp
 
     async def accept(self, answer: str, timeout: float = 10) -> None:
-        """Takes the answer; returns when the data channel is open."""
+        """Applies the answer; returns when the data channel is open."""
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         async with asyncio.timeout(timeout):
             await self.open.wait()
 
     def send(self, event: dict[str, Any]) -> None:
-        """A client event over the data channel."""
+        """Sends a client event over the data channel."""
         self.channel.send(json.dumps(event))
 
     def say(self, pcm: bytes, rate: int = RATE) -> None:
-        """Speaks; `microphone.spoken` is set when all of it was sent."""
+        """Speaks; `microphone.spoken` is set when all of it has been sent."""
         self.microphone.say(pcm, rate)
 
     async def expect(self, *kinds: str, timeout: float = 15) -> dict[str, Any]:
-        """The next event of one of these types, skipping others."""
+        """The next event of one of these types; others are skipped."""
         async with asyncio.timeout(timeout):
             while True:
                 while self.read < len(self.events):
@@ -148,7 +150,7 @@ class Caller:
         self.microphone.stop()
         await self.connection.close()
 
-    async def __aenter__(self) -> "Caller":
+    async def __aenter__(self) -> Caller:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,8 +1,10 @@
-"""A stage for the emulator's calls: no network, no media, no waiting.
+"""Fakes for the emulator's calls: no network, no media, no waiting.
 
-`fake_call` is one call on fakes; `serving` is the whole emulator over HTTP, on fakes unless told
-otherwise. Every event that comes out of either must satisfy the `openai` package's types.
+`fake_call` is one call on fakes; `serving` the whole emulator over HTTP, on fakes unless told
+otherwise. Every event that either emits must match the `openai` package's types.
 """
+
+from __future__ import annotations
 
 import asyncio
 import json
@@ -29,13 +31,13 @@ EACH_WORD = timedelta(milliseconds=100)
 
 
 def valid(event: dict[str, Any]) -> dict[str, Any]:
-    """The event, which is one of the API's."""
+    """The event, after validation against the API's types."""
     SERVER_EVENT.validate_python(event)
     return event
 
 
 def folded(kinds: list[str]) -> list[str]:
-    """Types in order, with a run of deltas as one."""
+    """The types in order, with each run of deltas folded into one."""
     return [
         k for i, k in enumerate(kinds) if not k.endswith("delta") or i == 0 or kinds[i - 1] != k
     ]
@@ -59,7 +61,7 @@ class FakeRecogniser:
 
 
 class FakePlayback:
-    """Plays no faster than the test says."""
+    """Advances only when the test says so."""
 
     def __init__(self, speech: Speech) -> None:
         self.speech = speech
@@ -80,7 +82,7 @@ class FakePlayback:
 
 
 class FakePeer:
-    """The media's end of a call. `events` are those that the browser was sent."""
+    """The media side of a call. `events` are those sent to the browser."""
 
     def __init__(self, offer: str, **callbacks: Any) -> None:
         self.sdp = "v=0\r\n"
@@ -108,7 +110,7 @@ class FakePeer:
 
 
 class Fakes:
-    """Fakes for `Services`, and the peers that were made."""
+    """Fake `Services`, and the peers they made."""
 
     def __init__(
         self, provider: Provider = "azure", heard: tuple[str, ...] = (), **script: Any
@@ -138,37 +140,37 @@ class FakeCall:
         self.events: list[dict[str, Any]] = []
 
     def tell(self, kind: str, **fields: Any) -> None:
-        """A client event, as the browser or an observer sends it."""
+        """Handles a client event, as from the browser or an observer."""
         self.call.receive_event(json.dumps({"type": kind, **fields}))
 
     def ask(self, text: str) -> None:
-        """A written turn."""
+        """Adds a written turn and asks for a response."""
         content = [{"type": "input_text", "text": text}]
         item = {"type": "message", "role": "user", "content": content}
         self.tell("conversation.item.create", item=item)
         self.tell("response.create")
 
     def speak(self, pcm: bytes = SECOND_OF_SPEECH) -> None:
-        """A spoken turn, as if the ears had found it."""
+        """Adds a spoken turn, as if it had been detected."""
         self.call.input_audio.start_turn(timedelta(milliseconds=300))
         self.call.input_audio.stop_turn(timedelta(milliseconds=1300), pcm)
 
     async def next(self) -> dict[str, Any]:
         async with asyncio.timeout(5):
-            mail = await self.observer.queue.get()
-        assert not isinstance(mail, Ended), mail
-        event = valid(json.loads(json.dumps(mail)))
+            entry = await self.observer.queue.get()
+        assert not isinstance(entry, Ended), entry
+        event = valid(json.loads(json.dumps(entry)))
         self.events.append(event)
         return event
 
     async def expect(self, kind: str) -> dict[str, Any]:
-        """The next event of this type, skipping others."""
+        """The next event of this type; others are skipped."""
         while (event := await self.next())["type"] != kind:
             pass
         return event
 
     async def kinds(self, last: str) -> list[str]:
-        """The types of the events to come up to one of type `last`, deltas folded."""
+        """The types of the coming events up to one of type `last`, with deltas folded."""
         before = len(self.events)
         await self.expect(last)
         return folded([event["type"] for event in self.events[before:]])

@@ -1,4 +1,6 @@
-"""Whatever a client sends, it gets an answer of the API's, and the call goes on."""
+"""Whatever a client sends, the API answers it and the call goes on."""
+
+from __future__ import annotations
 
 import contextlib
 import json
@@ -32,14 +34,14 @@ OBJECTS = st.dictionaries(NAMES, JSON, max_size=5)
 
 @given(OBJECTS)
 @settings(max_examples=150, deadline=None)
-def test_a_session_is_taken_or_refused(value: dict[str, Any]) -> None:
+def test_a_session_is_accepted_or_refused(value: dict[str, Any]) -> None:
     with contextlib.suppress(Invalid):
         schema.SESSION(value, "session")
 
 
 @given(st.sampled_from(sorted(CLIENT_EVENTS)), OBJECTS, OBJECTS)
 @settings(max_examples=150, deadline=None)
-async def test_a_client_event_is_obeyed_or_refused(
+async def test_a_client_event_is_handled_or_refused(
     kind: str, event: dict[str, Any], inner: dict[str, Any]
 ) -> None:
     text = {"output_modalities": ["text"]}

@@ -1,5 +1,7 @@
 """The control route, the script and the faults."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""The emulator's page says what there is, and its examples are good."""
+"""The emulator's page documents everything, and its examples are valid."""
+
+from __future__ import annotations
 
 import json
 import re

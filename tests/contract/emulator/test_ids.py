@@ -1,4 +1,6 @@
-"""Identifiers, against those of recorded live traffic."""
+"""Ids, compared with those of recorded live traffic."""
+
+from __future__ import annotations
 
 import re
 

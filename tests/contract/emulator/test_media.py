@@ -1,4 +1,6 @@
-"""Calls with real media: speech in, speech out, and the caller interrupting."""
+"""Calls with real media: speech in, speech out, and interruptions."""
+
+from __future__ import annotations
 
 import asyncio
 from pathlib import Path

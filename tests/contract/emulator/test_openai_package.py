@@ -1,4 +1,6 @@
-"""The `openai` package, unchanged, against the emulator, with a real peer as the caller."""
+"""The unmodified `openai` package against the emulator, with a real WebRTC peer as the caller."""
+
+from __future__ import annotations
 
 import asyncio
 import json
@@ -25,7 +27,7 @@ RULES = [
     {"words": ["weather"], "call": {"tool": "weather", "arguments": {"city": "London"}}},
     {"words": ["hello"], "say": "Hello!"},
 ]
-SESSION: dict[str, Any] = {
+SESSION: Any = {
     "type": "realtime",
     "model": "gpt-realtime",
     "audio": {"input": {"transcription": {"model": "gpt-realtime-whisper"}}},
@@ -37,8 +39,8 @@ def client(server: Server, key: str = "standard") -> AsyncOpenAI:
     return AsyncOpenAI(base_url=server.base, api_key=key, max_retries=0)
 
 
-async def gathered(connection: AsyncRealtimeConnection, kind: str) -> dict[str, Any]:
-    """The events to come up to one of this type: the last of each type."""
+async def collect_until(connection: AsyncRealtimeConnection, kind: str) -> dict[str, Any]:
+    """The coming events up to one of this type; of each type the last."""
     seen: dict[str, Any] = {}
     async with asyncio.timeout(20):
         async for event in connection:
@@ -49,11 +51,11 @@ async def gathered(connection: AsyncRealtimeConnection, kind: str) -> dict[str, 
 
 
 async def until(connection: AsyncRealtimeConnection, kind: str) -> Any:
-    return (await gathered(connection, kind))[kind]
+    return (await collect_until(connection, kind))[kind]
 
 
 async def ask(connection: AsyncRealtimeConnection, text: str) -> Any:
-    """A written turn; the response."""
+    """The response to a written turn."""
     content: Any = [{"type": "input_text", "text": text}]
     await connection.conversation.item.create(
         item={"type": "message", "role": "user", "content": content}
@@ -62,8 +64,8 @@ async def ask(connection: AsyncRealtimeConnection, text: str) -> Any:
     return (await until(connection, "response.done")).response
 
 
-async def started(server: Server, caller: Caller, provider: Provider) -> str:
-    """The id of a call that was made with the package."""
+async def start_call(server: Server, caller: Caller, provider: Provider) -> str:
+    """The id of a call made with the package."""
     async with client(server) as standard:
         secret = await standard.realtime.client_secrets.create(
             session=SESSION, expires_after={"anchor": "created_at", "seconds": 60}
@@ -82,7 +84,7 @@ async def started(server: Server, caller: Caller, provider: Provider) -> str:
 async def test_a_whole_call(provider: Provider) -> None:
     script: dict[str, Any] = {"rules": RULES}
     async with serving(provider, real_media=True, **script) as server, Caller() as caller:
-        call_id = await started(server, caller, provider)
+        call_id = await start_call(server, caller, provider)
         async with (
             client(server) as standard,
             standard.realtime.connect(call_id=call_id) as connection,
@@ -114,7 +116,7 @@ async def test_a_whole_call(provider: Provider) -> None:
             await until(connection, "output_audio_buffer.stopped")
 
             caller.say(*wav(SPEECH / "hello.wav"))
-            seen = await gathered(connection, "output_audio_buffer.stopped")
+            seen = await collect_until(connection, "output_audio_buffer.stopped")
             heard = seen["conversation.item.input_audio_transcription.completed"]
             assert "hello" in heard.transcript
             answer = seen["response.done"].response

@@ -1,5 +1,7 @@
 """The orders of events, against recorded live traffic and the API reference."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The emulator as a program."""
 
+from __future__ import annotations
+
 import asyncio
 import signal
 import sys

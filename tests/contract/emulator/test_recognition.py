@@ -51,7 +51,7 @@ async def held(*heard: str) -> AsyncIterator[tuple[FakeCall, HeldRecogniser]]:
 
 async def transcripts(it: FakeCall, count: int) -> dict[str, str]:
     """The next transcripts of the caller's items."""
-    found = {}
+    found: dict[str, str] = {}
     while len(found) < count:
         event = await it.expect(COMPLETED)
         found[event["item_id"]] = event["transcript"]

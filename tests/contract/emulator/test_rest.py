@@ -1,4 +1,6 @@
-"""The REST routes: what they take, what they refuse and in which words."""
+"""The REST routes: what they accept, what they refuse and with which errors."""
+
+from __future__ import annotations
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""The sideband: who may attach, what it sees, how it ends."""
+"""The sideband: who may attach, what it receives, how it ends."""
+
+from __future__ import annotations
 
 import asyncio
 import json

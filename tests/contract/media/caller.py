@@ -28,14 +28,14 @@ def tone(seconds: float, amplitude: int = 8000, pitch: float = 440) -> bytes:
     ).tobytes()
 
 
-def loudness(pcm: bytes) -> float:
+def loudness(pcm: bytes | bytearray) -> float:
     """Root mean square of s16 samples."""
     samples = array.array("h", pcm)
     return math.sqrt(sum(s * s for s in samples) / len(samples)) if samples else 0.0
 
 
 class Until:
-    """Waits for a condition that callbacks change; never by the clock."""
+    """Waits for a condition that callbacks change, without polling."""
 
     def __init__(self) -> None:
         self.change = asyncio.Event()
@@ -79,7 +79,7 @@ class Microphone(MediaStreamTrack):
 
 
 class Caller(Until):
-    """Calls a Peer and keeps what either side noticed."""
+    """Calls a Peer and keeps what either side received."""
 
     def __init__(
         self, *, label: str = "oai-events", direction: str = "sendrecv", video: bool = False
@@ -114,7 +114,7 @@ class Caller(Until):
         return self.connection.localDescription.sdp
 
     async def call(self) -> Peer:
-        """Connects; gives the peer once the data channel is open on both sides."""
+        """Connects; returns the peer once the data channel is open on both sides."""
         self.peer = await Peer.answer(
             await self.offer(),
             on_audio=self.handle_audio,

@@ -1,4 +1,4 @@
-"""A worker that tells its process id and how often it was asked, and dies when it is told to."""
+"""A worker that reports its process id and request count, and exits when told to."""
 
 from __future__ import annotations
 

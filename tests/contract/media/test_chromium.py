@@ -1,4 +1,4 @@
-"""The peer, called by a real Chromium with a recorded voice for its microphone."""
+"""The peer, called by a real Chromium with a recorded voice as its microphone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on the PATH")
 
 PAGE = "http://localhost/"
-"""Served by the browser itself: no network; localhost is a secure context."""
+"""Intercepted by Playwright, so no network is needed; localhost is a secure context."""
 
 CALL = """async () => {
   window.pc = new RTCPeerConnection();
@@ -54,7 +54,7 @@ ENERGY = """async () => {
 
 
 class Call(Until):
-    """A page's call, as the peer's owner sees it."""
+    """A page's call, seen from the peer's side."""
 
     def __init__(self, browser: Browser) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ async def test_a_killed_browser_ends_the_call(
 ) -> None:
     call = Call(browser)
     await call.start()
-    # Two missed checks instead of five: the same way to the end, five seconds sooner.
+    # Two missed checks instead of five: the same code path, five seconds sooner.
     monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 2)
     session = await browser.new_browser_cdp_session()
     processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]

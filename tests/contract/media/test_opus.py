@@ -1,4 +1,4 @@
-"""Packets of the emulator's own making, as aiortc's decoder hears them."""
+"""The emulator's Opus packets, decoded by aiortc."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SPOKEN = [tone(1)[at : at + 2 * FRAME_SAMPLES] for at in range(0, 50 * 1920, 2 *
 
 
 def heard(frames: list[bytes | None]) -> list[float]:
-    """How loud each frame is to who receives it."""
+    """The loudness of each frame as received."""
     encoder, decoder = Encoder(), OpusDecoder()
     found: list[float] = []
     for number, pcm in enumerate(frames):
@@ -42,4 +42,4 @@ def test_a_long_silence_is_one_packet_again_and_again() -> None:
         encoder.encode_frame(pcm)
     packets = [bytes(encoder.encode_frame(None)) for _ in range(SETTLED + 20)]
     assert len(set(packets[SETTLED:])) == 1
-    assert len(packets[-1]) < 10, "it is not coded as sound"
+    assert len(packets[-1]) < 10, "it is not encoded as sound"

@@ -34,7 +34,7 @@ def spoken(seconds: float) -> Speech:
 
 
 def threads() -> int:
-    """How many this process has, also those that are not Python's."""
+    """The number of this process's threads, including those that are not Python's."""
     return len(list(THREADS.iterdir()))
 
 

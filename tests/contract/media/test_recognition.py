@@ -1,4 +1,4 @@
-"""What the emulator understands of recorded speech."""
+"""Recognition of recorded speech."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 
 from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
-from local.emulator.speech import recognition
 from local.emulator.speech.recognition import DeafRecogniser, SphinxRecogniser, open_recogniser
 from local.emulator.speech.worker import Worker
 from tests.contract.media.test_vad import hiss, recording
@@ -55,7 +54,7 @@ async def test_what_is_no_speech_gives_no_words(sphinx: SphinxRecogniser, pcm: b
 async def test_without_the_recogniser_nothing_is_understood_and_the_log_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(recognition.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     recogniser = open_recogniser()
     assert isinstance(recogniser, DeafRecogniser)
     assert await recogniser.recognise(bytes(640)) == ""

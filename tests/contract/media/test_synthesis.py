@@ -1,4 +1,4 @@
-"""What the emulator says, and when it says each word."""
+"""Synthesised speech and the timing of its words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from datetime import timedelta
 
 import pytest
 
-from local.emulator.speech import synthesis
 from local.emulator.speech.synthesis import (
     EspeakVoice,
     Speech,
@@ -93,7 +92,7 @@ async def test_speed_changes_the_length(voice: Voice) -> None:
 
 
 async def test_every_voice_sounds_different(espeak: EspeakVoice) -> None:
-    """The library breathes at random, so one voice is never quite the same either."""
+    """The library adds random breathing, so even one voice never sounds quite the same twice."""
 
     def unlike(one: Speech, other: Speech) -> float:
         length, sound = (
@@ -165,7 +164,7 @@ def test_split_loses_nothing() -> None:
 async def test_without_the_synthesiser_a_tone_speaks_and_the_log_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(synthesis.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert isinstance(open_voice(), ToneVoice)
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
 

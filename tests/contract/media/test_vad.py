@@ -24,7 +24,8 @@ NEAR = timedelta(milliseconds=200)
 def recording(name: str) -> bytes:
     with wave.open(str(VOICE / name)) as file:
         assert file.getparams()[:3] == (1, 2, 16_000)
-        return file.readframes(file.getnframes())
+        frames: bytes = file.readframes(file.getnframes())
+        return frames
 
 
 def hiss(seconds: float) -> bytes:

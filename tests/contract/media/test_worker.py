@@ -1,4 +1,4 @@
-"""Worker processes: answers, deaths, and that none outlives its parent."""
+"""Worker processes: answers, crashes, and that none outlives its parent."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_giving_up_on_an_answer_leaves_the_next_one_right(worker: Worker) 
 
 async def test_a_question_given_up_before_its_turn_is_not_asked(worker: Worker) -> None:
     asked = [asyncio.ensure_future(worker.ask({})) for _ in range(3)]
-    await asyncio.sleep(0)  # all are in line, and the worker is only being started
+    await asyncio.sleep(0)  # all are queued while the worker is still starting
     asked[1].cancel()
     assert (await asked[0])[0]["asked"] == 1
     assert (await asked[2])[0]["asked"] == 2

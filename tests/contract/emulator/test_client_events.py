@@ -1,4 +1,6 @@
-"""Client events: what each does, and the `error` event for what it cannot."""
+"""Client events: what each does, and the `error` events they can cause."""
+
+from __future__ import annotations
 
 import base64
 from datetime import timedelta
@@ -6,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from local.emulator.media.vad import TurnDetection
 from tests.contract.emulator.harness import SECOND_OF_SPEECH, FakeCall, fake_call
 
 TEXT = {"output_modalities": ["text"]}
 
 
 async def refused(it: FakeCall, kind: str, **fields: Any) -> tuple[str, Any]:
-    """The code and the parameter of the error that a client event gets."""
+    """The code and parameter of the error that a client event causes."""
     it.tell(kind, event_id="mine", **fields)
     error = (await it.expect("error"))["error"]
     assert error["event_id"] == "mine"
@@ -42,12 +45,12 @@ async def test_an_update_fills_in_and_takes_away() -> None:
         after = (await updated(it, audio={"input": heard}))["audio"]["input"]
         assert after["transcription"] == {"model": "whisper-1", "language": None, "prompt": None}
         assert after["turn_detection"] is None
-        assert it.call.input_audio.vad.detection is None
-        vad = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 700}}
-        after = (await updated(it, audio={"input": vad}))["audio"]["input"]
+        vad = it.call.input_audio.vad
+        assert vad.detection is None
+        heard = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 700}}
+        after = (await updated(it, audio={"input": heard}))["audio"]["input"]
         assert after["turn_detection"]["create_response"] is True
-        assert it.call.input_audio.vad.detection is not None
-        assert it.call.input_audio.vad.detection.silence_duration == timedelta(milliseconds=700)
+        assert vad.detection == TurnDetection(silence_duration=timedelta(milliseconds=700))
 
 
 async def test_the_model_stays() -> None:
