@@ -26,9 +26,8 @@ from shared.calls.messages import END_QUEUE, OBSERVE_QUEUE
 from shared.calls.records import Records
 from shared.calls.service import UPSTREAM_BUDGET, CallPolicy, CallService
 from shared.calls.termination import CallTerminator
-from shared.config import profiles, settings
-from shared.config.profiles import Profiles
-from shared.config.settings import Settings
+from shared.config.profiles import Profiles, load_profiles
+from shared.config.settings import Settings, load_settings
 from shared.core.clock import Clock, utc_now
 from shared.core.http_session import authorities, open_session
 from shared.credentials.broker_secret import SecretSource, open_broker_secret
@@ -117,29 +116,29 @@ class Broker:
 
 def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc_now) -> Broker:
     """Builds the broker from the app settings in `env`. Raises `ConfigurationError`."""
-    chosen = settings.load(env, root)
+    settings = load_settings(env, root)
     registry = sample_tools(clock)
-    known = profiles.load(chosen, registry.completed)
+    profiles = load_profiles(settings, registry.completed)
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")
-    credentials = open_credentials(chosen, env, clock)
-    stores = open_stores(chosen, env, clock)
-    model = open_model_endpoint(chosen, credentials, pool, clock)
+    credentials = open_credentials(settings, env, clock)
+    stores = open_stores(settings, env, clock)
+    model = open_model_endpoint(settings, credentials, pool, clock)
     terminator = CallTerminator(
         model.client, stores.ledger, stores.records, stores.end_queue, clock
     )
     return Broker(
-        settings=chosen,
-        profiles=known,
-        origins=CrossOriginPolicy(chosen.allowed_origins),
-        authenticator=open_authenticator(chosen, env, credentials.secret, clock),
-        calls=open_call_service(chosen, credentials, stores, model, terminator, pool, clock),
+        settings=settings,
+        profiles=profiles,
+        origins=CrossOriginPolicy(settings.callers.allowed_origins),
+        authenticator=open_authenticator(settings, env, credentials.secret, clock),
+        calls=open_call_service(settings, credentials, stores, model, terminator, pool, clock),
         terminator=terminator,
         admin=AdminService(stores.records, terminator, stores.transcripts, model.connector, clock),
         checks={
             "secret": credentials.secret.current,
             "credential": credentials.endpoint.headers,
             "storage": partial(stores.ledger.usage_of, "health"),
-            "model": partial(model.minter.mint_key, known.named(None), SHORTEST_KEY),
+            "model": partial(model.minter.mint_key, profiles.named(None), SHORTEST_KEY),
         },
         registry=registry,
         vault=credentials.vault,
@@ -150,20 +149,20 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     )
 
 
-def open_credentials(chosen: Settings, env: Mapping[str, str], clock: Clock) -> Credentials:
+def open_credentials(settings: Settings, env: Mapping[str, str], clock: Clock) -> Credentials:
     identity: Callable[[], TokenCredential] = cache(partial(open_identity, env))
-    vault = open_vault(chosen, identity, clock)
+    vault = open_vault(settings.secrets, identity, clock)
     return Credentials(
         vault=vault,
-        secret=open_broker_secret(chosen, vault),
-        endpoint=open_credential(chosen, identity, vault, clock),
+        secret=open_broker_secret(settings.secrets, vault),
+        endpoint=open_credential(settings.endpoint, identity, vault, clock),
     )
 
 
-def open_stores(chosen: Settings, env: Mapping[str, str], clock: Clock) -> Stores:
+def open_stores(settings: Settings, env: Mapping[str, str], clock: Clock) -> Stores:
     storage = open_storage_from_env(env, partial(open_identity, env, CONNECTION))
     return Stores(
-        ledger=Ledger(storage.table(LEDGER_TABLE), chosen.limits, clock=clock),
+        ledger=Ledger(storage.table(LEDGER_TABLE), settings.limits, clock=clock),
         records=Records(storage.table(CALLS_TABLE)),
         leases=Leases(storage.table(LEASES_TABLE), LEASE, clock=clock),
         transcripts=storage.log(TRANSCRIPTS),
@@ -174,10 +173,11 @@ def open_stores(chosen: Settings, env: Mapping[str, str], clock: Clock) -> Store
 
 
 def open_model_endpoint(
-    chosen: Settings, credentials: Credentials, pool: Executor, clock: Clock
+    settings: Settings, credentials: Credentials, pool: Executor, clock: Clock
 ) -> ModelEndpoint:
+    endpoint = settings.endpoint
     client = RealtimeClient(
-        chosen.provider, chosen.endpoint, credentials.endpoint, open_session(chosen.endpoint)
+        endpoint.provider, endpoint.url, credentials.endpoint, open_session(endpoint.url)
     )
     minter = KeyMinter(client, credentials.vault, UPSTREAM_BUDGET)
     return ModelEndpoint(
@@ -191,7 +191,7 @@ def open_model_endpoint(
 
 
 def open_call_service(
-    chosen: Settings,
+    settings: Settings,
     credentials: Credentials,
     stores: Stores,
     model: ModelEndpoint,
@@ -199,21 +199,21 @@ def open_call_service(
     pool: Executor,
     clock: Clock,
 ) -> CallService:
-    required = chosen.observer == "required"
+    required = settings.observer.mode == "required"
     dispatcher = CallDispatcher(
         records=stores.records,
         end_queue=stores.end_queue,
-        observe_queue=None if chosen.observer == "off" else stores.observe_queue,
+        observe_queue=None if settings.observer.mode == "off" else stores.observe_queue,
         pool=pool if stores.shared else None,
         clock=clock,
         attached=partial(attached_to, stores.leases) if required else None,
     )
     policy = CallPolicy(
-        endpoint=chosen.endpoint,
-        call_length=chosen.limits.longest,
-        token_life=chosen.token_life,
-        token_endpoint=chosen.token_endpoint,
-        tells_who_calls=chosen.safety_identifier,
+        endpoint=settings.endpoint.url,
+        call_length=settings.limits.longest,
+        token_life=settings.tokens.life,
+        token_endpoint=settings.tokens.enabled,
+        tells_who_calls=settings.endpoint.safety_identifier,
     )
     return CallService(
         client=model.client,
@@ -233,7 +233,7 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
     from shared.transcripts import redaction
     from shared.usage import prices
 
-    chosen, stores = broker.settings, broker.stores
+    settings, stores = broker.settings, broker.stores
     return ObserverWorker(
         terminator=broker.terminator,
         records=stores.records,
@@ -244,8 +244,8 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
         connect=broker.model.connector,
         registry=broker.registry,
         prices=prices.load(),
-        redact=redaction.redacted if chosen.redaction else redaction.unchanged,
-        words=chosen.transcripts,
+        redact=redaction.redacted if settings.observer.redaction else redaction.unchanged,
+        words=settings.observer.transcripts,
         secret=broker.vault.secret,
         pool=broker.pool,
         clock=broker.clock,

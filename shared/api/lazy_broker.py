@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.auth.origins import CrossOriginPolicy
-from shared.config.env import ConfigurationError
 from shared.core import logs
 from shared.core.problems import Problem
 
@@ -46,6 +45,7 @@ class LazyBroker:
 
     def open_broker(self) -> Broker | None:
         from shared.broker import open_broker
+        from shared.config.env import ConfigurationError
 
         try:
             return open_broker(self.env)

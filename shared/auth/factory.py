@@ -8,7 +8,7 @@ from shared.auth.anonymous import Anonymous
 from shared.auth.authenticator import Authenticator
 from shared.auth.method import Method
 from shared.auth.static_web_apps import StaticWebApps, principals_are_genuine
-from shared.config.settings import Settings
+from shared.config.settings import CallerSettings, Settings
 from shared.core.clock import Clock
 from shared.core.http_session import open_session
 from shared.credentials.broker_secret import SecretSource
@@ -18,24 +18,24 @@ def open_authenticator(
     settings: Settings, env: Mapping[str, str], secret: SecretSource, clock: Clock
 ) -> Authenticator:
     """An authenticator with the methods of CALLER_AUTH, in that order."""
-    return Authenticator(authentication_methods(settings, env, clock), secret)
+    return Authenticator(authentication_methods(settings.callers, env, clock), secret)
 
 
 def authentication_methods(
-    settings: Settings, env: Mapping[str, str], clock: Clock
+    callers: CallerSettings, env: Mapping[str, str], clock: Clock
 ) -> list[Method]:
     methods: list[Method] = []
-    for kind in settings.caller_auth:
+    for kind in callers.methods:
         if kind == "static-web-apps":
-            methods.append(StaticWebApps(principals_are_genuine(env, settings.caller_auth)))
+            methods.append(StaticWebApps(principals_are_genuine(env, callers.methods)))
         elif kind == "entra":
             # Imported only where it is used: PyJWT and cryptography are slow to import.
             from shared.auth import entra
 
-            tenant = settings.entra_tenant or ""
+            tenant = callers.entra_tenant or ""
             keys = entra.JwksCache(open_session(entra.AUTHORITY), tenant, clock=clock)
-            audience, scope = settings.entra_audience or "", settings.entra_scope or ""
+            audience, scope = callers.entra_audience or "", callers.entra_scope or ""
             methods.append(entra.Entra(keys, tenant, audience, scope))
         else:
-            methods.append(Anonymous(settings.trusted_proxies))
+            methods.append(Anonymous(callers.trusted_proxies))
     return methods

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from shared.config.env import normalize_origin
+from shared.core.origin import normalize_origin
 from shared.core.problems import Problem
 
 METHODS = "GET, POST, DELETE"

@@ -1,8 +1,8 @@
 """Session profiles: files in profiles/ -> the session config that a call gets.
 
-A profile is the server's: a page names one, it never sends one. Fields are those of the GA session
-(OpenAI's API specification and official Python types, 2026), held against
-profiles/profile.schema.json when the app starts, all mistakes of all files at once.
+Profiles are the server's: a page names one and never sends one. The fields are those of the GA
+session (OpenAI's API specification and official Python types, 2026), checked against
+profiles/profile.schema.json when the app starts. All mistakes of all files are reported together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from shared.config.env import ConfigurationError
-from shared.config.settings import Settings
+from shared.config.settings import SessionSettings, Settings
 from shared.core.json_schema import did_you_mean, validation_errors
 from shared.core.problems import Problem
 
@@ -28,13 +28,13 @@ FillTools = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One session profile: its name, the session config, and whether events are filtered.
+    """One session profile.
 
     `filtered`: the page's data channel carries captions and little else, so that instructions and
     tools stay on the server (Azure's `webrtcfilter=on`). `instructions_secret` names the secret in
     Key Vault that holds the instructions, see `with_instructions`. `session_from_page`: the page
-    may replace instructions and tools; if not, the observer puts them back. `goodbye` tells the
-    model what to say when the server ends the call.
+    may replace instructions and tools; otherwise the observer restores them. `goodbye` tells the
+    model what to say before the server ends the call.
     """
 
     name: str
@@ -45,7 +45,8 @@ class Profile:
     goodbye: str | None = None
 
     def with_instructions(self, secret: Callable[[str], str]) -> Profile:
-        """The profile as it is sent, private instructions included. `secret` may raise Problem."""
+        """The profile as it is sent upstream, with its private instructions. Raises what `secret`
+        raises."""
         if self.instructions_secret is None:
             return self
         session = {**self.session, "instructions": secret(self.instructions_secret)}
@@ -64,71 +65,73 @@ class Profiles:
         self.by_name = MappingProxyType(dict(profiles))
 
     def named(self, name: str | None) -> Profile:
-        """The profile of that name; None or "" is the default. Raises Problem unknown_profile."""
+        """The profile with that name; None or "" is the default. Raises Problem unknown_profile."""
         found = self.by_name.get(name or DEFAULT)
         if found is None:
             raise Problem("unknown_profile")
         return found
 
 
-def load(settings: Settings, complete: FillTools = dict) -> Profiles:
-    """Reads every profile file of `settings.profiles`; raises `ConfigurationError`.
+def load_profiles(settings: Settings, fill_tools: FillTools = dict) -> Profiles:
+    """Reads every profile file of the settings' folder. Raises `ConfigurationError`.
 
-    `complete` fills in what is known elsewhere of a session: the tools that run on the server.
+    `fill_tools` completes a session with what it names: the tools that run on the server.
     """
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    folder = settings.session.profiles
     found: dict[str, Profile] = {}
-    wrong: list[str] = []
-    for file in sorted(settings.profiles.glob("*.json")):
+    mistakes: list[str] = []
+    for file in sorted(folder.glob("*.json")):
         if file.name == SCHEMA_FILE.name:
             continue
-        where = f"{settings.profiles.name}/{file.name}"
+        where = f"{folder.name}/{file.name}"
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
         except ValueError:
-            wrong.append(f"{where}: not JSON")
+            mistakes.append(f"{where}: not JSON")
             continue
-        trouble = validation_errors(content, schema)
+        wrong = validation_errors(content, schema)
         if not NAME.fullmatch(file.stem):
-            trouble.append("the file's name: expected small letters, digits and hyphens")
+            wrong.append("the file's name: expected lower-case letters, digits and hyphens")
         elif isinstance(content, dict) and content.get("instructions_secret"):
-            trouble += private(content, settings)
-        wrong += [f"{where}: {line}" for line in trouble]
-        if not trouble:
-            found[file.stem] = profile(file.stem, content, settings, complete)
-    if DEFAULT not in found and not wrong:
-        names = {file.stem for file in settings.profiles.glob("*.json")}
-        wrong.append(
+            wrong += check_private_instructions(content, settings)
+        mistakes += [f"{where}: {line}" for line in wrong]
+        if not wrong:
+            found[file.stem] = build_profile(file.stem, content, settings.session, fill_tools)
+    if DEFAULT not in found and not mistakes:
+        names = {file.stem for file in folder.glob("*.json")}
+        mistakes.append(
             f"REALTIME_PROFILES: expected a folder with default.json{did_you_mean(DEFAULT, names)}"
         )
-    if wrong:
-        raise ConfigurationError(wrong)
+    if mistakes:
+        raise ConfigurationError(mistakes)
     return Profiles(found)
 
 
-def private(content: Mapping[str, Any], settings: Settings) -> list[str]:
+def check_private_instructions(content: Mapping[str, Any], settings: Settings) -> list[str]:
     """What is wrong with a profile whose instructions are in Key Vault."""
-    found = []
-    if not settings.vault_uri:
-        found.append("instructions_secret: expected KEY_VAULT_URI to be set too")
+    wrong = []
+    if not settings.secrets.vault_uri:
+        wrong.append("instructions_secret: expected KEY_VAULT_URI to be set too")
     if "instructions" in content.get("session", {}):
-        found.append("session.instructions: expected nothing beside instructions_secret")
-    return found
+        wrong.append("session.instructions: expected nothing beside instructions_secret")
+    return wrong
 
 
-def profile(
-    name: str, content: Mapping[str, Any], settings: Settings, complete: FillTools
+def build_profile(
+    name: str, content: Mapping[str, Any], settings: SessionSettings, fill_tools: FillTools
 ) -> Profile:
-    """A checked file's content as a `Profile`, with what the settings fill in."""
-    session = dict(complete(content["session"]))
+    """A `Profile` from a valid file's content, with what the settings fill in."""
+    session = dict(fill_tools(content["session"]))
     session.setdefault("model", settings.model)
     if settings.transcription_model:
-        session = with_default(session, "input", "transcription", transcription(settings))
+        transcription = {"model": settings.transcription_model}
+        session = with_audio_field(session, "input", "transcription", transcription)
     if name == DEFAULT:
         if settings.instructions and "instructions_secret" not in content:
             session["instructions"] = settings.instructions
         if settings.voice:
-            session = with_default(session, "output", "voice", settings.voice, replace=True)
+            session = with_audio_field(session, "output", "voice", settings.voice, replace=True)
     return Profile(
         name,
         session,
@@ -139,16 +142,12 @@ def profile(
     )
 
 
-def transcription(settings: Settings) -> dict[str, Any]:
-    return {"model": settings.transcription_model}
-
-
-def with_default(
+def with_audio_field(
     session: Mapping[str, Any], side: str, field: str, value: Any, *, replace: bool = False
 ) -> dict[str, Any]:
-    """`session` with `audio.<side>.<field>` set, where it is not yet or `replace` says so."""
+    """`session` with `audio.<side>.<field>` set, if it is not set yet or `replace` is true."""
     audio = dict(session.get("audio", {}))
-    settings = dict(audio.get(side, {}))
-    if replace or field not in settings:
-        settings[field] = value
-    return {**session, "audio": {**audio, side: settings}}
+    fields = dict(audio.get(side, {}))
+    if replace or field not in fields:
+        fields[field] = value
+    return {**session, "audio": {**audio, side: fields}}

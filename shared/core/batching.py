@@ -1,9 +1,9 @@
-"""Many threads that want to write the same thing: one of them writes for all that wait.
+"""Batches writes of many threads to the same rows: one thread writes for all that wait.
 
-Optimistic writes melt when every thread tries on its own: of n tries at once, one succeeds. Here
-the first thread to come becomes the leader, serves whoever has come by then as one batch, and hands
-the lead on once its own item is served. A process has one batch under way, so what contends is the
-number of processes, not of requests.
+Optimistic writes do not scale if every thread tries on its own: of n concurrent attempts, one
+succeeds. Here the first thread to arrive becomes the leader, processes everything submitted so far
+as one batch, and passes the lead on once its own item is done. A process has one batch in flight,
+so it is processes that contend, not requests.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Waiter(Generic[T]):
-    """One waiting thread's item. `turn` is set when it is done, or when the lead falls to it."""
+    """A waiting thread's item. `turn` is set when it is done, or when this thread must lead."""
 
     item: T
     turn: threading.Event = field(default_factory=threading.Event)
@@ -27,60 +27,60 @@ class Waiter(Generic[T]):
 
 
 class LeaderBatcher(Generic[T]):
-    """Serves items in batches of up to `at_most`, one batch at a time.
+    """Processes items in batches of up to `max_batch`, one batch at a time.
 
-    `serve` takes a batch and gives, for each item, whether it is done; the others are served again,
-    before those that came later. What it raises is raised in every thread of the batch.
+    `process` takes a batch and gives, for each item, whether it is done. The others are processed
+    again, ahead of those submitted later. What it raises is raised in every thread of the batch.
     """
 
-    def __init__(self, serve: Callable[[Sequence[T]], Sequence[bool]], at_most: int) -> None:
-        self.serve = serve
-        self.at_most = at_most
+    def __init__(self, process: Callable[[Sequence[T]], Sequence[bool]], max_batch: int) -> None:
+        self.process = process
+        self.max_batch = max_batch
         self.lock = threading.Lock()
         self.waiting: list[Waiter[T]] = []
-        self.led = False
+        self.has_leader = False
 
     def submit(self, item: T) -> None:
-        """Returns once `item` has been served."""
-        seat = Waiter(item)
+        """Returns once `item` is done. Raises what processing its batch raised."""
+        waiter = Waiter(item)
         with self.lock:
-            self.waiting.append(seat)
-            leads, self.led = not self.led, True
+            self.waiting.append(waiter)
+            leads, self.has_leader = not self.has_leader, True
         if not leads:
-            seat.turn.wait()
-        if not seat.done:
-            self.lead(seat)
-        if seat.error is not None:
-            raise seat.error
+            waiter.turn.wait()
+        if not waiter.done:
+            self.lead_batches(waiter)
+        if waiter.error is not None:
+            raise waiter.error
 
-    def lead(self, own: Waiter[T]) -> None:
-        """Serves batches until `own` is done, then hands the lead on."""
+    def lead_batches(self, own: Waiter[T]) -> None:
+        """Processes batches until `own` is done, then passes the lead on."""
         try:
             while not own.done:
-                self.serve_batch()
+                self.process_batch()
         finally:
             with self.lock:
                 if self.waiting:
                     self.waiting[0].turn.set()
                 else:
-                    self.led = False
+                    self.has_leader = False
 
-    def serve_batch(self) -> None:
-        """Serves those who wait; who is not done waits on, in front."""
+    def process_batch(self) -> None:
+        """Processes what is waiting; items that are not done stay at the front."""
         with self.lock:
-            batch = self.waiting[: self.at_most]
-            del self.waiting[: self.at_most]
+            batch = self.waiting[: self.max_batch]
+            del self.waiting[: self.max_batch]
         error: BaseException | None = None
         try:
-            served = self.serve([seat.item for seat in batch])
+            results = self.process([waiter.item for waiter in batch])
         except BaseException as raised:  # it belongs to every thread of the batch
-            error, served = raised, [True] * len(batch)
+            error, results = raised, [True] * len(batch)
         left = []
-        for seat, done in zip(batch, served, strict=True):
+        for waiter, done in zip(batch, results, strict=True):
             if done:
-                seat.done, seat.error = True, error
-                seat.turn.set()
+                waiter.done, waiter.error = True, error
+                waiter.turn.set()
             else:
-                left.append(seat)
+                left.append(waiter)
         with self.lock:
             self.waiting[:0] = left

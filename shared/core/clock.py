@@ -1,4 +1,4 @@
-"""The clock as a parameter."""
+"""The clock as a parameter, so that tests can set the time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Gives the present moment, aware and in UTC."""
+"""Gives the current time, aware and in UTC."""
 
 
 def utc_now() -> datetime:
-    """The clock of the machine, in UTC."""
+    """The machine's clock, in UTC."""
     return datetime.now(UTC)

@@ -1,6 +1,6 @@
-"""How long a request may still take, in one value that is handed down.
+"""How long a request may still take, as one value that is passed down.
 
-Static Web Apps gives an API request 45 s; every step of a request draws on one budget inside that.
+Static Web Apps gives an API request 45 s; all steps of a request share one budget within that.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Deadline:
 
     @property
     def remaining(self) -> timedelta:
-        """What is left; never negative."""
+        """The time left; never negative."""
         return timedelta(seconds=max(0.0, self.at - self.monotonic()))
 
     def within(self, limit: timedelta) -> float:
-        """Seconds for one step: `limit`, or what is left if that is less (never quite 0)."""
+        """Seconds for one step: `limit`, or the time left if that is less (never quite 0)."""
         return max(0.001, min(limit, self.remaining).total_seconds())

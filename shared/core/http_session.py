@@ -1,4 +1,4 @@
-"""The pooled keep-alive HTTP session."""
+"""Pooled keep-alive HTTP sessions that read the environment once."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import requests
 
-
 POOLED_CONNECTIONS = 256
 
 
 def authorities() -> str | None:
-    """The certificates to trust that the environment names, as requests reads it."""
+    """The CA bundle that the environment names, found as requests does it; None if none."""
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
 
 
 def open_session(endpoint: str) -> requests.Session:
-    """One pooled keep-alive session for `endpoint`.
+    """A pooled keep-alive session for `endpoint`.
 
-    The environment's proxy and CA bundle are read once, here: left to itself requests reads them
-    at each request, and a ~/.netrc too, which would replace the Authorization header.
+    The environment's proxy and CA bundle are read once, here. By default requests reads them for
+    each request, and ~/.netrc too, which would replace the Authorization header.
     """
     import requests
     from requests.adapters import HTTPAdapter

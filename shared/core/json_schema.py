@@ -1,16 +1,15 @@
-"""Holds JSON values against the small part of JSON Schema that the session profiles use.
+"""Validates JSON values against the small part of JSON Schema that the session profiles use.
 
-Every mistake is reported at once, with its path and the nearest right name. A full JSON Schema
-library would cost more at import than the rest of the broker and says less about a misspelt field
-(docs/adr/0007-profiles-are-checked-before-they-are-sent.md); a test holds this walker to one.
+All mistakes are reported together, each with its path and the nearest correct name. A full JSON
+Schema library takes longer to import than the rest of the broker and says less about a misspelt
+field (docs/adr/0007-profiles-are-checked-before-they-are-sent.md); a test compares the two.
 
-Understood: $ref (within the file), type, const, enum, anyOf, properties, required,
+Supported: $ref (within the file), type, const, enum, anyOf, properties, required,
 additionalProperties, items, minimum, maximum, minLength, maxLength, pattern.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,17 +28,22 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def did_you_mean(word: str, known: Mapping[str, Any] | set[str] | tuple[str, ...]) -> str:
-    """A closing remark that names the known word most like `word`, or nothing."""
+    """`, did you mean "…"?` with the known word most like `word`; "" if none is close."""
+    # Imported here: only mistakes need it, and every cold start would pay for it.
+    import difflib
+
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f', did you mean "{found[0]}"?' if found else ""
 
 
 def validation_errors(value: Any, schema: Schema, path: str = "") -> list[str]:
-    """Every way in which `value` breaks `schema`, as `path: what was expected`; [] if it holds."""
-    return list(_Walker(schema).walk(value, schema, path))
+    """Every violation of `schema` in `value`, as `path: what was expected`; [] if it is valid."""
+    return list(Validator(schema).validate(value, schema, path))
 
 
-class _Walker:
+class Validator:
+    """Walks a value and its schema in parallel. Yields the violations."""
+
     def __init__(self, root: Schema) -> None:
         self.definitions: Mapping[str, Schema] = root.get("$defs", {})
 
@@ -49,44 +53,44 @@ class _Walker:
             return schema
         return self.resolve(self.definitions[reference.removeprefix("#/$defs/")])
 
-    def walk(self, value: Any, schema: Schema, path: str) -> Iterator[str]:
+    def validate(self, value: Any, schema: Schema, path: str) -> Iterator[str]:
         schema = self.resolve(schema)
         if "anyOf" in schema:
-            yield from self.walk_any(value, schema["anyOf"], path)
+            yield from self.validate_any(value, schema["anyOf"], path)
             return
-        if not self.type_fits(value, schema) or not literal_fits(value, schema):
+        if not self.type_matches(value, schema) or not literal_matches(value, schema):
             yield f"{path or 'the file'}: expected {self.describe(schema)}"
             return
         if isinstance(value, dict):
-            yield from self.walk_object(value, schema, path)
+            yield from self.validate_object(value, schema, path)
         elif isinstance(value, list) and "items" in schema:
             for index, item in enumerate(value):
-                yield from self.walk(item, schema["items"], f"{path}[{index}]")
+                yield from self.validate(item, schema["items"], f"{path}[{index}]")
         elif not in_bounds(value, schema):
             yield f"{path}: expected {self.describe(schema)}"
 
-    def walk_object(self, value: dict[str, Any], schema: Schema, path: str) -> Iterator[str]:
+    def validate_object(self, value: dict[str, Any], schema: Schema, path: str) -> Iterator[str]:
         known: Mapping[str, Schema] = schema.get("properties", {})
         others = schema.get("additionalProperties", True)
         for name, member in value.items():
             inner = f"{path}.{name}" if path else name
             if name in known:
-                yield from self.walk(member, known[name], inner)
+                yield from self.validate(member, known[name], inner)
             elif others is False:
                 yield f"{inner}: unknown field{did_you_mean(name, known)}"
             elif isinstance(others, Mapping):
-                yield from self.walk(member, others, inner)
+                yield from self.validate(member, others, inner)
         for name in schema.get("required", ()):
             if name not in value:
                 yield f"{path}.{name}: missing" if path else f"{name}: missing"
 
-    def walk_any(self, value: Any, branches: list[Schema], path: str) -> Iterator[str]:
+    def validate_any(self, value: Any, branches: list[Schema], path: str) -> Iterator[str]:
         resolved = [self.resolve(branch) for branch in branches]
-        attempts = [(branch, list(self.walk(value, branch, path))) for branch in resolved]
+        attempts = [(branch, list(self.validate(value, branch, path))) for branch in resolved]
         if any(not found for _, found in attempts):
             return
-        # The branch that was meant is the one whose kind (type, then literal `type` member) fits.
-        meant = [(b, f) for b, f in attempts if self.type_fits(value, b)]
+        # The branch that was meant is the one whose type, then literal `type` member, matches.
+        meant = [(b, f) for b, f in attempts if self.type_matches(value, b)]
         if isinstance(value, dict):
             named = [(b, f) for b, f in meant if self.kind_of(b) in (None, value.get("type"))]
             meant = named or meant
@@ -99,7 +103,7 @@ class _Walker:
     def kind_of(self, branch: Schema) -> Any:
         return self.resolve(branch.get("properties", {}).get("type", {})).get("const")
 
-    def type_fits(self, value: Any, schema: Schema) -> bool:
+    def type_matches(self, value: Any, schema: Schema) -> bool:
         names = schema.get("type")
         if names is None:
             return True
@@ -128,7 +132,7 @@ class _Walker:
         return words
 
 
-def literal_fits(value: Any, schema: Schema) -> bool:
+def literal_matches(value: Any, schema: Schema) -> bool:
     if "const" in schema and value != schema["const"]:
         return False
     return "enum" not in schema or value in schema["enum"]

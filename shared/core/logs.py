@@ -1,7 +1,7 @@
-"""Structured logs: one line an event, `event {"json": "fields"}`, secrets taken out.
+"""Structured logs: one line per event, `event {"json": "fields"}`, without secrets.
 
-Nothing secret is handed to a log to begin with; the redaction here is the last defence, for what
-a library or a mistake puts into a record.
+Nothing secret is passed to a log in the first place. The redaction here is the last line of
+defence, against what a library or a mistake puts into a record.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 LOGGER = logging.getLogger("broker")
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
-# Ephemeral and standard keys, bearers, JWTs, and what in an SDP lets a stranger join a call.
+# Ephemeral and standard keys, bearer tokens, JWTs, and SDP lines that would let others join.
 SECRETS = re.compile(
     r"(?:ek_|sk-)[A-Za-z0-9_\-]+"
     r"|(?i:bearer)\s+[A-Za-z0-9._~+/=\-]+"
@@ -42,20 +42,20 @@ class Redaction(logging.Filter):
 
 
 def set_up() -> None:
-    """Makes the broker's log redact, and the SDKs' request logs quiet. Once, when the app loads.
+    """Adds redaction to the broker's log and silences the SDKs' request logs. Call it at load.
 
-    A level that the host has chosen for the broker's log stays; without one it is INFO.
+    A log level that the host has set is kept; otherwise it becomes INFO.
     """
     if not any(isinstance(one, Redaction) for one in LOGGER.filters):
         LOGGER.addFilter(Redaction())
     if LOGGER.level == logging.NOTSET:
         LOGGER.setLevel(logging.INFO)
-    for chatty in ("azure", "msal", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for noisy in ("azure", "msal", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def event(name: str, level: int = logging.INFO, /, **fields: Any) -> None:
-    """Logs `name` with its fields, those that are empty left out, and the request id."""
+    """Logs `name` with its non-empty fields and the request id."""
     if not LOGGER.isEnabledFor(level):
         return
     shown = {key: value for key, value in fields.items() if value not in (None, "")}

@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.config.env import broker_secrets
-from shared.config.settings import Settings
+from shared.config.env import parse_broker_secrets
+from shared.config.settings import SecretSettings
 from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 
@@ -41,12 +41,12 @@ class VaultSecret:
 
     def current(self) -> Secrets:
         try:
-            return broker_secrets(self.vault.secret(self.name))
+            return parse_broker_secrets(self.vault.secret(self.name))
         except ValueError:
             raise Problem("vault_secret_unavailable", "The broker's secret is too short.") from None
 
 
-def open_broker_secret(settings: Settings, vault: SecretStore) -> SecretSource:
+def open_broker_secret(settings: SecretSettings, vault: SecretStore) -> SecretSource:
     """The source that the settings ask for: a setting, the vault or, on a laptop, a random one."""
     if settings.broker_secrets:
         return FixedSecret(settings.broker_secrets)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from shared.config.settings import Settings
+from shared.config.settings import EndpointSettings
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.core.refreshing import ExpiringValue, RefreshingValue
@@ -65,13 +65,16 @@ class KeyCredential:
 
 
 def open_credential(
-    settings: Settings, identity: Callable[[], TokenCredential], vault: SecretStore, clock: Clock
+    settings: EndpointSettings,
+    identity: Callable[[], TokenCredential],
+    vault: SecretStore,
+    clock: Clock,
 ) -> Credential:
     """The credential that the settings ask for."""
-    if settings.api_key is not None:
-        key = settings.api_key
+    if settings.key is not None:
+        key = settings.key
         return KeyCredential(lambda: key, settings.provider)
-    if settings.api_key_secret is not None:
-        name = settings.api_key_secret
+    if settings.key_secret is not None:
+        name = settings.key_secret
         return KeyCredential(lambda: vault.secret(name), settings.provider)
     return EntraCredential(identity, settings.token_scope, clock)

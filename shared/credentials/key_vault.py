@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from shared.config.env import LOOPBACK
-from shared.config.settings import Settings
+from shared.config.settings import SecretSettings
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.core.refreshing import ExpiringValue, RefreshingValue
@@ -108,7 +108,7 @@ class VaultReader:
 
 
 def open_vault(
-    settings: Settings, identity: Callable[[], TokenCredential], clock: Clock
+    settings: SecretSettings, identity: Callable[[], TokenCredential], clock: Clock
 ) -> SecretStore:
     """The vault that the settings name, if any."""
     if not settings.vault_uri:

@@ -13,7 +13,7 @@ from shared.calls.records import CallRecord, Records
 from shared.calls.retry import FIRST_PAUSE, LONGEST_PAUSE, is_transient, retry_until
 from shared.calls.termination import CallTerminator
 from shared.config import settings
-from shared.config.profiles import load
+from shared.config.profiles import load_profiles
 from shared.config.settings import Limits
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
@@ -85,7 +85,7 @@ class World:
         return ObserverWorker(
             terminator=self.terminator,
             records=self.records,
-            profiles=load(settings.load(env, ROOT), lambda profile: profile),
+            profiles=load_profiles(settings.load_settings(env, ROOT), lambda profile: profile),
             leases=Leases(MemoryTable(), timedelta(seconds=30), clock=lambda: self.now),
             log=MemoryLog(),
             queue=self.queue,

@@ -23,7 +23,8 @@ ENV = {"REALTIME_ENDPOINT": "https://demo.openai.azure.com", "REALTIME_MODEL": "
 
 
 def load(folder: Path, **env: str) -> profiles.Profiles:
-    return profiles.load(settings.load({**ENV, "REALTIME_PROFILES": str(folder), **env}, ROOT))
+    chosen = settings.load_settings({**ENV, "REALTIME_PROFILES": str(folder), **env}, ROOT)
+    return profiles.load_profiles(chosen)
 
 
 def write(folder: Path, name: str, session: dict[str, Any], **more: Any) -> None:

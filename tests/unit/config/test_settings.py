@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.env import ConfigurationError
-from shared.config.settings import load
+from shared.config.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = {"REALTIME_ENDPOINT": "https://demo.openai.azure.com", "REALTIME_MODEL": "gpt-realtime"}
@@ -14,27 +14,32 @@ GOOD = {"REALTIME_ENDPOINT": "https://demo.openai.azure.com", "REALTIME_MODEL": 
 
 def mistakes(**env: str) -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as wrong:
-        load({**GOOD, **env}, ROOT)
+        load_settings({**GOOD, **env}, ROOT)
     return wrong.value.mistakes
 
 
 def test_two_settings_are_enough() -> None:
-    chosen = load(GOOD, ROOT)
-    assert (chosen.provider, chosen.endpoint) == ("azure", "https://demo.openai.azure.com")
-    assert chosen.token_life == timedelta(seconds=60)
-    assert chosen.caller_auth == ("static-web-apps",)
-    assert chosen.profiles == ROOT / "profiles"
+    chosen = load_settings(GOOD, ROOT)
+    assert (chosen.endpoint.provider, chosen.endpoint.url) == (
+        "azure",
+        "https://demo.openai.azure.com",
+    )
+    assert chosen.tokens.life == timedelta(seconds=60)
+    assert chosen.callers.methods == ("static-web-apps",)
+    assert chosen.session.profiles == ROOT / "profiles"
 
 
 def test_the_bare_resource_name_makes_the_endpoint() -> None:
-    chosen = load({"AZURE_RESOURCE": "demo", "REALTIME_MODEL": "m"}, ROOT)
-    assert chosen.endpoint == "https://demo.openai.azure.com"
+    chosen = load_settings({"AZURE_RESOURCE": "demo", "REALTIME_MODEL": "m"}, ROOT)
+    assert chosen.endpoint.url == "https://demo.openai.azure.com"
 
 
 @pytest.mark.parametrize("tail", ["/", "/openai/v1", "/openai/v1/"])
 def test_an_endpoint_with_the_ga_path_is_understood(tail: str) -> None:
-    chosen = load({**GOOD, "REALTIME_ENDPOINT": "https://demo.openai.azure.com" + tail}, ROOT)
-    assert chosen.endpoint == "https://demo.openai.azure.com"
+    chosen = load_settings(
+        {**GOOD, "REALTIME_ENDPOINT": "https://demo.openai.azure.com" + tail}, ROOT
+    )
+    assert chosen.endpoint.url == "https://demo.openai.azure.com"
 
 
 @pytest.mark.parametrize(
@@ -63,13 +68,13 @@ def test_an_endpoint_that_would_send_secrets_astray_is_refused(endpoint: str) ->
 
 
 def test_plain_http_is_for_this_machine_alone() -> None:
-    chosen = load({**GOOD, "REALTIME_ENDPOINT": "http://127.0.0.1:8089"}, ROOT)
-    assert chosen.endpoint == "http://127.0.0.1:8089"
+    chosen = load_settings({**GOOD, "REALTIME_ENDPOINT": "http://127.0.0.1:8089"}, ROOT)
+    assert chosen.endpoint.url == "http://127.0.0.1:8089"
 
 
 def test_all_mistakes_are_told_at_once_by_name_and_without_the_value() -> None:
     with pytest.raises(ConfigurationError) as wrong:
-        load(
+        load_settings(
             {
                 "REALTIME_PROVIDER": "gcp",
                 "TOKEN_SECONDS": "5",
@@ -102,10 +107,10 @@ def test_all_mistakes_are_told_at_once_by_name_and_without_the_value() -> None:
 def test_openai_needs_a_key_and_has_an_endpoint() -> None:
     (mistake,) = mistakes(REALTIME_PROVIDER="openai")
     assert mistake.startswith("REALTIME_API_KEY:")
-    chosen = load(
+    chosen = load_settings(
         {"REALTIME_PROVIDER": "openai", "REALTIME_MODEL": "m", "REALTIME_API_KEY": "sk-x"}, ROOT
     )
-    assert chosen.endpoint == "https://api.openai.com"
+    assert chosen.endpoint.url == "https://api.openai.com"
 
 
 def test_a_secret_of_the_vault_needs_the_vault() -> None:
@@ -125,6 +130,6 @@ def test_in_azure_limits_are_not_counted_in_memory() -> None:
 def test_who_calls_is_told_to_openai_and_to_azure_only_if_asked() -> None:
     openai = {"REALTIME_PROVIDER": "openai", "REALTIME_API_KEY": "k"}
     asked = {"REALTIME_SAFETY_IDENTIFIER": "on"}
-    assert load({**GOOD, **openai}, ROOT).safety_identifier
-    assert not load(GOOD, ROOT).safety_identifier
-    assert load({**GOOD, **asked}, ROOT).safety_identifier
+    assert load_settings({**GOOD, **openai}, ROOT).endpoint.safety_identifier
+    assert not load_settings(GOOD, ROOT).endpoint.safety_identifier
+    assert load_settings({**GOOD, **asked}, ROOT).endpoint.safety_identifier
