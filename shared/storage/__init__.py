@@ -1,10 +1,10 @@
-"""Three small seams to storage: `Table`, `Queue` and `Log`.
+"""Storage: three small interfaces, `Table`, `Queue` and `Log`, and what implements them.
 
-`shared.storage.azure` puts them on an Azure storage account, `shared.storage.memory` into this
-process. Both keep what is written here, held together by one set of contract tests. Importing this
-module loads nothing of the Azure SDK.
+`shared.storage.azure` implements them on an Azure storage account, `shared.storage.memory` in this
+process; one set of contract tests holds both to the same behaviour. Importing this package loads
+nothing of the Azure SDK.
 
 Every call may raise `StorageUnavailable`: storage did not answer, answered with an error of its own
-or did not let us in. Nobody may read that as "nothing there". A write that ended so may still have
-happened; write in a way that can be repeated.
+or refused the broker's identity. Never take that for "nothing there". A write that ended so may
+have been made all the same, so every write must be safe to repeat.
 """

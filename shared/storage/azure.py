@@ -1,7 +1,7 @@
 """Storage on an Azure storage account, or on Azurite.
 
-The SDK is imported where it is used, since a cold start pays for every module: a broker that only
-keeps a ledger never loads the blob client.
+The SDK is imported where it is used, because every import lengthens a cold start: a broker that
+only uses the ledger never loads the blob client.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONNECTIONS = 256
-"""Kept open to one host: as many as a worker has threads for calls."""
+POOLED_CONNECTIONS = 256
+"""Kept open to one host: one for each thread of a worker."""
 
 
 class AzureStorage:
-    """`shared.storage.Storage` on one storage account. Nothing is sent until a seam is used."""
+    """`Storage` on one storage account. Nothing is sent until a table, queue or log is used."""
 
     def __init__(
-        self, connection: str | ServiceUris, credential: TokenCredential | None, patience: Timeouts
+        self, connection: str | ServiceUris, credential: TokenCredential | None, timeouts: Timeouts
     ) -> None:
         self.connection = connection
         self.credential = credential
-        self.patience = patience
-        self.wire = RetryPolicy(patience)
+        self.timeouts = timeouts
+        self.retry = RetryPolicy(timeouts)
         self.lock = threading.RLock()
-        self.seams: dict[tuple[str, str], Any] = {}
+        self.opened: dict[tuple[str, str], Any] = {}
 
     @cached_property
     def session(self) -> requests.Session:
@@ -51,7 +51,7 @@ class AzureStorage:
 
         session = requests.Session()
         for scheme in ("http://", "https://"):
-            session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+            session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=POOLED_CONNECTIONS))
         return session
 
     @cached_property
@@ -61,12 +61,12 @@ class AzureStorage:
         return RequestsTransport(
             session=self.session,
             session_owner=False,
-            connection_timeout=self.patience.connect.total_seconds(),
-            read_timeout=self.patience.read.total_seconds(),
+            connection_timeout=self.timeouts.connect.total_seconds(),
+            read_timeout=self.timeouts.read.total_seconds(),
         )
 
-    def service(self, kind: Any, uri: str) -> Any:
-        """A service client of the SDK, without retries of its own."""
+    def service_client(self, kind: Any, uri: str) -> Any:
+        """A service client of the SDK, with the SDK's own retries off."""
         options = {"transport": self.transport, "retry_total": 0}
         try:
             if isinstance(self.connection, ServiceUris):
@@ -79,21 +79,21 @@ class AzureStorage:
     def table_service(self) -> TableServiceClient:
         from azure.data.tables import TableServiceClient
 
-        client: TableServiceClient = self.service(TableServiceClient, self.uris.table)
+        client: TableServiceClient = self.service_client(TableServiceClient, self.uris.table)
         return client
 
     @cached_property
     def queue_service(self) -> QueueServiceClient:
         from azure.storage.queue import QueueServiceClient
 
-        client: QueueServiceClient = self.service(QueueServiceClient, self.uris.queue)
+        client: QueueServiceClient = self.service_client(QueueServiceClient, self.uris.queue)
         return client
 
     @cached_property
     def blob_service(self) -> BlobServiceClient:
         from azure.storage.blob import BlobServiceClient
 
-        client: BlobServiceClient = self.service(BlobServiceClient, self.uris.blob)
+        client: BlobServiceClient = self.service_client(BlobServiceClient, self.uris.blob)
         return client
 
     @property
@@ -102,35 +102,35 @@ class AzureStorage:
             self.connection if isinstance(self.connection, ServiceUris) else ServiceUris("", "", "")
         )
 
-    def seam(self, kind: str, name: str, build: Callable[[], T]) -> T:
+    def open_once(self, kind: str, name: str, build: Callable[[], T]) -> T:
         with self.lock:
-            if (kind, name) not in self.seams:
-                self.seams[kind, name] = build()
-            found: T = self.seams[kind, name]
+            if (kind, name) not in self.opened:
+                self.opened[kind, name] = build()
+            found: T = self.opened[kind, name]
             return found
 
     def queue(self, name: str) -> AzureQueue:
         check_name(QUEUE_NAME, name)
-        return self.seam(
+        return self.open_once(
             "queue",
             name,
-            lambda: AzureQueue(self.wire, lambda: self.queue_service.get_queue_client(name)),
+            lambda: AzureQueue(self.retry, lambda: self.queue_service.get_queue_client(name)),
         )
 
     def table(self, name: str) -> AzureTable:
         check_name(TABLE_NAME, name)
-        return self.seam(
+        return self.open_once(
             "table",
             name,
-            lambda: AzureTable(self.wire, lambda: self.table_service.get_table_client(name)),
+            lambda: AzureTable(self.retry, lambda: self.table_service.get_table_client(name)),
         )
 
     def log(self, container: str) -> AzureLog:
         check_name(QUEUE_NAME, container)
-        return self.seam(
+        return self.open_once(
             "log",
             container,
-            lambda: AzureLog(self.wire, lambda: self.blob_service.get_container_client(container)),
+            lambda: AzureLog(self.retry, lambda: self.blob_service.get_container_client(container)),
         )
 
     def close(self) -> None:
@@ -142,11 +142,11 @@ def open_storage(
     connection: str | ServiceUris,
     *,
     credential: TokenCredential | None = None,
-    patience: Timeouts | None = None,
+    timeouts: Timeouts | None = None,
 ) -> AzureStorage:
     """Storage on the account that `connection` names; nothing is sent yet.
 
-    `connection` is a connection string (`UseDevelopmentStorage=true` is Azurite on its usual
-    ports), or the three service URIs, reached with `credential`.
+    `connection` is a connection string (`UseDevelopmentStorage=true` is Azurite on its default
+    ports), or the three service URIs, which are accessed with `credential`.
     """
-    return AzureStorage(connection, credential, patience or Timeouts())
+    return AzureStorage(connection, credential, timeouts or Timeouts())

@@ -1,4 +1,4 @@
-"""`shared.storage.Log` on append blobs."""
+"""`Log` on append blobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.storage.azure_retry import ContainerMissing, Missing, RetryPolicy
 from shared.storage.interfaces import Conflict
-from shared.storage.validation import LOG_NAME, check_data, check_name
+from shared.storage.validation import LOG_NAME, check_append, check_name
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
@@ -17,46 +17,46 @@ T = TypeVar("T")
 
 
 class AzureLog:
-    """`shared.storage.Log` on append blobs of one container."""
+    """`Log` on the append blobs of one container."""
 
-    def __init__(self, wire: RetryPolicy, client: Callable[[], ContainerClient]) -> None:
-        self.wire = wire
+    def __init__(self, retry: RetryPolicy, client: Callable[[], ContainerClient]) -> None:
+        self.retry = retry
         self.connect = client
 
     @cached_property
     def client(self) -> ContainerClient:
         return self.connect()
 
-    def call(self, attempt: Callable[[], T]) -> T:
-        return self.wire.call(attempt, make=lambda: self.client.create_container())
+    def call_or_create(self, attempt: Callable[[], T]) -> T:
+        return self.retry.call(attempt, create=lambda: self.client.create_container())
 
     def blob(self, name: str) -> BlobClient:
         return self.client.get_blob_client(check_name(LOG_NAME, name))
 
     def append(self, name: str, data: bytes, *, at: int) -> int:
         blob = self.blob(name)
-        check_data(data)
+        check_append(data)
         try:
             try:
-                self.call(lambda: blob.append_block(data, appendpos_condition=at))
+                self.call_or_create(lambda: blob.append_block(data, appendpos_condition=at))
             except Missing:
                 if at:
                     raise Conflict("the log ends before that") from None
-                self.create(blob)
-                self.call(lambda: blob.append_block(data, appendpos_condition=at))
+                self.create_blob(blob)
+                self.call_or_create(lambda: blob.append_block(data, appendpos_condition=at))
         except Conflict:
             if self.read(name, start=at)[: len(data)] != data:
                 raise
         return at + len(data)
 
-    def create(self, blob: BlobClient) -> None:
-        """Makes an empty append blob, unless another was faster."""
+    def create_blob(self, blob: BlobClient) -> None:
+        """Creates an empty append blob, unless there is one by now."""
         from azure.core import MatchConditions
         from azure.storage.blob import ContentSettings
 
         kind = ContentSettings(content_type="application/x-ndjson")
         try:
-            self.call(
+            self.call_or_create(
                 lambda: blob.create_append_blob(
                     content_settings=kind, match_condition=MatchConditions.IfMissing
                 )
@@ -69,7 +69,9 @@ class AzureLog:
         try:
             if start and start >= self.length(name):
                 return b""
-            data: bytes = self.wire.call(lambda: blob.download_blob(offset=start or None).readall())
+            data: bytes = self.retry.call(
+                lambda: blob.download_blob(offset=start or None).readall()
+            )
         except (Missing, ContainerMissing):
             return b""
         return data
@@ -77,14 +79,14 @@ class AzureLog:
     def length(self, name: str) -> int:
         blob = self.blob(name)
         try:
-            size: int = self.wire.call(lambda: blob.get_blob_properties().size)
+            size: int = self.retry.call(lambda: blob.get_blob_properties().size)
         except (Missing, ContainerMissing):
             return 0
         return size
 
     def names(self, prefix: str = "") -> list[str]:
         try:
-            found = self.wire.call(
+            found = self.retry.call(
                 lambda: list(self.client.list_blob_names(name_starts_with=prefix or None))
             )
         except ContainerMissing:
@@ -94,6 +96,6 @@ class AzureLog:
     def delete(self, name: str) -> None:
         blob = self.blob(name)
         try:
-            self.wire.call(blob.delete_blob)
+            self.retry.call(blob.delete_blob)
         except (Missing, ContainerMissing):
             return

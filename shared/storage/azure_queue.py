@@ -1,4 +1,4 @@
-"""`shared.storage.Queue` on Azure Queue Storage."""
+"""`Queue` on Azure Queue Storage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.storage.azure_retry import Missing, RetryPolicy
 from shared.storage.interfaces import RECEIVE_AT_MOST, Message, StaleReceipt
-from shared.storage.validation import check_body, whole_seconds
+from shared.storage.validation import check_message, whole_seconds
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient
@@ -21,23 +21,23 @@ T = TypeVar("T")
 
 
 class AzureQueue:
-    """One queue; bodies are base64, as Azure Functions expects."""
+    """One queue. Bodies are base64, as Azure Functions expects."""
 
-    def __init__(self, wire: RetryPolicy, client: Callable[[], QueueClient]) -> None:
-        self.wire = wire
+    def __init__(self, retry: RetryPolicy, client: Callable[[], QueueClient]) -> None:
+        self.retry = retry
         self.connect = client
 
     @cached_property
     def client(self) -> QueueClient:
         return self.connect()
 
-    def call(self, attempt: Callable[[], T]) -> T:
-        return self.wire.call(attempt, make=lambda: self.client.create_queue())
+    def call_or_create(self, attempt: Callable[[], T]) -> T:
+        return self.retry.call(attempt, create=lambda: self.client.create_queue())
 
     def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
-        content = base64.b64encode(check_body(body).encode()).decode()
+        content = base64.b64encode(check_message(body).encode()).decode()
         hidden = whole_seconds(delay)
-        self.call(
+        self.call_or_create(
             lambda: self.client.send_message(content, visibility_timeout=hidden, time_to_live=-1)
         )
 
@@ -45,7 +45,7 @@ class AzureQueue:
         hidden = whole_seconds(visibility, least=1)
         if not 1 <= limit <= RECEIVE_AT_MOST:
             raise ValueError("a receiver takes 1 to 32 messages")
-        received = self.call(
+        received = self.call_or_create(
             lambda: list(
                 self.client.receive_messages(
                     messages_per_page=limit, max_messages=limit, visibility_timeout=hidden
@@ -53,14 +53,16 @@ class AzureQueue:
             )
         )
         return [
-            Message(item.id, decode(item.content), item.dequeue_count or 1, item.pop_receipt or "")
+            Message(
+                item.id, decode_body(item.content), item.dequeue_count or 1, item.pop_receipt or ""
+            )
             for item in received
         ]
 
     def extend(self, message: Message, visibility: timedelta) -> Message:
         hidden = whole_seconds(visibility)
         try:
-            changed = self.call(
+            changed = self.call_or_create(
                 lambda: self.client.update_message(
                     message.id, message.receipt, visibility_timeout=hidden
                 )
@@ -71,13 +73,13 @@ class AzureQueue:
 
     def delete(self, message: Message) -> None:
         try:
-            self.call(lambda: self.client.delete_message(message.id, message.receipt))
+            self.call_or_create(lambda: self.client.delete_message(message.id, message.receipt))
         except Missing:
             return
 
 
-def decode(content: str) -> str:
-    """The body of a message. One that is not base64 came from other hands and stays as it is."""
+def decode_body(content: str) -> str:
+    """A message's body. One that is not base64 is not ours and is returned as it is."""
     try:
         return base64.b64decode(content, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):

@@ -1,8 +1,8 @@
-"""The way to an Azure storage account: makes each call, tries again, and maps the errors.
+"""Every call to an Azure storage account: its retries and the translation of its errors.
 
-What the SDK raises becomes the errors of `shared.storage` here and nowhere else. The SDK's own
-retries are off: a call to the broker must fail closed within seconds, so what failed fast (refused,
-5xx, throttled) is tried again soon, and what has hung is not.
+The SDK's errors become those of `shared.storage.interfaces` here and nowhere else. The SDK's own
+retries are off: a request to the broker must fail closed within seconds, so what failed fast
+(refused, 5xx, throttled) is soon retried, and what has hung is not.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NO_SUCH_CONTAINER = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
-ALREADY_THERE = {
+CONTAINER_MISSING_CODES = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
+EXISTS_CODES = {
     "EntityAlreadyExists",
     "TableAlreadyExists",
     "QueueAlreadyExists",
@@ -42,19 +42,19 @@ ALREADY_THERE = {
 
 
 class Missing(StorageError):
-    """There is no such row, message or blob. Stays within this module."""
+    """There is no such row, message or blob. Does not leave `shared.storage`."""
 
 
 class ContainerMissing(StorageError):
-    """There is no such table, queue or container yet. Stays within this module."""
+    """There is no such table, queue or container yet. Does not leave `shared.storage`."""
 
 
-class Failing(StorageUnavailable):
+class TransientFailure(StorageUnavailable):
     """A failure that may pass by itself."""
 
 
-def code_of(error: HttpResponseError) -> str:
-    """The service's own code of an error, wherever this call of the SDK has left it."""
+def error_code(error: HttpResponseError) -> str:
+    """The service's own error code, wherever the SDK has put it; "" if there is none."""
     code = getattr(error, "error_code", None)
     if not code and error.response is not None:
         headers: Mapping[str, str] = getattr(error.response, "headers", {})
@@ -65,20 +65,20 @@ def code_of(error: HttpResponseError) -> str:
     return str(getattr(code, "value", code) or "")
 
 
-def translate(error: AzureError) -> StorageError:
-    """What an error of the SDK means here. Only its code and status are told on, never its text."""
+def translate_error(error: AzureError) -> StorageError:
+    """The storage error for an error of the SDK. Takes over code and status, never the text."""
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
     if isinstance(error, ClientAuthenticationError):
         return StorageUnavailable("storage does not accept the broker's identity")
     if not isinstance(error, HttpResponseError) or error.status_code is None:
-        return Failing(type(error).__name__)
-    code, status = code_of(error), error.status_code
+        return TransientFailure(type(error).__name__)
+    code, status = error_code(error), error.status_code
     index: int | None = getattr(error, "index", None)
-    if code in NO_SUCH_CONTAINER:
+    if code in CONTAINER_MISSING_CODES:
         return ContainerMissing(code)
-    if code in ALREADY_THERE:
-        return Exists("there is one of that name", index=index)
+    if code in EXISTS_CODES:
+        return Exists("exists already", index=index)
     if code == "PopReceiptMismatch":
         return StaleReceipt("received by another since")
     if code == "BlockCountExceedsLimit":
@@ -86,19 +86,20 @@ def translate(error: AzureError) -> StorageError:
     if status == 412:
         return Conflict(index=index)
     if status == 404:
-        # Only an error of a transaction has an index, and a transaction reads nothing.
+        # Only the error of a transaction has an index, and a transaction reads nothing.
         return Missing(code) if index is None else Conflict("the row is gone", index=index)
-    said = f"storage answered {status} {code}".rstrip()
+    reason = f"storage answered {status} {code}".rstrip()
     if status in (408, 429) or status >= 500 or code.endswith("BeingDeleted"):
-        return Failing(said)
-    return StorageUnavailable(said)
+        return TransientFailure(reason)
+    return StorageUnavailable(reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a call may take, and how often it is tried.
+    """How long a call may take, and how often it is retried.
 
-    `retries` more tries, `backoff` apart (with jitter), and none begun later than `within`.
+    There are up to `retries` retries, `backoff` apart (with jitter), the last no later than
+    `within` after the first try began.
     """
 
     connect: timedelta = timedelta(seconds=1.5)
@@ -110,39 +111,39 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Carries one call to the account and its answer back."""
+    """Makes calls to the account, with retries."""
 
-    patience: Timeouts
+    timeouts: Timeouts
 
-    def call(self, attempt: Callable[[], T], *, make: Callable[[], object] | None = None) -> T:
-        """The answer of `attempt`; a missing table, queue or container is made by `make` first."""
+    def call(self, attempt: Callable[[], T], *, create: Callable[[], object] | None = None) -> T:
+        """The result of `attempt`. `create` creates a missing table, queue or container first."""
         begun = time.monotonic()
         tries = 0
         while True:
             try:
-                with mapped():
+                with translated_errors():
                     return attempt()
             except ContainerMissing as error:
-                if make is None:
+                if create is None:
                     raise
-                if tries > self.patience.retries:
+                if tries > self.timeouts.retries:
                     raise StorageUnavailable(str(error)) from error
                 with suppress(Exists):
-                    self.call(make)
-            except Failing:
+                    self.call(create)
+            except TransientFailure:
                 spent = timedelta(seconds=time.monotonic() - begun)
-                if tries >= self.patience.retries or spent >= self.patience.within:
+                if tries >= self.timeouts.retries or spent >= self.timeouts.within:
                     raise
-                time.sleep(self.patience.backoff.total_seconds() * random.uniform(0.5, 1.5))  # noqa: S311
+                time.sleep(self.timeouts.backoff.total_seconds() * random.uniform(0.5, 1.5))  # noqa: S311
             tries += 1
 
 
 @contextmanager
-def mapped() -> Iterator[None]:
-    """Raises what the SDK raises as the errors of `shared.storage`."""
+def translated_errors() -> Iterator[None]:
+    """Raises the SDK's errors as those of `shared.storage.interfaces`."""
     from azure.core.exceptions import AzureError
 
     try:
         yield
     except AzureError as error:
-        raise translate(error) from error
+        raise translate_error(error) from error

@@ -1,4 +1,4 @@
-"""`shared.storage.Table` on Azure Table Storage."""
+"""`Table` on Azure Table Storage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.storage.azure_retry import ContainerMissing, Missing, RetryPolicy
 from shared.storage.interfaces import Conflict, Entity, Value, Write
-from shared.storage.validation import check_entity, check_key, check_writes, plain
+from shared.storage.validation import check_entity, check_key, check_writes, normalize_value
 
 if TYPE_CHECKING:
     from azure.data.tables import TableClient
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class AzureTable:
-    """`shared.storage.Table` on Azure Table Storage."""
+    """`Table` on Azure Table Storage."""
 
-    def __init__(self, wire: RetryPolicy, client: Callable[[], TableClient]) -> None:
-        self.wire = wire
+    def __init__(self, retry: RetryPolicy, client: Callable[[], TableClient]) -> None:
+        self.retry = retry
         self.connect = client
 
     @cached_property
@@ -30,18 +30,18 @@ class AzureTable:
         return self.connect()
 
     @property
-    def alone(self) -> Mapping[str, Callable[[Entity], Entity]]:
-        """The writes that can be made without a transaction; `delete` says why it cannot."""
-        return {"insert": self.insert, "replace": self.replace, "upsert": self.upsert}
+    def single_writes(self) -> Mapping[str, Callable[[Entity], Entity]]:
+        """The writes that need no transaction; `delete` says why it is not one of them."""
+        return {"insert": self.insert, "replace": self.replace}
 
-    def call(self, attempt: Callable[[], T]) -> T:
-        return self.wire.call(attempt, make=lambda: self.client.create_table())
+    def call_or_create(self, attempt: Callable[[], T]) -> T:
+        return self.retry.call(attempt, create=lambda: self.client.create_table())
 
     def get(self, partition: str, row: str) -> Entity | None:
         check_key(partition)
         check_key(row)
         try:
-            return from_row(self.wire.call(lambda: self.client.get_entity(partition, row)))
+            return from_row(self.retry.call(lambda: self.client.get_entity(partition, row)))
         except (Missing, ContainerMissing):
             return None
 
@@ -61,13 +61,13 @@ class AzureTable:
             return [from_row(row) for row, _ in zip(found, range(limit), strict=False)]
 
         try:
-            return self.wire.call(rows)
+            return self.retry.call(rows)
         except ContainerMissing:
             return []
 
     def insert(self, entity: Entity) -> Entity:
         row = to_row(entity)
-        return written(entity, self.call(lambda: self.client.create_entity(row)))
+        return with_new_etag(entity, self.call_or_create(lambda: self.client.create_entity(row)))
 
     def replace(self, entity: Entity) -> Entity:
         from azure.core import MatchConditions
@@ -77,7 +77,7 @@ class AzureTable:
         if not entity.etag:
             raise ValueError("replace needs an etag")
         try:
-            answer = self.call(
+            answer = self.call_or_create(
                 lambda: self.client.update_entity(
                     row,
                     mode=UpdateMode.REPLACE,
@@ -87,45 +87,39 @@ class AzureTable:
             )
         except Missing as error:
             raise Conflict("the row is gone") from error
-        return written(entity, answer)
-
-    def upsert(self, entity: Entity) -> Entity:
-        from azure.data.tables import UpdateMode
-
-        row = to_row(entity)
-        answer = self.call(lambda: self.client.upsert_entity(row, mode=UpdateMode.REPLACE))
-        return written(entity, answer)
+        return with_new_etag(entity, answer)
 
     def delete(self, partition: str, row: str, *, etag: str = "") -> None:
         check_key(partition)
         check_key(row)
         if etag:
-            # The SDK's own delete takes a row that is not there for a success, etag or not.
+            # The SDK's own delete succeeds for a row that does not exist, even with an etag.
             self.transact([Write("delete", Entity(partition, row, etag=etag))])
             return
         try:
-            self.wire.call(lambda: self.client.delete_entity(partition, row))
+            self.retry.call(lambda: self.client.delete_entity(partition, row))
         except (Missing, ContainerMissing):
             return
 
     def transact(self, writes: Sequence[Write]) -> list[Entity]:
-        if len(check_writes(writes)) == 1 and writes[0].kind in self.alone:
-            # A transaction of one costs three times what the write alone does, measured: the SDK
-            # takes a multipart message apart in a thread of its own (docs/performance.md).
+        if len(check_writes(writes)) == 1 and writes[0].kind in self.single_writes:
+            # A transaction of one write takes three times as long as the write alone, measured: the
+            # SDK parses a multipart message in a thread of its own (docs/performance.md).
             try:
-                return [self.alone[writes[0].kind](writes[0].entity)]
+                return [self.single_writes[writes[0].kind](writes[0].entity)]
             except Conflict as conflict:
                 conflict.index = 0
                 raise
-        steps = [step(write) for write in writes]
-        answers = self.call(lambda: self.client.submit_transaction(steps))
+        steps = [transaction_step(write) for write in writes]
+        answers = self.call_or_create(lambda: self.client.submit_transaction(steps))
         return [
-            written(write.entity, answer) for write, answer in zip(writes, answers, strict=True)
+            with_new_etag(write.entity, answer)
+            for write, answer in zip(writes, answers, strict=True)
         ]
 
 
-def step(write: Write) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """One write of a transaction as the SDK takes it."""
+def transaction_step(write: Write) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """One write of a transaction, in the SDK's form."""
     from azure.core import MatchConditions
 
     row = to_row(write.entity)
@@ -134,13 +128,11 @@ def step(write: Write) -> tuple[str, dict[str, Any], dict[str, Any]]:
         return "create", row, {}
     if write.kind == "delete":
         return "delete", row, condition
-    if write.kind == "upsert":
-        return "upsert", row, {"mode": "replace"}
     return "update", row, {"mode": "replace", **condition}
 
 
 def to_row(entity: Entity) -> dict[str, Any]:
-    """The entity as the SDK takes it: whole numbers always as 64-bit ones."""
+    """The entity in the SDK's form, with every whole number as a 64-bit one."""
     from azure.data.tables import EdmType, EntityProperty
 
     check_entity(entity)
@@ -149,21 +141,21 @@ def to_row(entity: Entity) -> dict[str, Any]:
         if isinstance(value, int) and not isinstance(value, bool):
             row[name] = EntityProperty(value, EdmType.INT64)
         else:
-            row[name] = plain(value)
+            row[name] = normalize_value(value)
     return row
 
 
 def from_row(row: Any) -> Entity:
-    """A row of the SDK as an entity."""
+    """The entity in a row of the SDK."""
     values: dict[str, Value] = {}
     for name, value in row.items():
         if name in ("PartitionKey", "RowKey"):
             continue
         value = getattr(value, "value", value)
-        values[name] = plain(value) if isinstance(value, datetime) else value
+        values[name] = normalize_value(value) if isinstance(value, datetime) else value
     return Entity(row["PartitionKey"], row["RowKey"], values, row.metadata["etag"])
 
 
-def written(entity: Entity, answer: Mapping[str, Any]) -> Entity:
-    """The entity with the etag that the service answered."""
+def with_new_etag(entity: Entity, answer: Mapping[str, Any]) -> Entity:
+    """The entity with the etag in the service's answer."""
     return replace(entity, etag=str(answer.get("etag") or ""))

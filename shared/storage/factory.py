@@ -1,7 +1,8 @@
-"""Which storage: the account that AzureWebJobsStorage names, or this process.
+"""Chooses the storage: the account that AzureWebJobsStorage names, or this process's memory.
 
-As Functions reads it: a connection string, or `AzureWebJobsStorage__{blob,queue,table}ServiceUri`
-(or `__accountName`) with an identity (Microsoft's 'Identity-based connections').
+The setting is read as Functions reads it: a connection string, or
+`AzureWebJobsStorage__{blob,queue,table}ServiceUri` (or `__accountName`) with an identity
+(Microsoft's 'Identity-based connections').
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 CONNECTION = "AzureWebJobsStorage"
-KINDS = ("blob", "queue", "table")
+SERVICES = ("blob", "queue", "table")
 
 
 def service_uris(env: Mapping[str, str]) -> ServiceUris | None:
-    """The three services, where they are named one by one or by the account's name."""
+    """The three service endpoints, if each of them or the account is named."""
     account = env.get(f"{CONNECTION}__accountName", "")
     uris = [
         env.get(f"{CONNECTION}__{kind}ServiceUri", "")
         or (account and f"https://{account}.{kind}.core.windows.net")
-        for kind in KINDS
+        for kind in SERVICES
     ]
     return ServiceUris(*uris) if all(uris) else None
 
@@ -37,7 +38,7 @@ def is_configured(env: Mapping[str, str]) -> bool:
 def open_storage_from_env(
     env: Mapping[str, str], identity: Callable[[], TokenCredential]
 ) -> Storage:
-    """The storage of this app. `identity` is asked for only where an identity is needed."""
+    """The storage of this app. `identity` is called only if no connection string is set."""
     connection, uris = env.get(CONNECTION, ""), service_uris(env)
     if not connection and uris is None:
         from shared.storage.memory import process_storage

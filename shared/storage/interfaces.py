@@ -1,4 +1,4 @@
-"""What the broker needs of storage: queues, tables and append-only logs."""
+"""What the broker needs from storage: queues, tables and append-only logs."""
 
 from __future__ import annotations
 
@@ -9,38 +9,27 @@ from typing import Literal, Protocol
 
 Value = str | int | float | bool | datetime | bytes
 
-
 MESSAGE_BYTES = 48 * 1024
-"""The largest body of a message: 64 KiB on the wire, base64 as Azure Functions expects it."""
-
-
+"""The largest body of a message: 64 KiB once it is base64, which Azure Functions expects."""
 RECEIVE_AT_MOST = 32
-
-
 DELAY_AT_MOST = timedelta(days=7)
-
-
 TRANSACTION_AT_MOST = 100
-
-
 APPEND_BYTES = 4 * 1024 * 1024
-
-
 APPENDS_AT_MOST = 50_000
 
 
 class StorageError(Exception):
-    """The family of all errors of storage."""
+    """Base of all storage errors."""
 
 
 class StorageUnavailable(StorageError):
-    """Storage is away, failing, or does not accept who we are. The text holds no secret."""
+    """Storage is unreachable or failing, or refuses our identity. The text holds no secret."""
 
 
 class Conflict(StorageError):
-    """The row or the log is no longer as the writer believed; nothing was written.
+    """The row or the log has changed since the writer read it; nothing was written.
 
-    `index` is the write of a transaction that failed, where that is known.
+    `index` says which write of a transaction failed, where that is known.
     """
 
     def __init__(self, message: str = "changed by another writer", *, index: int | None = None):
@@ -49,20 +38,20 @@ class Conflict(StorageError):
 
 
 class Exists(Conflict):
-    """There is a row of that key already; nothing was written."""
+    """A row with that key exists already; nothing was written."""
 
 
 class StaleReceipt(StorageError):
-    """The message was received by another since, or is gone; nothing was changed."""
+    """The message has been received by another or deleted; nothing was changed."""
 
 
 class LogFull(StorageError):
-    """The log has had as many appends as an append blob takes (50,000)."""
+    """The log has reached the limit of an append blob: 50,000 appends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One received message. `dequeue_count` counts this receipt, so it starts at 1."""
+    """One received message. `dequeue_count` includes this delivery, so it starts at 1."""
 
     id: str
     body: str
@@ -71,28 +60,30 @@ class Message:
 
 
 class Queue(Protocol):
-    """Messages that each reach at least one receiver, at least once."""
+    """A queue that delivers each message at least once."""
 
     def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
-        """Adds a message, hidden for `delay` (whole seconds, rounded up; at most 7 days).
+        """Adds a message, invisible for `delay` (rounded up to whole seconds; at most 7 days).
 
-        It never expires. A body over 48 KiB of UTF-8 is a ValueError.
+        It never expires. Raises ValueError for a body over 48 KiB of UTF-8.
         """
 
     def receive(self, *, visibility: timedelta, limit: int = 1) -> list[Message]:
-        """Takes up to `limit` (at most 32) messages and hides them for `visibility` (1 s or more).
+        """Receives up to `limit` (at most 32) messages, invisible to others for `visibility` (at
+        least 1 s).
 
-        A message that is not deleted by then comes back with a higher `dequeue_count`.
+        A message that is not deleted by then is redelivered with a higher `dequeue_count`.
         """
 
     def extend(self, message: Message, visibility: timedelta) -> Message:
-        """Hides the message for `visibility` from now on and gives it with its new receipt.
+        """Keeps the message invisible for `visibility` from now on; returns it with its new
+        receipt.
 
         Raises StaleReceipt if another has received it since, or if it is gone.
         """
 
     def delete(self, message: Message) -> None:
-        """Deletes the message. One that is gone already is fine.
+        """Deletes the message; does nothing if it is gone.
 
         Raises StaleReceipt, and deletes nothing, if another has received it since.
         """
@@ -100,7 +91,7 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One row. `etag` names the version that was read; empty for a row not yet written."""
+    """One row. `etag` is the version that was read; empty for a row not yet written."""
 
     partition: str
     row: str
@@ -108,20 +99,20 @@ class Entity:
     etag: str = ""
 
     def with_values(self, values: Mapping[str, Value]) -> Entity:
-        """The same version of the row with other values, ready for `replace`."""
+        """The same version of the row with other values, for `replace`."""
         return replace(self, values=dict(values))
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One step of a transaction. `replace` and `delete` hold only for the entity's etag."""
+    """One step of a transaction. `replace` and `delete` are conditional on the entity's etag."""
 
-    kind: Literal["insert", "replace", "upsert", "delete"]
+    kind: Literal["insert", "replace", "delete"]
     entity: Entity
 
 
 class Table(Protocol):
-    """Rows under a partition key and a row key, with a version each.
+    """Rows with a partition key, a row key and a version.
 
     Keys are 1 to 512 printable ASCII characters without ``/ \\ # ?``.
     """
@@ -132,63 +123,61 @@ class Table(Protocol):
     def query(
         self, partition: str, *, start: str = "", stop: str = "", limit: int = 1000
     ) -> list[Entity]:
-        """Rows of one partition in the order of their keys, `start` <= key < `stop`."""
+        """Rows of one partition, sorted by key, `start` <= key < `stop`."""
 
     def insert(self, entity: Entity) -> Entity:
-        """Writes a new row and gives it with its etag. Raises Exists."""
+        """Writes a new row; returns it with its etag. Raises Exists."""
 
     def replace(self, entity: Entity) -> Entity:
-        """Writes all values anew if the row still has the entity's etag. Raises Conflict."""
-
-    def upsert(self, entity: Entity) -> Entity:
-        """Writes the row whatever was there."""
+        """Replaces all values if the row still has the entity's etag. Raises Conflict."""
 
     def delete(self, partition: str, row: str, *, etag: str = "") -> None:
-        """Deletes the row; one that is not there is fine.
+        """Deletes the row; does nothing if there is none.
 
-        With an `etag` it is deleted only in that version, else Conflict (also when it is gone).
+        With an `etag` only that version is deleted. Raises Conflict for any other version, and if
+        the row is gone.
         """
 
     def transact(self, writes: Sequence[Write]) -> list[Entity]:
-        """Up to 100 writes to different rows of one partition: all of them or none.
+        """Makes up to 100 writes to different rows of one partition: all of them or none.
 
-        Gives the rows with their new etags. Raises Conflict or Exists with the `index` of the
+        Returns the rows with their new etags. Raises Conflict or Exists, with the `index` of the
         write that failed.
         """
 
 
 class Log(Protocol):
-    """Append-only files of bytes: whole lines, in the order they were added."""
+    """Append-only files of whole lines, in the order in which they were appended."""
 
     def append(self, name: str, data: bytes, *, at: int) -> int:
-        """Adds `data` (1 byte to 4 MiB) at position `at` and gives the position after it.
+        """Appends `data` (1 byte to 4 MiB) at position `at`; returns the position after it.
 
-        Repeating an append changes nothing and gives the same answer, so two writers that tell
-        the same story tell it once. Raises Conflict if something else stands at `at` or the log
-        ends before it, LogFull after 50,000 appends: put several lines into one.
+        A repeated append changes nothing and returns the same, so what two writers append alike is
+        stored once. Raises Conflict if there is something else at `at` or the log ends before it,
+        LogFull after 50,000 appends: append several lines at a time.
         """
 
     def read(self, name: str, *, start: int = 0) -> bytes:
-        """Everything from `start` on; empty if the log is shorter or not there."""
+        """Everything from `start` on; empty if the log is shorter or does not exist."""
 
     def length(self, name: str) -> int:
         """The position after the last byte; 0 if there is no such log."""
 
     def names(self, prefix: str = "") -> list[str]:
-        """The names of the logs that begin with `prefix`, sorted."""
+        """The names of the logs that start with `prefix`, sorted."""
 
     def delete(self, name: str) -> None:
-        """Deletes the log; one that is not there is fine."""
+        """Deletes the log; does nothing if there is none."""
 
 
 class Storage(Protocol):
-    """Where queues, tables and logs come from. Each is made at its first use if it is missing."""
+    """Opens queues, tables and logs; each is created at its first use if it does not exist."""
 
     def queue(self, name: str) -> Queue:
         """A queue: 3 to 63 lower-case letters, digits and single hyphens."""
 
     def table(self, name: str) -> Table:
-        """A table: 3 to 63 letters and digits, a letter first."""
+        """A table: 3 to 63 letters and digits, starting with a letter."""
 
     def log(self, container: str) -> Log:
         """The logs of one container, named like a queue."""
@@ -196,7 +185,7 @@ class Storage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServiceUris:
-    """The three endpoints of a storage account that is reached with an identity, not a key."""
+    """The three service endpoints of a storage account that is used with an identity, not a key."""
 
     blob: str
     queue: str

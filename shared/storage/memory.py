@@ -1,7 +1,7 @@
-"""Storage in the memory of this process: for the laptop and for tests.
+"""Storage in this process's memory, for a laptop and for tests.
 
-The same semantics as `shared.storage.azure` (etags, visibility, append positions), safe to use from
-many threads, gone when the process ends. The clock is a parameter: tests turn it.
+It behaves like `shared.storage.azure` (etags, visibility, append positions), is safe to use from
+many threads and is gone when the process ends. The clock is a parameter, so that tests can set it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from shared.storage.validation import (
     LOG_NAME,
     QUEUE_NAME,
     TABLE_NAME,
-    check_body,
-    check_data,
+    check_append,
     check_key,
+    check_message,
     check_name,
     check_writes,
-    plain,
+    normalize_value,
     whole_seconds,
 )
 
@@ -43,8 +43,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class Waiting:
-    """A message in a queue, and from when on it can be received."""
+class QueuedMessage:
+    """A message in a queue, and when it becomes visible."""
 
     body: str
     visible_at: datetime
@@ -53,26 +53,26 @@ class Waiting:
 
 
 class MemoryQueue:
-    """`shared.storage.Queue` in memory.
+    """`Queue` in memory.
 
-    `order` says which message can be received first; an entry that is no longer true of its message
-    is passed over. Without it every look at a queue of calls' ends would go through all of them.
+    `order` is a heap of the times at which messages become visible; entries that are out of date
+    are skipped. Without it every poll of the end queue would go through all live calls.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.lock = threading.Lock()
         self.numbers = count(1)
-        self.messages: dict[str, Waiting] = {}
+        self.messages: dict[str, QueuedMessage] = {}
         self.order: list[tuple[datetime, int, str]] = []
 
     def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
-        waiting = Waiting(check_body(body), EPOCH)
+        waiting = QueuedMessage(check_message(body), EPOCH)
         visible_at = self.clock() + timedelta(seconds=whole_seconds(delay))
         with self.lock:
             identifier = f"message-{next(self.numbers)}"
             self.messages[identifier] = waiting
-            self.hide(identifier, waiting, visible_at)
+            self.hide_message(identifier, waiting, visible_at)
 
     def receive(self, *, visibility: timedelta, limit: int = 1) -> list[Message]:
         hidden = timedelta(seconds=whole_seconds(visibility, least=1))
@@ -86,7 +86,7 @@ class MemoryQueue:
                 waiting = self.messages.get(identifier)
                 if waiting is None or waiting.visible_at != visible_at:
                     continue
-                self.hide(identifier, waiting, now + hidden)
+                self.hide_message(identifier, waiting, now + hidden)
                 waiting.dequeue_count += 1
                 waiting.receipt = f"receipt-{next(self.numbers)}"
                 received.append(
@@ -94,8 +94,8 @@ class MemoryQueue:
                 )
         return received
 
-    def hide(self, identifier: str, waiting: Waiting, until: datetime) -> None:
-        """Keeps a message from receivers; the lock is held."""
+    def hide_message(self, identifier: str, waiting: QueuedMessage, until: datetime) -> None:
+        """Makes a message invisible until then. The lock is held."""
         waiting.visible_at = until
         heappush(self.order, (until, next(self.numbers), identifier))
 
@@ -105,7 +105,7 @@ class MemoryQueue:
             waiting = self.messages.get(message.id)
             if waiting is None or waiting.receipt != message.receipt:
                 raise StaleReceipt("received by another since, or gone")
-            self.hide(message.id, waiting, self.clock() + hidden)
+            self.hide_message(message.id, waiting, self.clock() + hidden)
             waiting.receipt = f"receipt-{next(self.numbers)}"
             return replace(message, receipt=waiting.receipt)
 
@@ -120,7 +120,7 @@ class MemoryQueue:
 
 
 class MemoryTable:
-    """`shared.storage.Table` in memory."""
+    """`Table` in memory."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -152,9 +152,6 @@ class MemoryTable:
     def replace(self, entity: Entity) -> Entity:
         return self.transact([Write("replace", entity)])[0]
 
-    def upsert(self, entity: Entity) -> Entity:
-        return self.transact([Write("upsert", entity)])[0]
-
     def delete(self, partition: str, row: str, *, etag: str = "") -> None:
         key = (check_key(partition), check_key(row))
         with self.lock:
@@ -169,60 +166,62 @@ class MemoryTable:
             for index, write in enumerate(writes):
                 present = self.rows.get((write.entity.partition, write.entity.row))
                 if write.kind == "insert" and present is not None:
-                    raise Exists("there is a row of that key", index=index)
+                    raise Exists("exists already", index=index)
                 if write.kind in ("replace", "delete") and (
                     present is None or present.etag != write.entity.etag
                 ):
                     raise Conflict(index=index)
-            return [self.apply(write) for write in writes]
+            return [self.apply_write(write) for write in writes]
 
-    def apply(self, write: Write) -> Entity:
-        """Carries out one write that has been checked; the lock is held."""
+    def apply_write(self, write: Write) -> Entity:
+        """Makes one write that has been checked. The lock is held."""
         entity = write.entity
         if write.kind == "delete":
             return self.rows.pop((entity.partition, entity.row))
-        values = MappingProxyType({name: plain(item) for name, item in entity.values.items()})
+        values = MappingProxyType(
+            {name: normalize_value(item) for name, item in entity.values.items()}
+        )
         written = replace(entity, values=values, etag=f'W/"{next(self.versions)}"')
         self.rows[entity.partition, entity.row] = written
         return written
 
 
 @dataclass(slots=True)
-class Lines:
-    """What one log holds, and how many appends made it."""
+class LogContent:
+    """What one log holds, and how many appends it took."""
 
     data: bytearray = field(default_factory=bytearray)
     appends: int = 0
 
 
 class MemoryLog:
-    """`shared.storage.Log` in memory."""
+    """`Log` in memory."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.logs: dict[str, Lines] = {}
+        self.logs: dict[str, LogContent] = {}
 
     def append(self, name: str, data: bytes, *, at: int) -> int:
         check_name(LOG_NAME, name)
-        check_data(data)
+        check_append(data)
         after = at + len(data)
         with self.lock:
-            lines = self.logs.get(name, Lines())
-            if len(lines.data) != at:
-                if lines.data[at:after] == data:
+            content = self.logs.get(name, LogContent())
+            if len(content.data) != at:
+                if content.data[at:after] == data:
                     return after
                 raise Conflict
-            if lines.appends >= APPENDS_AT_MOST:
+            if content.appends >= APPENDS_AT_MOST:
                 raise LogFull
-            lines.data += data
-            lines.appends += 1
-            self.logs[name] = lines
+            content.data += data
+            content.appends += 1
+            self.logs[name] = content
         return after
 
     def read(self, name: str, *, start: int = 0) -> bytes:
         with self.lock:
-            lines = self.logs.get(check_name(LOG_NAME, name))
-            return bytes(lines.data[start:]) if lines else b""
+            content = self.logs.get(check_name(LOG_NAME, name))
+            return bytes(content.data[start:]) if content else b""
 
     def length(self, name: str) -> int:
         return len(self.read(name))
@@ -237,7 +236,7 @@ class MemoryLog:
 
 
 class MemoryStorage:
-    """`shared.storage.Storage` in memory."""
+    """`Storage` in memory."""
 
     def __init__(self, clock: Clock = utc_now) -> None:
         self.clock = clock
@@ -264,5 +263,5 @@ PROCESS_STORAGE = MemoryStorage()
 
 
 def process_storage() -> MemoryStorage:
-    """The one memory storage of this process: function app and host meet in it."""
+    """The one memory storage of this process, which function app and local host share."""
     return PROCESS_STORAGE

@@ -1,4 +1,4 @@
-"""What Azure Storage accepts, checked the same for every implementation."""
+"""What Azure Storage accepts, checked alike for every implementation."""
 
 from __future__ import annotations
 
@@ -17,54 +17,46 @@ from shared.storage.interfaces import (
 )
 
 QUEUE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){1,61}[a-z0-9]")
-
-
 TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
-
-
 LOG_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,511}")
-
-
 KEY = re.compile(r"[ !\"$-.0->@-\[\]-~]{1,512}")
-
-
 PROPERTY = re.compile(r"(?!(?:PartitionKey|RowKey|Timestamp)$)[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
 def check_name(pattern: re.Pattern[str], name: str) -> str:
-    """Gives `name` back, or a ValueError if it is not of that kind."""
+    """Returns `name`. Raises ValueError if it does not match the pattern."""
     if not pattern.fullmatch(name):
-        raise ValueError(f"storage does not take the name {name!r}")
+        raise ValueError(f"storage does not accept the name {name!r}")
     return name
 
 
 def check_key(key: str) -> str:
-    """Gives `key` back, or a ValueError if a table does not take it."""
+    """Returns `key`. Raises ValueError for a key that a table does not accept."""
     if not KEY.fullmatch(key):
-        raise ValueError(f"a table does not take the key {key!r}")
+        raise ValueError(f"a table does not accept the key {key!r}")
     return key
 
 
 def check_entity(entity: Entity) -> Entity:
-    """Gives the entity back, or a ValueError for what a table does not take."""
+    """Returns the entity. Raises ValueError for what a table does not accept."""
     check_key(entity.partition)
     check_key(entity.row)
     for name, value in entity.values.items():
         if not PROPERTY.fullmatch(name):
-            raise ValueError(f"a table does not take the property name {name!r}")
+            raise ValueError(f"a table does not accept the property name {name!r}")
         if isinstance(value, str) and len(value.encode("utf-16-le")) > 64 * 1024:
             raise ValueError(f"{name} is over 64 KiB of UTF-16")
         if isinstance(value, bytes) and len(value) > 64 * 1024:
             raise ValueError(f"{name} is over 64 KiB")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise ValueError(f"{name} does not fit 64 bits")
+            raise ValueError(f"{name} does not fit into 64 bits")
         if isinstance(value, datetime) and value.tzinfo is None:
             raise ValueError(f"{name} is a time without a time zone")
     return entity
 
 
 def check_writes(writes: Sequence[Write]) -> Sequence[Write]:
-    """Gives the writes back, or a ValueError for what no transaction takes."""
+    """Returns the writes. Raises ValueError for what a transaction does not accept."""
     if not 1 <= len(writes) <= TRANSACTION_AT_MOST:
         raise ValueError("a transaction has 1 to 100 writes")
     if len({write.entity.partition for write in writes}) > 1:
@@ -78,29 +70,29 @@ def check_writes(writes: Sequence[Write]) -> Sequence[Write]:
     return writes
 
 
-def check_body(body: str) -> str:
-    """Gives the body of a message back, or a ValueError if it is too large for a queue."""
+def check_message(body: str) -> str:
+    """Returns a message's body. Raises ValueError if it is too large for a queue."""
     if len(body.encode()) > MESSAGE_BYTES:
         raise ValueError("a message is at most 48 KiB")
     return body
 
 
-def check_data(data: bytes) -> bytes:
-    """Gives what is to be appended back, or a ValueError if it is empty or too large."""
+def check_append(data: bytes) -> bytes:
+    """Returns the data to append. Raises ValueError if it is empty or too large."""
     if not 1 <= len(data) <= APPEND_BYTES:
         raise ValueError("an append is 1 byte to 4 MiB")
     return data
 
 
 def whole_seconds(span: timedelta, *, least: int = 0) -> int:
-    """A delay or a visibility as a queue takes it: whole seconds, rounded up."""
+    """A delay or visibility for a queue: whole seconds, rounded up. Raises ValueError."""
     if not timedelta(0) <= span <= DELAY_AT_MOST:
-        raise ValueError("a queue takes 0 seconds to 7 days")
+        raise ValueError("a queue accepts 0 seconds to 7 days")
     return max(least, -(-span // timedelta(seconds=1)))
 
 
-def plain(value: Value) -> Value:
-    """A value as a table gives it back: times in UTC, in microseconds."""
+def normalize_value(value: Value) -> Value:
+    """A value as a table returns it: times in UTC, in microseconds."""
     if isinstance(value, datetime):
         moment = value.astimezone(UTC)
         return datetime.combine(moment.date(), moment.timetz())

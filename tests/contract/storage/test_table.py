@@ -75,13 +75,6 @@ def test_replace_needs_an_etag(table):
         table.replace(Entity("p", "r", {"n": 1}))
 
 
-def test_upsert_writes_whatever_was_there(table):
-    first = table.upsert(Entity("p", "r", {"n": 1}))
-    second = table.upsert(Entity("p", "r", {"m": 2}))
-    assert dict(table.get("p", "r").values) == {"m": 2}
-    assert second.etag not in ("", first.etag)
-
-
 def test_delete_is_idempotent_and_conditional(table):
     table.delete("p", "never")
     first = table.insert(Entity("p", "r", {"n": 1}))
@@ -109,15 +102,14 @@ def test_query_gives_one_partition_in_the_order_of_its_keys(table):
 def test_a_transaction_writes_all(table):
     old = table.insert(Entity("p", "old", {"n": 1}))
     gone = table.insert(Entity("p", "gone"))
-    made, changed, deleted, put = table.transact(
+    made, changed, deleted = table.transact(
         [
             Write("insert", Entity("p", "new", {"n": 1})),
             Write("replace", old.with_values({"n": 2})),
             Write("delete", gone),
-            Write("upsert", Entity("p", "put", {"n": 4})),
         ]
     )
-    assert table.query("p") == [made, changed, put]
+    assert table.query("p") == [made, changed]
     assert deleted.row == "gone"
     assert table.replace(changed.with_values({"n": 3})).values["n"] == 3
 
@@ -143,7 +135,7 @@ def test_a_transaction_keeps_to_its_bounds(table):
     with pytest.raises(ValueError, match="partition"):
         table.transact([Write("insert", Entity("p", "a")), Write("insert", Entity("q", "a"))])
     with pytest.raises(ValueError, match="once"):
-        table.transact([Write("insert", Entity("p", "a")), Write("upsert", Entity("p", "a"))])
+        table.transact([Write("insert", Entity("p", "a")), Write("insert", Entity("p", "a"))])
     with pytest.raises(ValueError, match="100"):
         table.transact([])
     hundred = [Write("insert", Entity("p", f"{number:03}")) for number in range(100)]

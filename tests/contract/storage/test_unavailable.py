@@ -52,13 +52,13 @@ def connection(port: int, key: str = KEY) -> str:
 @pytest.fixture(params=["refuses", "hangs", "answers 500", "answers 503 in words of its own"])
 def away(request: pytest.FixtureRequest) -> Iterator[Storage]:
     if request.param == "refuses":
-        storage = open_storage(connection(free_ports(1)[0]), patience=HASTE)
+        storage = open_storage(connection(free_ports(1)[0]), timeouts=HASTE)
         yield storage
         storage.close()
         return
     if request.param == "hangs":
         with socket.create_server(("127.0.0.1", 0)) as server:
-            storage = open_storage(connection(server.getsockname()[1]), patience=HASTE)
+            storage = open_storage(connection(server.getsockname()[1]), timeouts=HASTE)
             yield storage
             storage.close()
         return
@@ -80,7 +80,7 @@ def away(request: pytest.FixtureRequest) -> Iterator[Storage]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        storage = open_storage(connection(server.server_port), patience=HASTE)
+        storage = open_storage(connection(server.server_port), timeouts=HASTE)
         yield storage
         storage.close()
         server.shutdown()
