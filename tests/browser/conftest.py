@@ -1,4 +1,4 @@
-"""One running stack for every browser test, and a browser for each."""
+"""One running stack for all browser tests, and a browser for each."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import wave
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from local.stack import Stack
 from tests.support import chromium
 from tests.support.emulated import Emulator
 
 VOICE = Path(__file__).resolve().parents[1] / "fixtures" / "voice"
 
-# Recognising and speaking take their time on a busy machine; a caption is awaited, never slept for.
+# Recognition and synthesis are slow on a busy machine. Tests wait for captions and never sleep.
 expect.set_options(timeout=30_000)
 
 
 class Hearing(Protocol):
-    """Gives a browser; what a recording is, `hearing` below says."""
+    """Opens a browser; the fixture `hearing` describes the names of recordings."""
 
     def __call__(
         self, name: str | None, *, repeated: bool = False
@@ -32,7 +33,7 @@ class Hearing(Protocol):
 
 @pytest.fixture(scope="session")
 def silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A minute of nobody speaking."""
+    """A minute of silence."""
     path = tmp_path_factory.mktemp("voice") / "silence.wav"
     with wave.open(str(path), "wb") as out:
         out.setparams((1, 2, 16_000, 0, "NONE", ""))
@@ -42,8 +43,11 @@ def silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def hearing(silence: Path) -> Hearing:
-    """`hearing("hello.wav")`: a browser into whose microphone that is spoken; `hearing("silence")`:
-    nothing is; `hearing(None)`: the microphone is refused."""
+    """Opens browsers with a fake microphone.
+
+    `hearing("hello.wav")` plays that recording into it, `hearing("silence")` plays silence, and
+    `hearing(None)` denies access to the microphone.
+    """
     if chromium.executable() is None:
         pytest.skip("no Chromium, Chrome or Edge on this machine")
 
@@ -58,18 +62,16 @@ def hearing(silence: Path) -> Hearing:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stack() -> AsyncIterator[Any]:
+async def stack() -> AsyncIterator[Stack]:
     """Emulator, function host and gateway, as `dev.py up` runs them."""
-    from local.up import Stack
-
     limits = {"LIMIT_STARTS_PER_MINUTE": "0", "LIMIT_LIVE_CALLS": "0"}
     async with Stack(env=limits) as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def emulator(stack: Any) -> AsyncIterator[Emulator]:
-    """The stack's emulator, fresh, and with no call left open by the test before."""
+async def emulator(stack: Stack) -> AsyncIterator[Emulator]:
+    """The stack's emulator, reset before and after each test."""
     async with aiohttp.ClientSession() as http:
         emulator = Emulator(http, stack.emulator_url)
         await emulator.reset()

@@ -1,13 +1,14 @@
-"""The page in each of its states, light and dark, wide and narrow: axe-core, targets, width."""
+"""The page in each state, light and dark, wide and narrow: axe-core, touch targets and width."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support.chromium import probed_page
 from tests.support.emulated import Emulator
@@ -18,7 +19,7 @@ AXE = Path(__file__).resolve().parents[1] / "npm" / "node_modules" / "axe-core" 
 FINDINGS = """async () => (await axe.run()).violations.map(
   ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)"""
 TARGET = 44
-"""CSS pixels that a finger needs."""
+"""The minimum height of a touch target, in CSS pixels."""
 
 SMALL_TARGETS = f"""() => [...document.querySelectorAll('button, a, summary, label')]
   .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < {TARGET})
@@ -29,7 +30,7 @@ async def assert_accessible(page: Page) -> None:
     assert await page.evaluate(FINDINGS) == []
     assert await page.evaluate(SMALL_TARGETS) == []
     wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-    assert await page.evaluate(wider) is False, "the page scrolls sideways"
+    assert await page.evaluate(wider) is False, "the page scrolls horizontally"
 
 
 async def open_page(
@@ -47,7 +48,7 @@ async def open_page(
 async def test_every_state_is_accessible(
     scheme: Literal["light", "dark"],
     width: int,
-    stack: Any,
+    stack: Stack,
     emulator: Emulator,
     hearing: Hearing,
 ) -> None:
@@ -71,7 +72,7 @@ async def test_every_state_is_accessible(
 
 
 async def test_captions_do_not_talk_over_the_voice(
-    stack: Any, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     async with hearing("silence") as browser:
         page = await probed_page(browser)

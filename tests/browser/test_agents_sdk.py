@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, Route, TimeoutError
 
+from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support.chromium import probed_page
 from tests.support.emulated import Emulator
@@ -22,14 +22,14 @@ BUNDLE = NPM / "node_modules" / "@openai" / "agents-realtime" / "dist" / "bundle
 
 
 @asynccontextmanager
-async def agents_page(stack: Any, hearing: Hearing, recording: str) -> AsyncIterator[Page]:
+async def agents_page(stack: Stack, hearing: Hearing, recording: str) -> AsyncIterator[Page]:
     if not BUNDLE.is_dir():
         pytest.skip("@openai/agents-realtime is not installed: run `npm ci` in tests/npm")
 
     async def serve(route: Route) -> None:
         await route.fulfill(path=BUNDLE / Path(route.request.url).name)
 
-    # A question that was not understood is asked again.
+    # Repeated, in case the first question is not understood.
     async with hearing(recording, repeated=True) as browser:
         page = await probed_page(browser)
         await page.route("**/agents-sdk/*", serve)
@@ -41,7 +41,7 @@ async def agents_page(stack: Any, hearing: Hearing, recording: str) -> AsyncIter
 
 
 async def said(page: Page, words: str) -> None:
-    """Waits until the library's own history has an answer with these words."""
+    """Waits until the library's history has an answer that contains these words."""
     answer = "(words) => said().some((line) => /^assistant: /.test(line) && line.includes(words))"
     try:
         await page.wait_for_function(answer, arg=words, timeout=30_000)
@@ -50,9 +50,9 @@ async def said(page: Page, words: str) -> None:
 
 
 async def test_directly_against_the_emulator(
-    stack: Any, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
-    """A spoken turn that calls a tool of the page, a written turn, a hang-up."""
+    """A spoken turn that calls a tool on the page, a typed turn, and a hang-up."""
     async with agents_page(stack, hearing, "weather.wav") as page:
         url = f"{emulator.url}/openai/v1/realtime/calls"
         call_id = await page.evaluate(
@@ -73,9 +73,9 @@ async def test_directly_against_the_emulator(
 
 
 async def test_with_the_broker_for_a_base_url(
-    stack: Any, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
-    """Unchanged but for the URL: the key is a dummy, because the broker holds the real one."""
+    """Unchanged except for the URL; the key is a dummy, because the broker has the real one."""
     async with agents_page(stack, hearing, "silence") as page:
         url = f"{stack.url.rstrip('/')}/api/connect?profile=agents-sdk"
         handle = await page.evaluate("(url) => connect(url, 'ek_none')", url)

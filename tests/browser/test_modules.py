@@ -1,4 +1,4 @@
-"""The browser client's modules without a browser: tests/browser/unit, run by Node.js."""
+"""Runs the unit tests of the browser client's modules (tests/browser/unit) in Node.js."""
 
 from __future__ import annotations
 

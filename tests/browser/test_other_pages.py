@@ -1,13 +1,13 @@
-"""Pages that know nothing of this project: written the way Microsoft's article writes them."""
+"""Pages written as in Microsoft's article, without this project's client."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
+from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support.chromium import probed_page
 from tests.support.emulated import Emulator
@@ -18,7 +18,7 @@ PAGES = Path(__file__).parent / "pages"
 
 
 @pytest.mark.parametrize("way", ["token", "connect"])
-async def test_holds_a_call(way: str, stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_holds_a_call(way: str, stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
     async with hearing("silence") as browser:
         page = await probed_page(browser)
         html = (PAGES / f"{way}.html").read_text()

@@ -1,15 +1,15 @@
-"""Pages of one's own on realtime-call.js: the example of docs/page.md, and the class by itself."""
+"""Custom pages on realtime-call.js: the example of docs/page.md, and the class by itself."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Route, expect
 
+from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support.chromium import probed_page
 from tests.support.emulated import Emulator
@@ -29,7 +29,7 @@ def answering(body: str, kind: str) -> Callable[[Route], Awaitable[None]]:
     return lambda route: route.fulfill(body=body, content_type=kind)
 
 
-async def test_the_documented_example(stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_the_documented_example(stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
     async with hearing("hello.wav") as browser:
         page = await probed_page(browser)
         for path, body, kind in (
@@ -65,7 +65,7 @@ HOLD_A_WRITTEN_CALL = """async () => {
 }"""
 
 
-async def test_a_written_turn(stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_a_written_turn(stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
     async with hearing("silence") as browser:
         page = await probed_page(browser)
         await page.goto(stack.url)

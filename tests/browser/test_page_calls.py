@@ -1,14 +1,14 @@
-"""Calls that are held from the page, by voice, through everything that is between."""
+"""Voice calls from the page through the whole stack."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support.chromium import probed_page
 from tests.support.emulated import Emulator
@@ -24,7 +24,7 @@ async def choose(page: Page, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["connect", "token"])
-async def test_a_spoken_call(mode: str, stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_a_spoken_call(mode: str, stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
     async with hearing("hello.wav") as browser:
         page = await probed_page(browser)
         origins: set[str] = set()
@@ -74,7 +74,7 @@ UNTIL_SILENT = """async () => {
 
 
 async def test_speaking_cuts_the_answer_off(
-    stack: Any, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     async with hearing("story-then-stop.wav") as browser:
         page = await probed_page(browser)
@@ -99,7 +99,7 @@ async def test_speaking_cuts_the_answer_off(
 
 
 async def test_stop_while_the_call_is_being_made(
-    stack: Any, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     stopped = asyncio.Event()
 
@@ -123,7 +123,7 @@ async def test_stop_while_the_call_is_being_made(
 
 
 async def test_the_keyboard_alone_and_mute(
-    stack: Any, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     async with hearing("silence") as browser:
         page = await probed_page(browser)
@@ -150,7 +150,7 @@ async def test_the_keyboard_alone_and_mute(
         await emulator.live_calls(0)
 
 
-async def test_the_other_side_hangs_up(stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_the_other_side_hangs_up(stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
     async with hearing("silence") as browser:
         page = await probed_page(browser)
         await page.goto(stack.url)
@@ -162,7 +162,7 @@ async def test_the_other_side_hangs_up(stack: Any, emulator: Emulator, hearing: 
 
 
 async def test_leaving_the_page_ends_the_call(
-    stack: Any, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     async with hearing("silence") as browser:
         page = await probed_page(browser)

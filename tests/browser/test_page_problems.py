@@ -1,14 +1,14 @@
-"""What the page says when a call cannot be had: what happened, and what to do."""
+"""What the page shows when a call cannot start: what happened, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
+from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support import chromium
 from tests.support.emulated import Emulator
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 @asynccontextmanager
 async def failing(
-    stack: Any, hearing: Hearing, recording: str | None = "silence"
+    stack: Stack, hearing: Hearing, recording: str | None = "silence"
 ) -> AsyncIterator[Page]:
-    """A page, ready to be started; afterwards it must have let go of everything."""
+    """A page whose call must fail; afterwards it must have released everything."""
     async with hearing(recording) as browser:
         page = await chromium.probed_page(browser)
         await page.goto(stack.url)
@@ -36,7 +36,7 @@ async def start(page: Page) -> None:
     await page.get_by_role("button", name="Start").click()
 
 
-async def test_the_brokers_own_words(stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_the_brokers_own_words(stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
     async with failing(stack, hearing) as page:
         await page.goto(f"{stack.url}?profile=nobody")
         await start(page)
@@ -48,7 +48,9 @@ async def test_the_brokers_own_words(stack: Any, emulator: Emulator, hearing: He
     assert (await emulator.state())["requests"]["calls"] == 0
 
 
-async def test_the_models_endpoint_fails(stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_the_models_endpoint_fails(
+    stack: Stack, emulator: Emulator, hearing: Hearing
+) -> None:
     fault = {"status": 429, "code": "rate_limit_exceeded", "message": "UPSTREAM TEXT"}
     await emulator.change({"faults": {"calls": [fault] * 5}})
     async with failing(stack, hearing) as page:
@@ -59,7 +61,7 @@ async def test_the_models_endpoint_fails(stack: Any, emulator: Emulator, hearing
         assert "UPSTREAM TEXT" not in await problem.inner_text()
 
 
-async def test_nobody_is_signed_in(stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_nobody_is_signed_in(stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
     async with failing(stack, hearing) as page:
         await page.route(
             "**/api/connect",
@@ -73,7 +75,7 @@ async def test_nobody_is_signed_in(stack: Any, emulator: Emulator, hearing: Hear
         await expect(sign_in).to_have_attribute("href", target)
 
 
-async def test_the_key_route_fails(stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_the_key_route_fails(stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
     async with failing(stack, hearing) as page:
         await page.route("**/api/token", lambda route: route.abort())
         await page.get_by_text("Settings").click()
@@ -83,7 +85,9 @@ async def test_the_key_route_fails(stack: Any, emulator: Emulator, hearing: Hear
         await expect(page.locator("#problem")).to_contain_text("Check the network")
 
 
-async def test_the_microphone_is_refused(stack: Any, emulator: Emulator, hearing: Hearing) -> None:
+async def test_the_microphone_is_refused(
+    stack: Stack, emulator: Emulator, hearing: Hearing
+) -> None:
     async with failing(stack, hearing, None) as page:
         await start(page)
         await expect(page.locator("#problem")).to_have_attribute("data-code", "microphone_denied")
@@ -92,7 +96,7 @@ async def test_the_microphone_is_refused(stack: Any, emulator: Emulator, hearing
 
 
 async def test_a_second_start_forgets_the_first_problem(
-    stack: Any, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     async with hearing("silence") as browser:
         page = await chromium.probed_page(browser)

@@ -1,12 +1,11 @@
-"""A tool that is called by voice in the browser runs on the server, and its result is spoken."""
+"""A tool called by voice in the browser runs on the server, and its result is spoken."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
+from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support.chromium import probed_page
 from tests.support.emulated import Emulator
@@ -17,10 +16,10 @@ RULE = {"words": ["weather"], "call": {"tool": "order", "arguments": {"order_num
 
 
 async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoken(
-    stack: Any, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     await emulator.change({"rules": [RULE]})
-    # A question that was not understood is asked again.
+    # Repeated, in case the first question is not understood.
     async with hearing("weather.wav", repeated=True) as browser:
         page = await probed_page(browser)
         sent: list[str] = []
@@ -29,7 +28,7 @@ async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoke
         await page.get_by_role("button", name="Start").click()
         captions = page.locator("#captions")
         await expect(captions).to_contain_text("weather")
-        # The first words of the result: on a busy machine the next question may cut off the rest.
+        # Only the first words: on a busy machine the next question may cut off the rest.
         await expect(captions).to_contain_text("order 1002")
         await page.wait_for_function("async () => (await probes.energy()) > 0")
         (call, *_) = (await emulator.state())["calls"]

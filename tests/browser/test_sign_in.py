@@ -1,11 +1,11 @@
-"""A stack that demands a sign-in: refused, signed in, called."""
+"""A stack that requires a sign-in: a refused start, the sign-in, and a call."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.async_api import expect
 
-from local.up import Stack
+from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support.chromium import probed_page
 

@@ -1,4 +1,4 @@
-"""The static files: nothing from elsewhere, nothing inline, and every route behind its role."""
+"""The static files: nothing from other hosts, nothing inline, and the role of every route."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_no_file_names_another_host(file: str) -> None:
 
 
 def rule_for(path: str) -> dict[str, Any]:
-    """The first match wins; a wildcard stands at the end."""
+    """The first matching rule; a wildcard is at the end."""
     for rule in CONFIG["routes"]:
         route = rule["route"]
         if route == path or (route.endswith("*") and path.startswith(route[:-1])):

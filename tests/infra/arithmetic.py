@@ -1,4 +1,4 @@
-"""What docs/cost.md and docs/scale.md calculate with, so that their numbers can be checked."""
+"""The formulas behind docs/cost.md and docs/scale.md, so that their numbers can be checked."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Conversation:
-    """A call of `turns`, in each of which both sides speak for some seconds.
+    """A call of `turns`; in each, both sides speak for some seconds.
 
-    Audio is 10 tokens a second heard and 20 spoken (OpenAI's guide to the cost of realtime). Each
-    turn the model reads everything so far again.
+    A second of audio is 10 tokens of input or 20 of output (OpenAI's guide to Realtime costs). In
+    each turn the model reads the whole conversation again.
     """
 
     seconds: int = 300
@@ -30,7 +30,7 @@ class Conversation:
 
     @property
     def new_audio(self) -> int:
-        """Audio read for the first time: what the caller said, and the answers before it."""
+        """Audio that is read for the first time: the caller's, and the previous answers."""
         return self.turns * self.heard + (self.turns - 1) * self.spoken
 
     @property
@@ -51,7 +51,7 @@ class Conversation:
         return self.read_audio + self.read_text + self.made
 
     def dollars(self, model: str, *, cached: bool) -> float:
-        """What it costs where all that is read again comes from the cache, or none of it."""
+        """The price in US dollars if everything that is read again is cached, or nothing is."""
         price = {name: float(value) for name, value in MODELS[model].items()}
         new_audio = self.new_audio if cached else self.read_audio
         new_text = self.instructions if cached else self.read_text
@@ -66,7 +66,7 @@ class Conversation:
         return sum(tokens * price[kind] for tokens, kind in parts) / MILLION
 
 
-# East US, US dollars, looked up in November 2026; docs/cost.md says where, and what to check.
+# East US, in US dollars, as of November 2026; docs/cost.md names the sources.
 GB_SECOND, PER_EXECUTION = 0.000026, 0.40 / MILLION
 FREE_GB_SECONDS, FREE_EXECUTIONS = 100_000, 250_000
 WARM_GB_SECOND = 0.000004
@@ -78,12 +78,12 @@ GB = 2.0
 
 @dataclass(frozen=True)
 class Month:
-    """What a month of so many calls a day uses besides the model."""
+    """What a month of `calls_a_day` uses besides the model."""
 
     calls_a_day: int
     call: Conversation = Conversation()
     start_seconds: float = 1.0
-    # One instance observes so many calls at once: a plan, within what host.json allows.
+    # Calls that one instance observes at once: an assumption, within what host.json allows.
     observed_at_once: int = 100
     log_kilobytes: float = 6.0
 
@@ -93,7 +93,7 @@ class Month:
 
     @property
     def executions(self) -> int:
-        """The start, the hang-up, the message at the limit, the observer."""
+        """Per call: the start, the hang-up, the message at the limit and the observer."""
         return 4 * self.calls
 
     @property
@@ -115,7 +115,7 @@ class Month:
 
 @dataclass(frozen=True)
 class Day:
-    """A day of so many calls, with a busiest moment of `peak` times the mean."""
+    """A day of `calls`, with a peak of `peak` times the mean rate."""
 
     calls: int
     call: Conversation = Conversation()
@@ -123,12 +123,12 @@ class Day:
 
     @property
     def starts(self) -> float:
-        """Starts a second, at the peak."""
+        """Starts per second at the peak."""
         return self.calls / 86_400 * self.peak
 
     @property
     def live(self) -> float:
-        """Calls at once, at the peak."""
+        """Concurrent calls at the peak."""
         return self.starts * self.call.seconds
 
     @property

@@ -1,8 +1,8 @@
-"""Reads Bicep, as much of it as this project writes, so that rules can be held against it.
+"""Parses the subset of Bicep that this project uses, so that tests can check rules against it.
 
-Not the compiler, which CI runs too: this has no types. A value is a dict (an object), a list (an
-array) or a str (the text of any other expression). What a loop or a condition stands before is kept
-beside the value, in the declaration or in the key `(for)`.
+This is not the compiler, which CI runs too: it knows no types. A value is a dict (an object), a
+list (an array) or a str (the text of any other expression). A declaration's loop and condition are
+kept beside its value.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ OPENING, CLOSING = "([{", ")]}"
 
 
 class BicepError(ValueError):
-    """The text is not Bicep as this project writes it."""
+    """The text is not in the subset of Bicep that is supported."""
 
 
 @dataclass
 class Declaration:
-    """One `param`, `var`, `resource`, `module` or `output`."""
+    """A `param`, `var`, `resource`, `module` or `output`."""
 
     kind: str
     name: str
@@ -53,7 +53,7 @@ class Declaration:
         return self.type.partition("@")[2]
 
     def at(self, path: str) -> Any:
-        """What stands at `a.b.c` in the body; None if nothing does."""
+        """The value at `a.b.c` in the body, or None."""
         found: Any = self.value
         for name in path.split("."):
             found = found.get(name) if isinstance(found, dict) else None
@@ -62,7 +62,7 @@ class Declaration:
 
 @dataclass
 class File:
-    """One file: its declarations by kind and name."""
+    """A parsed file."""
 
     path: Path
     text: str
@@ -73,7 +73,7 @@ class File:
 
 
 def read(path: Path) -> File:
-    """Raises BicepError."""
+    """Parses a file. Raises BicepError."""
     text = without_comments(path.read_text(encoding="utf-8"))
     file = File(path, text)
     for match in START.finditer(text):
@@ -113,7 +113,7 @@ def declaration(text: str, match: re.Match[str], path: Path) -> Declaration:
 
 @dataclass
 class Reader:
-    """Reads one value after the other."""
+    """Parses the values in `text` from position `at`."""
 
     text: str
     at: int
@@ -145,7 +145,7 @@ class Reader:
                 raise self.fail("expected a key or }")
             name = key[1] if key[1] is not None else key[2]
             if name in found:
-                raise self.fail(f"{name} is there twice")
+                raise self.fail(f"duplicate key {name}")
             self.at = key.end()
             if not self.text.startswith(":", self.at):
                 raise self.fail(f"expected : after {name}")
@@ -179,7 +179,7 @@ class Reader:
         return found
 
     def closing(self, start: int) -> int:
-        """Where the bracket at `start` is closed."""
+        """The position of the bracket that closes the one at `start`."""
         wanted = [CLOSING[OPENING.index(self.text[start])]]
         at = start + 1
         while at < len(self.text):
@@ -199,7 +199,7 @@ class Reader:
 
 
 def end_of_string(text: str, start: int) -> int:
-    """Where the quoted string at `start` ends; what is put into it may have strings itself."""
+    """The end of the quoted string at `start`, which may interpolate other strings."""
     at = start + 1
     while at < len(text) and text[at] not in "'\n":
         if text[at] == "\\":
@@ -240,18 +240,18 @@ def expressions(value: Any) -> Iterator[str]:
 
 
 def names_in(expression: str) -> set[str]:
-    """The symbols that an expression reads: not its strings, functions, properties or keys."""
+    """The symbols that an expression reads, without strings, functions, properties and keys."""
     code = unquoted(expression)
     loops = {name for match in LOOP.finditer(code) for name in match.groups() if name}
     found = re.findall(r"(?<![\w.])([A-Za-z_]\w*)\b(?!\s*[(:])", code)
-    # `a ? b : c` and `{ key: value }` both have a colon; a key follows { or a comma or a newline.
+    # Names before a colon are left out above as keys; those of `a ? b : c` are added back here.
     conditional = re.findall(r"\?\s*([A-Za-z_]\w*)\s*:", code)
     looped = re.findall(r"\bin\s+([A-Za-z_]\w*)\s*:", code)
     return {*found, *conditional, *looped} - loops - {"true", "false", "null", "for", "in", "if"}
 
 
 def unquoted(expression: str) -> str:
-    """The expression with its strings gone and what they interpolate left."""
+    """The expression without its strings, but with what they interpolate."""
     found, at = "", 0
     while at < len(expression):
         if expression[at] != "'":

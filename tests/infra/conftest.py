@@ -1,4 +1,4 @@
-"""Lets the tests import the hooks, which azd runs as programs from their own folder."""
+"""Makes the hooks importable: azd runs them as programs from their own folder."""
 
 from __future__ import annotations
 

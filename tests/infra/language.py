@@ -1,4 +1,4 @@
-"""Rules that hold for any Bicep: names are there, modules get what they take, nothing is idle."""
+"""Rules for any Bicep: names are declared, modules get their parameters, nothing is unused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from tests.infra.bicep import Declaration, File, expressions, names_in, read
 
-# One version of a type: the newest that Microsoft's own verified modules deploy (November 2026), or
-# a newer one where that is older than two years, which the nightly workflow refuses.
+# One API version per type: the newest that Microsoft's verified modules deploy (November 2026), or
+# a newer one if that is more than two years old, which the nightly workflow refuses.
 VERSIONS = {
     "Microsoft.Authorization/roleAssignments": "2022-04-01",
     "Microsoft.CognitiveServices/accounts": "2025-06-01",
@@ -59,7 +59,7 @@ MODULE_MEMBERS = {"name", "scope", "dependsOn", "params"}
 
 @dataclass(frozen=True)
 class Project:
-    """The project's infrastructure, read."""
+    """The project's parsed infrastructure."""
 
     root: Path
     files: Mapping[str, File]
@@ -75,7 +75,7 @@ class Project:
         return self.files["main.bicep"]
 
     def resources(self, resource_type: str) -> list[Declaration]:
-        """Every resource of that type that is made, in whichever file."""
+        """All resources of a type that are deployed, in any file."""
         return [
             each
             for file in self.files.values()
@@ -96,7 +96,7 @@ def findings(project: Project) -> Iterator[str]:
 
 
 def read_by(declaration: Declaration) -> set[str]:
-    """The symbols that a declaration reads, its own loop's left out."""
+    """The symbols that a declaration reads, except those of its own loop."""
     found = set[str]()
     for expression in [
         *expressions(declaration.value),
@@ -108,7 +108,7 @@ def read_by(declaration: Declaration) -> set[str]:
 
 
 def symbols(file: File) -> Iterator[str]:
-    # An output may be named as something else is.
+    # An output may have the name of another symbol.
     declared = [each.name for each in file.declarations if each.kind != "output"]
     for name in {name for name in declared if declared.count(name) > 1}:
         yield f"{name} is declared twice"
@@ -120,7 +120,7 @@ def symbols(file: File) -> Iterator[str]:
             yield f"{each.kind} {each.name} reads {name}, which is not declared"
     for kind in ("param", "var"):
         for name in sorted(set(file.of(kind)) - read_names):
-            yield f"{kind} {name} is not read"
+            yield f"{kind} {name} is unused"
 
 
 def described(file: File) -> Iterator[str]:
@@ -154,18 +154,18 @@ def modules(project: Project, file: File) -> Iterator[str]:
             (each for each in project.files.values() if each.path.resolve() == path), None
         )
         if target is None:
-            yield f"module {module.name}: there is no {module.type}"
+            yield f"module {module.name}: {module.type} does not exist"
             continue
         targets[module.name] = target
         body = module.value if isinstance(module.value, dict) else {}
         for name in sorted(set(body) - MODULE_MEMBERS):
-            yield f"module {module.name} takes no {name}"
+            yield f"module {module.name} has no property {name}"
         given, taken = set(body.get("params", {})), target.of("param")
         for name in sorted(given - set(taken)):
-            yield f"module {module.name} takes no parameter {name}"
+            yield f"module {module.name} has no parameter {name}"
         for name, param in taken.items():
             if param.value is None and name not in given:
-                yield f"module {module.name} is not given {name}"
+                yield f"module {module.name} needs the parameter {name}"
     for module, output in re.findall(r"\b(\w+)\.outputs\.(\w+)", file.text):
         if module in targets and output not in targets[module].of("output"):
             yield f"module {module} has no output {output}"
@@ -177,16 +177,16 @@ def abbreviations(project: Project) -> Iterator[str]:
     for name in sorted(used - set(known)):
         yield f"abbreviations.json has no {name}"
     for name in sorted(set(known) - used):
-        yield f"abbreviations.json has {name}, which nothing uses"
+        yield f"abbreviations.json has {name}, which is unused"
 
 
 def parameters(project: Project) -> Iterator[str]:
-    """Each parameter of main.bicep has a default or comes from azd, and the two say the same."""
+    """Each parameter of main.bicep has a default or comes from azd, and both defaults agree."""
     file = project.root / "infra" / "main.parameters.json"
     given: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["parameters"]
     params = project.main.of("param")
     for name in sorted(set(given) - set(params)):
-        yield f"infra/main.parameters.json: main.bicep takes no {name}"
+        yield f"infra/main.parameters.json: main.bicep has no parameter {name}"
     seen = dict[str, str]()
     for name, param in params.items():
         if name not in given:
@@ -199,18 +199,18 @@ def parameters(project: Project) -> Iterator[str]:
             continue
         variable, default = match[1], match[2]
         if variable in seen:
-            yield f"infra/main.parameters.json: {name} and {seen[variable]} are both {variable}"
+            yield f"infra/main.parameters.json: {name} and {seen[variable]} both use {variable}"
         seen[variable] = name
         if default is None:
             if variable not in FROM_AZD:
                 yield f"infra/main.parameters.json: {name} has no default and azd has no {variable}"
         elif isinstance(param.value, str) and default[1:] != param.value.strip("'"):
             own = param.value
-            yield f"infra/main.parameters.json: {name} is {default[1:]}, in main.bicep {own}"
+            yield f"infra/main.parameters.json: {name} is {default[1:]}, but {own} in main.bicep"
 
 
 def outputs(project: Project) -> Iterator[str]:
-    """Each output is read: a module's by main.bicep, main.bicep's by a hook."""
+    """Each output is used: a module's by main.bicep, main.bicep's by a hook."""
     read_by_main = set(re.findall(r"\b(\w+)\.outputs\.(\w+)", project.main.text))
     for module in project.main.of("module").values():
         target = project.files.get(module.type)
@@ -221,11 +221,11 @@ def outputs(project: Project) -> Iterator[str]:
                 if each.type == module.type and (each.name, name) in read_by_main
             }
             if not used:
-                yield f"infra/{module.type}: output {name} is not read"
+                yield f"infra/{module.type}: output {name} is unused"
     hooks = "".join(
         path.read_text(encoding="utf-8") for path in (project.root / "infra/hooks").glob("*.py")
     )
     for name in project.main.of("output"):
-        # The resource group's name is what azd itself and people at a shell work with.
+        # AZURE_RESOURCE_GROUP is for azd itself and for users at a shell.
         if f'"{name}"' not in hooks and name != "AZURE_RESOURCE_GROUP":
-            yield f"infra/main.bicep: output {name} is not read by any hook"
+            yield f"infra/main.bicep: output {name} is not used by any hook"

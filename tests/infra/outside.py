@@ -1,4 +1,4 @@
-"""What stands in for azd, Azure and the web in the tests of the hooks."""
+"""A fake of azd, Azure and the web for the tests of the hooks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ def answer(status: int, content: Any = None, **headers: str) -> Answer:
 
 @dataclass
 class Stage:
-    """Answers by the start of `METHOD url`; the longest that fits. A list is given one by one, its
-    last entry for ever."""
+    """Answers requests from `routes`, whose keys are prefixes of `METHOD url`; the longest wins.
+
+    A list of answers is used up one by one; its last entry repeats.
+    """
 
     routes: dict[str, Route] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class Stage:
         asked = f"{method} {url}"
         self.requests.append(asked)
         fitting = [start for start in self.routes if asked.startswith(start)]
-        assert fitting, f"nothing stands for {asked}"
+        assert fitting, f"no route for {asked}"
         start = max(fitting, key=len)
         route = self.routes[start]
         if isinstance(route, Answer):

@@ -1,4 +1,4 @@
-"""Rules that hold for this product: no keys, least roles, Flex as it must be, and its settings."""
+"""Rules for this product: no keys, least privilege, Flex Consumption, and the app's settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from shared.config.settings import NAMES
 from tests.infra.bicep import Declaration, expressions
 from tests.infra.language import Project
 
-# What the app may be told and Bicep does not tell it, each with the reason.
+# Settings of the app that Bicep does not set, and why.
 NOT_SET_BY_BICEP = {
-    "AZURE_RESOURCE": "REALTIME_ENDPOINT is set, which says more",
-    "REALTIME_API_KEY": "there is an identity instead of a key",
-    "REALTIME_API_KEY_SECRET": "there is an identity instead of a key",
-    "BROKER_SECRET": "it is in the key vault; BROKER_SECRET_NAME says under which name",
-    "AzureWebJobsStorage": "the three service addresses say where storage is, without a key",
+    "AZURE_RESOURCE": "REALTIME_ENDPOINT is set, which is more specific",
+    "REALTIME_API_KEY": "the app uses its identity, not a key",
+    "REALTIME_API_KEY_SECRET": "the app uses its identity, not a key",
+    "BROKER_SECRET": "it is in the key vault, under the name in BROKER_SECRET_NAME",
+    "AzureWebJobsStorage": "the three service URIs are set instead, which need no key",
 }
 ROLES = {
     "a97b65f3-24c7-4388-baec-2e87135dc908": "Cognitive Services User",
@@ -48,7 +48,7 @@ MUSTS = {
     "Microsoft.KeyVault/vaults": {
         "properties.enableRbacAuthorization": "true",
         "properties.enableSoftDelete": "true",
-        # false is refused once it was true.
+        # Once true, it cannot be set to false.
         "properties.enablePurgeProtection": "enablePurgeProtection ? true : null",
     },
     "Microsoft.Web/serverfarms": {"sku.name": "'FC1'", "properties.reserved": "true"},
@@ -66,14 +66,14 @@ MUSTS = {
     },
     "Microsoft.Web/sites/basicPublishingCredentialsPolicies": {"properties.allow": "false"},
     "Microsoft.Web/staticSites": {"sku.name": "'Standard'"},
-    # A second name would be a second backend, which a Static Web App cannot have.
+    # Another name would add a second backend, which a Static Web App cannot have.
     "Microsoft.Web/staticSites/linkedBackends": {"name": "'api'"},
 }
 REFUSED_BY_FLEX = re.compile(
     r"\b(FUNCTIONS_WORKER_\w+|FUNCTIONS_EXTENSION_VERSION|WEBSITE_\w+|ENABLE_ORYX_BUILD|"
     r"SCM_DO_BUILD_DURING_DEPLOYMENT|linuxFxVersion|alwaysOn|instanceMemoryMb)\b"
 )
-# Each gives other values with each deployment, or gives a key away.
+# Each of these changes with every deployment or exposes a key.
 NEVER = re.compile(r"\b(newGuid|utcNow|listKeys|listAccountSas|listSecrets|AccountKey)\b")
 
 
@@ -100,7 +100,7 @@ def musts(project: Project) -> Iterator[str]:
     for resource_type, wanted in MUSTS.items():
         found = project.resources(resource_type)
         if not found:
-            yield f"there is no {resource_type}"
+            yield f"{resource_type} is missing"
         for each in found:
             for path, value in wanted.items():
                 if each.at(path) != value:
@@ -108,27 +108,27 @@ def musts(project: Project) -> Iterator[str]:
 
 
 def publishing(project: Project) -> Iterator[str]:
-    """Basic authentication is refused for both ways of publishing."""
+    """Basic authentication is disabled for both publishing endpoints."""
     found = project.resources("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
     for name in sorted({"'scm'", "'ftp'"} - {str(each.at("name")) for each in found}):
-        yield f"passwords for publishing over {name} are not switched off"
+        yield f"basic authentication for publishing over {name} is not disabled"
 
 
 def roles(project: Project) -> Iterator[str]:
-    """Each assignment is named by what it assigns, says whom, and is one of the few there are."""
+    """Each assignment has a deterministic name, a principalType and one of the expected roles."""
     for each in project.resources("Microsoft.Authorization/roleAssignments"):
         if not str(each.at("name")).startswith("guid("):
-            yield f"role assignment {each.name}: its name is not a guid() of what it assigns"
+            yield f"role assignment {each.name}: its name is not a guid(…)"
         if each.at("properties.principalType") is None:
             yield f"role assignment {each.name}: no principalType"
     for name, file in project.files.items():
         for guid in re.findall(r"'([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})'", file.text):
             if guid not in ROLES:
-                yield f"infra/{name}: {guid} is none of the roles that the product needs"
+                yield f"infra/{name}: {guid} is not a role that the product needs"
 
 
 def used(project: Project, pattern: str) -> set[str]:
-    """What the app's code names by that pattern."""
+    """All matches of a pattern in the app's code."""
     files = [project.root / "function_app.py", *(project.root / "shared").rglob("*.py")]
     return {
         name
@@ -139,20 +139,20 @@ def used(project: Project, pattern: str) -> set[str]:
 
 
 def queues(project: Project) -> Iterator[str]:
-    """A queue has its poison queue before the first failure: alerts and rights are there then."""
+    """The app's queues and tables exist, and each queue has its poison queue from the start."""
     made = project.files["modules/storage.bicep"].of("var")
     found = strings(made["queues"])
     for name in sorted(used(project, r'(?:_QUEUE = |queue_name=)"([a-z-]+)"') - set(found)):
-        yield f"infra/modules/storage.bicep: the app uses a queue {name}, which is not made"
+        yield f"infra/modules/storage.bicep: the app uses the queue {name}, which is not created"
     for name in sorted(used(project, r'_TABLE = "(\w+)"') - set(strings(made["tables"]))):
-        yield f"infra/modules/storage.bicep: the app uses a table {name}, which is not made"
+        yield f"infra/modules/storage.bicep: the app uses the table {name}, which is not created"
     for name in found:
         if not name.endswith("-poison") and f"{name}-poison" not in found:
             yield f"queue {name} has no poison queue"
 
 
 def functions(project: Project) -> Iterator[str]:
-    """Instances are kept warm for a function by its name."""
+    """The function that instances are kept warm for exists in the app."""
     [name] = strings(project.main.of("var")["observerFunction"])
     if name not in used(project, r"async def (\w+)\(message: func\.QueueMessage"):
         yield f"infra/main.bicep: the app has no queue function {name}"
@@ -163,15 +163,15 @@ def strings(declaration: Declaration) -> list[str]:
 
 
 def settings(project: Project) -> Iterator[str]:
-    """Each setting of the app is set by Bicep, or named above with the reason why not."""
+    """Each setting of the app is set by Bicep or listed in NOT_SET_BY_BICEP."""
     api = project.main.of("module")["api"]
     given = set(api.at("params.brokerSettings") or {})
     for name in sorted(set(NAMES) - given - set(NOT_SET_BY_BICEP)):
         yield f"infra/main.bicep: the app setting {name} is not set"
     for name in sorted(given - set(NAMES)):
-        yield f"infra/main.bicep: the app knows no setting {name}"
+        yield f"infra/main.bicep: the app has no setting {name}"
     for name in sorted(given & set(NOT_SET_BY_BICEP)):
-        yield f"infra/main.bicep: {name} is set; but {NOT_SET_BY_BICEP[name]}"
+        yield f"infra/main.bicep: {name} is set, although {NOT_SET_BY_BICEP[name]}"
     platform = set(project.files["modules/api.bicep"].of("var")["platformSettings"].value or ())
     for service in ("blob", "queue", "table"):
         if f"AzureWebJobsStorage__{service}ServiceUri" not in platform:
@@ -183,11 +183,11 @@ def transcripts(project: Project) -> Iterator[str]:
     kinds: Any = [] if not policies else policies[0].at("properties.policy.rules")
     filters = kinds[0]["definition"]["filters"] if kinds else {}
     if "'appendBlob'" not in filters.get("blobTypes", []):
-        yield "infra/modules/storage.bicep: transcripts, which are append blobs, are never deleted"
+        yield "infra/modules/storage.bicep: transcripts (append blobs) are never deleted"
 
 
 def deployments(project: Project) -> Iterator[str]:
-    """An account takes one change of its deployments at a time."""
+    """Deployments wait for each other: an account accepts one change at a time."""
     found = project.resources("Microsoft.CognitiveServices/accounts/deployments")
     for before, each in itertools.pairwise(found):
         if before.name not in (each.at("dependsOn") or []):
@@ -200,17 +200,17 @@ def turn(project: Project) -> Iterator[str]:
     for protocol in ("Udp", "Tcp"):
         wanted = {"protocol": f"'{protocol}'", "port": "'3478'", "to": "relays"}
         if not any(wanted.items() <= way.items() for way in ways):
-            yield f"infra/modules/turn-rule.bicep: {protocol} 3478 is not opened"
+            yield f"infra/modules/turn-rule.bicep: {protocol} 3478 is not open"
     if file.of("var")["relays"].value != "'AzureCloud.${modelRegion}'":
         yield "infra/modules/turn-rule.bicep: the relays are not those of the model's region"
     group = file.of("resource")["group"].text
     for wanted_text in ("['UDP', 'TCP']", "destinationPorts: ['3478']", "[relays]"):
         if wanted_text not in group:
-            yield f"infra/modules/turn-rule.bicep: the firewall's rule lacks {wanted_text}"
+            yield f"infra/modules/turn-rule.bicep: the firewall rule lacks {wanted_text}"
 
 
 def services(project: Project) -> Iterator[str]:
-    """azd finds what it deploys to by a tag, on exactly one resource for each service."""
+    """Each azd service is a tag on exactly one resource, and the pipeline gets all settings."""
     text = "".join(file.text for file in project.files.values())
     tagged = re.findall(r"'azd-service-name': '(\w+)'", text)
     azure = yaml.safe_load((project.root / "azure.yaml").read_text(encoding="utf-8"))
@@ -218,7 +218,7 @@ def services(project: Project) -> Iterator[str]:
         if tagged.count(name) != 1:
             yield f"azure.yaml: {tagged.count(name)} resources are tagged as service {name}"
     for name in set(tagged) - set(azure["services"]):
-        yield f"azure.yaml: there is no service {name}, which a resource is tagged as"
+        yield f"azure.yaml: a resource is tagged as service {name}, which does not exist"
     if "'azd-env-name': environmentName" not in text:
         yield "infra/main.bicep: nothing is tagged azd-env-name"
     given = json.loads(
@@ -228,19 +228,19 @@ def services(project: Project) -> Iterator[str]:
     for entry in given.values():
         variable = re.match(r"\$\{(\w+)", entry["value"])
         if variable and not variable[1].startswith("AZURE_") and variable[1] not in pipeline:
-            yield f"azure.yaml: a pipeline would not be told {variable[1]}"
+            yield f"azure.yaml: {variable[1]} is not passed to a pipeline"
 
 
 def alerts(project: Project) -> Iterator[str]:
-    """What alerts and the workbook look for is what the app logs."""
+    """The app logs all events that alerts and the workbook query, and each alert is documented."""
     logged = used(project, r'logs\.(?:event|failure)\(\s*"([a-z ]+)"')
     folder = project.root / "infra" / "monitoring"
     for file in sorted(folder.glob("*.json")):
         text = file.read_text(encoding="utf-8")
         for name in sorted(set(re.findall(r"startswith '([a-z ]+) \{'", text)) - logged):
-            yield f"infra/monitoring/{file.name}: the app logs no {name}"
+            yield f"infra/monitoring/{file.name}: the app never logs {name}"
     page = project.root / "docs" / "operations.md"
     headings = re.findall(r"^### (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     for alert in json.loads((folder / "alerts.json").read_text(encoding="utf-8")):
         if alert["title"] not in headings:
-            yield f"docs/operations.md: nothing says what to do at {alert['title']}"
+            yield f"docs/operations.md: no section for the alert {alert['title']}"

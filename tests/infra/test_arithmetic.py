@@ -1,4 +1,4 @@
-"""docs/cost.md and docs/scale.md say what their formulas give."""
+"""The numbers in docs/cost.md and docs/scale.md are those of their formulas."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEFAULT_MODEL = "gpt-realtime-1.5"
 
 
 def row(page: str, first: str) -> list[str]:
-    """The cells after the first of the table row whose first cell is, or else begins, so."""
+    """The other cells of the table row whose first cell is `first`, or else begins with it."""
     named = re.escape(first)
     found = next(
         filter(
@@ -115,7 +115,7 @@ def test_instances_and_storage_at_the_peak() -> None:
     for queue, messages in (("end-call`: put", 2), ("observe-call`: put, get, delete of", 1)):
         assert row(SCALE, f"queue `{queue}")[0] == f"{3 * messages * day.starts:.0f}"
     lease = LEASE.total_seconds()
-    # Renewed every third of it, so that a look finds five sixths of it left on average.
+    # A lease is renewed after a third of its time, so on average five sixths of it are left.
     assert row(SCALE, "queue `observe-call`: each")[0] == f"{2 * day.live / (lease * 5 / 6):,.0f}"
     assert row(SCALE, "leases: renewed")[0] == f"{day.live / (lease / 3):,.0f}"
     assert row(SCALE, "ledger: booking and settling a call")[0] == f"{2 * day.starts:.0f}"

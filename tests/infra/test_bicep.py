@@ -1,7 +1,7 @@
-"""The infrastructure keeps its rules, and the rules find what breaks them.
+"""The infrastructure follows its rules, and the rules detect violations.
 
-The Bicep compiler (test_compiler.py), PSRule and checkov run in CI. These rules run anywhere, in
-half a second, and know what the product needs.
+CI also runs the Bicep compiler (test_compiler.py), PSRule and checkov. These rules run anywhere, in
+half a second, and cover what the product needs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def test_the_infrastructure_keeps_its_rules() -> None:
 
 @dataclass(frozen=True)
 class Mistake:
-    """One replacement in one file, and the words of the finding that it must bring."""
+    """A replacement in a file, and the text of the finding that it must cause."""
 
     file: str
     old: str
@@ -41,15 +41,15 @@ class Mistake:
 MISTAKES = {
     "a misspelt parameter of a module": Mistake(
         "infra/main.bicep", "packageContainer: storage", "packageContaner: storage",
-        "takes no parameter packageContaner",
+        "has no parameter packageContaner",
     ),
     "a parameter that a module is not given": Mistake(
         "infra/main.bicep", "    queueEndpoint: storage.outputs.queueEndpoint\n", "",
-        "is not given queueEndpoint",
+        "needs the parameter queueEndpoint",
     ),
     "a module that is not there": Mistake(
         "infra/main.bicep", "'modules/vault.bicep'", "'modules/vaults.bicep'",
-        "there is no modules/vaults.bicep",
+        "modules/vaults.bicep does not exist",
     ),
     "an output that a module does not have": Mistake(
         "infra/main.bicep", "identity.outputs.clientId", "identity.outputs.clientID",
@@ -61,7 +61,7 @@ MISTAKES = {
     ),
     "a parameter that nobody reads": Mistake(
         "infra/modules/api.bicep", "http: { perInstanceConcurrency: httpConcurrency }",
-        "http: { perInstanceConcurrency: 16 }", "param httpConcurrency is not read",
+        "http: { perInstanceConcurrency: 16 }", "param httpConcurrency is unused",
     ),
     "an api-version of its own": Mistake(
         "infra/modules/vault.bicep", "Microsoft.KeyVault/vaults@2025-05-01",
@@ -73,11 +73,11 @@ MISTAKES = {
     ),
     "two defaults that differ": Mistake(
         "infra/main.parameters.json", "${LIMIT_CALL_SECONDS=900}", "${LIMIT_CALL_SECONDS=3600}",
-        "limitCallSeconds is 3600, in main.bicep 900",
+        "limitCallSeconds is 3600, but 900 in main.bicep",
     ),
     "an output that nobody reads": Mistake(
         "infra/modules/identity.bicep", "output principalId", "output tenantId string = 'x'\n"
-        "@description('.')\noutput principalId", "output tenantId is not read",
+        "@description('.')\noutput principalId", "output tenantId is unused",
     ),
     "storage with keys": Mistake(
         "infra/modules/storage.bicep", "allowSharedKeyAccess: false", "allowSharedKeyAccess: true",
@@ -97,7 +97,7 @@ MISTAKES = {
     ),
     "passwords for publishing over FTP": Mistake(
         "infra/modules/api.bicep", "name: 'ftp'", "name: 'scm'",
-        "passwords for publishing over 'ftp' are not switched off",
+        "basic authentication for publishing over 'ftp' is not disabled",
     ),
     "purge protection sent as false": Mistake(
         "infra/modules/vault.bicep", "enablePurgeProtection ? true : null",
@@ -105,7 +105,7 @@ MISTAKES = {
     ),
     "a role that is too much": Mistake(
         "infra/modules/vault-access.bicep", "4633458b-17de-408a-b874-0445c86b69e6",
-        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", "is none of the roles that the product needs",
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", "is not a role that the product needs",
     ),
     "a role for a principal of unknown kind": Mistake(
         "infra/modules/monitoring.bicep", "    principalType: 'ServicePrincipal'\n", "",
@@ -131,7 +131,7 @@ MISTAKES = {
     ),
     "a setting that the app does not know": Mistake(
         "infra/main.bicep", "LIMIT_LIVE_CALLS:", "LIMIT_LIFE_CALLS:",
-        "the app knows no setting LIMIT_LIFE_CALLS",
+        "the app has no setting LIMIT_LIFE_CALLS",
     ),
     "a setting that Flex refuses": Mistake(
         "infra/modules/api.bicep", "  AZURE_CLIENT_ID: identityClientId",
@@ -147,7 +147,7 @@ MISTAKES = {
     ),
     "media over TCP alone": Mistake(
         "infra/modules/turn-rule.bicep", "protocol: 'Udp', port: '3478'",
-        "protocol: 'Tcp', port: '3478'", "Udp 3478 is not opened",
+        "protocol: 'Tcp', port: '3478'", "Udp 3478 is not open",
     ),
     "media relays of everywhere": Mistake(
         "infra/modules/turn-rule.bicep", "'AzureCloud.${modelRegion}'", "'AzureCloud'",
@@ -157,7 +157,7 @@ MISTAKES = {
         "infra/modules/storage.bicep",
         "'ledger', ",
         "",
-        "the app uses a table ledger, which is not made",
+        "the app uses the table ledger, which is not created",
     ),
     "a function that is not there": Mistake(
         "infra/main.bicep",
@@ -169,17 +169,17 @@ MISTAKES = {
         "infra/monitoring/alerts.json",
         "startswith 'misconfigured {'",
         "startswith 'misconfiguration {'",
-        "the app logs no misconfiguration",
+        "the app never logs misconfiguration",
     ),
     "an alert that nothing explains": Mistake(
         "infra/monitoring/alerts.json",
         "Storage is unavailable",
         "Storage is gone",
-        "nothing says what to do at Storage is gone",
+        "no section for the alert Storage is gone",
     ),
     "a pipeline that is not told": Mistake(
         "azure.yaml", "    - LIMIT_TOKENS_PER_DAY\n", "",
-        "a pipeline would not be told LIMIT_TOKENS_PER_DAY",
+        "LIMIT_TOKENS_PER_DAY is not passed to a pipeline",
     ),
 }  # fmt: skip
 
@@ -195,7 +195,7 @@ def test_a_mistake_is_found(name: str, tmp_path: Path) -> None:
     shutil.copy(ROOT / "azure.yaml", tmp_path)
     file = tmp_path / mistake.file
     text = file.read_text(encoding="utf-8")
-    assert text.count(mistake.old) >= 1, "the mistake cannot be made any more"
+    assert text.count(mistake.old) >= 1, "the text to replace is no longer in the file"
     file.write_text(text.replace(mistake.old, mistake.new, 1), encoding="utf-8")
     assert any(mistake.found in each for each in findings(tmp_path)), findings(tmp_path)
 

@@ -1,4 +1,4 @@
-"""Microsoft's compiler takes every file of infra/ without a word, and lint finds what it says."""
+"""Microsoft's compiler reports nothing about infra/, and lint reports what the compiler prints."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ needs_bash = pytest.mark.skipif(os.name == "nt", reason="a shell script")
 
 
 def copy_of_infra(folder: Path, **changes: tuple[str, str]) -> Path:
-    """A copy of infra/ in which one text of each named module is replaced."""
+    """A copy of infra/ with one text replaced in each of the named modules."""
     shutil.copytree(ROOT / "infra", folder / "infra")
     for name, (old, new) in changes.items():
         path = folder / "infra" / "modules" / f"{name}.bicep"
         text = path.read_text(encoding="utf-8")
-        assert old in text, "the mistake cannot be made any more"
+        assert old in text, "the text to replace is no longer in the file"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
     return folder
 
@@ -159,7 +159,7 @@ def test_a_compiler_that_cannot_be_run_is_a_finding(tmp_path: Path) -> None:
 
 
 def ci_run(project: Path) -> subprocess.CompletedProcess[str]:
-    """Runs .ci/run in a project whose dev.py says what it was told of the compiler."""
+    """Runs .ci/run in a project whose dev.py prints what it is told about the compiler."""
     (project / ".ci").mkdir(parents=True)
     shutil.copy(ROOT / ".ci" / "run", project / ".ci" / "run")
     (project / "dev.py").write_text(

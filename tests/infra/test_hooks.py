@@ -1,4 +1,4 @@
-"""What azd runs before and after: each hook with all that it touches stood in for."""
+"""The azd hooks, with everything outside them replaced by a fake."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def catalogue(version: str) -> Answer:
 
 
 def azure(**changed: str) -> Stage:
-    """A subscription where everything is as it should be."""
+    """A subscription in which every check passes."""
     cognitive = f"{M}/providers/Microsoft.CognitiveServices/locations/"
     owner = {"actions": ["*"], "notActions": []}
     return Stage(
@@ -246,7 +246,7 @@ def test_roles_that_never_come_stop_with_what_to_look_at() -> None:
 
 
 def site(**changed: Any) -> Stage:
-    """A deployment that stands as it should."""
+    """A deployment that passes every check."""
     security = {
         "Content_Security_Policy": "default-src 'self'",
         "Permissions_Policy": "microphone=(self)",

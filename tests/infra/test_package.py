@@ -1,4 +1,4 @@
-"""What goes to Azure: exactly the app, nothing of the laptop."""
+"""The package deployed to Azure contains exactly the app."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def test_requirements_are_pinned_and_are_what_the_app_imports() -> None:
 
 
 def provided(module: str, pins: set[str], owners: Mapping[str, list[str]]) -> bool:
-    """Whether a pinned package provides `module`; the azure.* packages are named by their path."""
+    """Whether a pinned package provides `module`. Packages of azure.* are named after the path."""
     if module.startswith("azure."):
         path = module.replace(".", "-")
-        # azure-core comes with every Azure package here, and is imported for its exceptions.
+        # azure-core comes with every Azure package; it is imported for its exceptions.
         return (module.startswith("azure.core") and "azure-identity" in pins) or any(
             path.startswith(pin) or pin.startswith(path) for pin in pins if pin.startswith("azure")
         )

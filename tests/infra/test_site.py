@@ -1,6 +1,6 @@
-"""The page and the API behind the real Static Web Apps CLI, configured as they are deployed.
+"""The page and the API behind the real Static Web Apps CLI, configured as for a deployment.
 
-The CLI is Microsoft's own stand-in for the service; the function host, the identity and the model's
+The CLI is Microsoft's emulator of the service; the function host, the identity and the model's
 endpoint are this project's.
 """
 
@@ -11,7 +11,6 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
 import aiohttp
@@ -22,7 +21,7 @@ import web_config
 from azd_tools import Outside, Stop
 from playwright.async_api import expect
 
-from local.up import Stack
+from local.stack import Stack
 from tests.infra.outside import Stage
 from tests.support import chromium, sites
 from tests.support.swa_cli import swa_cli
@@ -42,11 +41,11 @@ CLOSED = [("POST", f"/api/{path}") for path in ("token", "connect", "session")] 
 
 @dataclass(frozen=True)
 class Deployed:
-    """The site's address, its headers as they were configured, and what is behind it."""
+    """The site's URL, its configured headers, and the stack behind it."""
 
     url: str
     headers: dict[str, str]
-    stack: Any
+    stack: Stack
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

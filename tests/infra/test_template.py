@@ -1,4 +1,4 @@
-"""What azd, its gallery and GitHub ask of a template: files, headings, pins, tags."""
+"""What azd, its template gallery and GitHub require: files, headings, pinned actions, workflows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import yaml
 ROOT = Path(__file__).parent.parent.parent
 AZURE: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-# What is not an error, with the reason.
+# Rules that are not errors, and why.
 LENIENT = {
-    "use-resource-id-functions": "goes by the names of properties: said, and not failed for",
-    "use-recent-api-versions": "goes by the calendar: the nightly workflow asks",
-    "use-recent-module-versions": "goes by what others publish: the nightly workflow asks",
-    "what-if-short-circuiting": "a role assignment's name holds the id of the identity it is for",
+    "use-resource-id-functions": "judges by property names, so a warning is enough",
+    "use-recent-api-versions": "depends on the date, so the nightly workflow checks it",
+    "use-recent-module-versions": "depends on others' releases, so the nightly workflow checks it",
+    "what-if-short-circuiting": "the name of a role assignment contains its identity's id",
 }
 PINNED = re.compile(r"^\s*(?:- )?uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 BUILT_IN = {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID", "AZURE_PRINCIPAL_TYPE"}
@@ -60,7 +60,7 @@ def test_azure_yaml_names_what_is_there() -> None:
     for service in AZURE["services"].values():
         assert (ROOT / service["project"]).is_dir()
         assert service["host"] in ("function", "staticwebapp")
-    # A language would make azd look for a build, and fail before the hook has filled the folder.
+    # With a language, azd would look for a build and fail before the hook has filled the folder.
     assert "language" not in AZURE["services"]["web"]
     assert AZURE["services"]["api"]["remoteBuild"] is True
 
@@ -120,7 +120,7 @@ def test_a_workflow_asks_for_little_and_cannot_be_written_into(path: Path) -> No
     for job in workflow["jobs"].values():
         assert job["timeout-minutes"] <= 60
         for step in job["steps"]:
-            assert "${{" not in step.get("run", ""), "an expression in a script is an injection"
+            assert "${{" not in step.get("run", ""), "an expression in a script allows injection"
             if "checkout" in step.get("uses", ""):
                 assert step["with"]["persist-credentials"] is False
 
@@ -197,6 +197,6 @@ def test_an_alert_gives_one_number() -> None:
         assert "'{app}'" in query
         assert alert["severity"] in (0, 1, 2, 3)
         assert isinstance(alert["threshold"], int)
-        # The window of a rule may not be shorter than what it is asked in.
+        # An alert's window must not be shorter than its evaluation interval.
         minutes = {"PT5M": 5, "PT15M": 15, "PT30M": 30, "PT1H": 60}
         assert minutes[alert["every"]] <= minutes[alert["window"]]

@@ -1,4 +1,4 @@
-"""The page's configuration, made for one deployment."""
+"""The page's configuration, generated for a deployment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The managed identity endpoint, asked by the real azure-identity."""
+"""The managed identity endpoint, called by the real azure-identity."""
 
 from __future__ import annotations
 

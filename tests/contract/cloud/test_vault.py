@@ -1,4 +1,4 @@
-"""The vault, asked by the real azure-keyvault-secrets over TLS."""
+"""The vault, called by the real azure-keyvault-secrets over TLS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.programs import program
 
 
 class Credential:
-    """Gives a token, and remembers what it was asked for."""
+    """A credential that records the scopes it is asked for."""
 
     def __init__(self) -> None:
         self.scopes: list[str] = []

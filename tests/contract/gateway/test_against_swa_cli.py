@@ -1,8 +1,8 @@
-"""One table of requests, answered by the gateway and by the Static Web Apps CLI 2.0.10.
+"""A table of requests, sent to the gateway and to the Static Web Apps CLI 2.0.10.
 
-Both stand in front of the same site and an API that says what it was sent. Everything compared is
-the same but for the differences named in DIFFERENT: there the gateway does as the service in Azure
-does, where the CLI is laxer.
+Both serve the same site and an API that returns what it was sent. Their answers must be the same,
+except for the differences in DIFFERENT: there the gateway behaves like the service in Azure, and
+the CLI is laxer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TOKEN = {"Authorization": "Bearer mine"}
 
 @dataclass(frozen=True)
 class Call:
-    """A request, and what of the answers may differ (a key of DIFFERENT) and why."""
+    """A request. `differs` is a key of DIFFERENT if the answers are not the same."""
 
     method: str
     path: str
@@ -55,7 +55,7 @@ DIFFERENT = {
     "403": "a signed-in user without the role gets 403 (the CLI: 401, and so the login again)",
     "forged": "an anonymous client's principal header is dropped (the CLI: passed on)",
     "authorization": "a signed-in user's Authorization is replaced (the CLI: passed on)",
-    "page": "the page of an error without an override has other words",
+    "page": "the page of an error without an override has a different text",
     "clean": "/page is the file page.html, as in Azure (the CLI: the fallback page)",
 }
 
@@ -119,7 +119,7 @@ CALLS = [
 async def sessions(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, aiohttp.ClientSession]]:
-    """A client of the gateway and one of the CLI."""
+    """A client for the gateway and one for the CLI."""
     site = sites.make(tmp_path_factory.mktemp("site"))
     async with (
         running(recording.make_app()) as api,
@@ -133,7 +133,7 @@ async def sessions(
 
 @dataclass
 class Answer:
-    """What is compared."""
+    """The parts of an answer that are compared."""
 
     status: int
     location: str

@@ -1,4 +1,4 @@
-"""The gateway as a browser meets it."""
+"""The gateway as a browser sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in and out, with no network."""
+"""Signing in and out without a network."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Indexes apps with Microsoft's own runtime package, and says what came of each as JSON.
+"""Indexes apps with Microsoft's own runtime package and prints the outcomes as JSON.
 
-Run by test_microsoft.py in an environment that has azure-functions-runtime, which needs Python
-3.13. Arguments: the folders of the apps. Prints {folder: null or the error's text}.
+test_microsoft.py runs it in an environment with azure-functions-runtime, which needs Python 3.13.
+The arguments are the folders of the apps. Prints {folder: null or the error's text}.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 
 class BindingInfo(SimpleNamespace):
-    """Stands in for the protobuf message of that name; its members are its directions."""
+    """A fake of the protobuf message of that name; its members are the directions."""
 
-    # By name, which is how a binding has its direction here.
+    # Looked up by name, as bindings hold their direction by name.
     undefined, out, inout = "undefined", 1, 2
 
 

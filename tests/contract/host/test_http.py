@@ -1,4 +1,4 @@
-"""HTTP functions, called as a client calls them."""
+"""HTTP functions of the local host, called over HTTP."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_the_number_of_threads_is_a_setting() -> None:
 
 
 async def test_synchronous_functions_run_at_once_up_to_that_number(tmp_path: Path) -> None:
-    """Two that wait for each other can both be answered only if they run at once."""
+    """Two functions that wait for each other can answer only if they run at the same time."""
     (tmp_path / "function_app.py").write_text(
         "import threading\nimport azure.functions as func\n\napp = func.FunctionApp()\n"
         "both = threading.Barrier(2, timeout=5)\n\n"

@@ -1,4 +1,4 @@
-"""What the real host refuses when it indexes an app is refused at start, and said clearly."""
+"""The local host refuses at start what the real host refuses at indexing, with clear messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.programs import program, run
 
 APPS = Path(__file__).with_name("apps")
 
-# The app, and what the one line about it must name.
+# The app, and the texts that the one line about it must contain.
 WRONG = {
     "unbound_parameter": ("unbound", "'more'"),
     "missing_parameter": ("missing", "'out'"),

@@ -1,6 +1,6 @@
-"""Our indexing held against Microsoft's, where a Python 3.13 or newer is at hand.
+"""Our indexing compared with Microsoft's, where Python 3.13 or newer is available.
 
-The first run makes an environment for azure-functions-runtime below .cache/ (or BROKER_PYTHON_DIR).
+The first run creates an environment for azure-functions-runtime in .cache/ (or BROKER_PYTHON_DIR).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.programs import ROOT
 VERSIONS = ("azure-functions==2.3.0", "azure-functions-runtime==1.3.0")
 CACHE = Path(os.environ.get("BROKER_PYTHON_DIR", ROOT / ".cache" / "python"))
 SCRIPT = Path(__file__).with_name("microsoft_indexing.py")
-# Refused by the host process itself, which has no Python part: not by the worker's indexing.
+# Refused by the host process, which is not Python, rather than by the worker's indexing.
 BY_THE_HOST = {name for name in WRONG if name.startswith("host_")}
 
 
@@ -38,12 +38,12 @@ def candidates() -> Iterator[str]:
 
 
 def newer_python() -> str:
-    """A Python that runs and is 3.13 or newer; a version manager's stand-in may not run."""
+    """A Python 3.13 or newer that runs; a version manager's shim may not."""
     ask = "import sys; raise SystemExit(sys.version_info < (3, 13))"
     for path in candidates():
         if subprocess.run([path, "-c", ask], capture_output=True).returncode == 0:
             return path
-    pytest.skip("no Python 3.13 or newer here, which azure-functions-runtime needs")
+    pytest.skip("azure-functions-runtime needs Python 3.13 or newer")
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ LONG = timedelta(minutes=1)
 
 
 class Watched(MemoryQueue):
-    """A queue that says when something was sent to it or taken off it."""
+    """A queue that signals when a message is sent or deleted."""
 
     def __init__(self) -> None:
         super().__init__(utc_now)
@@ -58,7 +58,7 @@ class Watched(MemoryQueue):
         return renewed
 
     async def next(self) -> str:
-        """The body of the next message, waited for and taken off."""
+        """Waits for the next message, deletes it and returns its body."""
         while True:
             self.changed.clear()
             for message in self.receive(visibility=LONG):
@@ -125,7 +125,7 @@ async def test_a_hopeless_message_goes_to_the_poison_queue() -> None:
 
 
 class Work:
-    """Runs messages until told that they may end."""
+    """A function that blocks until it is allowed to finish."""
 
     def __init__(self) -> None:
         self.begun: asyncio.Queue[str] = asyncio.Queue()
@@ -178,7 +178,7 @@ async def test_a_message_stays_hidden_while_its_function_runs() -> None:
         queue.send("x")
         queue.changed.clear()
         await work.begun.get()
-        await queue.next_change()  # the renewal, at half time
+        await queue.next_change()  # the renewal, at half-time
         assert queue.extended == [timedelta(seconds=1)]
         work.may_end.release()
         await queue.next_change()
@@ -212,7 +212,7 @@ async def test_an_ended_host_gives_back_what_it_had_not_done() -> None:
 
 
 async def test_over_a_real_storage_protocol() -> None:
-    """Azurite in place of the memory: message encoding, receipts and the poison queue."""
+    """Azurite instead of memory: message encoding, receipts and the poison queue."""
     from shared.storage.azure import open_storage
 
     storage = open_storage(shared_azurite().connection)
@@ -230,7 +230,7 @@ async def test_over_a_real_storage_protocol() -> None:
 
 
 async def arrived(queue: Queue) -> list[Message]:
-    """Asks again and again: a storage account tells nobody that a message came."""
+    """Polls for messages, because a storage account does not notify."""
     async with asyncio.timeout(10):
         while True:
             messages = await asyncio.to_thread(queue.receive, visibility=LONG)

@@ -1,4 +1,4 @@
-"""Stands where the emulator stands. `POST /die` ends it, `POST /deaf` makes it hard to end."""
+"""A stub of the emulator. `POST /die` makes it exit, `POST /deaf` makes it hang."""
 
 from __future__ import annotations
 

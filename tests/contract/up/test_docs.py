@@ -1,4 +1,4 @@
-"""docs/local.md names every flag of every local program that it describes."""
+"""docs/local.md lists every flag of the local programs."""
 
 from __future__ import annotations
 

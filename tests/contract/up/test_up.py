@@ -1,4 +1,4 @@
-"""The whole stack: what it starts, what it says, and that nothing of it is left."""
+"""The whole stack: what it starts, what it prints, and that nothing is left running."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def listening(url: str) -> bool:
 
 
 class Up:
-    """`python -m local.up` as a process of its own."""
+    """`python -m local.up` as a separate process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -45,7 +45,7 @@ class Up:
 
     @property
     def urls(self) -> dict[str, str]:
-        """Where each part is, as it said."""
+        """The URL of each part, as printed."""
         found = (re.search(r"(\w+) at (http://\S+)", line) for line in self.lines)
         return {match[1]: match[2] for match in found if match}
 
@@ -58,7 +58,7 @@ class Up:
         return await asyncio.wait_for(self.process.wait(), 3)
 
     async def all_gone(self) -> bool:
-        """Nobody tells when a port is free, so it is asked."""
+        """Waits until no part listens any more. Polls, because nothing signals a free port."""
         async with asyncio.timeout(3):
             while any(listening(url) for url in self.urls.values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
