@@ -1,0 +1,1 @@
+"""Stand-ins for Azure services: managed identity and Key Vault."""

@@ -37,7 +37,7 @@ CHALLENGE = (
     f'Bearer authorization="https://login.microsoftonline.com/{TENANT}", '
     'resource="https://vault.azure.net"'
 )
-NAME = re.compile(r"[0-9A-Za-z-]{1,127}")
+SECRET_NAME = re.compile(r"[0-9A-Za-z-]{1,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,17 @@ class Secrets:
         return next((v for v in reversed(known) if version in ("", v.id)), None)
 
 
-def make_app(held: Secrets) -> web.Application:
-    """The vault as an aiohttp application that serves the secrets in `held`."""
+@dataclass(frozen=True, slots=True)
+class VaultApi:
+    """The REST API of the vault that holds `held`."""
+
+    held: Secrets
 
     @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if held.status:
-            return error_response(held.status, "Unavailable", "The configured failure.")
+    async def authorize_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Lets requests with a bearer token through, unless the vault is set to fail."""
+        if self.held.status:
+            return error_response(self.held.status, "Unavailable", "The configured failure.")
         # The SDK sends its first request without a token or body, to learn which authority to ask.
         if not request.headers.get("Authorization", "").startswith("Bearer "):
             answer = error_response(401, "Unauthorized", "AKV10000: there is no bearer token.")
@@ -90,42 +94,45 @@ def make_app(held: Secrets) -> web.Application:
             return answer
         return await handler(request)
 
-    async def get(request: web.Request) -> web.Response:
+    async def get_secret(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        version = held.find(name, request.match_info.get("version", ""))
+        version = self.held.find(name, request.match_info.get("version", ""))
         if version is None:
             return secret_not_found(name)
-        held.reads += 1
+        self.held.reads += 1
         return web.json_response(secret_bundle(request, name, version, value=True))
 
-    async def put(request: web.Request) -> web.Response:
+    async def set_secret(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         body = await request.json()
-        if not NAME.fullmatch(name) or not isinstance(body.get("value"), str):
+        if not SECRET_NAME.fullmatch(name) or not isinstance(body.get("value"), str):
             return error_response(400, "BadParameter", "The name or the value is invalid.")
-        return web.json_response(
-            secret_bundle(request, name, held.set(name, body["value"]), value=True)
-        )
+        version = self.held.set(name, body["value"])
+        return web.json_response(secret_bundle(request, name, version, value=True))
 
-    async def delete(request: web.Request) -> web.Response:
+    async def delete_secret(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        version = held.find(name)
+        version = self.held.find(name)
         if version is None:
             return secret_not_found(name)
-        held.remove(name)
+        self.held.remove(name)
         return web.json_response(secret_bundle(request, name, version, value=False))
 
-    async def every(request: web.Request) -> web.Response:
-        known = [(name, held.find(name)) for name in sorted(held.versions)]
+    async def list_secrets(self, request: web.Request) -> web.Response:
+        known = [(name, self.held.find(name)) for name in sorted(self.held.versions)]
         values = [secret_bundle(request, name, v, value=False) for name, v in known if v]
         return web.json_response({"value": values, "nextLink": None})
 
-    app = web.Application(middlewares=[guard])
-    app.router.add_get("/secrets", every)
-    app.router.add_get("/secrets/{name}/{version:.*}", get)
-    app.router.add_get("/secrets/{name}", get)
-    app.router.add_put("/secrets/{name}", put)
-    app.router.add_delete("/secrets/{name}", delete)
+
+def make_app(held: Secrets) -> web.Application:
+    """The vault as an aiohttp application that serves the secrets in `held`."""
+    api = VaultApi(held)
+    app = web.Application(middlewares=[api.authorize_request])
+    app.router.add_get("/secrets", api.list_secrets)
+    app.router.add_get("/secrets/{name}/{version:.*}", api.get_secret)
+    app.router.add_get("/secrets/{name}", api.get_secret)
+    app.router.add_put("/secrets/{name}", api.set_secret)
+    app.router.add_delete("/secrets/{name}", api.delete_secret)
     return app
 
 
@@ -224,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     held, certificate = Secrets(), Certificate.make()
     for pair in options.secret:
         name, equals, value = pair.partition("=")
-        if not equals or not NAME.fullmatch(name):
+        if not equals or not SECRET_NAME.fullmatch(name):
             return server.refuse("vault", "--secret must be NAME=VALUE.")
         held.set(name, value)
     certificate.authority.cert_pem.write_to_path(str(options.ca))

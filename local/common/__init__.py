@@ -1,0 +1,1 @@
+"""What all local programs share: serving, and running child processes."""

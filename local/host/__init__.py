@@ -1,0 +1,1 @@
+"""The Functions host: serves function_app.py over HTTP and queues. `python -m local.host`."""
