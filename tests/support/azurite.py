@@ -16,6 +16,7 @@ from functools import cache
 import pytest
 
 from tests.support.node import NotHere, node, package_file
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
 
 ACCOUNT = "devstoreaccount1"
@@ -88,7 +89,7 @@ def start_azurite(
 
 
 def listens(child: subprocess.Popen[str], lines: list[str]) -> bool:
-    """Whether all three services said that they listen, within 20 s. Keeps reading afterwards."""
+    """Whether all three services said that they listen, in time. Keeps reading afterwards."""
     ready = threading.Event()
     ended = threading.Event()
 
@@ -102,14 +103,14 @@ def listens(child: subprocess.Popen[str], lines: list[str]) -> bool:
         ready.set()
 
     threading.Thread(target=read, daemon=True).start()
-    return ready.wait(20) and not ended.is_set()
+    return ready.wait(PATIENCE) and not ended.is_set()
 
 
 def stop(child: subprocess.Popen[str]) -> None:
     """Ends Azurite for sure. It keeps everything in memory, so nothing can be lost."""
     if child.poll() is None:
         child.kill()
-    child.wait(10)
+    child.wait(PATIENCE)
     for pipe in (child.stdin, child.stdout):
         if pipe:
             pipe.close()

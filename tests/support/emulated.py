@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import ClientSession
 
+from tests.support.patience import PATIENCE
+
 POLL_SECONDS = 0.05
 
 
@@ -42,7 +44,7 @@ class Emulator:
             return value
 
     async def until(
-        self, wanted: Callable[[dict[str, Any]], bool], what: str, *, seconds: float = 5
+        self, wanted: Callable[[dict[str, Any]], bool], what: str, *, seconds: float = PATIENCE
     ) -> dict[str, Any]:
         """Waits until the state is `wanted`, and gives it. There is no event to wait for here."""
         state = await self.state()

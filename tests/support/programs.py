@@ -12,6 +12,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tests.support.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -64,14 +66,14 @@ async def program(
 
     noting = asyncio.create_task(note())
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode()
         assert line.startswith("ready http"), (line, started.errors)
         started.url = line.removeprefix("ready ").strip()
         yield started
     finally:
         if process.returncode is None:
             process.stdin.close()
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), PATIENCE)
         await noting
 
 
@@ -87,7 +89,7 @@ async def run(
         env={**os.environ, **(environment or {})},
         cwd=ROOT,
     )
-    out, errors = await asyncio.wait_for(process.communicate(), 20)
+    out, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode is not None
     return process.returncode, out.decode(), errors.decode()
 

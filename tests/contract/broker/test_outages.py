@@ -16,12 +16,12 @@ from local.azure import managed_identity
 from local.azure.key_vault import LocalKeyVault
 from tests.support.azurite import shared_azurite, start_azurite, stop
 from tests.support.function_hosts import Hosts, hosts, principal
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
 from tests.support.scripted_endpoint import Said, Upstream, key_reply
 
 MINT = "/openai/v1/realtime/client_secrets"
 CALLS = "/openai/v1/realtime/calls"
-PATIENCE = 60.0
 
 
 class Load:

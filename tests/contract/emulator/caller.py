@@ -31,6 +31,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 
 from local.emulator.media.aioice_patch import confine_media_to
+from tests.support.patience import PATIENCE
 
 RATE = 48_000
 FRAME = RATE // 50
@@ -112,7 +113,7 @@ class Caller:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return self.connection.localDescription.sdp
 
-    async def accept(self, answer: str, timeout: float = 10) -> None:
+    async def accept(self, answer: str, timeout: float = PATIENCE) -> None:
         """Applies the answer; returns when the data channel is open."""
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         async with asyncio.timeout(timeout):
@@ -126,7 +127,7 @@ class Caller:
         """Speaks; `microphone.spoken` is set when all of it has been sent."""
         self.microphone.say(pcm, rate)
 
-    async def expect(self, *kinds: str, timeout: float = 15) -> dict[str, Any]:
+    async def expect(self, *kinds: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """The next event of one of these types; others are skipped."""
         async with asyncio.timeout(timeout):
             while True:

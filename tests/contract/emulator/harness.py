@@ -24,6 +24,7 @@ from local.emulator.protocol import schema, session
 from local.emulator.protocol.ids import Provider
 from local.emulator.script.script import Script
 from local.emulator.speech.synthesis import Speech, Word, split_words
+from tests.support.patience import PATIENCE
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 SECOND_OF_SPEECH = bytes(2 * 16_000)
@@ -156,7 +157,7 @@ class FakeCall:
         self.call.input_audio.stop_turn(timedelta(milliseconds=1300), pcm)
 
     async def next(self) -> dict[str, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             entry = await self.observer.queue.get()
         assert not isinstance(entry, Ended), entry
         event = valid(json.loads(json.dumps(entry)))

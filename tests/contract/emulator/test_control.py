@@ -14,6 +14,7 @@ from local.emulator.protocol.validators import Invalid
 from local.emulator.script.replies import CallTool, Prompt, Say, choose_reply
 from local.emulator.script.script import Script
 from tests.contract.emulator.harness import Server, serving
+from tests.support.patience import PATIENCE
 
 BEARER = {"Authorization": "Bearer standard"}
 MINT = {"session": {"type": "realtime", "model": "gpt-realtime"}}
@@ -59,7 +60,7 @@ async def test_usage_of_a_call_and_of_all() -> None:
             text = {"type": "realtime", "output_modalities": ["text"]}
             peer.callbacks["on_message"](json.dumps({"type": "session.update", "session": text}))
             peer.callbacks["on_message"](json.dumps({"type": "response.create"}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*(peer.answered.wait() for peer in server.fakes.peers))
         server.fakes.peers[0].callbacks["on_close"]()
         state = await server.state()

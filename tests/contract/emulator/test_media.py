@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.contract.emulator.caller import Caller, wav
 from tests.contract.emulator.harness import Server, serving, valid
+from tests.support.patience import PATIENCE
 
 SPEECH = Path(__file__).with_name("speech")
 PATIENT = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 400}}
@@ -59,7 +60,7 @@ async def test_the_page_hangs_up() -> None:
         url = f"{server.realtime}?call_id={(await server.state())['calls'][0]['id']}"
         async with server.http.ws_connect(url, headers={"api-key": "k"}) as socket:
             await caller.close()
-            assert (await socket.receive(timeout=10)).data == 1000
+            assert (await socket.receive(timeout=PATIENCE)).data == 1000
 
 
 async def test_the_service_hangs_up() -> None:
@@ -68,7 +69,7 @@ async def test_the_service_hangs_up() -> None:
         url = f"{server.realtime}/calls/{call_id}/hangup"
         async with server.http.post(url, headers={"api-key": "k"}) as reply:
             assert reply.status == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await caller.closed.wait()
 
 

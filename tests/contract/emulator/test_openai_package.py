@@ -15,6 +15,7 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from local.emulator.protocol.ids import Provider
 from tests.contract.emulator.caller import Caller, wav
 from tests.contract.emulator.harness import Server, serving
+from tests.support.patience import PATIENCE
 
 SPEECH = Path(__file__).with_name("speech")
 WEATHER: dict[str, Any] = {
@@ -42,7 +43,7 @@ def client(server: Server, key: str = "standard") -> AsyncOpenAI:
 async def collect_until(connection: AsyncRealtimeConnection, kind: str) -> dict[str, Any]:
     """The coming events up to one of this type; of each type the last."""
     seen: dict[str, Any] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         async for event in connection:
             seen[event.type] = event
             if event.type == kind:

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.contract.emulator.caller import Caller
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,14 +38,14 @@ async def program(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 async def ready(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         line = (await process.stdout.readline()).decode()
     assert line.startswith("ready http://127.0.0.1:")
     return line.split()[1]
 
 
 async def rest(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 
@@ -104,5 +105,5 @@ async def test_a_call_in_progress_ends_with_it() -> None:
         await caller.expect("output_audio_buffer.started")
         process.send_signal(signal.SIGTERM)
         assert await rest(process) == (0, "", "")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await caller.closed.wait()

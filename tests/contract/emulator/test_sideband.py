@@ -11,13 +11,14 @@ from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
 from local.emulator.protocol.ids import Provider
 from tests.contract.emulator.harness import Server, serving, valid
+from tests.support.patience import PATIENCE
 
 BEARER = {"Authorization": "Bearer standard"}
 
 
 async def expect(socket: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     while True:
-        event = valid(await socket.receive_json(timeout=5))
+        event = valid(await socket.receive_json(timeout=PATIENCE))
         if event["type"] == kind:
             return event
 
@@ -56,7 +57,7 @@ async def test_all_observers_and_the_browser_see_the_same_conversation() -> None
         ):
             update = {"type": "realtime", "output_modalities": ["text"]}
             await one.send_json({"type": "session.update", "session": update})
-            first = valid(await one.receive_json(timeout=5))
+            first = valid(await one.receive_json(timeout=PATIENCE))
             assert first["type"] == "session.updated", "nothing comes before it"
             assert first["session"]["expires_at"] == int(server.fakes.now) + 3600
             await expect(two, "session.updated")
@@ -72,7 +73,7 @@ async def test_all_observers_and_the_browser_see_the_same_conversation() -> None
 
 async def closed(socket: ClientWebSocketResponse) -> tuple[list[str], int | None]:
     kinds = []
-    while (message := await socket.receive(timeout=5)).type is WSMsgType.TEXT:
+    while (message := await socket.receive(timeout=PATIENCE)).type is WSMsgType.TEXT:
         kinds.append(valid(json.loads(message.data))["type"])
     return kinds, socket.close_code
 
@@ -98,11 +99,12 @@ async def test_the_browser_leaving_closes_it_cleanly() -> None:
 
 
 async def test_a_session_ends_when_its_time_is_up() -> None:
-    async with serving(session_seconds=0.2) as server:
+    async with serving(session_seconds=60) as server:
         url = f"{server.realtime}?call_id={await server.call()}"
-        server.fakes.peers[0].open()
         async with server.http.ws_connect(url, headers=BEARER) as socket:
-            error = valid(await socket.receive_json(timeout=5))["error"]
+            server.fakes.now += 60
+            server.fakes.peers[0].open()
+            error = valid(await socket.receive_json(timeout=PATIENCE))["error"]
             assert error["code"] == "session_expired"
             assert await closed(socket) == ([], 1001)
         assert server.fakes.peers[0].closed
@@ -110,7 +112,7 @@ async def test_a_session_ends_when_its_time_is_up() -> None:
 
 
 async def test_a_call_that_nobody_connects_to_is_swept() -> None:
-    async with serving(connect_seconds=0.1) as server:
+    async with serving(connect_seconds=1) as server:
         url = f"{server.realtime}?call_id={await server.call()}"
         async with server.http.ws_connect(url, headers=BEARER) as socket:
             assert await closed(socket) == ([], 1000)

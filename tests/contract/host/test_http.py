@@ -19,6 +19,7 @@ from local.host.invocation import thread_count
 from local.host.loading import load_app
 from shared.storage.interfaces import Storage
 from shared.storage.memory import MemoryStorage
+from tests.support.patience import PATIENCE
 from tests.support.programs import running
 
 APPS = Path(__file__).with_name("apps")
@@ -188,7 +189,7 @@ async def test_synchronous_functions_run_at_once_up_to_that_number(tmp_path: Pat
     """Two functions that wait for each other can answer only if they run at the same time."""
     (tmp_path / "function_app.py").write_text(
         "import threading\nimport azure.functions as func\n\napp = func.FunctionApp()\n"
-        "both = threading.Barrier(2, timeout=5)\n\n"
+        f"both = threading.Barrier(2, timeout={PATIENCE})\n\n"
         "@app.route()\ndef meet(req: func.HttpRequest) -> str:\n    both.wait()\n    return 'met'\n"
     )
     server = FunctionHost(

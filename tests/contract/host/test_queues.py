@@ -20,6 +20,7 @@ from shared.storage.interfaces import Message, Queue
 from shared.storage.memory import MemoryQueue, MemoryStorage
 from tests.contract.host.test_http import host
 from tests.support.azurite import shared_azurite
+from tests.support.patience import PATIENCE
 from tests.support.programs import running
 
 SOON = timedelta(milliseconds=5)
@@ -164,7 +165,7 @@ async def test_batches_and_the_threshold_bound_what_runs_at_once() -> None:
     await queue.next_change()
     assert work.begun.empty(), "three still run, and two is the threshold"
     work.may_end.release()
-    more = {await asyncio.wait_for(work.begun.get(), 5) for _ in range(FAST.batch_size)}
+    more = {await asyncio.wait_for(work.begun.get(), PATIENCE) for _ in range(FAST.batch_size)}
     assert len(first | more) == 8
     assert work.begun.empty(), "batch_size and new_batch_threshold together are the most"
     task.cancel()
@@ -231,7 +232,7 @@ async def test_over_a_real_storage_protocol() -> None:
 
 async def arrived(queue: Queue) -> list[Message]:
     """Polls for messages, because a storage account does not notify."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             messages = await asyncio.to_thread(queue.receive, visibility=LONG)
             if messages:

@@ -118,7 +118,7 @@ def test_a_crash_leaks_nothing(room: Room):
 
 
 def test_who_cannot_be_counted_in_time_is_told_to_come_again(room: Room):
-    ledger = room.ledger(budget=timedelta(seconds=0.1), live_calls=1)
+    ledger = room.ledger(budget=timedelta(seconds=1), live_calls=1)
 
     def contended(writes):
         raise Conflict(index=0)

@@ -15,6 +15,7 @@ from av import AudioFrame, AudioResampler
 
 from local.emulator.media.aioice_patch import confine_media_to
 from local.emulator.media.peer import Peer
+from tests.support.patience import PATIENCE
 
 RATE = 48_000
 FRAME = RATE // 50
@@ -43,7 +44,7 @@ class Until:
     def changed(self) -> None:
         self.change.set()
 
-    async def until(self, condition: Callable[[], object], within: float = 15) -> None:
+    async def until(self, condition: Callable[[], object], within: float = PATIENCE) -> None:
         async with asyncio.timeout(within):
             while not condition():
                 self.change.clear()

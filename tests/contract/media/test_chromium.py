@@ -17,6 +17,7 @@ from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivity
 from local.emulator.speech.recognition import SphinxRecogniser
 from local.emulator.speech.synthesis import Speech
 from tests.contract.media.caller import Until, tone
+from tests.support.patience import PATIENCE
 
 VOICE = Path(__file__).parents[2] / "fixtures" / "voice"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
@@ -142,7 +143,7 @@ async def test_the_page_sees_the_server_hang_up(browser: Browser) -> None:
     call = Call(browser)
     await call.start()
     await call.peer.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await call.page.evaluate("closed")
     assert call.closed == 1
 
@@ -159,6 +160,6 @@ async def test_a_killed_browser_ends_the_call(
     processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
     for process in processes:
         os.kill(process["id"], signal.SIGKILL)
-    await call.until(lambda: call.closed, within=30)
+    await call.until(lambda: call.closed)
     await call.peer.close()
     assert call.closed == 1

@@ -17,6 +17,7 @@ import pytest
 from local.emulator.media.peer import GAP, OfferRefused, Peer
 from local.emulator.speech.synthesis import Speech
 from tests.contract.media.caller import RATE, Caller, loudness, tone
+from tests.support.patience import PATIENCE
 
 SECOND = 2 * RATE
 THREADS = Path("/proc/self/task")
@@ -166,7 +167,7 @@ async def test_a_caller_that_never_connects_is_given_up() -> None:
             on_close=ended.set,
             connect_within=timedelta(milliseconds=50),
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await ended.wait()
         await peer.close()
 

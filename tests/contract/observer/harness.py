@@ -36,11 +36,11 @@ from shared.transcripts.record_lines import StoredLine, decode
 from shared.transcripts.transcript import Transcript
 from shared.transcripts.writer import log_name
 from tests.contract.emulator.harness import Server, serving
+from tests.support.patience import PATIENCE
 
 KEY = {"api-key": "standard"}
 QUICK = Timing(
     first_pauses=(timedelta(milliseconds=20),) * 4,
-    redial=timedelta(seconds=2),
     write_every=timedelta(milliseconds=1),
     storage_again=timedelta(milliseconds=10),
     quiet=timedelta(milliseconds=50),
@@ -66,7 +66,7 @@ class TellingLog(MemoryLog):
         self.block.set()
 
     def append(self, name: str, data: bytes, *, at: int) -> int:
-        assert self.block.wait(5)
+        assert self.block.wait(PATIENCE)
         after = super().append(name, data, at=at)
         self.loop.call_soon_threadsafe(self.news.set)
         return after
@@ -91,7 +91,7 @@ class Call:
 
     async def expect(self, *kinds: str) -> dict[str, Any]:
         while True:
-            event: dict[str, Any] = await self.socket.receive_json(timeout=10)
+            event: dict[str, Any] = await self.socket.receive_json(timeout=PATIENCE)
             self.events.append(event)
             if event["type"] in kinds:
                 return event
@@ -120,7 +120,7 @@ class Watching:
     holder: str
 
     async def done(self) -> ObserverResult:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             return await self.task
 
 
@@ -220,7 +220,7 @@ class ObservedCalls:
 
     async def written(self, call_id: str, that: Callable[[StoredLine], bool]) -> StoredLine:
         """Waits for a line in the record."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 self.log.news.clear()
                 for line in self.lines(call_id):

@@ -13,10 +13,11 @@ from shared.observer.context import Farewell, Outcome
 from shared.usage.tokens import Usage
 from tests.contract.observer.harness import QUICK, Call, Gate, ObservedCalls, observed_calls
 from tests.contract.observer.sessions import SESSION, call_with
+from tests.support.patience import PATIENCE
 
 
 async def hung_up(it: ObservedCalls, call: Call) -> None:
-    while (await call.socket.receive(timeout=10)).type.name == "TEXT":
+    while (await call.socket.receive(timeout=PATIENCE)).type.name == "TEXT":
         pass
     assert (await it.state())["live_calls"] == 0
 
@@ -156,7 +157,7 @@ async def test_an_answer_that_goes_on_for_too_long_is_cut_and_a_goodbye_too() ->
 
         watching = await it.watch(
             call,
-            replace(QUICK, goodbye_ahead=timedelta(seconds=60) - timedelta(milliseconds=300)),
+            replace(QUICK, goodbye_ahead=timedelta(seconds=60) - timedelta(seconds=1)),
             parts={"hang_up": hang_up},
             farewell=Farewell(
                 "Say goodbye.",

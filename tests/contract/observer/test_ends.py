@@ -12,9 +12,12 @@ from tests.contract.observer.harness import observed_calls, timing_of
 
 
 async def test_a_session_that_expires_is_the_end() -> None:
-    async with observed_calls(session_seconds=0.4) as it:
-        call = await it.call()
-        observed = await (await it.watch(call)).done()
+    async with observed_calls(session_seconds=60) as it:
+        call = await it.call(opened=False)
+        watching = await it.watch(call)
+        it.server.fakes.now += 60
+        call.peer.open()
+        observed = await watching.done()
         assert (observed.outcome, observed.reason) == (Outcome.ENDED, "expired")
         assert it.transcript(call.id).ended == "expired"
         assert (await it.state())["requests"]["sideband"] == 2, "it was not dialled again"

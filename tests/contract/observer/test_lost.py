@@ -194,7 +194,7 @@ async def test_what_was_said_between_a_lost_connection_and_the_end_is_said_to_be
 
 
 async def test_a_full_segment_asks_for_the_next_which_goes_on_with_the_same_record() -> None:
-    short = timedelta(milliseconds=300)
+    short = timedelta(seconds=1.5)
     async with observed_calls() as it:
         call = await it.call()
         first = await it.watch(call, timing_of(segment=short))

@@ -92,7 +92,7 @@ async def test_an_observer_that_comes_just_before_the_end_states_the_gap() -> No
 
 
 async def test_an_observer_that_comes_in_the_middle_of_the_first_answer_states_the_gap() -> None:
-    async with observed_calls(text_delta_seconds=0.05) as it:
+    async with observed_calls(text_delta_seconds=0.15) as it:
         call = await it.call()
         await call.say("hello")
         await call.tell("response.create")

@@ -10,6 +10,7 @@ import pytest
 from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
 from tests.contract.observer.harness import HELLO, observed_calls
 from tests.contract.observer.scripted import Scripted
+from tests.support.patience import PATIENCE
 
 
 def one_after_another(answers: list[Sideband | Exception]) -> Connect:
@@ -120,7 +121,7 @@ async def test_the_walk_goes_on_where_retrieved_items_name_the_one_before() -> N
         scripted.events.put_nowait({**added, "type": "conversation.item.done"})
         previous = {"c": "b", "b": "a", "a": None}
         while previous:
-            event = await asyncio.wait_for(scripted.sent.get(), 5)
+            event = await asyncio.wait_for(scripted.sent.get(), PATIENCE)
             if event["type"] == "conversation.item.retrieve":
                 name = event["item_id"]
                 told = {"type": "conversation.item.retrieved", "item": item(name)}

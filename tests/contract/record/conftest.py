@@ -15,10 +15,10 @@ import pytest
 from tests.contract.emulator.caller import Caller
 from tests.support.azurite import shared_azurite
 from tests.support.function_hosts import Hosts, hosts, principal
+from tests.support.patience import PATIENCE
 from tests.support.programs import program
 
 ADMIN = principal("the-admin", "admin")
-SOON = 20.0
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Floor:
         return await self.get(f"/api/calls/{name}/transcript", host)
 
 
-async def until(asked: Any, holds: Any, within: float = SOON, every: float = 0.1) -> Any:
+async def until(asked: Any, holds: Any, within: float = PATIENCE, every: float = 0.1) -> Any:
     """Asks again until it holds: for what only polling can tell, a record in storage."""
     async with asyncio.timeout(within):
         while True:

@@ -10,6 +10,7 @@ import pytest
 from tests.contract.emulator.caller import Caller
 from tests.contract.record.conftest import floor, until
 from tests.support.function_hosts import principal
+from tests.support.patience import PATIENCE
 from tests.unit.upstream.test_sdp import GOOD
 
 
@@ -19,7 +20,7 @@ async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
         asked = time.monotonic()
         caller, place = await work.call("limit-ada")
         connected = time.monotonic()
-        await asyncio.wait_for(caller.closed.wait(), 15)
+        await asyncio.wait_for(caller.closed.wait(), PATIENCE)
         assert time.monotonic() - asked >= 10, "not before its limit"
         assert time.monotonic() - connected <= 12, "within two seconds of its limit"
 
@@ -37,7 +38,7 @@ async def test_a_call_over_its_token_budget_ends_with_a_word() -> None:
         caller, place = await work.call("budget-ada")
         caller.send({"type": "response.create"})
         await caller.expect("response.output_audio_transcript.done")
-        await asyncio.wait_for(caller.closed.wait(), 30)
+        await asyncio.wait_for(caller.closed.wait(), PATIENCE)
         said = [e for e in caller.events if e["type"] == "response.output_audio_transcript.done"]
         assert len(said) == 2, "the answer, and the goodbye"
 

@@ -17,6 +17,7 @@ import pytest
 
 from local.common.child_process import Child
 from local.up import Stack, StackError, log_filter
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
 from tests.support.programs import ROOT, run
 
@@ -55,11 +56,11 @@ class Up:
             self.lines.append(line.decode().rstrip())
 
     async def ended(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), 3)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     async def all_gone(self) -> bool:
         """Waits until no part listens any more. Polls, because nothing signals a free port."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             while any(listening(url) for url in self.urls.values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         return True
@@ -78,7 +79,7 @@ async def up(*arguments: str) -> AsyncIterator[Up]:
     started = Up(process)
     reading = asyncio.create_task(started.read())
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode()
         assert line.startswith("ready http://127.0.0.1:"), started.lines
         started.url = line.split()[1]
         yield started
@@ -180,7 +181,7 @@ async def test_a_stack_says_when_it_has_lost_a_part() -> None:
         lost = asyncio.create_task(stack.wait_for_loss())
         with pytest.raises(aiohttp.ClientError):
             await fetch(stack.emulator_url + "/die", "POST")
-        error = await asyncio.wait_for(lost, 5)
+        error = await asyncio.wait_for(lost, PATIENCE)
         assert "emulator" in str(error)
     assert not any(listening(url) for url in (stack.url, stack.host_url))
 
@@ -189,7 +190,7 @@ async def test_a_stack_says_when_it_has_lost_a_part() -> None:
 async def test_a_part_that_does_not_listen_is_ended_all_the_same() -> None:
     async with small() as stack:
         await fetch(stack.emulator_url + "/deaf", "POST")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             await stack.__aexit__(None, None, None)
     assert not listening(stack.emulator_url)
 
