@@ -89,16 +89,19 @@ class AdminService:
 
         Raises Problem call_not_found, invalid_event, event_refused or upstream_unreachable.
         """
+        # Imported here because a cold start should not wait for the classes of server events.
+        from shared.realtime import admin_events
+
         record = self.records.get(name)
         if record.ended_at is not None:
             raise Problem("call_not_found", "The call is over.")
         if not isinstance(event, dict):
             raise Problem("invalid_event", "Expected a JSON object.")
         try:
-            answer = asyncio.run(sideband.send_event(self.connect, record.call_id, event))
+            answer = asyncio.run(admin_events.send_admin_event(self.connect, record.call_id, event))
         except ValueError as wrong:
             raise Problem("invalid_event", f"{wrong}.") from None
-        except sideband.EventRefused as refused:
+        except admin_events.EventRefused as refused:
             where = f" ({refused.param})" if refused.param else ""
             raise Problem("event_refused", f"Refused as {refused.code}{where}.") from None
         except sideband.NoSuchCall:
@@ -106,7 +109,7 @@ class AdminService:
         except sideband.SidebandUnavailable:
             raise Problem("upstream_unreachable") from None
         logs.event("event sent", call=record.id, type=event["type"])
-        return {"answered_by": answer.get("type") if answer else None}
+        return {"answered_by": answer.type if answer else None}
 
 
 def parse_number(text: str, default: int, most: int) -> int:

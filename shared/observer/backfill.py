@@ -13,18 +13,22 @@ the tail. There is no way to ask for the tail that changes nothing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from shared.transcripts.event_mapper import PROBE
+from shared.realtime.event_mapper import PROBE
+from shared.realtime.server_events import (
+    ErrorEvent,
+    InputTranscribed,
+    InputTranscriptionFailed,
+    ItemAdded,
+    ItemDone,
+    ItemRetrieved,
+    ServerEvent,
+)
 
-Event = Mapping[str, Any]
 AT_MOST = 500
 OURS = "back_"
-TRANSCRIBED = (
-    "conversation.item.input_audio_transcription.completed",
-    "conversation.item.input_audio_transcription.failed",
-)
 
 
 class Backfill:
@@ -45,24 +49,24 @@ class Backfill:
         self.cut_off = False
         """Whether an item's beginning was missed and nothing names what stands before it."""
 
-    def requests_for(self, event: Event) -> list[dict[str, Any]]:
+    def requests_for(self, event: ServerEvent) -> list[dict[str, Any]]:
         """The client events that an event of the call calls for."""
-        kind = event.get("type")
-        if kind == "conversation.item.added":
-            return self.added(event)
-        if kind == "conversation.item.retrieved":
-            return self.retrieved(event)
-        if kind == "conversation.item.done":
-            return self.done(event)
-        if kind in TRANSCRIBED:
-            return self.fetch(event.get("item_id"))
-        if kind == "error" and self.pending:
-            # It is gone, or never was: what named it is as far back as can be seen.
-            self.pending.pop((event.get("error") or {}).get("event_id") or "", None)
+        match event:
+            case ItemAdded():
+                return self.handle_added(event)
+            case ItemRetrieved():
+                return self.handle_retrieved(event)
+            case ItemDone():
+                return self.handle_done(event)
+            case InputTranscribed() | InputTranscriptionFailed():
+                return self.fetch(event.item_id)
+            case ErrorEvent() if self.pending:
+                # It is gone, or never was: what named it is as far back as can be seen.
+                self.pending.pop(event.caused_by or "", None)
         return []
 
-    def added(self, event: Event) -> list[dict[str, Any]]:
-        name, previous = event["item"]["id"], event.get("previous_item_id")
+    def handle_added(self, event: ItemAdded) -> list[dict[str, Any]]:
+        name, previous = event.item.id, event.previous_item_id
         if name == self.probe_id:
             self.tail_is_known = True
             remove = {"type": "conversation.item.delete", "item_id": name}
@@ -73,10 +77,10 @@ class Backfill:
         self.known.add(name)
         return self.fetch(previous, named_by=name)
 
-    def done(self, event: Event) -> list[dict[str, Any]]:
+    def handle_done(self, event: ItemDone) -> list[dict[str, Any]]:
         """Of an item whose beginning was missed, `.done` names the one before, unless it is null:
         that says nothing there, so what stands before cannot be learnt."""
-        name, previous = event["item"]["id"], event.get("previous_item_id")
+        name, previous = event.item.id, event.previous_item_id
         if name in self.known or name.startswith(PROBE):
             return []
         self.known.add(name)
@@ -85,8 +89,8 @@ class Backfill:
         self.cut_off = self.cut_off or previous is None
         return self.fetch(previous, named_by=name)
 
-    def retrieved(self, event: Event) -> list[dict[str, Any]]:
-        name = event["item"].get("id")
+    def handle_retrieved(self, event: ItemRetrieved) -> list[dict[str, Any]]:
+        name = event.item.id
         asked = next((event_id for event_id, item in self.pending.items() if item == name), None)
         if asked is None:
             return []
@@ -94,11 +98,11 @@ class Backfill:
         if name not in self.known:
             self.head = name
         self.known.add(name)
-        return self.fetch(event.get("previous_item_id"))
+        return self.fetch(event.previous_item_id)
 
-    def fetch(self, name: object, *, named_by: str | None = None) -> list[dict[str, Any]]:
+    def fetch(self, name: str | None, *, named_by: str | None = None) -> list[dict[str, Any]]:
         """Asks for an item that is not known."""
-        if not isinstance(name, str) or name in self.known or name.startswith(PROBE):
+        if name is None or name in self.known or name.startswith(PROBE):
             return []
         if named_by is not None and self.head is None:
             self.head = named_by

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from shared.realtime.server_events import ServerEvent
 from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
 
 BACKOFF = timedelta(milliseconds=250)
@@ -61,12 +62,12 @@ class CallConnection:
     async def send_event(self, event: Mapping[str, Any]) -> None:
         """Sends a client event; before the first dial nothing. Raises SidebandClosed."""
         if self.sideband is not None:
-            await self.sideband.send(event)
+            await self.sideband.send_event(event)
 
-    async def receive_event(self) -> dict[str, Any]:
+    async def receive_event(self) -> ServerEvent:
         """The next server event. Raises SidebandClosed."""
         assert self.sideband is not None
-        return await self.sideband.receive()
+        return await self.sideband.receive_event()
 
     async def close(self) -> None:
         """Disconnects; the call goes on."""

@@ -8,17 +8,26 @@ connection.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from shared.core import logs
 from shared.core.problems import Problem
 from shared.observer.context import Dependencies, ObservedCall, Spend
-from shared.observer.goodbye import PURPOSE, Goodbye
+from shared.observer.goodbye import Goodbye
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext, new_event_id
 from shared.observer.session_guard import SessionGuard
 from shared.observer.tool_calls import ToolCalls
+from shared.realtime.server_events import (
+    ErrorEvent,
+    ItemAdded,
+    ItemRetrieved,
+    OutputItemDone,
+    ResponseCreated,
+    ResponseDone,
+    ServerEvent,
+    SessionEvent,
+)
 from shared.transcripts.record_lines import StoredLine
 from shared.usage import tokens
 from shared.usage.tokens import UsageCounter
@@ -49,47 +58,47 @@ class CallController:
         self.tool_calls.resume(lines)
         for line in lines:
             if line.kind == "response":
-                self.usage_counter.add(line.key, tokens.read(line.fields.get("usage") or {}))
+                usage = tokens.usage_of_counts(line.fields.get("usage") or {})
+                self.usage_counter.count_response(line.key, usage)
 
-    def handle_server_event(self, event: Mapping[str, Any]) -> None:
+    def handle_server_event(self, event: ServerEvent) -> None:
         """Acts on any event of the call. Sends nothing itself: that is left to background tasks."""
-        kind = event.get("type")
-        self.tracker.track_response(event)
-        if kind in ("session.updated", "session.created"):
-            self.check_session(event)
-        elif kind == "response.output_item.done":
-            self.tool_calls.handle_complete_item(event["item"])
-        elif kind in ("conversation.item.retrieved", "conversation.item.added"):
-            retrieved = kind == "conversation.item.retrieved"
-            self.tool_calls.handle_known_item(event["item"], retrieved=retrieved)
-        elif kind == "response.created":
-            if (event["response"].get("metadata") or {}).get("purpose") == PURPOSE:
-                self.goodbye.response_id = event["response"]["id"]
-        elif kind == "response.done":
-            self.count_usage(event["response"])
-        elif kind == "error" and self.session_guard:
-            self.session_guard.update_refused((event.get("error") or {}).get("event_id"))
+        self.tracker.track_event(event)
+        match event:
+            case SessionEvent():
+                self.check_session(event)
+            case OutputItemDone():
+                self.tool_calls.handle_complete_item(event.item)
+            case ItemAdded():
+                self.tool_calls.note_output(event.item)
+            case ItemRetrieved():
+                self.tool_calls.handle_retrieved_item(event.item)
+            case ResponseCreated():
+                self.goodbye.recognise_response(event)
+            case ResponseDone():
+                self.count_usage(event)
+            case ErrorEvent() if self.session_guard:
+                self.session_guard.update_refused(event.caused_by)
         self.goodbye.event_seen.set()
         if not self.goodbye.reason:
             self.tool_calls.request_response()
 
-    def check_session(self, event: Mapping[str, Any]) -> None:
+    def check_session(self, event: SessionEvent) -> None:
         """Restores what a page has overridden in the session."""
         if self.session_guard is None or not self.context.lease.is_good:
             return
-        names = self.session_guard.overridden_fields(event["session"])
-        update = self.session_guard.restoring_update(event["session"], new_event_id())
+        names = self.session_guard.overridden_fields(event.session)
+        update = self.session_guard.restoring_update(event.session, new_event_id())
         if update is not None:
             self.context.send_in_background(update)
         if names and (update is not None or not self.session_guard.left):
             about = {"overridden": names, "put_back": update is not None}
-            self.context.recorder.note("session", str(event.get("event_id")), about)
+            self.context.recorder.note("session", str(event.event_id), about)
             logs.event("session overridden", logging.WARNING, **about)
 
-    def count_usage(self, response: Mapping[str, Any]) -> None:
+    def count_usage(self, event: ResponseDone) -> None:
         """Counts a finished response, and has the budget checked."""
-        usage = tokens.of_response(response)
-        if self.usage_counter.add(str(response.get("id")), usage) and self.spend:
+        if self.usage_counter.count_response(event.response_id, event.usage) and self.spend:
             self.context.background.start_task(self.check_budget(self.spend))
 
     async def check_budget(self, spend: Spend) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from shared.core import logs
 from shared.observer.context import ObservedCall, ObserverResult, Outcome, Timing
@@ -14,6 +12,7 @@ from shared.observer.controller import CallController
 from shared.observer.gaps import GapKeeper
 from shared.observer.leases import ATTACHED
 from shared.observer.run_context import RunContext, new_event_id
+from shared.realtime.server_events import ErrorEvent, ServerEvent
 from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import StoredLine
@@ -110,7 +109,7 @@ class CallFollower:
             any_event = True
             self.handle_server_event(event)
 
-    def handle_server_event(self, event: Mapping[str, Any]) -> None:
+    def handle_server_event(self, event: ServerEvent) -> None:
         """Records one event and acts on it."""
         try:
             self.context.recorder.record_event(event)
@@ -118,12 +117,11 @@ class CallFollower:
                 self.context.send_in_background(request)
             self.controller.handle_server_event(event)
         except (KeyError, TypeError, AttributeError, ValueError):
-            # An event of a shape that nobody has seen yet must not end the record of a call.
-            logs.failure("server event not parsed", type=str(event.get("type")))
-        if event.get("type") == "error":
-            told = event.get("error") or {}
-            self.session_expired = self.session_expired or told.get("code") == "session_expired"
-            logs.event("error event received", code=told.get("code"), param=told.get("param"))
+            # A mistake of ours in one event must not end the record of a call.
+            logs.failure("server event not parsed", type=event.type)
+        if isinstance(event, ErrorEvent):
+            self.session_expired = self.session_expired or event.code == "session_expired"
+            logs.event("error event received", code=event.code, param=event.param)
 
     def probe_tail(self) -> None:
         if self.context.lease.is_good:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from shared.observer.backfill import Backfill
 from shared.observer.recorder import CallRecorder
+from shared.realtime.server_events import ServerEvent
 from shared.transcripts.record_lines import StoredLine
 
 ClientEvents = list[dict[str, Any]]
@@ -57,7 +57,7 @@ class GapKeeper:
     def note_lost(self, since: datetime) -> None:
         self.recorder.note_gap(since, self.recorder.clock(), "reconnected")
 
-    def requests_for(self, event: Mapping[str, Any]) -> ClientEvents:
+    def requests_for(self, event: ServerEvent) -> ClientEvents:
         """The client events that ask for what a server event shows to be missing.
 
         Once the earliest item is known, states what may be missing from before this run.

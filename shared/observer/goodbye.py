@@ -12,6 +12,7 @@ from shared.core.problems import Problem
 from shared.observer.context import Farewell
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext, new_event_id
+from shared.realtime.server_events import ResponseCreated
 from shared.realtime.sideband import SidebandClosed
 
 HANG_UP_TRIES = 3
@@ -63,6 +64,11 @@ class Goodbye:
                 await asyncio.sleep(self.farewell.pause.total_seconds() if left else 0)
         # The delayed message of the call's hard limit hangs up in any case.
         self.reason, self.hanging_up = None, False
+
+    def recognise_response(self, event: ResponseCreated) -> None:
+        """Takes note of the last answer once it is being made."""
+        if event.metadata.get("purpose") == PURPOSE:
+            self.response_id = event.response_id
 
     async def say_goodbye(self, words: str) -> None:
         """Has the model give one last answer, and waits until it has been played."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from shared.core.clock import Clock
 from shared.core.problems import Problem
+from shared.realtime.event_mapper import EventMapper
+from shared.realtime.server_events import ServerEvent
 from shared.storage.interfaces import StorageUnavailable
-from shared.transcripts.event_mapper import EventMapper
 from shared.transcripts.record_lines import RecordLine, StoredLine, stamp
 from shared.transcripts.writer import TranscriptWriter
 
@@ -32,9 +33,9 @@ class CallRecorder:
         self.mapper.resume(lines)
         return lines
 
-    def record_event(self, event: Mapping[str, Any]) -> None:
+    def record_event(self, event: ServerEvent) -> None:
         """Records what a server event makes final."""
-        self.writer.add(*self.mapper.take(event, self.clock()))
+        self.writer.add(*self.mapper.map_event(event, self.clock()))
 
     def note(self, kind: str, key: str, fields: Mapping[str, Any]) -> None:
         """Records a line that no server event gives."""

@@ -1,4 +1,4 @@
-"""Who has the floor: responses under way, speech being played, and when to ask for the next. Pure.
+"""Which responses are under way, what is being played, and when to ask for the next. Pure.
 
 A conversation has one response at a time. The server does not go on by itself after a function
 call's output, and refuses a `response.create` while another response is active; a response that
@@ -7,14 +7,19 @@ began after an output was added has read it, whoever asked for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-Event = Mapping[str, Any]
+from shared.realtime.server_events import (
+    ErrorEvent,
+    ItemAdded,
+    OutputAudioStarted,
+    OutputAudioStopped,
+    ResponseCreated,
+    ResponseDone,
+    ServerEvent,
+)
 
 
 class ResponseTracker:
-    """Follows the events of one call."""
+    """Tracks the responses of one call."""
 
     def __init__(self) -> None:
         self.active: set[str] = set()
@@ -22,7 +27,9 @@ class ResponseTracker:
         self.unanswered: set[str] = set()
         """Items with outputs of ours that no response has read yet."""
         self.sent: set[str] = set()
-        self.asked: str | None = None
+        """Items with outputs of ours that are not in the conversation yet."""
+        self.requested: str | None = None
+        """The id of our `response.create` that no response has followed yet."""
 
     @property
     def is_responding(self) -> bool:
@@ -34,45 +41,41 @@ class ResponseTracker:
         """Whether the assistant neither makes nor plays anything."""
         return not (self.active or self.playing)
 
+    @property
+    def should_request_response(self) -> bool:
+        """Whether to ask for a response now, to have the outputs answered."""
+        return bool(self.unanswered) and not (self.active or self.sent or self.requested)
+
     def output_sent(self, item_id: str) -> None:
         """An output of ours is on its way to the conversation."""
         self.sent.add(item_id)
 
-    def track_response(self, event: Event) -> None:
-        """Takes note of any event of the call."""
-        kind = event.get("type")
-        if kind == "response.created":
-            response = event["response"]
-            if response.get("conversation_id", "") is not None:
-                self.active.add(response["id"])
-                self.unanswered.clear()
-                self.asked = None
-        elif kind == "response.done":
-            self.active.discard(event["response"]["id"])
-        elif kind == "conversation.item.added":
-            if event["item"]["id"] in self.sent:
-                self.sent.discard(event["item"]["id"])
-                self.unanswered.add(event["item"]["id"])
-        elif kind == "output_audio_buffer.started":
-            self.playing.add(event["response_id"])
-        elif kind in ("output_audio_buffer.stopped", "output_audio_buffer.cleared"):
-            self.playing.discard(event["response_id"])
-        elif kind == "error":
-            caused_by = (event.get("error") or {}).get("event_id")
-            if caused_by is not None and caused_by == self.asked:
-                self.asked = None
+    def response_requested(self, event_id: str) -> None:
+        """We have asked for a response with this client event."""
+        self.requested = event_id
 
-    def should_request_response(self, event_id: str) -> bool:
-        """Whether to ask for a response now, to have the outputs answered: once, with this
-        `event_id`."""
-        if not self.unanswered or self.is_responding or self.sent or self.asked:
-            return False
-        self.asked = event_id
-        return True
+    def track_event(self, event: ServerEvent) -> None:
+        """Takes note of any event of the call."""
+        match event:
+            case ResponseCreated(in_conversation=True):
+                self.active.add(event.response_id)
+                self.unanswered.clear()
+                self.requested = None
+            case ResponseDone():
+                self.active.discard(event.response_id)
+            case ItemAdded(item=item) if item.id in self.sent:
+                self.sent.discard(item.id)
+                self.unanswered.add(item.id)
+            case OutputAudioStarted():
+                self.playing.add(event.response_id)
+            case OutputAudioStopped():
+                self.playing.discard(event.response_id)
+            case ErrorEvent(caused_by=str(event_id)) if event_id == self.requested:
+                self.requested = None
 
     def start_over(self) -> None:
         """The connection was lost: what is under way now is not known."""
         self.active.clear()
         self.playing.clear()
         self.sent.clear()
-        self.asked = None
+        self.requested = None

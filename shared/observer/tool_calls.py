@@ -11,6 +11,7 @@ from typing import Any
 from shared.core import logs
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext, new_event_id
+from shared.realtime.server_events import Item
 from shared.realtime.sideband import SidebandClosed
 from shared.tools.registry import Registry
 from shared.transcripts.record_lines import StoredLine
@@ -54,28 +55,28 @@ class ToolCalls:
             self.answered.add(call_id)
             await self.send_output(call_id, UNKNOWN_OUTCOME)
 
-    def handle_complete_item(self, item: Mapping[str, Any]) -> None:
+    def handle_complete_item(self, item: Item) -> None:
         """Starts the tool if the item is a complete call of one of ours."""
-        call_id = str(item.get("call_id"))
-        name = item.get("name")
-        ours = name in self.registry and name in self.granted
-        complete = item.get("type") == "function_call" and item.get("status") == "completed"
-        if not (ours and complete and self.context.lease.is_good):
+        call_id, name = str(item.call_id), item.name
+        complete = item.type == "function_call" and item.status == "completed"
+        if name is None or name not in self.registry or name not in self.granted:
             return
-        if call_id not in self.begun:
+        if complete and self.context.lease.is_good and call_id not in self.begun:
             self.begun.add(call_id)
             self.running.add(call_id)
             self.context.recorder.note("calling", call_id, {"name": name})
-            work = self.run_tool(call_id, str(name), item.get("arguments") or "{}")
+            work = self.run_tool(call_id, name, item.arguments or "{}")
             self.context.background.start_task(work)
 
-    def handle_known_item(self, item: Mapping[str, Any], *, retrieved: bool) -> None:
+    def note_output(self, item: Item) -> None:
+        """Takes note of an item that answers a function call, whoever added it."""
+        if item.type == "function_call_output":
+            self.answered.add(str(item.call_id))
+
+    def handle_retrieved_item(self, item: Item) -> None:
         """Starts the tool of a function call from before this run, if nobody has answered it."""
-        if item.get("type") == "function_call_output":
-            self.answered.add(str(item.get("call_id")))
-        if not retrieved or item.get("type") != "function_call":
-            return
-        if str(item.get("call_id")) not in self.answered:
+        self.note_output(item)
+        if item.type == "function_call" and str(item.call_id) not in self.answered:
             self.handle_complete_item(item)
 
     async def run_tool(self, call_id: str, name: str, arguments: str) -> None:
@@ -110,9 +111,8 @@ class ToolCalls:
 
     def request_response(self) -> None:
         """Has the model go on, once all outputs are in and the last response is done."""
-        if self.running or not self.context.lease.is_good:
-            return
-        event_id = new_event_id()
-        if self.tracker.should_request_response(event_id):
-            event = {"type": "response.create", "event_id": event_id}
-            self.context.send_in_background(event)
+        due = self.tracker.should_request_response and not self.running
+        if due and self.context.lease.is_good:
+            event_id = new_event_id()
+            self.tracker.response_requested(event_id)
+            self.context.send_in_background({"type": "response.create", "event_id": event_id})

@@ -21,7 +21,7 @@ PROFILE_SCHEMA = Path(__file__).parents[2] / "profiles" / "profile.schema.json"
 ID = {"type": "string", "minLength": 1, "maxLength": 512}
 TEXT = {"type": "string", "maxLength": 100_000}
 LARGEST = 200_000
-"""Characters of an event as JSON."""
+"""In characters, as JSON."""
 
 
 def closed(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def schema(kind: str) -> dict[str, Any]:
     return {**event, "$defs": {**definitions, "running_session": running}}
 
 
-def checked(event: Mapping[str, Any]) -> dict[str, Any]:
+def validate_client_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of an event that is allowed and of its shape. Raises ValueError, which says what was
     expected and quotes no value."""
     kind = event.get("type")
@@ -118,16 +118,3 @@ def checked(event: Mapping[str, Any]) -> dict[str, Any]:
     if wrong := validation_errors(dict(event), schema(kind)):
         raise ValueError("; ".join(wrong))
     return copy.deepcopy(dict(event))
-
-
-def is_answer(told: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
-    """Whether a server event answers our client event."""
-    if told.get("type") not in ANSWERS[ours["type"]]:
-        return False
-    if ours["type"] == "conversation.item.create":
-        return bool(told["item"]["id"] == ours["item"]["id"])
-    if "item_id" in ours:
-        return bool(told.get("item_id") == ours["item_id"])
-    if "response_id" in ours:
-        return bool(told["response"]["id"] == ours["response_id"])
-    return True

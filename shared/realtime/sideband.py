@@ -9,9 +9,6 @@ is not on it. `websockets` is imported when a call is first dialled.
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import secrets
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,19 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
-from shared.realtime.client_events import checked, is_answer
-
 if TYPE_CHECKING:
-    from websockets.asyncio.client import ClientConnection
+    from shared.realtime.server_events import ServerEvent
 
-Event = dict[str, Any]
 AT_ONCE = 8
-LARGEST_EVENT = 16 * 1024 * 1024
-"""A retrieved item may carry its audio."""
-
-# At debug level the library logs the handshake, credentials included.
-WEBSOCKETS_LOGGER = logging.getLogger("broker.sideband")
-WEBSOCKETS_LOGGER.setLevel(logging.WARNING)
 
 
 class NoSuchCall(Exception):
@@ -59,23 +47,13 @@ class SidebandClosed(Exception):
         super().__init__(f"closed with {code}")
 
 
-class EventRefused(Exception):
-    """The model's endpoint refused the event; `code` and `param` are its own, its words are not
-    kept."""
-
-    def __init__(self, code: str, param: str | None = None) -> None:
-        self.code = code
-        self.param = param
-        super().__init__(code)
-
-
 class Sideband(Protocol):
     """One connection to one call."""
 
-    async def send(self, event: Mapping[str, Any]) -> None:
+    async def send_event(self, event: Mapping[str, Any]) -> None:
         """Sends a client event. Raises SidebandClosed."""
 
-    async def receive(self) -> Event:
+    async def receive_event(self) -> ServerEvent:
         """The next server event. Raises SidebandClosed."""
 
     async def close(self) -> None:
@@ -107,7 +85,7 @@ class SidebandConnector:
         base: str,
         headers: Callable[[], Mapping[str, str]],
         *,
-        patience: Timeouts = Timeouts(),
+        timeouts: Timeouts = Timeouts(),
         executor: Executor | None = None,
         authorities: str | None = None,
     ) -> None:
@@ -117,60 +95,30 @@ class SidebandConnector:
         self.authorities = authorities
         self.lock = threading.Lock()
         self.context: ssl.SSLContext | None = None
-        self.turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
+        self.slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
             WeakKeyDictionary()
         )
-        self.patience = patience
+        self.timeouts = timeouts
         self.executor = executor
 
     async def __call__(self, call_id: str) -> Sideband:
         loop = asyncio.get_running_loop()
         headers = await loop.run_in_executor(self.executor, self.headers)
         tls = await loop.run_in_executor(self.executor, self.tls)
-        async with self.turn(loop):
-            return await self.dial(call_id, headers, tls)
+        # It imports `websockets`, which costs time: only when a call is first dialled.
+        from shared.realtime.websocket_sideband import connect_websocket
 
-    def turn(self, loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
-        """A few at a time: each TLS handshake holds the event loop up for a moment, and who takes
-        over another instance's calls dials them all at once. Loops have turns of their own: an
-        admin's event is sent from one that lasts no longer than that."""
-        with self.lock:
-            return self.turns.setdefault(loop, asyncio.Semaphore(AT_ONCE))
-
-    async def dial(
-        self, call_id: str, headers: Mapping[str, str], tls: ssl.SSLContext | None
-    ) -> Sideband:
-        from websockets.asyncio import client
-        from websockets.exceptions import InvalidHandshake, InvalidStatus
-
-        class Direct(client.connect):
-            """Follows no redirect: it would take an api-key to wherever that leads."""
-
-            def process_redirect(self, exc: Exception) -> Exception:
-                return exc
-
-        try:
-            socket = await Direct(
-                f"{self.base}?call_id={call_id}",
-                additional_headers=dict(headers),
-                ssl=tls,
-                user_agent_header=None,
-                compression=None,
-                open_timeout=self.patience.open.total_seconds(),
-                close_timeout=self.patience.close.total_seconds(),
-                ping_interval=self.patience.ping.total_seconds(),
-                ping_timeout=self.patience.ping.total_seconds(),
-                max_size=LARGEST_EVENT,
-                logger=WEBSOCKETS_LOGGER,
+        async with self.handshake_slot(loop):
+            return await connect_websocket(
+                f"{self.base}?call_id={call_id}", headers, tls, self.timeouts
             )
-        except InvalidStatus as refused:
-            status = refused.response.status_code
-            if status == 404:
-                raise NoSuchCall from None
-            raise SidebandUnavailable(status) from None
-        except (OSError, InvalidHandshake, TimeoutError):
-            raise SidebandUnavailable from None
-        return WebSocketSideband(socket)
+
+    def handshake_slot(self, loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+        """A few handshakes at a time: each TLS handshake holds up the event loop for a moment, and
+        an instance that takes over another's calls dials them all at once. Each loop has slots of
+        its own: an admin's event is sent on a loop that lives no longer than that."""
+        with self.lock:
+            return self.slots.setdefault(loop, asyncio.Semaphore(AT_ONCE))
 
     def tls(self) -> ssl.SSLContext | None:
         """One context for all connections, None without TLS.
@@ -188,75 +136,3 @@ class SidebandConnector:
                     capath=self.authorities if folder else None,
                 )
             return self.context
-
-
-class WebSocketSideband:
-    """`Sideband` over a `websockets` connection."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-
-    async def send(self, event: Mapping[str, Any]) -> None:
-        from websockets.exceptions import ConnectionClosed
-
-        try:
-            await self.socket.send(json.dumps(event, ensure_ascii=False))
-        except ConnectionClosed:
-            raise self.closed() from None
-
-    async def receive(self) -> Event:
-        from websockets.exceptions import ConnectionClosed
-
-        while True:
-            try:
-                event = json.loads(await self.socket.recv())
-            except ConnectionClosed:
-                raise self.closed() from None
-            except ValueError:
-                continue
-            if isinstance(event, dict):
-                return event
-
-    async def close(self) -> None:
-        await self.socket.close()
-
-    def closed(self) -> SidebandClosed:
-        code = self.socket.close_code or 1006
-        return SidebandClosed(code, clean=code != 1006)
-
-
-async def send_event(
-    connect: Connect,
-    call_id: str,
-    event: Mapping[str, Any],
-    *,
-    timeout: timedelta = timedelta(seconds=5),
-) -> Event | None:
-    """Sends one client event to a running call over a connection of its own.
-
-    Gives the server event that answers it; None if none came in time (clearing a buffer in which
-    nothing is, is answered by nothing). Raises ValueError for an event that is not allowed or not
-    of its shape, EventRefused, NoSuchCall, SidebandUnavailable.
-    """
-    ours = checked(event)
-    ours["event_id"] = f"event_{secrets.token_hex(8)}"
-    if ours["type"] == "conversation.item.create":
-        ours["item"].setdefault("id", f"item_{secrets.token_hex(8)}")
-    sideband = await connect(call_id)
-    try:
-        await sideband.send(ours)
-        async with asyncio.timeout(timeout.total_seconds()):
-            while True:
-                told = await sideband.receive()
-                if told.get("type") == "error":
-                    error = told.get("error") or {}
-                    if error.get("event_id") == ours["event_id"]:
-                        raise EventRefused(str(error.get("code")), error.get("param"))
-                elif is_answer(told, ours):
-                    return told
-    except TimeoutError:
-        return None
-    except SidebandClosed:
-        raise SidebandUnavailable from None
-    finally:
-        await sideband.close()

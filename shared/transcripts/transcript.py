@@ -111,8 +111,10 @@ def of_lines(lines: Sequence[StoredLine]) -> Transcript:
 
 def usage_of(lines: Iterable[StoredLine]) -> Usage:
     """What the responses of a record used, each counted once."""
-    return tokens.total(
-        tokens.read(line.fields.get("usage") or {}) for line in lines if line.kind == "response"
+    return tokens.sum_usages(
+        tokens.usage_of_counts(line.fields.get("usage") or {})
+        for line in lines
+        if line.kind == "response"
     )
 
 

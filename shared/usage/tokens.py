@@ -60,7 +60,7 @@ class Usage:
 ZERO = Usage()
 
 
-def of_response(response: Mapping[str, Any]) -> Usage:
+def usage_of_response(response: Mapping[str, Any]) -> Usage:
     """The usage of a `response.done`'s `response`; nothing where upstream tells none."""
     told = mapping(response.get("usage"))
     read, made = mapping(told.get("input_token_details")), mapping(told.get("output_token_details"))
@@ -96,12 +96,12 @@ def cached(read: Mapping[str, Any], text: int, audio: int, image: int) -> tuple[
     return of_text, of_audio, min(left - of_text - of_audio, image)
 
 
-def read(counts: Mapping[str, Any]) -> Usage:
+def usage_of_counts(counts: Mapping[str, Any]) -> Usage:
     """From what `Usage.shown` gave; names that are not known are left out."""
     return Usage(**{f.name: count(counts, f.name) for f in fields(Usage)})
 
 
-def total(usages: Iterable[Usage]) -> Usage:
+def sum_usages(usages: Iterable[Usage]) -> Usage:
     """All of them together."""
     return sum(usages, ZERO)
 
@@ -113,7 +113,7 @@ class UsageCounter:
         self.counted: set[str] = set()
         self.usage = ZERO
 
-    def add(self, response_id: str, usage: Usage) -> bool:
+    def count_response(self, response_id: str, usage: Usage) -> bool:
         """Counts a response; False if it was counted before."""
         if response_id in self.counted:
             return False

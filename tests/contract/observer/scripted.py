@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from shared.realtime.sideband import Event, SidebandClosed
+from shared.realtime.server_event_parser import parse_server_event
+from shared.realtime.server_events import ServerEvent
+from shared.realtime.sideband import SidebandClosed
+
+Event = dict[str, Any]
 
 
 class Scripted:
@@ -15,14 +19,14 @@ class Scripted:
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()
         self.sent: asyncio.Queue[Event] = asyncio.Queue()
 
-    async def send(self, event: Any) -> None:
+    async def send_event(self, event: Any) -> None:
         self.sent.put_nowait(dict(event))
 
-    async def receive(self) -> Event:
+    async def receive_event(self) -> ServerEvent:
         event = await self.events.get()
         if event is None:
             raise SidebandClosed(1000, clean=True)
-        return event
+        return parse_server_event(event)
 
     async def close(self) -> None:
         self.events.put_nowait(None)

@@ -39,9 +39,9 @@ async def test_an_observer_that_is_killed_is_replaced_and_the_gap_is_stated() ->
         assert gap.since <= killed_at
         lines = it.raw(call.id)
         assert len({line["id"] for line in lines}) == len(lines)
-        emulated = tokens.of_response({"usage": (await it.state())["usage"]})
+        emulated = tokens.usage_of_response({"usage": (await it.state())["usage"]})
         done = [e["response"] for e in call.events if e["type"] == "response.done"]
-        missed = tokens.of_response(done[1])
+        missed = tokens.usage_of_response(done[1])
         assert observed.usage + missed == emulated, "all but the response inside the gap"
 
 
@@ -208,4 +208,4 @@ async def test_a_full_segment_asks_for_the_next_which_goes_on_with_the_same_reco
         whole = (await second.done()).usage
         script = it.transcript(call.id)
         assert [e.text or e.kind for e in script.entries] == ["hello", HELLO, "gap", "hi", HELLO]
-        assert whole == tokens.of_response({"usage": (await it.state())["usage"]})
+        assert whole == tokens.usage_of_response({"usage": (await it.state())["usage"]})

@@ -30,7 +30,7 @@ async def test_both_sides_in_order_and_every_token() -> None:
         ]
         script = it.transcript(call.id)
         assert (script.ended, script.gaps) == ("closed", 0)
-        emulated = tokens.of_response({"usage": (await it.state())["usage"]})
+        emulated = tokens.usage_of_response({"usage": (await it.state())["usage"]})
         assert observed.usage == script.usage == emulated
         assert emulated.total > 0
         assert it.leases.holder(call.id) is None

@@ -11,14 +11,13 @@ from aiohttp import web
 from openai.types.realtime import RealtimeClientEvent
 from pydantic import TypeAdapter
 
-from shared.realtime.client_events import ANSWERS, FIELDS, checked
+from shared.realtime.admin_events import EventRefused, send_admin_event
+from shared.realtime.client_events import ANSWERS, FIELDS, validate_client_event
 from shared.realtime.sideband import (
-    EventRefused,
     NoSuchCall,
     Sideband,
     SidebandConnector,
     SidebandUnavailable,
-    send_event,
 )
 from tests.contract.observer.harness import KEY, observed_calls
 
@@ -70,20 +69,20 @@ BAD: list[Any] = [
 
 @pytest.mark.parametrize("event", GOOD, ids=lambda e: str(e["type"]))
 def test_what_is_allowed_is_one_of_the_apis_events(event: dict[str, Any]) -> None:
-    assert checked(event) == event
+    assert validate_client_event(event) == event
     CLIENT_EVENT.validate_python(event)
 
 
 @pytest.mark.parametrize("event", BAD)
 def test_what_is_not_allowed(event: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"expected|missing|unknown field|too large"):
-        checked(event)
+        validate_client_event(event)
 
 
 def test_a_refusal_quotes_no_value() -> None:
     event = {"type": "response.create", "response": {"instructions": 1, "secret words": "x"}}
     with pytest.raises(ValueError, match="instructions") as refusal:
-        checked({**event, "type": "response.create"})
+        validate_client_event({**event, "type": "response.create"})
     assert "1" not in str(refusal.value).replace("100", "")
 
 
@@ -96,18 +95,17 @@ async def test_events_take_effect_and_are_acknowledged() -> None:
         call = await it.call()
 
         async def send(kind: str, **fields: Any) -> Any:
-            return await send_event(it.connect, call.id, {"type": kind, **fields})
+            return await send_admin_event(it.connect, call.id, {"type": kind, **fields})
 
         update = {"type": "realtime", "instructions": "Be kind."}
-        assert (await send("session.update", session=update))["session"][
-            "instructions"
-        ] == "Be kind."
-        item = (await send("conversation.item.create", item=message()))["item"]
-        assert item["content"][0]["text"] == "Hi."
-        assert (await send("response.create"))["type"] == "response.created"
+        updated = await send("session.update", session=update)
+        assert updated.session["instructions"] == "Be kind."
+        item = (await send("conversation.item.create", item=message())).item
+        assert item.text == "Hi."
+        assert (await send("response.create")).type == "response.created"
         await call.expect("response.done")
-        deleted = await send("conversation.item.delete", item_id=item["id"])
-        assert deleted["item_id"] == item["id"]
+        deleted = await send("conversation.item.delete", item_id=item.id)
+        assert deleted.item_id == item.id
         (state,) = (await it.state())["calls"]
         assert state["observers"] == 1, "only the driver: each event's connection is closed"
 
@@ -120,7 +118,7 @@ async def test_what_the_endpoint_refuses_is_told_by_its_code() -> None:
             ({"type": "conversation.item.delete", "item_id": "none"}, "item_not_found"),
         ):
             with pytest.raises(EventRefused) as refusal:
-                await send_event(it.connect, call.id, event)
+                await send_admin_event(it.connect, call.id, event)
             assert refusal.value.code == code
 
 
@@ -129,13 +127,13 @@ async def test_nothing_answers_where_nothing_was_playing() -> None:
         call = await it.call()
         event = {"type": "output_audio_buffer.clear"}
         short = timedelta(milliseconds=50)
-        assert await send_event(it.connect, call.id, event, timeout=short) is None
+        assert await send_admin_event(it.connect, call.id, event, timeout=short) is None
 
 
 async def test_a_call_that_is_not_there_and_an_endpoint_that_is_not() -> None:
     async with observed_calls() as it:
         with pytest.raises(NoSuchCall):
-            await send_event(it.connect, "rtc_unknown", {"type": "response.cancel"})
+            await send_admin_event(it.connect, "rtc_unknown", {"type": "response.cancel"})
     with pytest.raises(SidebandUnavailable):
         await SidebandConnector("http://127.0.0.1:9/v1/realtime", lambda: KEY)("rtc_1")
 
@@ -151,7 +149,7 @@ async def test_the_call_ends_while_the_answer_is_awaited() -> None:
             connected.set()
             return sideband
 
-        sending = asyncio.create_task(send_event(connect, call.id, event))
+        sending = asyncio.create_task(send_admin_event(connect, call.id, event))
         await connected.wait()
         await call.hang_up()
         with pytest.raises(SidebandUnavailable):

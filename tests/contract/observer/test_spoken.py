@@ -57,7 +57,7 @@ async def test_a_story_that_the_caller_interrupts() -> None:
         # The caller's words came after the answer had begun.
         seq = {(line.kind, line.key): line.seq for line in it.lines(call_id)}
         assert seq["words", first.item_id] > seq["placed", story.item_id]
-        assert observed.usage == tokens.of_response({"usage": (await it.state())["usage"]})
+        assert observed.usage == tokens.usage_of_response({"usage": (await it.state())["usage"]})
         assert observed.usage.audio_in > 0
         assert observed.usage.audio_out > 0
 

@@ -9,6 +9,7 @@ import pytest
 from shared.observer.backfill import Backfill
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.session_guard import SessionGuard, covers
+from shared.realtime.server_event_parser import parse_server_event
 
 PROFILE = {
     "type": "realtime",
@@ -49,60 +50,76 @@ def added(name: str, previous: str | None = None) -> dict[str, Any]:
     return {"type": "conversation.item.added", "previous_item_id": previous, "item": item}
 
 
+def track(tracker: ResponseTracker, event: dict[str, Any]) -> None:
+    tracker.track_event(parse_server_event(event))
+
+
+def requests_response(tracker: ResponseTracker, event_id: str) -> bool:
+    """Asks for a response with that client event if one is due."""
+    due = tracker.should_request_response
+    if due:
+        tracker.response_requested(event_id)
+    return due
+
+
+def requests_for(backfill: Backfill, event: dict[str, Any]) -> list[dict[str, Any]]:
+    return backfill.requests_for(parse_server_event(event))
+
+
 def test_a_response_is_asked_for_once_all_is_in_and_the_last_is_done() -> None:
     tracker = ResponseTracker()
-    tracker.track_response(created("r1"))
+    track(tracker, created("r1"))
     tracker.output_sent("o1")
-    tracker.track_response(added("o1"))
-    assert not tracker.should_request_response("e1"), "a response is being made"
-    tracker.track_response(done("r1"))
-    assert tracker.should_request_response("e1")
-    assert not tracker.should_request_response("e2"), "asked already"
-    tracker.track_response(created("r2"))
-    tracker.track_response(done("r2"))
-    assert not tracker.should_request_response("e3"), "r2 has read it"
+    track(tracker, added("o1"))
+    assert not requests_response(tracker, "e1"), "a response is being made"
+    track(tracker, done("r1"))
+    assert requests_response(tracker, "e1")
+    assert not requests_response(tracker, "e2"), "asked already"
+    track(tracker, created("r2"))
+    track(tracker, done("r2"))
+    assert not requests_response(tracker, "e3"), "r2 has read it"
 
 
 def test_an_output_on_its_way_is_waited_for() -> None:
     tracker = ResponseTracker()
     tracker.output_sent("o1")
     tracker.output_sent("o2")
-    tracker.track_response(added("o1"))
-    assert not tracker.should_request_response("e1")
-    tracker.track_response(added("o2"))
-    assert tracker.should_request_response("e1")
+    track(tracker, added("o1"))
+    assert not requests_response(tracker, "e1")
+    track(tracker, added("o2"))
+    assert requests_response(tracker, "e1")
 
 
 def test_who_asked_too_late_asks_again_unless_the_other_response_has_read_it() -> None:
     tracker = ResponseTracker()
-    tracker.track_response(created("r1"))
+    track(tracker, created("r1"))
     tracker.output_sent("o1")
-    tracker.track_response(added("o1"))
-    tracker.track_response(done("r1"))
-    assert tracker.should_request_response("e1")
-    tracker.track_response({"type": "error", "error": {"event_id": "e1", "code": "server_error"}})
-    assert tracker.should_request_response("e2")
-    tracker.track_response(created("r2"))
-    tracker.track_response({"type": "error", "error": {"event_id": "e2"}})
-    tracker.track_response(done("r2"))
-    assert not tracker.should_request_response("e3")
+    track(tracker, added("o1"))
+    track(tracker, done("r1"))
+    assert requests_response(tracker, "e1")
+    track(tracker, {"type": "error", "error": {"event_id": "e1", "code": "server_error"}})
+    assert requests_response(tracker, "e2")
+    track(tracker, created("r2"))
+    track(tracker, {"type": "error", "error": {"event_id": "e2"}})
+    track(tracker, done("r2"))
+    assert not requests_response(tracker, "e3")
 
 
 def test_a_response_outside_of_the_conversation_is_not_tracked() -> None:
     tracker = ResponseTracker()
-    tracker.track_response(created("r1", conversation_id=None))
+    track(tracker, created("r1", conversation_id=None))
     assert tracker.is_quiet
 
 
 @pytest.mark.parametrize("end", ["stopped", "cleared"])
 def test_playing_outlasts_the_response(end: str) -> None:
     tracker = ResponseTracker()
-    tracker.track_response(created("r1"))
-    tracker.track_response({"type": "output_audio_buffer.started", "response_id": "r1"})
-    tracker.track_response(done("r1"))
+    track(tracker, created("r1"))
+    track(tracker, {"type": "output_audio_buffer.started", "response_id": "r1"})
+    track(tracker, done("r1"))
     assert not tracker.is_responding
     assert not tracker.is_quiet
-    tracker.track_response({"type": f"output_audio_buffer.{end}", "response_id": "r1"})
+    track(tracker, {"type": f"output_audio_buffer.{end}", "response_id": "r1"})
     assert tracker.is_quiet
 
 
@@ -163,18 +180,18 @@ def asked(events: list[dict[str, Any]]) -> list[str]:
 
 def test_the_item_before_the_first_is_asked_for_once() -> None:
     backfill = Backfill()
-    assert asked(backfill.requests_for(added("c", "b"))) == ["b"]
-    assert asked(backfill.requests_for(added("d", "c"))) == []
+    assert asked(requests_for(backfill, added("c", "b"))) == ["b"]
+    assert asked(requests_for(backfill, added("d", "c"))) == []
     told = {"type": "conversation.item.retrieved", "item": {"id": "b"}}
-    assert asked(backfill.requests_for(told)) == []
+    assert asked(requests_for(backfill, told)) == []
     assert backfill.head == "b"
     assert not backfill.pending
 
 
 def test_an_item_that_is_gone_ends_the_walk() -> None:
     backfill = Backfill()
-    (request,) = backfill.requests_for(added("c", "b"))
-    backfill.requests_for({"type": "error", "error": {"event_id": request["event_id"]}})
+    (request,) = requests_for(backfill, added("c", "b"))
+    requests_for(backfill, {"type": "error", "error": {"event_id": request["event_id"]}})
     assert not backfill.pending
     assert backfill.head == "c"
 
@@ -182,31 +199,31 @@ def test_an_item_that_is_gone_ends_the_walk() -> None:
 def test_items_whose_beginning_was_missed_are_found_by_what_names_them() -> None:
     backfill = Backfill()
     words = "conversation.item.input_audio_transcription.completed"
-    assert asked(backfill.requests_for({"type": words, "item_id": "u"})) == ["u"]
+    assert asked(requests_for(backfill, {"type": words, "item_id": "u"})) == ["u"]
     end = {"type": "conversation.item.done", "previous_item_id": "u", "item": {"id": "a"}}
-    assert asked(backfill.requests_for(end)) == [], "asked for already"
-    assert asked(backfill.requests_for(added("b", "a"))) == []
+    assert asked(requests_for(backfill, end)) == [], "asked for already"
+    assert asked(requests_for(backfill, added("b", "a"))) == []
 
 
 def test_a_walk_is_bounded() -> None:
     backfill = Backfill(at_most=3)
-    (request,) = backfill.requests_for(added("i0", "i1"))
+    (request,) = requests_for(backfill, added("i0", "i1"))
     names = [request["item_id"]]
     for number in range(1, 10):
         told = {"type": "conversation.item.retrieved", "item": {"id": f"i{number}"}}
-        names += asked(backfill.requests_for({**told, "previous_item_id": f"i{number + 1}"}))
+        names += asked(requests_for(backfill, {**told, "previous_item_id": f"i{number + 1}"}))
     assert names == ["i1", "i2", "i3"]
 
 
 def test_the_tail_is_probed_for_only_where_nothing_names_it() -> None:
     backfill = Backfill()
-    backfill.requests_for(added("a"))
+    requests_for(backfill, added("a"))
     assert backfill.probe_tail() == []
     backfill.start_over()
     (create,) = backfill.probe_tail()
     assert backfill.probe_tail() == []
     name = create["item"]["id"]
     assert len(name) <= 32, "the service takes no longer id"
-    remove, *rest = backfill.requests_for(added(name, "x"))
+    remove, *rest = requests_for(backfill, added(name, "x"))
     assert (remove["type"], remove["item_id"]) == ("conversation.item.delete", name)
     assert asked(rest) == ["x"]

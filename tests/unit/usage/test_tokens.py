@@ -37,45 +37,47 @@ def response(told: Any) -> dict[str, Any]:
 
 
 def test_a_response_counts_by_kind() -> None:
-    found = tokens.of_response(response(RECORDED))
+    found = tokens.usage_of_response(response(RECORDED))
     assert found == Usage(119, 13, 0, 64, 0, 0, 30, 91)
     assert (found.total, found.tokens_in, found.tokens_out, found.cached) == (253, 132, 121, 64)
 
 
 @pytest.mark.parametrize("told", [None, {}, {"input_tokens": None}, [], "many"])
 def test_no_usage_is_nothing(told: object) -> None:
-    assert tokens.of_response(response(told)) == tokens.ZERO
+    assert tokens.usage_of_response(response(told)) == tokens.ZERO
 
 
 def test_tokens_of_no_stated_kind_are_kept_apart() -> None:
-    found = tokens.of_response(response({"input_tokens": 10, "output_tokens": 5}))
+    found = tokens.usage_of_response(response({"input_tokens": 10, "output_tokens": 5}))
     assert (found.unsplit_in, found.unsplit_out, found.total) == (10, 5, 15)
     assert TABLE.cost("gpt-realtime", found) is None
 
 
 def test_a_cache_hit_without_its_split_is_text_first() -> None:
     details = {"text_tokens": 50, "audio_tokens": 100, "cached_tokens": 70}
-    found = tokens.of_response(response({"input_tokens": 150, "input_token_details": details}))
+    found = tokens.usage_of_response(
+        response({"input_tokens": 150, "input_token_details": details})
+    )
     assert (found.cached_text, found.cached_audio) == (50, 20)
 
 
 def test_each_response_counts_once() -> None:
-    meter, one = UsageCounter(), tokens.of_response(response(RECORDED))
-    assert meter.add("resp_1", one)
-    assert not meter.add("resp_1", one)
-    assert meter.add("resp_2", one)
-    assert meter.usage.total == 2 * 253
+    counter, one = UsageCounter(), tokens.usage_of_response(response(RECORDED))
+    assert counter.count_response("resp_1", one)
+    assert not counter.count_response("resp_1", one)
+    assert counter.count_response("resp_2", one)
+    assert counter.usage.total == 2 * 253
 
 
 @given(st.lists(counts))
 def test_sums_survive_being_written_down(all_of_them: list[Usage]) -> None:
-    summed = tokens.total(all_of_them)
-    assert tokens.read(summed.shown()) == summed
+    summed = tokens.sum_usages(all_of_them)
+    assert tokens.usage_of_counts(summed.shown()) == summed
     assert summed.total == sum(each.total for each in all_of_them)
 
 
 def test_a_cost_is_exact_and_the_cache_is_not_paid_twice() -> None:
-    cost = TABLE.cost("gpt-realtime", tokens.of_response(response(RECORDED)))
+    cost = TABLE.cost("gpt-realtime", tokens.usage_of_response(response(RECORDED)))
     assert cost is not None
     expected = (55 * 4 + Decimal("0.4") * 64 + 13 * 32 + 30 * 16 + 91 * 64) / Decimal(10**6)
     assert cost.amount == expected

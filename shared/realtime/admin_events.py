@@ -1,0 +1,80 @@
+"""Sends one client event of an admin's to a running call, and waits for what answers it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from shared.realtime.client_events import ANSWERS, validate_client_event
+from shared.realtime.server_events import (
+    ErrorEvent,
+    ItemDeleted,
+    ItemEvent,
+    ItemTruncated,
+    ResponseDone,
+    ServerEvent,
+)
+from shared.realtime.sideband import Connect, SidebandClosed, SidebandUnavailable
+
+
+class EventRefused(Exception):
+    """The model's endpoint refused the event; `code` and `param` are its own. Its message is not
+    kept."""
+
+    def __init__(self, code: str, param: str | None = None) -> None:
+        self.code = code
+        self.param = param
+        super().__init__(code)
+
+
+async def send_admin_event(
+    connect: Connect,
+    call_id: str,
+    event: Mapping[str, Any],
+    *,
+    timeout: timedelta = timedelta(seconds=5),
+) -> ServerEvent | None:
+    """Sends one client event to a running call over a connection of its own.
+
+    Gives the server event that answers it; None if none came in time (clearing an empty buffer is
+    answered by nothing). Raises ValueError for an event that is not allowed or not of its shape,
+    EventRefused, NoSuchCall, SidebandUnavailable.
+    """
+    ours = validate_client_event(event)
+    ours["event_id"] = f"event_{secrets.token_hex(8)}"
+    if ours["type"] == "conversation.item.create":
+        ours["item"].setdefault("id", f"item_{secrets.token_hex(8)}")
+    sideband = await connect(call_id)
+    try:
+        await sideband.send_event(ours)
+        async with asyncio.timeout(timeout.total_seconds()):
+            while True:
+                answer = await sideband.receive_event()
+                if isinstance(answer, ErrorEvent) and answer.caused_by == ours["event_id"]:
+                    param = answer.param
+                    raise EventRefused(str(answer.code), None if param is None else str(param))
+                if is_answer(answer, ours):
+                    return answer
+    except TimeoutError:
+        return None
+    except SidebandClosed:
+        raise SidebandUnavailable from None
+    finally:
+        await sideband.close()
+
+
+def is_answer(answer: ServerEvent, ours: Mapping[str, Any]) -> bool:
+    """Whether a server event answers our client event."""
+    if answer.type not in ANSWERS[ours["type"]]:
+        return False
+    match answer:
+        case ItemEvent():
+            return bool(answer.item.id == ours["item"]["id"])
+        case ItemDeleted() | ItemTruncated():
+            return bool(answer.item_id == ours["item_id"])
+        case ResponseDone() if "response_id" in ours:
+            return bool(answer.response_id == ours["response_id"])
+    return True

@@ -1,0 +1,191 @@
+"""The server events of the Realtime API, as everything behind the sideband gets them.
+
+Each class holds what this project uses of an event, under the API's names; the JSON is read in
+`server_event_parser` alone. An event that nobody here needs is an `OtherEvent`; one that is not of
+the shape that its type promises is `NotUnderstood`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.usage.tokens import Usage
+
+Json = Mapping[str, Any]
+Scalar = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherEvent(ServerEvent):
+    """An event that nobody here needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood(ServerEvent):
+    """An event that is not of the shape that its type promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of the conversation. What it does not say is None; `text` is all that it says, part
+    by part, without the audio that a retrieved item may carry."""
+
+    id: str
+    type: str | None
+    role: str | None
+    status: str | None
+    name: str | None
+    call_id: str | None
+    arguments: str | None
+    output: str | None
+    server_label: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemEvent(ServerEvent):
+    """An event with a whole item. `previous_item_id` is the item before it, where it is told."""
+
+    item: Item
+    previous_item_id: str | None
+
+
+class ItemAdded(ItemEvent):
+    """`conversation.item.added`: a null `previous_item_id` is the front of the conversation."""
+
+    __slots__ = ()
+
+
+class ItemCreated(ItemEvent):
+    """`conversation.item.created`: what `.added` was called in the preview API."""
+
+    __slots__ = ()
+
+
+class ItemDone(ItemEvent):
+    """`conversation.item.done`: a null `previous_item_id` says nothing here."""
+
+    __slots__ = ()
+
+
+class ItemRetrieved(ItemEvent):
+    """`conversation.item.retrieved`."""
+
+    __slots__ = ()
+
+
+class OutputItemDone(ItemEvent):
+    """`response.output_item.done`: an item of a response, also of one outside the conversation."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTruncated(ServerEvent):
+    """`conversation.item.truncated`: of the answer only so much was played."""
+
+    item_id: str
+    audio_end_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeleted(ServerEvent):
+    """`conversation.item.deleted`."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputTranscribed(ServerEvent):
+    """`conversation.item.input_audio_transcription.completed`: the caller's words. `usage` is
+    what the transcription took, in the API's own names and units."""
+
+    item_id: str
+    transcript: str
+    usage: Mapping[str, int | float | str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputTranscriptionFailed(ServerEvent):
+    """`conversation.item.input_audio_transcription.failed`."""
+
+    item_id: str
+    code: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTextDelta(ServerEvent):
+    """`response.output_text.delta`, `response.output_audio_transcript.delta`."""
+
+    item_id: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTextDone(ServerEvent):
+    """`response.output_text.done`, `response.output_audio_transcript.done`."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseCreated(ServerEvent):
+    """`response.created`. `in_conversation`: whether it belongs to the conversation, of which
+    there is one at a time."""
+
+    response_id: str
+    in_conversation: bool
+    metadata: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseDone(ServerEvent):
+    """`response.done`: how the response ended, what it made, and what it used."""
+
+    response_id: str
+    status: str | None
+    reason: Scalar
+    output: tuple[Item, ...]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAudioStarted(ServerEvent):
+    """`output_audio_buffer.started`: the caller begins to hear a response."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAudioStopped(ServerEvent):
+    """`output_audio_buffer.stopped`, `output_audio_buffer.cleared`."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEvent(ServerEvent):
+    """`session.created`, `session.updated`: the session as it is now."""
+
+    event_id: str | None
+    session: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent(ServerEvent):
+    """`error`. `caused_by` is the id of the client event that it answers. The message is left out:
+    it may quote the page."""
+
+    event_id: str | None
+    error_type: Scalar
+    code: Scalar
+    param: Scalar
+    caused_by: str | None

@@ -1,0 +1,90 @@
+"""A sideband over the `websockets` library: JSON text in, server events out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from websockets.asyncio import client
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from shared.realtime.server_event_parser import parse_server_event
+from shared.realtime.server_events import ServerEvent
+from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
+
+LARGEST_EVENT = 16 * 1024 * 1024
+"""A retrieved item may carry its audio."""
+
+# At debug level the library logs the handshake, credentials included.
+WEBSOCKETS_LOGGER = logging.getLogger("broker.sideband")
+WEBSOCKETS_LOGGER.setLevel(logging.WARNING)
+
+
+class WithoutRedirects(client.connect):
+    """Follows no redirect: it would send an api-key to wherever that leads."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+async def connect_websocket(
+    url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, timeouts: Timeouts
+) -> WebSocketSideband:
+    """Connects. Raises NoSuchCall, SidebandUnavailable."""
+    try:
+        socket = await WithoutRedirects(
+            url,
+            additional_headers=dict(headers),
+            ssl=tls,
+            user_agent_header=None,
+            compression=None,
+            open_timeout=timeouts.open.total_seconds(),
+            close_timeout=timeouts.close.total_seconds(),
+            ping_interval=timeouts.ping.total_seconds(),
+            ping_timeout=timeouts.ping.total_seconds(),
+            max_size=LARGEST_EVENT,
+            logger=WEBSOCKETS_LOGGER,
+        )
+    except InvalidStatus as refused:
+        status = refused.response.status_code
+        if status == 404:
+            raise NoSuchCall from None
+        raise SidebandUnavailable(status) from None
+    except (OSError, InvalidHandshake, TimeoutError):
+        raise SidebandUnavailable from None
+    return WebSocketSideband(socket)
+
+
+class WebSocketSideband:
+    """`Sideband` over one connection."""
+
+    def __init__(self, socket: client.ClientConnection) -> None:
+        self.socket = socket
+
+    async def send_event(self, event: Mapping[str, Any]) -> None:
+        try:
+            await self.socket.send(json.dumps(event, ensure_ascii=False))
+        except ConnectionClosed:
+            raise self.closed() from None
+
+    async def receive_event(self) -> ServerEvent:
+        """The next event; what is not a JSON object is skipped."""
+        while True:
+            try:
+                raw = json.loads(await self.socket.recv())
+            except ConnectionClosed:
+                raise self.closed() from None
+            except ValueError:
+                continue
+            if isinstance(raw, dict):
+                return parse_server_event(raw)
+
+    async def close(self) -> None:
+        await self.socket.close()
+
+    def closed(self) -> SidebandClosed:
+        code = self.socket.close_code or 1006
+        return SidebandClosed(code, clean=code != 1006)
