@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 Event = dict[str, Any]
 
 
-def tranmapperd(*events: Event, mapper: EventMapper | None = None) -> Transcript:
+def transcribed(*events: Event, mapper: EventMapper | None = None) -> Transcript:
     return transcript.of_lines(lines_module.written("rtc_1", lines_of(events, mapper)))
 
 
@@ -90,7 +90,7 @@ def conversation(turns: int) -> list[Event]:
 
 
 def test_the_callers_words_stand_before_the_answer() -> None:
-    script = tranmapperd(*conversation(2))
+    script = transcribed(*conversation(2))
     assert told(script) == [
         ("user", "question 0"),
         ("assistant", "answer 0"),
@@ -102,7 +102,7 @@ def test_the_callers_words_stand_before_the_answer() -> None:
 
 @given(st.permutations(conversation(3)))
 def test_any_order_of_arrival_gives_the_same_transcript(events: list[Event]) -> None:
-    expected, found = tranmapperd(*conversation(3)), tranmapperd(*events)
+    expected, found = transcribed(*conversation(3)), transcribed(*events)
     assert told(found) == told(expected)
     assert [each.item_id for each in found.entries] == [each.item_id for each in expected.entries]
     assert not any(each.interrupted for each in found.entries)
@@ -111,7 +111,7 @@ def test_any_order_of_arrival_gives_the_same_transcript(events: list[Event]) -> 
 
 @given(st.lists(st.sampled_from(conversation(2)), min_size=1, max_size=40))
 def test_events_that_come_twice_or_never_break_nothing(events: list[Event]) -> None:
-    script = tranmapperd(*events)
+    script = transcribed(*events)
     names = [each.item_id for each in script.entries]
     assert len(set(names)) == len(names)
     expected = ["u0", "a0", "u1", "a1"]
@@ -137,13 +137,13 @@ def test_two_writers_of_one_story_write_it_once(data: st.DataObject) -> None:
 
 
 def test_a_very_long_conversation() -> None:
-    script = tranmapperd(*conversation(3000))
+    script = transcribed(*conversation(3000))
     assert len(script.entries) == 6000
     assert script.entries[-1].text == "answer 2999"
 
 
 def test_an_interruption_says_what_was_heard() -> None:
-    script = tranmapperd(
+    script = transcribed(
         added("a", None, "assistant"),
         *(
             {"type": "response.output_audio_transcript.delta", "item_id": "a", "delta": d}
@@ -167,7 +167,7 @@ def test_an_interruption_says_what_was_heard() -> None:
 def test_an_answer_cut_after_its_end_keeps_its_words() -> None:
     """The audio of a finished response may still be playing."""
     truncated = {"type": "conversation.item.truncated", "item_id": "a0", "content_index": 0}
-    script = tranmapperd(*conversation(1), {**truncated, "audio_end_ms": 100})
+    script = transcribed(*conversation(1), {**truncated, "audio_end_ms": 100})
     assert script.entries[1].interrupted
     assert (script.entries[1].text, script.entries[1].heard_ms) == ("answer 0", 100)
 
@@ -176,7 +176,7 @@ def test_tool_calls_and_results() -> None:
     call = {"id": "c", "type": "function_call", "status": "completed", "name": "order_status",
             "call_id": "call_1", "arguments": '{"order_number": "1002"}'}  # fmt: skip
     result = {"id": "o", "type": "function_call_output", "call_id": "call_1", "output": "late"}
-    script = tranmapperd(
+    script = transcribed(
         *conversation(1),
         {
             "type": "conversation.item.added",
@@ -200,7 +200,7 @@ def test_words_that_cannot_be_had_say_why() -> None:
     failed = {"type": "conversation.item.input_audio_transcription.failed", "item_id": "u0",
               "error": {"code": "DeploymentNotFound"}}  # fmt: skip
     events = [e for e in conversation(2) if "transcription" not in e["type"]]
-    script = tranmapperd(*events, failed, spoken("u1", ""))
+    script = transcribed(*events, failed, spoken("u1", ""))
     assert [e.untranscribed for e in script.entries if e.role == "user"] == [
         "DeploymentNotFound",
         "nothing was said",
@@ -209,7 +209,7 @@ def test_words_that_cannot_be_had_say_why() -> None:
 
 def test_an_item_put_in_between_stands_there_and_a_deleted_one_keeps_its_place() -> None:
     note = {"content": [{"type": "input_text", "text": "note"}], "role": "system", "id": "n"}
-    script = tranmapperd(
+    script = transcribed(
         *conversation(2),
         added("n", "a0", "system"),
         {
@@ -255,7 +255,7 @@ def test_a_gap_stands_where_it_was() -> None:
 
 
 def test_a_probe_leaves_no_trace_even_if_somebody_spoke_meanwhile() -> None:
-    script = tranmapperd(
+    script = transcribed(
         *conversation(1),
         added("probe_1", "a0", "system"),
         done("probe_1", "a0", "x", "system"),
@@ -275,12 +275,12 @@ def test_an_answer_outside_of_the_conversation_stands_where_it_came() -> None:
         "output_index": 0,
         "item": item,
     }
-    script = tranmapperd(*conversation(1), aside, *turn(1, "a0"))
+    script = transcribed(*conversation(1), aside, *turn(1, "a0"))
     assert [e.item_id for e in script.entries] == ["u0", "a0", "o", "u1", "a1"]
 
 
 def test_a_circle_loses_nothing() -> None:
-    script = tranmapperd(added("a", "b"), added("b", "a"), *conversation(1))
+    script = transcribed(added("a", "b"), added("b", "a"), *conversation(1))
     assert {e.item_id for e in script.entries} == {"a", "b", "u0", "a0"}
 
 
@@ -307,7 +307,7 @@ def test_the_recorded_text_turn() -> None:
         events.append(
             {"type": f"conversation.item.{kind}", "previous_item_id": previous, "item": item}
         )
-    assert told(tranmapperd(*events)) == [("user", "Say hello."), ("assistant", "Hello there!")]
+    assert told(transcribed(*events)) == [("user", "Say hello."), ("assistant", "Hello there!")]
 
 
 def test_what_is_written_is_redacted_and_json_stays_json() -> None:
