@@ -128,7 +128,7 @@ def deep_health(request: Request) -> Response:
 
 
 def openapi(_: Request) -> Response:
-    from shared.api.openapi import document
+    from shared.api.openapi.document import document
 
     return json_response(200, document())
 

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from shared.api import openapi
+from shared.api.openapi.document import document
+from shared.api.openapi.operations import UPSTREAM as UPSTREAM_CODES
 
 NOTHING = "no answer"
 INFINITE = float("inf")
@@ -43,7 +44,7 @@ BLAMED = {
 """What a code says is away. Of the vault and the identity the last values are kept, so nothing is
 ever missed of them but by a host that has none yet. The codes of the model's endpoint, which is in
 trouble all the time, need no reason."""
-UPSTREAM = frozenset(code for code in openapi.UPSTREAM if code not in BLAMED)
+UPSTREAM = frozenset(code for code in UPSTREAM_CODES if code not in BLAMED)
 SETTLED = 5.0
 """So long after its start a host may be without the vault's values: nobody may have asked it."""
 AFTERWARDS = 5.0
@@ -196,6 +197,6 @@ def codes_of(response: Mapping[str, object]) -> list[str]:
 
 DOCUMENTED = {
     (path, method): frozenset(outcomes(operation["responses"]))
-    for path, methods in openapi.document()["paths"].items()
+    for path, methods in document()["paths"].items()
     for method, operation in methods.items()
 }

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from shared.api.openapi import document
+from shared.api.openapi.document import document
 from tests.support.broker_programs import Running, running_app
 from tests.unit.upstream.test_sdp import GOOD
 

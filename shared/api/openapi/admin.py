@@ -1,0 +1,105 @@
+"""The paths for admins: calls, their transcripts and events, usage."""
+
+from __future__ import annotations
+
+from shared.api.openapi.operations import (
+    AUTHENTICATION,
+    RECORD_ID,
+    UPSTREAM,
+    Json,
+    json_body,
+    operation,
+    query_parameter,
+)
+
+ADMIN = (
+    *AUTHENTICATION,
+    "role_required",
+    "invalid_query",
+    "call_not_found",
+    "storage_unavailable",
+    "ledger_busy",
+)
+ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "From the list of calls.",
+    "schema": {"type": "string", "pattern": RECORD_ID},
+}
+DAY = {"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"}
+
+
+def admin_paths() -> Json:
+    return {
+        "/calls": {"get": list_operation()},
+        "/calls/{id}/transcript": {
+            "get": operation(
+                "transcript",
+                "For admins: the transcript of a call",
+                {"200": {"description": "The transcript.", "content": {"application/json": {}}}},
+                ADMIN,
+                parameters=[ID],
+            ),
+            "delete": operation(
+                "deleteTranscript",
+                "For admins: delete the transcript of a call",
+                {"204": {"description": "Deleted."}},
+                ADMIN,
+                parameters=[ID],
+            ),
+        },
+        "/calls/{id}/events": {"post": send_event_operation()},
+        "/usage": {"get": usage_operation()},
+    }
+
+
+def list_operation() -> Json:
+    return operation(
+        "listCalls",
+        "For admins: calls, newest first",
+        {"200": {"description": "A page.", "content": json_body("Calls")}},
+        ADMIN,
+        parameters=[
+            query_parameter("limit", {"type": "integer", "minimum": 1, "maximum": 200}),
+            query_parameter("before", {"type": "string", "pattern": RECORD_ID}),
+        ],
+    )
+
+
+def send_event_operation() -> Json:
+    event = {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}}
+    answered = {
+        "type": "object",
+        "properties": {"answered_by": {"type": ["string", "null"]}},
+    }
+    return operation(
+        "sendEvent",
+        "For admins: send one client event to a running call",
+        {
+            "202": {
+                "description": "Sent.",
+                "content": {"application/json": {"schema": answered}},
+            }
+        },
+        (*ADMIN, "broken_body", "invalid_event", "event_refused", *UPSTREAM),
+        parameters=[ID],
+        requestBody={"required": True, "content": {"application/json": {"schema": event}}},
+    )
+
+
+def usage_operation() -> Json:
+    rows = {"type": "object", "properties": {"usage": {"type": "array"}}}
+    content = {"application/json": {"schema": rows}, "text/csv": {"schema": {"type": "string"}}}
+    return operation(
+        "usage",
+        "For admins: what calls used",
+        {"200": {"description": "Rows.", "content": content}},
+        ADMIN,
+        parameters=[
+            query_parameter("from", DAY),
+            query_parameter("to", DAY),
+            query_parameter("by", {"type": "string"}),
+            query_parameter("format", {"enum": ["json", "csv"]}),
+        ],
+    )

@@ -1,0 +1,121 @@
+"""The paths for callers: start, register, watch and end a call, and the key for it."""
+
+from __future__ import annotations
+
+from shared.api.openapi.operations import (
+    AUTHENTICATION,
+    LIMITS,
+    UPSTREAM,
+    Json,
+    json_body,
+    operation,
+)
+from shared.realtime.client import CALL_ID
+from shared.upstream.sdp import MAX_OFFER_BYTES
+
+OFFER = (
+    "missing_offer",
+    "invalid_offer",
+    "offer_without_audio",
+    "offer_without_data_channel",
+    "offer_refused",
+    "broken_body",
+    "offer_too_large",
+    "unsupported_content_type",
+    "unknown_profile",
+)
+PROFILE = {
+    "name": "profile",
+    "in": "query",
+    "description": "The session profile; by default `default`.",
+    "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,62}$"},
+}
+HANDLE = {
+    "name": "handle",
+    "in": "path",
+    "required": True,
+    "description": "From the Location of /connect.",
+    "schema": {"type": "string", "minLength": 1, "pattern": "^[A-Za-z0-9_-]+$"},
+}
+LOCATION = {
+    "required": True,
+    "description": "The call, for its owner: /api/calls/{handle}.",
+    "schema": {"type": "string", "pattern": "^/api/calls/[A-Za-z0-9_-]+$"},
+}
+SDP = {"type": "string", "maxLength": MAX_OFFER_BYTES, "description": "An SDP offer, unchanged."}
+OFFER_BODY = {
+    "required": True,
+    "content": {
+        "application/sdp": {"schema": SDP},
+        "text/plain": {"schema": SDP},
+        "multipart/form-data": {
+            "schema": {"type": "object", "required": ["sdp"], "properties": {"sdp": SDP}}
+        },
+    },
+}
+
+
+def call_paths() -> Json:
+    return {
+        "/token": {method: token_operation(method) for method in ("get", "post")},
+        "/connect": {"post": start_operation("connect", "Send an SDP offer, get the SDP answer")},
+        "/session": {"post": start_operation("session", "The same as /connect")},
+        "/calls": {"post": register_operation()},
+        "/calls/{handle}": {
+            "get": operation(
+                "call",
+                "The status of one's own call",
+                {"200": {"description": "The call.", "content": json_body("Call")}},
+                (*AUTHENTICATION, "call_not_found", "storage_unavailable"),
+                parameters=[HANDLE],
+            )
+        },
+        "/calls/{handle}/hangup": {
+            "post": operation(
+                "hangUp",
+                "End one's own call; idempotent",
+                {"204": {"description": "The call has ended."}},
+                (*AUTHENTICATION, "call_not_found", "storage_unavailable", *UPSTREAM),
+                parameters=[HANDLE],
+            )
+        },
+    }
+
+
+def token_operation(method: str) -> Json:
+    return operation(
+        f"{method}Token",
+        "An ephemeral key for a page that connects to the model's endpoint itself",
+        {"200": {"description": "An ephemeral key.", "content": json_body("Token")}},
+        (*AUTHENTICATION, "unknown_profile", "token_endpoint_off", *LIMITS, *UPSTREAM),
+        parameters=[PROFILE],
+    )
+
+
+def start_operation(name: str, summary: str) -> Json:
+    started = {
+        "201": {
+            "description": "The call has started: the SDP answer.",
+            "headers": {"Location": LOCATION},
+            "content": {"application/sdp": {"schema": {"type": "string"}}},
+        }
+    }
+    codes = (*AUTHENTICATION, *OFFER, *LIMITS, "observer_unavailable", *UPSTREAM)
+    return operation(name, summary, started, codes, parameters=[PROFILE], requestBody=OFFER_BODY)
+
+
+def register_operation() -> Json:
+    body = {
+        "type": "object",
+        "required": ["call_id"],
+        "properties": {"call_id": {"type": "string", "pattern": CALL_ID.pattern}},
+    }
+    codes = ("invalid_call_id", "broken_body", "unknown_profile", *LIMITS, "observer_unavailable")
+    return operation(
+        "register",
+        "Register a call that was started with a key",
+        {"201": {"description": "Registered.", "headers": {"Location": LOCATION}}},
+        (*AUTHENTICATION, *codes, *UPSTREAM),
+        parameters=[PROFILE],
+        requestBody={"required": True, "content": {"application/json": {"schema": body}}},
+    )
