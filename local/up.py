@@ -132,7 +132,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--port", type=int, default=DEFAULT_PORT, help="port of the page (%(default)s)"
     )
     parser.add_argument("--login", action="store_true", help="require callers to sign in")
-    parser.add_argument("--provider", choices=("azure", "openai"), default="azure")
+    parser.add_argument(
+        "--provider",
+        choices=("azure", "openai"),
+        default="azure",
+        help="which Realtime API to emulate (%(default)s)",
+    )
     parser.add_argument("--verbose", action="store_true", help="show the logs of every part")
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="exit when stdin ends (for programs)"

@@ -220,7 +220,11 @@ class LocalKeyVault:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m local.azure.key_vault", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m local.azure.key_vault",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     server.add_arguments(parser, port=DEFAULT_PORT)
     parser.add_argument(
         "--ca", type=Path, required=True, help="file to write the CA certificate to"

@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser, *, port: int) -> None:
     """Adds the flags that every server program has. `port` is the default port."""
     parser.add_argument("--port", type=int, default=port, help="0 picks a free port (%(default)s)")
     parser.add_argument("--address", default=LOOPBACK, help="address to listen on (%(default)s)")
-    parser.add_argument("--log", choices=sorted(LEVELS), default="info", help="(%(default)s)")
+    parser.add_argument(
+        "--log", choices=sorted(LEVELS), default="info", help="log level (%(default)s)"
+    )
     parser.add_argument(
         "--exit-with-parent",
         action="store_true",

@@ -34,12 +34,26 @@ def parse_origin(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m local.gateway", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m local.gateway",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     server.add_arguments(parser, port=DEFAULT_PORT)
-    parser.add_argument("--site", type=Path, default=Path("frontend"), help="(%(default)s)")
-    parser.add_argument("--api", type=parse_origin, default="http://127.0.0.1:7071")
     parser.add_argument(
-        "--roles", choices=("on", "off"), default="on", help="off: /api/* requires no role"
+        "--site", type=Path, default=Path("frontend"), help="folder of the page (%(default)s)"
+    )
+    parser.add_argument(
+        "--api",
+        type=parse_origin,
+        default="http://127.0.0.1:7071",
+        help="origin of the function app (%(default)s)",
+    )
+    parser.add_argument(
+        "--roles",
+        choices=("on", "off"),
+        default="on",
+        help="off: /api/* requires no role (%(default)s)",
     )
     parser.add_argument(
         "--connect-src",

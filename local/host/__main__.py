@@ -26,7 +26,11 @@ DEFAULT_PORT = 7071
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m local.host",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     server.add_arguments(parser, port=DEFAULT_PORT)
     parser.add_argument("--app", type=Path, default=Path.cwd(), help="folder of function_app.py")
     parser.add_argument(
