@@ -222,7 +222,7 @@ def open_call_service(
         ledger=stores.ledger,
         dispatcher=dispatcher,
         terminator=terminator,
-        secret=credentials.vault.secret,
+        vault=credentials.vault,
         policy=policy,
     )
 
@@ -246,7 +246,7 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
         prices=prices.load(),
         redact=redaction.redacted if settings.observer.redaction else redaction.unchanged,
         words=settings.observer.transcripts,
-        secret=broker.vault.secret,
+        vault=broker.vault,
         pool=broker.pool,
         clock=broker.clock,
     )

@@ -25,6 +25,8 @@ from shared.config.profiles import Profile
 from shared.core import logs
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
+from shared.credentials.key_vault import SecretStore
+from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger import Booking, Ledger
 from shared.realtime.client import (
     CALL_ID,
@@ -91,8 +93,8 @@ class CallPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallService:
-    """Starts and ends calls. `handles` gives the handles of the moment, `secret` the text of a
-    Key Vault secret by its name."""
+    """Starts and ends calls. `handles` gives the current handles; `vault` has the instructions
+    that profiles keep there."""
 
     client: RealtimeClient
     keys: EphemeralKeyCache
@@ -100,7 +102,7 @@ class CallService:
     ledger: Ledger
     dispatcher: CallDispatcher
     terminator: CallTerminator
-    secret: Callable[[str], str]
+    vault: SecretStore
     policy: CallPolicy
     monotonic: Monotonic = time.monotonic
 
@@ -147,7 +149,7 @@ class CallService:
         lasts = self.policy.token_life + self.policy.call_length
         with self.undone_on_failure(self.ledger.book_call(caller.id, lasts=lasts, key=True)):
             key = self.client.mint_key(
-                profile.with_instructions(self.secret),
+                complete_profile(profile, self.vault),
                 self.policy.token_life,
                 self.deadline(),
                 safety_identifier=self.safety_identifier(caller),
@@ -198,7 +200,7 @@ class CallService:
     def negotiate(self, offer: str, profile: Profile, caller: Caller) -> Answer:
         deadline = self.deadline()
         if not self.client.traits.needs_key:
-            complete = profile.with_instructions(self.secret)
+            complete = complete_profile(profile, self.vault)
             return self.client.negotiate_unified(
                 offer, complete, deadline, safety_identifier=self.safety_identifier(caller)
             )

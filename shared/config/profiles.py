@@ -32,9 +32,9 @@ class Profile:
 
     `filtered`: the page's data channel carries captions and little else, so that instructions and
     tools stay on the server (Azure's `webrtcfilter=on`). `instructions_secret` names the secret in
-    Key Vault that holds the instructions, see `with_instructions`. `session_from_page`: the page
-    may replace instructions and tools; otherwise the observer restores them. `goodbye` tells the
-    model what to say before the server ends the call.
+    Key Vault that holds the instructions (credentials/private_instructions.py fills them in).
+    `session_from_page`: the page may replace instructions and tools; otherwise the observer
+    restores them. `goodbye` tells the model what to say before the server ends the call.
     """
 
     name: str
@@ -44,13 +44,9 @@ class Profile:
     session_from_page: bool = False
     goodbye: str | None = None
 
-    def with_instructions(self, secret: Callable[[str], str]) -> Profile:
-        """The profile as it is sent upstream, with its private instructions. Raises what `secret`
-        raises."""
-        if self.instructions_secret is None:
-            return self
-        session = {**self.session, "instructions": secret(self.instructions_secret)}
-        return replace(self, session=session)
+    def with_instructions(self, instructions: str) -> Profile:
+        """The profile with these instructions in its session."""
+        return replace(self, session={**self.session, "instructions": instructions})
 
     @property
     def model(self) -> str:

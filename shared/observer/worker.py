@@ -27,6 +27,8 @@ from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
+from shared.credentials.key_vault import SecretStore
+from shared.credentials.private_instructions import complete_profile
 from shared.observer.context import (
     Dependencies,
     Farewell,
@@ -69,7 +71,7 @@ class ObserverWorker:
     prices: Prices
     redact: Redact
     words: bool
-    secret: Callable[[str], str]
+    vault: SecretStore
     pool: Executor
     clock: Clock
     sleep: Sleep = asyncio.sleep
@@ -139,7 +141,7 @@ class ObserverWorker:
 
     def watched(self, record: CallRecord) -> ObservedCall:
         profile = self.profile_of(record)
-        complete = profile.with_instructions(self.secret)
+        complete = complete_profile(profile, self.vault)
         return ObservedCall(
             record.call_id,
             session=None if profile.session_from_page else complete.session,

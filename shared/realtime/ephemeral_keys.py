@@ -15,6 +15,7 @@ from shared.core.clock import Clock
 from shared.core.deadline import Deadline
 from shared.core.refreshing import ExpiringValue, RefreshingValue, Spawn, in_a_thread
 from shared.credentials.key_vault import SecretStore
+from shared.credentials.private_instructions import complete_profile
 from shared.realtime.client import EphemeralKey, RealtimeClient
 
 MintKey = Callable[[Profile, timedelta], EphemeralKey]
@@ -36,7 +37,7 @@ class KeyMinter:
 
     def mint_key(self, profile: Profile, life: timedelta) -> EphemeralKey:
         """A new key for `profile`, good for `life`. Raises `Problem`."""
-        complete = profile.with_instructions(self.vault.secret)
+        complete = complete_profile(profile, self.vault)
         return self.client.mint_key(complete, life, Deadline.after(self.budget))
 
 

@@ -37,6 +37,7 @@ from shared.transcripts.record_lines import RecordLine
 from shared.transcripts.redaction import redacted
 from shared.transcripts.writer import TranscriptWriter, log_name
 from tests.contract.storage.conftest import Backend
+from tests.support.vaults import FixedVault
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 RELEASES = sorted(FIXTURES.glob("release-*/stored.json"))
@@ -92,7 +93,7 @@ class Upgraded:
                 clock=self.clock,
             ),
             terminator=self.terminator,
-            secret=str,
+            vault=FixedVault(),
             policy=CallPolicy("", timedelta(minutes=15), timedelta(minutes=1)),
         )
 

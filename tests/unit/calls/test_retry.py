@@ -26,6 +26,7 @@ from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from shared.tools.registry import Registry
 from shared.transcripts.redaction import unchanged
 from shared.usage import prices
+from tests.support.vaults import FixedVault
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -94,7 +95,7 @@ class World:
             prices=prices.load(),
             redact=unchanged,
             words=True,
-            secret=lambda name: "",
+            vault=FixedVault(),
             pool=ThreadPoolExecutor(2),
             clock=lambda: self.now,
             sleep=self.sleep,

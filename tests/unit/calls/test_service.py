@@ -21,6 +21,7 @@ from shared.config.profiles import Profile
 from shared.config.settings import Limits
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
+from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger import Ledger
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKeyCache
@@ -34,6 +35,7 @@ from tests.support.scripted_endpoint import (
     refusal,
     upstream,
 )
+from tests.support.vaults import FixedVault
 from tests.unit.upstream.test_sdp import GOOD
 
 MINT = "/openai/v1/realtime/client_secrets"
@@ -50,7 +52,7 @@ def a_caller(name: str = "caller-1") -> Caller:
     return Caller(name, frozenset(), "anonymous")
 
 
-VAULT = {"hidden": "instructions of the vault"}
+VAULT = FixedVault({"hidden": "instructions of the vault"})
 POOL = ThreadPoolExecutor(4)
 UNLIMITED = Limits(starts_per_minute=0, live_calls=0)
 
@@ -90,7 +92,7 @@ def calls(
     )
     keys = EphemeralKeyCache(
         lambda profile, life: client.mint_key(
-            profile.with_instructions(VAULT.__getitem__),
+            complete_profile(profile, VAULT),
             life,
             Deadline.after(timedelta(seconds=5)),
         ),
@@ -105,7 +107,7 @@ def calls(
         terminator=CallTerminator(
             client, counting, dispatcher.records, dispatcher.end_queue, lambda: NOW
         ),
-        secret=VAULT.__getitem__,
+        vault=VAULT,
         policy=CallPolicy(
             endpoint.url,
             call_length=timedelta(minutes=15),

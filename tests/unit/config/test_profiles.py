@@ -16,6 +16,8 @@ from shared.config.env import ConfigurationError
 from shared.config.profiles import SCHEMA_FILE
 from shared.core.json_schema import validation_errors
 from shared.core.problems import Problem
+from shared.credentials.private_instructions import complete_profile
+from tests.support.vaults import FixedVault
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = json.loads(SCHEMA_FILE.read_text())
@@ -177,7 +179,7 @@ def test_private_instructions_come_from_the_vault_and_from_nowhere_else(tmp_path
     env = {"KEY_VAULT_URI": "https://demo.vault.azure.net", "REALTIME_INSTRUCTIONS": "public"}
     profile = load(tmp_path, **env).named(None)
     assert "instructions" not in profile.session
-    complete = profile.with_instructions({"persona": "private words"}.__getitem__)
+    complete = complete_profile(profile, FixedVault({"persona": "private words"}))
     assert complete.session["instructions"] == "private words"
     assert complete.name == profile.name
 
