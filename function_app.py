@@ -80,7 +80,7 @@ async def observe_call(message: func.QueueMessage, context: func.Context) -> Non
     """Follows a call over its sideband WebSocket: transcript, usage, tools, policy."""
     body = message.get_body().decode()
     worker, call = await http.off_the_loop(context, lambda: handlers.observer_of(body))
-    await worker.follow(call)
+    await worker.follow_call(call)
 
 
 @app.queue_trigger(arg_name="message", queue_name="end-call", connection="AzureWebJobsStorage")

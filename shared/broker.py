@@ -229,24 +229,27 @@ def open_call_service(
 
 def open_observer_worker(broker: Broker) -> ObserverWorker:
     """Builds what follows calls; its imports are not needed by instances that only start calls."""
+    from shared.observer.accounting import CallAccounting
+    from shared.observer.call_terms import CallTerms
+    from shared.observer.context import Dependencies
     from shared.observer.worker import ObserverWorker
     from shared.transcripts import redaction
-    from shared.usage import prices
+    from shared.usage.prices import load_prices
 
     settings, stores = broker.settings, broker.stores
     return ObserverWorker(
-        terminator=broker.terminator,
         records=stores.records,
-        profiles=broker.profiles,
-        leases=stores.leases,
-        log=stores.transcripts,
+        terminator=broker.terminator,
         queue=stores.observe_queue,
-        connect=broker.model.connector,
-        registry=broker.registry,
-        prices=prices.load(),
-        redact=redaction.redacted if settings.observer.redaction else redaction.unchanged,
-        words=settings.observer.transcripts,
-        vault=broker.vault,
-        pool=broker.pool,
-        clock=broker.clock,
+        terms=CallTerms(broker.profiles, broker.vault, keep_words=settings.observer.transcripts),
+        accounting=CallAccounting(stores.records, stores.ledger, load_prices()),
+        dependencies=Dependencies(
+            connect=broker.model.connector,
+            leases=stores.leases,
+            log=stores.transcripts,
+            registry=broker.registry,
+            redact=redaction.redacted if settings.observer.redaction else redaction.unchanged,
+            clock=broker.clock,
+            executor=broker.pool,
+        ),
     )

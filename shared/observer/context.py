@@ -1,4 +1,4 @@
-"""What an observer is told of a call, what it works with, and what comes of it."""
+"""What a run of an observer is told about a call, what it works with, and its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from shared.transcripts.redaction import Redact, redacted
 from shared.usage.tokens import ZERO, Usage
 
 Spend = Callable[[Usage], Awaitable[bool]]
-"""Told what the call has used since its start, after each response; True: the budget is used up."""
+"""Is given what the call has used since its start, after each response. True: the budget is used
+up."""
 
 
 class Outcome(enum.Enum):
@@ -27,8 +28,8 @@ class Outcome(enum.Enum):
     ENDED = "ended"  # the call is over
     NOT_FOUND = "not found"  # there is no such call
     CONTINUE = "continue"  # the segment is full: enqueue the next one
-    HELD = "held"  # somebody else follows the call
-    LOST = "lost"  # the lease was taken over
+    HELD = "held"  # another run follows the call
+    LOST = "lost"  # another run has taken over the lease
     UNREACHABLE = "unreachable"  # the sideband could not be dialled: try again later
 
 
@@ -43,60 +44,57 @@ class ObserverResult:
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """How the server ends a call. `words` are instructions for the model's last answer; None: it
-    gives none. The assistant has `calm` to finish what it is saying; `at_most` bounds the whole.
-    `pause` is that between tries to hang up."""
+    """How the server ends a call.
 
-    words: str | None = None
-    calm: timedelta = timedelta(seconds=5)
-    at_most: timedelta = timedelta(seconds=15)
-    pause: timedelta = timedelta(seconds=1)
+    `instructions` are those for the model's last answer; None: it gives none. The assistant has
+    `finish_within` to finish what it is saying, and `timeout` bounds the whole goodbye.
+    `hang_up_pause` is the pause between tries to hang up.
+    """
+
+    instructions: str | None = None
+    finish_within: timedelta = timedelta(seconds=5)
+    timeout: timedelta = timedelta(seconds=15)
+    hang_up_pause: timedelta = timedelta(seconds=1)
 
 
-async def nothing() -> None:
+async def do_not_hang_up() -> None:
     """For calls that the observer may not hang up."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedCall:
-    """The call, and the terms under which it is followed.
+    """A call, and the terms under which it is followed.
 
-    `session` is the profile's, private instructions included; None: the page's word goes.
-    `tools`: the server's tools that the call may use, default those of `session`. `words`: whether
-    what is said is kept. `ends_at` is the hard limit: the observer says goodbye
-    ahead of it if there is something to say.
+    `session` is the profile's, private instructions included; None: the page decides. `keep_words`
+    says whether what is said is recorded. `ends_at` is the hard limit: the observer says goodbye
+    ahead of it if it has instructions for that.
     """
 
     call_id: str
     session: Mapping[str, Any] | None = field(default=None, repr=False)
-    words: bool = False
+    keep_words: bool = False
     started_at: datetime | None = None
     ends_at: datetime | None = None
     farewell: Farewell = field(default_factory=Farewell)
-    tools: Container[str] | None = None
 
     @property
     def granted(self) -> Container[str]:
-        """The server's tools that this call may use: `tools`, or those that the session names.
-
-        Never what the page adds to the session.
-        """
-        if self.tools is not None:
-            return self.tools
+        """The server tools that this call may use: those that the profile's session names, never
+        what the page adds to the session."""
         named = (self.session or {}).get("tools") or []
         return frozenset(str(tool.get("name")) for tool in named)
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What a run works with. `executor` runs what blocks (storage, credentials)."""
+    """What a run works with. `executor` runs what blocks: storage and credentials."""
 
     connect: Connect
     leases: LeaseStore
     log: Log
     registry: Registry = field(default_factory=Registry)
     spend: Spend | None = None
-    hang_up: Callable[[], Awaitable[None]] = nothing
+    hang_up: Callable[[], Awaitable[None]] = do_not_hang_up
     redact: Redact = redacted
     clock: Clock = utc_now
     executor: Executor | None = None
@@ -104,19 +102,21 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long things may take."""
+    """How long a run waits for things, and how often it does them."""
 
     segment: timedelta = timedelta(minutes=50)
-    first_pauses: tuple[timedelta, ...] = tuple(
+    """The longest run: the next one follows the call from there."""
+    pauses_after_404: tuple[timedelta, ...] = tuple(
         timedelta(milliseconds=pause) for pause in (200, 400, 800, 1600)
     )
-    """Between the first dials: a fresh call may answer 404 for a moment."""
-    redial: timedelta = timedelta(seconds=30)
+    """Between the first dials, because a new call may answer 404 for a moment."""
+    redial_for: timedelta = timedelta(seconds=30)
     write_every: timedelta = timedelta(milliseconds=500)
-    storage_again: timedelta = timedelta(seconds=2)
-    quiet: timedelta = timedelta(seconds=2)
+    storage_retry: timedelta = timedelta(seconds=2)
+    probe_after: timedelta = timedelta(seconds=2)
+    """How long an item may fail to appear before the tail is probed for."""
     goodbye_ahead: timedelta = timedelta(seconds=10)
-    leave: timedelta = timedelta(seconds=5)
+    shutdown: timedelta = timedelta(seconds=5)
 
 
-USUAL = Timing()
+USUAL_TIMING = Timing()

@@ -52,8 +52,8 @@ class CallFollower:
         self.gaps.note_attached(lines, context.lease.last_renewal_before)
         context.recorder.note("attached", context.recorder.holder, {})
         context.background.start_task(self.ask_for_state(items_without_words(lines)))
-        context.background.call_later(self.timing.quiet, self.probe_tail)
-        if self.call.ends_at and self.call.farewell.words:
+        context.background.call_later(self.timing.probe_after, self.probe_tail)
+        if self.call.ends_at and self.call.farewell.instructions:
             left = self.call.ends_at - self.gaps.attached_at - self.timing.goodbye_ahead
             context.background.call_later(left, self.end_at_time_limit)
 
@@ -62,7 +62,7 @@ class CallFollower:
         send_event = self.context.connection.send_event
         session = {"type": "realtime"}
         await send_event({"type": "session.update", "event_id": new_event_id(), "session": session})
-        if self.call.words:
+        if self.call.keep_words:
             for event in self.gaps.backfill.requests_to_repair(item_ids):
                 await send_event(event)
         await self.controller.tool_calls.answer_abandoned_calls()
@@ -94,7 +94,7 @@ class CallFollower:
             except SidebandUnavailable as error:
                 return self.unreachable(error)
             self.gaps.note_reconnected(since)
-            self.context.background.call_later(self.timing.quiet, self.probe_tail)
+            self.context.background.call_later(self.timing.probe_after, self.probe_tail)
             with contextlib.suppress(SidebandClosed):
                 await self.controller.reconnected()
 

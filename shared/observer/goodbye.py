@@ -48,9 +48,9 @@ class Goodbye:
             return
         self.reason = reason
         try:
-            async with asyncio.timeout(self.farewell.at_most.total_seconds()):
-                if self.farewell.words:
-                    await self.say_goodbye(self.farewell.words)
+            async with asyncio.timeout(self.farewell.timeout.total_seconds()):
+                if self.farewell.instructions:
+                    await self.say_goodbye(self.farewell.instructions)
         except (TimeoutError, SidebandClosed):
             logs.event("goodbye not spoken", reason=reason)
         self.hanging_up = True
@@ -61,7 +61,7 @@ class Goodbye:
                 return
             except Problem as problem:
                 logs.event("call not hung up", logging.WARNING, code=problem.code)
-                await asyncio.sleep(self.farewell.pause.total_seconds() if left else 0)
+                await asyncio.sleep(self.farewell.hang_up_pause.total_seconds() if left else 0)
         # The delayed message of the call's hard limit hangs up in any case.
         self.reason, self.hanging_up = None, False
 
@@ -70,11 +70,11 @@ class Goodbye:
         if event.metadata.get("purpose") == PURPOSE:
             self.response_id = event.response_id
 
-    async def say_goodbye(self, words: str) -> None:
+    async def say_goodbye(self, instructions: str) -> None:
         """Has the model give one last answer, and waits until it has been played."""
         send_event = self.context.connection.send_event
         try:
-            async with asyncio.timeout(self.farewell.calm.total_seconds()):
+            async with asyncio.timeout(self.farewell.finish_within.total_seconds()):
                 await self.wait_until(lambda: self.tracker.is_quiet)
         except TimeoutError:
             if self.tracker.is_responding:
@@ -82,7 +82,7 @@ class Goodbye:
             await send_event({"type": "output_audio_buffer.clear", "event_id": new_event_id()})
         while self.response_id is None:
             await self.wait_until(lambda: not self.tracker.is_responding)
-            response = {"instructions": words, "metadata": {"purpose": PURPOSE}}
+            response = {"instructions": instructions, "metadata": {"purpose": PURPOSE}}
             create = {"type": "response.create", "event_id": new_event_id(), "response": response}
             await send_event(create)
             # The caller's words may have begun another response first: then ask again after it.
@@ -101,6 +101,6 @@ class Goodbye:
     async def wait_for_hang_up(self) -> bool:
         """Whether the hang-up that is under way succeeds."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.farewell.at_most.total_seconds()):
+            async with asyncio.timeout(self.farewell.timeout.total_seconds()):
                 await self.hung_up.wait()
         return self.hung_up.is_set()

@@ -1,12 +1,12 @@
-"""Who follows a call: at most one observer at a time, another one if it dies.
+"""Who follows a call: at most one run at a time, and another one if it dies.
 
-A lease is a row under the call's id that names its holder and when the lease runs out. Every change
-is held to the version that was read (ETag), so of two that reach for one lease one gets it, and a
-holder who was too slow finds out at the next renewal. Instances' clocks may differ by a little:
-make `lasts` long against that, and renew at a third of it.
+A lease is a row under the call's id that names its holder and the time until which it is held. A
+write succeeds only against the version that was read (ETag). So of two runs that want one lease one
+gets it, and a holder that was too slow finds out at its next renewal. The clocks of instances may
+differ by a little: `lasts` must be long against that, and a lease is renewed after a third of it.
 
-A lease does not stop a holder that hangs and wakes up late; what it then writes to the transcript
-is refused by the position it writes at (`shared.storage.Log`).
+A lease does not stop a holder that hangs and wakes up late; what it then writes to the record is
+refused because of the position that it writes at (`shared.storage.interfaces.Log`).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from shared.storage.refusal import storage_refusal
 
 ROW = "observer"
 NOTE_CHARACTERS = 16_000
-# What an observer notes in its lease once it is connected.
 ATTACHED = "attached"
+"""The note of a holder that is connected to the call."""
 
 
 class LeaseLost(Exception):
-    """Another has taken the lease over: stop at once and write nothing more."""
+    """Another run has taken over the lease: stop at once and write nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to follow one call until `until`.
 
-    `note` is what the holder wrote down for whoever comes next (how far it had got). `held_before`
-    says until when a previous holder had the lease without giving it back: from there on, something
-    may have been missed.
+    `note` is what the holder left for whoever asks about the lease. `held_before` says until when
+    the previous holder held the lease, if it never released it: something may be missing from
+    before that time.
     """
 
     call_id: str
@@ -47,13 +47,14 @@ class Lease:
 
 
 class LeaseStore(Protocol):
-    """The leases of calls; `shared.observer.leases.Leases` is one."""
+    """The leases of calls; `Leases` is one. Every method may raise Problem storage_unavailable."""
 
     lasts: timedelta
 
     def acquire(self, call_id: str, holder: str) -> Lease | None: ...
     def renew(self, lease: Lease, *, note: str | None = None) -> Lease: ...
     def release(self, lease: Lease) -> None: ...
+    def holder(self, call_id: str) -> Lease | None: ...
 
 
 class Leases:
@@ -65,28 +66,29 @@ class Leases:
         self.clock = clock
 
     def acquire(self, call_id: str, holder: str) -> Lease | None:
-        """The lease, new or taken over after it ran out; None while another holds it.
+        """The lease, new or taken over after it ran out; None while another run holds it.
 
-        `holder` names one run of an observer, not an instance or a message: a run that asks again
+        `holder` names one run of an observer, not an instance or a message. A run that asks again
         gets the lease that it has.
         """
         for _ in range(2):
             try:
-                return self.reached(call_id, holder)
+                return self.acquire_once(call_id, holder)
             except Conflict:
-                # Another was faster, or the answer to our own write got lost: look who it was.
+                # Another run was faster, or the answer to our own write was lost: look again.
                 continue
             except StorageUnavailable as error:
                 raise storage_refusal(error) from error
         return None
 
-    def reached(self, call_id: str, holder: str) -> Lease | None:
+    def acquire_once(self, call_id: str, holder: str) -> Lease | None:
+        """As `acquire`. Raises Conflict, StorageUnavailable."""
         present = self.table.get(call_id, ROW)
         now = self.clock()
         lease = Lease(call_id, holder, now + self.lasts)
         if present is None:
-            return self.written(lease, self.table.insert(row_of(lease)))
-        before = read(present)
+            return replace(lease, etag=self.table.insert(to_entity(lease)).etag)
+        before = from_entity(present)
         if before.until > now and before.holder:
             return before if before.holder == holder else None
         lease = replace(
@@ -95,12 +97,12 @@ class Leases:
             held_before=before.until if before.holder else None,
             etag=present.etag,
         )
-        return self.written(lease, self.table.replace(row_of(lease)))
+        return self.replace_row(lease)
 
     def renew(self, lease: Lease, *, note: str | None = None) -> Lease:
         """The lease from now on, with a new note if one is given. Raises LeaseLost.
 
-        A lease that ran out and that nobody took in the meantime is renewed all the same.
+        A lease that ran out and that nobody has taken meanwhile is renewed all the same.
         """
         if note is not None and len(note) > NOTE_CHARACTERS:
             raise ValueError("a note is at most 16,000 characters")
@@ -109,55 +111,56 @@ class Leases:
             until=self.clock() + self.lasts,
             note=lease.note if note is None else note,
         )
-        return self.changed(longer)
+        return self.update_held(longer)
 
     def release(self, lease: Lease) -> None:
-        """Gives the lease back with its note, so that the next one need not wait.
+        """Gives the lease back, so that the next run need not wait. Its note stays.
 
-        If another has it already, that is fine.
+        If another run has it already, that is fine.
         """
         try:
-            self.changed(replace(lease, until=self.clock(), holder=""))
+            self.update_held(replace(lease, until=self.clock(), holder=""))
         except LeaseLost:
             return
 
     def holder(self, call_id: str) -> Lease | None:
-        """The lease of that call if somebody holds it now."""
+        """The lease of that call if a run holds it now."""
         try:
             present = self.table.get(call_id, ROW)
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
-        lease = read(present) if present else None
+        lease = from_entity(present) if present else None
         return lease if lease and lease.holder and lease.until > self.clock() else None
 
     def forget(self, call_id: str) -> None:
-        """Deletes what is known of a call that is over for good."""
+        """Deletes the lease of a call that is over."""
         try:
             self.table.delete(call_id, ROW)
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
 
-    def changed(self, lease: Lease) -> Lease:
-        """Writes the lease if it is still the holder's."""
+    def update_held(self, lease: Lease) -> Lease:
+        """Writes a lease if it is still the holder's. Raises LeaseLost."""
         try:
-            return self.written(lease, self.table.replace(row_of(lease)))
-        except Conflict as error:
-            return self.already(lease, error)
+            return self.replace_row(lease)
+        except Conflict as conflict:
+            return self.update_after_conflict(lease, conflict)
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
 
-    def already(self, lease: Lease, conflict: Conflict) -> Lease:
-        """The lease, if the write that met a conflict was our own and its answer got lost."""
+    def update_after_conflict(self, lease: Lease, conflict: Conflict) -> Lease:
+        """Writes the lease again if the conflict was with a write of our own whose answer was
+        lost. Raises LeaseLost."""
         try:
             present = self.table.get(lease.call_id, ROW)
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
-        if present and lease.holder and read(present).holder == lease.holder:
-            return self.changed(replace(lease, etag=present.etag))
+        if present and lease.holder and from_entity(present).holder == lease.holder:
+            return self.update_held(replace(lease, etag=present.etag))
         raise LeaseLost(lease.call_id) from conflict
 
-    def written(self, lease: Lease, entity: Entity) -> Lease:
-        return replace(lease, etag=entity.etag)
+    def replace_row(self, lease: Lease) -> Lease:
+        return replace(lease, etag=self.table.replace(to_entity(lease)).etag)
 
 
 def attached_to(leases: Leases, call_id: str) -> bool:
@@ -166,13 +169,13 @@ def attached_to(leases: Leases, call_id: str) -> bool:
     return lease is not None and lease.note == ATTACHED
 
 
-def row_of(lease: Lease) -> Entity:
+def to_entity(lease: Lease) -> Entity:
     """The row of a lease."""
     values: dict[str, Value] = {"holder": lease.holder, "until": lease.until, "note": lease.note}
     return Entity(lease.call_id, ROW, values, lease.etag)
 
 
-def read(entity: Entity) -> Lease:
+def from_entity(entity: Entity) -> Lease:
     """The lease in a row."""
     until = entity.values["until"]
     if not isinstance(until, datetime):

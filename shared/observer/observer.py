@@ -17,7 +17,7 @@ from shared.core.problems import Problem
 from shared.observer.background import BackgroundTasks
 from shared.observer.connection import CallConnection
 from shared.observer.context import (
-    USUAL,
+    USUAL_TIMING,
     Dependencies,
     ObservedCall,
     ObserverResult,
@@ -39,7 +39,7 @@ from shared.transcripts.writer import TranscriptWriter, flush_periodically
 
 
 async def observe(
-    call: ObservedCall, dependencies: Dependencies, holder: str, timing: Timing = USUAL
+    call: ObservedCall, dependencies: Dependencies, holder: str, timing: Timing = USUAL_TIMING
 ) -> ObserverResult:
     """Follows one call; `holder` names this run, and no other run ever.
 
@@ -66,11 +66,11 @@ class Observer:
             dependencies.log,
             call.call_id,
             redact=dependencies.redact,
-            words=call.words,
+            keep_words=call.keep_words,
             executor=dependencies.executor,
         )
         self.lease = lease
-        self.connection = CallConnection(dependencies.connect, call.call_id, timing.redial)
+        self.connection = CallConnection(dependencies.connect, call.call_id, timing.redial_for)
         self.recorder = CallRecorder(writer, dependencies.clock, lease.lease.holder)
         self.background = BackgroundTasks()
         context = RunContext(self.connection, self.recorder, lease, self.background)
@@ -78,7 +78,7 @@ class Observer:
         goodbye = Goodbye(context, tracker, call.farewell, self.hang_up)
         self.controller = CallController(context, call, dependencies, goodbye, tracker)
         # Missed items are of use for the words, or for tools that nobody has run.
-        fetches = call.words or bool(dependencies.registry.tools)
+        fetches = call.keep_words or bool(dependencies.registry.tools)
         self.gaps = GapKeeper(self.recorder, call.started_at, fetches=fetches)
         self.follower = CallFollower(context, call, timing, self.gaps, self.controller)
 
@@ -107,7 +107,7 @@ class Observer:
             return self.follower.result(Outcome.ENDED, "ended before")
         first = self.gaps.is_first_run
         try:
-            await self.connection.dial(self.timing.first_pauses if first else ())
+            await self.connection.dial(self.timing.pauses_after_404 if first else ())
         except NoSuchCall:
             if first:
                 return self.follower.result(Outcome.NOT_FOUND)
@@ -122,13 +122,13 @@ class Observer:
     async def follow_for_a_segment(self) -> ObserverResult:
         """Follows the call while its lines are written and its lease is renewed; any of the three
         may fail. A full segment ends the run, unless the run is ending the call."""
-        again = self.timing.storage_again
+        retry_pause = self.timing.storage_retry
         helpers = [
             asyncio.ensure_future(each)
             for each in (
-                self.lease.keep(self.flush, again),
+                self.lease.keep(self.flush, retry_pause),
                 flush_periodically(
-                    self.recorder.writer, self.lease.renew, self.timing.write_every, again
+                    self.recorder.writer, self.lease.renew, self.timing.write_every, retry_pause
                 ),
                 self.background.wait_for_failure(),
             )
@@ -159,7 +159,7 @@ class Observer:
     async def hang_up(self) -> None:
         """Ends the call upstream. The service closes the sideband then; if it does not, we do."""
         await self.hang_up_upstream()
-        self.background.call_later(self.timing.leave, self.close_connection)
+        self.background.call_later(self.timing.shutdown, self.close_connection)
 
     def close_connection(self) -> None:
         self.background.start_task(self.connection.close())
@@ -170,7 +170,7 @@ class Observer:
             self.recorder.note("detached", self.recorder.holder, {"reason": reason})
         await self.stop()
         try:
-            async with asyncio.timeout(self.timing.leave.total_seconds()):
+            async with asyncio.timeout(self.timing.shutdown.total_seconds()):
                 await self.flush()
                 await self.lease.release()
         except (StorageUnavailable, Problem, LeaseLost, TimeoutError) as error:

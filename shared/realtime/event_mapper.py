@@ -131,7 +131,7 @@ class EventMapper:
             "status": event.status,
             "reason": event.reason,
             "model": self.model,
-            "usage": event.usage.shown(),
+            "usage": event.usage.counts(),
         }
         return [*lines, RecordLine("response", event.response_id, at, fields)]
 

@@ -76,7 +76,7 @@ class Transcript:
         """The transcript as JSON."""
         return {
             "entries": [entry.shown() for entry in self.entries],
-            "usage": self.usage.shown(),
+            "usage": self.usage.counts(),
             "ended": self.ended,
             "gaps": self.gaps,
         }

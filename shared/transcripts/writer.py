@@ -32,7 +32,8 @@ def log_name(call_id: str) -> str:
 
 
 class TranscriptWriter:
-    """The record of one call. `words`: whether what was said is kept (`TRANSCRIPTS`)."""
+    """The record of one call. `keep_words`: whether what was said is recorded
+    (`TRANSCRIPTS`)."""
 
     def __init__(
         self,
@@ -40,14 +41,14 @@ class TranscriptWriter:
         call_id: str,
         *,
         redact: Redact,
-        words: bool,
+        keep_words: bool,
         executor: Executor | None = None,
     ) -> None:
         self.log = log
         self.name = log_name(call_id)
         self.call_id = call_id
         self.redact = redact
-        self.words = words
+        self.keep_words = keep_words
         self.executor = executor
         self.position = 0
         self.seq = 0
@@ -62,7 +63,7 @@ class TranscriptWriter:
         """Takes lines to be written; those that are there already are dropped."""
         for line in lines:
             name = id_of(self.call_id, line)
-            if name in self.ids or (line.kind in WORDS and not self.words):
+            if name in self.ids or (line.kind in WORDS and not self.keep_words):
                 continue
             self.ids.add(name)
             self.waiting.append(line)

@@ -54,7 +54,7 @@ class Prices:
     currency: str
     models: Mapping[str, Tariff]
 
-    def family(self, model: str) -> str | None:
+    def price_family(self, model: str) -> str | None:
         """The entry that gives the price of `model`: its own, or that of the longest name of which
         it is a dated version."""
         for name in sorted(self.models, key=len, reverse=True):
@@ -66,11 +66,11 @@ class Prices:
     def cost(self, model: str, usage: Usage) -> Cost | None:
         """What `usage` costs with `model`; None where that cannot be told: the model is not in the
         table, the table has no price for a kind that was used, or upstream did not say the kind."""
-        family = self.family(model)
+        family = self.price_family(model)
         if family is None or usage.unsplit_in or usage.unsplit_out:
             return None
         amount = Decimal(0)
-        for kind, tokens in billed(usage).items():
+        for kind, tokens in billed_tokens(usage).items():
             if not tokens:
                 continue
             price = self.models[family].get(kind)
@@ -80,7 +80,7 @@ class Prices:
         return Cost(amount, self.currency, family, family != model, self.as_of)
 
 
-def billed(usage: Usage) -> dict[str, int]:
+def billed_tokens(usage: Usage) -> dict[str, int]:
     """Tokens as they are billed: what came from the cache is not paid for as fresh input too."""
     return {
         "text_in": usage.text_in - usage.cached_text,
@@ -94,7 +94,7 @@ def billed(usage: Usage) -> dict[str, int]:
     }
 
 
-def load(file: Path = FILE) -> Prices:
+def load_prices(file: Path = FILE) -> Prices:
     """The table in a file like prices.json. Raises ValueError for what is no price table."""
     content = json.loads(file.read_text(encoding="utf-8"))
     models: dict[str, Tariff] = {}

@@ -52,7 +52,7 @@ class Usage:
         """What of the input came from the cache."""
         return self.cached_text + self.cached_audio + self.cached_image
 
-    def shown(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """The counts by name, those of 0 left out."""
         return {name: number for name, number in asdict(self).items() if number}
 
@@ -97,7 +97,7 @@ def cached(read: Mapping[str, Any], text: int, audio: int, image: int) -> tuple[
 
 
 def usage_of_counts(counts: Mapping[str, Any]) -> Usage:
-    """From what `Usage.shown` gave; names that are not known are left out."""
+    """From what `Usage.counts` gave; names that are not known are left out."""
     return Usage(**{f.name: count(counts, f.name) for f in fields(Usage)})
 
 

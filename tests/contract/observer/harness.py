@@ -40,10 +40,10 @@ from tests.support.patience import PATIENCE
 
 KEY = {"api-key": "standard"}
 QUICK = Timing(
-    first_pauses=(timedelta(milliseconds=20),) * 4,
+    pauses_after_404=(timedelta(milliseconds=20),) * 4,
     write_every=timedelta(milliseconds=1),
-    storage_again=timedelta(milliseconds=10),
-    quiet=timedelta(milliseconds=50),
+    storage_retry=timedelta(milliseconds=10),
+    probe_after=timedelta(milliseconds=50),
     goodbye_ahead=timedelta(seconds=1),
 )
 TEXT = {"output_modalities": ["text"]}
@@ -201,7 +201,7 @@ class ObservedCalls:
     ) -> Watching:
         """Starts a run."""
         holder = f"run-{next(self.holders)}"
-        watched = ObservedCall(call_id, **{"words": True, **terms})
+        watched = ObservedCall(call_id, **{"keep_words": True, **terms})
         given = Dependencies(self.connect, self.leases, self.log, clock=self.clock)
         given = replace(given, **(parts or {}))
         work: Coroutine[Any, Any, ObserverResult] = observe(watched, given, holder, timing)

@@ -161,8 +161,8 @@ async def test_an_answer_that_goes_on_for_too_long_is_cut_and_a_goodbye_too() ->
             parts={"hang_up": hang_up},
             farewell=Farewell(
                 "Say goodbye.",
-                calm=timedelta(milliseconds=50),
-                at_most=timedelta(milliseconds=300),
+                finish_within=timedelta(milliseconds=50),
+                timeout=timedelta(milliseconds=300),
             ),
             ends_at=it.clock() + timedelta(seconds=60),
         )
@@ -194,7 +194,7 @@ async def test_a_hang_up_that_fails_is_tried_again_and_else_left_to_the_limit(
             await it.hang_up(call.id)
 
         parts = {"spend": spend, "hang_up": hang_up}
-        farewell = Farewell(pause=timedelta(milliseconds=5))
+        farewell = Farewell(hang_up_pause=timedelta(milliseconds=5))
         watching = await it.watch(call, parts=parts, farewell=farewell)
         await call.turn("one")
         if failures == 3:

@@ -69,7 +69,7 @@ async def test_nobody_answers() -> None:
         raise SidebandUnavailable
 
     async with observed_calls() as it:
-        timing = timing_of(redial=timedelta(0))
+        timing = timing_of(redial_for=timedelta(0))
         assert (await it.begin("rtc_1", timing, parts={"connect": connect}).done()).outcome is (
             Outcome.UNREACHABLE
         )

@@ -84,7 +84,7 @@ async def test_an_observer_that_comes_just_before_the_end_states_the_gap() -> No
     async with observed_calls() as it:
         call = await it.call()
         await call.turn("hello")
-        watching = await it.watch(call, timing_of(quiet=timedelta(minutes=1)))
+        watching = await it.watch(call, timing_of(probe_after=timedelta(minutes=1)))
         await call.hang_up()
         await watching.done()
         script = it.transcript(call.id)
@@ -97,7 +97,7 @@ async def test_an_observer_that_comes_in_the_middle_of_the_first_answer_states_t
         await call.say("hello")
         await call.tell("response.create")
         await call.expect("response.output_text.delta")
-        watching = await it.watch(call, timing_of(quiet=timedelta(minutes=1)))
+        watching = await it.watch(call, timing_of(probe_after=timedelta(minutes=1)))
         done = await call.expect("conversation.item.done")
         assert done["previous_item_id"] is None, "nothing names what was said"
         await call.expect("response.done")
@@ -145,7 +145,7 @@ async def test_the_lease_says_who_is_attached() -> None:
 async def test_without_transcripts_no_word_is_written_and_the_tokens_are() -> None:
     async with observed_calls() as it:
         call = await it.call()
-        watching = await it.watch(call, words=False)
+        watching = await it.watch(call, keep_words=False)
         await call.turn("hello")
         await call.hang_up()
         observed = await watching.done()

@@ -305,7 +305,7 @@ def test_leases_are_held_given_back_and_taken_over(upgraded: Upgraded) -> None:
 
 async def test_a_transcript_is_continued_without_a_line_doubled(upgraded: Upgraded) -> None:
     call_id = upgraded.calls["live"]["call_id"]
-    writer = TranscriptWriter(upgraded.transcripts, call_id, redact=redacted, words=True)
+    writer = TranscriptWriter(upgraded.transcripts, call_id, redact=redacted, keep_words=True)
     lines = await writer.catch_up()
     assert sorted({line.kind for line in lines}) == upgraded.expected["lines"]
     length = upgraded.transcripts.length(log_name(call_id))

@@ -18,14 +18,16 @@ from shared.config.settings import Limits
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.limits.ledger import Ledger
+from shared.observer.accounting import CallAccounting
+from shared.observer.call_terms import CallTerms
+from shared.observer.context import Dependencies
 from shared.observer.leases import Leases
-from shared.observer.worker import SKEW, ObserverWorker
+from shared.observer.worker import CLOCK_SKEW, ObserverWorker, Waiting
 from shared.realtime.sideband import NoSuchCall, Sideband
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
-from shared.tools.registry import Registry
 from shared.transcripts.redaction import unchanged
-from shared.usage import prices
+from shared.usage.prices import load_prices
 from tests.support.vaults import FixedVault
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,6 +61,7 @@ class World:
             self.sleep,
             self.monotonic,
         )
+        self.leases = Leases(MemoryTable(), timedelta(seconds=30), clock=lambda: self.now)
         self.records.insert(RECORD)
 
     async def sleep(self, seconds: float) -> None:
@@ -83,23 +86,22 @@ class World:
         async def gone(call_id: str) -> Sideband:
             raise NoSuchCall(call_id)
 
+        profiles = load_profiles(settings.load_settings(env, ROOT), lambda profile: profile)
         return ObserverWorker(
-            terminator=self.terminator,
             records=self.records,
-            profiles=load_profiles(settings.load_settings(env, ROOT), lambda profile: profile),
-            leases=Leases(MemoryTable(), timedelta(seconds=30), clock=lambda: self.now),
-            log=MemoryLog(),
+            terminator=self.terminator,
             queue=self.queue,
-            connect=gone,
-            registry=Registry(),
-            prices=prices.load(),
-            redact=unchanged,
-            words=True,
-            vault=FixedVault(),
-            pool=ThreadPoolExecutor(2),
-            clock=lambda: self.now,
-            sleep=self.sleep,
-            monotonic=self.monotonic,
+            terms=CallTerms(profiles, FixedVault(), keep_words=True),
+            accounting=CallAccounting(self.records, self.terminator.ledger, load_prices()),
+            dependencies=Dependencies(
+                connect=gone,
+                leases=self.leases,
+                log=MemoryLog(),
+                redact=unchanged,
+                clock=lambda: self.now,
+                executor=ThreadPoolExecutor(2),
+            ),
+            waiting=Waiting(self.sleep, self.monotonic),
         )
 
 
@@ -116,7 +118,7 @@ class Away(MemoryTable):
 
 async def test_a_call_is_observed_however_often_storage_was_away() -> None:
     world = World(outage=MORE_THAN_ALL_TRIES)
-    await world.observing().follow(NAME)
+    await world.observing().follow_call(NAME)
     assert world.records.get(NAME).ended_at is not None
     assert world.messages() == 1, "one look is to come, not one for each try"
 
@@ -133,12 +135,12 @@ async def test_a_message_of_a_call_that_was_refused_is_done_with() -> None:
     world = World()
     other = NAME.replace("0123456789ab", "ba9876543210")
     await world.terminator.end_at_limit(other)
-    await world.observing().follow(other)
+    await world.observing().follow_call(other)
     assert not world.hung_up
     assert world.messages() == 0
 
 
-@pytest.mark.parametrize("skew", [timedelta(0), -SKEW, timedelta(hours=-1)])
+@pytest.mark.parametrize("skew", [timedelta(0), -CLOCK_SKEW, timedelta(hours=-1)])
 async def test_a_limit_is_no_later_for_a_clock_that_is_behind(skew: timedelta) -> None:
     world = World()
     world.now = RECORD.ends_at - timedelta(seconds=4) + skew
@@ -160,9 +162,9 @@ async def test_a_message_that_comes_late_sends_another_before_it_does_anything()
 async def test_a_lease_is_not_waited_for_longer_than_it_lasts() -> None:
     world = World()
     observing = world.observing()
-    ahead = Leases(observing.leases.table, timedelta(seconds=30), clock=lambda: NOW + SKEW)
+    ahead = Leases(world.leases.table, timedelta(seconds=30), clock=lambda: NOW + CLOCK_SKEW)
     ahead.acquire(RECORD.call_id, "another")
-    observing.look_again(replace(RECORD))
+    observing.schedule_next_look(replace(RECORD))
     world.now += timedelta(seconds=31)
     assert world.queue.receive(visibility=timedelta(seconds=1))
 

@@ -25,7 +25,7 @@ def line(key: str) -> RecordLine:
 
 
 def recorder(log: MemoryLog) -> TranscriptWriter:
-    return TranscriptWriter(log, "rtc_1", redact=unchanged, words=True)
+    return TranscriptWriter(log, "rtc_1", redact=unchanged, keep_words=True)
 
 
 def keys(log: MemoryLog) -> list[str]:

@@ -28,7 +28,7 @@ RECORDED = {
     },
     "output_token_details": {"text_tokens": 30, "audio_tokens": 91},
 }
-TABLE = prices.load()
+TABLE = prices.load_prices()
 counts = st.builds(Usage, *[st.integers(0, 10**6)] * 8)
 
 
@@ -72,7 +72,7 @@ def test_each_response_counts_once() -> None:
 @given(st.lists(counts))
 def test_sums_survive_being_written_down(all_of_them: list[Usage]) -> None:
     summed = tokens.sum_usages(all_of_them)
-    assert tokens.usage_of_counts(summed.shown()) == summed
+    assert tokens.usage_of_counts(summed.counts()) == summed
     assert summed.total == sum(each.total for each in all_of_them)
 
 
@@ -123,7 +123,7 @@ def test_a_float_or_a_misspelt_kind_is_refused(tmp_path: Path, tariff: str) -> N
     file = tmp_path / "prices.json"
     file.write_text(f'{{"as_of": "2026-01-01", "currency": "USD", "models": {{"m": {tariff}}}}}')
     with pytest.raises(ValueError, match=r"prices\.json: m"):
-        prices.load(file)
+        prices.load_prices(file)
 
 
 @given(counts, counts)

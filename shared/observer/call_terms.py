@@ -1,0 +1,41 @@
+"""The terms under which a call is observed: what its record and its profile say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.calls.records import CallRecord
+from shared.config.profiles import Profile, Profiles
+from shared.core.problems import Problem
+from shared.credentials.key_vault import SecretStore
+from shared.credentials.private_instructions import complete_profile
+from shared.observer.context import Farewell, ObservedCall
+
+
+@dataclass(frozen=True, slots=True)
+class CallTerms:
+    """Finds the terms of calls. `keep_words` is the setting `TRANSCRIPTS`."""
+
+    profiles: Profiles
+    vault: SecretStore
+    keep_words: bool
+
+    def observed_call(self, record: CallRecord) -> ObservedCall:
+        """The call of that record. Blocks. Raises Problem vault_secret_unavailable."""
+        profile = self.profile_of(record)
+        complete = complete_profile(profile, self.vault)
+        return ObservedCall(
+            record.call_id,
+            session=None if profile.session_from_page else complete.session,
+            keep_words=self.keep_words,
+            started_at=record.started_at,
+            ends_at=record.ends_at,
+            farewell=Farewell(profile.goodbye),
+        )
+
+    def profile_of(self, record: CallRecord) -> Profile:
+        """The call's profile. One that has been removed since leaves nothing to enforce."""
+        try:
+            return self.profiles.named(record.profile)
+        except Problem:
+            return Profile(record.profile, {"model": record.model}, session_from_page=True)
