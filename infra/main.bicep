@@ -1,27 +1,27 @@
 targetScope = 'subscription'
 
 metadata name = 'Realtime token broker'
-metadata description = 'Functions (Flex Consumption) behind a Static Web App, an Azure OpenAI realtime deployment, and what both need. No keys.'
+metadata description = 'Functions (Flex Consumption) behind a Static Web App, an Azure OpenAI realtime deployment, and everything they depend on. No keys.'
 
-// ---- Where and what it is called ------------------------------------------------------------
+// ---- Location and names ---------------------------------------------------------------------
 
-@description('Name of the azd environment; names and tags are made from it.')
+@description('Name of the azd environment; names and tags are derived from it.')
 @minLength(1)
 @maxLength(64)
 param environmentName string
 
-@description('Region of the app and, unless modelLocation says otherwise, of the model: one that has realtime models. The first two are those that the documentation of realtime names.')
+@description('Region of the app and, unless modelLocation is set, of the model: one with realtime models. The first two are the ones in the realtime documentation.')
 @allowed(['eastus2', 'swedencentral', 'centralus', 'canadacentral', 'francecentral'])
 @metadata({ azd: { type: 'location', usageName: ['OpenAI.GlobalStandard.gpt-realtime-1.5,10'] } })
 param location string
 
-@description('Region of the Static Web App; empty chooses the nearest of the five that have them.')
+@description('Region of the Static Web App; if empty, the nearest of the five that offer it.')
 param webLocation string = ''
 
-@description('Tags that everything gets, beside azd-env-name.')
+@description('Tags for all resources, in addition to azd-env-name.')
 param tags object = {}
 
-@description('Name of the resource group; empty makes one from the environment\'s name. So for every name below.')
+@description('Name of the resource group; if empty, derived from the environment\'s name, like every name below.')
 param resourceGroupName string = ''
 
 @description('Name of the function app.')
@@ -30,38 +30,38 @@ param functionAppName string = ''
 @description('Name of the storage account.')
 param storageAccountName string = ''
 
-@description('Name of the key vault that is made.')
+@description('Name of the new key vault.')
 param keyVaultName string = ''
 
-@description('Name of the Azure OpenAI account that is made.')
+@description('Name of the new Azure OpenAI account.')
 param aiAccountName string = ''
 
 @description('Name of the Static Web App.')
 param staticWebAppName string = ''
 
-@description('Principal id of whoever deploys: gets the right to use the model, nothing else. Empty: nobody does.')
+@description('Principal id of the deploying user, who gets a role to use the model and no other; empty for none.')
 param principalId string = ''
 
-@description('Kind of that principal: User, or ServicePrincipal in a pipeline.')
+@description('Type of that principal: User, or ServicePrincipal in a pipeline.')
 @allowed(['User', 'ServicePrincipal', 'Group'])
 param principalType string = 'User'
 
 // ---- The model ------------------------------------------------------------------------------
 
-@description('Region of the Azure OpenAI account; empty: location.')
+@description('Region of the Azure OpenAI account; if empty, location.')
 param modelLocation string = ''
 
-@description('Kind of account that is made.')
+@description('Kind of the new account.')
 @allowed(['OpenAI', 'AIServices'])
 param aiAccountKind string = 'OpenAI'
 
-@description('Name of an account to use instead of making one; it needs a subdomain of its own.')
+@description('Name of an existing account to use; it needs a custom subdomain.')
 param existingAiAccountName string = ''
 
-@description('Resource group of that account; empty: the deployment\'s own.')
+@description('Resource group of that account; if empty, the deployment\'s own.')
 param existingAiAccountResourceGroup string = ''
 
-@description('Make the model deployments. Off: they are there already.')
+@description('Create the model deployments; false if they exist already.')
 param enableModelDeployment bool = true
 
 @description('Realtime model.')
@@ -70,7 +70,7 @@ param modelName string = 'gpt-realtime-1.5'
 @description('Version of the realtime model.')
 param modelVersion string = '2026-02-23'
 
-@description('Name of the realtime deployment; empty: the model\'s.')
+@description('Name of the realtime deployment; if empty, the model\'s.')
 param modelDeploymentName string = ''
 
 @description('Kind of deployment.')
@@ -84,11 +84,11 @@ param modelCapacity int = 10
 @description('Content filter policy of the deployments.')
 param raiPolicyName string = 'Microsoft.DefaultV2'
 
-@description('Role on the account that the app gets.')
+@description('The app\'s role on the account.')
 @allowed(['Cognitive Services User', 'Cognitive Services OpenAI User'])
 param modelRole string = 'Cognitive Services User'
 
-@description('Also deploy a transcription model: captions and transcripts have the caller\'s words only with one.')
+@description('Also deploy a transcription model, without which captions and transcripts lack what the caller says.')
 param enableTranscription bool = false
 
 @description('Transcription model, and the name of its deployment.')
@@ -103,24 +103,24 @@ param transcriptionCapacity int = 10
 
 // ---- The app --------------------------------------------------------------------------------
 
-@description('Link the function app to the Static Web App. Off: the page calls it directly, with Entra tokens and ALLOWED_ORIGINS.')
+@description('Link the function app to the Static Web App. If false, the page calls it directly, with Entra tokens and ALLOWED_ORIGINS.')
 param enableLinkedBackend bool = true
 
 @description('Memory of a function instance in MB.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Most function instances.')
+@description('Maximum number of function instances.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
-@description('Requests that one instance takes at once.')
+@description('Concurrent requests per instance.')
 @minValue(1)
 @maxValue(1000)
 param httpConcurrency int = 16
 
-@description('Instances kept warm for requests: costs money all month, saves the first caller a cold start.')
+@description('Instances kept warm for requests: they cost money all month and save the first caller a cold start.')
 param alwaysReadyHttp int = 0
 
 @description('Instances kept warm for the observer.')
@@ -130,27 +130,27 @@ param alwaysReadyObserver int = 0
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
 param storageSku string = 'Standard_ZRS'
 
-@description('The broker\'s secret. A preprovision hook makes it, once; empty leaves the one in the vault.')
+@description('The broker\'s secret, created once by a preprovision hook; if empty, the one in the vault is kept.')
 @secure()
 param brokerSecret string = ''
 
-@description('Name of a key vault to use instead of making one; it has to use role-based access.')
+@description('Name of an existing key vault to use; it must use role-based access.')
 param existingKeyVaultName string = ''
 
-@description('Resource group of that vault; empty: the deployment\'s own.')
+@description('Resource group of that vault; if empty, the deployment\'s own.')
 param existingKeyVaultResourceGroup string = ''
 
-@description('Protect the vault against purging: on for production, off where azd down is to be followed by azd up.')
+@description('Protect the vault against purging: true for production, false if azd up should work again after azd down.')
 param enablePurgeProtection bool = false
 
-@description('Client id of an Entra app registration for sign-in; empty: the built-in one, open to any Microsoft account.')
+@description('Client id of an Entra app registration for sign-in; if empty, the built-in one, which accepts any Microsoft account.')
 param signInClientId string = ''
 
 @description('Client secret of that registration.')
 @secure()
 param signInClientSecret string = ''
 
-// ---- What the broker is told (docs/settings.md) ---------------------------------------------
+// ---- The broker's settings (docs/settings.md) -----------------------------------------------
 
 @description('REALTIME_VOICE.')
 param realtimeVoice string = ''
@@ -164,7 +164,7 @@ param realtimeProfiles string = 'profiles'
 @description('REALTIME_TOKEN_SCOPE.')
 param realtimeTokenScope string = 'https://ai.azure.com/.default'
 
-@description('REALTIME_SAFETY_IDENTIFIER: tell the endpoint who calls, as a keyed hash.')
+@description('REALTIME_SAFETY_IDENTIFIER: identify the caller to the endpoint by a keyed hash.')
 @allowed(['on', 'off'])
 param realtimeSafetyIdentifier string = 'off'
 
@@ -192,7 +192,7 @@ param entraAudience string = ''
 @description('ENTRA_REQUIRED_SCOPE.')
 param entraRequiredScope string = ''
 
-@description('ALLOWED_ORIGINS beside the page\'s own, comma-separated.')
+@description('ALLOWED_ORIGINS in addition to the page\'s own, comma-separated.')
 param allowedOrigins string = ''
 
 @description('CALLER_TRUSTED_PROXIES.')
@@ -219,46 +219,46 @@ param limitLiveCallsTotal int = 0
 @allowed(['off', 'eager', 'required'])
 param observer string = 'eager'
 
-@description('TRANSCRIPTS. Recording people is a decision, and in many places one that needs their consent.')
+@description('TRANSCRIPTS. Recording people is a decision, and in many places it requires their consent.')
 @allowed(['off', 'on'])
 param transcripts string = 'off'
 
-@description('TRANSCRIPT_REDACTION: card numbers, addresses and the like are taken out before anything is written.')
+@description('TRANSCRIPT_REDACTION: card numbers, e-mail addresses and the like are removed before anything is written.')
 @allowed(['on', 'off'])
 param transcriptRedaction string = 'on'
 
-@description('Days that transcripts are kept; 0: until somebody deletes them.')
+@description('Days to keep transcripts; 0 keeps them until they are deleted.')
 param transcriptRetentionDays int = 30
 
-// ---- Watching it ----------------------------------------------------------------------------
+// ---- Monitoring -----------------------------------------------------------------------------
 
-@description('Resource id of a Log Analytics workspace to use instead of making one.')
+@description('Resource id of an existing Log Analytics workspace to use.')
 param existingWorkspaceId string = ''
 
-@description('Days that logs are kept in the workspace that is made.')
+@description('Days to keep logs in the new workspace.')
 param logRetentionDays int = 30
 
-@description('Most that the workspace takes in a day, in GB; -1 for no cap.')
+@description('Daily ingestion cap of the workspace in GB; -1 for none.')
 param logDailyCapGb int = -1
 
 @description('Send the audit logs and metrics of the account, the vault and storage to the workspace.')
 param enableDiagnostics bool = true
 
-@description('Make the alerts.')
+@description('Create the alerts.')
 param enableAlerts bool = true
 
-@description('Address that alerts and the budget are sent to.')
+@description('E-mail address for alerts and the budget.')
 param alertEmail string = ''
 
-@description('Monthly budget in the currency of the subscription; 0: none. Some kinds of subscription have no budgets.')
+@description('Monthly budget in the currency of the subscription; 0 for none. Some subscription types do not support budgets.')
 param monthlyBudget int = 0
 
-@description('First day of the budget\'s first month, as 2026-11-01; a preprovision hook writes it once.')
+@description('First day of the budget\'s first month, such as 2026-11-01; set once by a preprovision hook.')
 param budgetStartDate string = ''
 
 // ---- The network ----------------------------------------------------------------------------
 
-@description('Send the app\'s outbound traffic through a virtual network that is made.')
+@description('Route the app\'s outbound traffic through a new virtual network.')
 param enableVirtualNetwork bool = false
 
 @description('Address space of that network.')
@@ -273,16 +273,16 @@ param endpointSubnetPrefix string = '10.42.0.64/26'
 @description('Reach storage and the vault through private endpoints only. Needs enableVirtualNetwork.')
 param enablePrivateEndpoints bool = false
 
-@description('Subnet of an existing network for outbound traffic, delegated to Microsoft.App/environments; instead of enableVirtualNetwork.')
+@description('Existing subnet for outbound traffic, delegated to Microsoft.App/environments; instead of enableVirtualNetwork.')
 param existingSubnetId string = ''
 
-@description('Make a network security group that opens port 3478 for subnets where browsers sit.')
+@description('Create a network security group that opens port 3478, for subnets with browsers.')
 param enableTurnRule bool = true
 
-@description('Name of an existing firewall policy that gets the rule for port 3478; empty: none.')
+@description('Name of an existing firewall policy to add the rule for port 3478 to; empty for none.')
 param firewallPolicyName string = ''
 
-@description('Resource group of that policy; empty: the deployment\'s own.')
+@description('Resource group of that policy; if empty, the deployment\'s own.')
 param firewallPolicyResourceGroup string = ''
 
 // ---- Names ----------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ var brokerSecretName = 'broker-secret'
 var observerFunction = 'observe_call'
 var privately = enableVirtualNetwork && enablePrivateEndpoints
 
-// ---- Everything -----------------------------------------------------------------------------
+// ---- Resources ------------------------------------------------------------------------------
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: groupName
@@ -613,9 +613,9 @@ module firewallRule 'modules/turn-rule.bicep' = if (!empty(firewallPolicyName)) 
   }
 }
 
-// ---- What the hooks need to know; they become variables of the azd environment --------------
+// ---- Outputs for the hooks: they become variables of the azd environment --------------------
 
-@description('Resource group of everything that was made.')
+@description('The resource group.')
 output AZURE_RESOURCE_GROUP string = group.name
 
 @description('Name of the function app.')
@@ -630,7 +630,7 @@ output SERVICE_WEB_URI string = web.outputs.uri
 @description('Whether the function app is the linked backend of the page.')
 output WEB_BACKEND_LINKED bool = enableLinkedBackend
 
-@description('Where the model is reached.')
+@description('The model\'s endpoint.')
 output REALTIME_ENDPOINT string = modelAccess.outputs.endpoint
 
 @description('Name of the realtime deployment.')
@@ -639,8 +639,8 @@ output REALTIME_MODEL string = deploymentName
 @description('Entra scope of the model\'s endpoint.')
 output REALTIME_TOKEN_SCOPE string = realtimeTokenScope
 
-@description('Whether pages may have keys, and so talk to the model\'s endpoint themselves.')
+@description('Whether pages may get keys and connect to the model\'s endpoint directly.')
 output TOKEN_ENDPOINT string = tokenEndpoint
 
-@description('How callers are recognised; the page\'s routes follow from it.')
+@description('How callers authenticate; determines the page\'s routes.')
 output CALLER_AUTH string = callerAuth

@@ -1,6 +1,6 @@
 targetScope = 'subscription'
 
-metadata description = 'Not deployed: the whole of main.bicep with its options on, for PSRule to expand and judge.'
+metadata description = 'Not deployed: main.bicep with all options on, for PSRule to expand and check.'
 
 @description('Region of the example.')
 param location string = 'eastus2'

@@ -1,15 +1,15 @@
-metadata description = 'An Azure OpenAI account of the deployment\'s own, without keys. Its deployments: model.bicep.'
+metadata description = 'A new Azure OpenAI account without keys. Its deployments: model.bicep.'
 
 @description('Name of the account, and its subdomain.')
 param name string
 
-@description('Region of the account: one that has realtime models.')
+@description('Region of the account: one with realtime models.')
 param location string
 
 @description('Tags of the account.')
 param tags object
 
-@description('OpenAI is the smaller surface; AIServices also gives Foundry projects.')
+@description('OpenAI has the smaller surface; AIServices also supports Foundry projects.')
 @allowed(['OpenAI', 'AIServices'])
 param kind string
 
@@ -24,11 +24,11 @@ resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' = {
   sku: { name: 'S0' }
   identity: { type: 'SystemAssigned' }
   properties: {
-    // Entra tokens are taken only on a subdomain of its own.
+    // Entra tokens are accepted only on a custom subdomain.
     customSubDomainName: name
     disableLocalAuth: true
     allowProjectManagement: kind == 'AIServices' ? true : null
-    // Browsers send their audio here, and pages that use /api/token their offers too.
+    // Browsers send audio here, and pages that use /api/token post offers.
     publicNetworkAccess: 'Enabled'
     networkAcls: {
       defaultAction: 'Allow'

@@ -1,4 +1,4 @@
-metadata description = 'Alerts on what the broker logs, from infra/monitoring/alerts.json. What each means and what to do: docs/operations.md.'
+metadata description = 'Alerts on the broker\'s log, from infra/monitoring/alerts.json. What each means and what to do: docs/operations.md.'
 
 @description('Region of the alerts.')
 param location string
@@ -6,22 +6,22 @@ param location string
 @description('Tags of the alerts.')
 param tags object
 
-@description('Start of the alerts\' names.')
+@description('Prefix of the alerts\' names.')
 param namePrefix string
 
 @description('Name of the action group.')
 param actionGroupName string
 
-@description('Workspace that the logs are in.')
+@description('Workspace with the logs.')
 param workspaceId string
 
-@description('Name of the function app, as it stands in the logs.')
+@description('Name of the function app in the logs.')
 param appName string
 
-@description('Name of the storage account, as it stands in the logs.')
+@description('Name of the storage account in the logs.')
 param storageName string
 
-@description('Address that alerts are sent to; empty: they are seen in the portal only.')
+@description('E-mail address for alerts; if empty, they appear only in the portal.')
 param email string
 
 var alerts = loadJsonContent('../monitoring/alerts.json')
@@ -53,7 +53,7 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
       evaluationFrequency: alert.every
       windowSize: alert.window
       autoMitigate: true
-      // The tables are there only once something was logged.
+      // The tables exist only once something has been logged.
       skipQueryValidation: true
       criteria: {
         allOf: [

@@ -1,6 +1,6 @@
-metadata description = 'The function app on Flex Consumption. It starts with an identity whose roles are there already.'
+metadata description = 'The function app on Flex Consumption. Its identity has its roles before the app starts.'
 
-@description('Name of the function app. Stable: a Static Web App is linked to one backend, by name.')
+@description('Name of the function app. Keep it stable: a Static Web App is linked to one backend, by name.')
 param name string
 
 @description('Name of its plan.')
@@ -27,7 +27,7 @@ param queueEndpoint string
 @description('Table endpoint of the storage account.')
 param tableEndpoint string
 
-@description('Container that the app package is put into.')
+@description('Container for the app package.')
 param packageContainer string
 
 @description('Connection string of Application Insights.')
@@ -36,21 +36,21 @@ param connectionString string
 @description('The broker\'s own app settings (docs/settings.md).')
 param brokerSettings object
 
-@description('Memory of an instance in MB; cores grow with it.')
+@description('Memory of an instance in MB; CPU is proportional to it.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int
 
-@description('Most instances: 1 to 1000.')
+@description('Maximum number of instances: 1 to 1000.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int
 
-@description('Requests that one instance takes at once.')
+@description('Concurrent requests per instance.')
 @minValue(1)
 @maxValue(1000)
 param httpConcurrency int
 
-@description('Instances kept warm for requests. 0: the first call after a pause waits for a cold start.')
+@description('Instances kept warm for requests. With 0, the first call after a pause waits for a cold start.')
 param alwaysReadyHttp int
 
 @description('Instances kept warm for the observer.')
@@ -117,20 +117,20 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      // Who may call from where is the broker's decision (ALLOWED_ORIGINS), made once.
+      // CORS is the broker's decision alone (ALLOWED_ORIGINS).
       cors: { allowedOrigins: [], supportCredentials: false }
     }
   }
 }
 
-// One complete list: each provisioning replaces all of it, and restarts the app if it differs.
+// The complete list: each provisioning replaces all of it, and restarts the app if it has changed.
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
   properties: union(platformSettings, brokerSettings)
 }
 
-// Not a loop: the name decides the type, and the compiler checks only a name that it knows (BCP225).
+// Not a loop: the name determines the type, and the compiler checks only names it knows (BCP225).
 resource scmPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'scm'
@@ -149,5 +149,5 @@ output id string = app.id
 @description('Name of the function app.')
 output name string = app.name
 
-@description('Address of the function app itself, which the linked site stands in front of.')
+@description('Address of the function app itself, behind the linked site.')
 output uri string = 'https://${app.properties.defaultHostName}'

@@ -1,15 +1,15 @@
-metadata description = 'A monthly budget of the resource group. It tells; it does not stop anything.'
+metadata description = 'A monthly budget for the resource group. It notifies; it does not stop anything.'
 
 @description('Name of the budget.')
 param name string
 
-@description('Amount a month, in the currency of the subscription.')
+@description('Amount per month, in the currency of the subscription.')
 param amount int
 
-@description('First day of the month that it was made in, as 2026-11-01. It stays what it was: a preprovision hook writes it once.')
+@description('First day of the month it was created in, such as 2026-11-01. It must not change: a preprovision hook sets it once.')
 param startDate string
 
-@description('Address that is told; empty: the owners of the resource group.')
+@description('E-mail address to notify; if empty, the owners of the resource group.')
 param email string
 
 var addresses = empty(email) ? [] : [email]

@@ -1,4 +1,4 @@
-metadata description = 'The identity that the function app uses for everything, made before the app so that its roles have time to take hold.'
+metadata description = 'The identity that the function app uses for everything, created before the app so that its roles have time to take effect.'
 
 @description('Name of the user-assigned managed identity.')
 param name string
@@ -15,11 +15,11 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   tags: tags
 }
 
-@description('Resource id, as the function app takes it.')
+@description('Resource id, for the function app.')
 output id string = identity.id
 
-@description('Principal id, as role assignments take it.')
+@description('Principal id, for role assignments.')
 output principalId string = identity.properties.principalId
 
-@description('Client id, as azure-identity takes it in AZURE_CLIENT_ID.')
+@description('Client id, for AZURE_CLIENT_ID.')
 output clientId string = identity.properties.clientId

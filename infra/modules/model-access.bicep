@@ -1,4 +1,4 @@
-metadata description = 'Who may use the model: a role on an account of any resource group, for the app and, where given, a developer.'
+metadata description = 'Who may use the model: a role on an account in any resource group, for the app and optionally a developer.'
 
 @description('Name of the Azure OpenAI or AI Services account.')
 param accountName string
@@ -6,13 +6,13 @@ param accountName string
 @description('Principal id of the function app\'s identity.')
 param principalId string
 
-@description('Principal id of whoever deploys, so that the broker works from a laptop too; empty for none.')
+@description('Principal id of the deploying user, so that the broker works from a laptop too; empty for none.')
 param developerPrincipalId string
 
-@description('Kind of that principal.')
+@description('Type of that principal.')
 param developerPrincipalType string
 
-@description('Cognitive Services User is what the documentation of realtime names; Cognitive Services OpenAI User is narrower and has the realtime action too.')
+@description('The realtime documentation names Cognitive Services User; Cognitive Services OpenAI User is narrower and also has the realtime action.')
 @allowed(['Cognitive Services User', 'Cognitive Services OpenAI User'])
 param roleName string
 
@@ -46,5 +46,5 @@ resource developer 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!e
   }
 }
 
-@description('Where the model is reached, as REALTIME_ENDPOINT takes it.')
+@description('The model\'s endpoint, for REALTIME_ENDPOINT.')
 output endpoint string = 'https://${account.properties.customSubDomainName}.openai.azure.com'

@@ -1,4 +1,4 @@
-metadata description = 'The realtime deployment, and one for transcription where wanted, on an account of any resource group.'
+metadata description = 'The realtime deployment, and optionally one for transcription, on an account in any resource group.'
 
 @description('Name of the Azure OpenAI or AI Services account.')
 param accountName string
@@ -12,16 +12,16 @@ param modelName string
 @description('Version of the model.')
 param modelVersion string
 
-@description('Kind of deployment: GlobalStandard, or DataZoneStandard for the models that have it.')
+@description('Kind of deployment: GlobalStandard, or DataZoneStandard for models that support it.')
 param sku string
 
-@description('Capacity in units; what a unit is worth differs by model (docs/scale.md).')
+@description('Capacity in units; what a unit is depends on the model (docs/scale.md).')
 param capacity int
 
 @description('Content filter policy.')
 param raiPolicyName string
 
-@description('Also make a transcription deployment, which writes down the caller\'s words.')
+@description('Also create a transcription deployment, which transcribes the caller.')
 param enableTranscription bool
 
 @description('Name and model of the transcription deployment.')
@@ -43,7 +43,7 @@ resource realtime 'Microsoft.CognitiveServices/accounts/deployments@2025-06-01' 
   sku: { name: sku, capacity: capacity }
   properties: {
     model: { format: 'OpenAI', name: modelName, version: modelVersion }
-    // A voice that changes overnight is a release of its own: the version stays until it is retired.
+    // A voice must not change overnight: the version stays until it is retired.
     versionUpgradeOption: 'OnceCurrentVersionExpired'
     raiPolicyName: raiPolicyName
   }
@@ -52,7 +52,7 @@ resource realtime 'Microsoft.CognitiveServices/accounts/deployments@2025-06-01' 
 resource transcription 'Microsoft.CognitiveServices/accounts/deployments@2025-06-01' = if (enableTranscription) {
   parent: account
   name: transcriptionModelName
-  // An account takes one change of its deployments at a time.
+  // An account accepts one deployment change at a time.
   dependsOn: [realtime]
   sku: { name: sku, capacity: transcriptionCapacity }
   properties: {

@@ -1,6 +1,6 @@
-metadata description = 'Application Insights on a Log Analytics workspace of its own or an existing one, with Entra ingestion only, and the workbook.'
+metadata description = 'Application Insights on a new or existing Log Analytics workspace, with Entra ingestion only, and the workbook.'
 
-@description('Name of the workspace that is made where none is given.')
+@description('Name of the new workspace, if none is given.')
 param workspaceName string
 
 @description('Name of the Application Insights component.')
@@ -12,15 +12,15 @@ param location string
 @description('Tags of both.')
 param tags object
 
-@description('Resource id of a workspace to use; empty makes one.')
+@description('Resource id of an existing workspace to use; if empty, one is created.')
 param existingWorkspaceId string
 
-@description('Days that logs are kept: 30 to 730.')
+@description('Days to keep logs: 30 to 730.')
 @minValue(30)
 @maxValue(730)
 param retentionDays int
 
-@description('Most that the workspace takes in a day, in GB; -1 for no cap. A cap stops alerts too.')
+@description('Daily ingestion cap of the workspace in GB; -1 for none. A cap stops alerts too.')
 param dailyCapGb int
 
 @description('Principal id of the function app\'s identity.')
@@ -52,7 +52,7 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
     Application_Type: 'web'
     WorkspaceResourceId: workspaceId
     DisableLocalAuth: true
-    // Callers are told apart by hashed ids; their addresses are of no use here.
+    // Callers are identified by hashed ids; their IP addresses are not needed.
     DisableIpMasking: false
   }
 }
@@ -83,5 +83,5 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
 @description('Resource id of the workspace in use.')
 output workspaceId string = workspaceId
 
-@description('Where telemetry is sent. Not a secret here: the component takes Entra tokens only.')
+@description('Connection string for telemetry. Not a secret here: the component accepts only Entra tokens.')
 output connectionString string = component.properties.ConnectionString

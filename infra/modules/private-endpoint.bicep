@@ -9,10 +9,10 @@ param location string
 @description('Tags of the endpoint and its zone.')
 param tags object
 
-@description('Resource that is reached through it.')
+@description('The target resource.')
 param targetId string
 
-@description('Part of the resource: blob, queue, table, vault.')
+@description('Subresource: blob, queue, table, vault.')
 param groupId string
 
 @description('DNS zone: privatelink.blob.core.windows.net and so on.')

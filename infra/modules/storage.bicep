@@ -1,6 +1,6 @@
 metadata description = 'The storage account: the app package, the ledger, the queues that end and observe calls, and the transcripts. No account keys.'
 
-@description('Name of the storage account: 3 to 24 small letters and digits.')
+@description('Name of the storage account: 3 to 24 lower-case letters and digits.')
 param name string
 
 @description('Region of the account.')
@@ -15,10 +15,10 @@ param sku string
 @description('Principal id of the function app\'s identity.')
 param principalId string
 
-@description('Days after its last line at which a transcript is deleted; 0 keeps them.')
+@description('Days after its last line until a transcript is deleted; 0 keeps them.')
 param transcriptRetentionDays int
 
-@description('Disabled: only private endpoints reach the account.')
+@description('If Disabled, only private endpoints reach the account.')
 @allowed(['Enabled', 'Disabled'])
 param publicNetworkAccess string
 
@@ -111,7 +111,7 @@ resource retention 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
           enabled: true
           definition: {
             filters: {
-              // Transcripts are append blobs; deleting is all that a policy can do to those.
+              // Transcripts are append blobs, which a policy can only delete.
               blobTypes: ['appendBlob', 'blockBlob']
               prefixMatch: ['transcripts/']
             }
@@ -153,7 +153,7 @@ resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = i
   }
 }
 
-// Who put what onto which queue: the alert on poison queues reads this.
+// Writes to queues, for the alert on poison queues.
 #disable-next-line use-recent-api-versions
 resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
   scope: queueService

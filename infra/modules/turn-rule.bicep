@@ -1,4 +1,4 @@
-metadata description = 'Port 3478 from browsers to the media relays of the model\'s region. Stands alone: az deployment group create -f infra/modules/turn-rule.bicep -p modelRegion=eastus2 (docs/firewall.md).'
+metadata description = 'Port 3478 from browsers to the media relays of the model\'s region. Can be deployed alone: az deployment group create -f infra/modules/turn-rule.bicep -p modelRegion=eastus2 (docs/firewall.md).'
 
 @description('Region of the Azure OpenAI account, as in its properties: eastus2, swedencentral.')
 param modelRegion string
@@ -9,10 +9,10 @@ param location string = resourceGroup().location
 @description('Tags of the network security group.')
 param tags object = {}
 
-@description('Name of the network security group to make, for subnets where browsers sit; empty makes none.')
+@description('Name of the network security group to create, for subnets with browsers; empty for none.')
 param securityGroupName string = 'nsg-realtime-clients'
 
-@description('Name of an existing firewall policy of this resource group; empty leaves firewalls alone.')
+@description('Name of an existing firewall policy in this resource group; empty for none.')
 param firewallPolicyName string = ''
 
 @description('Name of the rule collection group.')
@@ -23,7 +23,7 @@ param ruleCollectionGroupName string = 'rcg-realtime-turn'
 @maxValue(65000)
 param ruleCollectionGroupPriority int = 3478
 
-@description('Networks that browsers sit in, as the firewall sees them.')
+@description('Networks with browsers, as the firewall sees them.')
 param clientAddresses array = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']
 
 var relays = 'AzureCloud.${modelRegion}'

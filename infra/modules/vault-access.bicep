@@ -1,12 +1,12 @@
-metadata description = 'What the broker has in a key vault: its secret, and the right to read secrets. Works on a vault of any resource group.'
+metadata description = 'The broker\'s secret in a key vault, and the role to read secrets. Works on a vault in any resource group.'
 
-@description('Name of the vault, which has to use role-based access.')
+@description('Name of the vault, which must use role-based access.')
 param vaultName string
 
 @description('Principal id of the function app\'s identity.')
 param principalId string
 
-@description('The broker\'s secret, 32 bytes or more. Empty leaves the one that is there.')
+@description('The broker\'s secret, 32 bytes or more. If empty, the existing one is kept.')
 @secure()
 param brokerSecret string
 
@@ -39,5 +39,5 @@ resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-@description('Address of the vault, as KEY_VAULT_URI takes it.')
+@description('Address of the vault, for KEY_VAULT_URI.')
 output uri string = vault.properties.vaultUri

@@ -1,4 +1,4 @@
-metadata description = 'A key vault of the deployment\'s own. Its secrets and who may read them: vault-access.bicep.'
+metadata description = 'A new key vault. Its secrets and who may read them: vault-access.bicep.'
 
 @description('Name of the vault: 3 to 24 letters, digits and hyphens.')
 param name string
@@ -9,10 +9,10 @@ param location string
 @description('Tags of the vault.')
 param tags object
 
-@description('On for production. A vault that has it can be deleted but not purged, so its name stays taken for 90 days.')
+@description('True for production. A vault with it can be deleted but not purged, so its name stays reserved for 90 days.')
 param enablePurgeProtection bool
 
-@description('Disabled: only private endpoints reach the vault.')
+@description('If Disabled, only private endpoints reach the vault.')
 @allowed(['Enabled', 'Disabled'])
 param publicNetworkAccess string
 
@@ -29,7 +29,7 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
     enableRbacAuthorization: true
     enableSoftDelete: true
     softDeleteRetentionInDays: 90
-    // Once on it may not be sent as false, ever; null leaves it as it is.
+    // Once true it may never be sent as false; null leaves it unchanged.
     enablePurgeProtection: enablePurgeProtection ? true : null
     publicNetworkAccess: publicNetworkAccess
     networkAcls: {

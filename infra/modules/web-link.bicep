@@ -1,4 +1,4 @@
-metadata description = 'Makes the function app the backend of the Static Web App: /api/* goes to it, and only from there.'
+metadata description = 'Links the function app to the Static Web App as its backend: /api/* goes to the app, and only from there.'
 
 @description('Name of the Static Web App.')
 param siteName string
@@ -13,7 +13,7 @@ resource site 'Microsoft.Web/staticSites@2025-03-01' existing = {
   name: siteName
 }
 
-// The name never changes: a Static Web App has one backend, and a second name would be a second.
+// The name must never change: a Static Web App has one backend, and a new name would be a second one.
 resource link 'Microsoft.Web/staticSites/linkedBackends@2025-03-01' = {
   parent: site
   name: 'api'

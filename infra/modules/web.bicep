@@ -3,14 +3,14 @@ metadata description = 'The Static Web App that serves the page and signs caller
 @description('Name of the Static Web App.')
 param name string
 
-@description('Region: one of the five that have Static Web Apps.')
+@description('Region: one of the five that offer Static Web Apps.')
 @allowed(['westus2', 'centralus', 'eastus2', 'westeurope', 'eastasia'])
 param location string
 
 @description('Tags of the Static Web App.')
 param tags object
 
-@description('Client id of an Entra app registration, to let in one tenant only; empty keeps the built-in sign-in, which takes any Microsoft account.')
+@description('Client id of an Entra app registration, to admit one tenant only; if empty, the built-in sign-in accepts any Microsoft account.')
 param signInClientId string
 
 @description('Client secret of that registration.')
@@ -21,7 +21,7 @@ resource site 'Microsoft.Web/staticSites@2025-03-01' = {
   name: name
   location: location
   tags: union(tags, { 'azd-service-name': 'web' })
-  // A linked backend needs Standard.
+  // A linked backend requires Standard.
   sku: { name: 'Standard', tier: 'Standard' }
   properties: {
     provider: 'Custom'
