@@ -16,19 +16,16 @@ from playwright.async_api import Browser, expect
 from local.stack import Stack
 from tests.support import chromium
 from tests.support.emulated import Emulator
-
-VOICE = Path(__file__).resolve().parents[1] / "fixtures" / "voice"
+from tests.support.patience import PATIENCE
 
 # Recognition and synthesis are slow on a busy machine. Tests wait for captions and never sleep.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 class Hearing(Protocol):
     """Opens a browser; the fixture `hearing` describes the names of recordings."""
 
-    def __call__(
-        self, name: str | None, *, repeated: bool = False
-    ) -> AbstractAsyncContextManager[Browser]: ...
+    def __call__(self, name: str | None) -> AbstractAsyncContextManager[Browser]: ...
 
 
 @pytest.fixture(scope="session")
@@ -45,18 +42,15 @@ def silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hearing(silence: Path) -> Hearing:
     """Opens browsers with a fake microphone.
 
-    `hearing("hello.wav")` plays that recording into it, `hearing("silence")` plays silence, and
+    `hearing("silence")` plays silence into it, to which `chromium.say` adds a voice, and
     `hearing(None)` denies access to the microphone.
     """
     if chromium.executable() is None:
         pytest.skip("no Chromium, Chrome or Edge on this machine")
 
-    def browser(
-        name: str | None, *, repeated: bool = False
-    ) -> AbstractAsyncContextManager[Browser]:
+    def browser(name: str | None) -> AbstractAsyncContextManager[Browser]:
         recordings = {None: None, "silence": silence}
-        recording = recordings[name] if name in recordings else VOICE / str(name)
-        return chromium.hearing(recording, repeated=repeated)
+        return chromium.hearing(recordings[name])
 
     return browser
 

@@ -10,8 +10,9 @@ from playwright.async_api import Browser, Page, expect
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing
-from tests.support.chromium import probed_page
+from tests.support.chromium import probed_page, say
 from tests.support.emulated import Emulator
+from tests.support.voice import utterances
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -36,7 +37,7 @@ async def assert_accessible(page: Page) -> None:
 async def open_page(
     browser: Browser, url: str, scheme: Literal["light", "dark"], width: int
 ) -> Page:
-    page = await probed_page(browser)
+    page = await probed_page(browser, speaks=True)
     await page.emulate_media(color_scheme=scheme)
     await page.set_viewport_size({"width": width, "height": 800})
     await page.goto(url)
@@ -54,12 +55,14 @@ async def test_every_state_is_accessible(
 ) -> None:
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: run `npm ci` in tests/npm")
-    async with hearing("hello.wav") as browser:
+    async with hearing("silence") as browser:
         page = await open_page(browser, stack.url, scheme, width)
         await page.get_by_text("Settings").click()
         await assert_accessible(page)
 
         await page.get_by_role("button", name="Start").click()
+        await expect(page.locator("#connection")).to_have_text("Connected")
+        await say(page, *utterances("hello.wav"))
         await expect(page.locator("#captions li")).to_have_count(2)
         await page.get_by_role("button", name="Mute").click()
         await assert_accessible(page)

@@ -11,8 +11,10 @@ from playwright.async_api import Page, Route, TimeoutError
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing
-from tests.support.chromium import probed_page
+from tests.support.chromium import probed_page, say
 from tests.support.emulated import Emulator
+from tests.support.patience import PATIENCE
+from tests.support.voice import utterances
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -22,16 +24,15 @@ BUNDLE = NPM / "node_modules" / "@openai" / "agents-realtime" / "dist" / "bundle
 
 
 @asynccontextmanager
-async def agents_page(stack: Stack, hearing: Hearing, recording: str) -> AsyncIterator[Page]:
+async def agents_page(stack: Stack, hearing: Hearing) -> AsyncIterator[Page]:
     if not BUNDLE.is_dir():
         pytest.skip("@openai/agents-realtime is not installed: run `npm ci` in tests/npm")
 
     async def serve(route: Route) -> None:
         await route.fulfill(path=BUNDLE / Path(route.request.url).name)
 
-    # Repeated, in case the first question is not understood.
-    async with hearing(recording, repeated=True) as browser:
-        page = await probed_page(browser)
+    async with hearing("silence") as browser:
+        page = await probed_page(browser, speaks=True)
         await page.route("**/agents-sdk/*", serve)
         await page.route("**/agents.html", lambda route: route.fulfill(path=PAGE))
         await page.goto(f"{stack.url.rstrip('/')}/agents.html")
@@ -44,7 +45,7 @@ async def said(page: Page, words: str) -> None:
     """Waits until the library's history has an answer that contains these words."""
     answer = "(words) => said().some((line) => /^assistant: /.test(line) && line.includes(words))"
     try:
-        await page.wait_for_function(answer, arg=words, timeout=30_000)
+        await page.wait_for_function(answer, arg=words, timeout=1000 * PATIENCE)
     except TimeoutError:
         raise AssertionError(f"no {words!r} in {await page.evaluate('said()')}") from None
 
@@ -53,13 +54,14 @@ async def test_directly_against_the_emulator(
     stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     """A spoken turn that calls a tool on the page, a typed turn, and a hang-up."""
-    async with agents_page(stack, hearing, "weather.wav") as page:
+    async with agents_page(stack, hearing) as page:
         url = f"{emulator.url}/openai/v1/realtime/calls"
         call_id = await page.evaluate(
             "([url, key]) => connect(url, key)", [url, await emulator.key()]
         )
         assert call_id == (await emulator.state())["calls"][0]["id"]
 
+        await say(page, *utterances("weather.wav"))
         await said(page, "The tool says: sunny")
         await page.evaluate("session.mute(true)")
         assert set(await page.evaluate("asked")) == {"London"}
@@ -76,7 +78,7 @@ async def test_with_the_broker_for_a_base_url(
     stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     """Unchanged except for the URL; the key is a dummy, because the broker has the real one."""
-    async with agents_page(stack, hearing, "silence") as page:
+    async with agents_page(stack, hearing) as page:
         url = f"{stack.url.rstrip('/')}/api/connect?profile=agents-sdk"
         handle = await page.evaluate("(url) => connect(url, 'ek_none')", url)
         call = (await emulator.state())["calls"][0]

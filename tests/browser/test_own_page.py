@@ -11,8 +11,9 @@ from playwright.async_api import Route, expect
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing
-from tests.support.chromium import probed_page
+from tests.support.chromium import probed_page, say
 from tests.support.emulated import Emulator
+from tests.support.voice import utterances
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,8 +31,8 @@ def answering(body: str, kind: str) -> Callable[[Route], Awaitable[None]]:
 
 
 async def test_the_documented_example(stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
-    async with hearing("hello.wav") as browser:
-        page = await probed_page(browser)
+    async with hearing("silence") as browser:
+        page = await probed_page(browser, speaks=True)
         for path, body, kind in (
             ("mine.html", "<!doctype html>" + example("html"), "text/html"),
             ("my-page.js", example("js"), "text/javascript"),
@@ -40,6 +41,7 @@ async def test_the_documented_example(stack: Stack, emulator: Emulator, hearing:
         await page.goto(f"{stack.url}/mine.html")
         await page.get_by_role("button", name="Start").click()
         await expect(page.locator("#state")).to_have_text("live")
+        await say(page, *utterances("hello.wav"))
         await expect(page.locator("#captions")).to_contain_text("assistant: Hello!")
         await page.wait_for_function("async () => (await probes.energy()) > 0")
         await page.get_by_role("button", name="Stop").click()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
+
+from tests.support.patience import PATIENCE
+from tests.support.voice import RATE
 
 NAMES = (
     "chromium",
@@ -48,10 +52,26 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 };
 const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async (wanted) => {
-  const stream = await open(wanted);
+  const device = await open(wanted);
+  const stream = window.speaks ? withVoice(device) : device;
   window.probes.tracks.push(...stream.getTracks());
   return stream;
 };
+let context, microphone;
+const withVoice = (device) => {
+  context = new AudioContext();
+  microphone = context.createMediaStreamDestination();
+  context.createMediaStreamSource(device).connect(microphone);
+  return microphone.stream;
+};
+window.probes.say = (samples, rate) => new Promise((resolve) => {
+  const buffer = context.createBuffer(1, samples.length, rate);
+  buffer.copyToChannel(Float32Array.from(samples, (sample) => sample / 32768), 0);
+  const source = new AudioBufferSourceNode(context, { buffer });
+  source.connect(microphone);
+  source.onended = resolve;
+  source.start();
+});
 window.probes.energy = async () => {
   let energy = 0;
   for (const entry of (await window.probes.connections.at(-1).getStats()).values()) {
@@ -71,15 +91,14 @@ def executable() -> str | None:
 
 
 @asynccontextmanager
-async def hearing(recording: Path | None, *, repeated: bool = False) -> AsyncIterator[Browser]:
+async def hearing(recording: Path | None) -> AsyncIterator[Browser]:
     """A browser whose microphone plays `recording`, once or for ever; None: one that refuses its
     microphone."""
     flags = [*FLAGS, "--use-fake-device-for-media-stream"]
     if recording is None:
         flags.append(REFUSED)
     else:
-        played = str(recording) if repeated else f"{recording}%noloop"
-        flags += [GRANTED, f"--use-file-for-fake-audio-capture={played}"]
+        flags += [GRANTED, f"--use-file-for-fake-audio-capture={recording}%noloop"]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=executable(), headless=True, args=flags
@@ -90,9 +109,21 @@ async def hearing(recording: Path | None, *, repeated: bool = False) -> AsyncIte
             await browser.close()
 
 
-async def probed_page(browser: Browser) -> Page:
-    """A page with `window.probes`."""
+async def probed_page(browser: Browser, *, speaks: bool = False) -> Page:
+    """A page with `window.probes`. With `speaks`, its microphone is that of `say` too."""
     page = await browser.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(1000 * PATIENCE)
+    if speaks:
+        await page.add_init_script("window.speaks = true;")
     await page.add_init_script(PROBES)
     return page
+
+
+async def say(page: Page, utterance: bytes) -> None:
+    """Speaks 16 kHz mono s16le into the page's microphone, now; returns when it has been said.
+
+    A test that speaks when the call is ready to listen depends on no clock: a recording in the
+    browser's fake device runs from the moment at which the page opens its microphone.
+    """
+    samples = array.array("h", utterance)
+    await page.evaluate("([samples, rate]) => probes.say(samples, rate)", [list(samples), RATE])

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
@@ -18,8 +17,8 @@ from local.emulator.speech.recognition import SphinxRecogniser
 from local.emulator.speech.synthesis import Speech
 from tests.contract.media.caller import Until, tone
 from tests.support.patience import PATIENCE
+from tests.support.voice import VOICE
 
-VOICE = Path(__file__).parents[2] / "fixtures" / "voice"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on the PATH")
@@ -32,8 +31,7 @@ CALL = """async () => {
   const sink = document.body.appendChild(document.createElement('audio'));
   sink.autoplay = true;
   pc.ontrack = event => { sink.srcObject = event.streams[0]; };
-  const media = await navigator.mediaDevices.getUserMedia({audio: true});
-  pc.addTrack(media.getAudioTracks()[0], media);
+  const { sender } = pc.addTransceiver('audio');
   window.channel = pc.createDataChannel('realtime-channel');
   const open = new Promise(resolve => { channel.onopen = resolve; });
   window.closed = new Promise(resolve => { channel.onclose = resolve; });
@@ -41,6 +39,9 @@ CALL = """async () => {
   await pc.setLocalDescription(await pc.createOffer());
   await pc.setRemoteDescription({type: 'answer', sdp: await answer(pc.localDescription.sdp)});
   await open;
+  // The recording runs from here on, when somebody listens.
+  const media = await navigator.mediaDevices.getUserMedia({audio: true});
+  await sender.replaceTrack(media.getAudioTracks()[0]);
   channel.send('hello from the page');
 }"""
 
