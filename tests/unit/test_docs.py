@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.settings import NAMES
-from shared.core.problems import CATALOGUE
+from shared.core.problems import CATALOGUE, Problem
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))
@@ -39,6 +39,12 @@ def test_every_route_is_documented_and_nothing_else() -> None:
     routes = set(re.findall(r'@app\.route\(route="([^"]+)"', read("function_app.py")))
     documented = set(re.findall(r"^\| `[A-Z, ]+ /api/([^`]*)`", read("docs/api.md"), re.M))
     assert documented == routes
+
+
+def test_the_example_of_a_problem_is_what_the_broker_sends() -> None:
+    [example] = re.findall(r"```json\n(.*?)```", read("docs/api.md"), re.S)
+    shown = json.loads(example)
+    assert shown == Problem(shown["code"]).body(shown["request_id"])
 
 
 def test_function_app_is_routes_only() -> None:
