@@ -225,8 +225,8 @@ def growth(found: Mapping[str, Any]) -> dict[str, str]:
 REQUEST_GROUPS = {
     "starts of a call": ("connect", "conversation"),
     "keys": ("token",),
-    "lookups, lists and hang-ups": ("look", "list", "hang up"),
-    "bad requests": ("broken offer", "foreign page", "nobody"),
+    "lookups, lists and hang-ups": ("look up", "list", "hang up"),
+    "bad requests": ("invalid offer", "foreign origin", "not signed in"),
 }
 OUTCOMES = {"2": "done", "4": "refused", "5": "dependency unavailable", "n": "host killed"}
 """What an outcome of the soak means, by its first character: a status, or "no answer"."""
@@ -237,7 +237,7 @@ def soak(found: Mapping[str, Any]) -> dict[str, str]:
     for title, kinds in REQUEST_GROUPS.items():
         counts = dict.fromkeys(OUTCOMES, 0)
         for kind in kinds:
-            for outcome, number in found["came"].get(kind, {}).items():
+            for outcome, number in found["outcomes"].get(kind, {}).items():
                 counts[outcome[0]] += number
         drawn += [Bar(title, OUTCOMES[each], number) for each, number in counts.items() if number]
     note = f"{found['requests']:,} sent in {found['seconds'] / 60:g} minutes, each accounted for"

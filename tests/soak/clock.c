@@ -1,4 +1,4 @@
-/* Sets the wall clock of one process wrong by SOAK_CLOCK_AHEAD whole seconds (LD_PRELOAD).
+/* Shifts the wall clock of one process by SOAK_CLOCK_AHEAD whole seconds (LD_PRELOAD).
  *
  * The monotonic clocks stay right, and so does every wait. (libfaketime 0.9.10 makes Python's
  * time.sleep fail with EINVAL when it leaves the monotonic clock alone.)

@@ -1,5 +1,5 @@
-"""Clocks that are wrong: a process's wall clock is shifted by a small library, `clock.c`, which is
-compiled where there is a C compiler and loaded before all others (Linux)."""
+"""Wrong clocks: a process's wall clock is shifted by a small library, `clock.c`, which is compiled
+where there is a C compiler, and preloaded (Linux)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 SOURCE = Path(__file__).with_name("clock.c")
 
 
-async def library(folder: Path) -> Path | None:
-    """The library, made in `folder`; None where it cannot be made."""
+async def compile_library(folder: Path) -> Path | None:
+    """The library, built in `folder`; None where it cannot be built."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or sys.platform != "linux":
         return None
-    made = folder / "clock.so"
-    options = ("-shared", "-fPIC", "-O1", "-o", str(made), str(SOURCE), "-ldl")
+    library = folder / "clock.so"
+    options = ("-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl")
     process = await asyncio.create_subprocess_exec(
         compiler,
         *options,
@@ -26,11 +26,11 @@ async def library(folder: Path) -> Path | None:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    return made if await process.wait() == 0 else None
+    return library if await process.wait() == 0 else None
 
 
-def shifted(ahead: timedelta, made: Path | None) -> dict[str, str]:
-    """What makes a process's clock go `ahead`, for its environment."""
-    if made is None:
+def shifted_clock(ahead: timedelta, library: Path | None) -> dict[str, str]:
+    """The environment of a process whose clock is `ahead`."""
+    if library is None:
         return {}
-    return {"LD_PRELOAD": str(made), "SOAK_CLOCK_AHEAD": f"{ahead.total_seconds():.0f}"}
+    return {"LD_PRELOAD": str(library), "SOAK_CLOCK_AHEAD": f"{ahead.total_seconds():.0f}"}

@@ -9,25 +9,26 @@ from pathlib import Path
 
 from bench.harness.processes import ROOT, START_LIMIT, clean_environment
 from local.common.child_process import Child
-from tests.soak.account import Account, Trouble
-from tests.soak.thread_report import telling
+from tests.soak.journal import Journal, Outage
+from tests.soak.thread_report import reporting_command
 
-Hear = Callable[[str, str], None]
+OnLine = Callable[[str, str], None]
+"""Gets the name of a host and a line of its log."""
 
 
 @dataclass
 class Host:
-    """One host. When it is down stands in the account, under its number. `threads` is the file in
-    which it tells of them."""
+    """One host. When it is down is in the journal, under its number. `threads` is the file for its
+    thread reports."""
 
     number: int
     port: int
     environment: Mapping[str, str]
-    account: Account
-    hear: Hear
+    journal: Journal
+    on_line: OnLine
     threads: Path
     child: Child | None = None
-    down: Trouble | None = None
+    down: Outage | None = None
 
     @property
     def url(self) -> str:
@@ -42,19 +43,19 @@ class Host:
         arguments = ("--port", str(self.port), "--exit-with-parent", "--without-local-settings")
         self.child = await Child.start(
             f"host {self.number}",
-            telling(self.threads, "local.host", *arguments, "--log", "warning"),
+            reporting_command(self.threads, "local.host", *arguments, "--log", "warning"),
             environment=clean_environment(self.environment),
             folder=ROOT,
-            on_line=self.hear,
+            on_line=self.on_line,
         )
         await self.child.wait_until_ready(START_LIMIT)
         if self.down is not None:
             self.down.until = time.monotonic()
 
     async def kill(self) -> None:
-        """SIGKILL, in the middle of everything."""
+        """SIGKILL, whatever it is doing."""
         assert self.child is not None
-        self.down = self.account.trouble(self.number, time.monotonic())
+        self.down = self.journal.add_outage(self.number, time.monotonic())
         self.child.process.kill()
         await self.child.stop()
 

@@ -1,7 +1,7 @@
-"""A way to a server that can be cut, and stalled.
+"""A TCP relay that can be cut and stalled.
 
-Cut: connections through it end, new ones are refused at once. Stalled: they stay, and nothing that
-is sent arrives.
+Cut: its connections are aborted, new ones refused at once. Stalled: connections stay open, and
+nothing that is sent arrives.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class Relay:
     """Relays one port of this machine. Use as an async context manager."""
 
     def __init__(self, port: int) -> None:
-        self.to = port
+        self.target = port
         self.is_cut = False
-        self.flows = asyncio.Event()
-        self.flows.set()
-        self.open: set[asyncio.StreamWriter] = set()
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+        self.writers: set[asyncio.StreamWriter] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
@@ -31,28 +31,25 @@ class Relay:
 
     async def __aexit__(self, *_: object) -> None:
         self.server.close()
-        self.sever()
+        self.abort_connections()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def cut(self) -> None:
-        """From now on there is no way."""
         self.is_cut = True
-        self.sever()
+        self.abort_connections()
 
     def stall(self) -> None:
-        """From now on nothing comes through."""
-        self.flows.clear()
+        self.flowing.clear()
 
     def restore(self) -> None:
-        """The way is free again; what was stalled arrives."""
+        """Undoes both; what was stalled arrives."""
         self.is_cut = False
-        self.flows.set()
+        self.flowing.set()
 
-    def sever(self) -> None:
-        """Ends every connection, without a word."""
-        for writer in self.open:
+    def abort_connections(self) -> None:
+        for writer in self.writers:
             writer.transport.abort()
 
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -63,20 +60,21 @@ class Relay:
         if self.is_cut:
             writer.transport.abort()
             return
-        with contextlib.suppress(OSError):
-            there, onward = await asyncio.open_connection(server.LOOPBACK, self.to)
-            self.open |= {writer, onward}
+        # Cancelled when the relay closes, which Python 3.11 would log as an error.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            answers, onward = await asyncio.open_connection(server.LOOPBACK, self.target)
+            self.writers |= {writer, onward}
             try:
-                await asyncio.gather(self.pass_on(reader, onward), self.pass_on(there, writer))
+                await asyncio.gather(self.forward(reader, onward), self.forward(answers, writer))
             finally:
                 for each in (writer, onward):
-                    self.open.discard(each)
+                    self.writers.discard(each)
                     each.close()
 
-    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(64 * 1024):
-                await self.flows.wait()
+                await self.flowing.wait()
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -7,267 +7,281 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.contenders.servers import Log as Say
 from bench.harness.processes import PROC, process_tree
 from shared.calls.messages import SECOND_END_MESSAGE_LATE
 from shared.calls.records import CallRecord
 from shared.calls.service import HANDLE_OUTLIVES_CALL
 from shared.calls.termination import ORPHANED_AFTER
 from tests.contract.emulator.caller import Caller
-from tests.soak.account import Account
-from tests.soak.agreement import Recorded, agreement, overdue, unexcused
-from tests.soak.conversations import SPEAKERS, TYPISTS, converse
-from tests.soak.findings import Findings
-from tests.soak.leftovers import Footprint, footprints, listens
-from tests.soak.load import CALLERS, Load, principal
-from tests.soak.pulse import Pulse
-from tests.soak.spoken import Conversation
-from tests.soak.stage import CALL_SECONDS, CLOCKS, Stage, stage
-from tests.soak.troubles import CONNECT_SECONDS, Troubles
-from tests.soak.watch import Watch
+from tests.soak.call_watch import CallWatch
+from tests.soak.callers import CALLERS, SimulatedCallers, principal
+from tests.soak.conversations import SPEAKERS, TYPISTS, hold_conversations
+from tests.soak.environment import CALL_SECONDS, CLOCKS, Environment, running_environment
+from tests.soak.faults import CONNECT_SECONDS, FaultSchedule
+from tests.soak.footprint import Footprint, footprints, is_listening
+from tests.soak.journal import Journal
+from tests.soak.reconciliation import RecordedCall, overdue_calls, reconcile, unobserved_calls
+from tests.soak.storage_probe import StorageProbe
+from tests.soak.stored import StoredState
+from tests.soak.transcript_check import Conversation
 from tests.support.azurite import NoAzurite
 
 LATE = 6.0
-"""So many seconds after its limit a call must be over: clocks differ, and this machine is busy."""
+"""How many seconds after its limit a call must have ended: clocks differ, and this machine is
+busy."""
 WIDTH = 20
-"""How many are at work at once, about."""
-PEACE = timedelta(seconds=2 * CALL_SECONDS + CONNECT_SECONDS + 40)
-LOOKED = SECOND_END_MESSAGE_LATE + timedelta(seconds=15)
-"""How long a forgotten call may take to end once somebody has looked."""
+"""About how many requests are in flight at once."""
+QUIET_LIMIT = timedelta(seconds=CALL_SECONDS + CONNECT_SECONDS)
+END_LIMIT = timedelta(seconds=2 * CALL_SECONDS + CONNECT_SECONDS + 40)
+LISTED = SECOND_END_MESSAGE_LATE + timedelta(seconds=15)
+"""How long a stale record may take to end once an admin has listed the calls."""
+Log = Callable[[str], None]
+"""Gets a line about the progress."""
 
 
 @dataclass
 class Soak:
-    """One run on a stage, and what it finds."""
+    """One run, and what it finds."""
 
-    stage: Stage
-    account: Account
-    say: Say
-    began: float = field(default_factory=time.monotonic)
+    environment: Environment
+    journal: Journal
+    log: Log
+    start: float = field(default_factory=time.monotonic)
     events: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
+    inconsistencies: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.watch = Watch(self.stage)
-        self.findings = Findings(self.stage.storage)
+        self.watch = CallWatch(self.environment)
+        self.stored = StoredState(self.environment.storage)
 
-    def happened(self, words: str) -> None:
-        text = f"{time.monotonic() - self.began:5.1f} s  {words}"
-        self.events.append(text)
-        self.say("  " + text)
+    def log_event(self, event: str) -> None:
+        line = f"{time.monotonic() - self.start:5.1f} s  {event}"
+        self.events.append(line)
+        self.log("  " + line)
 
     async def run(self, seconds: float) -> dict[str, Any]:
-        """The load and the troubles; then everything is compared with everything."""
+        """The load and the faults; then everything is compared with everything else."""
         async with Caller() as nobody:
-            load = Load(self.account, self.stage.session, self.stage.hosts, await nobody.offer())
-        pulse = Pulse(self.stage.storage_by_relay, self.account, self.happened)
-        watching = asyncio.gather(self.watch.keep(), pulse.keep())
+            callers = SimulatedCallers(
+                self.journal, self.environment.session, self.environment.hosts, await nobody.offer()
+            )
+        probe = StorageProbe(self.environment.relayed_storage, self.journal, self.log_event)
+        watching = asyncio.gather(self.watch.run(), probe.run())
         try:
-            before = await self.warm(load)
-            talks = await self.soak(load, seconds)
-            ledger = await self.at_peace(PEACE)
-            forgotten = await self.forgotten(load)
+            before = await self.warm_up(callers)
+            talks = await self.run_load(callers, seconds)
+            in_ledger = await self.wait_until_ended(END_LIMIT)
+            stale = await self.end_stale_records(callers)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-        await self.watch.look()
-        not_over = await self.not_over(load)
-        after = await self.held()
-        self.wrong += [
-            *self.account.wrong(),
-            *self.watch.missed(),
-            *([f"the ledger counts {ledger} live calls"] if ledger else []),
-            *([f"{not_over} callers do not see that their call is over"] if not_over else []),
+        await self.watch.update()
+        not_ended = await self.count_not_ended(callers)
+        after = await self.footprints()
+        self.inconsistencies += [
+            *self.journal.wrong_answers(),
+            *self.watch.missed_calls(),
+            *([f"the ledger counts {in_ledger} live calls"] if in_ledger else []),
+            *([f"{not_ended} callers do not see that their call has ended"] if not_ended else []),
             *(
                 f"{name}, {line}"
-                for name, held in after.items()
-                for line in held.beyond(before[name])
+                for name, footprint in after.items()
+                for line in footprint.excess(before[name])
             ),
         ]
+        shifted = self.environment.clocks_shifted
         return {
             "seconds": seconds,
-            "clocks": [clock.total_seconds() for clock in CLOCKS] if self.stage.skewed else [],
+            "clocks": [clock.total_seconds() for clock in CLOCKS] if shifted else [],
             "events": self.events,
-            "requests": len(self.account.requests),
-            "sent": self.account.sent(),
-            "came": self.account.came(),
-            **await asyncio.to_thread(self.compared, talks),
-            "forgotten": forgotten,
-            "vault_reads": self.stage.vault.secrets.reads,
-            "before": {name: held.shown() for name, held in before.items()},
-            "after": {name: held.shown() for name, held in after.items()},
+            "requests": len(self.journal.requests),
+            "sent": self.journal.sent(),
+            "outcomes": self.journal.outcomes(),
+            **await asyncio.to_thread(self.compare, talks),
+            "stale_records": stale,
+            "vault_reads": self.environment.vault.secrets.reads,
+            "before": {name: footprint.as_dict() for name, footprint in before.items()},
+            "after": {name: footprint.as_dict() for name, footprint in after.items()},
         }
 
-    def compared(self, talks: list[Conversation]) -> dict[str, Any]:
-        """Requests, emulator, records and transcripts, held against each other."""
-        records, upstream = self.findings.records(), self.watch.upstream()
-        recorded = [Recorded(one.id, one.call_id, one.ended_by) for one in records]
-        agreed = agreement(self.account.requests, upstream, recorded)
-        spoken = self.findings.compared(talks, self.watch.calls, records)
-        set_aside = self.findings.set_aside()
-        self.wrong += [
-            *agreed.wrong,
-            *overdue(upstream, self.account, CALL_SECONDS, LATE),
-            *spoken.wrong,
-            *unexcused(upstream, self.account, spoken.unobserved),
-            *self.findings.doubled(),
-            *([f"messages set aside: {', '.join(set_aside)}"] if set_aside else []),
+    def compare(self, talks: list[Conversation]) -> dict[str, Any]:
+        """Requests, emulator, records and transcripts."""
+        records, upstream = self.stored.records(), self.watch.upstream_calls()
+        recorded = [RecordedCall(one.id, one.call_id, one.ended_by) for one in records]
+        calls = reconcile(self.journal.requests, upstream, recorded)
+        transcripts = self.stored.compare_transcripts(talks, self.watch.calls, records)
+        poison = self.stored.poison_messages()
+        self.inconsistencies += [
+            *calls.inconsistencies,
+            *overdue_calls(upstream, self.journal, CALL_SECONDS, LATE),
+            *transcripts.wrong,
+            *unobserved_calls(upstream, self.journal, transcripts.unobserved),
+            *self.stored.duplicate_lines(),
+            *([f"poison messages: {', '.join(poison)}"] if poison else []),
         ]
         return {
             "calls_upstream": self.watch.started,
             "most_live": self.watch.most_live,
             "limit": CALL_SECONDS,
             "longest_call": max((one.last_live - one.began for one in upstream), default=0.0),
-            "calls_given": agreed.given,
-            "untold_on_record": agreed.untold_on_record,
-            "untold": agreed.untold,
+            "calls_answered": calls.answered,
+            "orphans_on_record": calls.orphans_on_record,
+            "orphans_without_record": calls.orphans_without_record,
             "calls_on_record": len(records),
             "observed": sum(bool(one.observed) for one in records),
             "conversations": {
                 "calls": len(talks),
-                "turns": sum(len(talk.said) + talk.spoken for talk in talks),
-                "answers": sum(len(talk.heard) for talk in talks),
-                "whole": spoken.whole,
-                "stated": spoken.stated,
-                "unobserved": len(spoken.unobserved),
+                "turns": sum(len(talk.typed) + talk.spoken for talk in talks),
+                "answers": sum(len(talk.answered) for talk in talks),
+                "complete": transcripts.complete,
+                "incomplete": transcripts.incomplete,
+                "unobserved": len(transcripts.unobserved),
             },
-            "set_aside": set_aside,
+            "poison_messages": poison,
         }
 
-    async def warm(self, load: Load) -> dict[str, Footprint]:
-        """Every part as busy as it will be, then what each holds once that is over."""
-        for host in self.stage.hosts:
-            # One alone makes the tables and queues.
-            await load.warm_up(host, 1)
+    async def warm_up(self, callers: SimulatedCallers) -> dict[str, Footprint]:
+        """Every part as busy as it will be; then what each holds once that is over."""
+        for host in self.environment.hosts:
+            # The first request alone creates the tables and queues.
+            await callers.warm_up(host, 1)
         soon = time.monotonic() + 0.1
-        talking = asyncio.gather(*self.talking(load, "warm-talk", soon))
-        for host in self.stage.hosts:
-            await load.warm_up(host, WIDTH)
+        talking = asyncio.gather(*self.conversations(callers, "warm-talk", soon))
+        for host in self.environment.hosts:
+            await callers.warm_up(host, WIDTH)
         await talking
-        await self.until_quiet(timedelta(seconds=CALL_SECONDS + CONNECT_SECONDS))
-        self.happened("warm")
-        return await self.held()
+        await self.wait_until_quiet(QUIET_LIMIT)
+        self.log_event("warm")
+        return await self.footprints()
 
-    async def soak(self, load: Load, seconds: float) -> list[Conversation]:
+    async def run_load(self, callers: SimulatedCallers, seconds: float) -> list[Conversation]:
         until = time.monotonic() + seconds
-        troubles = Troubles(self.stage, self.account, self.happened)
-        people = [load.caller(f"soak-{number}", until) for number in range(CALLERS)]
-        talking = [asyncio.create_task(each) for each in self.talking(load, "talk", until)]
-        await asyncio.gather(troubles.make(seconds), *people, *talking)
+        faults = FaultSchedule(self.environment, self.journal, self.log_event)
+        people = [callers.run_caller(f"soak-{number}", until) for number in range(CALLERS)]
+        talking = [asyncio.create_task(each) for each in self.conversations(callers, "talk", until)]
+        await asyncio.gather(faults.run(seconds), *people, *talking)
         return [talk for each in talking for talk in each.result()]
 
-    def talking(
-        self, load: Load, name: str, until: float
+    def conversations(
+        self, callers: SimulatedCallers, name: str, until: float
     ) -> list[Coroutine[Any, Any, list[Conversation]]]:
-        """Those who hold real conversations, until then."""
         return [
-            converse(load, f"{name}-{number}", number >= TYPISTS, until)
+            hold_conversations(callers, f"{name}-{number}", number >= TYPISTS, until)
             for number in range(TYPISTS + SPEAKERS)
         ]
 
-    async def until_quiet(self, within: timedelta) -> None:
-        """Until the emulator has no call, so long at most."""
-        until = time.monotonic() + within.total_seconds()
+    async def wait_until_quiet(self, limit: timedelta) -> None:
+        """Until the emulator has no call."""
+        until = time.monotonic() + limit.total_seconds()
         while time.monotonic() < until:
-            await self.watch.look()
+            await self.watch.update()
             if not self.watch.live:
                 return
             await asyncio.sleep(0.5)
 
-    async def at_peace(self, within: timedelta) -> int:
-        """Waits until nothing is live any more, so long at most; how many the ledger counts."""
-        until = time.monotonic() + within.total_seconds()
+    async def wait_until_ended(self, limit: timedelta) -> int:
+        """Until no call is live anywhere; gives how many the ledger still counts."""
+        until = time.monotonic() + limit.total_seconds()
         while True:
-            await self.watch.look()
-            counted = await asyncio.to_thread(self.findings.counted)
-            live = self.watch.live + counted + len(await self.live())
+            await self.watch.update()
+            in_ledger = await asyncio.to_thread(self.stored.live_calls_in_ledger)
+            live = self.watch.live + in_ledger + len(await self.live_records())
             if not live or time.monotonic() > until:
-                return counted
+                return in_ledger
             await asyncio.sleep(1)
 
-    async def live(self) -> list[CallRecord]:
-        """What is on record as live."""
-        records = await asyncio.to_thread(self.findings.records)
+    async def live_records(self) -> list[CallRecord]:
+        records = await asyncio.to_thread(self.stored.records)
         return [one for one in records if not one.ended_by]
 
-    async def forgotten(self, load: Load) -> int:
+    async def end_stale_records(self, callers: SimulatedCallers) -> int:
         """How many calls of killed hosts are still on record as live: a host may die between a
-        call's record and the messages of its end. An admin looks at the list, and they end."""
-        live = await self.live()
-        if live:
-            self.happened(f"{len(live)} on record as live: an admin looks")
-            latest = max(one.ends_at for one in live) + ORPHANED_AFTER + max(map(abs, CLOCKS))
+        call's record and the messages of its end. An admin lists the calls, and they end."""
+        stale = await self.live_records()
+        if stale:
+            self.log_event(f"{len(stale)} on record as live: an admin lists the calls")
+            latest = max(one.ends_at for one in stale) + ORPHANED_AFTER + max(map(abs, CLOCKS))
             wait = (latest - datetime.now(UTC)).total_seconds()
             await asyncio.sleep(min(max(0.0, wait), ORPHANED_AFTER.total_seconds()))
-            await load.look_through()
-            await self.at_peace(LOOKED)
-        return len(live)
+            await callers.list_all_calls()
+            await self.wait_until_ended(LISTED)
+        return len(stale)
 
-    async def not_over(self, load: Load) -> int:
-        """How many callers, asking for the call that they were given, do not see it ended.
-
-        Of those whose handles still hold.
-        """
-        wrong, since = 0, time.monotonic() - HANDLE_OUTLIVES_CALL.total_seconds()
-        for user, place, when in load.given:
+    async def count_not_ended(self, callers: SimulatedCallers) -> int:
+        """How many callers, looking up the call that they started, do not see it ended. Of those
+        whose handles are still valid."""
+        found, since = 0, time.monotonic() - HANDLE_OUTLIVES_CALL.total_seconds()
+        for user, location, when in callers.started:
             if when < since:
                 continue
-            got = await load.ask("look", "GET", place, principal(user))
-            wrong += '"ended"' not in got.text
-        return wrong
+            answer = await callers.send_request("look up", "GET", location, principal(user))
+            found += '"ended"' not in answer.text
+        return found
 
-    async def held(self) -> dict[str, Footprint]:
+    async def footprints(self) -> dict[str, Footprint]:
         """What hosts and emulator hold now."""
-        return await asyncio.to_thread(footprints, self.stage.telling(), self.stage.ports)
+        processes, ports = self.environment.processes(), self.environment.ports
+        return await asyncio.to_thread(footprints, processes, ports)
 
 
-async def run(say: Say, *, seconds: float, logs: Path | None = None) -> dict[str, Any]:
-    """The soak; `even` says whether everything came out even, `wrong` what did not.
+async def run(log: Log, *, seconds: float, logs: Path | None = None) -> dict[str, Any]:
+    """The soak; `consistent` says whether everything agrees, `inconsistencies` what does not.
 
-    `logs` is a file that gets what the hosts write. `skipped` says why nothing was run.
+    `logs` is a file for the logs of the hosts. `skipped` says why nothing was run.
     """
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    heard = logs.open("w") if logs else None
+    log_file = logs.open("w") if logs else None
+    start = time.monotonic()
 
-    began = time.monotonic()
+    def on_line(name: str, line: str) -> None:
+        if log_file:
+            log_file.write(f"{time.monotonic() - start:7.2f} {name}: {line}\n")
 
-    def hear(name: str, line: str) -> None:
-        if heard:
-            heard.write(f"{time.monotonic() - began:7.2f} {name}: {line}\n")
-
-    account = Account()
-    children = set(process_tree(os.getpid())) if PROC.is_dir() else set()
-    tasks = asyncio.all_tasks()
+    journal = Journal()
+    leaks = LeakCheck()
     try:
-        async with stage(account, folder, hear) as ready:
-            if not ready.skewed:
-                say(
-                    "  all clocks are right: none could be shifted, for want of Linux or a compiler"
-                )
-            soak = Soak(ready, account, say)
+        async with running_environment(journal, folder, on_line) as environment:
+            if not environment.clocks_shifted:
+                log("  all clocks are right: shifting them takes Linux and a C compiler")
+            soak = Soak(environment, journal, log)
             found = await soak.run(seconds)
-        files = [each.name for each in (folder / "tmp").iterdir()]
-        taken = [name for port, name in ready.ports.items() if listens(port)]
+        inconsistencies = soak.inconsistencies + leaks.found(environment, folder / "tmp")
     except NoAzurite as reason:
-        say(f"  skipped: {reason}")
+        log(f"  skipped: {reason}")
         return {"skipped": str(reason)}
     finally:
         shutil.rmtree(folder)
-        if heard:
-            heard.close()
-    left = set(process_tree(os.getpid())) - children if PROC.is_dir() else set()
-    running = [task for task in asyncio.all_tasks() - tasks if not task.done()]
-    wrong = [
-        *soak.wrong,
-        *([f"ports still taken: {', '.join(taken)}"] if taken else []),
-        *([f"{len(left)} processes left"] if left else []),
-        *([f"{len(running)} tasks left"] if running else []),
-        *([f"temporary files left: {', '.join(files)}"] if files else []),
-    ]
-    return {**found, "wrong": wrong, "even": not wrong}
+        if log_file:
+            log_file.close()
+    return {**found, "inconsistencies": inconsistencies, "consistent": not inconsistencies}
+
+
+class LeakCheck:
+    """What a soak leaves behind in this process and on this machine, created before it."""
+
+    def __init__(self) -> None:
+        self.processes = self.child_processes()
+        self.tasks = asyncio.all_tasks()
+
+    def child_processes(self) -> set[int]:
+        return set(process_tree(os.getpid())) if PROC.is_dir() else set()
+
+    def found(self, environment: Environment, temporary: Path) -> list[str]:
+        """Once everything has ended. `temporary` is the folder for the temporary files of all
+        processes."""
+        ports = [name for port, name in environment.ports.items() if is_listening(port)]
+        files = [each.name for each in temporary.iterdir()]
+        processes = self.child_processes() - self.processes
+        tasks = [task for task in asyncio.all_tasks() - self.tasks if not task.done()]
+        return [
+            *([f"ports still in use: {', '.join(ports)}"] if ports else []),
+            *([f"{len(processes)} processes left"] if processes else []),
+            *([f"{len(tasks)} tasks left"] if tasks else []),
+            *([f"temporary files left: {', '.join(files)}"] if files else []),
+        ]

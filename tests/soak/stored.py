@@ -1,4 +1,4 @@
-"""What storage holds in a soak: the ledger's count, records, transcripts, messages set aside."""
+"""What storage holds after a soak: ledger, records, transcripts, poison messages."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from shared.storage.interfaces import Storage, StorageUnavailable
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import decode
 from shared.transcripts.writer import log_name
-from tests.soak.spoken import Conversation, compare
+from tests.soak.transcript_check import Conversation, compare
 
 P = ParamSpec("P")
 T = TypeVar("T")
-PATIENCE, PAUSE = 60.0, 1.0  # seconds
+RETRY_SECONDS, PAUSE = 60.0, 1.0
 MARGIN = timedelta(minutes=1)
-"""The hosts' clocks are wrong, and records lie by day."""
+"""The hosts' clocks are wrong, and records are stored by day."""
 
 
-def patiently(work: Callable[P, T]) -> Callable[P, T]:
-    """`work`, tried again for a minute: Azurite stops for seconds now and then."""
+def retried(work: Callable[P, T]) -> Callable[P, T]:
+    """`work`, retried for a minute: Azurite stops for seconds now and then."""
 
     @wraps(work)
-    def tried(*arguments: P.args, **named: P.kwargs) -> T:
-        until = time.monotonic() + PATIENCE
+    def retrying(*arguments: P.args, **named: P.kwargs) -> T:
+        until = time.monotonic() + RETRY_SECONDS
         while True:
             try:
                 return work(*arguments, **named)
@@ -39,28 +39,28 @@ def patiently(work: Callable[P, T]) -> Callable[P, T]:
                     raise
                 time.sleep(PAUSE)
 
-    return tried
+    return retrying
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """The conversations: how many are on record whole, and how many say what is missing."""
+class ComparedTranscripts:
+    """How many conversations are on record completely, and how many declare that they are not."""
 
-    whole: int
-    stated: int
+    complete: int
+    incomplete: int
     unobserved: tuple[str, ...]
-    """Calls of the emulator that no observer ever came to."""
+    """Calls of the emulator that were never observed."""
     wrong: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """Looks into a storage of one's own since `first`. Every method blocks."""
+class StoredState:
+    """Reads what was stored since `first`, over a connection of its own. Every method blocks."""
 
     storage: Storage
     first: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    @patiently
+    @retried
     def records(self) -> list[CallRecord]:
         """All calls on record."""
         now = datetime.now(UTC)
@@ -68,24 +68,23 @@ class Findings:
         records = Records(self.storage.table("calls"))
         return [one for day in sorted(days) for one in records.of_day(day)]
 
-    @patiently
-    def counted(self) -> int:
-        """How many live calls the ledger counts."""
+    @retried
+    def live_calls_in_ledger(self) -> int:
         now = int(datetime.now(UTC).timestamp() * 1000)
         rows = self.storage.table("ledger").query(PARTITION)
         return sum(len(Account.from_values(row.values).live_calls(now)) for row in rows)
 
-    @patiently
-    def set_aside(self) -> list[str]:
-        """The queues in which messages were given up, once for each message."""
+    @retried
+    def poison_messages(self) -> list[str]:
+        """The queue of each message that was given up."""
         return [
             name
             for name in ("end-call", "observe-call")
             for _ in self.storage.queue(f"{name}-poison").receive(visibility=MARGIN, limit=32)
         ]
 
-    @patiently
-    def doubled(self) -> list[str]:
+    @retried
+    def duplicate_lines(self) -> list[str]:
         """Complains of transcripts that have a line twice."""
         logs = self.storage.log("transcripts")
         found = 0
@@ -94,38 +93,38 @@ class Findings:
             found += len(ids) != len(set(ids))
         return [f"{found} transcripts have a line twice"] if found else []
 
-    def compared(
+    def compare_transcripts(
         self,
         talks: Sequence[Conversation],
         calls: Mapping[str, Mapping[str, Any]],
         records: Sequence[CallRecord],
-    ) -> Compared:
-        """Each conversation's record against what was said, and against what the emulator says of
-        its `calls`."""
+    ) -> ComparedTranscripts:
+        """Compares each conversation's transcript with what was said, and with what the emulator
+        says of its `calls`."""
         by_number = {call["sess_id"]: call for call in calls.values()}
         by_call = {record.call_id: record for record in records}
         logs = self.storage.log("transcripts")
-        whole = stated = 0
+        complete = incomplete = 0
         unobserved, wrong = [], []
         for talk in talks:
             call = by_number.get(str(talk.number), {})
             record = by_call.get(call.get("id", ""))
             if record is None:
-                # The agreement of requests, emulator and records has said so.
+                # Reported where requests, emulator and records are reconciled.
                 continue
-            read = transcript.read(patiently(logs.read)(log_name(record.call_id)))
+            read = transcript.read(retried(logs.read)(log_name(record.call_id)))
             if not record.observed and not read.entries:
                 unobserved.append(record.call_id)
             found = compare(talk, read, call["usage"]["total_tokens"], tokens(record))
             how = f"conversation {record.id}, observed {bool(record.observed)}, {record.ended_by}, "
-            how += f"{read.ended}, {len(talk.said)} said, {len(talk.heard)} heard"
+            how += f"{read.ended}, {len(talk.typed)} typed, {len(talk.answered)} answered"
             wrong += [f"{how}: {line}" for line in found.wrong]
-            whole += found.whole
-            stated += not found.whole and not found.wrong
-        return Compared(whole, stated, tuple(unobserved), tuple(wrong))
+            complete += found.complete
+            incomplete += not found.complete and not found.wrong
+        return ComparedTranscripts(complete, incomplete, tuple(unobserved), tuple(wrong))
 
 
 def tokens(record: CallRecord) -> int:
-    """All tokens of a record; those from the cache are counted among the others."""
+    """All tokens of a record; cached ones are included in the others."""
     kinds = record.usage.items()
     return sum(number for kind, number in kinds if not kind.startswith("cached"))

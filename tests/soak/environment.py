@@ -1,5 +1,5 @@
 """Everything that runs in a soak: Azurite, a vault and an identity endpoint behind relays, the
-emulator as the model's endpoint, and two hosts of which each has its own clock."""
+emulator as the model's endpoint, and two hosts, each with a clock of its own."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bench.harness.processes import ROOT, running_server
 from local.azure import managed_identity
 from local.azure.key_vault import LocalKeyVault
 from shared.storage.azure import open_storage
-from tests.soak.account import Account
-from tests.soak.clocks import library, shifted
-from tests.soak.hosts import Hear, Host
+from tests.soak.clocks import compile_library, shifted_clock
+from tests.soak.hosts import Host, OnLine
+from tests.soak.journal import Journal
 from tests.soak.relay import Relay
-from tests.soak.thread_report import telling
+from tests.soak.thread_report import reporting_command
 from tests.support.azurite import ACCOUNT, KEY, start_azurite, stop
 from tests.support.ports import free_ports
 from tests.support.programs import running
@@ -29,7 +29,7 @@ from tests.support.programs import running
 CALL_SECONDS = 20
 LIVE_CALLS = 4
 CLOCKS = (timedelta(seconds=-5), timedelta(seconds=5))
-"""By so much each host's clock is wrong; docs/scale.md says what is borne."""
+"""How far each host's clock is wrong; docs/scale.md says what is tolerated."""
 VAULT_TTL = 8
 HEADER = "a-header-of-the-platform"
 SECRETS = {
@@ -37,38 +37,38 @@ SECRETS = {
     "model-key": "a-key-of-the-soak",
     "instructions": "You are the assistant of the soak.",
 }
+StorageRelays = tuple[Relay, Relay, Relay]
+"""Of blobs, queues and tables."""
 
 
 @dataclass
-class Stage:
-    """What runs. `storage` is reached past the relays; `endpoint` is the emulator's process and
-    the file in which it tells of its threads; `ports` are all that are taken."""
+class Environment:
+    """What runs. `storage` bypasses the relays; `emulator_process` is the emulator's process id and
+    the file for its thread reports; `ports` are all that are in use."""
 
     session: aiohttp.ClientSession
     emulator: str
     hosts: list[Host]
     storage: Any
-    storage_by_relay: Any
+    relayed_storage: Any
     vault: LocalKeyVault
-    storage_ways: tuple[Relay, Relay, Relay]
-    vault_way: Relay
-    endpoint: tuple[int, Path]
+    storage_relays: StorageRelays
+    vault_relay: Relay
+    emulator_process: tuple[int, Path]
     ports: dict[int, str]
-    skewed: bool
+    clocks_shifted: bool
 
-    def telling(self) -> dict[str, tuple[int, Path]]:
-        """The processes of which nothing may be left over, each with the file in which it tells
-        of its threads."""
+    def processes(self) -> dict[str, tuple[int, Path]]:
+        """Those that must not leak anything, each with the file for its thread reports."""
         hosts = {f"host {host.number}": (host.pid, host.threads) for host in self.hosts}
-        return {**hosts, "the emulator": self.endpoint}
+        return {**hosts, "the emulator": self.emulator_process}
 
-    async def script(self, **changes: Any) -> None:
+    async def change_script(self, **changes: Any) -> None:
         """Changes the emulator's script."""
         async with self.session.patch(f"{self.emulator}/emulator", json=changes) as answer:
             answer.raise_for_status()
 
-    async def state(self) -> dict[str, Any]:
-        """The emulator's own account of everything."""
+    async def emulator_state(self) -> dict[str, Any]:
         async with self.session.get(f"{self.emulator}/emulator") as answer:
             return dict(await answer.json())
 
@@ -77,7 +77,7 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2].partition("/")[0])
 
 
-def profiles(folder: Path) -> Path:
+def write_profiles(folder: Path) -> Path:
     """A folder with one profile: the default one, its instructions in the vault."""
     folder.mkdir()
     profile = json.loads((ROOT / "profiles" / "default.json").read_text(encoding="utf-8"))
@@ -87,16 +87,16 @@ def profiles(folder: Path) -> Path:
     return folder
 
 
-def settings(
-    folder: Path, emulator: str, ways: tuple[Relay, Relay, Relay], vault: Relay, tokens: str
+def app_settings(
+    folder: Path, emulator: str, storage: StorageRelays, vault: Relay, identity: str
 ) -> dict[str, str]:
-    """The app settings of both hosts, and what the platform tells them."""
-    blob, queue, table = (f"http://127.0.0.1:{way.port}/{ACCOUNT}" for way in ways)
+    """The app settings of both hosts, and what the platform adds."""
+    blob, queue, table = (f"http://127.0.0.1:{relay.port}/{ACCOUNT}" for relay in storage)
     return {
         "REALTIME_ENDPOINT": emulator,
         "REALTIME_MODEL": "gpt-realtime",
         "REALTIME_TRANSCRIPTION_MODEL": "gpt-realtime-whisper",
-        "REALTIME_PROFILES": str(profiles(folder / "profiles")),
+        "REALTIME_PROFILES": str(write_profiles(folder / "profiles")),
         "REALTIME_API_KEY_SECRET": "model-key",
         "BROKER_SECRET_NAME": "broker-secret",
         "KEY_VAULT_URI": f"https://127.0.0.1:{vault.port}",
@@ -112,7 +112,7 @@ def settings(
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
             f"BlobEndpoint={blob};QueueEndpoint={queue};TableEndpoint={table};"
         ),
-        "IDENTITY_ENDPOINT": tokens + managed_identity.IDENTITY_PATH,
+        "IDENTITY_ENDPOINT": identity + managed_identity.IDENTITY_PATH,
         "IDENTITY_HEADER": HEADER,
         "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
         "TMPDIR": str(folder / "tmp"),
@@ -120,54 +120,71 @@ def settings(
 
 
 @asynccontextmanager
-async def stage(account: Account, folder: Path, hear: Hear) -> AsyncIterator[Stage]:
-    """Starts all of it, hosts last; ends all of it. `folder` is empty and for all its files.
+async def running_environment(
+    journal: Journal, folder: Path, on_line: OnLine
+) -> AsyncIterator[Environment]:
+    """Starts everything, hosts last, and ends everything. `folder` is empty and for all its files.
 
     Raises NoAzurite.
     """
     (folder / "tmp").mkdir()
     azurite, process = start_azurite()
-    clock = await library(folder)
+    clock = await compile_library(folder)
     async with AsyncExitStack() as stack:
         stack.callback(stop, process)
         enter = stack.enter_async_context
-        kinds = (azurite.blob_port, azurite.queue_port, azurite.table_port)
-        blob, queue, table = [await enter(Relay(port)) for port in kinds]
+        azurite_ports = (azurite.blob_port, azurite.queue_port, azurite.table_port)
+        blob, queue, table = [await enter(Relay(port)) for port in azurite_ports]
         vault = await enter(LocalKeyVault(folder / "ca.pem"))
         for name, value in SECRETS.items():
             vault.secrets.set(name, value)
-        vault_way = await enter(Relay(port_of(vault.url)))
-        tokens = await enter(running(managed_identity.make_app(HEADER)))
+        vault_relay = await enter(Relay(port_of(vault.url)))
+        identity = await enter(running(managed_identity.make_app(HEADER)))
         threads = folder / "emulator.json"
-        command = telling(threads, "local.emulator", "--port", "0", "--exit-with-parent")
-        temporary = {"TMPDIR": str(folder / "tmp")}
-        emulator, child = await enter(running_server("emulator", command, temporary))
+        command = reporting_command(threads, "local.emulator", "--port", "0", "--exit-with-parent")
+        emulator, child = await enter(
+            running_server("emulator", command, {"TMPDIR": str(folder / "tmp")})
+        )
         session = await enter(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-        common = settings(folder, emulator, (blob, queue, table), vault_way, tokens)
-        hosts = []
-        for number, ahead in enumerate(CLOCKS, 1):
-            environment = {**common, **shifted(ahead, clock)}
-            told = folder / f"host-{number}.json"
-            hosts.append(Host(number, free_ports(1)[0], environment, account, hear, told))
-            await hosts[-1].start()
-            stack.push_async_callback(hosts[-1].stop)
-        yield Stage(
+        settings = app_settings(folder, emulator, (blob, queue, table), vault_relay, identity)
+        hosts = await start_hosts(stack, settings, clock, journal, on_line)
+        yield Environment(
             session,
             emulator,
             hosts,
             open_storage(azurite.connection),
-            open_storage(common["AzureWebJobsStorage"]),
+            open_storage(settings["AzureWebJobsStorage"]),
             vault,
             (blob, queue, table),
-            vault_way,
+            vault_relay,
             (child.process.pid, threads),
             {
                 port_of(emulator): "the model's endpoint",
-                **{way.port: "storage" for way in (blob, queue, table)},
-                vault_way.port: "the vault",
-                port_of(tokens): "the identity endpoint",
-                **dict.fromkeys(kinds, "Azurite"),
+                **{relay.port: "storage" for relay in (blob, queue, table)},
+                vault_relay.port: "the vault",
+                port_of(identity): "the identity endpoint",
+                **dict.fromkeys(azurite_ports, "Azurite"),
                 **{host.port: f"host {host.number}" for host in hosts},
             },
             clock is not None,
         )
+
+
+async def start_hosts(
+    stack: AsyncExitStack,
+    settings: dict[str, str],
+    clock: Path | None,
+    journal: Journal,
+    on_line: OnLine,
+) -> list[Host]:
+    """Two hosts, which `stack` ends."""
+    folder = Path(settings["TMPDIR"]).parent
+    hosts = []
+    for number, ahead in enumerate(CLOCKS, 1):
+        environment = {**settings, **shifted_clock(ahead, clock)}
+        threads = folder / f"host-{number}.json"
+        (port,) = free_ports(1)
+        hosts.append(Host(number, port, environment, journal, on_line, threads))
+        await hosts[-1].start()
+        stack.push_async_callback(hosts[-1].stop)
+    return hosts

@@ -1,4 +1,4 @@
-"""Follows the emulator's list of calls, which remembers only the last fifty that ended."""
+"""Follows the emulator's list of calls, which keeps only the last fifty that have ended."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.soak.agreement import Upstream
-from tests.soak.stage import Stage
+from tests.soak.environment import Environment
+from tests.soak.reconciliation import UpstreamCall
 
-EVERY = 0.7
+INTERVAL = 0.7
 
 
 @dataclass
-class Watch:
-    """All calls that the emulator ever had, as it last told of them."""
+class CallWatch:
+    """All calls that the emulator ever had, as it last listed them."""
 
-    stage: Stage
+    environment: Environment
     epoch: float = field(default_factory=lambda: time.time() - time.monotonic())
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
     started: int = 0
@@ -25,10 +25,10 @@ class Watch:
     most_live: int = 0
     last_live: dict[str, float] = field(default_factory=dict)
 
-    async def look(self) -> None:
-        """Takes in what is to be seen now."""
+    async def update(self) -> None:
+        """Reads the list once."""
         now = time.monotonic()
-        state = await self.stage.state()
+        state = await self.environment.emulator_state()
         self.started, self.live = state["started_calls"], state["live_calls"]
         self.most_live = max(self.most_live, self.live)
         for call in state["calls"]:
@@ -36,15 +36,15 @@ class Watch:
             if call["live"]:
                 self.last_live[call["id"]] = now
 
-    async def keep(self) -> None:
-        """Looks again and again, until cancelled."""
+    async def run(self) -> None:
+        """Reads it again and again, until cancelled."""
         while True:
-            await self.look()
-            await asyncio.sleep(EVERY)
+            await self.update()
+            await asyncio.sleep(INTERVAL)
 
-    def upstream(self) -> list[Upstream]:
+    def upstream_calls(self) -> list[UpstreamCall]:
         return [
-            Upstream(
+            UpstreamCall(
                 call["id"],
                 call["sess_id"],
                 call["ended"] or "",
@@ -54,7 +54,7 @@ class Watch:
             for call in self.calls.values()
         ]
 
-    def missed(self) -> list[str]:
-        """Whether calls came and went unseen, so that nothing can be said of them."""
-        unseen = self.started - len(self.calls)
-        return [f"{unseen} calls of the emulator were not seen"] if unseen else []
+    def missed_calls(self) -> list[str]:
+        """Complains of calls that came and went between two updates."""
+        missed = self.started - len(self.calls)
+        return [f"{missed} calls of the emulator were missed"] if missed else []
