@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from local.stack import Stack
+from shared.core.problems import CATALOGUE
 from tests.browser.conftest import Hearing
 from tests.support import chromium
 from tests.support.emulated import Emulator
@@ -42,7 +43,7 @@ async def test_the_brokers_own_words(stack: Stack, emulator: Emulator, hearing: 
         await start(page)
         problem = page.locator("#problem")
         await expect(problem).to_have_attribute("data-code", "unknown_profile")
-        await expect(problem).to_contain_text("Leave `profile` out")
+        await expect(problem).to_contain_text(CATALOGUE["unknown_profile"].hint)
         await expect(problem).to_contain_text("Reference: ")
         await expect(page.get_by_role("link", name="Sign in")).to_be_hidden()
     assert (await emulator.state())["requests"]["calls"] == 0
