@@ -19,15 +19,16 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import azure.functions as func
 
-from shared.auth.origins import CrossOriginPolicy
 from shared.core import logs
 from shared.core.problems import Problem
-from shared.storage.interfaces import StorageUnavailable
 from shared.upstream.sdp import MAX_OFFER_BYTES
+
+if TYPE_CHECKING:
+    from shared.auth.origins import CrossOriginPolicy
 
 # The host answers 404 with an empty body for a method that a route does not list. So every route
 # takes all of them and answers 405 itself.
@@ -180,13 +181,18 @@ def run_handler(
         if incoming.method not in methods:
             raise Problem("method_not_allowed", headers={"Allow": ", ".join(methods)})
         outgoing = handler(incoming)
-    except StorageUnavailable:
-        unavailable = Problem("storage_unavailable", retry_after=timedelta(seconds=5))
-        unavailable.extra_headers |= allowed.response_headers(incoming.headers)
-        raise unavailable from None
     except Problem as problem:
         problem.extra_headers |= allowed.response_headers(incoming.headers)
         raise
+    except Exception as error:
+        # Imported only now: the app would pay for it at every cold start.
+        from shared.storage.interfaces import StorageUnavailable
+
+        if not isinstance(error, StorageUnavailable):
+            raise
+        unavailable = Problem("storage_unavailable", retry_after=timedelta(seconds=5))
+        unavailable.extra_headers |= allowed.response_headers(incoming.headers)
+        raise unavailable from None
     cors = allowed.response_headers(incoming.headers)
     return replace(outgoing, headers={**outgoing.headers, **cors})
 

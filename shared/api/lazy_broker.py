@@ -12,11 +12,11 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shared.auth.origins import CrossOriginPolicy
 from shared.core import logs
 from shared.core.problems import Problem
 
 if TYPE_CHECKING:
+    from shared.auth.origins import CrossOriginPolicy
     from shared.broker import Broker
     from shared.observer.worker import ObserverWorker
 
@@ -73,6 +73,8 @@ class LazyBroker:
         try:
             return self.broker().origins
         except Problem:
+            from shared.auth.origins import CrossOriginPolicy
+
             return CrossOriginPolicy()
 
 
