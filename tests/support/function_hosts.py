@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -32,6 +32,11 @@ def principal(user: str, *roles: str) -> dict[str, str]:
 class Hosts:
     programs: list[Program]
     session: aiohttp.ClientSession
+    start: Callable[[], Awaitable[Program]]
+
+    async def start_another(self) -> None:
+        """One more host, the last of `programs`."""
+        self.programs.append(await self.start())
 
     async def connect(self, number: int, user: str) -> aiohttp.ClientResponse:
         """Starts a call of `user` on the host whose turn it is."""
@@ -72,23 +77,16 @@ async def hosts(number: int, endpoint: str, settings: Mapping[str, str]) -> Asyn
         **settings,
     }
     async with AsyncExitStack() as stack:
-        started = [
-            await stack.enter_async_context(
-                program(
-                    "local.host",
-                    "--port",
-                    "0",
-                    "--without-local-settings",
-                    "--log",
-                    "warning",
-                    environment=environment,
-                )
-            )
-            for _ in range(number)
-        ]
+
+        async def start() -> Program:
+            options = ("--port", "0", "--without-local-settings", "--log", "warning")
+            host = program("local.host", *options, environment=environment)
+            return await stack.enter_async_context(host)
+
+        started = [await start() for _ in range(number)]
         connector = aiohttp.TCPConnector(limit=0)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        yield Hosts(started, session)
+        yield Hosts(started, session, start)
 
 
 def statuses(responses: Iterable[aiohttp.ClientResponse]) -> Counter[int]:
