@@ -27,7 +27,8 @@ from shared.calls.records import Records
 from shared.calls.service import UPSTREAM_BUDGET, CallPolicy, CallService
 from shared.calls.termination import CallTerminator
 from shared.config.profiles import Profiles, load_profiles
-from shared.config.settings import Settings, load_settings
+from shared.config.settings import Settings
+from shared.config.settings_loader import load_settings
 from shared.core.clock import Clock, utc_now
 from shared.core.http_session import authorities, open_session
 from shared.credentials.broker_secret import SecretSource, open_broker_secret

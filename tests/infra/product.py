@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from shared.config.settings import NAMES
+from shared.config.settings_loader import NAMES
 from tests.infra.bicep import Declaration, expressions
 from tests.infra.language import Project
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.settings import NAMES
+from shared.config.settings_loader import NAMES
 from shared.core.problems import CATALOGUE, Problem
 
 ROOT = Path(__file__).parent.parent.parent

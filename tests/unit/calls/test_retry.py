@@ -12,9 +12,9 @@ import pytest
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import FIRST_PAUSE, LONGEST_PAUSE, is_transient, retry_until
 from shared.calls.termination import CallTerminator
-from shared.config import settings
 from shared.config.profiles import load_profiles
 from shared.config.settings import Limits
+from shared.config.settings_loader import load_settings
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.limits.ledger import Ledger
@@ -86,7 +86,7 @@ class World:
         async def gone(call_id: str) -> Sideband:
             raise NoSuchCall(call_id)
 
-        profiles = load_profiles(settings.load_settings(env, ROOT), lambda profile: profile)
+        profiles = load_profiles(load_settings(env, ROOT), lambda profile: profile)
         return ObserverWorker(
             records=self.records,
             terminator=self.terminator,

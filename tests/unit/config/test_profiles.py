@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from openai.types.realtime import RealtimeSessionCreateRequest
 from pydantic import BaseModel, TypeAdapter
 
-from shared.config import profiles, settings
+from shared.config import profiles
 from shared.config.env import ConfigurationError
 from shared.config.profiles import SCHEMA_FILE
+from shared.config.settings_loader import load_settings
 from shared.core.json_schema import validation_errors
 from shared.core.problems import Problem
 from shared.credentials.private_instructions import complete_profile
@@ -25,7 +26,7 @@ ENV = {"REALTIME_ENDPOINT": "https://demo.openai.azure.com", "REALTIME_MODEL": "
 
 
 def load(folder: Path, **env: str) -> profiles.Profiles:
-    chosen = settings.load_settings({**ENV, "REALTIME_PROFILES": str(folder), **env}, ROOT)
+    chosen = load_settings({**ENV, "REALTIME_PROFILES": str(folder), **env}, ROOT)
     return profiles.load_profiles(chosen)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.env import ConfigurationError
-from shared.config.settings import load_settings
+from shared.config.settings_loader import load_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = {"REALTIME_ENDPOINT": "https://demo.openai.azure.com", "REALTIME_MODEL": "gpt-realtime"}
