@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from shared.config.settings import Limits
 from shared.core.problems import Problem
+from shared.limits.account import EXACT_ENDS, Account, BookedCall, GlobalCount
 from shared.limits.ledger import CallerUsage, Ledger
+from shared.storage.interfaces import Entity
 from tests.contract.ledger.conftest import Room
 
 
@@ -23,22 +26,22 @@ def seconds(problem: Problem) -> float:
     return problem.retry_after.total_seconds()
 
 
-def test_starts_are_limited_within_any_minute(room: Room):
+def test_starts_are_limited_within_any_minute(room: Room) -> None:
     ledger = room.ledger(starts_per_minute=3)
     for _ in range(3):
         ledger.settle_call(ledger.book_call("ada").reference)
-        room.clock.turn(seconds=10)
+        room.clock.advance(seconds=10)
     problem = refused(ledger)
     assert (problem.code, problem.status, seconds(problem)) == ("too_many_starts", 429, 30)
     ledger.book_call("bob")
-    room.clock.turn(seconds=29)
+    room.clock.advance(seconds=29)
     assert refused(ledger).code == "too_many_starts"
-    room.clock.turn(seconds=1)
+    room.clock.advance(seconds=1)
     ledger.book_call("ada")
     assert seconds(refused(ledger)) == 10
 
 
-def test_live_calls_are_limited_and_settling_frees_one(room: Room):
+def test_live_calls_are_limited_and_settling_frees_one(room: Room) -> None:
     ledger = room.ledger(live_calls=2)
     first, _ = ledger.book_call("ada"), ledger.book_call("ada")
     problem = refused(ledger)
@@ -50,29 +53,29 @@ def test_live_calls_are_limited_and_settling_frees_one(room: Room):
     assert refused(ledger).code == "too_many_live_calls"
 
 
-def test_a_call_past_its_end_counts_no_longer(room: Room):
+def test_a_call_past_its_end_no_longer_counts(room: Room) -> None:
     ledger = room.ledger(live_calls=1, live_calls_total=1, call_length=timedelta(minutes=15))
     booking = ledger.book_call("ada")
     assert booking.ends_at == room.clock.now + timedelta(minutes=15)
-    room.clock.turn(minutes=14, seconds=50)
+    room.clock.advance(minutes=14, seconds=50)
     assert seconds(refused(ledger)) == 10
     assert refused(ledger, "bob").code == "all_lines_busy"
-    room.clock.turn(seconds=10)
+    room.clock.advance(seconds=10)
     ledger.book_call("bob")
     ledger.settle_call(booking.reference)
     assert ledger.live_calls() == 1
 
 
-def test_a_booking_may_last_as_long_as_it_needs(room: Room):
+def test_a_booking_may_last_as_long_as_it_needs(room: Room) -> None:
     ledger = room.ledger(live_calls=1)
     ledger.book_call("ada", lasts=timedelta(seconds=5))
-    room.clock.turn(seconds=5)
+    room.clock.advance(seconds=5)
     ledger.book_call("ada", lasts=timedelta(hours=1))
-    room.clock.turn(minutes=59)
+    room.clock.advance(minutes=59)
     assert refused(ledger).code == "too_many_live_calls"
 
 
-def test_all_callers_together_are_limited(room: Room):
+def test_all_callers_together_are_limited(room: Room) -> None:
     ledger = room.ledger(live_calls_total=3)
     bookings = [ledger.book_call(name) for name in ("ada", "bob", "cyd")]
     problem = refused(ledger, "dee")
@@ -87,7 +90,7 @@ def test_all_callers_together_are_limited(room: Room):
         assert ledger.live_calls() == left
 
 
-def test_tokens_are_limited_by_the_day_and_told_as_totals(room: Room):
+def test_tokens_are_limited_by_day_and_reported_as_totals(room: Room) -> None:
     ledger = room.ledger(tokens_per_day=1000)
     one, two = ledger.book_call("ada").reference, ledger.book_call("ada").reference
     assert ledger.count_tokens(one, 400).used_today == 400
@@ -106,27 +109,27 @@ def test_tokens_are_limited_by_the_day_and_told_as_totals(room: Room):
     assert ledger.usage_of("ada").tokens_today == 0
 
 
-def test_a_call_over_midnight_counts_on_the_day_it_spends(room: Room):
+def test_a_call_over_midnight_counts_on_the_day_it_spends(room: Room) -> None:
     room.clock.now = datetime(2026, 11, 20, 23, 59, tzinfo=UTC)
     ledger = room.ledger(tokens_per_day=1000)
     reference = ledger.book_call("ada").reference
     ledger.count_tokens(reference, 900)
-    room.clock.turn(minutes=2)
+    room.clock.advance(minutes=2)
     assert ledger.count_tokens(reference, 1100).used_today == 200
 
 
-def test_tokens_told_late_still_count_and_much_later_do_not(room: Room):
+def test_tokens_reported_late_still_count_and_much_later_do_not(room: Room) -> None:
     ledger = room.ledger(tokens_per_day=1000, call_length=timedelta(minutes=15))
     reference = ledger.book_call("ada").reference
-    room.clock.turn(minutes=24)
+    room.clock.advance(minutes=24)
     ledger.book_call("ada")
     assert ledger.count_tokens(reference, 5).used_today == 5
-    room.clock.turn(minutes=2)
+    room.clock.advance(minutes=2)
     ledger.book_call("ada")
     assert ledger.count_tokens(reference, 10).used_today == 5
 
 
-def test_what_upstream_refused_is_undone(room: Room):
+def test_a_call_that_upstream_refused_is_undone(room: Room) -> None:
     ledger = room.ledger(starts_per_minute=1, live_calls=1, live_calls_total=1)
     for _ in range(3):
         booking = ledger.book_call("ada")
@@ -136,7 +139,7 @@ def test_what_upstream_refused_is_undone(room: Room):
     assert ledger.live_calls() == 0
 
 
-def test_what_is_settled_and_then_undone_is_given_back_once(room: Room):
+def test_a_call_settled_and_then_undone_is_freed_once(room: Room) -> None:
     ledger = room.ledger(live_calls=5, live_calls_total=5)
     first, _ = ledger.book_call("ada"), ledger.book_call("bob")
     ledger.settle_call(first.reference)
@@ -145,7 +148,7 @@ def test_what_is_settled_and_then_undone_is_given_back_once(room: Room):
     assert ledger.live_calls() == 1
 
 
-def test_what_the_caller_is_to_blame_for_stays_a_start(room: Room):
+def test_a_failure_the_caller_caused_still_counts_as_a_start(room: Room) -> None:
     ledger = room.ledger(starts_per_minute=2, live_calls=1, live_calls_total=1)
     for _ in range(2):
         ledger.undo_booking(ledger.book_call("ada"), keep_start=True)
@@ -154,7 +157,7 @@ def test_what_the_caller_is_to_blame_for_stays_a_start(room: Room):
     assert refused(ledger).code == "too_many_starts"
 
 
-def test_one_refusal_changes_nothing(room: Room):
+def test_one_refusal_changes_nothing(room: Room) -> None:
     ledger = room.ledger(starts_per_minute=5, live_calls=5, live_calls_total=1)
     ledger.book_call("ada")
     for _ in range(4):
@@ -162,7 +165,7 @@ def test_one_refusal_changes_nothing(room: Room):
     assert ledger.usage_of("ada") == CallerUsage(1, 1, 0)
 
 
-def test_without_limits_storage_is_not_touched(room: Room):
+def test_without_limits_storage_is_not_touched(room: Room) -> None:
     ledger = room.ledger()
     booking = ledger.book_call("ada")
     ledger.count_tokens(booking.reference, 10)
@@ -171,81 +174,76 @@ def test_without_limits_storage_is_not_touched(room: Room):
     assert room.table.calls == 0
 
 
-def test_the_row_of_all_callers_is_touched_only_where_all_are_limited(room: Room):
+def test_the_global_row_is_used_only_with_a_global_limit(room: Room) -> None:
     room.ledger(starts_per_minute=6, live_calls=2, tokens_per_day=9).book_call("ada")
     assert [entity.row for entity in room.table.query("live")] == ["caller.ada"]
     room.ledger(live_calls_total=2).book_call("ada")
     assert [entity.row for entity in room.table.query("live")] == ["caller.ada", "everyone"]
 
 
-def test_what_was_booked_under_other_limits_is_settled_under_these(room: Room):
+def test_a_call_booked_under_other_limits_is_settled(room: Room) -> None:
     before = room.ledger(live_calls_total=1)
     reference = before.book_call("ada").reference
     room.ledger(live_calls=1).settle_call(reference)
     assert before.live_calls() == 0
 
 
-def test_the_whole_day_of_a_caller_leaves_a_small_row(room: Room):
+def test_a_day_of_calls_leaves_a_small_row(room: Room) -> None:
     ledger = room.ledger(starts_per_minute=6, live_calls=2, tokens_per_day=10**6)
     for number in range(40):
         reference = ledger.book_call("ada").reference
         ledger.count_tokens(reference, number)
         ledger.settle_call(reference)
-        room.clock.turn(minutes=5)
+        room.clock.advance(minutes=5)
     (row,) = room.table.query("live")
     assert len(str(row.values)) < 1000
 
 
-def test_callers_for_whom_nothing_is_counted_are_swept_away(room: Room):
+def test_rows_that_count_nothing_are_swept(room: Room) -> None:
     ledger = room.ledger(starts_per_minute=6, tokens_per_day=100, live_calls_total=9)
     spender, _, _ = (ledger.book_call(name) for name in ("ada", "bob", "Cyd"))
     ledger.count_tokens(spender.reference, 1)
     assert ledger.sweep_rows() == 0
-    room.clock.turn(hours=1)
+    room.clock.advance(hours=1)
     ledger.book_call("bob")
     assert ledger.sweep_rows() == 1
     assert ledger.sweep_rows() == 0
     rows = [entity.row for entity in room.table.query("live")]
     assert rows == ["caller.ada", "caller.bob", "everyone"]
-    room.clock.turn(days=1)
+    room.clock.advance(days=1)
     assert ledger.sweep_rows() == 2
     assert ledger.usage_of("ada") == CallerUsage(0, 0, 0)
     ledger.book_call("ada")
 
 
-def test_thousands_of_live_calls_fit(room: Room):
+def test_thousands_of_live_calls_fit(room: Room) -> None:
     ledger = room.ledger(live_calls_total=0, live_calls=5000)
     (row,) = [room.table.insert(full_row(room, 2000))]
     assert ledger.usage_of("ada").live_calls == 2000
     ledger.book_call("ada")
     assert ledger.usage_of("ada").live_calls == 2001
-    assert row.etag != room.table.get("live", "caller.ada").etag
+    assert row.etag != room.row("caller.ada").etag
 
 
-def full_row(room: Room, number: int):
-    from shared.limits.account import Account, BookedCall
-    from shared.storage.interfaces import Entity
-
+def full_row(room: Room, number: int) -> Entity:
     now = int(room.clock.now.timestamp() * 1000)
-    held = {f"{index:012x}": BookedCall(now, now + 900_000) for index in range(number)}
-    return Entity("live", "caller.ada", Account(held).to_values())
+    bookings = {f"{index:012x}": BookedCall(now, now + 900_000) for index in range(number)}
+    return Entity("live", "caller.ada", Account(bookings).to_values())
 
 
-def test_many_ends_are_told_apart_exactly_then_roughly_but_never_early():
-    from shared.limits.account import EXACT_ENDS, GlobalCount
-
-    everyone, now = GlobalCount(), 1_000_000
-    counted = {end: everyone.add_call(now, end) for end in range(now + 900_000, now + 910_000, 3)}
-    assert len(everyone.ends) <= EXACT_ENDS + 300
+def test_ends_are_kept_exactly_and_then_rounded_up_but_never_down() -> None:
+    total, now = GlobalCount(), 1_000_000
+    counted = {end: total.add_call(now, end) for end in range(now + 900_000, now + 910_000, 3)}
+    assert len(total.ends) <= EXACT_ENDS + 300
     assert all(0 <= at - end <= 4_000 for end, at in counted.items())
-    assert everyone.live_calls(now) == len(counted)
+    assert total.live_calls(now) == len(counted)
     for at in counted.values():
-        everyone.remove_call(at)
-    assert everyone.live_calls(now) == 0
+        total.remove_call(at)
+    assert total.live_calls(now) == 0
 
 
 @pytest.mark.parametrize("reference", ["", "ada", ".x", "ada."])
-def test_what_is_no_reference_is_a_mistake(room: Room, reference: str):
+def test_a_malformed_reference_is_an_error(room: Room, reference: str) -> None:
     with pytest.raises(ValueError, match="reference"):
         room.ledger(live_calls=1).settle_call(reference)
 
@@ -260,23 +258,23 @@ def test_what_is_no_reference_is_a_mistake(room: Room, reference: str):
         {"call_length": timedelta(seconds=-1)},
     ],
 )
-def test_limits_that_make_no_sense_are_a_mistake(wrong: dict):
+def test_limits_that_make_no_sense_are_an_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="is 0"):
         Limits(**wrong)
 
 
-def test_a_key_counts_until_the_longest_call_it_could_start_is_over(room: Room):
+def test_a_key_counts_until_the_longest_call_it_could_start_is_over(room: Room) -> None:
     ledger = room.ledger(live_calls=1)
     ledger.book_call("ada", lasts=timedelta(minutes=16), key=True)
     registered = ledger.register_call("ada")
     assert ledger.usage_of("ada").live_calls == 1, "the call is the key's"
     ledger.settle_call(registered.reference)
     assert refused(ledger).code == "too_many_live_calls", "it may have started others, unseen"
-    room.clock.turn(minutes=16)
+    room.clock.advance(minutes=16)
     ledger.book_call("ada")
 
 
-def test_a_second_call_with_the_same_key_is_one_more(room: Room):
+def test_a_second_call_with_the_same_key_is_one_more(room: Room) -> None:
     ledger = room.ledger(live_calls=2)
     ledger.book_call("ada", lasts=timedelta(minutes=16), key=True)
     first, second = ledger.register_call("ada"), ledger.register_call("ada")
@@ -288,7 +286,7 @@ def test_a_second_call_with_the_same_key_is_one_more(room: Room):
     assert ledger.usage_of("ada").live_calls == 1
 
 
-def test_a_registered_call_spends_on_its_keys_booking(room: Room):
+def test_a_registered_call_spends_on_its_keys_booking(room: Room) -> None:
     ledger = room.ledger(tokens_per_day=100)
     ledger.book_call("ada", key=True)
     registered = ledger.register_call("ada")

@@ -1,15 +1,17 @@
-"""Whatever happens in whatever order, the ledger ends at the truth."""
+"""Whatever happens in whatever order, the ledger ends with the right counts."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.problems import Problem
+from shared.limits.ledger import Booking
 from shared.storage.memory import MemoryStorage
-from tests.contract.ledger.conftest import Faulty, Room
+from tests.contract.ledger.conftest import FaultyTable, Room
 
 CALLERS = ("ada", "bob", "cyd")
 LENGTH = timedelta(minutes=15)
@@ -27,22 +29,22 @@ STEPS = st.lists(
 
 @settings(deadline=None, max_examples=150)
 @given(STEPS)
-def test_the_ledger_ends_at_the_truth(steps: list[tuple[str, int, int]]):
-    room = Room(Faulty(MemoryStorage().table("ledger")))
-    given_limits = {"starts_per_minute": 9, "live_calls": 4, "live_calls_total": 7}
-    instances = [room.ledger(tokens_per_day=10**6, **given_limits) for _ in range(2)]
-    live: dict[str, tuple[str, object]] = {}
+def test_the_ledger_ends_with_the_right_counts(steps: list[tuple[str, int, int]]) -> None:
+    room = Room(FaultyTable(MemoryStorage().table("ledger")))
+    limits: dict[str, Any] = {"starts_per_minute": 9, "live_calls": 4, "live_calls_total": 7}
+    instances = [room.ledger(tokens_per_day=10**6, **limits) for _ in range(2)]
+    live: dict[str, tuple[str, datetime]] = {}
     told: dict[str, int] = {}
     written: dict[str, int] = {}
     undone: set[str] = set()
-    bookings: list = []
+    bookings: list[Booking] = []
 
     for step, number, instance in steps:
         ledger = instances[instance]
         if step == "wait":
-            room.clock.turn(seconds=number * 10)
+            room.clock.advance(seconds=number * 10)
         elif step in ("away", "lose", "back"):
-            room.table.away, room.table.lose_answers = step == "away", step == "lose"
+            room.table.unavailable, room.table.lose_answers = step == "away", step == "lose"
         elif step == "book":
             caller = CALLERS[number % 3]
             present = [each for each in live.values() if each[1] > room.clock.now]
@@ -72,8 +74,8 @@ def test_the_ledger_ends_at_the_truth(steps: list[tuple[str, int, int]]):
                     continue
                 written[name] = max(written.get(name, 0), tokens)
 
-    room.table.away = room.table.lose_answers = False
-    # What is owed goes along with later writes, ten at a time.
+    room.table.unavailable = room.table.lose_answers = False
+    # Postponed operations are carried by later writes, ten at a time.
     for ledger in instances * 12:
         ledger.settle_call("nobody.000000000000")
     now = room.clock.now

@@ -22,8 +22,8 @@ ADMIN = principal("the-admin", "admin")
 
 
 @dataclass
-class Floor:
-    """The broker at work, and the emulator it works with."""
+class RunningBroker:
+    """The broker's hosts and the emulator that they use."""
 
     hosts: Hosts
     emulator: str
@@ -34,7 +34,7 @@ class Floor:
         return self.hosts.programs[0].url
 
     async def call(self, user: str, profile: str = "", host: int = 0) -> tuple[Caller, str]:
-        """A caller in a call, and the URL of the call at the broker."""
+        """Starts a call; returns the caller and the call's URL at the broker."""
         caller = Caller()
         broker = self.hosts.programs[host].url
         headers = {**principal(user), "Content-Type": "application/sdp"}
@@ -47,42 +47,44 @@ class Floor:
             return caller, broker + answer.headers["Location"]
 
     async def get(self, path: str, host: int = 0, **query: str) -> Any:
-        """What an admin gets."""
+        """The JSON that an admin gets."""
         url = self.hosts.programs[host].url + path
         async with self.session.get(url, headers=ADMIN, params=query) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
     async def state(self) -> Any:
-        """The emulator's own account of everything."""
+        """The emulator's view of its calls."""
         async with self.session.get(f"{self.emulator}/emulator") as answer:
             return await answer.json()
 
-    async def script(self, **changes: Any) -> None:
+    async def configure_emulator(self, **changes: Any) -> None:
         async with self.session.patch(f"{self.emulator}/emulator", json=changes) as answer:
             assert answer.status == 200, await answer.text()
 
     async def records(self, host: int = 0) -> dict[str, Any]:
-        """The newest calls by their caller's... id; newest first."""
+        """The newest calls by their records' ids, newest first."""
         return {one["id"]: one for one in (await self.get("/api/calls", host))["calls"]}
 
     async def transcript(self, name: str, host: int = 0) -> Any:
         return await self.get(f"/api/calls/{name}/transcript", host)
 
 
-async def until(asked: Any, holds: Any, within: float = PATIENCE, every: float = 0.1) -> Any:
-    """Asks again until it holds: for what only polling can tell, a record in storage."""
+async def poll_until(ask: Any, holds: Any, within: float = PATIENCE, every: float = 0.1) -> Any:
+    """Polls until the answer holds, for what nothing announces, such as a record in storage."""
     async with asyncio.timeout(within):
         while True:
-            found = await asked()
+            found = await ask()
             if holds(found):
                 return found
             await asyncio.sleep(every)
 
 
 @asynccontextmanager
-async def floor(number: int = 1, settings: Mapping[str, str] | None = None) -> AsyncIterator[Floor]:
-    """`number` hosts, observed calls, transcripts kept; at the end nothing is left open."""
+async def running_broker(
+    number: int = 1, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningBroker]:
+    """Runs `number` hosts that observe calls and keep transcripts; leaves no live call behind."""
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(program("local.emulator", "--port", "0"))
         chosen = {
@@ -93,11 +95,11 @@ async def floor(number: int = 1, settings: Mapping[str, str] | None = None) -> A
             **(settings or {}),
         }
         running = await stack.enter_async_context(hosts(number, emulator.url, chosen))
-        at_work = Floor(running, emulator.url, running.session)
+        at_work = RunningBroker(running, emulator.url, running.session)
         yield at_work
-        await until(at_work.state, lambda state: state["live_calls"] == 0)
+        await poll_until(at_work.state, lambda state: state["live_calls"] == 0)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_proxy() -> None:
+def no_proxy() -> None:
     os.environ.setdefault("NO_PROXY", "127.0.0.1")

@@ -12,7 +12,7 @@ import pytest
 from shared.broker import LEASE
 from tests.contract.emulator.caller import Caller, wav
 from tests.contract.observer.test_spoken import SPEECH
-from tests.contract.record.conftest import floor, until
+from tests.contract.record.conftest import poll_until, running_broker
 from tests.support.patience import PATIENCE
 
 ANSWERED = "response.output_audio_transcript.done"
@@ -51,16 +51,16 @@ async def answered(caller: Caller) -> None:
 async def test_calls_of_a_killed_host_are_taken_over_and_their_records_are_whole() -> None:
     """Half of the calls are observed by the host that will be killed: it was alone when they
     began. Any host may observe the others, which begin at the second one."""
-    async with floor() as work:
+    async with running_broker() as work:
         before = await work.records()
         callers: list[Caller] = []
         for number in range(CALLS):
             if number == CALLS // 2:
-                await until(work.state, lambda state: observed(state) == CALLS // 2)
+                await poll_until(work.state, lambda state: observed(state) == CALLS // 2)
                 await work.hosts.start_another()
             caller, _ = await work.call(f"takeover-{number}", host=int(number >= CALLS // 2))
             callers.append(caller)
-        await until(work.state, lambda state: observed(state) == CALLS)
+        await poll_until(work.state, lambda state: observed(state) == CALLS)
         await asyncio.gather(*(answered(caller) for caller in callers))
 
         killed, _ = work.hosts.programs
@@ -69,9 +69,9 @@ async def test_calls_of_a_killed_host_are_taken_over_and_their_records_are_whole
         began = asyncio.get_running_loop().time()
         for caller in callers:  # said while nobody may be listening
             caller.say(*wav(SPEECH / "hello.wav"))
-        await until(work.state, lambda state: observed(state) <= CALLS - CALLS // 2)
+        await poll_until(work.state, lambda state: observed(state) <= CALLS - CALLS // 2)
         taken_over = LEASE.total_seconds() + PATIENCE
-        await until(work.state, lambda state: observed(state) == CALLS, within=taken_over)
+        await poll_until(work.state, lambda state: observed(state) == CALLS, within=taken_over)
         took = asyncio.get_running_loop().time() - began
         assert took <= LEASE.total_seconds() + 5, f"{took:.1f} s"
         await asyncio.gather(*(answered(caller) for caller in callers))
@@ -84,7 +84,7 @@ async def test_calls_of_a_killed_host_are_taken_over_and_their_records_are_whole
             ]
             return [one for one in found if one["status"] == "ended"]
 
-        records = await until(mine, lambda found: len(found) == CALLS)
+        records = await poll_until(mine, lambda found: len(found) == CALLS)
         stated = 0
         emulated = {call["started_at"]: call for call in (await work.state())["calls"]}
         by_order = [emulated[key] for key in sorted(emulated)]

@@ -1,41 +1,43 @@
-"""Both storages: every contract test runs on each."""
+"""Both storages: every contract test runs on memory and on Azurite."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import TypeVar
 
 import pytest
 
 from shared.storage.azure import open_storage
-from shared.storage.interfaces import Storage
+from shared.storage.interfaces import Entity, Storage, Table
 from shared.storage.memory import MemoryStorage
 from tests.support.azurite import shared_azurite
 
+T = TypeVar("T")
 NUMBERS = count(1)
 
 
 @dataclass
 class Backend:
-    """A storage, and how time passes in it."""
+    """A storage, and a way to let time pass in it."""
 
     storage: Storage
     now: datetime | None = None
 
     def pass_time(self, span: timedelta) -> None:
-        """Memory's clock is turned; Azurite has its own, so the test waits."""
+        """Moves the memory storage's clock on; Azurite has its own, so the test waits."""
         if self.now is None:
-            # Nothing can be awaited in a server's clock.
+            # There is no event to wait for in a server's clock.
             time.sleep(span.total_seconds())
         else:
             self.now += span
 
     def name(self) -> str:
-        """A name that no other test uses, good for a table, a queue and a container."""
+        """A name that no other test uses, valid for a table, a queue and a container."""
         return f"contract{next(NUMBERS)}"
 
 
@@ -50,15 +52,22 @@ def azurite_storage() -> Iterator[Storage]:
 def backend(request: pytest.FixtureRequest) -> Backend:
     if request.param == "azurite":
         return Backend(request.getfixturevalue("azurite_storage"))
-    made = Backend(MemoryStorage(), datetime(2026, 11, 20, tzinfo=UTC))
-    made.storage = MemoryStorage(lambda: made.now)
+    start = datetime(2026, 11, 20, tzinfo=UTC)
+    made = Backend(MemoryStorage(lambda: made.now or start), start)
     return made
 
 
-def at_once(number: int, work) -> list:
-    """Runs `work(i)` in `number` threads that start together; gives the results in order."""
+def existing_row(table: Table, partition: str, row: str) -> Entity:
+    """The row, which must exist."""
+    found = table.get(partition, row)
+    assert found is not None
+    return found
+
+
+def at_once(number: int, work: Callable[[int], T]) -> list[T]:
+    """Runs `work(i)` in `number` threads that start together; returns the results in order."""
     barrier = threading.Barrier(number)
-    results: list = [None] * number
+    results: dict[int, T] = {}
 
     def run(index: int) -> None:
         barrier.wait()
@@ -69,4 +78,4 @@ def at_once(number: int, work) -> list:
         thread.start()
     for thread in threads:
         thread.join()
-    return results
+    return [results[index] for index in range(number)]

@@ -1,9 +1,9 @@
-"""Storage that is reached with an identity and no key, as it is in Azure."""
+"""Storage that is accessed with an identity and no key, as it is in Azure."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import jwt
@@ -25,14 +25,18 @@ class Identity:
     def __init__(self, audience: str = "https://storage.azure.com") -> None:
         self.audience = audience
         self.asked: list[tuple[str, ...]] = []
-        self.away = False
+        self.unavailable = False
 
     def get_token(self, *scopes: str, **options: object) -> AccessToken:
         self.asked.append(scopes)
-        if self.away:
-            raise ClientAuthenticationError("the identity endpoint is away: secret words")
+        if self.unavailable:
+            raise ClientAuthenticationError("the identity endpoint is unavailable: secret words")
         now = int(time.time())
-        claims = {"aud": self.audience, "iss": "https://sts.windows.net/tenant/", "ver": "1.0"}
+        claims: dict[str, object] = {
+            "aud": self.audience,
+            "iss": "https://sts.windows.net/tenant/",
+            "ver": "1.0",
+        }
         claims |= {"iat": now - 60, "nbf": now - 60, "exp": now + HOUR}
         return AccessToken(
             jwt.encode(claims, "nobody checks this signature here", "HS256"), now + HOUR
@@ -76,7 +80,7 @@ def storage(uris: ServiceUris, identity: Identity) -> Iterator[Storage]:
     storage.close()
 
 
-def test_an_identity_opens_all_three_services(storage: Storage, identity: Identity):
+def test_an_identity_opens_all_three_services(storage: Storage, identity: Identity) -> None:
     storage.queue("calls").send("hello")
     (message,) = storage.queue("calls").receive(visibility=timedelta(minutes=1))
     assert message.body == "hello"
@@ -89,24 +93,23 @@ def test_an_identity_opens_all_three_services(storage: Storage, identity: Identi
     }
 
 
-def test_an_identity_that_cannot_be_had_is_unavailable_until_it_can(
-    storage: Storage, identity: Identity
-):
-    identity.away = True
-    for use in (
+def test_storage_is_unavailable_while_the_identity_is(storage: Storage, identity: Identity) -> None:
+    identity.unavailable = True
+    uses: tuple[Callable[[], object], ...] = (
         lambda: storage.table("calls").get("p", "r"),
         lambda: storage.queue("calls").send("x"),
         lambda: storage.log("calls").read("a"),
-    ):
+    )
+    for use in uses:
         with pytest.raises(StorageUnavailable) as error:
             use()
         assert "secret words" not in str(error.value)
-    identity.away = False
+    identity.unavailable = False
     storage.queue("calls").send("x")
     storage.table("calls").get("p", "r")
 
 
-def test_an_identity_without_the_role_is_unavailable(uris: ServiceUris):
+def test_an_identity_without_the_role_is_unavailable(uris: ServiceUris) -> None:
     storage = open_storage(uris, credential=Identity("https://other.example"))
     with pytest.raises(StorageUnavailable):
         storage.table("calls").get("p", "r")

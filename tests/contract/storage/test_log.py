@@ -1,19 +1,19 @@
-"""What a Log promises, on memory and on Azurite alike."""
+"""The contract of a Log, on memory and on Azurite alike."""
 
 from __future__ import annotations
 
 import pytest
 
-from shared.storage.interfaces import Conflict
+from shared.storage.interfaces import Conflict, Log
 from tests.contract.storage.conftest import Backend, at_once
 
 
 @pytest.fixture
-def log(backend: Backend):
+def log(backend: Backend) -> Log:
     return backend.storage.log(backend.name())
 
 
-def test_lines_are_read_back_in_the_order_of_their_appends(log):
+def test_lines_are_read_back_in_the_order_of_their_appends(log: Log) -> None:
     after = log.append("2026/call.jsonl", b'{"n":1}\n', at=0)
     assert after == 8
     assert log.append("2026/call.jsonl", b'{"n":2}\n{"n":3}\n', at=after) == 24
@@ -22,7 +22,7 @@ def test_lines_are_read_back_in_the_order_of_their_appends(log):
     assert log.length("2026/call.jsonl") == 24
 
 
-def test_what_is_not_there_is_empty(log):
+def test_a_missing_log_is_empty(log: Log) -> None:
     assert log.read("nothing") == b""
     assert log.read("nothing", start=5) == b""
     assert log.length("nothing") == 0
@@ -32,7 +32,7 @@ def test_what_is_not_there_is_empty(log):
     assert log.read("short", start=99) == b""
 
 
-def test_an_append_repeated_adds_nothing_twice(log):
+def test_a_repeated_append_adds_nothing(log: Log) -> None:
     log.append("call", b"one\n", at=0)
     assert log.append("call", b"one\n", at=0) == 4
     log.append("call", b"two\n", at=4)
@@ -41,7 +41,7 @@ def test_an_append_repeated_adds_nothing_twice(log):
     assert log.read("call") == b"one\ntwo\n"
 
 
-def test_another_story_at_the_same_place_is_a_conflict(log):
+def test_other_bytes_at_the_same_position_are_a_conflict(log: Log) -> None:
     log.append("call", b"one\n", at=0)
     with pytest.raises(Conflict):
         log.append("call", b"uno\n", at=0)
@@ -55,7 +55,7 @@ def test_another_story_at_the_same_place_is_a_conflict(log):
     assert log.length("new") == 0
 
 
-def test_many_writers_of_the_same_lines_write_them_once(log):
+def test_many_writers_of_the_same_lines_write_them_once(log: Log) -> None:
     lines = [f'{{"n":{number}}}\n'.encode() for number in range(6)]
 
     def write(_: int) -> int:
@@ -68,7 +68,7 @@ def test_many_writers_of_the_same_lines_write_them_once(log):
     assert log.read("call") == b"".join(lines)
 
 
-def test_logs_are_listed_by_prefix_and_deleted(log):
+def test_logs_are_listed_by_prefix_and_deleted(log: Log) -> None:
     for name in ("b/2", "b/1", "a/1"):
         log.append(name, b"x", at=0)
     assert log.names() == ["a/1", "b/1", "b/2"]
@@ -80,12 +80,12 @@ def test_logs_are_listed_by_prefix_and_deleted(log):
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * (4 * 1024 * 1024 + 1)], ids=["empty", "too large"])
-def test_an_append_has_bounds(log, data):
+def test_an_append_has_a_smallest_and_a_largest_size(log: Log, data: bytes) -> None:
     with pytest.raises(ValueError, match="4 MiB"):
         log.append("call", data, at=0)
 
 
 @pytest.mark.parametrize("name", ["", "/call", "a\\b", "a b", "../x" * 200])
-def test_names_that_azure_does_not_take_are_refused_on_both(log, name):
+def test_names_that_azure_refuses_are_refused_on_both(log: Log, name: str) -> None:
     with pytest.raises(ValueError, match="name"):
         log.append(name, b"x", at=0)

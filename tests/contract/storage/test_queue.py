@@ -1,4 +1,4 @@
-"""What a Queue promises, on memory and on Azurite alike."""
+"""The contract of a Queue, on memory and on Azurite alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.storage.interfaces import Message, StaleReceipt
+from shared.storage.interfaces import Message, Queue, StaleReceipt
 from tests.contract.storage.conftest import Backend
 
 MINUTE = timedelta(minutes=1)
@@ -15,11 +15,11 @@ JUST_OVER = timedelta(seconds=1.1)
 
 
 @pytest.fixture
-def queue(backend: Backend):
+def queue(backend: Backend) -> Queue:
     return backend.storage.queue(backend.name())
 
 
-def test_a_message_is_received_with_its_body_and_hidden_from_others(queue):
+def test_a_message_is_received_with_its_body_and_hidden_from_others(queue: Queue) -> None:
     assert queue.receive(visibility=MINUTE) == []
     queue.send('{"call": "Grüße <&> 👋"}')
     (message,) = queue.receive(visibility=MINUTE)
@@ -28,7 +28,7 @@ def test_a_message_is_received_with_its_body_and_hidden_from_others(queue):
     assert queue.receive(visibility=MINUTE) == []
 
 
-def test_receive_takes_no_more_than_its_limit(queue):
+def test_receive_returns_no_more_than_its_limit(queue: Queue) -> None:
     for number in range(5):
         queue.send(str(number))
     first = queue.receive(visibility=MINUTE, limit=3)
@@ -40,7 +40,7 @@ def test_receive_takes_no_more_than_its_limit(queue):
             queue.receive(visibility=MINUTE, limit=limit)
 
 
-def test_a_deleted_message_is_gone_and_deleting_again_is_fine(queue):
+def test_a_deleted_message_is_gone_and_can_be_deleted_again(queue: Queue) -> None:
     queue.send("once")
     (message,) = queue.receive(visibility=MINUTE)
     queue.delete(message)
@@ -50,7 +50,9 @@ def test_a_deleted_message_is_gone_and_deleting_again_is_fine(queue):
         queue.extend(message, MINUTE)
 
 
-def test_what_is_not_deleted_comes_back_and_counts(backend: Backend, queue):
+def test_a_message_that_is_not_deleted_is_redelivered_and_counted(
+    backend: Backend, queue: Queue
+) -> None:
     queue.send("again")
     (first,) = queue.receive(visibility=SECOND)
     backend.pass_time(JUST_OVER)
@@ -64,9 +66,9 @@ def test_what_is_not_deleted_comes_back_and_counts(backend: Backend, queue):
     queue.delete(extended)
 
 
-def test_a_message_whose_time_is_up_is_still_ours_until_another_receives_it(
-    backend: Backend, queue
-):
+def test_a_visible_message_can_be_deleted_until_another_receives_it(
+    backend: Backend, queue: Queue
+) -> None:
     queue.send("late")
     (message,) = queue.receive(visibility=SECOND)
     backend.pass_time(JUST_OVER)
@@ -74,7 +76,7 @@ def test_a_message_whose_time_is_up_is_still_ours_until_another_receives_it(
     assert queue.receive(visibility=MINUTE) == []
 
 
-def test_extend_hides_for_longer_and_changes_the_receipt(backend: Backend, queue):
+def test_extend_hides_for_longer_and_changes_the_receipt(backend: Backend, queue: Queue) -> None:
     queue.send("long work")
     (message,) = queue.receive(visibility=SECOND)
     extended = queue.extend(message, MINUTE)
@@ -89,7 +91,7 @@ def test_extend_hides_for_longer_and_changes_the_receipt(backend: Backend, queue
     assert back.receipt != released.receipt
 
 
-def test_a_delayed_message_waits(backend: Backend, queue):
+def test_a_delayed_message_waits(backend: Backend, queue: Queue) -> None:
     queue.send("later", delay=SECOND)
     queue.send("now")
     assert [message.body for message in queue.receive(visibility=MINUTE, limit=9)] == ["now"]
@@ -97,7 +99,7 @@ def test_a_delayed_message_waits(backend: Backend, queue):
     assert [message.body for message in queue.receive(visibility=MINUTE, limit=9)] == ["later"]
 
 
-def test_a_part_of_a_second_is_rounded_up(backend: Backend, queue):
+def test_a_part_of_a_second_is_rounded_up(backend: Backend, queue: Queue) -> None:
     queue.send("soon", delay=timedelta(milliseconds=200))
     assert queue.receive(visibility=MINUTE) == []
     backend.pass_time(JUST_OVER)
@@ -105,12 +107,12 @@ def test_a_part_of_a_second_is_rounded_up(backend: Backend, queue):
 
 
 @pytest.mark.parametrize("delay", [timedelta(seconds=-1), timedelta(days=7, seconds=1)])
-def test_a_delay_out_of_bounds_is_refused(queue, delay):
+def test_a_delay_out_of_bounds_is_refused(queue: Queue, delay: timedelta) -> None:
     with pytest.raises(ValueError, match="7 days"):
         queue.send("never", delay=delay)
 
 
-def test_a_body_is_at_most_48_kib(queue):
+def test_a_body_is_at_most_48_kib(queue: Queue) -> None:
     largest = "ü" * (24 * 1024)
     queue.send(largest)
     assert queue.receive(visibility=MINUTE)[0].body == largest
@@ -118,7 +120,7 @@ def test_a_body_is_at_most_48_kib(queue):
         queue.send(largest + "x")
 
 
-def test_deleting_what_was_never_there_is_fine(queue):
+def test_deleting_a_message_that_never_existed_does_nothing(queue: Queue) -> None:
     queue.send("other")
     (message,) = queue.receive(visibility=MINUTE)
     unknown = Message("3f2b8a0e-0000-4000-8000-000000000000", "", 1, message.receipt)
@@ -127,7 +129,7 @@ def test_deleting_what_was_never_there_is_fine(queue):
 
 
 @pytest.mark.parametrize("name", ["", "ab", "Upper", "two--hyphens", "-a-", "a" * 64, "a_b"])
-def test_names_that_azure_does_not_take_are_refused_on_both(backend: Backend, name):
+def test_names_that_azure_refuses_are_refused_on_both(backend: Backend, name: str) -> None:
     with pytest.raises(ValueError, match="name"):
         backend.storage.queue(name)
     with pytest.raises(ValueError, match="name"):
@@ -135,6 +137,6 @@ def test_names_that_azure_does_not_take_are_refused_on_both(backend: Backend, na
 
 
 @pytest.mark.parametrize("name", ["", "ab", "1abc", "a-b", "a" * 64])
-def test_table_names_that_azure_does_not_take_are_refused_on_both(backend: Backend, name):
+def test_table_names_that_azure_refuses_are_refused_on_both(backend: Backend, name: str) -> None:
     with pytest.raises(ValueError, match="name"):
         backend.storage.table(name)

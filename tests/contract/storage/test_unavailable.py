@@ -1,4 +1,4 @@
-"""Storage that is away, hangs, fails or does not let us in: one error, and soon."""
+"""Storage that is unreachable, hangs, fails or refuses our key: one error, and soon."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def connection(port: int, key: str = KEY) -> str:
     )
 
 
-@pytest.fixture(params=["refuses", "hangs", "answers 500", "answers 503 in words of its own"])
-def away(request: pytest.FixtureRequest) -> Iterator[Storage]:
+@pytest.fixture(params=["refuses", "hangs", "answers 500", "answers 503 in its own words"])
+def unavailable(request: pytest.FixtureRequest) -> Iterator[Storage]:
     if request.param == "refuses":
         storage = open_storage(connection(free_ports(1)[0]), timeouts=HASTE)
         yield storage
         storage.close()
         return
     if request.param == "hangs":
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            storage = open_storage(connection(server.getsockname()[1]), timeouts=HASTE)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            storage = open_storage(connection(silent.getsockname()[1]), timeouts=HASTE)
             yield storage
             storage.close()
         return
@@ -88,13 +88,13 @@ def away(request: pytest.FixtureRequest) -> Iterator[Storage]:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_every_call_says_that_storage_is_unavailable(away: Storage, call: str):
+def test_every_call_raises_storage_unavailable(unavailable: Storage, call: str) -> None:
     with pytest.raises(StorageUnavailable):
-        CALLS[call](away)
+        CALLS[call](unavailable)
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_key_that_is_not_accepted_is_unavailable_too_and_not_told_on(call: str):
+def test_a_refused_key_is_unavailable_too_and_not_repeated(call: str) -> None:
     azurite = shared_azurite()
     wrong = "d3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3I="
     storage = open_storage(azurite.connection.replace(KEY, wrong))
@@ -107,12 +107,12 @@ def test_a_key_that_is_not_accepted_is_unavailable_too_and_not_told_on(call: str
 
 
 @pytest.mark.parametrize("text", ["nonsense", "", "AccountName=a", "AccountName=a;AccountKey=b;"])
-def test_a_connection_that_cannot_be_used_is_unavailable_not_a_crash(text: str):
+def test_an_unusable_connection_is_unavailable(text: str) -> None:
     with pytest.raises(StorageUnavailable):
         open_storage(text).table("calls").get("p", "r")
 
 
-def test_importing_storage_loads_nothing_of_the_sdk():
+def test_importing_storage_loads_nothing_of_the_sdk() -> None:
     program = (
         "import sys, shared.storage, shared.storage.memory, shared.storage.azure\n"
         "sys.exit(any(name.split('.')[0] == 'azure' for name in sys.modules))"

@@ -6,13 +6,13 @@ back from it (`expected`); make.py beside it says how it came about.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -31,12 +31,15 @@ from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
 from shared.limits.ledger import Ledger
-from shared.observer.leases import Leases, attached_to
+from shared.observer.leases import Lease, Leases, attached_to
+from shared.realtime.client import RealtimeClient
+from shared.realtime.ephemeral_keys import EphemeralKeyCache
+from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Entity
 from shared.transcripts.record_lines import RecordLine
 from shared.transcripts.redaction import redacted
 from shared.transcripts.writer import TranscriptWriter, log_name
-from tests.contract.storage.conftest import Backend
+from tests.contract.storage.conftest import Backend, existing_row
 from tests.support.vaults import FixedVault
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -75,14 +78,18 @@ class Upgraded:
         )
         self.transcripts = self.storage.log(self.names["log"])
         self.terminator = CallTerminator(
-            self.endpoint, self.ledger, self.records, self.queues["end-call"], self.clock
+            cast(RealtimeClient, self.endpoint),
+            self.ledger,
+            self.records,
+            self.queues["end-call"],
+            self.clock,
         )
         self.handles = Handles(
             stored["secrets"]["now"], [stored["secrets"]["before"]], clock=self.clock
         )
         self.service = CallService(
-            client=self.endpoint,
-            keys=None,
+            client=cast(RealtimeClient, self.endpoint),
+            keys=cast(EphemeralKeyCache, None),
             handles=lambda: self.handles,
             ledger=self.ledger,
             dispatcher=CallDispatcher(
@@ -164,7 +171,7 @@ def test_each_limit_holds_for_what_was_counted_before(upgraded: Upgraded) -> Non
     ):
         none = {"starts_per_minute": 0, "live_calls": 0}
         full = upgraded.ledger_with(Limits(**none | {limit: least}))
-        assert refusal(lambda full=full: full.book_call(caller)) == code
+        assert refusal(partial(full.book_call, caller)) == code
         room = upgraded.ledger_with(Limits(**none | {limit: least + 1}))
         room.undo_booking(room.book_call(caller))
 
@@ -194,9 +201,9 @@ def test_a_row_that_is_written_again_keeps_its_layout(upgraded: Upgraded, caller
     caller = upgraded.caller.id if caller == "ada" else caller
     ledger = upgraded.ledger_with(replace(LIMITS, live_calls=0))
     table = upgraded.storage.table(upgraded.names["ledger"])
-    before = dict(table.get("live", f"caller.{caller}").values)
+    before = dict(existing_row(table, "live", f"caller.{caller}").values)
     ledger.book_call(caller)
-    after = dict(table.get("live", f"caller.{caller}").values)
+    after = dict(existing_row(table, "live", f"caller.{caller}").values)
     assert held(after)[:-1] == held(before)
     assert after.keys() - before.keys() == set()
     assert (after["day"], after["tokens"]) == (before["day"], before["tokens"])
@@ -232,7 +239,11 @@ def test_records_are_shown_as_before(upgraded: Upgraded) -> None:
     shown = upgraded.expected["records"]
     assert {name: upgraded.records.get(name).public() for name in shown} == shown
     admin = AdminService(
-        upgraded.records, upgraded.terminator, upgraded.transcripts, None, upgraded.clock
+        upgraded.records,
+        upgraded.terminator,
+        upgraded.transcripts,
+        cast(Connect, None),
+        upgraded.clock,
     )
     assert {each["id"]: each for each in admin.list_calls({})["calls"]} == shown
     assert admin.report_usage({}) == upgraded.expected["usage"]
@@ -248,9 +259,9 @@ def test_a_record_that_is_written_again_keeps_every_column(upgraded: Upgraded) -
     """An instance of the release may still be running and read it."""
     table = upgraded.storage.table(upgraded.names["calls"])
     record = upgraded.records.get(upgraded.calls["live"]["record"])
-    before = table.get(*record.id.split("-", 1)).values
+    before = existing_row(table, *record.id.split("-", 1)).values
     upgraded.records.mark_ended(record.id, "limit", upgraded.now)
-    after = table.get(*record.id.split("-", 1)).values
+    after = existing_row(table, *record.id.split("-", 1)).values
     assert dict(after) == {**before, "ended_at": upgraded.now, "ended_by": "limit"}
 
 
@@ -290,17 +301,27 @@ async def test_the_message_of_a_limit_ends_the_call(upgraded: Upgraded) -> None:
     assert upgraded.records.get(call["record"]).ended_by == "limit"
 
 
+def acquired(upgraded: Upgraded, call_id: str) -> Lease:
+    lease = upgraded.leases.acquire(call_id, "the present release")
+    assert lease is not None
+    return lease
+
+
 def test_leases_are_held_given_back_and_taken_over(upgraded: Upgraded) -> None:
     live, dead = upgraded.calls["live"]["call_id"], upgraded.calls["registered"]["call_id"]
     assert attached_to(upgraded.leases, live)
     assert upgraded.leases.acquire(live, "the present release") is None
-    taken = upgraded.leases.acquire(dead, "the present release")
+    taken = acquired(upgraded, dead)
     assert (taken.note, taken.held_before is not None) == ("half way", True)
-    free = upgraded.leases.acquire("rtc_given_back", "the present release")
+    free = acquired(upgraded, "rtc_given_back")
     assert (free.note, free.held_before) == ("attached", None)
     upgraded.now += timedelta(seconds=31)
-    after = upgraded.leases.acquire(live, "the present release")
+    after = acquired(upgraded, live)
     assert (after.holder, after.note) == ("the present release", "attached")
+
+
+async def still_ours() -> None:
+    """The lease is held."""
 
 
 async def test_a_transcript_is_continued_without_a_line_doubled(upgraded: Upgraded) -> None:
@@ -311,9 +332,9 @@ async def test_a_transcript_is_continued_without_a_line_doubled(upgraded: Upgrad
     length = upgraded.transcripts.length(log_name(call_id))
     for line in lines:
         writer.add(RecordLine(line.kind, line.key, upgraded.now, line.fields))
-    await writer.flush(asyncio.Event().wait)
+    await writer.flush(still_ours)
     assert upgraded.transcripts.length(log_name(call_id)) == length
     writer.add(RecordLine("attached", "the present release", upgraded.now))
-    await writer.flush(asyncio.Event().wait)
+    await writer.flush(still_ours)
     data = upgraded.transcripts.read(log_name(call_id))
     assert json.loads(data[length:])["seq"] == len(lines)

@@ -1,4 +1,4 @@
-"""Handles: what a client may know of a call."""
+"""Handles: all that a client learns of a call's id."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def handles(secret: str = SECRET, *previous: str, now: datetime = NOW) -> Handle
     return Handles(secret, previous, clock=lambda: now)
 
 
-def refused(opening: Handles, handle: str, *owners: str) -> None:
+def refused(opening: Handles, handle: str, *caller_ids: str) -> None:
     with pytest.raises(Problem) as problem:
-        opening.open(handle, *owners)
+        opening.open(handle, *caller_ids)
     assert (problem.value.code, problem.value.status) == ("call_not_found", 404)
     assert problem.value.detail == Problem("call_not_found").detail
 
 
-def test_its_owner_opens_a_handle_until_it_expires():
+def test_its_caller_opens_a_handle_until_it_expires() -> None:
     handle = handles().seal(CALL, "ada", END)
     assert handles().open(handle, "ada") == CALL
     assert handles(now=END - timedelta(milliseconds=1)).open(handle, "ada") == CALL
     refused(handles(now=END), handle, "ada")
 
 
-def test_a_handle_is_short_goes_into_a_url_and_shows_nothing():
+def test_a_handle_is_short_url_safe_and_reveals_nothing() -> None:
     first, second = (handles().seal(CALL, "ada", END) for _ in range(2))
     assert first != second
     assert re.fullmatch(r"[A-Za-z0-9_-]{40,100}", first)
     assert CALL[4:] not in first
 
 
-def test_nobody_else_opens_it():
+def test_nobody_else_opens_it() -> None:
     handle = handles().seal(CALL, "ada", END)
     refused(handles(), handle, "bob")
     refused(handles(), handle, "")
@@ -52,7 +52,7 @@ def test_nobody_else_opens_it():
     refused(handles(NEXT), handle, "ada")
 
 
-def test_no_changed_character_goes_unnoticed():
+def test_no_changed_character_goes_unnoticed() -> None:
     handle = handles().seal(CALL, "ada", END)
     for index, character in enumerate(handle):
         for other in "AB-_":
@@ -65,17 +65,17 @@ def test_no_changed_character_goes_unnoticed():
 
 @settings(deadline=None)
 @given(st.text() | st.text(alphabet="AQab01_-=", max_size=600))
-def test_nonsense_is_no_handle(text: str):
+def test_any_other_text_is_refused(text: str) -> None:
     refused(handles(), text, "ada")
 
 
-def test_nonsense_of_any_length_is_refused():
+def test_text_of_any_length_is_refused() -> None:
     for length in (0, 1, 49, 50, 51, 512, 513, 10_000_000):
         refused(handles(), "A" * length, "ada")
         refused(handles(), "AQ" * length, "ada")
 
 
-def test_a_rotation_refuses_no_handle_that_is_still_valid():
+def test_a_rotation_keeps_valid_handles_valid() -> None:
     old = handles().seal(CALL, "ada then", END)
     both = handles(NEXT, SECRET)
     assert both.open(old, "ada now", "ada then") == CALL
@@ -84,12 +84,12 @@ def test_a_rotation_refuses_no_handle_that_is_still_valid():
 
 
 @pytest.mark.parametrize("call_id", ["", "x" * 257])
-def test_what_is_no_call_id_is_not_sealed(call_id: str):
+def test_an_invalid_call_id_is_not_sealed(call_id: str) -> None:
     with pytest.raises(ValueError, match="call id"):
         handles().seal(call_id, "ada", END)
 
 
-def test_a_short_secret_is_refused():
+def test_a_short_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         Handles("short")
     with pytest.raises(ValueError, match="32 bytes"):

@@ -1,4 +1,4 @@
-"""Messages outlast an outage: what a message is to do is done, however long storage is away."""
+"""A message is handled however long storage is unavailable."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ RECORD = CallRecord(
     NAME, "rtc_1", "ada.0123456789ab", "ada", "default", "m", "connect", NOW,
     NOW + timedelta(minutes=15),
 )  # fmt: skip
-MORE_THAN_ALL_TRIES = 10
+MANY_SLEEPS = 10
 
 
 class World:
-    """Time passes only where somebody sleeps; storage is away until it has slept `outage` times."""
+    """Time passes only in `sleep`; storage is unavailable until it has slept `outage` times."""
 
     def __init__(self, outage: int = 0) -> None:
         self.now = NOW
         self.outage = outage
         self.slept: list[float] = []
         self.hung_up: list[str] = []
-        table = Away(self)
+        table = UnavailableTable(self)
         self.records = Records(table)
         self.queue = MemoryQueue(lambda: self.now)
         ledger = Ledger(MemoryTable(), Limits(0, 0, timedelta(minutes=1), 0, 0))
@@ -105,33 +105,33 @@ class World:
         )
 
 
-class Away(MemoryTable):
+class UnavailableTable(MemoryTable):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
 
     def get(self, partition: str, row: str) -> Entity | None:
         if self.world.outage > 0:
-            raise StorageUnavailable("away")
+            raise StorageUnavailable("unavailable")
         return super().get(partition, row)
 
 
-async def test_a_call_is_observed_however_often_storage_was_away() -> None:
-    world = World(outage=MORE_THAN_ALL_TRIES)
+async def test_a_call_is_observed_after_an_outage_of_storage() -> None:
+    world = World(outage=MANY_SLEEPS)
     await world.observing().follow_call(NAME)
     assert world.records.get(NAME).ended_at is not None
-    assert world.messages() == 1, "one look is to come, not one for each try"
+    assert world.messages() == 1, "one follow-up message, not one for each try"
 
 
-async def test_a_call_ends_at_its_limit_however_often_storage_was_away() -> None:
-    world = World(outage=MORE_THAN_ALL_TRIES)
+async def test_a_call_ends_at_its_limit_after_an_outage_of_storage() -> None:
+    world = World(outage=MANY_SLEEPS)
     world.now = RECORD.ends_at - timedelta(seconds=4)
     await world.terminator.end_at_limit(NAME)
     assert world.hung_up == ["rtc_1"]
     assert world.records.get(NAME).ended_by == "limit"
 
 
-async def test_a_message_of_a_call_that_was_refused_is_done_with() -> None:
+async def test_the_messages_of_a_refused_call_do_nothing() -> None:
     world = World()
     other = NAME.replace("0123456789ab", "ba9876543210")
     await world.terminator.end_at_limit(other)
@@ -141,7 +141,7 @@ async def test_a_message_of_a_call_that_was_refused_is_done_with() -> None:
 
 
 @pytest.mark.parametrize("skew", [timedelta(0), -CLOCK_SKEW, timedelta(hours=-1)])
-async def test_a_limit_is_no_later_for_a_clock_that_is_behind(skew: timedelta) -> None:
+async def test_a_clock_that_is_behind_delays_no_limit(skew: timedelta) -> None:
     world = World()
     world.now = RECORD.ends_at - timedelta(seconds=4) + skew
     await world.terminator.end_at_limit(NAME)
@@ -149,7 +149,7 @@ async def test_a_limit_is_no_later_for_a_clock_that_is_behind(skew: timedelta) -
     assert world.hung_up == ["rtc_1"]
 
 
-async def test_a_message_that_comes_late_sends_another_before_it_does_anything() -> None:
+async def test_a_late_end_message_sends_another_before_it_acts() -> None:
     early, late, over = World(), World(), World()
     early.now = RECORD.ends_at - timedelta(seconds=4)
     late.now = over.now = RECORD.ends_at + timedelta(seconds=11)
@@ -169,7 +169,7 @@ async def test_a_lease_is_not_waited_for_longer_than_it_lasts() -> None:
     assert world.queue.receive(visibility=timedelta(seconds=1))
 
 
-async def test_what_cannot_pass_is_raised_at_once_and_what_lasts_in_the_end(
+async def test_a_lasting_error_is_raised_at_once_and_a_transient_one_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World()
@@ -177,12 +177,13 @@ async def test_what_cannot_pass_is_raised_at_once_and_what_lasts_in_the_end(
     async def fails() -> None:
         raise failure
 
+    failure: Exception
     for failure in (Problem("call_not_found"), ValueError("a mistake of ours")):
         with pytest.raises(type(failure)):
             await retry_until(fails, timedelta(hours=1), sleep=world.sleep)
     assert not world.slept
     monkeypatch.setattr("shared.calls.retry.random.uniform", lambda _, longest: longest)
-    failure = StorageUnavailable("away")
+    failure = StorageUnavailable("unavailable")
     for within in (FIRST_PAUSE * 1.1, timedelta(minutes=10)):
         world = World()
         with pytest.raises(StorageUnavailable):
@@ -192,6 +193,10 @@ async def test_what_cannot_pass_is_raised_at_once_and_what_lasts_in_the_end(
 
 
 def test_what_is_transient() -> None:
-    away = [StorageUnavailable("x"), Problem("storage_unavailable"), Problem("upstream_failed")]
-    assert all(is_transient(error) for error in away)
+    transient = [
+        StorageUnavailable("x"),
+        Problem("storage_unavailable"),
+        Problem("upstream_failed"),
+    ]
+    assert all(is_transient(error) for error in transient)
     assert not any(is_transient(error) for error in (Problem("call_not_found"), KeyError("x")))

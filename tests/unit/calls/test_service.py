@@ -1,4 +1,4 @@
-"""A call's story against a scripted endpoint: what goes upstream, how often, and what comes out."""
+"""CallService against a scripted endpoint: what is sent, how often, and what comes back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -76,7 +77,7 @@ def calls(
     endpoint: Upstream,
     provider: Provider = "azure",
     ledger: Ledger | None = None,
-    **policy: bool,
+    **policy: Any,
 ) -> CallService:
     session = requests.Session()
     session.trust_env = False
@@ -164,21 +165,21 @@ def test_a_key_that_upstream_forgot_is_replaced_within_the_request(endpoint: Ups
     assert endpoint.asked[-1].headers["authorization"] == "Bearer ek_2"
 
 
-def test_a_fresh_key_that_is_refused_too_is_the_end_of_it(endpoint: Upstream) -> None:
+def test_a_fresh_key_that_is_refused_too_fails_the_start(endpoint: Upstream) -> None:
     endpoint.on(CALLS, refusal(401))
     with pytest.raises(Problem, match="ephemeral_key_refused"):
         calls(endpoint).start_call(GOOD, PROFILE, a_caller())
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (2, 2)
 
 
-def test_openai_needs_no_key_and_hears_who_calls(endpoint: Upstream) -> None:
+def test_openai_needs_no_key_and_is_told_who_calls(endpoint: Upstream) -> None:
     calls(endpoint, "openai").start_call(GOOD, PROFILE, a_caller("f" * 40))
     (asked,) = endpoint.asked
     assert asked.path == "/v1/realtime/calls"
     assert asked.headers["openai-safety-identifier"] == "f" * 40
 
 
-def test_azure_does_not_hear_who_calls(endpoint: Upstream) -> None:
+def test_azure_is_not_told_who_calls(endpoint: Upstream) -> None:
     service = calls(endpoint)
     service.issue_token(PROFILE, a_caller())
     service.start_call(GOOD, PROFILE, a_caller())
@@ -225,7 +226,7 @@ def test_the_token_endpoint_can_be_off(endpoint: Upstream) -> None:
     assert endpoint.asked == []
 
 
-def test_only_the_owner_hangs_up_and_again_is_fine(endpoint: Upstream) -> None:
+def test_only_the_caller_hangs_up_and_may_do_so_twice(endpoint: Upstream) -> None:
     service = calls(endpoint)
     handle = service.start_call(GOOD, PROFILE, a_caller()).handle
     place = f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup"
@@ -262,17 +263,17 @@ def test_a_call_that_upstream_did_not_start_is_not_counted(endpoint: Upstream) -
     for _ in range(3):
         with pytest.raises(Problem, match="upstream_failed"):
             service.start_call(GOOD, PROFILE, a_caller())
-    standing = ledger.usage_of("caller-1")
-    assert (standing.live_calls, standing.starts_last_minute) == (0, 0)
+    usage = ledger.usage_of("caller-1")
+    assert (usage.live_calls, usage.starts_last_minute) == (0, 0)
 
 
-def test_a_refused_offer_frees_the_line_and_still_is_a_start(endpoint: Upstream) -> None:
+def test_a_refused_offer_frees_the_line_and_still_counts_as_a_start(endpoint: Upstream) -> None:
     ledger = limited()
     endpoint.on(CALLS, refusal(400, "invalid_offer"))
     with pytest.raises(Problem, match="offer_refused"):
         calls(endpoint, ledger=ledger).start_call(GOOD, PROFILE, a_caller())
-    standing = ledger.usage_of("caller-1")
-    assert (standing.live_calls, standing.starts_last_minute) == (0, 1)
+    usage = ledger.usage_of("caller-1")
+    assert (usage.live_calls, usage.starts_last_minute) == (0, 1)
 
 
 def test_hanging_up_frees_the_line(endpoint: Upstream) -> None:
@@ -300,7 +301,7 @@ def test_a_key_counts_as_the_longest_call_that_it_may_start(endpoint: Upstream) 
     assert ledger.usage_of("caller-1").live_calls == 0
 
 
-def test_a_registered_call_that_cannot_be_looked_after_is_over_and_not_counted(
+def test_a_registered_call_without_its_required_observer_is_ended_and_not_counted(
     endpoint: Upstream,
 ) -> None:
     ledger = limited()
@@ -308,10 +309,10 @@ def test_a_registered_call_that_cannot_be_looked_after_is_over_and_not_counted(
     place = f"{CALLS}/rtc_unwatched/hangup"
     endpoint.on(place, Said(200))
 
-    def away(_: str) -> bool:
+    def not_attached(_: str) -> bool:
         return False
 
-    dispatcher = replace(service.dispatcher, attached=away, attach_within=timedelta(0))
+    dispatcher = replace(service.dispatcher, attached=not_attached, attach_within=timedelta(0))
     service = replace(service, dispatcher=dispatcher)
     with pytest.raises(Problem, match="observer_unavailable"):
         service.register_call("rtc_unwatched", PROFILE, a_caller())

@@ -1,3 +1,5 @@
+"""How calls end, and what is made up for when storage was unavailable."""
+
 from __future__ import annotations
 
 import asyncio
@@ -27,40 +29,40 @@ class Client:
         return True
 
 
-class Fickle(MemoryTable):
-    """Takes no changes while `away`."""
+class ReadOnlyTable(MemoryTable):
+    """Accepts no changes while `read_only`."""
 
-    away = False
+    read_only = False
 
     def replace(self, entity: Entity) -> Entity:
-        if self.away:
-            raise StorageUnavailable("away")
+        if self.read_only:
+            raise StorageUnavailable("read-only")
         return super().replace(entity)
 
 
-def made(table: MemoryTable) -> CallTerminator:
+def terminator_on(table: MemoryTable) -> CallTerminator:
     ledger = Ledger(MemoryTable(), Limits(0, 0, timedelta(minutes=1), 0, 0))
     queue = MemoryQueue(lambda: NOW)
     return CallTerminator(Client(), ledger, Records(table), queue, lambda: NOW)  # type: ignore[arg-type]
 
 
 def test_the_record_of_a_refused_call_is_closed_once_storage_is_back() -> None:
-    table = Fickle()
-    terminator = made(table)
+    table = ReadOnlyTable()
+    terminator = terminator_on(table)
     other = replace(RECORD, id=NAME.replace("0123456789ab", "ba9876543210"))
     for record in (RECORD, other):
         terminator.records.insert(record)
-    table.away = True
+    table.read_only = True
     terminator.refuse_call(RECORD)
-    table.away = False
+    table.read_only = False
     assert terminator.records.get(NAME).ended_at is None, "and no message will come for it"
     terminator.settle(other.id, other.reference, "caller")
     assert terminator.records.get(NAME).ended_by == "refused"
     assert not terminator.unclosed
 
 
-def test_a_refused_call_without_a_record_leaves_nothing_to_do() -> None:
-    terminator = made(MemoryTable())
+def test_a_refused_call_without_a_record_leaves_nothing_to_close() -> None:
+    terminator = terminator_on(MemoryTable())
     terminator.refuse_call(RECORD)
     other = replace(RECORD, id=NAME.replace("0123456789ab", "ba9876543210"))
     terminator.records.insert(other)
@@ -69,20 +71,20 @@ def test_a_refused_call_without_a_record_leaves_nothing_to_do() -> None:
 
 
 def test_a_call_whose_end_could_not_be_written_is_ended_again() -> None:
-    table = Fickle()
+    table = ReadOnlyTable()
     records = Records(table)
     records.insert(replace(RECORD, ends_at=NOW + timedelta(seconds=1)))
-    terminator = made(table)
-    table.away = True
+    terminator = terminator_on(table)
+    table.read_only = True
     with pytest.raises(Problem, match="storage"):
         terminator.end_expired_call(NAME)
-    table.away = False
+    table.read_only = False
     terminator.end_expired_call(NAME)
     assert records.get(NAME).ended_by == "limit"
 
 
-def test_a_call_whose_messages_were_lost_is_ended_once_somebody_looks() -> None:
-    terminator = made(MemoryTable())
+def test_a_call_whose_messages_were_lost_is_ended_once_its_record_is_read() -> None:
+    terminator = terminator_on(MemoryTable())
     admin = AdminService(terminator.records, terminator, MemoryLog(), None, lambda: NOW)  # type: ignore[arg-type]
     lately = replace(
         RECORD, id=NAME.replace("0123456789ab", "ba9876543210"), ends_at=NOW - timedelta(minutes=1)

@@ -1,10 +1,12 @@
-"""The ledger while storage is away, loses answers or is contended: closed, never open."""
+"""The ledger fails closed while storage is unavailable, loses answers or is contended."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,64 +14,67 @@ from shared.core.problems import Problem
 from shared.limits.ledger import CallerUsage
 from shared.limits.rules import BookCall
 from shared.limits.transactions import PendingOperation
-from shared.storage.interfaces import Conflict
+from shared.storage.interfaces import Conflict, Entity, Write
 from tests.contract.ledger.conftest import Room
 
 
-def refused(work) -> Problem:
+def conflict(writes: Sequence[Write]) -> list[Entity]:
+    raise Conflict(index=0)
+
+
+def refused(work: Callable[[], object]) -> Problem:
     with pytest.raises(Problem) as problem:
         work()
     return problem.value
 
 
-def test_nobody_gets_in_while_storage_is_away_and_it_recovers_by_itself(room: Room):
+def test_no_call_is_admitted_while_storage_is_unavailable(
+    room: Room,
+) -> None:
     ledger = room.ledger(live_calls=2, tokens_per_day=100)
     reference = ledger.book_call("ada").reference
-    room.table.away = True
-    for work in (
+    room.table.unavailable = True
+    uses: tuple[Callable[[], object], ...] = (
         lambda: ledger.book_call("ada"),
         lambda: ledger.count_tokens(reference, 10),
         lambda: ledger.usage_of("ada"),
         lambda: ledger.live_calls(),
-    ):
+    )
+    for work in uses:
         problem = refused(work)
         assert (problem.code, problem.status) == ("storage_unavailable", 503)
         assert int(problem.headers["Retry-After"]) > 0
-    room.table.away = False
+    room.table.unavailable = False
     ledger.book_call("ada")
     assert ledger.count_tokens(reference, 10).used_today == 10
 
 
-def test_what_could_not_be_given_back_is_with_the_next_write(room: Room):
+def test_what_could_not_be_freed_is_freed_by_the_next_write(room: Room) -> None:
     ledger = room.ledger(live_calls=2, live_calls_total=3)
     settled, undone = ledger.book_call("ada"), ledger.book_call("ada")
-    room.table.away = True
+    room.table.unavailable = True
     ledger.settle_call(settled.reference)
     ledger.undo_booking(undone)
-    room.table.away = False
+    room.table.unavailable = False
     assert ledger.usage_of("ada").live_calls == 2
     ledger.book_call("bob")
     assert ledger.usage_of("ada").live_calls == 0
     assert ledger.live_calls() == 1
 
 
-def test_what_is_owed_outlives_a_conflict(room: Room):
+def test_a_postponed_operation_survives_a_conflict(room: Room) -> None:
     ledger = room.ledger(live_calls=2)
     booking = ledger.book_call("ada")
-    room.table.away = True
+    room.table.unavailable = True
     ledger.settle_call(booking.reference)
-    room.table.away = False
+    room.table.unavailable = False
 
-    def contended_once(writes):
-        del room.table.transact
-        raise Conflict(index=0)
-
-    room.table.transact = contended_once
+    room.table.next_transact = conflict
     ledger.book_call("bob")
     assert ledger.usage_of("ada").live_calls == 0
 
 
-def test_a_booking_whose_answer_got_lost_is_refused_and_taken_back(room: Room):
+def test_a_booking_whose_answer_was_lost_is_refused_and_undone(room: Room) -> None:
     ledger = room.ledger(live_calls=2, starts_per_minute=3, live_calls_total=5)
     room.table.lose_answers = True
     assert refused(lambda: ledger.book_call("ada")).code == "storage_unavailable"
@@ -81,23 +86,23 @@ def test_a_booking_whose_answer_got_lost_is_refused_and_taken_back(room: Room):
 
 
 @pytest.mark.parametrize("limits", [{"live_calls": 2}, {"live_calls_total": 2}])
-def test_a_booking_that_was_written_before_the_conflict_counts_once(room: Room, limits: dict):
+def test_a_booking_that_was_written_before_the_conflict_counts_once(
+    room: Room, limits: dict[str, Any]
+) -> None:
     ledger = room.ledger(**limits)
-    transact = room.table.transact
 
-    def written_at_the_first_try_and_found_changed_at_the_second(writes):
-        transact(writes)
-        del room.table.transact
+    def written_and_then_a_conflict(writes: Sequence[Write]) -> list[Entity]:
+        room.table.write(writes)
         raise Conflict(index=0)
 
-    room.table.transact = written_at_the_first_try_and_found_changed_at_the_second
+    room.table.next_transact = written_and_then_a_conflict
     ledger.book_call("ada")
     assert ledger.usage_of("ada") == CallerUsage(1, 1, 0)
     ledger.book_call("ada")
     assert refused(lambda: ledger.book_call("ada")).status == 429
 
 
-def test_a_settling_whose_answer_got_lost_counts_once(room: Room):
+def test_a_settlement_whose_answer_was_lost_counts_once(room: Room) -> None:
     ledger = room.ledger(live_calls_total=5)
     first, _ = ledger.book_call("ada"), ledger.book_call("bob")
     room.table.lose_answers = True
@@ -108,45 +113,40 @@ def test_a_settling_whose_answer_got_lost_counts_once(room: Room):
     assert ledger.live_calls() == 2
 
 
-def test_a_crash_leaks_nothing(room: Room):
+def test_a_crash_leaks_no_line(room: Room) -> None:
     room.ledger(live_calls=1, live_calls_total=1).book_call("ada")
     survivor = room.ledger(live_calls=1, live_calls_total=1)
     assert refused(lambda: survivor.book_call("ada")).status == 429
-    room.clock.turn(minutes=15)
+    room.clock.advance(minutes=15)
     survivor.book_call("ada")
     assert survivor.live_calls() == 1
 
 
-def test_who_cannot_be_counted_in_time_is_told_to_come_again(room: Room):
+def test_a_request_that_cannot_be_counted_in_time_is_told_to_retry(room: Room) -> None:
     ledger = room.ledger(budget=timedelta(seconds=1), live_calls=1)
-
-    def contended(writes):
-        raise Conflict(index=0)
-
-    room.table.transact = contended
+    room.table.transact_hook = conflict
     problem = refused(lambda: ledger.book_call("ada"))
     assert (problem.code, problem.status) == ("ledger_busy", 503)
     assert int(problem.headers["Retry-After"]) > 0
-    del room.table.transact
+    room.table.transact_hook = None
     ledger.book_call("ada")
     assert ledger.usage_of("ada").live_calls == 1
 
 
-def test_a_conflict_that_names_the_wrong_row_is_overcome(room: Room):
+def test_a_conflict_that_names_the_wrong_row_is_resolved(room: Room) -> None:
     ledger = room.ledger(live_calls=9)
     ledger.book_call("ada")
-    before = room.table.get("live", "caller.ada")
+    before = room.row("caller.ada")
     room.ledger(live_calls=9).book_call("ada")
-    transact = room.table.transact
 
-    def wrong(writes):
+    def wrong_row(writes: Sequence[Write]) -> list[Entity]:
         try:
-            return transact(writes)
+            return room.table.write(writes)
         except Conflict:
             rows = [write.entity.row for write in writes]
             raise Conflict(index=rows.index("caller.bob")) from None
 
-    room.table.transact = wrong
+    room.table.transact_hook = wrong_row
     stamps, minute = ledger.transactions.stamps, timedelta(minutes=1)
     batch = [
         PendingOperation("ada", BookCall("1", minute), read=(next(stamps), before)),
@@ -160,13 +160,13 @@ def test_a_conflict_that_names_the_wrong_row_is_overcome(room: Room):
     assert ledger.usage_of("bob").live_calls == 1
 
 
-def test_a_bug_in_one_batch_reaches_every_thread_and_blocks_nobody_later(room: Room):
+def test_a_bug_in_one_batch_reaches_every_thread_and_blocks_nobody_later(room: Room) -> None:
     ledger = room.ledger(live_calls=9)
 
-    def broken(writes):
+    def broken(writes: Sequence[Write]) -> list[Entity]:
         raise ZeroDivisionError
 
-    room.table.transact = broken
+    room.table.transact_hook = broken
     caught = []
 
     def book(name: str) -> None:
@@ -181,11 +181,11 @@ def test_a_bug_in_one_batch_reaches_every_thread_and_blocks_nobody_later(room: R
     for thread in threads:
         thread.join(10)
     assert len(caught) == 3
-    del room.table.transact
+    room.table.transact_hook = None
     ledger.book_call("ada")
 
 
-def test_storage_that_comes_and_goes_under_load_lets_nobody_in_uncounted(room: Room):
+def test_no_call_is_admitted_uncounted_while_storage_comes_and_goes_under_load(room: Room) -> None:
     ledgers = [room.ledger(live_calls_total=30) for _ in range(2)]
     booked: list[str] = []
     codes: set[str] = set()
@@ -202,15 +202,15 @@ def test_storage_that_comes_and_goes_under_load_lets_nobody_in_uncounted(room: R
                 return
 
     threads = [threading.Thread(target=call, args=(index,)) for index in range(20)]
-    room.table.away = True
+    room.table.unavailable = True
     for thread in threads:
         thread.start()
     for turn in range(8):
-        room.table.away = turn % 2 == 0
+        room.table.unavailable = turn % 2 == 0
         room.table.lose_answers = turn % 4 == 1
         # Load goes on while storage is away and while it is back; there is no event to wait for.
         time.sleep(0.02)
-    room.table.away = room.table.lose_answers = False
+    room.table.unavailable = room.table.lose_answers = False
     for thread in threads:
         thread.join(20)
     ended.set()
