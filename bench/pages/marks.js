@@ -56,7 +56,7 @@
   window.calls = {
     async marks() {
       await window.calls.open;
-      // States that are told in the same breath as the opening may be told after it.
+      // States that change together with the opening may be reported after it.
       await new Promise((resolve) => setTimeout(resolve, 50));
       return performance.getEntriesByType('mark').map(({ name, startTime }) => [name, startTime]);
     },

@@ -67,9 +67,12 @@ class Soak:
 
     async def run(self, seconds: float) -> dict[str, Any]:
         """The load and the faults; then everything is compared with everything else."""
-        async with Caller() as nobody:
+        async with Caller() as unconnected:
             callers = SimulatedCallers(
-                self.journal, self.environment.session, self.environment.hosts, await nobody.offer()
+                self.journal,
+                self.environment.session,
+                self.environment.hosts,
+                await unconnected.offer(),
             )
         probe = StorageProbe(self.environment.relayed_storage, self.journal, self.log_event)
         watching = asyncio.gather(self.watch.run(), probe.run())

@@ -1,4 +1,4 @@
-"""A sideband that is told what to say."""
+"""A sideband in memory, for what neither the emulator nor the service would send."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from shared.realtime.sideband import SidebandClosed
 Event = dict[str, Any]
 
 
-class Scripted:
-    """A sideband that is told what to say: for what no emulator says."""
+class ScriptedSideband:
+    """Receives the `events` put into it; keeps what is sent in `sent`. None ends the call."""
 
     def __init__(self) -> None:
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()

@@ -9,7 +9,7 @@ import pytest
 
 from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
 from tests.contract.observer.harness import HELLO, observed_calls
-from tests.contract.observer.scripted import Scripted
+from tests.contract.observer.scripted import ScriptedSideband
 from tests.support.patience import PATIENCE
 
 
@@ -29,7 +29,7 @@ def one_after_another(answers: list[Sideband | Exception]) -> Connect:
 async def test_a_connection_that_closes_without_a_word_is_dialled_again_once(closes: int) -> None:
     async with observed_calls() as it:
         call = await it.call()
-        silent = [Scripted() for _ in range(closes)]
+        silent = [ScriptedSideband() for _ in range(closes)]
         for each in silent:
             each.events.put_nowait(None)
         waiting: list[Sideband] = list(silent)
@@ -58,7 +58,7 @@ HEARD = {
 
 async def test_a_call_that_ends_before_what_was_missed_is_fetched_says_so() -> None:
     async with observed_calls() as it:
-        scripted = Scripted()
+        scripted = ScriptedSideband()
         dialled: list[Sideband | Exception] = [scripted, NoSuchCall()]
         watching = it.begin("rtc_1", parts={"connect": one_after_another(dialled)})
         for kind in ("added", "done"):
@@ -78,7 +78,7 @@ async def test_a_call_that_ends_before_what_was_missed_is_fetched_says_so() -> N
 
 async def test_a_connection_that_was_refused_before_the_end_leaves_a_gap() -> None:
     async with observed_calls() as it:
-        scripted = Scripted()
+        scripted = ScriptedSideband()
         busy = SidebandUnavailable(500)
         dialled: list[Sideband | Exception] = [scripted, busy, NoSuchCall()]
         watching = it.begin("rtc_1", parts={"connect": one_after_another(dialled)})
@@ -107,7 +107,7 @@ async def test_the_walk_goes_on_where_retrieved_items_name_the_one_before() -> N
         }
 
     async with observed_calls() as it:
-        scripted, dialled = Scripted(), [0]
+        scripted, dialled = ScriptedSideband(), [0]
 
         async def connect(call_id: str) -> Sideband:
             dialled[0] += 1
@@ -134,7 +134,7 @@ async def test_the_walk_goes_on_where_retrieved_items_name_the_one_before() -> N
 
 async def test_an_event_that_nobody_understands_does_not_end_the_record() -> None:
     async with observed_calls() as it:
-        scripted = Scripted()
+        scripted = ScriptedSideband()
         dialled = iter([scripted])
 
         async def connect(call_id: str) -> Sideband:

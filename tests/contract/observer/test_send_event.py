@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiohttp import web
 from openai.types.realtime import RealtimeClientEvent
 from pydantic import TypeAdapter
 
@@ -20,6 +19,7 @@ from shared.realtime.sideband import (
     SidebandUnavailable,
 )
 from tests.contract.observer.harness import KEY, observed_calls
+from tests.support.scripted_endpoint import Said, upstream
 
 CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 
@@ -157,23 +157,9 @@ async def test_the_call_ends_while_the_answer_is_awaited() -> None:
 
 
 async def test_a_redirect_is_not_followed_with_our_key_in_hand() -> None:
-    asked: list[str] = []
-
-    async def elsewhere(request: web.Request) -> web.Response:
-        asked.append(request.path)
-        if request.path == "/v1/realtime":
-            raise web.HTTPTemporaryRedirect("/thief")
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_get("/{path:.*}", elsewhere)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        base = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/realtime"
+    with upstream() as endpoint:
+        endpoint.on("/v1/realtime", Said(307, headers={"Location": "/thief"}))
         with pytest.raises(SidebandUnavailable) as refusal:
-            await SidebandConnector(base, lambda: KEY)("rtc_1")
-    finally:
-        await runner.cleanup()
-    assert (refusal.value.status, asked) == (307, ["/v1/realtime"])
+            await SidebandConnector(f"{endpoint.url}/v1/realtime", lambda: KEY)("rtc_1")
+    assert refusal.value.status == 307
+    assert [asked.path for asked in endpoint.asked] == ["/v1/realtime?call_id=rtc_1"]
