@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from local.host.app import open_app
@@ -12,6 +13,8 @@ from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
 from tests.support.broker_programs import ROOT, app_settings, scripted_endpoint
 from tests.support.scripted_endpoint import Upstream
+
+AppClient = TestClient[web.Request, web.Application]
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def settings(endpoint: Upstream) -> dict[str, str]:
 @pytest.fixture
 async def app(
     settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[TestClient]:
+) -> AsyncIterator[AppClient]:
     monkeypatch.setattr(lazy_broker, "PROCESS", LazyBroker(settings))
     server = TestServer(open_app(ROOT).make_app())
     async with TestClient(server) as client:

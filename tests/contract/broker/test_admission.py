@@ -8,9 +8,9 @@ import logging
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
 from multidict import CIMultiDict
 
+from tests.contract.broker.conftest import AppClient
 from tests.contract.broker.test_routes import SDP, refused
 from tests.support.scripted_endpoint import Said, Upstream, refusal
 from tests.unit.upstream.test_sdp import GOOD
@@ -44,7 +44,7 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-async def test_a_signed_in_user_gets_in(app: TestClient, endpoint: Upstream, route: str) -> None:
+async def test_a_signed_in_user_gets_in(app: AppClient, endpoint: Upstream, route: str) -> None:
     response = await app.post(route, data=GOOD, headers={**SDP, **principal()})
     assert response.status in (200, 201)
 
@@ -65,7 +65,7 @@ async def test_a_signed_in_user_gets_in(app: TestClient, endpoint: Upstream, rou
     ],
 )
 async def test_everybody_else_is_refused_and_nothing_goes_upstream(
-    app: TestClient,
+    app: AppClient,
     endpoint: Upstream,
     route: str,
     headers: dict[str, str],
@@ -85,7 +85,7 @@ async def test_everybody_else_is_refused_and_nothing_goes_upstream(
     ],
 )
 async def test_a_header_that_is_sent_twice_opens_nothing(
-    app: TestClient, endpoint: Upstream, name: str, value: str, status: int, code: str
+    app: AppClient, endpoint: Upstream, name: str, value: str, status: int, code: str
 ) -> None:
     sent = CIMultiDict({**SDP, **principal()})
     sent.popall(name, None)
@@ -97,7 +97,7 @@ async def test_a_header_that_is_sent_twice_opens_nothing(
 
 
 async def test_a_principal_that_the_platform_does_not_vouch_for_is_not_believed(
-    settings: dict[str, str], app: TestClient, endpoint: Upstream
+    settings: dict[str, str], app: AppClient, endpoint: Upstream
 ) -> None:
     settings["WEBSITE_AUTH_ENABLED"] = "False"
     response = await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
@@ -107,7 +107,7 @@ async def test_a_principal_that_the_platform_does_not_vouch_for_is_not_believed(
 
 
 async def test_a_listed_origin_may_call_and_read_and_no_other(
-    settings: dict[str, str], app: TestClient
+    settings: dict[str, str], app: AppClient
 ) -> None:
     settings["ALLOWED_ORIGINS"] = "https://pages.example.com"
     listed = {"Origin": "https://pages.example.com", "Sec-Fetch-Site": "cross-site"}
@@ -128,7 +128,7 @@ async def test_a_listed_origin_may_call_and_read_and_no_other(
     assert "Access-Control-Allow-Origin" not in refused_one.headers
 
 
-async def test_a_stolen_handle_is_of_no_use_to_another(app: TestClient, endpoint: Upstream) -> None:
+async def test_a_stolen_handle_is_of_no_use_to_another(app: AppClient, endpoint: Upstream) -> None:
     started = await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
     place = started.headers["Location"]
     asked = len(endpoint.asked)
@@ -139,7 +139,7 @@ async def test_a_stolen_handle_is_of_no_use_to_another(app: TestClient, endpoint
 
 
 async def test_the_user_id_is_in_no_log_and_goes_nowhere(
-    app: TestClient, endpoint: Upstream, caplog: pytest.LogCaptureFixture
+    app: AppClient, endpoint: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         started = await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
@@ -150,7 +150,7 @@ async def test_the_user_id_is_in_no_log_and_goes_nowhere(
 
 @pytest.mark.parametrize("route", ["/api/health/deep", "/api/health?deep=1"])
 async def test_deep_health_is_for_admins_and_names_what_fails(
-    app: TestClient, endpoint: Upstream, route: str
+    app: AppClient, endpoint: Upstream, route: str
 ) -> None:
     await refused(await app.get(route), 401, "sign_in_required")
     plain = await app.get(route, headers=principal())
@@ -179,7 +179,7 @@ async def test_deep_health_is_for_admins_and_names_what_fails(
 
 
 async def test_an_admin_ends_any_call_by_its_id_and_nobody_else_does(
-    app: TestClient, endpoint: Upstream
+    app: AppClient, endpoint: Upstream
 ) -> None:
     hangup = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
     endpoint.on(hangup, Said(200))
@@ -200,13 +200,13 @@ async def test_an_admin_ends_any_call_by_its_id_and_nobody_else_does(
 @pytest.mark.parametrize(
     "route", ["/api/calls", "/api/usage", "/api/calls/20260101-00000001-0123456789ab/transcript"]
 )
-async def test_what_calls_were_and_cost_is_for_admins(app: TestClient, route: str) -> None:
+async def test_what_calls_were_and_cost_is_for_admins(app: AppClient, route: str) -> None:
     await refused(await app.get(route), 401, "sign_in_required")
     await refused(await app.get(route, headers=principal()), 403, "role_required")
 
 
 async def test_the_list_of_calls_is_paged_and_usage_adds_up(
-    app: TestClient, endpoint: Upstream
+    app: AppClient, endpoint: Upstream
 ) -> None:
     for number in range(3):
         one = principal(userId=f"user-{number}")

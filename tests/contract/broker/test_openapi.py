@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -23,13 +25,13 @@ from tests.support.broker_programs import Running, running_app
 from tests.unit.upstream.test_sdp import GOOD
 
 ROOT = Path(__file__).parent.parent.parent.parent
-CHECKS = (
+CHECKS = [
     schemathesis.checks.not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
-)
+]
 
 # Requests per operation; TEST_EXAMPLES=1000 makes over ten thousand in all.
 EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "40"))
@@ -39,7 +41,7 @@ schema = schemathesis.openapi.from_dict(document())
 
 
 @pytest.fixture(scope="module")
-def app() -> Running:
+def app() -> Iterator[Running]:
     with running_app() as running:
         yield running
 
@@ -58,7 +60,7 @@ def test_every_route_is_in_the_document_and_no_other() -> None:
     suppress_health_check=list(HealthCheck),
 )
 def test_generated_requests_get_answers_that_the_document_promises(
-    case: schemathesis.Case, app: Running
+    case: schemathesis.Case[Any], app: Running
 ) -> None:
     response = case.call(base_url=app.url + "/api", session=app.session)
     assert response.status_code != 500

@@ -88,8 +88,9 @@ async def take_away_and_bring_back(
 
 
 async def test_storage_goes_and_comes_back(endpoint: Upstream) -> None:
-    ports = tuple(free_ports(3))
-    azurite, child = start_azurite(ports)  # type: ignore[arg-type]
+    blob, queue, table = free_ports(3)
+    ports = (blob, queue, table)
+    azurite, child = start_azurite(ports)
     running = [child]
 
     async def away() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Any
 
 import pytest
-from aiohttp import FormData
-from aiohttp.test_utils import TestClient
+from aiohttp import ClientResponse, FormData
 
 from shared.core.problems import CATALOGUE
+from tests.contract.broker.conftest import AppClient
 from tests.support.scripted_endpoint import ANSWER, RESET, Upstream, refusal
 from tests.unit.upstream.test_sdp import AUDIO, CHANNEL, GOOD, HEAD
 
@@ -30,10 +31,10 @@ ROUTES = {
 }
 
 
-async def refused(response, status: int, code: str) -> dict:
+async def refused(response: ClientResponse, status: int, code: str) -> dict[str, Any]:
     assert response.status == status
     assert response.content_type == "application/problem+json"
-    problem = await response.json()
+    problem: dict[str, Any] = await response.json()
     assert set(problem) == {"type", "title", "status", "detail", "code", "hint", "request_id"}
     assert (problem["status"], problem["code"]) == (status, code)
     assert problem["hint"] == CATALOGUE[code].hint
@@ -51,7 +52,7 @@ def form(field: str = "sdp", value: bytes = GOOD) -> FormData:
 @pytest.mark.parametrize("route", OFFER_ROUTES)
 @pytest.mark.parametrize("kind", ["application/sdp", "text/plain; charset=utf-8", "form", "file"])
 async def test_an_offer_gets_its_answer_and_a_handle(
-    app: TestClient, endpoint: Upstream, route: str, kind: str
+    app: AppClient, endpoint: Upstream, route: str, kind: str
 ) -> None:
     if kind == "form":
         response = await app.post(route, data=form())
@@ -69,7 +70,7 @@ async def test_an_offer_gets_its_answer_and_a_handle(
     assert endpoint.asked[-1].body == GOOD
 
 
-async def test_a_page_hangs_up_its_call(app: TestClient, endpoint: Upstream) -> None:
+async def test_a_page_hangs_up_its_call(app: AppClient, endpoint: Upstream) -> None:
     place = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
     started = await app.post("/api/connect", data=GOOD, headers=SDP)
     endpoint.on(place, refusal(404, "call_id_not_found"))
@@ -80,7 +81,7 @@ async def test_a_page_hangs_up_its_call(app: TestClient, endpoint: Upstream) -> 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_token_is_exactly_what_the_contract_says(
-    app: TestClient, endpoint: Upstream, method: str
+    app: AppClient, endpoint: Upstream, method: str
 ) -> None:
     response = await app.request(method, "/api/token")
     assert response.status == 200
@@ -91,14 +92,14 @@ async def test_a_token_is_exactly_what_the_contract_says(
 
 
 async def test_a_profile_is_chosen_by_name_and_may_be_unfiltered(
-    app: TestClient, endpoint: Upstream
+    app: AppClient, endpoint: Upstream
 ) -> None:
     await app.post("/api/connect?profile=agents-sdk", data=GOOD, headers=SDP)
     assert endpoint.asked[-1].path == "/openai/v1/realtime/calls"
 
 
 async def test_an_authorization_header_is_of_no_interest(
-    app: TestClient, endpoint: Upstream
+    app: AppClient, endpoint: Upstream
 ) -> None:
     headers = {**SDP, "Authorization": "Bearer ek_a_clients_own_idea"}
     response = await app.post("/api/connect", data=GOOD, headers=headers)
@@ -119,7 +120,7 @@ async def test_an_authorization_header_is_of_no_interest(
     ],
 )
 async def test_a_bad_offer_is_refused_and_nothing_goes_upstream(
-    app: TestClient, endpoint: Upstream, route: str, way: str, offer: bytes, status: int, code: str
+    app: AppClient, endpoint: Upstream, route: str, way: str, offer: bytes, status: int, code: str
 ) -> None:
     if way == "raw":
         response = await app.post(route, data=offer, headers=SDP)
@@ -130,7 +131,7 @@ async def test_a_bad_offer_is_refused_and_nothing_goes_upstream(
 
 
 @pytest.mark.parametrize("route", OFFER_ROUTES)
-async def test_what_is_no_offer_at_all(app: TestClient, endpoint: Upstream, route: str) -> None:
+async def test_what_is_no_offer_at_all(app: AppClient, endpoint: Upstream, route: str) -> None:
     await refused(await app.post(route), 400, "missing_offer")
     await refused(await app.post(route, data=form("offer")), 400, "missing_offer")
     await refused(await app.post(route, json={"sdp": "v=0"}), 415, "unsupported_content_type")
@@ -143,7 +144,7 @@ async def test_what_is_no_offer_at_all(app: TestClient, endpoint: Upstream, rout
     assert endpoint.asked == []
 
 
-async def test_an_unknown_profile_gets_no_token(app: TestClient, endpoint: Upstream) -> None:
+async def test_an_unknown_profile_gets_no_token(app: AppClient, endpoint: Upstream) -> None:
     await refused(await app.get("/api/token?profile=nobody"), 404, "unknown_profile")
     assert endpoint.asked == []
 
@@ -151,7 +152,7 @@ async def test_an_unknown_profile_gets_no_token(app: TestClient, endpoint: Upstr
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("route", ROUTES)
 async def test_a_wrong_method_is_told_the_right_ones(
-    app: TestClient, route: str, method: str
+    app: AppClient, route: str, method: str
 ) -> None:
     if method in ROUTES[route]:
         return
@@ -162,7 +163,7 @@ async def test_a_wrong_method_is_told_the_right_ones(
 
 @pytest.mark.parametrize("route", ["/api/connect", "/api/token"])
 async def test_upstreams_failures_are_told_in_our_words(
-    app: TestClient, endpoint: Upstream, route: str
+    app: AppClient, endpoint: Upstream, route: str
 ) -> None:
     for said, status, code in [
         (refusal(401, "PermissionDenied"), 502, "upstream_access_denied"),
@@ -176,7 +177,7 @@ async def test_upstreams_failures_are_told_in_our_words(
 
 
 async def test_a_lost_answer_is_a_502_and_not_a_second_call(
-    app: TestClient, endpoint: Upstream
+    app: AppClient, endpoint: Upstream
 ) -> None:
     endpoint.on("/openai/v1/realtime/calls", RESET)
     response = await app.post("/api/connect", data=GOOD, headers=SDP)
@@ -185,7 +186,7 @@ async def test_a_lost_answer_is_a_502_and_not_a_second_call(
 
 
 async def test_a_mistake_of_ours_is_a_500_without_its_cause(
-    app: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    app: AppClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("the inside of the broker, ek_secret_inside")
@@ -200,7 +201,7 @@ async def test_a_mistake_of_ours_is_a_500_without_its_cause(
 
 
 async def test_settings_that_are_wrong_answer_every_route_and_are_all_logged(
-    settings: dict[str, str], app: TestClient, caplog: pytest.LogCaptureFixture
+    settings: dict[str, str], app: AppClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings |= {"REALTIME_ENDPOINT": "nonsense", "TOKEN_SECONDS": "x", "CALLER_AUTH": "friends"}
     with caplog.at_level(logging.ERROR, "broker"):
@@ -213,7 +214,7 @@ async def test_settings_that_are_wrong_answer_every_route_and_are_all_logged(
     assert "k3y-of-the-resource" not in caplog.text
 
 
-async def test_health(app: TestClient, endpoint: Upstream) -> None:
+async def test_health(app: AppClient, endpoint: Upstream) -> None:
     response = await app.get("/api/health")
     assert (response.status, await response.json()) == (200, {"status": "ok"})
     head = await app.head("/api/health")
@@ -221,7 +222,7 @@ async def test_health(app: TestClient, endpoint: Upstream) -> None:
     assert endpoint.asked == []
 
 
-async def test_a_request_keeps_the_id_it_came_with_if_it_is_one(app: TestClient) -> None:
+async def test_a_request_keeps_the_id_it_came_with_if_it_is_one(app: AppClient) -> None:
     kept = await app.get("/api/health", headers={"X-Request-Id": "page-2026-000001"})
     assert kept.headers["X-Request-Id"] == "page-2026-000001"
     for odd in ("short", "x" * 65, "with blanks in it"):
@@ -229,7 +230,7 @@ async def test_a_request_keeps_the_id_it_came_with_if_it_is_one(app: TestClient)
         assert re.fullmatch(r"[0-9a-f]{32}", replaced.headers["X-Request-Id"])
 
 
-async def test_every_answer_has_the_security_headers(app: TestClient) -> None:
+async def test_every_answer_has_the_security_headers(app: AppClient) -> None:
     for response in (await app.get("/api/health"), await app.get("/api/connect")):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Cache-Control"] == "no-store"
@@ -238,7 +239,7 @@ async def test_every_answer_has_the_security_headers(app: TestClient) -> None:
 
 
 async def test_no_secret_and_no_sdp_reaches_the_log(
-    app: TestClient, endpoint: Upstream, caplog: pytest.LogCaptureFixture
+    app: AppClient, endpoint: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         await app.post("/api/connect", data=GOOD, headers=SDP)

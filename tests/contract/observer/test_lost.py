@@ -48,8 +48,8 @@ async def test_an_observer_that_is_killed_is_replaced_and_the_gap_is_stated() ->
 async def test_words_that_came_while_nobody_watched_are_fetched() -> None:
     """The caller's item was recorded; its transcript came after the observer had died."""
     async with observed_calls(heard=("blue whales",)) as it:
-        transcribed = {"audio": {"input": {"transcription": {"model": "gpt-realtime-whisper"}}}}
-        call = await it.call(**transcribed)
+        transcribed = {"input": {"transcription": {"model": "gpt-realtime-whisper"}}}
+        call = await it.call(audio=transcribed)
         first = await it.watch(call)
         await call.tell(
             "session.update",

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 import azure.functions as func
 import pytest
+import requests
 
 from shared.api.http import Request, read_request
 from shared.auth.anonymous import Anonymous
 from shared.auth.authenticator import Authenticator
 from shared.auth.entra import Entra, JwksCache
+from shared.auth.method import Method
 from shared.auth.origins import CrossOriginPolicy
 from shared.auth.static_web_apps import StaticWebApps
 from shared.core.problems import Problem
@@ -34,7 +36,7 @@ def test_header_names_are_lower_cased_once_for_everything_below() -> None:
 
 
 def test_a_repeated_principal_is_not_valid_even_where_others_get_in() -> None:
-    methods = [StaticWebApps(trusted=True), Anonymous()]
+    methods: list[Method] = [StaticWebApps(trusted=True), Anonymous()]
     authenticator = Authenticator(methods, SECRET)
     once = request({"X-MS-Client-Principal": PRINCIPAL})
     assert authenticator.authenticate(once.headers).kind == "static-web-apps"
@@ -45,7 +47,7 @@ def test_a_repeated_principal_is_not_valid_even_where_others_get_in() -> None:
 
 @pytest.mark.parametrize("name", ["Authorization", "X-Caller-Token"])
 def test_a_repeated_token_is_not_valid(name: str) -> None:
-    entra = Entra(JwksCache(None, "tenant"), "tenant", "api://broker", "call")  # type: ignore[arg-type]
+    entra = Entra(JwksCache(requests.Session(), "tenant"), "tenant", "api://broker", "call")
     twice = request({name: "Bearer a.b.c,Bearer a.b.c"})
     with pytest.raises(Problem, match="invalid_credentials"):
         Authenticator([entra, Anonymous()], SECRET).authenticate(twice.headers)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.auth.anonymous import Anonymous
 from shared.auth.authenticator import Authenticator
-from shared.auth.caller import Caller, CallerIds
+from shared.auth.caller import CallerIds
 from shared.auth.static_web_apps import StaticWebApps, principals_are_genuine
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
@@ -43,7 +43,7 @@ def refusal(callers: Authenticator, headers: dict[str, str]) -> Problem:
     return problem.value
 
 
-def test_a_signed_in_user_is_known_by_an_id_that_does_not_tell_who_it_is():
+def test_a_signed_in_user_is_known_by_an_id_that_does_not_tell_who_it_is() -> None:
     caller = linked().authenticate(header(ADA))
     assert caller.kind == "static-web-apps"
     assert caller.roles == {"authenticated", "anonymous", "admin"}
@@ -53,7 +53,7 @@ def test_a_signed_in_user_is_known_by_an_id_that_does_not_tell_who_it_is():
     caller.require_role("admin")
 
 
-def test_the_id_is_the_same_on_every_instance_and_another_for_everybody_else():
+def test_the_id_is_the_same_on_every_instance_and_another_for_everybody_else() -> None:
     one = linked().authenticate(header(ADA)).id
     assert linked().authenticate(header(ADA | {"userDetails": None, "claims": []})).id == one
     others = [ADA | {"userId": "other"}, ADA | {"identityProvider": "github"}]
@@ -64,7 +64,7 @@ def test_the_id_is_the_same_on_every_instance_and_another_for_everybody_else():
     assert linked().authenticate(header(split)).id != one
 
 
-def test_after_a_rotation_the_caller_still_owns_what_they_owned():
+def test_after_a_rotation_the_caller_still_owns_what_they_owned() -> None:
     before = linked().authenticate(header(ADA))
     after = Authenticator([StaticWebApps(trusted=True)], FixedSecret([NEXT, SECRET])).authenticate(
         header(ADA)
@@ -105,7 +105,7 @@ def test_after_a_rotation_the_caller_still_owns_what_they_owned():
         pytest.param(ADA | {"userDetails": "x" * 9000}, id="oversize"),
     ],
 )
-def test_a_principal_of_another_shape_is_not_valid(principal: Any):
+def test_a_principal_of_another_shape_is_not_valid(principal: Any) -> None:
     assert refusal(linked(Anonymous()), header(principal)).code == "invalid_credentials"
 
 
@@ -113,17 +113,17 @@ def test_a_principal_of_another_shape_is_not_valid(principal: Any):
     "text",
     ["", "!", "a", "====", "//4=", "e30=e30=", " e30=", "e30", "e30=, e30="],
 )
-def test_a_header_that_is_not_one_base64_text_is_not_valid(text: str):
+def test_a_header_that_is_not_one_base64_text_is_not_valid(text: str) -> None:
     refused = refusal(linked(), {"x-ms-client-principal": text})
     assert refused.code == "invalid_credentials"
 
 
-def test_nobody_is_asked_to_sign_in():
+def test_nobody_is_asked_to_sign_in() -> None:
     assert refusal(linked(), {}).code == "sign_in_required"
     assert refusal(linked(), {"authorization": "Bearer x"}).code == "sign_in_required"
 
 
-def test_where_the_app_is_not_linked_a_principal_is_nobody():
+def test_where_the_app_is_not_linked_a_principal_is_nobody() -> None:
     refused = refusal(
         Authenticator([StaticWebApps(trusted=False)], FixedSecret([SECRET])), header(ADA)
     )
@@ -174,7 +174,9 @@ LAPTOP = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
         ),
     ],
 )
-def test_where_a_principal_can_be_believed(env: dict[str, str], methods: str, genuine: bool):
+def test_where_a_principal_can_be_believed(
+    env: dict[str, str], methods: str, genuine: bool
+) -> None:
     assert principals_are_genuine(env, methods.split(",")) is genuine
 
 
@@ -182,7 +184,7 @@ def anonymous(proxies: int = 0) -> Authenticator:
     return Authenticator([Anonymous(proxies)], FixedSecret([SECRET]))
 
 
-def test_anonymous_callers_are_one_caller_unless_told_apart():
+def test_anonymous_callers_are_one_caller_unless_told_apart() -> None:
     shared = anonymous()
     one = shared.authenticate({"x-forwarded-for": "203.0.113.7"})
     assert one == shared.authenticate({})
@@ -195,7 +197,7 @@ def by_address(forwarded: str, proxies: int = 1) -> str:
     return anonymous(proxies).authenticate({"x-forwarded-for": forwarded}).id
 
 
-def test_an_address_is_believed_only_from_the_proxies_that_are_ours():
+def test_an_address_is_believed_only_from_the_proxies_that_are_ours() -> None:
     ada = by_address("203.0.113.7")
     assert by_address("198.51.100.1, 203.0.113.7") == ada
     assert by_address("198.51.100.1,203.0.113.7:50123") == ada
@@ -204,24 +206,24 @@ def test_an_address_is_believed_only_from_the_proxies_that_are_ours():
     assert by_address("[::ffff:203.0.113.7]:1") == ada
 
 
-def test_a_network_of_ipv6_is_one_caller():
+def test_a_network_of_ipv6_is_one_caller() -> None:
     one = by_address("2001:db8:1:2::1")
     assert by_address("[2001:db8:1:2:ffff::9]:443") == one
     assert by_address("2001:db8:1:3::1") != one
 
 
 @pytest.mark.parametrize("forwarded", ["", "unknown", "203.0.113.7, ", "1.2.3", "x" * 999, "[:"])
-def test_who_has_no_address_shares_one_callers_limits(forwarded: str):
+def test_who_has_no_address_shares_one_callers_limits(forwarded: str) -> None:
     assert by_address(forwarded) == anonymous().authenticate({}).id
 
 
-def test_the_first_method_that_recognises_somebody_decides():
+def test_the_first_method_that_recognises_somebody_decides() -> None:
     both = linked(Anonymous())
     assert both.authenticate(header(ADA)).kind == "static-web-apps"
     assert both.authenticate({}).kind == "anonymous"
 
 
-def test_no_method_and_no_secret_is_a_mistake():
+def test_no_method_and_no_secret_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="method"):
         Authenticator([], FixedSecret([SECRET]))
     with pytest.raises(ValueError, match="32 bytes"):
@@ -230,9 +232,10 @@ def test_no_method_and_no_secret_is_a_mistake():
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["x-ms-client-principal", "x-forwarded-for"]), st.text()))
-def test_whatever_is_sent_the_answer_is_a_caller_or_a_problem(headers: dict[str, str]):
+def test_whatever_is_sent_the_answer_is_a_caller_or_a_problem(headers: dict[str, str]) -> None:
+    outcome = None
     try:
-        outcome = linked(Anonymous(1)).authenticate(headers)
+        assert linked(Anonymous(1)).authenticate(headers).id
     except Problem as problem:
         outcome = problem.code
-    assert isinstance(outcome, Caller) or outcome == "invalid_credentials"
+    assert outcome in (None, "invalid_credentials")

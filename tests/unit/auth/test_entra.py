@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
-import threading
 import warnings
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -17,12 +18,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
+from requests.adapters import BaseAdapter
 
 from shared.auth.anonymous import Anonymous
 from shared.auth.authenticator import Authenticator
 from shared.auth.entra import Entra, JwksCache
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
+from tests.support.at_once import at_once
 
 SECRET = "first secret of the broker, 32 bytes and more"
 TENANT = "8a6b3f0e-0000-4000-8000-00000000000a"
@@ -38,36 +41,54 @@ def private(name: str) -> rsa.RSAPrivateKey:
 
 
 def public(name: str, **members: Any) -> dict[str, Any]:
-    entry = json.loads(RSAAlgorithm.to_jwk(private(name).public_key()))
+    entry: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(private(name).public_key()))
     return entry | {"kid": name, "use": "sig"} | members
 
 
-class Tenant:
-    """Answers as the tenant's key endpoint does; stands in for a requests.Session."""
+class Tenant(BaseAdapter):
+    """Answers as the tenant's key endpoint does."""
 
     def __init__(self, *names: str) -> None:
+        super().__init__()
         self.document: Any = {"keys": [public(name) for name in names or ("one",)]}
         self.status = 200
         self.away = False
         self.fetches = 0
         self.now = NOW
 
-    def get(self, url: str, **options: Any) -> requests.Response:
-        assert url == f"https://login.microsoftonline.com/{TENANT}/discovery/v2.0/keys"
-        assert options["timeout"] > 0
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: object = None,
+        verify: bool | str = True,
+        cert: object = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        keys = f"https://login.microsoftonline.com/{TENANT}/discovery/v2.0/keys"
+        assert (request.method, request.url) == ("GET", keys)
+        assert isinstance(timeout, float)
+        assert timeout > 0
         self.fetches += 1
         if self.away:
             raise requests.ConnectionError("away")
         response = requests.Response()
         response.status_code = self.status
         document = self.document
-        response._content = (
-            document if isinstance(document, bytes) else json.dumps(document).encode()
-        )
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        response.raw = io.BytesIO(body)
         return response
 
+    def close(self) -> None: ...
+
+    def session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("https://", self)
+        return session
+
     def callers(self, *others: Any) -> Authenticator:
-        keys = JwksCache(self, TENANT, clock=lambda: self.now)
+        keys = JwksCache(self.session(), TENANT, clock=lambda: self.now)
         methods = [Entra(keys, TENANT, AUDIENCE, "calls.start"), *others]
         return Authenticator(methods, FixedSecret([SECRET]))
 
@@ -116,14 +137,14 @@ def refusal(callers: Authenticator, headers: dict[str, str]) -> Problem:
         pytest.param({"nbf": int(NOW.timestamp()) + 30}, id="early within the leeway"),
     ],
 )
-def test_a_token_that_holds(changes: dict[str, Any]):
+def test_a_token_that_holds(changes: dict[str, Any]) -> None:
     caller = Tenant().callers().authenticate(bearer(token(**changes)))
     assert caller.kind == "entra"
     assert len(caller.id) == 32
     assert "ada" not in repr(caller)
 
 
-def test_one_person_has_one_id_and_the_roles_of_the_token():
+def test_one_person_has_one_id_and_the_roles_of_the_token() -> None:
     callers = Tenant().callers()
     one = callers.authenticate(bearer(token(roles=["admin"], sub="other", iss=V1)))
     assert one.id == callers.authenticate(bearer(token())).id
@@ -195,7 +216,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_token_that_does_not_hold_is_refused_whoever_comes_next(name: str):
+def test_a_token_that_does_not_hold_is_refused_whoever_comes_next(name: str) -> None:
     problem = refusal(Tenant().callers(Anonymous()), bearer(REFUSED[name]))
     assert (problem.code, problem.status) == ("invalid_credentials", 401)
     assert problem.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
@@ -203,12 +224,12 @@ def test_a_token_that_does_not_hold_is_refused_whoever_comes_next(name: str):
 
 @settings(deadline=None)
 @given(st.text())
-def test_whatever_is_sent_is_refused_and_nothing_breaks(text: str):
+def test_whatever_is_sent_is_refused_and_nothing_breaks(text: str) -> None:
     problem = refusal(Tenant().callers(), {"x-caller-token": text})
     assert problem.code == "invalid_credentials"
 
 
-def test_the_callers_own_header_comes_before_the_one_that_static_web_apps_replaces():
+def test_the_callers_own_header_comes_before_the_one_that_static_web_apps_replaces() -> None:
     callers = Tenant().callers()
     both = bearer("the platform's") | {"x-caller-token": token()}
     assert callers.authenticate(both).kind == "entra"
@@ -216,14 +237,14 @@ def test_the_callers_own_header_comes_before_the_one_that_static_web_apps_replac
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Basic YTpi"}, {"authorization": ""}])
-def test_who_sends_no_bearer_is_the_next_methods(headers: dict[str, str]):
+def test_who_sends_no_bearer_is_the_next_methods(headers: dict[str, str]) -> None:
     assert Tenant().callers(Anonymous()).authenticate(headers).kind == "anonymous"
     problem = refusal(Tenant().callers(), headers)
     assert problem.code == "sign_in_required"
     assert problem.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_the_keys_are_fetched_once():
+def test_the_keys_are_fetched_once() -> None:
     tenant = Tenant()
     callers = tenant.callers()
     for _ in range(5):
@@ -231,7 +252,7 @@ def test_the_keys_are_fetched_once():
     assert tenant.fetches == 1
 
 
-def test_a_new_key_is_found_and_a_flood_of_unknown_ones_is_not_passed_on():
+def test_a_new_key_is_found_and_a_flood_of_unknown_ones_is_not_passed_on() -> None:
     tenant = Tenant("one")
     callers = tenant.callers()
     callers.authenticate(bearer(token()))
@@ -245,22 +266,11 @@ def test_a_new_key_is_found_and_a_flood_of_unknown_ones_is_not_passed_on():
     callers.authenticate(bearer(token("one")))
 
 
-def test_many_first_callers_share_one_fetch():
+def test_many_first_callers_share_one_fetch() -> None:
     tenant = Tenant()
     callers = tenant.callers()
     text = token()
-    barrier = threading.Barrier(8)
-    known: list[str] = []
-
-    def call() -> None:
-        barrier.wait()
-        known.append(callers.authenticate(bearer(text)).kind)
-
-    threads = [threading.Thread(target=call) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    known = at_once(8, lambda _: callers.authenticate(bearer(text)).kind)
     assert known == ["entra"] * 8
     assert tenant.fetches == 1
 
@@ -270,7 +280,7 @@ def test_many_first_callers_share_one_fetch():
     [b"", b"<html>", {}, {"keys": []}, {"keys": [7, {"kty": "EC"}]}, [], b"x" * 300_000],
     ids=str,
 )
-def test_a_tenant_without_readable_keys_is_away(document: Any):
+def test_a_tenant_without_readable_keys_is_away(document: Any) -> None:
     tenant = Tenant()
     tenant.document = document
     problem = refusal(tenant.callers(), bearer(token()))
@@ -278,7 +288,7 @@ def test_a_tenant_without_readable_keys_is_away(document: Any):
     assert int(problem.headers["Retry-After"]) > 0
 
 
-def test_keys_that_are_too_small_or_not_for_signing_are_no_keys():
+def test_keys_that_are_too_small_or_not_for_signing_are_no_keys() -> None:
     tenant = Tenant()
     tenant.document = {"keys": [public("weak"), public("two", use="enc"), public("one")]}
     callers = tenant.callers()
@@ -287,7 +297,7 @@ def test_keys_that_are_too_small_or_not_for_signing_are_no_keys():
     assert refusal(callers, bearer(token("two"))).code == "invalid_credentials"
 
 
-def test_while_the_tenant_is_away_known_keys_hold_and_it_recovers_by_itself():
+def test_while_the_tenant_is_away_known_keys_hold_and_it_recovers_by_itself() -> None:
     tenant = Tenant()
     callers = tenant.callers()
     tenant.away = True
@@ -309,7 +319,12 @@ def test_while_the_tenant_is_away_known_keys_hold_and_it_recovers_by_itself():
 
 
 @pytest.mark.parametrize("missing", ["tenant", "audience", "scope"])
-def test_entra_is_not_set_up_by_halves(missing: str):
+def test_entra_is_not_set_up_by_halves(missing: str) -> None:
     given = {"tenant": TENANT, "audience": AUDIENCE, "scope": "calls.start"} | {missing: ""}
     with pytest.raises(ValueError, match="Entra"):
-        Entra(JwksCache(Tenant(), TENANT), **given)
+        Entra(
+            JwksCache(requests.Session(), TENANT),
+            tenant=given["tenant"],
+            audience=given["audience"],
+            scope=given["scope"],
+        )

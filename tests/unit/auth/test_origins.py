@@ -41,7 +41,7 @@ BEHIND = {
         pytest.param({}, id="nothing"),
     ],
 )
-def test_who_may(headers: dict[str, str]):
+def test_who_may(headers: dict[str, str]) -> None:
     OURS.check_origin(headers)
 
 
@@ -72,13 +72,13 @@ def test_who_may(headers: dict[str, str]):
         pytest.param({"x-ms-original-url": "https://[", "origin": "https://a"}, id="broken url"),
     ],
 )
-def test_who_may_not(headers: dict[str, str]):
+def test_who_may_not(headers: dict[str, str]) -> None:
     with pytest.raises(Problem) as problem:
         OURS.check_origin(headers)
     assert (problem.value.code, problem.value.status) == ("origin_not_allowed", 403)
 
 
-def test_only_a_listed_origin_is_answered_and_by_name():
+def test_only_a_listed_origin_is_answered_and_by_name() -> None:
     assert OURS.response_headers({"origin": LISTED}) == {
         "Access-Control-Allow-Origin": LISTED,
         "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id",
@@ -89,7 +89,7 @@ def test_only_a_listed_origin_is_answered_and_by_name():
     assert CrossOriginPolicy().response_headers({"origin": LISTED}) == {}
 
 
-def test_credentials_are_allowed_only_when_chosen_and_never_with_a_wildcard():
+def test_credentials_are_allowed_only_when_chosen_and_never_with_a_wildcard() -> None:
     assert "Access-Control-Allow-Credentials" not in OURS.response_headers({"origin": LISTED})
     chosen = CrossOriginPolicy.of([LISTED], credentials=True)
     answered = chosen.response_headers({"origin": LISTED})
@@ -98,7 +98,7 @@ def test_credentials_are_allowed_only_when_chosen_and_never_with_a_wildcard():
     assert chosen.response_headers({"origin": "https://evil.example"}) == {"Vary": "Origin"}
 
 
-def test_a_preflight_is_answered_for_the_list_alone():
+def test_a_preflight_is_answered_for_the_list_alone() -> None:
     wanted = {"origin": LISTED, "access-control-request-method": "POST"}
     answered = OURS.preflight_headers(wanted)
     assert answered["Access-Control-Allow-Origin"] == LISTED
@@ -114,7 +114,7 @@ def test_a_preflight_is_answered_for_the_list_alone():
             OURS.preflight_headers(headers)
 
 
-def test_the_setting_is_read_in_any_spelling():
+def test_the_setting_is_read_in_any_spelling() -> None:
     assert parse_origins("https://A.example:443, http://b.example:8080 ,") == {
         "https://a.example",
         "http://b.example:8080",
@@ -136,6 +136,6 @@ def test_the_setting_is_read_in_any_spelling():
         "https://u@a.example",
     ],
 )
-def test_what_is_not_an_exact_origin_is_a_mistake(setting: str):
+def test_what_is_not_an_exact_origin_is_a_mistake(setting: str) -> None:
     with pytest.raises(ValueError, match="."):  # noqa: RUF043 (urllib words some of them)
         parse_origins(f"https://fine.example,{setting}")

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
+from typing_extensions import Buffer
+from urllib3.connection import HTTPConnection
 
 from shared.config.env import Provider
 from shared.config.profiles import Profile
@@ -17,6 +20,7 @@ from tests.support.scripted_endpoint import (
     ANSWER,
     RESET,
     STALL,
+    Fault,
     Said,
     Upstream,
     answer_reply,
@@ -132,7 +136,7 @@ def test_a_retry_after_beyond_the_budget_is_handed_to_the_caller(
     ],
 )
 def test_every_failure_is_a_problem_without_upstreams_words(
-    endpoint: Upstream, slept: list[float], said: Said, code: str
+    endpoint: Upstream, slept: list[float], said: Said | Fault, code: str
 ) -> None:
     endpoint.on(MINT, said)
     api = client(endpoint, slept, timeouts=QUICK if said is STALL else TIMEOUTS)
@@ -253,15 +257,14 @@ def test_connections_are_kept_alive(endpoint: Upstream, slept: list[float]) -> N
     assert endpoint.connections == 1
 
 
-class Wire:
-    """A socket that keeps what is sent."""
+class Wire(socket.socket):
+    """A socket that keeps what is sent, one entry for each write."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.sent: list[bytes] = []
 
-    def settimeout(self, _: float | None) -> None: ...
-
-    def sendall(self, data: bytes) -> None:
+    def sendall(self, data: Buffer, flags: int = 0, /) -> None:
         self.sent.append(bytes(data))
 
 
@@ -269,9 +272,11 @@ class Wire:
 def test_a_request_goes_out_in_one_piece(scheme: str) -> None:
     pool = connection_pool(requests.Session(), f"{scheme}://model.example/v1")
     for body in (b"an offer", None):
-        connection, wire = pool.ConnectionCls("model.example"), Wire()
-        connection.sock = wire  # type: ignore[assignment]
-        connection.request("POST", "/v1/calls", body, {"X-One": "1"})
+        connection = pool.ConnectionCls("model.example")
+        assert isinstance(connection, HTTPConnection)
+        with Wire() as wire:
+            connection.sock = wire
+            connection.request("POST", "/v1/calls", body, {"X-One": "1"})
         (whole,) = wire.sent
         assert whole.startswith(b"POST /v1/calls HTTP/1.1\r\n")
         assert whole.endswith(b"X-One: 1\r\n\r\n" + (body or b""))
