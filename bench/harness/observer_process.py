@@ -106,7 +106,7 @@ async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
         await asyncio.gather(*(worker.follow_call(record.id) for record in records))
     losses = 0
     for record in records:
-        read = transcript.read(worker.dependencies.log.read(log_name(record.call_id)))
+        read = transcript.read_transcript(worker.dependencies.log.read(log_name(record.call_id)))
         expected = [f(record.call_id, t) for t in range(turns) for f in (question, reply)]
         texts = [entry.text for entry in read.entries if entry.kind == "message"]
         tokens = read.usage.total == turns * int(str(USAGE["total_tokens"]))

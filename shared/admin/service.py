@@ -48,7 +48,7 @@ class AdminService:
 
         record = self.records.get(name)
         data = self.transcripts.read(log_name(record.call_id))
-        return {"call": record.public(), "transcript": transcript.read(data).shown()}
+        return {"call": record.public(), "transcript": transcript.read_transcript(data).to_json()}
 
     def delete_transcript(self, name: str) -> None:
         """Deletes what was said in the call with that id. Idempotent.

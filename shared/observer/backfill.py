@@ -1,13 +1,13 @@
-"""What an observer missed: items from before it came, fetched back one before the other. Pure.
+"""Items that an observer has missed, requested one by one, backwards. Pure.
 
-Nothing that has passed is replayed, but each new item names the one before it, and that one can be
-retrieved. The official `conversation.item.retrieved` does not name what stands before in turn, so
-the walk goes on only where the service adds `previous_item_id` (Azure's reference shows it); else
-it ends one item back, and the record says that more may be missing.
+The sideband replays nothing, but each new item names the one before it, and that one can be
+retrieved. The official `conversation.item.retrieved` does not name its predecessor, so the walk
+goes on only where the service adds `previous_item_id` (Azure's reference shows it); elsewhere it
+ends one item back, and the record says that more may be missing.
 
-Where nothing is said after the observer came, no item names the tail. Then, after a while of
-silence, a system item is added at the end and deleted at once: its `conversation.item.added` names
-the tail. There is no way to ask for the tail that changes nothing.
+Where nothing is said after the observer has connected, no item names the tail. Then, after some
+silence, a probe is added at the end, a system item that is deleted at once: its
+`conversation.item.added` names the tail. Nothing that leaves the conversation unchanged does.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ from shared.realtime.server_events import (
     ServerEvent,
 )
 
-AT_MOST = 500
-OURS = "back_"
+MAX_REQUESTS = 500
+EVENT_ID_PREFIX = "back_"
 
 
 class Backfill:
-    """Follows the events of one call and says what to send. `known` are items in the record."""
+    """The missed items of one call. `known` are the items in its record."""
 
-    def __init__(self, known: Iterable[str] = (), *, at_most: int = AT_MOST) -> None:
+    def __init__(self, known: Iterable[str] = (), *, max_requests: int = MAX_REQUESTS) -> None:
         self.known = set(known)
-        self.left = at_most
+        self.requests_left = max_requests
         self.pending: dict[str, str] = {}
-        """The items asked for, by the id of the event that asked."""
+        """The requested items, by the id of the client event that requested each."""
         self.tail_is_known = False
-        """Whether an item, or the probe, has named what stands before it."""
+        """Whether an item or the probe has named the one before it."""
         self.probe_id: str | None = None
         self.head: str | None = None
-        """The earliest item that the walk came to, where more may stand before it."""
+        """The earliest item that the walk has reached, where more may stand before it."""
         self.stated = False
-        """Whether the record says already that something was missed."""
+        """Whether the record already says that something may be missing."""
         self.cut_off = False
-        """Whether an item's beginning was missed and nothing names what stands before it."""
+        """Whether an item's beginning was missed and nothing names the item before it."""
 
     def requests_for(self, event: ServerEvent) -> list[dict[str, Any]]:
-        """The client events that an event of the call calls for."""
+        """The client events that request what a server event shows to be missing."""
         match event:
             case ItemAdded():
                 return self.handle_added(event)
@@ -59,9 +59,9 @@ class Backfill:
             case ItemDone():
                 return self.handle_done(event)
             case InputTranscribed() | InputTranscriptionFailed():
-                return self.fetch(event.item_id)
+                return self.request_unknown(event.item_id)
             case ErrorEvent() if self.pending:
-                # It is gone, or never was: what named it is as far back as can be seen.
+                # The requested item is gone, or never existed: the walk ends at what named it.
                 self.pending.pop(event.caused_by or "", None)
         return []
 
@@ -70,16 +70,16 @@ class Backfill:
         if name == self.probe_id:
             self.tail_is_known = True
             remove = {"type": "conversation.item.delete", "item_id": name}
-            return [remove, *self.fetch(previous)]
+            return [remove, *self.request_unknown(previous)]
         if name.startswith(PROBE):
             return []
         self.tail_is_known = True
         self.known.add(name)
-        return self.fetch(previous, named_by=name)
+        return self.request_unknown(previous, named_by=name)
 
     def handle_done(self, event: ItemDone) -> list[dict[str, Any]]:
-        """Of an item whose beginning was missed, `.done` names the one before, unless it is null:
-        that says nothing there, so what stands before cannot be learnt."""
+        """The `.done` of an item whose beginning was missed names the item before it. A null says
+        nothing there, so that item stays unknown."""
         name, previous = event.item.id, event.previous_item_id
         if name in self.known or name.startswith(PROBE):
             return []
@@ -87,7 +87,7 @@ class Backfill:
         self.head = self.head or name
         self.tail_is_known = self.tail_is_known or previous is not None
         self.cut_off = self.cut_off or previous is None
-        return self.fetch(previous, named_by=name)
+        return self.request_unknown(previous, named_by=name)
 
     def handle_retrieved(self, event: ItemRetrieved) -> list[dict[str, Any]]:
         name = event.item.id
@@ -98,38 +98,40 @@ class Backfill:
         if name not in self.known:
             self.head = name
         self.known.add(name)
-        return self.fetch(event.previous_item_id)
+        return self.request_unknown(event.previous_item_id)
 
-    def fetch(self, name: str | None, *, named_by: str | None = None) -> list[dict[str, Any]]:
-        """Asks for an item that is not known."""
+    def request_unknown(
+        self, name: str | None, *, named_by: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Requests an item unless it is known."""
         if name is None or name in self.known or name.startswith(PROBE):
             return []
         if named_by is not None and self.head is None:
             self.head = named_by
-        return self.ask(name)
+        return self.request_item(name)
 
-    def ask(self, name: str) -> list[dict[str, Any]]:
-        if self.left <= 0 or name in self.pending.values():
+    def request_item(self, name: str) -> list[dict[str, Any]]:
+        if self.requests_left <= 0 or name in self.pending.values():
             return []
-        self.left -= 1
-        event_id = OURS + secrets.token_hex(8)
+        self.requests_left -= 1
+        event_id = EVENT_ID_PREFIX + secrets.token_hex(8)
         self.pending[event_id] = name
         return [{"type": "conversation.item.retrieve", "event_id": event_id, "item_id": name}]
 
     def requests_to_repair(self, names: Iterable[str]) -> list[dict[str, Any]]:
-        """Asks again for items that the record has without their words."""
-        return [event for name in names for event in self.ask(name)]
+        """Requests items that the record has without their words."""
+        return [event for name in names for event in self.request_item(name)]
 
     def start_over(self) -> None:
-        """The connection was lost for a while: what came in between is not known, and the record
-        says so already."""
+        """The connection was lost for a while. What came in between is unknown, and the record says
+        so already."""
         self.stated = True
         self.tail_is_known = False
         self.probe_id = None
         self.pending.clear()
 
     def probe_tail(self) -> list[dict[str, Any]]:
-        """Learns the tail, where no item has named it. Once."""
+        """Finds the tail if no item has named it, once."""
         if self.tail_is_known or self.probe_id:
             return []
         self.probe_id = PROBE + secrets.token_hex(8)
@@ -139,5 +141,5 @@ class Backfill:
             "role": "system",
             "content": [{"type": "input_text", "text": "."}],
         }
-        event_id = OURS + secrets.token_hex(8)
+        event_id = EVENT_ID_PREFIX + secrets.token_hex(8)
         return [{"type": "conversation.item.create", "event_id": event_id, "item": item}]

@@ -91,9 +91,9 @@ class CallController:
         update = self.session_guard.restoring_update(event.session, new_event_id())
         if update is not None:
             self.context.send_in_background(update)
-        if names and (update is not None or not self.session_guard.left):
+        if names and (update is not None or not self.session_guard.restores_left):
             about = {"overridden": names, "put_back": update is not None}
-            self.context.recorder.note("session", str(event.event_id), about)
+            self.context.recorder.add_line("session", str(event.event_id), about)
             logs.event("session overridden", logging.WARNING, **about)
 
     def count_usage(self, event: ResponseDone) -> None:

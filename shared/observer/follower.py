@@ -49,8 +49,8 @@ class CallFollower:
     def begin(self, lines: list[StoredLine]) -> None:
         """The connection is there: records that, and has the state of the call told."""
         context = self.context
-        self.gaps.note_attached(lines, context.lease.last_renewal_before)
-        context.recorder.note("attached", context.recorder.holder, {})
+        self.gaps.note_attached(lines, context.lease.previous_renewal)
+        context.recorder.add_line("attached", context.recorder.holder, {})
         context.background.start_task(self.ask_for_state(items_without_words(lines)))
         context.background.call_later(self.timing.probe_after, self.probe_tail)
         if self.call.ends_at and self.call.farewell.instructions:
@@ -134,7 +134,7 @@ class CallFollower:
     def call_ended(self, reason: str) -> ObserverResult:
         """Records that the call is over."""
         self.gaps.note_call_ended()
-        self.context.recorder.note("ended", "", {"reason": reason})
+        self.context.recorder.add_line("ended", "", {"reason": reason})
         return self.result(Outcome.ENDED, reason)
 
     def unreachable(self, error: SidebandUnavailable) -> ObserverResult:
@@ -148,6 +148,6 @@ class CallFollower:
 
 def items_without_words(lines: list[StoredLine]) -> list[str]:
     """The ids of the latest messages that a record has without their words."""
-    entries = transcript.of_lines(lines).entries
+    entries = transcript.build_transcript(lines).entries
     names = [each.item_id for each in entries if each.kind == "message" and each.text is None]
     return names[-REPAIRED_AT_MOST:]

@@ -1,4 +1,4 @@
-"""Holds the lease of one call for as long as its observer runs."""
+"""Holds the lease of one call for as long as its run lasts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class LeaseKeeper:
-    """One lease. The store blocks, so it is asked on `executor`."""
+    """One lease. The store blocks, so it is called on `executor`."""
 
     def __init__(
         self, leases: LeaseStore, lease: Lease, clock: Clock, executor: Executor | None
@@ -40,24 +40,25 @@ class LeaseKeeper:
         clock: Clock,
         executor: Executor | None,
     ) -> LeaseKeeper | None:
-        """The lease of that call; None while another holds it. Raises Problem."""
+        """The lease of that call; None while another run holds it. Raises Problem."""
         work = partial(leases.acquire, call_id, holder)
         lease = await asyncio.get_running_loop().run_in_executor(executor, work)
         return cls(leases, lease, clock, executor) if lease else None
 
     @property
     def is_good(self) -> bool:
-        """Whether it has not run out: while it has, another may act on the call."""
+        """Whether it has not run out. Once it has, another run may act on the call."""
         return self.clock() < self.lease.until
 
     @property
-    def last_renewal_before(self) -> datetime | None:
-        """When a holder who did not give the lease back was last known to be alive."""
+    def previous_renewal(self) -> datetime | None:
+        """When a previous holder that never released the lease was last known to be alive."""
         before = self.lease.held_before
         return before - self.leases.lasts if before else None
 
     async def renew(self, note: str | None = None) -> None:
-        """From now on again. Raises LeaseLost, Problem storage_unavailable."""
+        """Holds the lease for its full length from now. Raises LeaseLost, Problem
+        storage_unavailable."""
         async with self.lock:
             work = partial(self.leases.renew, self.lease, note=note)
             self.lease = await self.run_blocking(work)
@@ -67,23 +68,25 @@ class LeaseKeeper:
         async with self.lock:
             await self.run_blocking(partial(self.leases.release, self.lease))
 
-    async def keep(self, before: Callable[[], Awaitable[None]], again: timedelta) -> None:
-        """Renews at a third of its time until cancelled; `before` is done before each renewal.
+    async def renew_periodically(
+        self, before_renewal: Callable[[], Awaitable[None]], retry_pause: timedelta
+    ) -> None:
+        """Renews after each third of the lease until cancelled; awaits `before_renewal` first.
 
-        Raises LeaseLost. While storage is away it is tried each `again`; the lease may run out
-        meanwhile, and is still ours if nobody took it.
+        Raises LeaseLost. While storage is unavailable it retries after `retry_pause`; the lease may
+        run out meanwhile, and is still ours if nobody has taken it.
         """
         every = (self.leases.lasts / 3).total_seconds()
         pause = every
         while True:
             await asyncio.sleep(pause)
             try:
-                await before()
+                await before_renewal()
                 await self.renew()
                 pause = every
             except (StorageUnavailable, Problem) as error:
                 logs.event("lease not renewed", logging.WARNING, reason=str(error))
-                pause = min(every, again.total_seconds())
+                pause = min(every, retry_pause.total_seconds())
 
     async def run_blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)

@@ -111,7 +111,7 @@ class Observer:
         except NoSuchCall:
             if first:
                 return self.follower.result(Outcome.NOT_FOUND)
-            renewed_at = self.lease.last_renewal_before
+            renewed_at = self.lease.previous_renewal
             self.gaps.note_takeover(lines, renewed_at, self.recorder.clock())
             return self.follower.call_ended("gone")
         except SidebandUnavailable as error:
@@ -126,7 +126,7 @@ class Observer:
         helpers = [
             asyncio.ensure_future(each)
             for each in (
-                self.lease.keep(self.flush, retry_pause),
+                self.lease.renew_periodically(self.flush, retry_pause),
                 flush_periodically(
                     self.recorder.writer, self.lease.renew, self.timing.write_every, retry_pause
                 ),
@@ -167,7 +167,7 @@ class Observer:
     async def leave(self, reason: str) -> None:
         """Writes what is left, disconnects, and gives the lease back."""
         if self.connection.was_open:
-            self.recorder.note("detached", self.recorder.holder, {"reason": reason})
+            self.recorder.add_line("detached", self.recorder.holder, {"reason": reason})
         await self.stop()
         try:
             async with asyncio.timeout(self.timing.shutdown.total_seconds()):

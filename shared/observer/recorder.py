@@ -11,7 +11,7 @@ from shared.core.problems import Problem
 from shared.realtime.event_mapper import EventMapper
 from shared.realtime.server_events import ServerEvent
 from shared.storage.interfaces import StorageUnavailable
-from shared.transcripts.record_lines import RecordLine, StoredLine, stamp
+from shared.transcripts.record_lines import RecordLine, StoredLine, format_time
 from shared.transcripts.writer import TranscriptWriter
 
 
@@ -35,11 +35,11 @@ class CallRecorder:
 
     def record_event(self, event: ServerEvent) -> None:
         """Records what a server event makes final."""
-        self.writer.add(*self.mapper.map_event(event, self.clock()))
+        self.writer.add_lines(*self.mapper.map_event(event, self.clock()))
 
-    def note(self, kind: str, key: str, fields: Mapping[str, Any]) -> None:
-        """Records a line that no server event gives."""
-        self.writer.add(RecordLine(kind, key, self.clock(), fields))
+    def add_line(self, kind: str, key: str, fields: Mapping[str, Any]) -> None:
+        """Records a line that comes from no server event."""
+        self.writer.add_lines(RecordLine(kind, key, self.clock(), fields))
 
     def note_gap(
         self, since: datetime | None, until: datetime, reason: str, *, before: str | None = None
@@ -47,9 +47,13 @@ class CallRecorder:
         """Records that something may be missing: ahead of the item `before`, or after the latest
         one."""
         place = {"before": before} if before else {"after": self.mapper.tail}
-        about = {"since": stamp(since) if since else None, "until": stamp(until), "reason": reason}
-        self.note("gap", f"{self.holder} {stamp(until)}", {**about, **place})
+        about = {
+            "since": format_time(since) if since else None,
+            "until": format_time(until),
+            "reason": reason,
+        }
+        self.add_line("gap", f"{self.holder} {format_time(until)}", {**about, **place})
 
     async def flush(self, still_ours: Callable[[], Awaitable[None]]) -> None:
-        """Writes all lines that wait; see `TranscriptWriter.flush`."""
+        """Writes all queued lines; see `TranscriptWriter.flush`."""
         await self.writer.flush(still_ours)

@@ -64,7 +64,7 @@ class ToolCalls:
         if complete and self.context.lease.is_good and call_id not in self.begun:
             self.begun.add(call_id)
             self.running.add(call_id)
-            self.context.recorder.note("calling", call_id, {"name": name})
+            self.context.recorder.add_line("calling", call_id, {"name": name})
             work = self.run_tool(call_id, name, item.arguments or "{}")
             self.context.background.start_task(work)
 
@@ -88,7 +88,7 @@ class ToolCalls:
             self.answered.add(call_id)
             await self.send_output(call_id, result.output)
             about = {"name": name, "ok": result.ok, "seconds": seconds}
-            self.context.recorder.note("tool", call_id, about)
+            self.context.recorder.add_line("tool", call_id, about)
 
     async def send_output(self, call_id: str, output: str) -> None:
         """Adds a function's output to the conversation."""

@@ -1,9 +1,9 @@
-"""The client events that an admin may send to a running call, and their shapes. Pure.
+"""The client events that an admin may send to a running call, and their schemas. Pure.
 
 Left out on purpose: `input_audio_buffer.…` (speaking in the caller's place) and
-`conversation.item.retrieve` (it gives the caller's audio). A `session.update` is held against the
-same schema as a profile. Shapes are those of the API's specification; a test holds them to the
-official Python types.
+`conversation.item.retrieve` (it returns the caller's audio). A `session.update` is validated
+against the same schema as a profile. The schemas follow the API's specification; a test compares
+them with the official Python types.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from shared.core.json_schema import validation_errors
 PROFILE_SCHEMA = Path(__file__).parents[2] / "profiles" / "profile.schema.json"
 ID = {"type": "string", "minLength": 1, "maxLength": 512}
 TEXT = {"type": "string", "maxLength": 100_000}
-LARGEST = 200_000
+MAX_CHARACTERS = 200_000
 """In characters, as JSON."""
 
 
-def closed(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
+def object_schema(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
@@ -33,28 +33,28 @@ def closed(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
     }
 
 
-def part(kind: str) -> dict[str, Any]:
-    return closed({"type": {"const": kind}, "text": TEXT}, "type", "text")
+def part_schema(kind: str) -> dict[str, Any]:
+    return object_schema({"type": {"const": kind}, "text": TEXT}, "type", "text")
 
 
-def message(role: str, content: str) -> dict[str, Any]:
+def message_schema(role: str, content: str) -> dict[str, Any]:
     fields = {
         "type": {"const": "message"},
         "role": {"const": role},
         "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"},
-        "content": {"type": "array", "items": part(content)},
+        "content": {"type": "array", "items": part_schema(content)},
     }
-    return closed(fields, "type", "role", "content")
+    return object_schema(fields, "type", "role", "content")
 
 
 ITEM = {
     "anyOf": [
-        message("system", "input_text"),
-        message("user", "input_text"),
-        message("assistant", "output_text"),
+        message_schema("system", "input_text"),
+        message_schema("user", "input_text"),
+        message_schema("assistant", "output_text"),
     ]
 }
-RESPONSE = closed(
+RESPONSE = object_schema(
     {
         "instructions": TEXT,
         "output_modalities": {"type": "array", "items": {"enum": ["audio", "text"]}},
@@ -65,7 +65,7 @@ RESPONSE = closed(
         "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
     }
 )
-SESSION_LEFT_OUT = ("model", "tracing")
+FIXED_SESSION_FIELDS = ("model", "tracing")
 
 FIELDS: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "session.update": ({"session": {"$ref": "#/$defs/running_session"}}, ("session",)),
@@ -95,26 +95,26 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
 
 
 @functools.cache
-def schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema of an allowed event."""
+def event_schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema of an allowed client event."""
     definitions = json.loads(PROFILE_SCHEMA.read_text(encoding="utf-8"))["$defs"]
     running = copy.deepcopy(definitions["session"])
-    for name in SESSION_LEFT_OUT:
-        # Neither can change once a call runs.
+    for name in FIXED_SESSION_FIELDS:
+        # Neither can change during a call.
         running["properties"].pop(name, None)
     fields, required = FIELDS[kind]
-    event = closed({"type": {"const": kind}, **fields}, "type", *required)
+    event = object_schema({"type": {"const": kind}, **fields}, "type", *required)
     return {**event, "$defs": {**definitions, "running_session": running}}
 
 
 def validate_client_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of an event that is allowed and of its shape. Raises ValueError, which says what was
-    expected and quotes no value."""
+    """A copy of an event that is allowed and valid. Raises ValueError, which says what was expected
+    and quotes no value."""
     kind = event.get("type")
     if not isinstance(kind, str) or kind not in FIELDS:
         raise ValueError(f"type: expected one of {', '.join(FIELDS)}")
-    if len(json.dumps(event)) > LARGEST:
+    if len(json.dumps(event)) > MAX_CHARACTERS:
         raise ValueError("the event is too large")
-    if wrong := validation_errors(dict(event), schema(kind)):
+    if wrong := validation_errors(dict(event), event_schema(kind)):
         raise ValueError("; ".join(wrong))
     return copy.deepcopy(dict(event))

@@ -1,9 +1,8 @@
-"""The sideband: the WebSocket on which the server follows a call, and may steer it.
+"""The sideband: the WebSocket on which the server follows a call and may control it.
 
-What is relied on (recorded live traffic, the providers' documents): the address takes `call_id` and
-nothing else; a key or an identity of the same resource proves who we are, an ephemeral key does
-not; no `session.created` comes first, and nothing that has passed is replayed; the caller's audio
-is not on it. `websockets` is imported when a call is first dialled.
+We rely on this, from recorded live traffic and the providers' documents: the URL takes `call_id`
+and nothing else; a key or an identity of the same resource authenticates us, an ephemeral key does
+not; no `session.created` comes first, and nothing is replayed; the caller's audio is not on it.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from shared.realtime.server_events import ServerEvent
 
-AT_ONCE = 8
+HANDSHAKES_AT_ONCE = 8
 
 
 class NoSuchCall(Exception):
-    """404: the call is over, or not there yet, or another resource's."""
+    """404: the call is over, not there yet, or another resource's."""
 
 
 class SidebandUnavailable(Exception):
-    """The connection could not be made. `status` is that of a refusal, None without an answer."""
+    """No connection. `status` is the HTTP status of a refusal, None if there was no answer."""
 
     def __init__(self, status: int | None = None) -> None:
         self.status = status
@@ -38,8 +37,8 @@ class SidebandUnavailable(Exception):
 
 
 class SidebandClosed(Exception):
-    """The connection is over. `clean` if with a closing handshake, which says nothing of the call:
-    a proxy closes as cleanly as a call that ends."""
+    """The connection is over. `clean` means with a closing handshake, which says nothing about the
+    call: a proxy closes as cleanly as a call that ends."""
 
     def __init__(self, code: int, *, clean: bool) -> None:
         self.code = code
@@ -57,7 +56,7 @@ class Sideband(Protocol):
         """The next server event. Raises SidebandClosed."""
 
     async def close(self) -> None:
-        """Leaves; the call goes on."""
+        """Disconnects; the call goes on."""
 
 
 Connect = Callable[[str], Awaitable[Sideband]]
@@ -76,8 +75,9 @@ class Timeouts:
 class SidebandConnector:
     """A `Connect` for the endpoint whose REST base is `base` (`https://…/openai/v1/realtime`).
 
-    `headers` gives the proof of who we are; it may block and raise, so it is asked on `executor`.
-    `authorities` is a file or folder of certificates to trust instead of the machine's own.
+    `headers` gives the headers that authenticate us; it may block and raise, so it is called on
+    `executor`. `authorities` is a file or folder of certificates to trust instead of the machine's
+    own.
     """
 
     def __init__(
@@ -104,8 +104,8 @@ class SidebandConnector:
     async def __call__(self, call_id: str) -> Sideband:
         loop = asyncio.get_running_loop()
         headers = await loop.run_in_executor(self.executor, self.headers)
-        tls = await loop.run_in_executor(self.executor, self.tls)
-        # It imports `websockets`, which costs time: only when a call is first dialled.
+        tls = await loop.run_in_executor(self.executor, self.tls_context)
+        # Imported here because `websockets` takes time to import, which a cold start lacks.
         from shared.realtime.websocket_sideband import connect_websocket
 
         async with self.handshake_slot(loop):
@@ -118,13 +118,13 @@ class SidebandConnector:
         an instance that takes over another's calls dials them all at once. Each loop has slots of
         its own: an admin's event is sent on a loop that lives no longer than that."""
         with self.lock:
-            return self.slots.setdefault(loop, asyncio.Semaphore(AT_ONCE))
+            return self.slots.setdefault(loop, asyncio.Semaphore(HANDSHAKES_AT_ONCE))
 
-    def tls(self) -> ssl.SSLContext | None:
-        """One context for all connections, None without TLS.
+    def tls_context(self) -> ssl.SSLContext | None:
+        """One context for all connections; None without TLS.
 
-        Left to itself the library makes one for each: every certificate authority of the machine
-        read again, 2 MiB a call, and the event loop held up meanwhile (docs/performance.md).
+        By default the library makes one for each connection: that reads every certificate authority
+        of the machine again, takes 2 MiB per call, and blocks the event loop (docs/performance.md).
         """
         if not self.base.startswith("wss:"):
             return None

@@ -18,13 +18,13 @@ from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavail
 LARGEST_EVENT = 16 * 1024 * 1024
 """A retrieved item may carry its audio."""
 
-# At debug level the library logs the handshake, credentials included.
+# At debug level the library logs the handshake, including credentials.
 WEBSOCKETS_LOGGER = logging.getLogger("broker.sideband")
 WEBSOCKETS_LOGGER.setLevel(logging.WARNING)
 
 
 class WithoutRedirects(client.connect):
-    """Follows no redirect: it would send an api-key to wherever that leads."""
+    """Follows no redirect, because that would send an api-key to another server."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc

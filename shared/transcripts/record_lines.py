@@ -1,25 +1,25 @@
 """One line of a call's record: a JSON object, written once and never changed. Pure.
 
-A line's id is made of the call, what the line is about and its kind, so that two writers who saw
-the same thing make the same id, and a reader takes the first of each. A later line may complete
-what an earlier one began: the words of an item come after its place in the conversation.
+A line's id consists of the call, the line's kind and what it is about. So two writers that saw the
+same thing give it the same id, and a reader takes the first of each. A later line may complete an
+earlier one: the words of an item come after its place in the conversation.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.transcripts.redaction import everywhere
+from shared.transcripts.redaction import redact_json
 
-# What was said. Everything else is written even where transcripts are off.
-WORDS = frozenset({"placed", "item", "said", "words", "heard", "deleted"})
-# Texts that come from people or from the model.
-REDACTED = frozenset({"text", "arguments", "output"})
-JSON_TEXTS = frozenset({"arguments", "output"})
+WORD_KINDS = frozenset({"placed", "item", "said", "words", "heard", "deleted"})
+"""What was said. All other kinds are recorded even where transcripts are off."""
+REDACTED_FIELDS = frozenset({"text", "arguments", "output"})
+"""Text that comes from people or from the model."""
+JSON_FIELDS = frozenset({"arguments", "output"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class RecordLine:
     Kinds: placed (an item and the one before it), item (its final content), said (its words, where
     the content lacked them), words (the caller's, transcribed), heard (how much of an answer was
     played before it was interrupted), deleted, response (its end and its usage), transcription (its
-    usage), tool, session, error, gap, attached, detached, ended.
+    usage), calling (a server tool has been started), tool (its output has been sent), session,
+    error, gap, attached, detached, ended.
     """
 
     kind: str
@@ -50,27 +51,27 @@ class StoredLine:
     fields: Mapping[str, Any]
 
 
-def id_of(call_id: str, line: RecordLine) -> str:
-    """The id that every writer of this line would give it."""
+def line_id(call_id: str, line: RecordLine) -> str:
+    """The id that every writer gives this line."""
     return f"{call_id}/{line.kind}/{line.key}"
 
 
-def encode(call_id: str, seq: int, line: RecordLine, redact: Callable[[str], str]) -> bytes:
-    """The line as it is written, redacted, with its newline."""
+def encode_line(call_id: str, seq: int, line: RecordLine, redact: Callable[[str], str]) -> bytes:
+    """The line as it is written: redacted JSON with its newline."""
     content = {
-        "id": id_of(call_id, line),
+        "id": line_id(call_id, line),
         "call": call_id,
         "seq": seq,
-        "at": stamp(line.at),
+        "at": format_time(line.at),
         "kind": line.kind,
         "key": line.key,
-        **{name: kept(name, value, redact) for name, value in line.fields.items()},
+        **{name: redact_field(name, value, redact) for name, value in line.fields.items()},
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def decode(data: bytes) -> list[StoredLine]:
-    """The lines of a record, each id once; what is no line (a torn last one) is left out."""
+def decode_lines(data: bytes) -> list[StoredLine]:
+    """The lines of a record, each id once. What is not a line (a torn last one) is left out."""
     found: dict[str, StoredLine] = {}
     for raw in data.split(b"\n"):
         try:
@@ -84,26 +85,20 @@ def decode(data: bytes) -> list[StoredLine]:
     return list(found.values())
 
 
-def written(call_id: str, lines: Iterable[RecordLine]) -> list[StoredLine]:
-    """Lines as `decode` gives them once they are written one after the other."""
-    keep = (encode(call_id, seq, line, str) for seq, line in enumerate(lines))
-    return decode(b"".join(keep))
-
-
-def kept(name: str, value: Any, redact: Callable[[str], str]) -> Any:
-    if name not in REDACTED:
+def redact_field(name: str, value: Any, redact: Callable[[str], str]) -> Any:
+    if name not in REDACTED_FIELDS:
         return value
-    if name in JSON_TEXTS and isinstance(value, str):
+    if name in JSON_FIELDS and isinstance(value, str):
         try:
             inner = json.loads(value)
         except ValueError:
             inner = None
         if isinstance(inner, dict | list):
-            # Text by text, so that the result is JSON still.
-            return json.dumps(everywhere(inner, redact), ensure_ascii=False)
-    return everywhere(value, redact)
+            # String by string, so that the result is still JSON.
+            return json.dumps(redact_json(inner, redact), ensure_ascii=False)
+    return redact_json(value, redact)
 
 
-def stamp(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     """A time in UTC, to the millisecond."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -1,13 +1,13 @@
-"""What is taken out of a transcript before it is written: a plain rule set. Pure.
+"""The rules by which a transcript is redacted before it is written. Pure.
 
-Taken out, each replaced by its kind in brackets: payment card numbers (13 to 19 digits that pass
+Each of these is replaced by its kind in brackets: payment card numbers (13 to 19 digits that pass
 the Luhn check and begin as cards do), IBANs (by their check digits), e-mail addresses and telephone
 numbers. Not touched: years, dates, prices, times, and digit runs that are none of these, such as
 order numbers.
 
-Transcripts usually write spoken digits as digits; what they spell out ("four one one one", "jane at
+Transcripts usually write spoken digits as digits. What they spell out ("four one one one", "jane at
 example dot com") is not found, nor are names and addresses. The rules lower the risk of keeping
-what nobody meant to keep. They are no anonymisation (docs/recording.md).
+what nobody meant to keep; they do not anonymise (docs/recording.md).
 """
 
 from __future__ import annotations
@@ -44,29 +44,29 @@ def redacted(text: str) -> str:
     if not any(character.isdigit() or character == "@" for character in text):
         return text
     text = EMAIL.sub("[e-mail]", text)
-    text = IBAN.sub(iban, text)
-    text = DIGITS.sub(card, text)
+    text = IBAN.sub(redact_iban, text)
+    text = DIGITS.sub(redact_card, text)
     text = INTERNATIONAL.sub("[telephone]", text)
     return NATIONAL.sub("[telephone]", text)
 
 
 def unchanged(text: str) -> str:
-    """For records that are kept as they are."""
+    """For records that are not redacted."""
     return text
 
 
-def everywhere(value: Any, redact: Redact) -> Any:
-    """`value`, which is JSON, with every text in it redacted; names of fields stay."""
+def redact_json(value: Any, redact: Redact) -> Any:
+    """A JSON value with every string in it redacted; names of fields stay."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {name: everywhere(inner, redact) for name, inner in value.items()}
+        return {name: redact_json(inner, redact) for name, inner in value.items()}
     if isinstance(value, list):
-        return [everywhere(inner, redact) for inner in value]
+        return [redact_json(inner, redact) for inner in value]
     return value
 
 
-def card(match: re.Match[str]) -> str:
+def redact_card(match: re.Match[str]) -> str:
     digits = re.sub(r"\D", "", match[0])
     is_card = CARD_BEGINS.match(digits) and luhn(digits) and len(set(digits)) > 1
     return "[card]" if is_card else match[0]
@@ -79,8 +79,8 @@ def luhn(digits: str) -> bool:
     return sum(map(int, odd + even)) % 10 == 0
 
 
-def iban(match: re.Match[str]) -> str:
-    """Words that follow are taken along by the pattern: they are given back."""
+def redact_iban(match: re.Match[str]) -> str:
+    """The pattern also matches words that follow the number: they are kept."""
     text = match[0]
     ends = [m.end() for m in re.finditer(r"[A-Za-z0-9]+", text)]
     for end in reversed(ends):

@@ -1,8 +1,8 @@
-"""Writes the lines of one call to its log, as they come, each once.
+"""Writes the lines of one call to its log as they come, each once.
 
-Lines wait until the writer takes them; one append is under way at a time and carries all that
-waits. It names the position it writes at, so that two writers cannot mix: who meets another's lines
-reads them, asks whether it is still its turn, and adds only what is not there yet.
+Added lines are queued; one append is in progress at a time and carries all that is queued. It names
+the position that it writes at, so that the lines of two writers cannot mix: a writer that meets
+another's lines reads them, asks whether it still holds the lease, and adds only what is missing.
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ from typing import TypeVar
 from shared.core import logs
 from shared.core.problems import Problem
 from shared.storage.interfaces import APPEND_BYTES, Conflict, Log, LogFull, StorageUnavailable
-from shared.transcripts.record_lines import WORDS, RecordLine, StoredLine, decode, encode, id_of
+from shared.transcripts.record_lines import (
+    WORD_KINDS,
+    RecordLine,
+    StoredLine,
+    decode_lines,
+    encode_line,
+    line_id,
+)
 from shared.transcripts.redaction import Redact
 
 T = TypeVar("T")
 StillOurs = Callable[[], Awaitable[None]]
-"""Asks whether the lease is still ours; raises if not."""
+"""Checks that the lease is still ours; raises if it is not."""
 
 
 def log_name(call_id: str) -> str:
@@ -53,51 +60,51 @@ class TranscriptWriter:
         self.position = 0
         self.seq = 0
         self.ids: set[str] = set()
-        self.waiting: list[RecordLine] = []
+        self.queued: list[RecordLine] = []
         self.batch: list[RecordLine] = []
         self.dirty = asyncio.Event()
-        self.turn = asyncio.Lock()
+        self.lock = asyncio.Lock()
         self.full = False
 
-    def add(self, *lines: RecordLine) -> None:
-        """Takes lines to be written; those that are there already are dropped."""
+    def add_lines(self, *lines: RecordLine) -> None:
+        """Queues lines; those that are written or queued already are dropped."""
         for line in lines:
-            name = id_of(self.call_id, line)
-            if name in self.ids or (line.kind in WORDS and not self.keep_words):
+            name = line_id(self.call_id, line)
+            if name in self.ids or (line.kind in WORD_KINDS and not self.keep_words):
                 continue
             self.ids.add(name)
-            self.waiting.append(line)
+            self.queued.append(line)
             self.dirty.set()
 
     async def flush(self, still_ours: StillOurs) -> None:
-        """Writes everything that waits. Raises StorageUnavailable, after which it can be called
-        again, and what `still_ours` raises."""
-        async with self.turn:
-            while self.batch or self.waiting:
+        """Writes all queued lines. Raises StorageUnavailable, after which it can be called again,
+        and what `still_ours` raises."""
+        async with self.lock:
+            while self.batch or self.queued:
                 if not self.batch:
-                    self.batch, self.waiting = self.waiting, []
+                    self.batch, self.queued = self.queued, []
                 try:
-                    await self.append()
+                    await self.append_batch()
                 except Conflict:
                     await still_ours()
-                    mine = {id_of(self.call_id, line): line for line in self.batch}
+                    mine = {line_id(self.call_id, line): line for line in self.batch}
                     there = {line.id for line in await self.catch_up()}
                     self.batch = [line for name, line in mine.items() if name not in there]
             self.dirty.clear()
 
-    async def append(self) -> None:
-        """One append of as much of the batch as fits. Its bytes stay the same until it succeeds,
-        so that one whose answer got lost is told again, not doubled."""
+    async def append_batch(self) -> None:
+        """Appends as much of the batch as fits. The bytes stay the same until it succeeds, so that
+        an append whose answer was lost is repeated, not doubled."""
         data, taken = bytearray(), 0
         for line in self.batch:
-            raw = encode(self.call_id, self.seq + taken, line, self.redact)
+            raw = encode_line(self.call_id, self.seq + taken, line, self.redact)
             if data and len(data) + len(raw) > APPEND_BYTES:
                 break
             data += raw
             taken += 1
         if not self.full:
             try:
-                self.position = await self.run(
+                self.position = await self.run_blocking(
                     partial(self.log.append, self.name, bytes(data), at=self.position)
                 )
             except LogFull:
@@ -107,28 +114,29 @@ class TranscriptWriter:
         del self.batch[:taken]
 
     async def catch_up(self) -> list[StoredLine]:
-        """Reads what others wrote, from where this one has got to. Raises StorageUnavailable."""
-        data = await self.run(partial(self.log.read, self.name, start=self.position))
-        lines = decode(data)
+        """Reads what others have written since this writer last read or wrote. Raises
+        StorageUnavailable."""
+        data = await self.run_blocking(partial(self.log.read, self.name, start=self.position))
+        lines = decode_lines(data)
         self.position += len(data)
         self.seq += data.count(b"\n")
         self.ids |= {line.id for line in lines}
         return lines
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run_blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
 
 async def flush_periodically(
-    recorder: TranscriptWriter, still_ours: StillOurs, every: timedelta, again: timedelta
+    writer: TranscriptWriter, still_ours: StillOurs, every: timedelta, retry_pause: timedelta
 ) -> None:
-    """Writes what comes, at most once in `every`, until cancelled. While storage is away lines
-    wait, and it is tried each `again`."""
+    """Writes queued lines at most once in `every`, until cancelled. While storage is unavailable
+    they stay queued, and the write is retried after `retry_pause`."""
     while True:
-        await recorder.dirty.wait()
+        await writer.dirty.wait()
         try:
-            await recorder.flush(still_ours)
+            await writer.flush(still_ours)
             await asyncio.sleep(every.total_seconds())
         except (StorageUnavailable, Problem) as error:
             logs.event("transcript record not written", logging.WARNING, reason=str(error))
-            await asyncio.sleep(again.total_seconds())
+            await asyncio.sleep(retry_pause.total_seconds())

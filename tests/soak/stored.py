@@ -14,7 +14,7 @@ from shared.limits.account import Account
 from shared.limits.transactions import PARTITION
 from shared.storage.interfaces import Storage, StorageUnavailable
 from shared.transcripts import transcript
-from shared.transcripts.record_lines import decode
+from shared.transcripts.record_lines import decode_lines
 from shared.transcripts.writer import log_name
 from tests.soak.transcript_check import Conversation, compare
 
@@ -89,7 +89,7 @@ class StoredState:
         logs = self.storage.log("transcripts")
         found = 0
         for name in logs.names():
-            ids = [line.id for line in decode(logs.read(name))]
+            ids = [line.id for line in decode_lines(logs.read(name))]
             found += len(ids) != len(set(ids))
         return [f"{found} transcripts have a line twice"] if found else []
 
@@ -112,7 +112,7 @@ class StoredState:
             if record is None:
                 # Reported where requests, emulator and records are reconciled.
                 continue
-            read = transcript.read(retried(logs.read)(log_name(record.call_id)))
+            read = transcript.read_transcript(retried(logs.read)(log_name(record.call_id)))
             if not record.observed and not read.entries:
                 unobserved.append(record.call_id)
             found = compare(talk, read, call["usage"]["total_tokens"], tokens(record))

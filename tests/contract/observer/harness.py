@@ -32,7 +32,7 @@ from shared.observer.observer import observe
 from shared.realtime.sideband import Connect, Sideband, SidebandConnector
 from shared.storage.memory import MemoryLog, MemoryTable
 from shared.transcripts import transcript
-from shared.transcripts.record_lines import StoredLine, decode
+from shared.transcripts.record_lines import StoredLine, decode_lines
 from shared.transcripts.transcript import Transcript
 from shared.transcripts.writer import log_name
 from tests.contract.emulator.harness import Server, serving
@@ -233,13 +233,13 @@ class ObservedCalls:
         await self.written(call_id, lambda line: line.fields.get("text") == text)
 
     def lines(self, call_id: str) -> list[StoredLine]:
-        return decode(self.log.read(log_name(call_id)))
+        return decode_lines(self.log.read(log_name(call_id)))
 
     def raw(self, call_id: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read(log_name(call_id)).splitlines()]
 
     def transcript(self, call_id: str) -> Transcript:
-        return transcript.read(self.log.read(log_name(call_id)))
+        return transcript.read_transcript(self.log.read(log_name(call_id)))
 
     def told(self, call_id: str) -> list[tuple[str, str | None]]:
         """Who said what."""

@@ -331,10 +331,10 @@ async def test_a_transcript_is_continued_without_a_line_doubled(upgraded: Upgrad
     assert sorted({line.kind for line in lines}) == upgraded.expected["lines"]
     length = upgraded.transcripts.length(log_name(call_id))
     for line in lines:
-        writer.add(RecordLine(line.kind, line.key, upgraded.now, line.fields))
+        writer.add_lines(RecordLine(line.kind, line.key, upgraded.now, line.fields))
     await writer.flush(still_ours)
     assert upgraded.transcripts.length(log_name(call_id)) == length
-    writer.add(RecordLine("attached", "the present release", upgraded.now))
+    writer.add_lines(RecordLine("attached", "the present release", upgraded.now))
     await writer.flush(still_ours)
     data = upgraded.transcripts.read(log_name(call_id))
     assert json.loads(data[length:])["seq"] == len(lines)

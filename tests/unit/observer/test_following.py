@@ -8,7 +8,7 @@ import pytest
 
 from shared.observer.backfill import Backfill
 from shared.observer.response_tracker import ResponseTracker
-from shared.observer.session_guard import SessionGuard, covers
+from shared.observer.session_guard import SessionGuard, satisfies
 from shared.realtime.server_event_parser import parse_server_event
 
 PROFILE = {
@@ -163,15 +163,15 @@ def test_its_own_echo_is_not_answered_but_what_comes_after_is() -> None:
 
 
 def test_it_gives_up_after_a_few() -> None:
-    guard, bad = SessionGuard(PROFILE, at_most=2), {**RUNNING, "instructions": "x"}
+    guard, bad = SessionGuard(PROFILE, max_restores=2), {**RUNNING, "instructions": "x"}
     sent = [guard.restoring_update(bad, f"e{number}") for number in range(10)]
     assert sum(each is not None for each in sent) == 2
 
 
 def test_what_the_service_hides_of_an_mcp_tool_is_not_missed() -> None:
     wanted = {"type": "mcp", "server_label": "s", "authorization": "secret"}
-    assert covers({"type": "mcp", "server_label": "s"}, wanted)
-    assert not covers({"type": "mcp", "server_label": "t"}, wanted)
+    assert satisfies({"type": "mcp", "server_label": "s"}, wanted)
+    assert not satisfies({"type": "mcp", "server_label": "t"}, wanted)
 
 
 def asked(events: list[dict[str, Any]]) -> list[str]:
@@ -206,7 +206,7 @@ def test_items_whose_beginning_was_missed_are_found_by_what_names_them() -> None
 
 
 def test_a_walk_is_bounded() -> None:
-    backfill = Backfill(at_most=3)
+    backfill = Backfill(max_requests=3)
     (request,) = requests_for(backfill, added("i0", "i1"))
     names = [request["item_id"]]
     for number in range(1, 10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,8 @@ from hypothesis import strategies as st
 
 from shared.realtime.event_mapper import EventMapper
 from shared.realtime.server_event_parser import parse_server_event
-from shared.transcripts import record_lines as lines_module
 from shared.transcripts import transcript
-from shared.transcripts.record_lines import RecordLine, decode, encode
+from shared.transcripts.record_lines import RecordLine, StoredLine, decode_lines, encode_line
 from shared.transcripts.redaction import redacted, unchanged
 from shared.transcripts.transcript import Transcript
 
@@ -23,7 +23,13 @@ Event = dict[str, Any]
 
 
 def transcribed(*events: Event, mapper: EventMapper | None = None) -> Transcript:
-    return transcript.of_lines(lines_module.written("rtc_1", lines_of(events, mapper)))
+    return transcript.build_transcript(stored("rtc_1", lines_of(events, mapper)))
+
+
+def stored(call_id: str, lines: Iterable[RecordLine]) -> list[StoredLine]:
+    """Lines as they are read back after they have been written one by one."""
+    encoded = (encode_line(call_id, seq, line, unchanged) for seq, line in enumerate(lines))
+    return decode_lines(b"".join(encoded))
 
 
 def lines_of(events: Any, mapper: EventMapper | None = None) -> list[RecordLine]:
@@ -131,9 +137,9 @@ def test_two_writers_of_one_story_write_it_once(data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(whole)))
     overlap = data.draw(st.integers(0, cut))
     both = whole[:cut] + whole[overlap:]
-    found = transcript.of_lines(lines_module.written("rtc_1", both))
-    expected = transcript.of_lines(lines_module.written("rtc_1", whole))
-    assert found.shown() == expected.shown()
+    found = transcript.build_transcript(stored("rtc_1", both))
+    expected = transcript.build_transcript(stored("rtc_1", whole))
+    assert found.to_json() == expected.to_json()
 
 
 def test_a_very_long_conversation() -> None:
@@ -187,7 +193,7 @@ def test_tool_calls_and_results() -> None:
         {"type": "conversation.item.added", "previous_item_id": "c", "item": result},
         {"type": "conversation.item.done", "previous_item_id": "c", "item": result},
     )
-    shown = [entry.shown() for entry in script.entries[2:]]
+    shown = [entry.to_json() for entry in script.entries[2:]]
     assert shown[0]["name"] == "order_status"
     assert (shown[0]["kind"], shown[1]["kind"], shown[1]["output"]) == (
         "tool_call",
@@ -236,8 +242,8 @@ def test_a_late_observer_fills_in_what_was_before_and_says_what_may_be_missing()
     gap = RecordLine(
         "gap", "start", NOW, {"until": NOW.isoformat(), "before": "a0", "reason": "late"}
     )
-    written = lines_module.written("rtc_1", [*seen, *late, gap])
-    script = transcript.of_lines(written)
+    written = stored("rtc_1", [*seen, *late, gap])
+    script = transcript.build_transcript(written)
     assert [e.item_id or e.kind for e in script.entries] == ["gap", "a0", "u1", "a1"]
     assert script.entries[1].text == "answer 0"
     assert "AAAA" not in str(written)
@@ -249,7 +255,7 @@ def test_a_gap_stands_where_it_was() -> None:
         "gap", "1", NOW, {"since": NOW.isoformat(), "until": NOW.isoformat(), "after": "a0"}
     )
     both = [*lines_of(first), gap, *lines_of(second)]
-    script = transcript.of_lines(lines_module.written("rtc_1", both))
+    script = transcript.build_transcript(stored("rtc_1", both))
     assert [e.item_id or e.kind for e in script.entries] == ["u0", "a0", "gap", "u2", "a2"]
     assert script.gaps == 1
 
@@ -317,18 +323,20 @@ def test_what_is_written_is_redacted_and_json_stays_json() -> None:
         "output": "no json: b@example.com",
         "call_id": "call_1",
     }
-    raw = encode("rtc_1", 7, RecordLine("item", "i", NOW, fields), redacted)
+    raw = encode_line("rtc_1", 7, RecordLine("item", "i", NOW, fields), redacted)
     assert b"example.com" not in raw
     content = json.loads(raw)
     assert json.loads(content["arguments"]) == {"card": "[card]", "n": 1}
     assert (content["id"], content["seq"], content["call"]) == ("rtc_1/item/i", 7, "rtc_1")
-    assert b"a@example.com" in encode("rtc_1", 7, RecordLine("item", "i", NOW, fields), unchanged)
+    assert b"a@example.com" in encode_line(
+        "rtc_1", 7, RecordLine("item", "i", NOW, fields), unchanged
+    )
 
 
 def test_a_torn_last_line_is_left_out() -> None:
-    whole = encode("rtc_1", 0, RecordLine("words", "i", NOW, {"text": "hi"}), unchanged)
-    assert len(decode(whole + whole[: len(whole) // 2])) == 1
-    assert decode(b"\n[]\n1\nnull\n{}\n") == []
+    whole = encode_line("rtc_1", 0, RecordLine("words", "i", NOW, {"text": "hi"}), unchanged)
+    assert len(decode_lines(whole + whole[: len(whole) // 2])) == 1
+    assert decode_lines(b"\n[]\n1\nnull\n{}\n") == []
 
 
 @pytest.mark.parametrize("kind", ["error", "response.unheard_of", ""])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.observer.leases import LeaseLost
 from shared.storage.interfaces import StorageUnavailable
 from shared.storage.memory import MemoryLog
-from shared.transcripts.record_lines import RecordLine, decode
+from shared.transcripts.record_lines import RecordLine, decode_lines
 from shared.transcripts.redaction import unchanged
 from shared.transcripts.writer import TranscriptWriter, log_name
 
@@ -29,7 +29,7 @@ def recorder(log: MemoryLog) -> TranscriptWriter:
 
 
 def keys(log: MemoryLog) -> list[str]:
-    return [each.key for each in decode(log.read(log_name("rtc_1")))]
+    return [each.key for each in decode_lines(log.read(log_name("rtc_1")))]
 
 
 async def ours() -> None:
@@ -45,13 +45,15 @@ def test_two_writers_write_each_line_once_and_lose_none(
         log = MemoryLog()
         writers = [recorder(log), recorder(log)]
         for writer, told in steps:
-            writers[writer].add(*map(line, told))
+            writers[writer].add_lines(*map(line, told))
             await writers[writer].flush(ours)
         raw = log.read(log_name("rtc_1")).splitlines()
         told_at_all = {key for _, told in steps for key in told}
         assert len(raw) == len(keys(log)) == len(told_at_all)
         assert set(keys(log)) == told_at_all
-        assert [each.seq for each in decode(log.read(log_name("rtc_1")))] == list(range(len(raw)))
+        assert [each.seq for each in decode_lines(log.read(log_name("rtc_1")))] == list(
+            range(len(raw))
+        )
 
     asyncio.run(run())
 
@@ -59,9 +61,9 @@ def test_two_writers_write_each_line_once_and_lose_none(
 async def test_a_line_told_twice_is_written_once() -> None:
     log = MemoryLog()
     it = recorder(log)
-    it.add(line("a"), line("a"))
+    it.add_lines(line("a"), line("a"))
     await it.flush(ours)
-    it.add(line("a"))
+    it.add_lines(line("a"))
     await it.flush(ours)
     assert len(log.read(log_name("rtc_1")).splitlines()) == 1
 
@@ -83,10 +85,10 @@ class LosesAnswers(MemoryLog):
 async def test_an_append_whose_answer_got_lost_is_not_doubled_by_what_came_since() -> None:
     log = LosesAnswers()
     it = recorder(log)
-    it.add(line("a"))
+    it.add_lines(line("a"))
     with pytest.raises(StorageUnavailable):
         await it.flush(ours)
-    it.add(line("b"))
+    it.add_lines(line("b"))
     log.losing = False
     await it.flush(ours)
     assert len(log.read(log_name("rtc_1")).splitlines()) == 2
@@ -96,9 +98,9 @@ async def test_an_append_whose_answer_got_lost_is_not_doubled_by_what_came_since
 async def test_who_has_lost_the_lease_writes_nothing_over_another() -> None:
     log = MemoryLog()
     late, other = recorder(log), recorder(log)
-    other.add(line("a"))
+    other.add_lines(line("a"))
     await other.flush(ours)
-    late.add(line("b"))
+    late.add_lines(line("b"))
 
     async def lost() -> None:
         raise LeaseLost("rtc_1")
@@ -111,7 +113,7 @@ async def test_who_has_lost_the_lease_writes_nothing_over_another() -> None:
 async def test_a_batch_larger_than_one_append_goes_in_several() -> None:
     log = MemoryLog()
     it = recorder(log)
-    it.add(*(RecordLine("words", str(n), NOW, {"text": "x" * 90_000}) for n in range(100)))
+    it.add_lines(*(RecordLine("words", str(n), NOW, {"text": "x" * 90_000}) for n in range(100)))
     await it.flush(ours)
     assert keys(log) == [str(n) for n in range(100)]
 
@@ -121,6 +123,6 @@ async def test_a_full_record_stops_and_the_call_goes_on(monkeypatch: Any) -> Non
     log = MemoryLog()
     it = recorder(log)
     for key in "abc":
-        it.add(line(key))
+        it.add_lines(line(key))
         await it.flush(ours)
     assert keys(log) == ["a"]
