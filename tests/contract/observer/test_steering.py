@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.observer.session_guard import AT_MOST
+from shared.observer.session_guard import MAX_RESTORES
 from shared.tools.samples import sample_tools
 from tests.contract.observer.harness import observed_calls
 from tests.contract.observer.sessions import SESSION, call_with, with_tools
@@ -52,7 +52,7 @@ async def test_two_that_assert_against_each_other_do_not_go_on_for_ever() -> Non
         watching = await it.watch(call, session=SESSION)
         await call.expect("session.updated")
         theirs = {"type": "realtime", "instructions": "Mine."}
-        for _ in range(AT_MOST):
+        for _ in range(MAX_RESTORES):
             await call.tell("session.update", session=theirs)
             assert (await call.expect("session.updated"))["session"]["instructions"] == "Mine."
             assert (await call.expect("session.updated"))["session"]["instructions"] == "Be brief."
@@ -62,4 +62,4 @@ async def test_two_that_assert_against_each_other_do_not_go_on_for_ever() -> Non
         await watching.done()
         (state,) = (await it.state())["calls"]
         looks = 1
-        assert state["client_events"]["session.update"] == looks + 2 * AT_MOST + 1
+        assert state["client_events"]["session.update"] == looks + 2 * MAX_RESTORES + 1
