@@ -17,7 +17,7 @@ SECRETS = [
 
 
 @pytest.fixture(autouse=True)
-def _ready() -> None:
+def redacting_log() -> None:
     logs.set_up()
 
 
