@@ -12,11 +12,11 @@ import base64
 import binascii
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from shared.core.clock import Clock, utc_now
+from shared.core.clock import Clock, unix_milliseconds, utc_now
 from shared.core.key_derivation import derive_key
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import Secrets, SecretSource
@@ -30,7 +30,6 @@ EXPIRY_BYTES = 8
 TAG_BYTES = 16
 LONGEST_CALL_ID = 256
 LONGEST_HANDLE = 512
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REMEMBERED_SECRETS = 4
 
 
@@ -63,7 +62,7 @@ class Handles:
         """A handle of a call for its caller, valid until `expires` (aware). No two are alike."""
         if not 0 < len(call_id.encode()) <= LONGEST_CALL_ID:
             raise ValueError("a call id is 1 to 256 bytes")
-        until = (expires - EPOCH) // timedelta(milliseconds=1)
+        until = unix_milliseconds(expires)
         nonce = os.urandom(NONCE_BYTES)
         text = until.to_bytes(EXPIRY_BYTES, "big") + call_id.encode()
         sealed = self.ciphers[0].encrypt(nonce, text, VERSION + caller_id.encode())
@@ -82,7 +81,7 @@ class Handles:
                 if text is None:
                     continue
                 until = int.from_bytes(text[:EXPIRY_BYTES], "big")
-                if (self.clock() - EPOCH) // timedelta(milliseconds=1) >= until:
+                if unix_milliseconds(self.clock()) >= until:
                     raise Problem("call_not_found")
                 return text[EXPIRY_BYTES:].decode()
         raise Problem("call_not_found")

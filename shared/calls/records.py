@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table, Value
 
 RECORD_ID = re.compile(r"[0-9]{8}-[0-9]{8}-[0-9a-f]{12}")
 DAY = timedelta(days=1)
-MILLISECOND = timedelta(milliseconds=1)
 LISTED_DAYS = 90
 """How far back the list of calls goes, and so how long records are kept (docs/recording.md)."""
 SWEPT_DAYS = 7

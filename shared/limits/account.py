@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.config.settings import Limits
+from shared.core.clock import EPOCH
 from shared.storage.interfaces import Value
 
 MINUTE = 60_000
@@ -133,7 +134,7 @@ def to_timedelta(milliseconds: int) -> timedelta:
 
 
 def to_datetime(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + to_timedelta(milliseconds)
+    return EPOCH + to_timedelta(milliseconds)
 
 
 def utc_day(now: int) -> str:

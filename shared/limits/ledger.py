@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.config.settings import Limits
-from shared.core.clock import Clock, utc_now
+from shared.core.clock import Clock, unix_milliseconds, utc_now
 from shared.core.problems import Problem
 from shared.limits.account import Account, GlobalCount
 from shared.limits.rules import (
@@ -34,7 +34,6 @@ from shared.limits.transactions import (
     GLOBAL_ROW,
     PARTITION,
     AccountTransactions,
-    milliseconds,
     row_key,
 )
 from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Value
@@ -143,7 +142,7 @@ class Ledger:
     def usage_of(self, caller_id: str) -> CallerUsage:
         """What the caller holds and has used. Raises Problem storage_unavailable."""
         account = Account.from_values(self.read_values(row_key(caller_id)))
-        now = milliseconds(self.clock())
+        now = unix_milliseconds(self.clock())
         return CallerUsage(
             len(account.live_calls(now)), len(account.recent_starts(now)), account.tokens_today(now)
         )
@@ -154,7 +153,7 @@ class Ledger:
         Raises Problem storage_unavailable.
         """
         total = GlobalCount.from_values(self.read_values(GLOBAL_ROW))
-        return total.live_calls(milliseconds(self.clock()))
+        return total.live_calls(unix_milliseconds(self.clock()))
 
     def sweep_rows(self, limit: int = 1000) -> int:
         """Deletes the rows of callers for whom nothing is counted any more; returns how many.
@@ -178,7 +177,7 @@ class Ledger:
 
     def delete_if_empty(self, entity: Entity) -> bool:
         """Deletes a caller's row that counts nothing any more; says whether it did."""
-        account, now = Account.from_values(entity.values), milliseconds(self.clock())
+        account, now = Account.from_values(entity.values), unix_milliseconds(self.clock())
         account.drop_expired(now, self.limits)
         if account.bookings or account.tokens_today(now):
             return False

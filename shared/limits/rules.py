@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from shared.config.settings import Limits
+from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.limits.account import (
     MINUTE,
@@ -25,7 +26,6 @@ from shared.limits.account import (
     utc_day,
 )
 
-MILLISECOND = timedelta(milliseconds=1)
 LONGEST_WAIT = timedelta(seconds=60)
 """The longest Retry-After for the end of a live call: calls are also hung up before their limit."""
 

@@ -15,13 +15,13 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
 from shared.config.settings import Limits
 from shared.core.batching import LeaderBatcher
-from shared.core.clock import Clock
+from shared.core.clock import Clock, unix_milliseconds
 from shared.core.problems import Problem
 from shared.limits.account import Account, GlobalCount
 from shared.limits.rules import BookCall, Operation, RegisterCall, UndoBooking
@@ -37,7 +37,6 @@ BACKOFF = timedelta(milliseconds=10)
 LONGEST_BACKOFF = timedelta(milliseconds=250)
 TRUSTED_CONFLICTS = 3
 """After this many failed tries every row is read again, whichever row storage says has changed."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True, eq=False)
@@ -137,7 +136,7 @@ class AccountTransactions:
         ):
             rows[GLOBAL_ROW] = self.fetch_row(GLOBAL_ROW)
             total = GlobalCount.from_values(rows[GLOBAL_ROW].values)
-        now = milliseconds(self.clock())
+        now = unix_milliseconds(self.clock())
         for pending in work:
             account = accounts[row_key(pending.caller_id)]
             try:
@@ -198,8 +197,3 @@ class AccountTransactions:
 def row_key(caller_id: str) -> str:
     """The key of a caller's row."""
     return f"caller.{caller_id}"
-
-
-def milliseconds(moment: datetime) -> int:
-    """Milliseconds since 1970."""
-    return (moment - EPOCH) // timedelta(milliseconds=1)

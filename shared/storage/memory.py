@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
 from types import MappingProxyType
 
-from shared.core.clock import Clock, utc_now
+from shared.core.clock import EPOCH, Clock, utc_now
 from shared.storage.interfaces import (
     APPENDS_AT_MOST,
     RECEIVE_AT_MOST,
@@ -38,8 +38,6 @@ from shared.storage.validation import (
     normalize_value,
     whole_seconds,
 )
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)

@@ -82,9 +82,9 @@ def test_the_ledger_ends_with_the_right_counts(steps: list[tuple[str, int, int]]
     assert instances[0].live_calls() == sum(ends > now for _, ends in live.values())
     for caller in CALLERS:
         held = sum(who == caller and ends > now for who, ends in live.values())
-        standing = instances[1].usage_of(caller)
-        assert standing.live_calls == held
-        assert total(written, caller) <= standing.tokens_today <= total(told, caller)
+        usage = instances[1].usage_of(caller)
+        assert usage.live_calls == held
+        assert total(written, caller) <= usage.tokens_today <= total(told, caller)
 
 
 def total(tokens: dict[str, int], caller: str) -> int:
