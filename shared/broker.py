@@ -119,7 +119,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     """Builds the broker from the app settings in `env`. Raises `ConfigurationError`."""
     settings = load_settings(env, root)
     registry = sample_tools(clock)
-    profiles = load_profiles(settings, registry.completed)
+    profiles = load_profiles(settings, registry.complete_session)
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")
     credentials = open_credentials(settings, env, clock)
     stores = open_stores(settings, env, clock)

@@ -16,7 +16,9 @@ from shared.realtime.sideband import SidebandClosed
 from shared.tools.registry import Registry
 from shared.transcripts.record_lines import StoredLine
 
-UNKNOWN_OUTCOME = json.dumps({"error": "It is not known whether this was done: ask before again."})
+UNKNOWN_OUTCOME = json.dumps(
+    {"error": "It is not known whether this was done. Ask before you do it again."}
+)
 
 
 class ToolCalls:
@@ -81,7 +83,7 @@ class ToolCalls:
 
     async def run_tool(self, call_id: str, name: str, arguments: str) -> None:
         started = time.monotonic()
-        result = await self.registry.call(name, arguments)
+        result = await self.registry.call_tool(name, arguments)
         seconds = round(time.monotonic() - started, 3)
         logs.event("tool called", tool=name, ok=result.ok, seconds=seconds)
         if self.context.lease.is_good:

@@ -10,9 +10,8 @@
         '''
 
 The signature and the docstring give the JSON Schema that the model sees
-(shared/tools/signature.py).
-`Registry.call` never raises for what the model or the function did wrong: the model reads a
-sentence that it can act on, never a traceback, and the log has the rest.
+(shared/tools/signature.py). `Registry.call_tool` never raises for a mistake of the model or of the
+function: the model gets a sentence that it can act on, never a traceback, and the log has the rest.
 """
 
 from __future__ import annotations
@@ -36,17 +35,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TIMEOUT = timedelta(seconds=10)
 OUTPUT_CHARACTERS = 16_000
-"""The longest result that the model is given; what is over it is paid for at each later turn."""
+"""The longest result that the model is given; every later turn pays for it again."""
 ARGUMENT_CHARACTERS = 32_000
 
 
 class ToolError(Exception):
-    """Raised by a tool: its text is for the model ("There is no order of that number.")."""
+    """Raised by a tool. Its text is for the model ("There is no order with that number.")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the model is told, and whether the tool did its work."""
+    """What the model is told, and whether the tool succeeded."""
 
     output: str
     ok: bool
@@ -63,7 +62,7 @@ class Tool:
     timeout: timedelta
 
     def definition(self) -> dict[str, Any]:
-        """The tool as it stands in a session's `tools`."""
+        """The tool as an entry of a session's `tools`."""
         return {
             "type": "function",
             "name": self.name,
@@ -73,7 +72,7 @@ class Tool:
 
 
 class Registry:
-    """The tools of one app, by name. `executor` runs those that are not async."""
+    """The tools of one app by name. `executor` runs those that are not async."""
 
     def __init__(self, executor: Executor | None = None) -> None:
         self.executor = executor
@@ -93,13 +92,14 @@ class Registry:
         name: str | None = None,
         timeout: timedelta = TIMEOUT,
     ) -> Any:
-        """Registers a function, which stays as it is. Raises TypeError or ValueError at once for a
-        function that the model could not be told of: no docstring, a parameter without a type."""
+        """Registers a function and returns it unchanged. Raises TypeError or ValueError at once for
+        a function that cannot be described to the model: no docstring, a parameter without a
+        type."""
 
         def register(function: F) -> F:
             called = name or function.__name__
             if called in self.tools:
-                raise ValueError(f"there is a tool {called} already")
+                raise ValueError(f"there is already a tool named {called}")
             description, parameters = parameters_of(function)
             self.tools[called] = Tool(called, description, parameters, function, timeout)
             return function
@@ -109,32 +109,32 @@ class Registry:
     def __contains__(self, name: object) -> bool:
         return name in self.tools
 
-    def completed(self, session: Mapping[str, Any]) -> dict[str, Any]:
-        """A session config in which every function tool that only has the name of a registered one
-        also has its description and its parameters."""
+    def complete_session(self, session: Mapping[str, Any]) -> dict[str, Any]:
+        """A session configuration in which every function tool with the name of a registered one
+        has its description and parameters too, unless it has its own."""
         if "tools" not in session:
             return dict(session)
-        return {**session, "tools": [self.complete(tool) for tool in session["tools"]]}
+        return {**session, "tools": [self.complete_tool(tool) for tool in session["tools"]]}
 
-    def complete(self, tool: Mapping[str, Any]) -> dict[str, Any]:
+    def complete_tool(self, tool: Mapping[str, Any]) -> dict[str, Any]:
         known = self.tools.get(str(tool.get("name")))
         if tool.get("type") != "function" or known is None:
             return dict(tool)
         return {**known.definition(), **tool}
 
-    async def call(self, name: str, arguments: str) -> Result:
-        """Runs the tool with the model's arguments (JSON text)."""
+    async def call_tool(self, name: str, arguments: str) -> Result:
+        """Runs the tool with the model's arguments, which are JSON text."""
         tool = self.tools.get(name)
         if tool is None:
             return failed(f"There is no tool {name}.")
         try:
-            given = tool.parameters.check(parsed(arguments))
+            given = tool.parameters.check_arguments(parse_arguments(arguments))
         except WrongArguments as wrong:
             return failed(str(wrong))
         try:
             async with asyncio.timeout(tool.timeout.total_seconds()):
-                value = await self.run(tool, given)
-            return Result(written(value), ok=True)
+                value = await self.run_function(tool, given)
+            return Result(encode_result(value), ok=True)
         except ToolError as told:
             return failed(str(told))
         except TimeoutError:
@@ -144,9 +144,9 @@ class Registry:
             logs.failure("tool failed", tool=name)
             return failed(f"{name} failed. It may work later.")
 
-    async def run(self, tool: Tool, given: Mapping[str, Any]) -> Any:
-        """A plain function runs beside the event loop: one that outlives its timeout is left
-        behind, its thread cannot be stopped."""
+    async def run_function(self, tool: Tool, given: Mapping[str, Any]) -> Any:
+        """Runs a function that is not async on the executor: if it outlives its timeout it is
+        abandoned, because a thread cannot be stopped."""
         if inspect.iscoroutinefunction(tool.function):
             return await tool.function(**given)
         work = partial(copy_context().run, partial(tool.function, **given))
@@ -157,7 +157,7 @@ def failed(message: str) -> Result:
     return Result(json.dumps({"error": message[:1000]}, ensure_ascii=False), ok=False)
 
 
-def parsed(arguments: str) -> dict[str, Any]:
+def parse_arguments(arguments: str) -> dict[str, Any]:
     """The model's arguments. Raises WrongArguments."""
     if len(arguments) > ARGUMENT_CHARACTERS:
         raise WrongArguments("The arguments are too long.")
@@ -170,28 +170,28 @@ def parsed(arguments: str) -> dict[str, Any]:
     return given
 
 
-def written(value: Any) -> str:
-    """A result as JSON text; text stays text. One that is too long says that it was cut."""
+def encode_result(value: Any) -> str:
+    """A result as JSON text; a string stays as it is. One that is too long is cut and says so."""
     if isinstance(value, str):
         text = value
     else:
-        text = json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(to_json_types(value), ensure_ascii=False, allow_nan=False)
     if len(text) <= OUTPUT_CHARACTERS:
         return text
     note = " … (the rest was left out: too long)"
     return text[: OUTPUT_CHARACTERS - len(note)] + note
 
 
-def jsonable(value: Any) -> Any:
-    """`value` in JSON's types: what JSON lacks (times, decimals, UUIDs, …) becomes text."""
+def to_json_types(value: Any) -> Any:
+    """`value` in JSON's types; what JSON lacks (times, decimals, UUIDs, …) becomes a string."""
     if isinstance(value, Mapping):
-        return {str(name): jsonable(inner) for name, inner in value.items()}
+        return {str(name): to_json_types(inner) for name, inner in value.items()}
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
-        return [jsonable(inner) for inner in value]
+        return [to_json_types(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, bytes):
-        raise TypeError("a tool cannot give bytes to the model")
+        raise TypeError("a tool cannot return bytes to the model")
     return str(value)

@@ -36,17 +36,17 @@ def sample_tools(clock: Clock = utc_now) -> Registry:
         number = "".join(character for character in order_number if character.isdigit())
         order = ORDERS.get(number)
         if order is None:
-            raise ToolError("There is no order of that number. Ask the caller to read it again.")
+            raise ToolError("There is no order with that number. Ask the caller to read it again.")
         return {"order": number, **order}
 
     return registry
 
 
 def spoken_time(now: datetime, time_zone: str) -> dict[str, str]:
-    """`now` there, as one says it."""
+    """The time and date in that time zone, as a person would say them."""
     try:
         there = now.astimezone(ZoneInfo(time_zone))
-    # Names with `..`, of folders, or too long end in ValueError or OSError.
+    # A name with `..`, of a folder, or too long raises ValueError or OSError.
     except (KeyError, ValueError, OSError):
         raise ToolError(
             f"There is no time zone {time_zone[:64]}. Use an IANA name such as Europe/Lisbon."

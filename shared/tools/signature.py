@@ -1,8 +1,8 @@
-"""A function's signature and docstring -> the JSON Schema of its arguments, and their check.
+"""A function's signature and docstring -> the JSON Schema of its arguments, and checks for them.
 
 Types: str, int, float, bool, Literal, Enum, list[...], Optional[...] of these, and
 `dict[str, Any]`. The description of a parameter is the line `name: …` of the docstring; a line that
-is indented deeper goes on with it.
+is indented deeper continues it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ AFTER = re.compile(r"(?:returns?|raises|yields|examples?|notes?):.*", re.IGNOREC
 
 
 class WrongArguments(Exception):
-    """The model's arguments do not fit. The text is for the model."""
+    """The model's arguments are invalid. The text is for the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The JSON Schema of a function's arguments, and how each is checked."""
+    """The JSON Schema of a function's arguments, and the check of each."""
 
     schema: dict[str, Any]
     checks: Mapping[str, Check]
 
-    def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments for the call; those left out are left to their defaults. Raises
-        WrongArguments with everything that is wrong."""
+    def check_arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments for the function; those left out get their defaults. Raises WrongArguments,
+        which names every mistake."""
         wrong = [f"There is no argument {name}." for name in given if name not in self.checks]
         wrong += [f"{name} is missing." for name in self.schema["required"] if name not in given]
         fitting: dict[str, Any] = {}
@@ -53,7 +53,7 @@ class Parameters:
 
 def parameters_of(function: Callable[..., Any]) -> tuple[str, Parameters]:
     """The function's description and its parameters. Raises TypeError or ValueError."""
-    description, told = docstring(function)
+    description, told = parse_docstring(function)
     hints = typing.get_type_hints(function)
     properties: dict[str, Any] = {}
     checks: dict[str, Check] = {}
@@ -74,7 +74,7 @@ def parameters_of(function: Callable[..., Any]) -> tuple[str, Parameters]:
             schema["default"] = default.value if isinstance(default, enum.Enum) else default
         properties[name] = schema
     if strangers := set(told) - set(properties):
-        raise ValueError(f"{function.__name__}: described but not a parameter: {sorted(strangers)}")
+        raise ValueError(f"{function.__name__}: described but not parameters: {sorted(strangers)}")
     schema = {
         "type": "object",
         "properties": properties,
@@ -84,8 +84,8 @@ def parameters_of(function: Callable[..., Any]) -> tuple[str, Parameters]:
     return description, Parameters(schema, checks)
 
 
-def docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
-    """What the function does, and what is said of each parameter."""
+def parse_docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
+    """What a docstring says about the function, and about each parameter."""
     lines = inspect.cleandoc(function.__doc__ or "").splitlines()
     names = set(inspect.signature(function).parameters)
     description: list[str] = []
@@ -114,95 +114,95 @@ def docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
 
 
 def json_schema_of(hint: Any, where: str) -> tuple[dict[str, Any], Check]:
-    """The schema of a type and its check. Raises TypeError for a type that has none."""
+    """The schema of a type, and its check. Raises TypeError for a type without a schema."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint in SIMPLE:
         kind, check = SIMPLE[hint]
         return {"type": kind}, check
     if origin is Literal:
-        return choice({value: value for value in arguments})
+        return enum_schema({value: value for value in arguments})
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return choice({member.value: member for member in hint})
+        return enum_schema({member.value: member for member in hint})
     if origin in (Union, types.UnionType) and len(arguments) == 2 and type(None) in arguments:
         inner = next(each for each in arguments if each is not type(None))
         schema, check = json_schema_of(inner, where)
-        return optional(schema), lambda value, name: None if value is None else check(value, name)
+        return or_null(schema), lambda value, name: None if value is None else check(value, name)
     if origin is list and len(arguments) == 1:
         schema, check = json_schema_of(arguments[0], where)
-        return {"type": "array", "items": schema}, several(check)
+        return {"type": "array", "items": schema}, check_of_list(check)
     if hint is dict or (origin is dict and arguments == (str, Any)):
-        return {"type": "object"}, mapping
+        return {"type": "object"}, check_object
     raise TypeError(f"{where}: no JSON Schema for the type {hint!r}")
 
 
-def optional(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with null allowed too."""
+def or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema, with null allowed too."""
     out = {**schema, "type": [schema["type"], "null"]} if "type" in schema else dict(schema)
     if "enum" in out:
         out["enum"] = [*out["enum"], None]
     return out
 
 
-def choice(values: Mapping[Any, Any]) -> tuple[dict[str, Any], Check]:
+def enum_schema(values: Mapping[Any, Any]) -> tuple[dict[str, Any], Check]:
     kinds = {type(value) for value in values}
     names = {str: "string", int: "integer"}
     kind = next(iter(kinds), None)
     if len(kinds) != 1 or kind not in names:
-        raise TypeError("choices are all text or all whole numbers")
+        raise TypeError("the values are all strings or all integers")
 
     def check(value: Any, name: str) -> Any:
         if type(value) is not kind or value not in values:
-            raise WrongArguments(f"{name} is one of: {', '.join(map(str, values))}.")
+            raise WrongArguments(f"{name} must be one of: {', '.join(map(str, values))}.")
         return values[value]
 
     return {"type": names[kind], "enum": list(values)}, check
 
 
-def several(check: Check) -> Check:
+def check_of_list(check: Check) -> Check:
     def check_all(value: Any, name: str) -> Any:
         if not isinstance(value, list):
-            raise WrongArguments(f"{name} is a list.")
+            raise WrongArguments(f"{name} must be a list.")
         return [check(each, f"{name}[{index}]") for index, each in enumerate(value)]
 
     return check_all
 
 
-def mapping(value: Any, name: str) -> Any:
+def check_object(value: Any, name: str) -> Any:
     if not isinstance(value, dict):
-        raise WrongArguments(f"{name} is an object.")
+        raise WrongArguments(f"{name} must be an object.")
     return value
 
 
-def text(value: Any, name: str) -> Any:
+def check_string(value: Any, name: str) -> Any:
     if not isinstance(value, str):
-        raise WrongArguments(f"{name} is text.")
+        raise WrongArguments(f"{name} must be text.")
     return value
 
 
-def whole(value: Any, name: str) -> Any:
-    """2.0 is a whole number in JSON Schema."""
+def check_integer(value: Any, name: str) -> Any:
+    """JSON Schema counts 2.0 as an integer."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise WrongArguments(f"{name} is a whole number.")
+        raise WrongArguments(f"{name} must be a whole number.")
     return value
 
 
-def number(value: Any, name: str) -> Any:
+def check_number(value: Any, name: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise WrongArguments(f"{name} is a number.")
+        raise WrongArguments(f"{name} must be a number.")
     return float(value)
 
 
-def truth(value: Any, name: str) -> Any:
+def check_boolean(value: Any, name: str) -> Any:
     if not isinstance(value, bool):
-        raise WrongArguments(f"{name} is true or false.")
+        raise WrongArguments(f"{name} must be true or false.")
     return value
 
 
 SIMPLE: Mapping[Any, tuple[str, Check]] = {
-    str: ("string", text),
-    int: ("integer", whole),
-    float: ("number", number),
-    bool: ("boolean", truth),
+    str: ("string", check_string),
+    int: ("integer", check_integer),
+    float: ("number", check_number),
+    bool: ("boolean", check_boolean),
 }

@@ -1,8 +1,8 @@
-"""What tokens cost: a price table with its date, and the cost of a usage. Pure but for one file.
+"""What tokens cost: a dated price table, and the cost of a usage. Pure except for reading the file.
 
-A model that is not in the table costs None, which means unknown: never 0, never a guess. A dated
-name (`gpt-realtime-2025-08-28`) has the price of its family, and the cost says so. A newer model
-that merely begins like an older one (`gpt-realtime-3`) does not.
+The cost of a model that is not in the table is None, which means unknown: never 0, never a guess. A
+dated name (`gpt-realtime-2025-08-28`) has the price of its family, and the cost says so. A newer
+model whose name merely begins like an older one's (`gpt-realtime-3`) does not.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Tariff = Mapping[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a usage costs, by the table of `as_of`. `model` is the entry whose price it is: the
-    family's where the model's own name is a dated one (`by_family`)."""
+    """What a usage costs by the table of `as_of`. `model` is the entry that gives the price: the
+    family's where the model's own name is dated (`by_family`)."""
 
     amount: Decimal
     currency: str
@@ -48,15 +48,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A price table: per model, the price of a million tokens of each kind."""
+    """A price table: for each model the price of a million tokens of each kind."""
 
     as_of: date
     currency: str
     models: Mapping[str, Tariff]
 
     def price_family(self, model: str) -> str | None:
-        """The entry that gives the price of `model`: its own, or that of the longest name of which
-        it is a dated version."""
+        """The entry that gives the price of `model`: its own, or the longest name of which it is a
+        dated version."""
         for name in sorted(self.models, key=len, reverse=True):
             rest = model.removeprefix(name)
             if model == name or (rest != model and DATED.fullmatch(rest)):
@@ -64,8 +64,9 @@ class Prices:
         return None
 
     def cost(self, model: str, usage: Usage) -> Cost | None:
-        """What `usage` costs with `model`; None where that cannot be told: the model is not in the
-        table, the table has no price for a kind that was used, or upstream did not say the kind."""
+        """What `usage` costs with `model`. None where that is unknown: the model is not in the
+        table, the table has no price for a kind that was used, or the endpoint did not name the
+        kind."""
         family = self.price_family(model)
         if family is None or usage.unsplit_in or usage.unsplit_out:
             return None
@@ -81,7 +82,7 @@ class Prices:
 
 
 def billed_tokens(usage: Usage) -> dict[str, int]:
-    """Tokens as they are billed: what came from the cache is not paid for as fresh input too."""
+    """Tokens as they are billed: cached tokens are not billed as fresh input too."""
     return {
         "text_in": usage.text_in - usage.cached_text,
         "cached_text": usage.cached_text,
@@ -95,14 +96,14 @@ def billed_tokens(usage: Usage) -> dict[str, int]:
 
 
 def load_prices(file: Path = FILE) -> Prices:
-    """The table in a file like prices.json. Raises ValueError for what is no price table."""
+    """The table in a file like prices.json. Raises ValueError for anything else."""
     content = json.loads(file.read_text(encoding="utf-8"))
     models: dict[str, Tariff] = {}
     for model, tariff in content["models"].items():
         if unknown := set(tariff) - set(KINDS):
-            raise ValueError(f"{file.name}: {model} has prices of no kind: {sorted(unknown)}")
+            raise ValueError(f"{file.name}: {model} has prices of unknown kinds: {sorted(unknown)}")
         if not all(isinstance(price, str) for price in tariff.values()):
-            raise ValueError(f'{file.name}: {model}: write prices as text, like "4.00"')
+            raise ValueError(f'{file.name}: {model}: write prices as strings, like "4.00"')
         models[model] = MappingProxyType({kind: Decimal(price) for kind, price in tariff.items()})
     as_of = date.fromisoformat(content["as_of"])
     return Prices(as_of, content["currency"], MappingProxyType(models))

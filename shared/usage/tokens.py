@@ -1,7 +1,7 @@
 """Tokens by kind, from `response.done`. Pure.
 
-The numbers are those of the API's `usage` (recorded live traffic): input and output are told apart
-into text, audio and images, and what was read from the cache is part of the input, not beside it.
+The numbers are those of the API's `usage` (recorded live traffic): input and output are split into
+text, audio and images, and cached tokens are part of the input, not added to it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many tokens of each kind. `cached_…` are those of `…_in` that came from the cache.
-
-    `unsplit_…` are tokens that upstream counted without saying of which kind.
-    """
+    """The number of tokens of each kind. `cached_…` are those of `…_in` that came from the cache;
+    `unsplit_…` are tokens that the endpoint counted without naming their kind."""
 
     text_in: int = 0
     audio_in: int = 0
@@ -34,26 +32,26 @@ class Usage:
 
     @property
     def tokens_in(self) -> int:
-        """Everything that the model read."""
+        """All input tokens."""
         return self.text_in + self.audio_in + self.image_in + self.unsplit_in
 
     @property
     def tokens_out(self) -> int:
-        """Everything that the model made."""
+        """All output tokens."""
         return self.text_out + self.audio_out + self.unsplit_out
 
     @property
     def total(self) -> int:
-        """All tokens, cached ones too."""
+        """All tokens, cached ones included."""
         return self.tokens_in + self.tokens_out
 
     @property
     def cached(self) -> int:
-        """What of the input came from the cache."""
+        """The input tokens that came from the cache."""
         return self.cached_text + self.cached_audio + self.cached_image
 
     def counts(self) -> dict[str, int]:
-        """The counts by name, those of 0 left out."""
+        """The counts by name, without zeros."""
         return {name: number for name, number in asdict(self).items() if number}
 
 
@@ -61,7 +59,7 @@ ZERO = Usage()
 
 
 def usage_of_response(response: Mapping[str, Any]) -> Usage:
-    """The usage of a `response.done`'s `response`; nothing where upstream tells none."""
+    """The usage of a response in `response.done`; zero where the endpoint sends none."""
     told = mapping(response.get("usage"))
     read, made = mapping(told.get("input_token_details")), mapping(told.get("output_token_details"))
     text, audio = count(read, "text_tokens"), count(read, "audio_tokens")
@@ -83,8 +81,8 @@ def usage_of_response(response: Mapping[str, Any]) -> Usage:
 
 
 def cached(read: Mapping[str, Any], text: int, audio: int, image: int) -> tuple[int, int, int]:
-    """What came from the cache, of each kind. Without the split it is taken from the text first,
-    which leads every context."""
+    """The cached tokens of each kind. Where the endpoint does not split them they count as text
+    first, because text comes first in every context."""
     split = read.get("cached_tokens_details")
     if isinstance(split, Mapping):
         kinds = ("text_tokens", "audio_tokens", "image_tokens")
@@ -97,24 +95,24 @@ def cached(read: Mapping[str, Any], text: int, audio: int, image: int) -> tuple[
 
 
 def usage_of_counts(counts: Mapping[str, Any]) -> Usage:
-    """From what `Usage.counts` gave; names that are not known are left out."""
+    """The usage with these counts (see `Usage.counts`); unknown names are ignored."""
     return Usage(**{f.name: count(counts, f.name) for f in fields(Usage)})
 
 
 def sum_usages(usages: Iterable[Usage]) -> Usage:
-    """All of them together."""
+    """The sum of all."""
     return sum(usages, ZERO)
 
 
 class UsageCounter:
-    """The usage of one call. Each response counts once, however often it is told."""
+    """The usage of one call. Each response counts once, however often it is reported."""
 
     def __init__(self) -> None:
         self.counted: set[str] = set()
         self.usage = ZERO
 
     def count_response(self, response_id: str, usage: Usage) -> bool:
-        """Counts a response; False if it was counted before."""
+        """Counts a response; returns False if it was counted before."""
         if response_id in self.counted:
             return False
         self.counted.add(response_id)
@@ -127,6 +125,6 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def count(values: Mapping[str, Any], name: str) -> int:
-    """A count, 0 for what is none."""
+    """A count; 0 for anything that is not a positive integer."""
     number = values.get(name)
     return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else 0

@@ -16,7 +16,7 @@ SESSION = {"type": "realtime", "instructions": "Be brief.", "tools": [], **TEXT}
 
 def with_tools(registry: Registry) -> dict[str, Any]:
     tools = [{"type": "function", "name": name} for name in registry.tools]
-    return registry.completed({**SESSION, "tools": tools})
+    return registry.complete_session({**SESSION, "tools": tools})
 
 
 async def call_with(it: ObservedCalls, session: dict[str, Any]) -> Call:

@@ -73,7 +73,7 @@ async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoke
         """
         return f"Foggy in {city}."
 
-    session = registry.completed(
+    session = registry.complete_session(
         {"type": "realtime", "tools": [{"type": "function", "name": "weather"}]}
     )
     async with observed_calls(real_media=True) as it, Caller() as caller:

@@ -73,7 +73,7 @@ def registry_of(*functions: Any, **options: Any) -> Registry:
 
 
 async def output(registry: Registry, name: str, **arguments: Any) -> Any:
-    return json.loads((await registry.call(name, json.dumps(arguments))).output)
+    return json.loads((await registry.call_tool(name, json.dumps(arguments))).output)
 
 
 def test_the_schema_comes_from_the_signature_and_the_docstring() -> None:
@@ -100,7 +100,7 @@ def test_the_schema_comes_from_the_signature_and_the_docstring() -> None:
 
 
 def test_arguments_reach_the_function_as_its_types() -> None:
-    given = registry_of(everything).tools["everything"].parameters.check(GOOD)
+    given = registry_of(everything).tools["everything"].parameters.check_arguments(GOOD)
     made = everything(**given)
     assert made == ["Ada", 2, 3.0, True, Size.LARGE, "red", ["x"], None, None, 1]
     assert [type(each) for each in made[1:3]] == [int, float]
@@ -120,18 +120,23 @@ def test_the_check_agrees_with_the_schema(changes: dict[str, Any]) -> None:
     arguments = {**GOOD, **changes}
     fits = jsonschema.Draft202012Validator(parameters.schema).is_valid(arguments)
     with nullcontext() if fits else pytest.raises(WrongArguments):
-        parameters.check(arguments)
+        parameters.check_arguments(arguments)
 
 
 async def test_every_mistake_is_told_at_once() -> None:
     told = await output(registry_of(everything), "everything", count="two", tags=[1], more=1)
-    for part in ("count is a whole number", "tags[0] is text", "name is missing", "argument more"):
+    for part in (
+        "count must be a whole number",
+        "tags[0] must be text",
+        "name is missing",
+        "argument more",
+    ):
         assert part in told["error"]
 
 
 @pytest.mark.parametrize("arguments", ["{", "[]", "null", '"x"', "1", "x" * 40_000])
 async def test_arguments_that_are_no_object(arguments: str) -> None:
-    result = await registry_of(everything).call("everything", arguments)
+    result = await registry_of(everything).call_tool("everything", arguments)
     assert not result.ok
     assert "arguments" in json.loads(result.output)["error"]
 
@@ -141,7 +146,7 @@ async def test_no_arguments_at_all() -> None:
         """Answers."""
         return "pong"
 
-    result = await registry_of(ping).call("ping", "")
+    result = await registry_of(ping).call_tool("ping", "")
     assert (result.output, result.ok) == ("pong", True)
 
 
@@ -153,7 +158,7 @@ async def test_a_failure_is_a_sentence_for_the_model_and_a_traceback_for_the_log
         raise RuntimeError("inner secret detail")
 
     with caplog.at_level(logging.ERROR, "broker"):
-        result = await registry_of(broken).call("broken", "{}")
+        result = await registry_of(broken).call_tool("broken", "{}")
     assert not result.ok
     assert "inner" not in result.output
     assert "Traceback" not in result.output
@@ -196,7 +201,7 @@ async def test_a_timeout(kind: str) -> None:
 
     function = slow if kind == "plain" else slow_async
     registry = registry_of(function, name="slow", timeout=timedelta(milliseconds=20))
-    result = await registry.call("slow", "{}")
+    result = await registry.call_tool("slow", "{}")
     release.set()
     assert not result.ok
     assert "took too long" in result.output
@@ -219,10 +224,10 @@ async def test_results_are_json_and_capped() -> None:
     registry = registry_of(rich, large, raw)
     shown = {"when": "2026-01-02 00:00:00+00:00", "day": "2026-01-02", "sum": "1.5", "of": [1, [2]]}
     assert await output(registry, "rich") == shown
-    capped = (await registry.call("large", "{}")).output
+    capped = (await registry.call_tool("large", "{}")).output
     assert len(capped) == OUTPUT_CHARACTERS
     assert capped.endswith("too long)")
-    assert not (await registry.call("raw", "{}")).ok
+    assert not (await registry.call_tool("raw", "{}")).ok
 
 
 def untyped(x) -> None:  # type: ignore[no-untyped-def]
@@ -264,12 +269,12 @@ def test_a_profile_that_names_a_tool_gets_its_definition() -> None:
     foreign = {"type": "function", "name": "page_tool", "parameters": {"type": "object"}}
     own_words = {"type": "function", "name": "order_status", "description": "Mine."}
     tools = [{"type": "function", "name": "current_time"}, foreign, own_words]
-    completed = registry.completed({"type": "realtime", "tools": tools})["tools"]
+    completed = registry.complete_session({"type": "realtime", "tools": tools})["tools"]
     assert completed[0] == registry.tools["current_time"].definition()
     assert completed[1] == foreign
     assert completed[2]["description"] == "Mine."
     assert completed[2]["parameters"] == registry.tools["order_status"].parameters.schema
-    assert registry.completed({"type": "realtime"}) == {"type": "realtime"}
+    assert registry.complete_session({"type": "realtime"}) == {"type": "realtime"}
 
 
 async def test_the_sample_tools() -> None:
