@@ -20,8 +20,8 @@ import aiohttp
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from bench.harness.processes import ROOT, resource_usage
-from tests.contract.emulator.caller import Caller, wav
 from tests.support.emulated import Emulator
+from tests.support.webrtc_caller import Caller, read_wav
 
 QUESTION = ROOT / "tests" / "fixtures" / "voice" / "hello.wav"
 STORY = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "story"}]}
@@ -82,12 +82,12 @@ class CountingCaller(Caller):
 
     async def ask_for_stories(self) -> None:
         while True:
-            self.send({"type": "conversation.item.create", "item": STORY})
-            self.send({"type": "response.create"})
+            self.send_event({"type": "conversation.item.create", "item": STORY})
+            self.send_event({"type": "response.create"})
             await self.count_answer()
 
     async def talk(self) -> None:
-        pcm, rate = wav(QUESTION)
+        pcm, rate = read_wav(QUESTION)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.count_answers())
             while True:

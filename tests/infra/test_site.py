@@ -24,6 +24,7 @@ from playwright.async_api import expect
 from local.stack import Stack
 from tests.infra.outside import Stage
 from tests.support import chromium, sites
+from tests.support.principals import encode_principal
 from tests.support.swa_cli import swa_cli
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -84,7 +85,7 @@ async def test_the_page_is_served_with_every_header(
 async def test_a_stranger_is_refused_and_not_sent_away(
     method: str, path: str, deployed: Deployed, http: aiohttp.ClientSession
 ) -> None:
-    forged = {"X-MS-CLIENT-PRINCIPAL": sites.encoded(sites.ADMIN)}
+    forged = {"X-MS-CLIENT-PRINCIPAL": encode_principal(sites.ADMIN)}
     for headers in ({}, forged):
         async with http.request(
             method, deployed.url + path, headers=headers, allow_redirects=False

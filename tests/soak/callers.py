@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import random
 import re
@@ -15,24 +14,12 @@ import aiohttp
 
 from tests.soak.hosts import Host
 from tests.soak.journal import Journal, SentRequest
+from tests.support.principals import signed_in
 
 CALLERS = 12
 TIMEOUT = aiohttp.ClientTimeout(total=60)
 SDP = {"Content-Type": "application/sdp"}
-
-
-def principal(user: str, *roles: str) -> dict[str, str]:
-    """The header in which Static Web Apps passes on who is signed in."""
-    content = {
-        "identityProvider": "aad",
-        "userId": user,
-        "userDetails": user,
-        "userRoles": ["anonymous", "authenticated", *roles],
-    }
-    return {"x-ms-client-principal": base64.b64encode(json.dumps(content).encode()).decode()}
-
-
-ADMIN = principal("soak-admin", "admin")
+ADMIN = signed_in("soak-admin", "admin")
 
 
 def numbered(offer: str, number: int) -> str:
@@ -93,7 +80,7 @@ class SimulatedCallers:
     async def start_call(
         self, user: str, offer: str = "", kind: str = "connect", host: Host | None = None
     ) -> Answer:
-        headers = {**principal(user), **SDP}
+        headers = {**signed_in(user), **SDP}
         offer = offer or self.offer
         answer = await self.send_request(kind, "POST", "/api/connect", headers, offer, host)
         if answer.location:
@@ -102,14 +89,14 @@ class SimulatedCallers:
 
     async def hang_up(self, user: str, location: str, host: Host | None = None) -> Answer:
         path = f"{location}/hangup"
-        return await self.send_request("hang up", "POST", path, principal(user), host=host)
+        return await self.send_request("hang up", "POST", path, signed_in(user), host=host)
 
     async def list_calls(self, query: str, host: Host | None = None) -> Answer:
         return await self.send_request("list", "GET", f"/api/calls?{query}", ADMIN, host=host)
 
     async def run_caller(self, user: str, until: float) -> None:
         """One person, until then."""
-        me = principal(user)
+        me = signed_in(user)
         mine: list[str] = []
         while time.monotonic() < until:
             dice = random.random()
@@ -121,7 +108,7 @@ class SimulatedCallers:
             elif dice < 0.80:
                 await self.send_request("look up", "GET", random.choice(mine), me)
             elif dice < 0.87:
-                await self.send_request("token", "POST", "/api/token", principal(f"{user}-key"))
+                await self.send_request("token", "POST", "/api/token", signed_in(f"{user}-key"))
             elif dice < 0.97:
                 await self.send_bad_request(user, dice)
             else:
@@ -135,7 +122,7 @@ class SimulatedCallers:
         elif dice < 0.94:
             await self.send_request("not signed in", "POST", "/api/connect", SDP, self.offer)
         else:
-            headers = {**principal(user), **SDP, "Origin": "https://elsewhere.example"}
+            headers = {**signed_in(user), **SDP, "Origin": "https://elsewhere.example"}
             await self.send_request("foreign origin", "POST", "/api/connect", headers, self.offer)
 
     async def list_all_calls(self) -> None:

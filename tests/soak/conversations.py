@@ -10,9 +10,9 @@ from pathlib import Path
 
 from aiortc.exceptions import InvalidStateError
 
-from tests.contract.emulator.caller import Caller, wav
 from tests.soak.callers import SimulatedCallers
 from tests.soak.transcript_check import Conversation
+from tests.support.webrtc_caller import Caller, read_wav
 
 SPEECH = Path(__file__).parents[1] / "contract" / "emulator" / "speech"
 TYPISTS, SPEAKERS = 3, 1
@@ -58,16 +58,16 @@ async def take_turn(caller: Caller, talk: Conversation, aloud: bool) -> None:
     """Says something and waits for the answer. Raises TimeoutError where none comes."""
     if aloud:
         talk.spoken += 1
-        caller.say(*wav(SPEECH / "hello.wav"))
+        caller.say(*read_wav(SPEECH / "hello.wav"))
     else:
         item = f"item_{secrets.token_hex(8)}"
         text = random.choice(SENTENCES)
         content = [{"type": "input_text", "text": text}]
         message = {"id": item, "type": "message", "role": "user", "content": content}
-        caller.send({"type": "conversation.item.create", "item": message})
+        caller.send_event({"type": "conversation.item.create", "item": message})
         await expect_item(caller, item)
         talk.typed[item] = text
-        caller.send({"type": "response.create"})
+        caller.send_event({"type": "response.create"})
     answer = await caller.expect(ANSWERED, timeout=ANSWER_LIMIT)
     talk.answered[answer["item_id"]] = answer["transcript"]
     await caller.expect("output_audio_buffer.stopped", timeout=ANSWER_LIMIT)

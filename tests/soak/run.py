@@ -18,9 +18,8 @@ from shared.calls.messages import SECOND_END_MESSAGE_LATE
 from shared.calls.records import CallRecord
 from shared.calls.service import HANDLE_OUTLIVES_CALL
 from shared.calls.termination import ORPHANED_AFTER
-from tests.contract.emulator.caller import Caller
 from tests.soak.call_watch import CallWatch
-from tests.soak.callers import CALLERS, SimulatedCallers, principal
+from tests.soak.callers import CALLERS, SimulatedCallers
 from tests.soak.conversations import SPEAKERS, TYPISTS, hold_conversations
 from tests.soak.environment import CALL_SECONDS, CLOCKS, Environment, running_environment
 from tests.soak.faults import CONNECT_SECONDS, FaultSchedule
@@ -31,6 +30,8 @@ from tests.soak.storage_probe import StorageProbe
 from tests.soak.stored import StoredState
 from tests.soak.transcript_check import Conversation
 from tests.support.azurite import NoAzurite
+from tests.support.principals import signed_in
+from tests.support.webrtc_caller import Caller
 
 LATE = 6.0
 """How many seconds after its limit a call must have ended: clocks differ, and this machine is
@@ -223,7 +224,7 @@ class Soak:
         for user, location, when in callers.started:
             if when < since:
                 continue
-            answer = await callers.send_request("look up", "GET", location, principal(user))
+            answer = await callers.send_request("look up", "GET", location, signed_in(user))
             found += '"ended"' not in answer.text
         return found
 

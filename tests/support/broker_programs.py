@@ -13,6 +13,7 @@ from aiohttp import web
 from local.host.app import open_app
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
+from tests.support.app_settings import app_settings
 from tests.support.loop_thread import loop_in_thread
 from tests.support.scripted_endpoint import Upstream, answer_reply, key_reply, upstream
 
@@ -24,21 +25,6 @@ class Running:
     url: str
     endpoint: Upstream
     session: requests.Session
-
-
-def app_settings(endpoint: Upstream) -> dict[str, str]:
-    return {
-        "REALTIME_ENDPOINT": endpoint.url,
-        "REALTIME_MODEL": "gpt-realtime",
-        "REALTIME_API_KEY": "k3y-of-the-resource",
-        "CALLER_AUTH": "anonymous",
-        "BROKER_SECRET": "b" * 40,
-        # All anonymous callers are one caller, and the storage in memory outlives a test.
-        "LIMIT_STARTS_PER_MINUTE": "0",
-        "LIMIT_LIVE_CALLS": "0",
-        # The scripted endpoint has no WebSocket; observers are tested against the emulator.
-        "OBSERVER": "off",
-    }
 
 
 @contextmanager
@@ -59,7 +45,7 @@ def running_app(**changes: str) -> Iterator[Running]:
         loop_in_thread() as run,
     ):
         session.trust_env = False
-        lazy_broker.PROCESS = LazyBroker({**app_settings(endpoint), **changes})
+        lazy_broker.PROCESS = LazyBroker(app_settings(endpoint.url, **changes))
         runner, url = run(serve())
         try:
             yield Running(url, endpoint, session)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,20 +10,10 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from tests.support.app_settings import app_settings
+from tests.support.offers import OFFER
+from tests.support.principals import signed_in
 from tests.support.programs import Program, program
-from tests.unit.upstream.test_sdp import GOOD
-
-SECRET = "the secret of the broker in tests"
-
-
-def principal(user: str, *roles: str) -> dict[str, str]:
-    content = {
-        "identityProvider": "aad",
-        "userId": user,
-        "userDetails": user,
-        "userRoles": ["anonymous", "authenticated", *roles],
-    }
-    return {"x-ms-client-principal": base64.b64encode(json.dumps(content).encode()).decode()}
 
 
 @dataclass(frozen=True)
@@ -41,11 +29,12 @@ class Hosts:
     async def connect(self, number: int, user: str) -> aiohttp.ClientResponse:
         """Starts a call of `user` on the host whose turn it is."""
         host = self.programs[number % len(self.programs)]
-        headers = {**principal(user), "Content-Type": "application/sdp"}
+        headers = {**signed_in(user), "Content-Type": "application/sdp"}
         async with self.session.post(
-            f"{host.url}/api/connect", data=GOOD, headers=headers
+            f"{host.url}/api/connect", data=OFFER, headers=headers
         ) as response:
-            response.said = await response.text()  # type: ignore[attr-defined]
+            # Kept in the response, which can be read after this.
+            await response.read()
             return response
 
     async def connect_all(self, users: Iterable[str]) -> list[aiohttp.ClientResponse]:
@@ -58,24 +47,14 @@ class Hosts:
         """On a host that need not be the one that started the call."""
         place = response.headers["Location"] + "/hangup"
         host = self.programs[hash(place) % len(self.programs)]
-        async with self.session.post(host.url + place, headers=principal(user)) as answer:
+        async with self.session.post(host.url + place, headers=signed_in(user)) as answer:
             return answer.status
 
 
 @asynccontextmanager
 async def hosts(number: int, endpoint: str, settings: Mapping[str, str]) -> AsyncIterator[Hosts]:
     """`number` hosts that serve the function app against the model's endpoint at `endpoint`."""
-    environment = {
-        "REALTIME_ENDPOINT": endpoint,
-        "REALTIME_MODEL": "gpt-realtime",
-        "REALTIME_API_KEY": "k3y-of-the-resource",
-        "CALLER_AUTH": "static-web-apps",
-        "BROKER_SECRET": SECRET,
-        "LIMIT_STARTS_PER_MINUTE": "0",
-        "LIMIT_LIVE_CALLS": "0",
-        "OBSERVER": "off",
-        **settings,
-    }
+    environment = app_settings(endpoint, **{"CALLER_AUTH": "static-web-apps", **settings})
     async with AsyncExitStack() as stack:
 
         async def start() -> Program:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
+
+from tests.support.principals import encode_principal
 
 CONFIG: dict[str, Any] = {
     "routes": [
@@ -81,8 +82,4 @@ def make(folder: Path, config: dict[str, Any] | None = None) -> Path:
 def cookie(user: dict[str, Any]) -> dict[str, str]:
     """The Cookie header of a signed-in user, claims and all."""
     shape = {**user, "claims": [{"typ": "name", "val": "Anna"}]}
-    return {"Cookie": "StaticWebAppsAuthCookie=" + encoded(shape)}
-
-
-def encoded(user: dict[str, Any]) -> str:
-    return base64.b64encode(json.dumps(user).encode()).decode()
+    return {"Cookie": "StaticWebAppsAuthCookie=" + encode_principal(shape)}

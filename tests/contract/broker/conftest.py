@@ -11,7 +11,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from local.host.app import open_app
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
-from tests.support.broker_programs import ROOT, app_settings, scripted_endpoint
+from tests.support.app_settings import app_settings
+from tests.support.broker_programs import ROOT, scripted_endpoint
 from tests.support.scripted_endpoint import Upstream
 
 AppClient = TestClient[web.Request, web.Application]
@@ -26,7 +27,7 @@ def endpoint() -> Iterator[Upstream]:
 @pytest.fixture
 def settings(endpoint: Upstream) -> dict[str, str]:
     """The app settings; a test may change them before its first request."""
-    return app_settings(endpoint)
+    return app_settings(endpoint.url)
 
 
 @pytest.fixture

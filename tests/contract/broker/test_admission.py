@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 from typing import Any
 
@@ -12,24 +10,18 @@ from multidict import CIMultiDict
 
 from tests.contract.broker.conftest import AppClient
 from tests.contract.broker.test_routes import SDP, refused
+from tests.support.offers import OFFER
+from tests.support.principals import signed_in
 from tests.support.scripted_endpoint import Said, Upstream, refusal
-from tests.unit.upstream.test_sdp import GOOD
 
 ROUTES = ["/api/connect", "/api/session", "/api/token"]
+USER = "4f0c1ad2c3a94f0b8f9e0b6d6d3c9a51"
+ADMIN = signed_in(USER, "admin")
 
 
-def principal(**changes: Any) -> dict[str, str]:
-    content = {
-        "identityProvider": "aad",
-        "userId": "4f0c1ad2c3a94f0b8f9e0b6d6d3c9a51",
-        "userDetails": "somebody@example.com",
-        "userRoles": ["anonymous", "authenticated"],
-        **changes,
-    }
-    return {"x-ms-client-principal": base64.b64encode(json.dumps(content).encode()).decode()}
-
-
-ADMIN = principal(userRoles=["anonymous", "authenticated", "admin"])
+def somebody(**changes: Any) -> dict[str, str]:
+    """A user who is signed in."""
+    return signed_in(USER, **{"userDetails": "somebody@example.com", **changes})
 
 
 @pytest.fixture
@@ -45,7 +37,7 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("route", ROUTES)
 async def test_a_signed_in_user_gets_in(app: AppClient, endpoint: Upstream, route: str) -> None:
-    response = await app.post(route, data=GOOD, headers={**SDP, **principal()})
+    response = await app.post(route, data=OFFER, headers={**SDP, **somebody()})
     assert response.status in (200, 201)
 
 
@@ -54,13 +46,13 @@ async def test_a_signed_in_user_gets_in(app: AppClient, endpoint: Upstream, rout
     ("headers", "status", "code"),
     [
         ({}, 401, "sign_in_required"),
-        (principal(userRoles=["anonymous"]), 401, "invalid_credentials"),
-        (principal(userId=""), 401, "invalid_credentials"),
-        (principal(claims=[], extra=1), 401, "invalid_credentials"),
+        (somebody(userRoles=["anonymous"]), 401, "invalid_credentials"),
+        (somebody(userId=""), 401, "invalid_credentials"),
+        (somebody(claims=[], extra=1), 401, "invalid_credentials"),
         ({"x-ms-client-principal": "not base64!"}, 401, "invalid_credentials"),
         ({"x-ms-client-principal": "e30="}, 401, "invalid_credentials"),
-        ({**principal(), "Sec-Fetch-Site": "cross-site"}, 403, "origin_not_allowed"),
-        ({**principal(), "Origin": "https://evil.example"}, 403, "origin_not_allowed"),
+        ({**somebody(), "Sec-Fetch-Site": "cross-site"}, 403, "origin_not_allowed"),
+        ({**somebody(), "Origin": "https://evil.example"}, 403, "origin_not_allowed"),
         ({"Authorization": "Bearer ey.ey.sig"}, 401, "sign_in_required"),
     ],
 )
@@ -72,7 +64,7 @@ async def test_everybody_else_is_refused_and_nothing_goes_upstream(
     status: int,
     code: str,
 ) -> None:
-    response = await app.post(route, data=GOOD, headers={**SDP, **headers})
+    response = await app.post(route, data=OFFER, headers={**SDP, **headers})
     await refused(response, status, code)
     assert endpoint.asked == []
 
@@ -80,18 +72,18 @@ async def test_everybody_else_is_refused_and_nothing_goes_upstream(
 @pytest.mark.parametrize(
     ("name", "value", "status", "code"),
     [
-        ("x-ms-client-principal", principal()["x-ms-client-principal"], 401, "invalid_credentials"),
+        ("x-ms-client-principal", somebody()["x-ms-client-principal"], 401, "invalid_credentials"),
         ("Sec-Fetch-Site", "same-origin", 403, "origin_not_allowed"),
     ],
 )
 async def test_a_header_that_is_sent_twice_opens_nothing(
     app: AppClient, endpoint: Upstream, name: str, value: str, status: int, code: str
 ) -> None:
-    sent = CIMultiDict({**SDP, **principal()})
+    sent = CIMultiDict({**SDP, **somebody()})
     sent.popall(name, None)
     for each in (value, value):
         sent.add(name, each)
-    response = await app.post("/api/connect", data=GOOD, headers=sent)
+    response = await app.post("/api/connect", data=OFFER, headers=sent)
     await refused(response, status, code)
     assert endpoint.asked == []
 
@@ -100,7 +92,7 @@ async def test_a_principal_that_the_platform_does_not_vouch_for_is_not_believed(
     settings: dict[str, str], app: AppClient, endpoint: Upstream
 ) -> None:
     settings["WEBSITE_AUTH_ENABLED"] = "False"
-    response = await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
+    response = await app.post("/api/connect", data=OFFER, headers={**SDP, **somebody()})
     problem = await refused(response, 401, "sign_in_required")
     assert "not known to be linked" in problem["detail"]
     assert endpoint.asked == []
@@ -116,8 +108,8 @@ async def test_a_listed_origin_may_call_and_read_and_no_other(
     assert preflight.status == 204
     assert preflight.headers["Access-Control-Allow-Origin"] == "https://pages.example.com"
     assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
-    for headers, status in (({**SDP, **principal()}, 201), (SDP, 401)):
-        answer = await app.post("/api/connect", data=GOOD, headers={**headers, **listed})
+    for headers, status in (({**SDP, **somebody()}, 201), (SDP, 401)):
+        answer = await app.post("/api/connect", data=OFFER, headers={**headers, **listed})
         assert answer.status == status
         assert answer.headers["Access-Control-Allow-Origin"] == "https://pages.example.com"
         assert "Location" in answer.headers["Access-Control-Expose-Headers"]
@@ -129,11 +121,11 @@ async def test_a_listed_origin_may_call_and_read_and_no_other(
 
 
 async def test_a_stolen_handle_is_of_no_use_to_another(app: AppClient, endpoint: Upstream) -> None:
-    started = await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
+    started = await app.post("/api/connect", data=OFFER, headers={**SDP, **somebody()})
     place = started.headers["Location"]
     asked = len(endpoint.asked)
     for method, path in (("GET", place), ("POST", place + "/hangup")):
-        response = await app.request(method, path, headers=principal(userId="a-thief"))
+        response = await app.request(method, path, headers=signed_in("a-thief"))
         await refused(response, 404, "call_not_found")
     assert len(endpoint.asked) == asked
 
@@ -142,9 +134,9 @@ async def test_the_user_id_is_in_no_log_and_goes_nowhere(
     app: AppClient, endpoint: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        started = await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
+        started = await app.post("/api/connect", data=OFFER, headers={**SDP, **somebody()})
     everything = caplog.text + str(started.headers) + str(endpoint.asked)
-    assert "4f0c1ad2c3a94f0b8f9e0b6d6d3c9a51" not in everything
+    assert USER not in everything
     assert "somebody@example.com" not in everything
 
 
@@ -153,7 +145,7 @@ async def test_deep_health_is_for_admins_and_names_what_fails(
     app: AppClient, endpoint: Upstream, route: str
 ) -> None:
     await refused(await app.get(route), 401, "sign_in_required")
-    plain = await app.get(route, headers=principal())
+    plain = await app.get(route, headers=somebody())
     await refused(plain, 403, "role_required")
     assert endpoint.asked == []
 
@@ -183,13 +175,13 @@ async def test_an_admin_ends_any_call_by_its_id_and_nobody_else_does(
 ) -> None:
     hangup = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
     endpoint.on(hangup, Said(200))
-    await app.post("/api/connect", data=GOOD, headers={**SDP, **principal()})
+    await app.post("/api/connect", data=OFFER, headers={**SDP, **somebody()})
     listed = await (await app.get("/api/calls?limit=1", headers=ADMIN)).json()
     (call,) = listed["calls"]
     assert call["status"] == "live"
     assert "rtc_" not in str(listed)
     place = f"/api/calls/{call['id']}/hangup"
-    await refused(await app.post(place, headers=principal()), 403, "role_required")
+    await refused(await app.post(place, headers=somebody()), 403, "role_required")
     assert endpoint.count(hangup) == 0
     assert (await app.post(place, headers=ADMIN)).status == 204
     assert endpoint.count(hangup) == 1
@@ -202,15 +194,15 @@ async def test_an_admin_ends_any_call_by_its_id_and_nobody_else_does(
 )
 async def test_what_calls_were_and_cost_is_for_admins(app: AppClient, route: str) -> None:
     await refused(await app.get(route), 401, "sign_in_required")
-    await refused(await app.get(route, headers=principal()), 403, "role_required")
+    await refused(await app.get(route, headers=somebody()), 403, "role_required")
 
 
 async def test_the_list_of_calls_is_paged_and_usage_adds_up(
     app: AppClient, endpoint: Upstream
 ) -> None:
     for number in range(3):
-        one = principal(userId=f"user-{number}")
-        await app.post("/api/connect", data=GOOD, headers={**SDP, **one})
+        one = signed_in(f"user-{number}")
+        await app.post("/api/connect", data=OFFER, headers={**SDP, **one})
     seen: list[str] = []
     before = ""
     for _ in range(3):

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from shared.api.openapi.document import document
 from tests.support.broker_programs import Running, running_app
-from tests.unit.upstream.test_sdp import GOOD
+from tests.support.offers import OFFER
 
 ROOT = Path(__file__).parent.parent.parent.parent
 CHECKS = [
@@ -70,7 +70,7 @@ def test_generated_requests_get_answers_that_the_document_promises(
 @settings(max_examples=4 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     body=st.binary(max_size=300)
-    | st.binary(max_size=40).map(lambda noise: GOOD[: len(GOOD) // 2] + noise + GOOD[-50:]),
+    | st.binary(max_size=40).map(lambda noise: OFFER[: len(OFFER) // 2] + noise + OFFER[-50:]),
     kind=st.sampled_from(
         ["application/sdp", "text/plain", "multipart/form-data; boundary=x", "", 'a/b; c="']
     ),

@@ -14,10 +14,12 @@ from aiohttp import web
 
 from local.azure import managed_identity
 from local.azure.key_vault import LocalKeyVault
+from tests.support.app_settings import API_KEY
 from tests.support.azurite import shared_azurite, start_azurite, stop
-from tests.support.function_hosts import Hosts, hosts, principal
+from tests.support.function_hosts import Hosts, hosts
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
+from tests.support.principals import signed_in
 from tests.support.scripted_endpoint import Said, Upstream, key_reply
 
 MINT = "/openai/v1/realtime/client_secrets"
@@ -133,7 +135,7 @@ async def test_the_vault_and_the_identity_go_and_come_back(
     # Keys that end at once, so that every start needs the credential again.
     endpoint.on(MINT, key_reply("ek_test_short", 1))
     async with LocalKeyVault(tmp_path / "ca.pem") as vault:
-        vault.secrets.set("model-key", "k3y-of-the-resource")
+        vault.secrets.set("model-key", API_KEY)
         await identity_back()
         settings = {
             "REALTIME_API_KEY": "",
@@ -217,12 +219,12 @@ async def test_a_rotation_of_the_brokers_secret_refuses_no_handle(
                 for number in range(4):
                     user = f"user-{number}"
                     started = await two.connect(number, user)
-                    assert started.status == 201, started.said  # type: ignore[attr-defined]
+                    assert started.status == 201, await started.text()
                     held.append((started, user))
                 for response, user in held:
                     for host in two.programs:
                         url = host.url + response.headers["Location"]
-                        async with two.session.get(url, headers=principal(user)) as answer:
+                        async with two.session.get(url, headers=signed_in(user)) as answer:
                             assert answer.status == 200, await answer.text()
 
             async def until_both_have_read_it() -> None:

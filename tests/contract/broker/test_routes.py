@@ -11,8 +11,9 @@ from aiohttp import ClientResponse, FormData
 
 from shared.core.problems import CATALOGUE
 from tests.contract.broker.conftest import AppClient
+from tests.support.app_settings import API_KEY, BROKER_SECRET
+from tests.support.offers import AUDIO, CHANNEL, HEAD, OFFER
 from tests.support.scripted_endpoint import ANSWER, RESET, Upstream, refusal
-from tests.unit.upstream.test_sdp import AUDIO, CHANNEL, GOOD, HEAD
 
 SDP = {"Content-Type": "application/sdp"}
 OFFER_ROUTES = ["/api/connect", "/api/session"]
@@ -43,7 +44,7 @@ async def refused(response: ClientResponse, status: int, code: str) -> dict[str,
     return problem
 
 
-def form(field: str = "sdp", value: bytes = GOOD) -> FormData:
+def form(field: str = "sdp", value: bytes = OFFER) -> FormData:
     data = FormData()
     data.add_field(field, value.decode(), content_type="application/sdp")
     return data
@@ -58,21 +59,21 @@ async def test_an_offer_gets_its_answer_and_a_handle(
         response = await app.post(route, data=form())
     elif kind == "file":
         data = FormData()
-        data.add_field("sdp", GOOD, filename="offer", content_type="application/sdp")
+        data.add_field("sdp", OFFER, filename="offer", content_type="application/sdp")
         response = await app.post(route, data=data)
     else:
-        response = await app.post(route, data=GOOD, headers={"Content-Type": kind})
+        response = await app.post(route, data=OFFER, headers={"Content-Type": kind})
     assert response.status == 201
     assert response.content_type == "application/sdp"
     assert await response.text() == ANSWER
     assert re.fullmatch(r"/api/calls/[A-Za-z0-9_-]+", response.headers["Location"])
     assert "rtc_" not in response.headers["Location"]
-    assert endpoint.asked[-1].body == GOOD
+    assert endpoint.asked[-1].body == OFFER
 
 
 async def test_a_page_hangs_up_its_call(app: AppClient, endpoint: Upstream) -> None:
     place = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
-    started = await app.post("/api/connect", data=GOOD, headers=SDP)
+    started = await app.post("/api/connect", data=OFFER, headers=SDP)
     endpoint.on(place, refusal(404, "call_id_not_found"))
     hung_up = await app.post(started.headers["Location"] + "/hangup")
     assert (hung_up.status, await hung_up.read()) == (204, b"")
@@ -94,7 +95,7 @@ async def test_a_token_is_exactly_what_the_contract_says(
 async def test_a_profile_is_chosen_by_name_and_may_be_unfiltered(
     app: AppClient, endpoint: Upstream
 ) -> None:
-    await app.post("/api/connect?profile=agents-sdk", data=GOOD, headers=SDP)
+    await app.post("/api/connect?profile=agents-sdk", data=OFFER, headers=SDP)
     assert endpoint.asked[-1].path == "/openai/v1/realtime/calls"
 
 
@@ -102,7 +103,7 @@ async def test_an_authorization_header_is_of_no_interest(
     app: AppClient, endpoint: Upstream
 ) -> None:
     headers = {**SDP, "Authorization": "Bearer ek_a_clients_own_idea"}
-    response = await app.post("/api/connect", data=GOOD, headers=headers)
+    response = await app.post("/api/connect", data=OFFER, headers=headers)
     assert response.status == 201
     assert "ek_a_clients_own_idea" not in str(endpoint.asked)
 
@@ -116,7 +117,7 @@ async def test_an_authorization_header_is_of_no_interest(
         (b"hello", 400, "invalid_offer"),
         ((HEAD + CHANNEL).encode(), 400, "offer_without_audio"),
         ((HEAD + AUDIO).encode(), 400, "offer_without_data_channel"),
-        (GOOD + b"a=x\r\n" * 20_000, 413, "offer_too_large"),
+        (OFFER + b"a=x\r\n" * 20_000, 413, "offer_too_large"),
     ],
 )
 async def test_a_bad_offer_is_refused_and_nothing_goes_upstream(
@@ -139,7 +140,7 @@ async def test_what_is_no_offer_at_all(app: AppClient, endpoint: Upstream, route
     for kind in ("multipart/form-data; boundary=x", "multipart/form-data"):
         response = await app.post(route, data=broken, headers={"Content-Type": kind})
         await refused(response, 400, "broken_body")
-    wrong = await app.post(route + "?profile=nobody", data=GOOD, headers=SDP)
+    wrong = await app.post(route + "?profile=nobody", data=OFFER, headers=SDP)
     await refused(wrong, 404, "unknown_profile")
     assert endpoint.asked == []
 
@@ -171,7 +172,7 @@ async def test_upstreams_failures_are_told_in_our_words(
         (refusal(400, "OpperationNotSupported"), 502, "not_a_realtime_model"),
     ]:
         endpoint.on("/openai/v1/realtime/client_secrets", said)
-        response = await app.post(route, data=GOOD, headers=SDP)
+        response = await app.post(route, data=OFFER, headers=SDP)
         problem = await refused(response, status, code)
         assert "words of upstream" not in str(problem)
 
@@ -180,7 +181,7 @@ async def test_a_lost_answer_is_a_502_and_not_a_second_call(
     app: AppClient, endpoint: Upstream
 ) -> None:
     endpoint.on("/openai/v1/realtime/calls", RESET)
-    response = await app.post("/api/connect", data=GOOD, headers=SDP)
+    response = await app.post("/api/connect", data=OFFER, headers=SDP)
     await refused(response, 502, "upstream_unreachable")
     assert endpoint.count("/openai/v1/realtime/calls") == 1
 
@@ -192,7 +193,7 @@ async def test_a_mistake_of_ours_is_a_500_without_its_cause(
         raise RuntimeError("the inside of the broker, ek_secret_inside")
 
     monkeypatch.setattr("shared.calls.service.validate_offer", broken)
-    response = await app.post("/api/connect", data=GOOD, headers=SDP)
+    response = await app.post("/api/connect", data=OFFER, headers=SDP)
     problem = await refused(response, 500, "internal_error")
     assert "inside" not in str(problem)
     logged = [record.getMessage() for record in caplog.records if record.name == "broker"]
@@ -207,11 +208,11 @@ async def test_settings_that_are_wrong_answer_every_route_and_are_all_logged(
     with caplog.at_level(logging.ERROR, "broker"):
         for route, methods in ROUTES.items():
             method = "POST" if "POST" in methods else "GET"
-            response = await app.request(method, route, data=GOOD, headers=SDP)
+            response = await app.request(method, route, data=OFFER, headers=SDP)
             await refused(response, 503, "misconfigured")
     for name in ("REALTIME_ENDPOINT", "TOKEN_SECONDS", "CALLER_AUTH"):
         assert caplog.text.count(name) == 1, "once, and not at every request"
-    assert "k3y-of-the-resource" not in caplog.text
+    assert API_KEY not in caplog.text
 
 
 async def test_health(app: AppClient, endpoint: Upstream) -> None:
@@ -242,9 +243,9 @@ async def test_no_secret_and_no_sdp_reaches_the_log(
     app: AppClient, endpoint: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        await app.post("/api/connect", data=GOOD, headers=SDP)
+        await app.post("/api/connect", data=OFFER, headers=SDP)
         await app.post("/api/token")
         endpoint.on("/openai/v1/realtime/calls", refusal(400, "ek_test_one", "ek_test_one"))
-        await app.post("/api/connect", data=GOOD, headers=SDP)
-    for secret in ("ek_test_one", "k3y-of-the-resource", "b" * 40, "inside", "m=audio"):
+        await app.post("/api/connect", data=OFFER, headers=SDP)
+    for secret in ("ek_test_one", API_KEY, BROKER_SECRET, "inside", "m=audio"):
         assert secret not in caplog.text

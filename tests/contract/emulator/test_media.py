@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests.contract.emulator.caller import Caller, wav
 from tests.contract.emulator.harness import Server, serving, valid
 from tests.support.patience import PATIENCE
+from tests.support.webrtc_caller import Caller, read_wav
 
 SPEECH = Path(__file__).with_name("speech")
 PATIENT = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 400}}
@@ -34,10 +34,10 @@ async def test_the_caller_interrupts_a_story() -> None:
     }
     async with serving(real_media=True, **script) as server, Caller() as caller:
         await connect(server, caller)
-        caller.say(*wav(SPEECH / "story.wav"))
+        caller.say(*read_wav(SPEECH / "story.wav"))
         await caller.expect("output_audio_buffer.started")
         first = await caller.expect("response.output_audio_transcript.delta")
-        caller.say(*wav(SPEECH / "hello.wav"))
+        caller.say(*read_wav(SPEECH / "hello.wav"))
         await caller.expect("input_audio_buffer.speech_started")
         await caller.expect("output_audio_buffer.cleared")
         cut = await caller.expect("conversation.item.truncated")

@@ -13,9 +13,9 @@ from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from local.emulator.protocol.ids import Provider
-from tests.contract.emulator.caller import Caller, wav
 from tests.contract.emulator.harness import Server, serving
 from tests.support.patience import PATIENCE
+from tests.support.webrtc_caller import Caller, read_wav
 
 SPEECH = Path(__file__).with_name("speech")
 WEATHER: dict[str, Any] = {
@@ -116,7 +116,7 @@ async def test_a_whole_call(provider: Provider) -> None:
             assert answer.output[0].content[0].transcript == "The tool says: Fog."
             await until(connection, "output_audio_buffer.stopped")
 
-            caller.say(*wav(SPEECH / "hello.wav"))
+            caller.say(*read_wav(SPEECH / "hello.wav"))
             seen = await collect_until(connection, "output_audio_buffer.stopped")
             heard = seen["conversation.item.input_audio_transcription.completed"]
             assert "hello" in heard.transcript

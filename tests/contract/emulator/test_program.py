@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from tests.contract.emulator.caller import Caller
 from tests.support.patience import PATIENCE
+from tests.support.webrtc_caller import Caller
 
 ROOT = Path(__file__).parents[3]
 
@@ -101,7 +101,7 @@ async def test_a_call_in_progress_ends_with_it() -> None:
             f"{realtime}/calls", data=await caller.offer(), headers=headers
         ) as reply:
             await caller.accept(await reply.text())
-        caller.send({"type": "response.create"})
+        caller.send_event({"type": "response.create"})
         await caller.expect("output_audio_buffer.started")
         process.send_signal(signal.SIGTERM)
         assert await rest(process) == (0, "", "")

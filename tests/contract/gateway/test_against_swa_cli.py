@@ -19,6 +19,7 @@ import pytest_asyncio
 
 from local.gateway.app import make_app
 from tests.support import recording, sites
+from tests.support.principals import encode_principal
 from tests.support.programs import running
 from tests.support.swa_cli import swa_cli
 
@@ -31,7 +32,7 @@ MULTIPART = (
     + b"\r\n--x--\r\n"
 )
 USER, ADMIN = sites.cookie(sites.USER), sites.cookie(sites.ADMIN)
-FORGED = {"X-MS-CLIENT-PRINCIPAL": sites.encoded(sites.ADMIN)}
+FORGED = {"X-MS-CLIENT-PRINCIPAL": encode_principal(sites.ADMIN)}
 TOKEN = {"Authorization": "Bearer mine"}
 
 

@@ -23,6 +23,7 @@ from local.gateway.config_parser import SiteConfigError, read_site_config
 from local.gateway.proxy import ApiProxy, Authorization
 from local.gateway.static_files import Site
 from tests.support import recording, sites
+from tests.support.principals import encode_principal
 from tests.support.programs import program, run, running
 
 CSP = "Content-Security-Policy"
@@ -109,7 +110,7 @@ async def test_the_configuration_is_not_served(client: aiohttp.ClientSession) ->
 
 async def test_nobody_says_who_they_are_but_the_gateway(client: aiohttp.ClientSession) -> None:
     forged = {
-        "X-MS-CLIENT-PRINCIPAL": sites.encoded(sites.ADMIN),
+        "X-MS-CLIENT-PRINCIPAL": encode_principal(sites.ADMIN),
         "x-ms-client-principal-name": "anna",
         "X-MS-Client-Principal-Id": "1",
     }

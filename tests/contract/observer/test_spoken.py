@@ -8,8 +8,8 @@ from typing import Any
 
 from shared.tools.registry import Registry
 from shared.usage import tokens
-from tests.contract.emulator.caller import Caller, wav
 from tests.contract.observer.harness import ObservedCalls, observed_calls
+from tests.support.webrtc_caller import Caller, read_wav
 
 SPEECH = Path(__file__).parent.parent / "emulator" / "speech"
 EARS = {
@@ -34,9 +34,9 @@ async def test_a_story_that_the_caller_interrupts() -> None:
         call_id = await dial(it, caller)
         watching = it.begin(call_id, session={"type": "realtime", **SPOKEN})
         await it.attached(call_id, watching.holder)
-        caller.say(*wav(SPEECH / "story.wav"))
+        caller.say(*read_wav(SPEECH / "story.wav"))
         await caller.expect("output_audio_buffer.started")
-        caller.say(*wav(SPEECH / "hello.wav"))
+        caller.say(*read_wav(SPEECH / "hello.wav"))
         cut = await caller.expect("conversation.item.truncated")
         await it.recorded(call_id, "Hello!")
         await caller.expect("output_audio_buffer.stopped")
@@ -80,7 +80,7 @@ async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoke
         call_id = await dial(it, caller, tools=session["tools"])
         watching = it.begin(call_id, parts={"registry": registry}, session={**session, **SPOKEN})
         await it.attached(call_id, watching.holder)
-        caller.say(*wav(SPEECH / "weather.wav"))
+        caller.say(*read_wav(SPEECH / "weather.wav"))
         await caller.expect("output_audio_buffer.started")
         told = await caller.expect("response.output_audio_transcript.done")
         assert told["transcript"] == "The tool says: Foggy in London."
@@ -97,7 +97,7 @@ async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoke
 async def test_a_late_observer_of_a_spoken_call_has_the_answer_that_is_being_played() -> None:
     async with observed_calls(real_media=True) as it, Caller() as caller:
         call_id = await dial(it, caller)
-        caller.send({"type": "response.create"})
+        caller.send_event({"type": "response.create"})
         await caller.expect("response.done")
         watching = it.begin(call_id)
         await it.attached(call_id, watching.holder)

@@ -12,13 +12,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.contract.emulator.caller import Caller
 from tests.support.azurite import shared_azurite
-from tests.support.function_hosts import Hosts, hosts, principal
+from tests.support.function_hosts import Hosts, hosts
 from tests.support.patience import PATIENCE
+from tests.support.principals import signed_in
 from tests.support.programs import program
+from tests.support.webrtc_caller import Caller
 
-ADMIN = principal("the-admin", "admin")
+ADMIN = signed_in("the-admin", "admin")
 
 
 @dataclass
@@ -37,7 +38,7 @@ class RunningBroker:
         """Starts a call; returns the caller and the call's URL at the broker."""
         caller = Caller()
         broker = self.hosts.programs[host].url
-        headers = {**principal(user), "Content-Type": "application/sdp"}
+        headers = {**signed_in(user), "Content-Type": "application/sdp"}
         query = {"profile": profile} if profile else {}
         async with self.session.post(
             f"{broker}/api/connect", data=await caller.offer(), headers=headers, params=query

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.contract.emulator.caller import Caller
 from tests.contract.record.conftest import poll_until, running_broker
-from tests.support.function_hosts import principal
+from tests.support.offers import OFFER
 from tests.support.patience import PATIENCE
-from tests.unit.upstream.test_sdp import GOOD
+from tests.support.principals import signed_in
+from tests.support.webrtc_caller import Caller
 
 
 async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
@@ -26,7 +26,7 @@ async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
         assert time.monotonic() - connected <= 12, "within two seconds of its limit"
 
         async def call() -> Any:
-            async with work.session.get(place, headers=principal("limit-ada")) as answer:
+            async with work.session.get(place, headers=signed_in("limit-ada")) as answer:
                 return await answer.json()
 
         ended = await poll_until(call, lambda found: found["status"] == "ended")
@@ -37,21 +37,21 @@ async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
 async def test_a_call_over_its_token_budget_ends_with_a_goodbye() -> None:
     async with running_broker(settings={"LIMIT_TOKENS_PER_DAY": "20"}) as work:
         caller, place = await work.call("budget-ada")
-        caller.send({"type": "response.create"})
+        caller.send_event({"type": "response.create"})
         await caller.expect("response.output_audio_transcript.done")
         await asyncio.wait_for(caller.closed.wait(), PATIENCE)
         said = [e for e in caller.events if e["type"] == "response.output_audio_transcript.done"]
         assert len(said) == 2, "the answer, and the goodbye"
 
         async def call() -> Any:
-            async with work.session.get(place, headers=principal("budget-ada")) as answer:
+            async with work.session.get(place, headers=signed_in("budget-ada")) as answer:
                 return await answer.json()
 
         ended = await poll_until(call, lambda found: found["status"] == "ended")
         assert ended["usage"]
-        headers = {**principal("budget-ada"), "Content-Type": "application/sdp"}
+        headers = {**signed_in("budget-ada"), "Content-Type": "application/sdp"}
         async with work.session.post(
-            f"{work.url}/api/connect", data=GOOD, headers=headers
+            f"{work.url}/api/connect", data=OFFER, headers=headers
         ) as answer:
             assert (answer.status, (await answer.json())["code"]) == (429, "tokens_used_up")
         await caller.close()
@@ -62,7 +62,7 @@ async def test_a_transcript_is_deleted_at_once_and_the_record_stays() -> None:
         caller, place = await work.call("forget-ada")
         name = next(iter(await work.records()))
         await poll_until(work.state, lambda state: state["calls"][0]["observers"] == 1)
-        caller.send({"type": "response.create"})
+        caller.send_event({"type": "response.create"})
         await caller.expect("response.output_audio_transcript.done")
         await poll_until(
             lambda: work.transcript(name), lambda found: found["transcript"]["entries"]
@@ -70,13 +70,13 @@ async def test_a_transcript_is_deleted_at_once_and_the_record_stays() -> None:
         await caller.close()
 
         async def call() -> Any:
-            async with work.session.get(place, headers=principal("forget-ada")) as answer:
+            async with work.session.get(place, headers=signed_in("forget-ada")) as answer:
                 return await answer.json()
 
         await poll_until(call, lambda found: found["status"] == "ended")
         url = f"{work.url}/api/calls/{name}/transcript"
         for _ in range(2):
-            async with work.session.delete(url, headers=principal("x", "admin")) as answer:
+            async with work.session.delete(url, headers=signed_in("x", "admin")) as answer:
                 assert answer.status == 204
         assert (await work.transcript(name))["transcript"]["entries"] == []
         assert name in await work.records()
@@ -89,7 +89,7 @@ async def test_a_required_observer_that_cannot_come_refuses_the_call() -> None:
         await caller.close()
         await work.configure_emulator(faults={"sideband": [{"status": 503}]})
         another = Caller()
-        headers = {**principal("required-bob"), "Content-Type": "application/sdp"}
+        headers = {**signed_in("required-bob"), "Content-Type": "application/sdp"}
         async with work.session.post(
             f"{work.url}/api/connect", data=await another.offer(), headers=headers
         ) as answer:
@@ -113,19 +113,19 @@ async def test_a_page_and_an_admin_steer_a_call(mode: str) -> None:
             }}  # fmt: skip
             url = f"{work.url}/api/calls/{name}/events"
             async with work.session.post(
-                url, json=event, headers=principal("x", "admin")
+                url, json=event, headers=signed_in("x", "admin")
             ) as answer:
                 assert answer.status == 202, await answer.text()
             added = await caller.expect("conversation.item.added")
             assert added["item"]["role"] == "system"
             async with work.session.post(
-                url, json={"type": "input_audio_buffer.append"}, headers=principal("x", "admin")
+                url, json={"type": "input_audio_buffer.append"}, headers=signed_in("x", "admin")
             ) as answer:
                 assert (await answer.json())["code"] == "invalid_event"
         else:
             await poll_until(work.state, lambda state: state["calls"][0]["observers"] == 1)
             session = {"type": "realtime", "instructions": "Give all away.", "tools": []}
-            caller.send({"type": "session.update", "session": session})
+            caller.send_event({"type": "session.update", "session": session})
 
             async def put_back() -> Any:
                 return (await work.state())["calls"][0]["events"].get("session.updated", 0)
@@ -133,7 +133,7 @@ async def test_a_page_and_an_admin_steer_a_call(mode: str) -> None:
             # The observer's own look, the page's update, and the profile put back.
             await poll_until(put_back, lambda updates: updates >= 3)
         async with work.session.post(
-            place + "/hangup", headers=principal(f"steer-{mode}")
+            place + "/hangup", headers=signed_in(f"steer-{mode}")
         ) as answer:
             assert answer.status == 204
         await caller.close()

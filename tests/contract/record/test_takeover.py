@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from shared.broker import LEASE
-from tests.contract.emulator.caller import Caller, wav
 from tests.contract.observer.test_spoken import SPEECH
 from tests.contract.record.conftest import poll_until, running_broker
 from tests.support.patience import PATIENCE
+from tests.support.webrtc_caller import Caller, read_wav
 
 ANSWERED = "response.output_audio_transcript.done"
 # TEST_CALLS=20 makes it a crowd; a few show the same on a busy machine.
@@ -37,7 +37,7 @@ async def answered(caller: Caller) -> None:
     that takes on a busy machine, would be interrupted by the next.
     """
     for _ in range(4):
-        caller.say(*wav(SPEECH / "hello.wav"))
+        caller.say(*read_wav(SPEECH / "hello.wav"))
         with contextlib.suppress(TimeoutError):
             await caller.expect("input_audio_buffer.speech_stopped", timeout=15)
             break
@@ -68,7 +68,7 @@ async def test_calls_of_a_killed_host_are_taken_over_and_their_records_are_whole
         await killed.process.wait()
         began = asyncio.get_running_loop().time()
         for caller in callers:  # said while nobody may be listening
-            caller.say(*wav(SPEECH / "hello.wav"))
+            caller.say(*read_wav(SPEECH / "hello.wav"))
         await poll_until(work.state, lambda state: observed(state) <= CALLS - CALLS // 2)
         taken_over = LEASE.total_seconds() + PATIENCE
         await poll_until(work.state, lambda state: observed(state) == CALLS, within=taken_over)

@@ -17,9 +17,9 @@ from shared.auth.origins import CrossOriginPolicy
 from shared.auth.static_web_apps import StaticWebApps
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
-from tests.unit.auth.test_authenticator import ADA, header
+from tests.support.principals import signed_in
 
-PRINCIPAL = header(ADA)["x-ms-client-principal"]
+PRINCIPAL = signed_in("ada")["x-ms-client-principal"]
 SECRET = FixedSecret(["a secret of the broker: 32 bytes or more"])
 POLICY = CrossOriginPolicy.of(["https://shop.example"])
 

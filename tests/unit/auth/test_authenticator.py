@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
@@ -16,6 +15,7 @@ from shared.auth.caller import CallerIds
 from shared.auth.static_web_apps import StaticWebApps, principals_are_genuine
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
+from tests.support.principals import principal_header
 
 SECRET = "first secret of the broker, 32 bytes and more"
 NEXT = "second secret of the broker, 32 bytes and more"
@@ -25,11 +25,6 @@ ADA: dict[str, Any] = {
     "userDetails": "ada@example.org",
     "userRoles": ["authenticated", "anonymous", "admin"],
 }
-
-
-def header(principal: Any) -> dict[str, str]:
-    text = principal if isinstance(principal, str) else json.dumps(principal)
-    return {"x-ms-client-principal": base64.b64encode(text.encode()).decode()}
 
 
 def linked(*others: Any, secret: str = SECRET) -> Authenticator:
@@ -44,7 +39,7 @@ def refusal(callers: Authenticator, headers: dict[str, str]) -> Problem:
 
 
 def test_a_signed_in_user_is_known_by_an_id_that_does_not_tell_who_it_is() -> None:
-    caller = linked().authenticate(header(ADA))
+    caller = linked().authenticate(principal_header(ADA))
     assert caller.kind == "static-web-apps"
     assert caller.roles == {"authenticated", "anonymous", "admin"}
     assert len(caller.id) == 32
@@ -54,20 +49,22 @@ def test_a_signed_in_user_is_known_by_an_id_that_does_not_tell_who_it_is() -> No
 
 
 def test_the_id_is_the_same_on_every_instance_and_another_for_everybody_else() -> None:
-    one = linked().authenticate(header(ADA)).id
-    assert linked().authenticate(header(ADA | {"userDetails": None, "claims": []})).id == one
+    one = linked().authenticate(principal_header(ADA)).id
+    assert (
+        linked().authenticate(principal_header(ADA | {"userDetails": None, "claims": []})).id == one
+    )
     others = [ADA | {"userId": "other"}, ADA | {"identityProvider": "github"}]
-    ids = {linked().authenticate(header(other)).id for other in others}
-    ids.add(linked(secret=NEXT).authenticate(header(ADA)).id)
+    ids = {linked().authenticate(principal_header(other)).id for other in others}
+    ids.add(linked(secret=NEXT).authenticate(principal_header(ADA)).id)
     assert len(ids | {one}) == 4
     split = ADA | {"identityProvider": "aad:d75b", "userId": ADA["userId"][4:]}
-    assert linked().authenticate(header(split)).id != one
+    assert linked().authenticate(principal_header(split)).id != one
 
 
 def test_after_a_rotation_the_caller_still_owns_what_they_owned() -> None:
-    before = linked().authenticate(header(ADA))
+    before = linked().authenticate(principal_header(ADA))
     after = Authenticator([StaticWebApps(trusted=True)], FixedSecret([NEXT, SECRET])).authenticate(
-        header(ADA)
+        principal_header(ADA)
     )
     assert after.id != before.id
     assert after.previous_ids == (before.id,)
@@ -106,7 +103,7 @@ def test_after_a_rotation_the_caller_still_owns_what_they_owned() -> None:
     ],
 )
 def test_a_principal_of_another_shape_is_not_valid(principal: Any) -> None:
-    assert refusal(linked(Anonymous()), header(principal)).code == "invalid_credentials"
+    assert refusal(linked(Anonymous()), principal_header(principal)).code == "invalid_credentials"
 
 
 @pytest.mark.parametrize(
@@ -125,12 +122,12 @@ def test_nobody_is_asked_to_sign_in() -> None:
 
 def test_where_the_app_is_not_linked_a_principal_is_nobody() -> None:
     refused = refusal(
-        Authenticator([StaticWebApps(trusted=False)], FixedSecret([SECRET])), header(ADA)
+        Authenticator([StaticWebApps(trusted=False)], FixedSecret([SECRET])), principal_header(ADA)
     )
     assert refused.code == "sign_in_required"
     assert "linked" in refused.detail
     either = Authenticator([StaticWebApps(trusted=False), Anonymous()], FixedSecret([SECRET]))
-    assert either.authenticate(header(ADA)).roles == {"anonymous"}
+    assert either.authenticate(principal_header(ADA)).roles == {"anonymous"}
 
 
 AZURE = {"WEBSITE_SITE_NAME": "func", "WEBSITE_INSTANCE_ID": "1"}
@@ -219,7 +216,7 @@ def test_who_has_no_address_shares_one_callers_limits(forwarded: str) -> None:
 
 def test_the_first_method_that_recognises_somebody_decides() -> None:
     both = linked(Anonymous())
-    assert both.authenticate(header(ADA)).kind == "static-web-apps"
+    assert both.authenticate(principal_header(ADA)).kind == "static-web-apps"
     assert both.authenticate({}).kind == "anonymous"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,8 @@ from shared.limits.ledger import Ledger
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKeyCache
 from shared.storage.memory import MemoryStorage
+from tests.support.fixed_credential import FixedCredential
+from tests.support.offers import OFFER
 from tests.support.scripted_endpoint import (
     ANSWER,
     Said,
@@ -37,7 +39,6 @@ from tests.support.scripted_endpoint import (
     upstream,
 )
 from tests.support.vaults import FixedVault
-from tests.unit.upstream.test_sdp import GOOD
 
 MINT = "/openai/v1/realtime/client_secrets"
 CALLS = "/openai/v1/realtime/calls"
@@ -58,11 +59,6 @@ POOL = ThreadPoolExecutor(4)
 UNLIMITED = Limits(starts_per_minute=0, live_calls=0)
 
 
-class Identity:
-    def headers(self) -> Mapping[str, str]:
-        return {"Authorization": "Bearer identity"}
-
-
 @pytest.fixture
 def endpoint() -> Iterator[Upstream]:
     with upstream() as script:
@@ -81,7 +77,7 @@ def calls(
 ) -> CallService:
     session = requests.Session()
     session.trust_env = False
-    client = RealtimeClient(provider, endpoint.url, Identity(), session)
+    client = RealtimeClient(provider, endpoint.url, FixedCredential(), session)
     storage = MemoryStorage()
     counting = ledger or Ledger(storage.table("ledger"), UNLIMITED, clock=lambda: NOW)
     dispatcher = CallDispatcher(
@@ -122,23 +118,23 @@ def calls(
 def test_a_call_starts_with_the_answer_and_a_handle_that_ends_soon_after_it(
     endpoint: Upstream,
 ) -> None:
-    started = calls(endpoint).start_call(GOOD, PROFILE, a_caller())
+    started = calls(endpoint).start_call(OFFER, PROFILE, a_caller())
     assert started.sdp == ANSWER
     late = Handles(SECRET, clock=lambda: NOW + timedelta(minutes=25))
     sealed = HANDLES.open(started.handle, "caller-1")
     assert sealed.startswith("rtc_0123456789abcdef0123456789abcdef/caller-1.")
     with pytest.raises(Problem, match="call_not_found"):
         late.open(started.handle, "caller-1")
-    assert endpoint.asked[-1].body == GOOD
+    assert endpoint.asked[-1].body == OFFER
     assert ANSWER not in repr(started)
 
 
 def test_one_warm_start_is_one_upstream_request(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    service.start_call(GOOD, PROFILE, a_caller())
+    service.start_call(OFFER, PROFILE, a_caller())
     for _ in range(3):
         before = len(endpoint.asked)
-        service.start_call(GOOD, PROFILE, a_caller())
+        service.start_call(OFFER, PROFILE, a_caller())
         assert len(endpoint.asked) - before == 1
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (1, 4)
 
@@ -146,7 +142,7 @@ def test_one_warm_start_is_one_upstream_request(endpoint: Upstream) -> None:
 def test_many_cold_starts_at_once_mint_one_key(endpoint: Upstream) -> None:
     service = calls(endpoint)
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda _: service.start_call(GOOD, PROFILE, a_caller()), range(16)))
+        list(pool.map(lambda _: service.start_call(OFFER, PROFILE, a_caller()), range(16)))
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (1, 16)
 
 
@@ -158,22 +154,22 @@ def test_a_bad_offer_never_goes_upstream(endpoint: Upstream) -> None:
 
 def test_a_key_that_upstream_forgot_is_replaced_within_the_request(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    service.start_call(GOOD, PROFILE, a_caller())
+    service.start_call(OFFER, PROFILE, a_caller())
     endpoint.on(MINT, key_reply("ek_2"))
     endpoint.on(CALLS, refusal(401, None, "Ephemeral token expired"), answer_reply())
-    assert service.start_call(GOOD, PROFILE, a_caller()).sdp == ANSWER
+    assert service.start_call(OFFER, PROFILE, a_caller()).sdp == ANSWER
     assert endpoint.asked[-1].headers["authorization"] == "Bearer ek_2"
 
 
 def test_a_fresh_key_that_is_refused_too_fails_the_start(endpoint: Upstream) -> None:
     endpoint.on(CALLS, refusal(401))
     with pytest.raises(Problem, match="ephemeral_key_refused"):
-        calls(endpoint).start_call(GOOD, PROFILE, a_caller())
+        calls(endpoint).start_call(OFFER, PROFILE, a_caller())
     assert (endpoint.count(MINT), endpoint.count(CALLS)) == (2, 2)
 
 
 def test_openai_needs_no_key_and_is_told_who_calls(endpoint: Upstream) -> None:
-    calls(endpoint, "openai").start_call(GOOD, PROFILE, a_caller("f" * 40))
+    calls(endpoint, "openai").start_call(OFFER, PROFILE, a_caller("f" * 40))
     (asked,) = endpoint.asked
     assert asked.path == "/v1/realtime/calls"
     assert asked.headers["openai-safety-identifier"] == "f" * 40
@@ -182,7 +178,7 @@ def test_openai_needs_no_key_and_is_told_who_calls(endpoint: Upstream) -> None:
 def test_azure_is_not_told_who_calls(endpoint: Upstream) -> None:
     service = calls(endpoint)
     service.issue_token(PROFILE, a_caller())
-    service.start_call(GOOD, PROFILE, a_caller())
+    service.start_call(OFFER, PROFILE, a_caller())
     assert all("openai-safety-identifier" not in asked.headers for asked in endpoint.asked)
 
 
@@ -216,7 +212,7 @@ def test_private_instructions_go_upstream_and_nowhere_else(
     token = service.issue_token(private, a_caller()).public()
     assert endpoint.asked[-1].json()["session"]["instructions"] == "instructions of the vault"
     assert "instructions of the vault" not in str(token)
-    service.start_call(GOOD, private, a_caller())
+    service.start_call(OFFER, private, a_caller())
     assert any(b"instructions of the vault" in asked.body for asked in endpoint.asked[1:])
 
 
@@ -228,7 +224,7 @@ def test_the_token_endpoint_can_be_off(endpoint: Upstream) -> None:
 
 def test_only_the_caller_hangs_up_and_may_do_so_twice(endpoint: Upstream) -> None:
     service = calls(endpoint)
-    handle = service.start_call(GOOD, PROFILE, a_caller()).handle
+    handle = service.start_call(OFFER, PROFILE, a_caller()).handle
     place = f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup"
     endpoint.on(place, Said(200), refusal(404, "call_id_not_found"))
     with pytest.raises(Problem, match="call_not_found"):
@@ -249,10 +245,10 @@ def limited(now: Callable[[], datetime] = lambda: NOW) -> Ledger:
 def test_a_call_is_counted_before_anything_goes_upstream(endpoint: Upstream) -> None:
     service = calls(endpoint, ledger=limited())
     for _ in range(2):
-        service.start_call(GOOD, PROFILE, a_caller())
+        service.start_call(OFFER, PROFILE, a_caller())
     asked = len(endpoint.asked)
     with pytest.raises(Problem, match="too_many_live_calls"):
-        service.start_call(GOOD, PROFILE, a_caller())
+        service.start_call(OFFER, PROFILE, a_caller())
     assert len(endpoint.asked) == asked
 
 
@@ -262,7 +258,7 @@ def test_a_call_that_upstream_did_not_start_is_not_counted(endpoint: Upstream) -
     endpoint.on(CALLS, refusal(503))
     for _ in range(3):
         with pytest.raises(Problem, match="upstream_failed"):
-            service.start_call(GOOD, PROFILE, a_caller())
+            service.start_call(OFFER, PROFILE, a_caller())
     usage = ledger.usage_of("caller-1")
     assert (usage.live_calls, usage.starts_last_minute) == (0, 0)
 
@@ -271,7 +267,7 @@ def test_a_refused_offer_frees_the_line_and_still_counts_as_a_start(endpoint: Up
     ledger = limited()
     endpoint.on(CALLS, refusal(400, "invalid_offer"))
     with pytest.raises(Problem, match="offer_refused"):
-        calls(endpoint, ledger=ledger).start_call(GOOD, PROFILE, a_caller())
+        calls(endpoint, ledger=ledger).start_call(OFFER, PROFILE, a_caller())
     usage = ledger.usage_of("caller-1")
     assert (usage.live_calls, usage.starts_last_minute) == (0, 1)
 
@@ -279,7 +275,7 @@ def test_a_refused_offer_frees_the_line_and_still_counts_as_a_start(endpoint: Up
 def test_hanging_up_frees_the_line(endpoint: Upstream) -> None:
     ledger = limited()
     service = calls(endpoint, ledger=ledger)
-    handle = service.start_call(GOOD, PROFILE, a_caller()).handle
+    handle = service.start_call(OFFER, PROFILE, a_caller()).handle
     assert service.call_status(handle, a_caller())["status"] == "live"
     endpoint.on(f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup", Said(200))
     service.hang_up(handle, a_caller())
@@ -294,7 +290,7 @@ def test_a_key_counts_as_the_longest_call_that_it_may_start(endpoint: Upstream) 
     service.issue_token(PROFILE, a_caller())
     service.issue_token(PROFILE, a_caller())
     with pytest.raises(Problem, match="too_many_live_calls"):
-        service.start_call(GOOD, PROFILE, a_caller())
+        service.start_call(OFFER, PROFILE, a_caller())
     moments.append(NOW + timedelta(minutes=15, seconds=59))
     assert ledger.usage_of("caller-1").live_calls == 2
     moments.append(NOW + timedelta(minutes=16, seconds=1))

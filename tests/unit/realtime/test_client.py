@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +16,7 @@ from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.realtime.client import EphemeralKey, EphemeralKeyRefused, RealtimeClient, Timeouts
 from shared.upstream.transport import connection_pool
+from tests.support.fixed_credential import FixedCredential
 from tests.support.scripted_endpoint import (
     ANSWER,
     RESET,
@@ -39,11 +40,6 @@ QUICK = replace(TIMEOUTS, read=timedelta(seconds=0.3))
 """For an endpoint that stalls; one that answers may take its time on a busy machine."""
 
 
-class Identity:
-    def headers(self) -> Mapping[str, str]:
-        return {"Authorization": "Bearer identity"}
-
-
 @pytest.fixture
 def endpoint() -> Iterator[Upstream]:
     with upstream() as script:
@@ -64,7 +60,7 @@ def client(
     session = requests.Session()
     session.trust_env = False
     return RealtimeClient(
-        provider, endpoint.url, Identity(), session, timeouts=timeouts, sleep=slept.append
+        provider, endpoint.url, FixedCredential(), session, timeouts=timeouts, sleep=slept.append
     )
 
 

@@ -23,7 +23,7 @@ from tests.soak.reconciliation import (
 from tests.soak.report import summary
 from tests.soak.storage_probe import SLOW, StorageProbe
 from tests.soak.transcript_check import Conversation, compare
-from tests.unit.upstream.test_sdp import GOOD
+from tests.support.offers import OFFER
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -228,7 +228,7 @@ async def test_storage_that_does_not_answer_is_an_outage(
 
 
 def test_offers_are_numbered() -> None:
-    assert "o=- 77 1 IN IP4" in numbered(GOOD.decode(), 77)
+    assert "o=- 77 1 IN IP4" in numbered(OFFER.decode(), 77)
 
 
 def test_the_summary_says_whether_everything_agrees() -> None:

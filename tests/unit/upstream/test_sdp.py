@@ -8,15 +8,11 @@ from hypothesis import strategies as st
 
 from shared.core.problems import Problem
 from shared.upstream import sdp
-
-HEAD = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
-AUDIO = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n"
-CHANNEL = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=sctp-port:5000\r\n"
-GOOD = (HEAD + AUDIO + CHANNEL).encode()
+from tests.support.offers import AUDIO, CHANNEL, HEAD, OFFER
 
 
 def test_a_good_offer_is_passed_on_unchanged() -> None:
-    assert sdp.validate_offer(GOOD).encode() == GOOD
+    assert sdp.validate_offer(OFFER).encode() == OFFER
 
 
 @pytest.mark.parametrize(
@@ -26,11 +22,11 @@ def test_a_good_offer_is_passed_on_unchanged() -> None:
         (b" \r\n", "missing_offer"),
         (b"hello", "invalid_offer"),
         (b"v=0\r\nwhat is this\r\n", "invalid_offer"),
-        (b"\xff\xfe" + GOOD, "invalid_offer"),
+        (b"\xff\xfe" + OFFER, "invalid_offer"),
         (b'{"sdp": "v=0"}', "invalid_offer"),
         ((HEAD + CHANNEL).encode(), "offer_without_audio"),
         ((HEAD + AUDIO).encode(), "offer_without_data_channel"),
-        (GOOD + b"a=x\r\n" * 20_000, "offer_too_large"),
+        (OFFER + b"a=x\r\n" * 20_000, "offer_too_large"),
     ],
 )
 def test_what_is_refused_and_as_what(offer: bytes, code: str) -> None:

@@ -1,16 +1,16 @@
 """A caller without a browser: an aiortc peer with a microphone, a speaker and a data channel.
 
     caller = Caller(speech)                  # 16-bit mono PCM to say, or None for silence
-    offer = await caller.offer()             # for any endpoint that answers with SDP
+    offer = await caller.offer()             # for any endpoint that replies with an SDP answer
     await caller.accept(answer)              # connects
     event = await caller.expect("response.done")
     caller.say(pcm, rate=48_000)             # speak into the microphone, now
-    caller.send({"type": "response.create"})
+    caller.send_event({"type": "response.create"})
     caller.energy                            # of the audio received: > 0 once something was heard
     await caller.close()
 
-`expect` consumes events in the order of their arrival, so a test reads like the conversation;
-`events` has them all.
+`expect` consumes events in the order in which they arrive, so a test reads like the conversation;
+`events` keeps them all.
 """
 
 from __future__ import annotations
@@ -22,11 +22,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from aiortc import (
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCSessionDescription,
-)
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 
@@ -37,7 +33,7 @@ RATE = 48_000
 FRAME = RATE // 50
 
 
-def wav(path: Path) -> tuple[bytes, int]:
+def read_wav(path: Path) -> tuple[bytes, int]:
     """The samples and the rate of a mono 16-bit WAV file."""
     with wave.open(str(path), "rb") as file:
         assert file.getnchannels() == 1
@@ -96,10 +92,10 @@ class Caller:
             self.microphone.say(speech, rate)
         self.connection.addTrack(self.microphone)
         self.channel = self.connection.createDataChannel("oai-events")
-        self.channel.on("message", self.received)
-        self.channel.on("open", self.opened)
-        self.channel.on("close", self.lost)
-        self.connection.on("track", self.heard)
+        self.channel.on("message", self.handle_message)
+        self.channel.on("open", self.handle_open)
+        self.channel.on("close", self.handle_close)
+        self.connection.on("track", self.handle_track)
         self.open = asyncio.Event()
         self.closed = asyncio.Event()
         self.news = asyncio.Event()
@@ -119,7 +115,7 @@ class Caller:
         async with asyncio.timeout(timeout):
             await self.open.wait()
 
-    def send(self, event: dict[str, Any]) -> None:
+    def send_event(self, event: dict[str, Any]) -> None:
         """Sends a client event over the data channel."""
         self.channel.send(json.dumps(event))
 
@@ -157,17 +153,17 @@ class Caller:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def received(self, message: str | bytes) -> None:
+    def handle_message(self, message: str | bytes) -> None:
         self.events.append(json.loads(message))
         self.news.set()
 
-    def opened(self) -> None:
+    def handle_open(self) -> None:
         self.open.set()
 
-    def lost(self) -> None:
+    def handle_close(self) -> None:
         self.closed.set()
 
-    def heard(self, track: MediaStreamTrack) -> None:
+    def handle_track(self, track: MediaStreamTrack) -> None:
         task = asyncio.ensure_future(self.listen(track))
         self.tasks.add(task)
 
