@@ -1,4 +1,4 @@
-"""Sessions as a profile has them, and calls that have them."""
+"""Sessions as profiles have them, and calls with such a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An observer against the emulator: what it records, and what happens to the lease and the line."""
+"""An observer against the emulator: what it records, and what becomes of its lease and connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server does to a running call: it puts the profile back."""
+"""A page overrides the session of a running call: the observer restores the profile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.contract.observer.harness import observed_calls
 from tests.contract.observer.sessions import SESSION, call_with, with_tools
 
 
-async def test_what_a_page_overrides_is_put_back() -> None:
+async def test_what_a_page_overrides_is_restored() -> None:
     session = with_tools(sample_tools())
     async with observed_calls() as it:
         call = await call_with(it, session)
@@ -33,7 +33,7 @@ async def test_what_a_page_overrides_is_put_back() -> None:
         await watching.done()
 
 
-async def test_what_was_overridden_before_the_observer_came_is_put_back() -> None:
+async def test_what_was_overridden_before_the_observer_connected_is_restored() -> None:
     async with observed_calls() as it:
         call = await call_with(it, SESSION)
         tool = {"type": "function", "name": "page_tool"}
@@ -46,7 +46,7 @@ async def test_what_was_overridden_before_the_observer_came_is_put_back() -> Non
         await watching.done()
 
 
-async def test_two_that_assert_against_each_other_do_not_go_on_for_ever() -> None:
+async def test_page_and_observer_do_not_override_each_other_for_ever() -> None:
     async with observed_calls() as it:
         call = await call_with(it, SESSION)
         watching = await it.watch(call, session=SESSION)

@@ -1,4 +1,4 @@
-"""Lost connections, dead and sleeping observers: who goes on, and what is said to be missing."""
+"""Lost connections, killed and suspended observers: who takes over, and which gaps are stated."""
 
 from __future__ import annotations
 

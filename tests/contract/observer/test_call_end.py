@@ -1,4 +1,4 @@
-"""An observer whose call is over, or cannot be had."""
+"""An observer whose call is over or cannot be reached."""
 
 from __future__ import annotations
 

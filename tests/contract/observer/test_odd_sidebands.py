@@ -1,4 +1,4 @@
-"""What no emulator says, and an observer must take."""
+"""Sidebands that behave as no emulator does, and what the observer makes of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
 from tests.contract.observer.harness import HELLO, observed_calls
-from tests.contract.observer.scripted import ScriptedSideband
+from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.support.patience import PATIENCE
 
 
@@ -26,7 +26,7 @@ def one_after_another(answers: list[Sideband | Exception]) -> Connect:
 
 
 @pytest.mark.parametrize("closes", [1, 2])
-async def test_a_connection_that_closes_without_a_word_is_dialled_again_once(closes: int) -> None:
+async def test_a_connection_that_closes_without_an_event_is_dialled_again_once(closes: int) -> None:
     async with observed_calls() as it:
         call = await it.call()
         silent = [ScriptedSideband() for _ in range(closes)]
@@ -132,7 +132,7 @@ async def test_the_walk_goes_on_where_retrieved_items_name_the_one_before() -> N
         assert [e.item_id or e.kind for e in entries] == ["gap", "a", "b", "c", "d"]
 
 
-async def test_an_event_that_nobody_understands_does_not_end_the_record() -> None:
+async def test_an_event_that_is_not_understood_does_not_end_the_record() -> None:
     async with observed_calls() as it:
         scripted = ScriptedSideband()
         dialled = iter([scripted])

@@ -1,4 +1,4 @@
-"""One event for a running call, from an admin: what is allowed, and what comes back."""
+"""An admin sends one client event to a running call: what is allowed, and what answers it."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ BAD: list[Any] = [
 
 
 @pytest.mark.parametrize("event", GOOD, ids=lambda e: str(e["type"]))
-def test_what_is_allowed_is_one_of_the_apis_events(event: dict[str, Any]) -> None:
+def test_an_allowed_event_is_one_of_the_apis_events(event: dict[str, Any]) -> None:
     assert validate_client_event(event) == event
     CLIENT_EVENT.validate_python(event)
 
 
 @pytest.mark.parametrize("event", BAD)
-def test_what_is_not_allowed(event: dict[str, Any]) -> None:
+def test_what_is_refused(event: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"expected|missing|unknown field|too large"):
         validate_client_event(event)
 
