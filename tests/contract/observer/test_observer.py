@@ -1,4 +1,4 @@
-"""An observer against the emulator: what it records, and what becomes of its lease and connection."""
+"""An observer against the emulator: what it records, and what becomes of its lease."""
 
 from __future__ import annotations
 
