@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -14,15 +14,15 @@ from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
 from local.emulator.http.client_secrets import ClientSecrets
 from local.emulator.http.control import Control
-from local.emulator.http.fault_injection import ConnectionReset, FaultInjector
+from local.emulator.http.endpoint import Endpoint, Handler, plain
+from local.emulator.http.fault_injection import FaultInjector
+from local.emulator.http.forgotten import ForgottenConnections
 from local.emulator.http.request_log import RequestLog
-from local.emulator.http.rest import OPEN_TO_PAGES, Rest
+from local.emulator.http.rest import Rest
 from local.emulator.http.sideband import Sideband
-from local.emulator.protocol import errors
 from local.emulator.protocol.ids import Provider
 from local.emulator.script.script import Script
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BASE = {"azure": "/openai/v1/realtime", "openai": "/v1/realtime"}
 LARGEST_BODY = 2 * 1024 * 1024
 
@@ -36,10 +36,10 @@ def make_app(
     """The emulator of one provider. `services` replaces clock, media, voice or recogniser."""
     services = services or Services(provider, script or Script())
     calls, request_log = CallRegistry(services), RequestLog()
-    secrets, faults = ClientSecrets(services.clock), FaultInjector(services)
-    rest = Rest(services, calls, secrets, faults, request_log)
-    sideband = Sideband(rest, calls, faults, request_log)
-    control = Control(services, calls, faults, request_log)
+    faults, connections = FaultInjector(services), ForgottenConnections()
+    rest = Rest(services, calls, ClientSecrets(services.clock), request_log)
+    sideband = Sideband(rest, calls)
+    control = Control(services, calls, faults, connections, request_log)
     base = BASE[services.provider]
     routes: dict[tuple[str, str], tuple[str | None, Handler]] = {
         ("POST", f"{base}/client_secrets"): ("client_secrets", rest.create_client_secret),
@@ -54,10 +54,15 @@ def make_app(
         ("GET", "/emulator"): (None, control.show_state),
         ("PATCH", "/emulator"): (None, control.patch_script),
         ("DELETE", "/emulator"): (None, control.reset),
+        ("POST", "/emulator/calls/{call_id}/frames"): (None, control.inject_frame),
     }
     app = web.Application(middlewares=[errors_as_json], client_max_size=LARGEST_BODY)
     for (method, path), (route, handler) in routes.items():
-        app.router.add_route(method, path, logged(handler, route, request_log))
+        if route is None:
+            handle = plain(handler)
+        else:
+            handle = Endpoint(route, handler, faults, connections, request_log).handle
+        app.router.add_route(method, path, handle)
 
     async def run(app: web.Application) -> AsyncIterator[None]:  # noqa: ARG001
         warming = asyncio.create_task(services.warm_up())
@@ -72,33 +77,6 @@ def make_app(
     app.cleanup_ctx.append(run)
     app.on_shutdown.append(hang_up_all)
     return app
-
-
-def logged(handler: Handler, route: str | None, request_log: RequestLog) -> Handler:
-    """Wraps a handler: an ApiError becomes a response, and responses of a `route` are counted."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        status: int | str = 500
-        try:
-            response = await handler(request)
-            status = response.status
-        except errors.ApiError as error:
-            status = error.status
-            response = web.json_response(error.body, status=error.status, headers=error.headers)
-        except ConnectionReset:
-            status = "reset"
-            response = web.Response(status=500)
-        except web.HTTPException as error:
-            status = error.status
-            raise
-        finally:
-            if route:
-                request_log.count_answer(route, status)
-        if route == "calls":
-            response.headers.update(OPEN_TO_PAGES)
-        return response
-
-    return handle
 
 
 @web.middleware

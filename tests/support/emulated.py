@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,14 @@ class Emulator:
     async def reset(self) -> None:
         async with self.http.delete(f"{self.url}/emulator") as answer:
             assert answer.status == 200, await answer.text()
+
+    async def inject_frame(self, call_id: str, frame: bytes, *, binary: bool = False) -> int:
+        """Sends `frame` as it is to every sideband of a live call, and gives their number."""
+        url = f"{self.url}/emulator/calls/{call_id}/frames{'?binary' if binary else ''}"
+        async with self.http.post(url, data=io.BytesIO(frame)) as answer:
+            assert answer.status == 200, await answer.text()
+            observers: int = (await answer.json())["observers"]
+            return observers
 
     async def key(self) -> str:
         """An ephemeral key, as a server would mint it."""

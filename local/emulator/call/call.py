@@ -38,11 +38,19 @@ class Ended:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A WebSocket message to send as it is, whatever it holds."""
+
+    payload: bytes
+    binary: bool = False
+
+
 @dataclass(eq=False, slots=True)
 class Observer:
-    """A sideband's queue: every event of the call, then `Ended`."""
+    """A sideband's queue: every event of the call and injected frame, then `Ended`."""
 
-    queue: asyncio.Queue[Event | Ended] = field(default_factory=asyncio.Queue)
+    queue: asyncio.Queue[Event | Frame | Ended] = field(default_factory=asyncio.Queue)
 
 
 class Call:

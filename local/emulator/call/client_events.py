@@ -26,6 +26,14 @@ from local.emulator.protocol.validators import (
 HOUR_MS = 3_600_000
 
 
+class Refused(Invalid):
+    """An event that the script refuses; `anonymous` if the error is not to name it."""
+
+    def __init__(self, code: str, message: str, anonymous: bool) -> None:
+        super().__init__(code, message, None)
+        self.anonymous = anonymous
+
+
 class ClientEventHandler:
     """Handles the client events of one call. `received` counts them by type."""
 
@@ -34,6 +42,7 @@ class ClientEventHandler:
     ) -> None:
         self.context, self.dialogue, self.input_audio = context, dialogue, input_audio
         self.received: Counter[str] = Counter()
+        self.refused: Counter[int] = Counter()
 
     def handle_client_event(self, text: str) -> None:
         """Does what the event asks; whatever is wrong with it becomes an `error` event."""
@@ -47,11 +56,32 @@ class ClientEventHandler:
             check, handle = CLIENT_EVENTS[kind]
             self.received[kind] += 1
             check(event, "")
+            self.refuse_if_scripted(event)
             handle(self, event)
         except Invalid as wrong:
+            if isinstance(wrong, Refused) and wrong.anonymous:
+                event_id = None
             self.context.emit(
                 events.error(wrong.code, wrong.message, param=wrong.param, event_id=event_id)
             )
+
+    def refuse_if_scripted(self, event: Event) -> None:
+        """Raises Invalid for an event that the script refuses."""
+        for index, refusal in enumerate(self.context.services.script.refusals()):
+            item = event.get("item") or {}
+            if event["type"] != refusal["event"] or refusal.get("item") not in (
+                None,
+                item.get("type"),
+            ):
+                continue
+            self.refused[index] += 1
+            if self.refused[index] <= refusal.get("times", self.refused[index]):
+                code = refusal.get("code", "invalid_value")
+                raise Refused(
+                    code,
+                    refusal.get("message", "Refused by the script."),
+                    refusal.get("anonymous", False),
+                )
 
     def update_session(self, event: Event) -> None:
         self.context.session = session.apply_update(

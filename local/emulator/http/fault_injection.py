@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
+from local.common.reset import reset_connection
 from local.emulator.call.services import Services
 from local.emulator.protocol import errors
 
+Fault = Mapping[str, Any]
+"""The fields of a fault, as in the script; empty if there is none."""
+
+FAULT: web.RequestKey[Fault] = web.RequestKey("fault", Mapping)
 MESSAGES = {
     401: ("PermissionDenied", "Principal does not have access to API/Operation."),
     403: ("Forbidden", "The resource is not in a supported region."),
@@ -31,14 +35,6 @@ class ConnectionReset(Exception):
     """The connection was reset without a response."""
 
 
-@dataclass(frozen=True, slots=True)
-class SidebandDrop:
-    """Close a sideband `after` a delay; `hard` skips the closing handshake."""
-
-    after: timedelta
-    hard: bool
-
-
 class FaultInjector:
     """Matches requests against the script's faults, and counts them for `times` and `every`."""
 
@@ -50,34 +46,32 @@ class FaultInjector:
         """Clears the counts, for a new script."""
         self.hits.clear()
 
-    async def inject_fault(self, route: str, request: web.Request) -> SidebandDrop | None:
-        """Applies the fault, if any, that the script has for this request.
+    async def inject_fault(self, route: str, request: web.Request) -> Fault:
+        """Applies what the script has for this request before it is handled.
 
-        Returns what is to happen to a sideband later. Raises ApiError or ConnectionReset.
+        Returns the fault, whose other fields concern the response or the connection. Raises
+        ConnectionReset.
         """
         for fault in self.services.script.faults(route):
             if not self.is_due(route, fault):
                 continue
             await asyncio.sleep(fault.get("delay_seconds", 0))
-            if "drop_after_seconds" in fault:
-                after = timedelta(seconds=fault["drop_after_seconds"])
-                return SidebandDrop(after, hard=fault.get("reset", False))
-            if fault.get("reset"):
-                if request.transport is not None:
-                    request.transport.abort()
+            if fault.get("reset") and not CONCERN_LATER & fault.keys():
+                reset_connection(request.transport)
                 raise ConnectionReset
-            if "status" in fault:
-                raise self.error_for(fault)
-        return None
+            if CONCERN_LATER & fault.keys() or "status" in fault:
+                return fault
+        return {}
 
-    def is_due(self, route: str, fault: dict[str, Any]) -> bool:
+    def is_due(self, route: str, fault: Fault) -> bool:
         key = (route, json.dumps(fault, sort_keys=True))
         self.hits[key] += 1
         if "every" in fault:
             return self.hits[key] % int(fault["every"]) == 0
         return "times" not in fault or self.hits[key] <= int(fault["times"])
 
-    def error_for(self, fault: dict[str, Any]) -> errors.ApiError:
+    def error_for(self, fault: Fault) -> errors.ApiError:
+        """The refusal that a fault with a `status` is."""
         code, message = MESSAGES.get(fault["status"], DEFAULT_MESSAGE)
         headers = {}
         if "retry_after" in fault:
@@ -89,3 +83,16 @@ class FaultInjector:
             fault.get("message", message),
             headers,
         )
+
+
+CONCERN_LATER = frozenset(
+    {
+        "drip_seconds",
+        "drop_after_events",
+        "drop_after_seconds",
+        "forget_after_seconds",
+        "reply",
+        "send",
+    }
+)
+"""Fields that take effect after the request was handled or the sideband accepted."""

@@ -14,7 +14,6 @@ from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
 from local.emulator.http import client_secrets, offer_body
 from local.emulator.http.client_secrets import ClientSecrets
-from local.emulator.http.fault_injection import FaultInjector
 from local.emulator.http.request_log import RequestLog
 from local.emulator.protocol import errors, schema, session
 from local.emulator.protocol.validators import Invalid, missing
@@ -42,11 +41,10 @@ class Rest:
         services: Services,
         calls: CallRegistry,
         secrets: ClientSecrets,
-        faults: FaultInjector,
         request_log: RequestLog,
     ) -> None:
         self.services, self.calls, self.secrets = services, calls, secrets
-        self.faults, self.request_log = faults, request_log
+        self.request_log = request_log
 
     def require_standard_credential(self, request: web.Request) -> None:
         """Requires a resource's or project's key, or an Entra token (whose content is not checked).
@@ -69,8 +67,6 @@ class Rest:
 
     async def create_client_secret(self, request: web.Request) -> web.Response:
         """`POST /realtime/client_secrets`."""
-        self.request_log.add_request("client_secrets", request)
-        await self.faults.inject_fault("client_secrets", request)
         self.require_standard_credential(request)
         body = await parse_mint_request(request)
         self.request_log.expires_after = body.get("expires_after")
@@ -103,8 +99,6 @@ class Rest:
 
     async def start_call(self, request: web.Request) -> web.Response:
         """`POST /realtime/calls`. The credential is checked before the offer."""
-        self.request_log.add_request("calls", request)
-        await self.faults.inject_fault("calls", request)
         self.refuse_preview(request)
         config = self.session_from_key(request)
         body = await request.read()
@@ -173,8 +167,6 @@ class Rest:
 
     async def hang_up(self, request: web.Request) -> web.Response:
         """`POST /realtime/calls/{id}/hangup`."""
-        self.request_log.add_request("hangup", request)
-        await self.faults.inject_fault("hangup", request)
         self.require_standard_credential(request)
         self.calls.find_call(request.match_info["call_id"]).end(Ended(1000, "hung up over REST"))
         return web.Response(status=200, headers=self.live_headers())

@@ -18,6 +18,7 @@ from local.emulator.protocol.validators import (
     anything,
     array,
     boolean,
+    choice,
     either,
     integer,
     mapping,
@@ -49,6 +50,27 @@ def check_rule(value: Any, path: str) -> None:
         raise Invalid("invalid_value", f"'{path}' needs one of {', '.join(ACTIONS)}.", path)
 
 
+CHECK_REPLY = obj(
+    {
+        "status": integer(200, 599),
+        "headers": mapping(nullable(string)),
+        "body": string,
+        "json": mapping(anything),
+    }
+)
+CHECK_REFUSAL = obj(
+    {
+        "event": string,
+        "item": string,
+        "code": string,
+        "message": string,
+        "anonymous": boolean,
+        "times": integer(1, 1_000_000),
+    },
+    required=("event",),
+)
+
+
 def check_fault(value: Any, path: str) -> None:
     obj(
         {
@@ -58,7 +80,15 @@ def check_fault(value: Any, path: str) -> None:
             "delay_seconds": number(0, DAY),
             "retry_after": either(text=string, other=number(0, DAY)),
             "reset": boolean,
+            "reply": CHECK_REPLY,
+            "drip_seconds": number(0, DAY),
+            "drip": choice("all", "body"),
+            "forget_after_seconds": number(0, DAY),
+            "send": array(string),
             "drop_after_seconds": number(0, DAY),
+            "drop_after_events": integer(0, 1_000_000),
+            "close_code": integer(1000, 4999),
+            "close_reason": string,
             "times": integer(1, 1_000_000),
             "every": integer(1, 1_000_000),
         }
@@ -85,6 +115,7 @@ SHAPE = obj(
         "key_seconds_max": SECONDS,
         "credentials": CREDENTIALS,
         "deployments": obj(dict.fromkeys(("realtime", "transcription", "other"), array(string))),
+        "refusals": array(CHECK_REFUSAL),
         "faults": obj(dict.fromkeys(ROUTES, nullable(array(check_fault)))),
     }
 )
@@ -151,6 +182,10 @@ class Script:
     def rules(self) -> list[dict[str, Any]]:
         rules: list[dict[str, Any]] = self.values["rules"]
         return rules
+
+    def refusals(self) -> list[dict[str, Any]]:
+        refusals: list[dict[str, Any]] = self.values["refusals"]
+        return refusals
 
     def accepts(self, credential: str) -> bool:
         """Whether this value of an `api-key` or bearer token is a valid standard credential."""

@@ -159,7 +159,7 @@ class FakeCall:
     async def next(self) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE):
             entry = await self.observer.queue.get()
-        assert not isinstance(entry, Ended), entry
+        assert isinstance(entry, dict), entry
         event = valid(json.loads(json.dumps(entry)))
         self.events.append(event)
         return event

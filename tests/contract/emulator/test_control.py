@@ -107,6 +107,8 @@ async def test_delete_hangs_up_and_forgets_but_keys_stay() -> None:
         ({"faults": {"calls": [{"status": 200}]}}, "faults.calls[0].status"),
         ({"faults": {"calls": [{"status": 500, "times": 1, "every": 2}]}}, "faults.calls[0]"),
         ({"faults": {"nowhere": []}}, "faults.nowhere"),
+        ({"faults": {"calls": [{"reply": {"status": 100}}]}}, "faults.calls[0].reply.status"),
+        ({"refusals": [{"code": "x"}]}, "refusals[0].event"),
         ({"session_seconds": -1}, "session_seconds"),
         ({"credentials": "some"}, "credentials"),
         ([], None),
