@@ -1,4 +1,4 @@
-"""Tasks and timers that run beside the event loop's reading of one call."""
+"""Tasks and timers that run while the events of one call are handled."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from shared.realtime.sideband import SidebandClosed
 
 
 class BackgroundTasks:
-    """The background tasks of one run. A lost connection fails none of them: it is dialled again,
-    and what matters is sent once more."""
+    """The background tasks of one run. A lost connection does not count as a failure: it is
+    redialled, and what matters is sent again."""
 
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[None]] = set()
@@ -25,7 +25,7 @@ class BackgroundTasks:
         task.add_done_callback(self.task_ended)
 
     def call_later(self, delay: timedelta, action: Callable[[], None]) -> None:
-        """Calls `action` once after `delay`, which may be negative: then at once."""
+        """Calls `action` after `delay`, at once if that is negative."""
         loop = asyncio.get_running_loop()
         self.timers.append(loop.call_later(max(0.0, delay.total_seconds()), action))
 

@@ -13,7 +13,7 @@ from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnav
 BACKOFF = timedelta(milliseconds=250)
 LONGEST_BACKOFF = timedelta(seconds=4)
 NOT_ALLOWED = (400, 401, 403)
-"""A refusal with one of these is final."""
+"""Statuses of a refusal that is final."""
 
 
 class CallConnection:
@@ -60,7 +60,7 @@ class CallConnection:
             await asyncio.sleep(pause.total_seconds())
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
-        """Sends a client event; before the first dial nothing. Raises SidebandClosed."""
+        """Sends a client event; does nothing before the first dial. Raises SidebandClosed."""
         if self.sideband is not None:
             await self.sideband.send_event(event)
 

@@ -18,7 +18,7 @@ from shared.transcripts.redaction import Redact, redacted
 from shared.usage.tokens import ZERO, Usage
 
 Spend = Callable[[Usage], Awaitable[bool]]
-"""Is given what the call has used since its start, after each response. True: the budget is used
+"""Called after each response with what the call has used since its start. True: the budget is used
 up."""
 
 

@@ -17,14 +17,14 @@ from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavail
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import StoredLine
 
-REPAIRED_AT_MOST = 20
-PROMPT = timedelta(seconds=1)
-"""A call that has ended answers the next dial with 404, which takes no longer."""
+MAX_REPAIRED_ITEMS = 20
+PROMPT_404 = timedelta(seconds=1)
+"""A call that had ended before the close answers the next dial with 404 within this time."""
 
 
 class CallFollower:
-    """Hands each server event to the record, to the gaps and to the controller, in this order, and
-    dials again when the connection is lost."""
+    """Hands each server event to the recorder, the gap keeper and the controller, in this order.
+    Redials when the connection is lost."""
 
     def __init__(
         self,
@@ -47,18 +47,18 @@ class CallFollower:
         return self.controller.goodbye.reason is not None
 
     def begin(self, lines: list[StoredLine]) -> None:
-        """The connection is there: records that, and has the state of the call told."""
+        """Records that the run is connected, and requests the state of the call."""
         context = self.context
         self.gaps.note_attached(lines, context.lease.previous_renewal)
         context.recorder.add_line("attached", context.recorder.holder, {})
-        context.background.start_task(self.ask_for_state(items_without_words(lines)))
+        context.background.start_task(self.request_state(items_without_words(lines)))
         context.background.call_later(self.timing.probe_after, self.probe_tail)
         if self.call.ends_at and self.call.farewell.instructions:
             left = self.call.ends_at - self.gaps.attached_at - self.timing.goodbye_ahead
             context.background.call_later(left, self.end_at_time_limit)
 
-    async def ask_for_state(self, item_ids: list[str]) -> None:
-        """Has the session told, which changes nothing in it, and asks for these items again."""
+    async def request_state(self, item_ids: list[str]) -> None:
+        """Requests the session by an update that changes nothing, and these items once more."""
         send_event = self.context.connection.send_event
         session = {"type": "realtime"}
         await send_event({"type": "session.update", "event_id": new_event_id(), "session": session})
@@ -69,8 +69,8 @@ class CallFollower:
         await self.context.lease.renew(ATTACHED)
 
     async def follow(self) -> ObserverResult:
-        """Handles events until the call is over. After a close the call is dialled again: one that
-        is over answers 404."""
+        """Handles events until the call is over. A closed connection is redialled: a call that is
+        over answers 404."""
         goodbye = self.controller.goodbye
         dialled_again = False
         while True:
@@ -86,7 +86,7 @@ class CallFollower:
             try:
                 await self.context.connection.dial()
             except NoSuchCall:
-                prompt = self.gaps.recorder.clock() - since <= PROMPT
+                prompt = self.gaps.recorder.clock() - since <= PROMPT_404
                 if not closed.clean or self.context.connection.was_refused or not prompt:
                     # Lost rather than closed: the call may have gone on for a while.
                     self.gaps.note_lost(since)
@@ -99,7 +99,7 @@ class CallFollower:
                 await self.controller.reconnected()
 
     async def handle_events(self) -> tuple[bool, SidebandClosed]:
-        """Handles events until the connection closes. Says whether there were any."""
+        """Handles events until the connection closes; also returns whether there were any."""
         any_event = False
         while True:
             try:
@@ -117,7 +117,7 @@ class CallFollower:
                 self.context.send_in_background(request)
             self.controller.handle_server_event(event)
         except (KeyError, TypeError, AttributeError, ValueError):
-            # A mistake of ours in one event must not end the record of a call.
+            # A fault of ours in handling one event must not end the record of the call.
             logs.failure("server event not parsed", type=event.type)
         if isinstance(event, ErrorEvent):
             self.session_expired = self.session_expired or event.code == "session_expired"
@@ -150,4 +150,4 @@ def items_without_words(lines: list[StoredLine]) -> list[str]:
     """The ids of the latest messages that a record has without their words."""
     entries = transcript.build_transcript(lines).entries
     names = [each.item_id for each in entries if each.kind == "message" and each.text is None]
-    return names[-REPAIRED_AT_MOST:]
+    return names[-MAX_REPAIRED_ITEMS:]

@@ -1,4 +1,4 @@
-"""What a run did not see of its call: asks for it where that is possible, and states the gaps."""
+"""What a run has missed of its call: requests it where that is possible, and states the gaps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ClientEvents = list[dict[str, Any]]
 
 
 class GapKeeper:
-    """The gaps of one run. `fetches`: whether missed items are asked for."""
+    """The gaps of one run. `fetches` says whether missed items are requested."""
 
     def __init__(
         self, recorder: CallRecorder, started_at: datetime | None, *, fetches: bool
@@ -29,12 +29,12 @@ class GapKeeper:
         """Whether the beginning was missed and the record does not say so yet."""
 
     def resume(self, lines: list[StoredLine]) -> None:
-        """Takes over from the record what earlier runs saw."""
+        """Takes over from the record what earlier runs have seen."""
         self.is_first_run = not any(line.kind == "attached" for line in lines)
         self.backfill.known |= self.recorder.mapper.placed
 
     def note_attached(self, lines: list[StoredLine], renewed_at: datetime | None) -> None:
-        """The run is connected from now on; after an earlier run there is a gap."""
+        """The run is connected from now on: states the gap since an earlier run."""
         self.attached_at = self.recorder.clock()
         if not self.is_first_run:
             self.note_takeover(lines, renewed_at, self.attached_at)
@@ -50,7 +50,7 @@ class GapKeeper:
         self.recorder.note_gap(min(max(times), now), now, "taken over")
 
     def note_reconnected(self, since: datetime) -> None:
-        """States the gap of a lost connection, which is back now."""
+        """States the gap of a lost connection that is back."""
         self.note_lost(since)
         self.backfill.start_over()
 
@@ -58,7 +58,7 @@ class GapKeeper:
         self.recorder.note_gap(since, self.recorder.clock(), "reconnected")
 
     def requests_for(self, event: ServerEvent) -> ClientEvents:
-        """The client events that ask for what a server event shows to be missing.
+        """The client events that request what a server event shows to be missing.
 
         Once the earliest item is known, states what may be missing from before this run.
         """
@@ -76,12 +76,12 @@ class GapKeeper:
         return wanted
 
     def probe_tail(self) -> ClientEvents:
-        """The client events that show the latest item, where no server event has named it."""
+        """The client events that find the latest item if no server event has named it."""
         return self.backfill.probe_tail() if self.fetches else []
 
     def note_call_ended(self) -> None:
-        """States what may be missing of a call that ended before it was fetched, or known at
-        all."""
+        """States what may be missing from a call that ended before it was requested, or even
+        known."""
         unknown = self.is_first_run and not self.backfill.stated and not self.backfill.tail_is_known
         if self.came_late or unknown:
             self.note_late()

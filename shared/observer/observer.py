@@ -41,7 +41,7 @@ from shared.transcripts.writer import TranscriptWriter, flush_periodically
 async def observe(
     call: ObservedCall, dependencies: Dependencies, holder: str, timing: Timing = USUAL_TIMING
 ) -> ObserverResult:
-    """Follows one call; `holder` names this run, and no other run ever.
+    """Follows one call; `holder` names this run and is never used again.
 
     Raises Problem storage_unavailable before it has begun, and any error of our own: then the
     message that asked for the run should be redelivered.
@@ -77,7 +77,7 @@ class Observer:
         tracker = ResponseTracker()
         goodbye = Goodbye(context, tracker, call.farewell, self.hang_up)
         self.controller = CallController(context, call, dependencies, goodbye, tracker)
-        # Missed items are of use for the words, or for tools that nobody has run.
+        # Missed items matter for their words, or for tool calls that nobody has run.
         fetches = call.keep_words or bool(dependencies.registry.tools)
         self.gaps = GapKeeper(self.recorder, call.started_at, fetches=fetches)
         self.follower = CallFollower(context, call, timing, self.gaps, self.controller)
@@ -99,7 +99,7 @@ class Observer:
         return result
 
     async def follow_call(self) -> ObserverResult:
-        """Takes up where the record ends, connects, and follows."""
+        """Continues where the record ends: connects and follows the call."""
         lines = await self.recorder.read_record()
         self.gaps.resume(lines)
         self.controller.resume(lines)
@@ -120,8 +120,8 @@ class Observer:
         return await self.follow_for_a_segment()
 
     async def follow_for_a_segment(self) -> ObserverResult:
-        """Follows the call while its lines are written and its lease is renewed; any of the three
-        may fail. A full segment ends the run, unless the run is ending the call."""
+        """Follows the call, and meanwhile writes its lines and renews its lease; any of them may
+        fail. A full segment ends the run, unless the run is ending the call."""
         retry_pause = self.timing.storage_retry
         helpers = [
             asyncio.ensure_future(each)

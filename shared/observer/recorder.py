@@ -44,8 +44,8 @@ class CallRecorder:
     def note_gap(
         self, since: datetime | None, until: datetime, reason: str, *, before: str | None = None
     ) -> None:
-        """Records that something may be missing: ahead of the item `before`, or after the latest
-        one."""
+        """Records that something may be missing: before the item `before`, or after the latest
+        item."""
         place = {"before": before} if before else {"after": self.mapper.tail}
         about = {
             "since": format_time(since) if since else None,

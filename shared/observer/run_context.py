@@ -1,4 +1,4 @@
-"""What everything that acts on a call within one run works through."""
+"""What the parts of a run share: connection, recorder, lease, background tasks."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ class RunContext:
 
 
 def new_event_id() -> str:
-    """An id for a client event of the observer's."""
+    """An id for a client event that the observer sends."""
     return f"obs_{secrets.token_hex(8)}"
