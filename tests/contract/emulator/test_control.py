@@ -13,7 +13,7 @@ from aiohttp import ClientError
 from local.emulator.protocol.validators import Invalid
 from local.emulator.script.replies import CallTool, Prompt, Say, choose_reply
 from local.emulator.script.script import Script
-from tests.contract.emulator.harness import Server, serving
+from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
 
 BEARER = {"Authorization": "Bearer standard"}

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientError, ClientSession, WSMsgType, WSServerHandshakeError
 
-from tests.contract.emulator.harness import Server, fake_call, serving
+from tests.contract.emulator.harness import fake_call
+from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
 
 BEARER = {"Authorization": "Bearer standard"}

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests.contract.emulator.harness import Server, serving, valid
+from tests.support.emulator_server import Server, serving, valid
 from tests.support.patience import PATIENCE
 from tests.support.webrtc_caller import Caller, read_wav
 

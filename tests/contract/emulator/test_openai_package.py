@@ -13,7 +13,7 @@ from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from local.emulator.protocol.ids import Provider
-from tests.contract.emulator.harness import Server, serving
+from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
 from tests.support.webrtc_caller import Caller, read_wav
 

@@ -8,7 +8,7 @@ import pytest
 from openai.types.realtime import ClientSecretCreateResponse
 
 from local.emulator.protocol.ids import Provider
-from tests.contract.emulator.harness import Server, serving
+from tests.support.emulator_server import Server, serving
 
 BEARER = {"Authorization": "Bearer standard"}
 MINIMAL = {"type": "realtime", "model": "gpt-realtime"}

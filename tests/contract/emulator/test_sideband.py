@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
 from local.emulator.protocol.ids import Provider
-from tests.contract.emulator.harness import Server, serving, valid
+from tests.support.emulator_server import Server, serving, valid
 from tests.support.patience import PATIENCE
 
 BEARER = {"Authorization": "Bearer standard"}

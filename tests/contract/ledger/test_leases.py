@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import cast
 
 import pytest
 
 from shared.core.problems import Problem
 from shared.observer.leases import Lease, LeaseLost, Leases
-from shared.storage.interfaces import Table
 from tests.contract.ledger.conftest import Room
+from tests.support.at_once import at_once
 
 CALL = "rtc_u1_abc"
 
 
 def leases(room: Room, ahead: timedelta = timedelta(0)) -> Leases:
     """The leases as an instance sees them whose clock is ahead by that much."""
-    table = cast(Table, room.table)
-    return Leases(table, timedelta(seconds=30), clock=lambda: room.clock.now + ahead)
+    return Leases(room.table, timedelta(seconds=30), clock=lambda: room.clock.now + ahead)
 
 
 def acquired(found: Lease | None) -> Lease:
@@ -88,19 +85,8 @@ def test_a_lease_given_back_by_a_clock_that_is_ahead_is_free_too(room: Room) -> 
 
 
 def test_of_many_that_reach_for_it_one_gets_it(room: Room) -> None:
-    barrier = threading.Barrier(8)
-    got: list[Lease | None] = [None] * 8
-
-    def reach(index: int) -> None:
-        barrier.wait()
-        got[index] = leases(room).acquire(CALL, f"run {index}")
-
     for _ in range(2):
-        threads = [threading.Thread(target=reach, args=(index,)) for index in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        got = at_once(8, lambda index: leases(room).acquire(CALL, f"run {index}"))
         assert sum(lease is not None for lease in got) == 1
         room.clock.advance(seconds=31)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from shared.core.problems import Problem
 from shared.limits.ledger import Booking
 from shared.storage.memory import MemoryStorage
-from tests.contract.ledger.conftest import FaultyTable, Room
+from tests.contract.ledger.conftest import Room
+from tests.support.faulty_table import FaultyTable
 
 CALLERS = ("ada", "bob", "cyd")
 LENGTH = timedelta(minutes=15)

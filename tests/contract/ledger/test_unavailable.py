@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from shared.limits.ledger import CallerUsage
 from shared.limits.rules import BookCall
 from shared.limits.transactions import PendingOperation
 from shared.storage.interfaces import Conflict, Entity, Write
-from tests.contract.ledger.conftest import Room
+from tests.contract.ledger.conftest import LimitsOf, Room
 
 
 def conflict(writes: Sequence[Write]) -> list[Entity]:
@@ -28,9 +27,7 @@ def refused(work: Callable[[], object]) -> Problem:
     return problem.value
 
 
-def test_no_call_is_admitted_while_storage_is_unavailable(
-    room: Room,
-) -> None:
+def test_no_call_is_admitted_while_storage_is_unavailable(room: Room) -> None:
     ledger = room.ledger(live_calls=2, tokens_per_day=100)
     reference = ledger.book_call("ada").reference
     room.table.unavailable = True
@@ -87,7 +84,7 @@ def test_a_booking_whose_answer_was_lost_is_refused_and_undone(room: Room) -> No
 
 @pytest.mark.parametrize("limits", [{"live_calls": 2}, {"live_calls_total": 2}])
 def test_a_booking_that_was_written_before_the_conflict_counts_once(
-    room: Room, limits: dict[str, Any]
+    room: Room, limits: LimitsOf
 ) -> None:
     ledger = room.ledger(**limits)
 

@@ -35,7 +35,7 @@ from shared.transcripts import transcript
 from shared.transcripts.record_lines import StoredLine, decode_lines
 from shared.transcripts.transcript import Transcript
 from shared.transcripts.writer import log_name
-from tests.contract.emulator.harness import Server, serving
+from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
 
 KEY = {"api-key": "standard"}

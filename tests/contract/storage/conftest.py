@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import TypeVar
 
 import pytest
 
-from shared.storage.azure import open_storage
 from shared.storage.interfaces import Entity, Storage, Table
 from shared.storage.memory import MemoryStorage
-from tests.support.azurite import shared_azurite
 
-T = TypeVar("T")
 NUMBERS = count(1)
 
 
@@ -41,13 +35,6 @@ class Backend:
         return f"contract{next(NUMBERS)}"
 
 
-@pytest.fixture(scope="session")
-def azurite_storage() -> Iterator[Storage]:
-    storage = open_storage(shared_azurite().connection)
-    yield storage
-    storage.close()
-
-
 @pytest.fixture(params=["memory", "azurite"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     if request.param == "azurite":
@@ -62,20 +49,3 @@ def existing_row(table: Table, partition: str, row: str) -> Entity:
     found = table.get(partition, row)
     assert found is not None
     return found
-
-
-def at_once(number: int, work: Callable[[int], T]) -> list[T]:
-    """Runs `work(i)` in `number` threads that start together; returns the results in order."""
-    barrier = threading.Barrier(number)
-    results: dict[int, T] = {}
-
-    def run(index: int) -> None:
-        barrier.wait()
-        results[index] = work(index)
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [results[index] for index in range(number)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.storage.interfaces import Conflict, Log
-from tests.contract.storage.conftest import Backend, at_once
+from tests.contract.storage.conftest import Backend
+from tests.support.at_once import at_once
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared.storage.interfaces import Conflict, Entity, Exists, Table, Value, Write
-from tests.contract.storage.conftest import Backend, at_once, existing_row
+from tests.contract.storage.conftest import Backend, existing_row
+from tests.support.at_once import at_once
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -27,35 +27,25 @@ from shared.calls.messages import call_message, record_id_in
 from shared.calls.records import Records
 from shared.calls.service import CallPolicy, CallService
 from shared.calls.termination import CallTerminator
+from shared.config.profiles import Profile
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
 from shared.limits.ledger import Ledger
 from shared.observer.leases import Lease, Leases, attached_to
-from shared.realtime.client import RealtimeClient
+from shared.realtime.client import EphemeralKey
 from shared.realtime.ephemeral_keys import EphemeralKeyCache
-from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Entity
 from shared.transcripts.record_lines import RecordLine
 from shared.transcripts.redaction import redacted
 from shared.transcripts.writer import TranscriptWriter, log_name
 from tests.contract.storage.conftest import Backend, existing_row
+from tests.support.hang_up_client import HangUpClient, no_such_call
 from tests.support.vaults import FixedVault
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 RELEASES = sorted(FIXTURES.glob("release-*/stored.json"))
 LIMITS = Limits(starts_per_minute=0, live_calls=5, tokens_per_day=100_000, live_calls_total=10_000)
-
-
-class Endpoint:
-    """The model's endpoint, which is only asked to hang up."""
-
-    def __init__(self) -> None:
-        self.hung_up: list[str] = []
-
-    def hang_up(self, call_id: str, deadline: object) -> bool:
-        self.hung_up.append(call_id)
-        return True
 
 
 class Upgraded:
@@ -70,7 +60,7 @@ class Upgraded:
         self.names = {name: backend.name() for name in ("ledger", "calls", "leases", "log")}
         self.queues = {name: self.storage.queue(backend.name()) for name in stored["queues"]}
         fill(self, stored)
-        self.endpoint = Endpoint()
+        self.client = HangUpClient()
         self.records = Records(self.storage.table(self.names["calls"]))
         self.ledger = self.ledger_with(LIMITS)
         self.leases = Leases(
@@ -78,7 +68,7 @@ class Upgraded:
         )
         self.transcripts = self.storage.log(self.names["log"])
         self.terminator = CallTerminator(
-            cast(RealtimeClient, self.endpoint),
+            self.client,
             self.ledger,
             self.records,
             self.queues["end-call"],
@@ -88,8 +78,8 @@ class Upgraded:
             stored["secrets"]["now"], [stored["secrets"]["before"]], clock=self.clock
         )
         self.service = CallService(
-            client=cast(RealtimeClient, self.endpoint),
-            keys=cast(EphemeralKeyCache, None),
+            client=self.client,
+            keys=EphemeralKeyCache(no_key, clock=self.clock),
             handles=lambda: self.handles,
             ledger=self.ledger,
             dispatcher=CallDispatcher(
@@ -116,6 +106,10 @@ class Upgraded:
         secret = FixedSecret((secrets["now"], secrets["before"]))
         known = Authenticator([StaticWebApps(True)], secret)
         return known.authenticate({"x-ms-client-principal": self.stored["principal"]})
+
+
+def no_key(profile: Profile, life: timedelta) -> EphemeralKey:
+    raise AssertionError("no test here starts a call")
 
 
 def fill(upgraded: Upgraded, stored: Mapping[str, Any]) -> None:
@@ -242,7 +236,7 @@ def test_records_are_shown_as_before(upgraded: Upgraded) -> None:
         upgraded.records,
         upgraded.terminator,
         upgraded.transcripts,
-        cast(Connect, None),
+        no_such_call,
         upgraded.clock,
     )
     assert {each["id"]: each for each in admin.list_calls({})["calls"]} == shown
@@ -273,7 +267,7 @@ def test_an_owner_sees_and_ends_a_call_by_its_old_handle(upgraded: Upgraded, nam
     assert standing == {key: shown[key] for key in standing}
     assert standing["status"] == "live"
     upgraded.service.hang_up(call["handle"], upgraded.caller)
-    assert upgraded.endpoint.hung_up == [call["call_id"]]
+    assert upgraded.client.hung_up == [call["call_id"]]
     ended = upgraded.service.call_status(call["handle"], upgraded.caller)
     assert (ended["status"], ended["ended_by"]) == ("ended", "caller")
 
@@ -297,7 +291,7 @@ async def test_the_message_of_a_limit_ends_the_call(upgraded: Upgraded) -> None:
     call = upgraded.calls["live"]
     upgraded.now = upgraded.records.get(call["record"]).ends_at
     await upgraded.terminator.end_at_limit(record_id_in(call_message(call["record"])))
-    assert upgraded.endpoint.hung_up == [call["call_id"]]
+    assert upgraded.client.hung_up == [call["call_id"]]
     assert upgraded.records.get(call["record"]).ended_by == "limit"
 
 

@@ -15,7 +15,6 @@ from shared.calls.termination import CallTerminator
 from shared.config.profiles import load_profiles
 from shared.config.settings import Limits
 from shared.config.settings_loader import load_settings
-from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.limits.ledger import Ledger
 from shared.observer.accounting import CallAccounting
@@ -28,6 +27,7 @@ from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from shared.transcripts.redaction import unchanged
 from shared.usage.prices import load_prices
+from tests.support.hang_up_client import HangUpClient
 from tests.support.vaults import FixedVault
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,13 +47,13 @@ class World:
         self.now = NOW
         self.outage = outage
         self.slept: list[float] = []
-        self.hung_up: list[str] = []
+        self.client = HangUpClient()
         table = UnavailableTable(self)
         self.records = Records(table)
         self.queue = MemoryQueue(lambda: self.now)
         ledger = Ledger(MemoryTable(), Limits(0, 0, timedelta(minutes=1), 0, 0))
         self.terminator = CallTerminator(
-            self,  # type: ignore[arg-type]
+            self.client,
             ledger,
             self.records,
             self.queue,
@@ -71,10 +71,6 @@ class World:
 
     def monotonic(self) -> float:
         return self.now.timestamp()
-
-    def hang_up(self, call_id: str, deadline: Deadline) -> bool:
-        self.hung_up.append(call_id)
-        return True
 
     def messages(self) -> int:
         self.now += timedelta(minutes=1)
@@ -127,7 +123,7 @@ async def test_a_call_ends_at_its_limit_after_an_outage_of_storage() -> None:
     world = World(outage=MANY_SLEEPS)
     world.now = RECORD.ends_at - timedelta(seconds=4)
     await world.terminator.end_at_limit(NAME)
-    assert world.hung_up == ["rtc_1"]
+    assert world.client.hung_up == ["rtc_1"]
     assert world.records.get(NAME).ended_by == "limit"
 
 
@@ -136,7 +132,7 @@ async def test_the_messages_of_a_refused_call_do_nothing() -> None:
     other = NAME.replace("0123456789ab", "ba9876543210")
     await world.terminator.end_at_limit(other)
     await world.observing().follow_call(other)
-    assert not world.hung_up
+    assert not world.client.hung_up
     assert world.messages() == 0
 
 
@@ -146,7 +142,7 @@ async def test_a_clock_that_is_behind_delays_no_limit(skew: timedelta) -> None:
     world.now = RECORD.ends_at - timedelta(seconds=4) + skew
     await world.terminator.end_at_limit(NAME)
     assert sum(world.slept) <= 4
-    assert world.hung_up == ["rtc_1"]
+    assert world.client.hung_up == ["rtc_1"]
 
 
 async def test_a_late_end_message_sends_another_before_it_acts() -> None:

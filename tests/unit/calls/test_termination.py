@@ -13,20 +13,15 @@ from shared.calls.messages import record_id_in
 from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
-from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.limits.ledger import Ledger
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
+from tests.support.hang_up_client import HangUpClient, no_such_call
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 NAME = "20300101-43200000-0123456789ab"
 RECORD = CallRecord(NAME, "rtc_1", "ada.0123456789ab", "ada", "default", "m", "connect", NOW, NOW)
-
-
-class Client:
-    def hang_up(self, call_id: str, deadline: Deadline) -> bool:
-        return True
 
 
 class ReadOnlyTable(MemoryTable):
@@ -43,7 +38,7 @@ class ReadOnlyTable(MemoryTable):
 def terminator_on(table: MemoryTable) -> CallTerminator:
     ledger = Ledger(MemoryTable(), Limits(0, 0, timedelta(minutes=1), 0, 0))
     queue = MemoryQueue(lambda: NOW)
-    return CallTerminator(Client(), ledger, Records(table), queue, lambda: NOW)  # type: ignore[arg-type]
+    return CallTerminator(HangUpClient(), ledger, Records(table), queue, lambda: NOW)
 
 
 def test_the_record_of_a_refused_call_is_closed_once_storage_is_back() -> None:
@@ -85,7 +80,7 @@ def test_a_call_whose_end_could_not_be_written_is_ended_again() -> None:
 
 def test_a_call_whose_messages_were_lost_is_ended_once_its_record_is_read() -> None:
     terminator = terminator_on(MemoryTable())
-    admin = AdminService(terminator.records, terminator, MemoryLog(), None, lambda: NOW)  # type: ignore[arg-type]
+    admin = AdminService(terminator.records, terminator, MemoryLog(), no_such_call, lambda: NOW)
     lately = replace(
         RECORD, id=NAME.replace("0123456789ab", "ba9876543210"), ends_at=NOW - timedelta(minutes=1)
     )
