@@ -22,6 +22,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 NODE_PACKAGES = ROOT / "tests" / "npm"
 OLDEST = (3, 11)
+# In this order: each may name the ones before it.
+LOCKED = ("requirements", "requirements-dev", "bench/requirements", ".github/requirements")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
 
 COMMANDS = {
@@ -31,6 +33,7 @@ COMMANDS = {
     "host": "run the function app alone [--port 7071]",
     "emulator": "run the Realtime API emulator alone [--port 8089] [--provider azure|openai]",
     "bench": "benchmark it against the alternatives [--only PARTS] [--rounds 3]",
+    "lock": "pin all packages with hashes in requirements*.txt; needs uv [--upgrade]",
 }
 
 
@@ -74,7 +77,7 @@ def up_to_date(mark: Path, wanted: str) -> bool:
 def install_packages() -> None:
     """Creates `.venv` with the packages of requirements-dev.txt, unless it is up to date."""
     mark = VENV / ".installed"
-    wanted = fingerprint_files(ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
+    wanted = fingerprint_files(ROOT / "requirements-dev.txt")
     if PYTHON.exists() and up_to_date(mark, wanted):
         return
     say("Setting up .venv (once; about a minute)")
@@ -182,6 +185,21 @@ def bench(arguments: list[str]) -> int:
     return hand_over("-m", "bench", *arguments)
 
 
+def lock(arguments: list[str]) -> int:
+    """Compiles each requirements.in to the requirements.txt that pip installs, for every platform.
+
+    What is locked already keeps its version, unless `--upgrade` is among the arguments.
+    """
+    uv = shutil.which("uv")
+    if uv is None:
+        raise Stop("uv is required: install the version in .github/requirements.in with pip")
+    options = ["--universal", "--python-version", "3.11", "--generate-hashes"]
+    for name in LOCKED:
+        files = [f"--output-file={name}.txt", f"{name}.in"]
+        run_quietly(f"locking {name}.in", [uv, "pip", "compile", *options, *arguments, *files])
+    return 0
+
+
 def main(arguments: list[str]) -> int:
     name, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if name not in COMMANDS:
@@ -191,6 +209,8 @@ def main(arguments: list[str]) -> int:
         return 0 if name in ("", "-h", "--help", "help") else 2
     if sys.version_info < OLDEST:
         raise Stop("Python 3.11 or newer is required; try python3.11 dev.py or python3.12 dev.py.")
+    if name == "lock":
+        return lock(rest)
     install_packages()
     if name == "test":
         return test(rest)

@@ -53,15 +53,15 @@ def test_what_lies_about_on_a_developers_machine_is_left_out() -> None:
         "__azurite_db_queue__.json",
         "frontend/index.html",
         "infra/main.bicep",
+        "requirements.in",
+        "requirements-dev.txt",
     ]
     assert packaged(clutter) == set()
 
 
-def test_requirements_are_pinned_and_are_what_the_app_imports() -> None:
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    wanted = [line for line in lines if line and not line.startswith("#")]
-    pins = {re.split("==", line)[0] for line in wanted if re.match(r"[A-Za-z0-9-]+==[\d.]+", line)}
-    assert len(wanted) == len([line for line in wanted if "==" in line]), "every line is pinned"
+def test_requirements_are_what_the_app_imports() -> None:
+    lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
+    pins = {line.partition("==")[0] for line in lines if line and not line.startswith("#")}
     owners = packages_distributions()
     imported: set[str] = set()
     for file in [ROOT / "function_app.py", *(ROOT / "shared").rglob("*.py")]:

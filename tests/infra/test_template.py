@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+import dev
+
 ROOT = Path(__file__).parent.parent.parent
 AZURE: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -21,6 +23,7 @@ LENIENT = {
     "what-if-short-circuiting": "the name of a role assignment contains its identity's id",
 }
 PINNED = re.compile(r"^\s*(?:- )?uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+VERSION = re.compile(r"\d+\.\d+\.\d+")
 BUILT_IN = {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID", "AZURE_PRINCIPAL_TYPE"}
 
 
@@ -165,8 +168,13 @@ def test_bicep_lints_with_every_rule_as_an_error() -> None:
 
 def test_dependabot_looks_at_all_that_is_pinned() -> None:
     updates = yaml.safe_load(text(".github/dependabot.yml"))["updates"]
-    seen = {(each["package-ecosystem"], each["directory"]) for each in updates}
-    assert {("pip", "/"), ("github-actions", "/"), ("npm", "/tests/npm")} <= seen
+    seen = {
+        (each["package-ecosystem"], folder)
+        for each in updates
+        for folder in each.get("directories") or [each["directory"]]
+    }
+    locks = {("uv", f"/{name}".rpartition("/")[0] or "/") for name in dev.LOCKED}
+    assert {*locks, ("github-actions", "/"), ("npm", "/tests/npm")} <= seen
     for ecosystem, folder in seen:
         if ecosystem == "npm":
             assert (ROOT / folder.strip("/") / "package.json").is_file()
@@ -174,10 +182,47 @@ def test_dependabot_looks_at_all_that_is_pinned() -> None:
 
 def test_the_devcontainer_has_what_the_documents_ask_for() -> None:
     container = json.loads(text(".devcontainer/devcontainer.json"))
-    assert ":3.12" in container["image"]
     for tool in ("azure-cli", "azd", "node"):
         assert any(tool in feature for feature in container["features"])
     assert 4280 in container["forwardPorts"]
+
+
+def test_the_devcontainer_is_pinned() -> None:
+    container = json.loads(text(".devcontainer/devcontainer.json"))
+    assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+-3\.12-bookworm", container["image"])
+    for feature, options in container["features"].items():
+        assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+", feature)
+        assert VERSION.fullmatch(options["version"]), feature
+
+
+def test_the_tools_of_the_workflows_are_pinned() -> None:
+    steps = [
+        step
+        for path in WORKFLOWS
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+        for step in job["steps"]
+    ]
+    wanted = {"Azure/setup-azd": "version", "actions/setup-node": "node-version"}
+    for step in steps:
+        action = step.get("uses", "").partition("@")[0]
+        if action in wanted:
+            assert VERSION.fullmatch(str(step["with"][wanted[action]])), step
+        for module in step.get("with", {}).get("modules", "").split():
+            install = rf"Install-Module {re.escape(module)} -RequiredVersion [\d.]+ "
+            assert any(re.match(install, each.get("run", "")) for each in steps), module
+        for packages in re.findall(r"pip install (.+)", step.get("run", "")):
+            assert re.search(r"-r \S+\.txt$", packages), packages
+        if step.get("run", "").startswith("azd deploy"):
+            assert re.fullmatch(r"\d{4}-\d\d-\d\d", step["env"]["NPM_CONFIG_BEFORE"])
+
+
+def test_the_laptop_and_the_workflows_have_the_same_tools() -> None:
+    features = json.loads(text(".devcontainer/devcontainer.json"))["features"]
+    options = {name.rpartition("/")[2].partition(":")[0]: each for name, each in features.items()}
+    ci = text(".github/workflows/ci.yml")
+    assert f"BICEP_VERSION: {options['azure-cli']['bicepVersion']}" in ci
+    assert f"node-version: {options['node']['version']}" in ci
+    assert f"version: {options['azd']['version']}" in text(".github/workflows/azure-dev.yml")
 
 
 def test_a_workbook_tile_says_where_it_looks() -> None:
