@@ -22,7 +22,7 @@ from shared.auth.factory import open_authenticator
 from shared.auth.origins import CrossOriginPolicy
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import RotatingHandles
-from shared.calls.messages import END_QUEUE, OBSERVE_QUEUE
+from shared.calls.queue_messages import END_QUEUE, OBSERVE_QUEUE
 from shared.calls.records import Records
 from shared.calls.service import UPSTREAM_BUDGET, CallPolicy, CallService
 from shared.calls.termination import CallTerminator
@@ -36,7 +36,7 @@ from shared.credentials.endpoint import Credential, open_credential
 from shared.credentials.identity import open_identity
 from shared.credentials.key_vault import SecretStore, open_vault
 from shared.limits.ledger import Ledger
-from shared.observer.leases import Leases, attached_to
+from shared.observer.leases import LEASE_DURATION, Leases, attached_to
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKeyCache, KeyMinter
 from shared.realtime.sideband import SidebandConnector
@@ -55,9 +55,6 @@ LEDGER_TABLE = "ledger"
 CALLS_TABLE = "calls"
 LEASES_TABLE = "leases"
 TRANSCRIPTS = "transcripts"
-# When an instance dies, its calls are unobserved for this long; each call costs a message and three
-# small writes in that time (docs/scale.md).
-LEASE = timedelta(seconds=30)
 BACKGROUND_THREADS = 64
 SHORTEST_KEY = timedelta(seconds=10)
 
@@ -165,7 +162,7 @@ def open_stores(settings: Settings, env: Mapping[str, str], clock: Clock) -> Sto
     return Stores(
         ledger=Ledger(storage.table(LEDGER_TABLE), settings.limits, clock=clock),
         records=Records(storage.table(CALLS_TABLE)),
-        leases=Leases(storage.table(LEASES_TABLE), LEASE, clock=clock),
+        leases=Leases(storage.table(LEASES_TABLE), LEASE_DURATION, clock=clock),
         transcripts=storage.log(TRANSCRIPTS),
         end_queue=storage.queue(END_QUEUE),
         observe_queue=storage.queue(OBSERVE_QUEUE),

@@ -90,7 +90,7 @@ class AdminService:
         Raises Problem call_not_found, invalid_event, event_refused or upstream_unreachable.
         """
         # Imported here because a cold start should not wait for the classes of server events.
-        from shared.realtime import admin_events
+        from shared.realtime import admin_event_sender
 
         record = self.records.get(name)
         if record.ended_at is not None:
@@ -98,10 +98,12 @@ class AdminService:
         if not isinstance(event, dict):
             raise Problem("invalid_event", "Expected a JSON object.")
         try:
-            answer = asyncio.run(admin_events.send_admin_event(self.connect, record.call_id, event))
+            answer = asyncio.run(
+                admin_event_sender.send_admin_event(self.connect, record.call_id, event)
+            )
         except ValueError as wrong:
             raise Problem("invalid_event", f"{wrong}.") from None
-        except admin_events.EventRefused as refused:
+        except admin_event_sender.EventRefused as refused:
             where = f" ({refused.param})" if refused.param else ""
             raise Problem("event_refused", f"Refused as {refused.code}{where}.") from None
         except sideband.NoSuchCall:

@@ -135,13 +135,13 @@ def openapi(_: Request) -> Response:
 
 def observer_of(message: str) -> tuple[ObserverWorker, str]:
     """What follows the call that a message on `observe-call` is about, and the call."""
-    from shared.calls import messages
+    from shared.calls import queue_messages
 
-    return current_observer_worker(), messages.record_id_in(message)
+    return current_observer_worker(), queue_messages.record_id_in(message)
 
 
 def terminator_of(message: str) -> tuple[CallTerminator, str]:
     """What ends the call that a message on `end-call` is about, and the call."""
-    from shared.calls import messages
+    from shared.calls import queue_messages
 
-    return current_broker().terminator, messages.record_id_in(message)
+    return current_broker().terminator, queue_messages.record_id_in(message)

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.calls.messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
+from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import CallRecord, Records
 from shared.core.clock import Clock
 from shared.core.problems import Problem

@@ -18,7 +18,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from shared.calls.messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
+from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import Sleep, retry_until
 from shared.core import logs

@@ -19,6 +19,9 @@ from shared.core.clock import Clock, utc_now
 from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Value
 from shared.storage.refusal import storage_refusal
 
+# When an instance dies, its calls are unobserved for this long; each call costs a message and three
+# small writes in that time (docs/scale.md).
+LEASE_DURATION = timedelta(seconds=30)
 ROW = "observer"
 NOTE_CHARACTERS = 16_000
 ATTACHED = "attached"

@@ -23,7 +23,7 @@ from shared.config.profiles import Profile
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.credentials.endpoint import Credential
-from shared.upstream.errors import refusal_problem, retry_after
+from shared.upstream.error_mapping import refusal_problem, retry_after
 from shared.upstream.transport import Reply, connection_pool, post_request
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """One request to the model's endpoint over a pooled connection, within a deadline.
 
-Network failures become problems here, refusals in upstream/errors.py.
+Network failures become problems here, refusals in upstream/error_mapping.py.
 """
 
 from __future__ import annotations

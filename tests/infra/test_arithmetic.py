@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.broker import LEASE
+from shared.observer.leases import LEASE_DURATION
 from tests.infra.arithmetic import (
     GB,
     GB_SECOND,
@@ -114,7 +114,7 @@ def test_instances_and_storage_at_the_peak() -> None:
     assert f"that is {day.live / at_once:.0f} instances of 2 GB" in SCALE
     for queue, messages in (("end-call`: put", 2), ("observe-call`: put, get, delete of", 1)):
         assert row(SCALE, f"queue `{queue}")[0] == f"{3 * messages * day.starts:.0f}"
-    lease = LEASE.total_seconds()
+    lease = LEASE_DURATION.total_seconds()
     # A lease is renewed after a third of its time, so on average five sixths of it are left.
     assert row(SCALE, "queue `observe-call`: each")[0] == f"{2 * day.live / (lease * 5 / 6):,.0f}"
     assert row(SCALE, "leases: renewed")[0] == f"{day.live / (lease / 3):,.0f}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.processes import PROC, process_tree
-from shared.calls.messages import SECOND_END_MESSAGE_LATE
+from shared.calls.queue_messages import SECOND_END_MESSAGE_LATE
 from shared.calls.records import CallRecord
 from shared.calls.service import HANDLE_OUTLIVES_CALL
 from shared.calls.termination import ORPHANED_AFTER

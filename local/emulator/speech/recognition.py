@@ -6,7 +6,7 @@ import importlib.util
 import logging
 from typing import Final, Protocol
 
-from local.emulator.speech import pocketsphinx
+from local.emulator.speech import pocketsphinx_worker
 from local.emulator.speech.worker import Worker, WorkerFailed
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class SphinxRecogniser:
     """PocketSphinx in a worker process, started with the first request."""
 
     def __init__(self, worker: Worker | None = None) -> None:
-        self.worker = worker or Worker(pocketsphinx.__name__)
+        self.worker = worker or Worker(pocketsphinx_worker.__name__)
         self.has_warned = False
 
     async def recognise(self, pcm: bytes) -> str:

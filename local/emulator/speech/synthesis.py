@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from av import AudioFrame, AudioResampler
 
-from local.emulator.speech import espeak
+from local.emulator.speech import espeak_worker
 from local.emulator.speech.worker import Worker, WorkerFailed
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class EspeakVoice:
     """
 
     def __init__(self, worker: Worker | None = None) -> None:
-        self.worker = worker or Worker(espeak.__name__)
+        self.worker = worker or Worker(espeak_worker.__name__)
         self.fallback = ToneVoice()
         self.has_warned = False
 

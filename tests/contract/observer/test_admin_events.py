@@ -10,8 +10,8 @@ import pytest
 from openai.types.realtime import RealtimeClientEvent
 from pydantic import TypeAdapter
 
-from shared.realtime.admin_events import EventRefused, send_admin_event
-from shared.realtime.client_events import ANSWERS, FIELDS, validate_client_event
+from shared.realtime.admin_event_schemas import ANSWERS, FIELDS, validate_client_event
+from shared.realtime.admin_event_sender import EventRefused, send_admin_event
 from shared.realtime.sideband import (
     NoSuchCall,
     Sideband,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.broker import LEASE
+from shared.observer.leases import LEASE_DURATION
 from tests.contract.observer.test_spoken import SPEECH
 from tests.contract.record.conftest import poll_until, running_broker
 from tests.support.patience import PATIENCE
@@ -70,10 +70,10 @@ async def test_calls_of_a_killed_host_are_taken_over_and_their_records_are_whole
         for caller in callers:  # said while nobody may be listening
             caller.say(*read_wav(SPEECH / "hello.wav"))
         await poll_until(work.state, lambda state: observed(state) <= CALLS - CALLS // 2)
-        taken_over = LEASE.total_seconds() + PATIENCE
+        taken_over = LEASE_DURATION.total_seconds() + PATIENCE
         await poll_until(work.state, lambda state: observed(state) == CALLS, within=taken_over)
         took = asyncio.get_running_loop().time() - began
-        assert took <= LEASE.total_seconds() + 5, f"{took:.1f} s"
+        assert took <= LEASE_DURATION.total_seconds() + 5, f"{took:.1f} s"
         await asyncio.gather(*(answered(caller) for caller in callers))
         for caller in callers:
             await caller.close()

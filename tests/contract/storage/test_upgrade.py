@@ -23,7 +23,7 @@ from shared.auth.caller import Caller
 from shared.auth.static_web_apps import StaticWebApps
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles
-from shared.calls.messages import call_message, record_id_in
+from shared.calls.queue_messages import call_message, record_id_in
 from shared.calls.records import Records
 from shared.calls.service import CallPolicy, CallService
 from shared.calls.termination import CallTerminator

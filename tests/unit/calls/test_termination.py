@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.admin.service import AdminService
-from shared.calls.messages import record_id_in
+from shared.calls.queue_messages import record_id_in
 from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits

@@ -1,16 +1,16 @@
 """The voice's worker process: eSpeak NG, from the `espeakng-loader` package, through ctypes.
 
-`python -m local.emulator.speech.espeak`, started by synthesis.py. The library is GPL-3.0 and is
-loaded only here, so that it is easy to leave out or replace (docs/adr/0004). Structures and
+`python -m local.emulator.speech.espeak_worker`, started by synthesis.py. The library is GPL-3.0
+and is loaded only here, so that it is easy to leave out or replace (docs/adr/0004). Structures and
 constants are those of its public header, espeak-ng/speak_lib.h.
 """
 
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from typing import Any, Final
 
+from local.emulator.speech.voices import DEFAULT, FASTEST, SLOWEST, TIMBRES
 from local.emulator.speech.worker import Answer, Handler, serve
 
 SYNCHRONOUS: Final = 2
@@ -20,34 +20,6 @@ CHARACTER: Final = 1
 UTF8: Final = 1
 RATE_PARAMETER, PITCH_PARAMETER, RANGE_PARAMETER = 1, 3, 4
 EVENT_END_OF_LIST, EVENT_WORD = 0, 1
-
-SLOWEST, FASTEST = 80, 450
-"""Words a minute; outside this range the library's behaviour is undefined."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timbre:
-    """A voice of the library and its settings. Pitch and range are 0 to 99."""
-
-    name: str
-    pitch: int = 50
-    range: int = 50
-    words_per_minute: int = 175
-
-
-DEFAULT: Final = Timbre("en-us+f2", 52, 60, 175)
-TIMBRES: Final = {
-    "alloy": Timbre("en-us+f4", 40, 45, 175),
-    "ash": Timbre("en-us+m1", 38, 50, 172),
-    "ballad": Timbre("en-gb+m2", 55, 70, 165),
-    "cedar": Timbre("en-us+m3", 32, 45, 168),
-    "coral": Timbre("en-us+f3", 62, 65, 180),
-    "echo": Timbre("en-us+m4", 50, 40, 175),
-    "marin": DEFAULT,
-    "sage": Timbre("en-gb+f5", 48, 50, 165),
-    "shimmer": Timbre("en-us+f1", 75, 70, 185),
-    "verse": Timbre("en-gb+m7", 45, 75, 180),
-}
 
 
 class EventId(ctypes.Union):

@@ -1,6 +1,6 @@
 """The recogniser's worker process: PocketSphinx with its bundled model.
 
-`python -m local.emulator.speech.pocketsphinx`, started by recognition.py.
+`python -m local.emulator.speech.pocketsphinx_worker`, started by recognition.py.
 """
 
 from __future__ import annotations

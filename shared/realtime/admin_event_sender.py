@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.realtime.client_events import ANSWERS, validate_client_event
+from shared.realtime.admin_event_schemas import ANSWERS, validate_client_event
 from shared.realtime.server_events import (
     ErrorEvent,
     ItemDeleted,
