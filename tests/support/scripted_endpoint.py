@@ -19,6 +19,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
+from local.common.reset import reset_connection
 from tests.support.loop_thread import loop_in_thread
 
 LOCATION = "/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef"
@@ -27,13 +28,14 @@ HEAD_END = b"\r\n\r\n"
 
 
 class Fault(Enum):
-    """Instead of a reply: the connection is closed, or is left open and silent."""
+    """Instead of a reply: the connection is reset (RST), closed, or left open and silent."""
 
     RESET = 1
     STALL = 2
+    CLOSE = 3
 
 
-RESET, STALL = Fault.RESET, Fault.STALL
+RESET, STALL, CLOSE = Fault.RESET, Fault.STALL, Fault.CLOSE
 
 
 @dataclass
@@ -55,11 +57,17 @@ class Asked:
 
 @dataclass
 class Said:
-    """One reply."""
+    """One reply. With a `drip`, its bytes are sent that many seconds apart: those of the body, and
+    of the headers too with `drip_headers`. If the connection is then idle for `forget_after`
+    seconds, it is forgotten: what comes on it is swallowed or, with RESET, answered with an RST."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    drip: float | None = None
+    drip_headers: bool = True
+    forget_after: float | None = None
+    forgotten: Fault = Fault.STALL
 
     def encode(self) -> bytes:
         headers = {**self.headers, "Content-Length": len(self.body)}
@@ -113,6 +121,8 @@ class Connection(asyncio.Protocol):
         self.received = bytearray()
         self.transport: asyncio.Transport | None = None
         self.closed = asyncio.Event()
+        self.last: Said | None = None
+        self.idle_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -130,6 +140,10 @@ class Connection(asyncio.Protocol):
             await self.closed.wait()
 
     def data_received(self, data: bytes) -> None:
+        if self.is_forgotten():
+            if self.last is not None and self.last.forgotten is RESET:
+                reset_connection(self.transport)
+            return
         self.received += data
         while (request := take_request(self.received)) is not None:
             reply = self.listener.reply(request)
@@ -137,13 +151,39 @@ class Connection(asyncio.Protocol):
                 loop = asyncio.get_running_loop()
                 loop.call_later(self.listener.latency, self.send_reply, reply)
 
+    def is_forgotten(self) -> bool:
+        if self.last is None or self.last.forget_after is None:
+            return False
+        return asyncio.get_running_loop().time() - self.idle_since >= self.last.forget_after
+
     def send_reply(self, reply: Said | Fault) -> None:
         if self.transport is None or self.transport.is_closing():
             return
-        if isinstance(reply, Said):
-            self.transport.write(reply.encode())
-        else:
+        if reply is RESET:
+            reset_connection(self.transport)
+        elif not isinstance(reply, Said):
             self.transport.close()
+        elif reply.drip is None:
+            self.transport.write(reply.encode())
+            self.finish(reply)
+        else:
+            raw = reply.encode()
+            at_once = 0 if reply.drip_headers else len(raw) - len(reply.body)
+            self.transport.write(raw[:at_once])
+            self.drip_bytes(reply, iter(raw[at_once:]))
+
+    def drip_bytes(self, reply: Said, left: Iterator[int]) -> None:
+        byte = next(left, None)
+        if self.transport is None or self.transport.is_closing():
+            return
+        if byte is None:
+            self.finish(reply)
+            return
+        self.transport.write(bytes([byte]))
+        asyncio.get_running_loop().call_later(reply.drip or 0, self.drip_bytes, reply, left)
+
+    def finish(self, reply: Said) -> None:
+        self.last, self.idle_since = reply, asyncio.get_running_loop().time()
 
 
 class Listener:
