@@ -21,7 +21,9 @@ from local.common import server
 from local.common.child_process import Child, ChildEnded, OnLine
 
 ROOT = Path(__file__).resolve().parent.parent
-START = timedelta(seconds=30)
+START = timedelta(minutes=2)
+"""The limit for one part. A part that cannot start ends by itself; this one is for what hangs."""
+
 RETRY = timedelta(milliseconds=50)
 FAILED = 1
 Provider = Literal["azure", "openai"]
