@@ -21,7 +21,8 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from bench.harness.processes import ROOT, resource_usage
 from tests.support.emulated import Emulator
-from tests.support.webrtc_caller import Caller, read_wav
+from tests.support.voice import read_wav
+from tests.support.webrtc_caller import Caller
 
 QUESTION = ROOT / "tests" / "fixtures" / "voice" / "hello.wav"
 STORY = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "story"}]}

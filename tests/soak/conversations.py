@@ -6,15 +6,14 @@ import asyncio
 import random
 import secrets
 import time
-from pathlib import Path
 
 from aiortc.exceptions import InvalidStateError
 
 from tests.soak.callers import SimulatedCallers
 from tests.soak.transcript_check import Conversation
-from tests.support.webrtc_caller import Caller, read_wav
+from tests.support.voice import SPEECH, read_wav
+from tests.support.webrtc_caller import Caller
 
-SPEECH = Path(__file__).parents[1] / "contract" / "emulator" / "speech"
 TYPISTS, SPEAKERS = 3, 1
 TURNS = 3
 ANSWER_LIMIT = 15.0

@@ -1,14 +1,19 @@
-"""Recorded voices: what is said in them, one utterance after the other."""
+"""Recorded voices, whole and one utterance after the other."""
 
 from __future__ import annotations
 
 import array
+import random
 import wave
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-VOICE: Final = Path(__file__).resolve().parents[1] / "fixtures" / "voice"
+FIXTURES: Final = Path(__file__).resolve().parents[1] / "fixtures"
+VOICE: Final = FIXTURES / "voice"
+SPEECH: Final = FIXTURES / "speech"
+"""One utterance in each file, without long silences around it."""
+
 RATE: Final = 16_000
 BLOCK: Final = RATE // 10
 LOUD: Final = 200
@@ -18,11 +23,33 @@ PAUSE_BLOCKS: Final = 10
 """A longer silence ends an utterance; one within a sentence is shorter."""
 
 
+def read_wav(path: Path) -> tuple[bytes, int]:
+    """The samples and the rate of a mono 16-bit WAV file."""
+    with wave.open(str(path), "rb") as file:
+        assert file.getnchannels() == 1
+        assert file.getsampwidth() == 2
+        return file.readframes(file.getnframes()), file.getframerate()
+
+
+def recording(name: str) -> bytes:
+    """All of `name` of the fixtures, 16 kHz mono s16le."""
+    pcm, rate = read_wav(VOICE / name)
+    assert rate == RATE
+    return pcm
+
+
+def hiss(seconds: float) -> bytes:
+    """The noise of a microphone in a silent room, 16 kHz mono s16le."""
+    noise = random.Random(7)
+    return b"".join(
+        noise.randint(-8, 8).to_bytes(2, "little", signed=True)
+        for _ in range(round(seconds * RATE))
+    )
+
+
 def utterances(name: str) -> list[bytes]:
     """What is said in `name` of the fixtures, 16 kHz mono s16le, without the silences between."""
-    with wave.open(str(VOICE / name)) as file:
-        assert file.getparams()[:3] == (1, 2, RATE)
-        samples = array.array("h", file.readframes(file.getnframes()))
+    samples = array.array("h", recording(name))
     blocks = [samples[start : start + BLOCK] for start in range(0, len(samples), BLOCK)]
     said: list[array.array[int]] = []
     pausing = True

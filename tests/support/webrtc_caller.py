@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import wave
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -31,14 +29,6 @@ from tests.support.patience import PATIENCE
 
 RATE = 48_000
 FRAME = RATE // 50
-
-
-def read_wav(path: Path) -> tuple[bytes, int]:
-    """The samples and the rate of a mono 16-bit WAV file."""
-    with wave.open(str(path), "rb") as file:
-        assert file.getnchannels() == 1
-        assert file.getsampwidth() == 2
-        return file.readframes(file.getnframes()), file.getframerate()
 
 
 class Microphone(MediaStreamTrack):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from tests.support.emulator_server import Server, serving, valid
 from tests.support.patience import PATIENCE
-from tests.support.webrtc_caller import Caller, read_wav
+from tests.support.voice import SPEECH, read_wav
+from tests.support.webrtc_caller import Caller
 
-SPEECH = Path(__file__).with_name("speech")
 PATIENT = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 400}}
 SESSION = {"type": "realtime", "model": "gpt-realtime", "audio": {"input": PATIENT}}
 

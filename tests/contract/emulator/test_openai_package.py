@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -15,9 +14,9 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from local.emulator.protocol.ids import Provider
 from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
-from tests.support.webrtc_caller import Caller, read_wav
+from tests.support.voice import SPEECH, read_wav
+from tests.support.webrtc_caller import Caller
 
-SPEECH = Path(__file__).with_name("speech")
 WEATHER: dict[str, Any] = {
     "type": "function",
     "name": "get_weather",

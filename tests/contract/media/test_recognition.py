@@ -11,7 +11,7 @@ import pytest
 from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
 from local.emulator.speech.recognition import DeafRecogniser, SphinxRecogniser, open_recogniser
 from local.emulator.speech.worker import Worker
-from tests.contract.media.test_vad import hiss, recording
+from tests.support.voice import hiss, recording
 
 
 @pytest.fixture(scope="module")

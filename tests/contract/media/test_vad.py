@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import random
-import wave
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,25 +12,10 @@ from local.emulator.media.vad import (
     TurnDetection,
     VoiceActivityDetector,
 )
+from tests.support.voice import hiss, recording
 
-VOICE = Path(__file__).parents[2] / "fixtures" / "voice"
 SECOND = 32_000
 NEAR = timedelta(milliseconds=200)
-
-
-def recording(name: str) -> bytes:
-    with wave.open(str(VOICE / name)) as file:
-        assert file.getparams()[:3] == (1, 2, 16_000)
-        frames: bytes = file.readframes(file.getnframes())
-        return frames
-
-
-def hiss(seconds: float) -> bytes:
-    noise = random.Random(7)
-    return b"".join(
-        noise.randint(-8, 8).to_bytes(2, "little", signed=True)
-        for _ in range(round(seconds * 16_000))
-    )
 
 
 def near(at: timedelta, seconds: float) -> bool:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from shared.tools.registry import Registry
 from shared.usage import tokens
 from tests.contract.observer.harness import ObservedCalls, observed_calls
-from tests.support.webrtc_caller import Caller, read_wav
+from tests.support.voice import SPEECH, read_wav
+from tests.support.webrtc_caller import Caller
 
-SPEECH = Path(__file__).parent.parent / "emulator" / "speech"
 EARS = {
     "turn_detection": {"type": "server_vad", "silence_duration_ms": 400},
     "transcription": {"model": "gpt-realtime-whisper"},

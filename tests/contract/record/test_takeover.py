@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from shared.observer.leases import LEASE_DURATION
-from tests.contract.observer.test_spoken import SPEECH
 from tests.contract.record.conftest import poll_until, running_broker
 from tests.support.patience import PATIENCE
-from tests.support.webrtc_caller import Caller, read_wav
+from tests.support.voice import SPEECH, read_wav
+from tests.support.webrtc_caller import Caller
 
 ANSWERED = "response.output_audio_transcript.done"
 # TEST_CALLS=20 makes it a crowd; a few show the same on a busy machine.
