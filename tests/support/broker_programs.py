@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from aiohttp import web
 
 from local.host.app import open_app
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
 from tests.support.app_settings import app_settings
 from tests.support.loop_thread import loop_in_thread
+from tests.support.programs import running
 from tests.support.scripted_endpoint import Upstream, answer_reply, key_reply, upstream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Running:
+    """A served app, the endpoint behind it, and a session to call it with."""
+
     url: str
     endpoint: Upstream
     session: requests.Session
@@ -29,6 +31,7 @@ class Running:
 
 @contextmanager
 def scripted_endpoint() -> Iterator[Upstream]:
+    """An endpoint that mints keys and answers offers."""
     with upstream() as script:
         script.on("/openai/v1/realtime/client_secrets", key_reply())
         script.on("/openai/v1/realtime/calls", answer_reply())
@@ -37,7 +40,7 @@ def scripted_endpoint() -> Iterator[Upstream]:
 
 @contextmanager
 def running_app(**changes: str) -> Iterator[Running]:
-    """The app, answering; `changes` are app settings."""
+    """Serves the app; `changes` are app settings."""
     before = lazy_broker.PROCESS
     with (
         scripted_endpoint() as endpoint,
@@ -46,18 +49,10 @@ def running_app(**changes: str) -> Iterator[Running]:
     ):
         session.trust_env = False
         lazy_broker.PROCESS = LazyBroker(app_settings(endpoint.url, **changes))
-        runner, url = run(serve())
+        served = AsyncExitStack()
+        url = run(served.enter_async_context(running(open_app(ROOT).make_app())))
         try:
             yield Running(url, endpoint, session)
         finally:
-            run(runner.cleanup())
+            run(served.aclose())
             lazy_broker.PROCESS = before
-
-
-async def serve() -> tuple[web.AppRunner, str]:
-    runner = web.AppRunner(open_app(ROOT).make_app())
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    return runner, f"http://{host}:{port}"

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
@@ -21,6 +21,7 @@ from local.emulator.call.services import Lazy, Services
 from local.emulator.protocol.ids import Provider
 from local.emulator.script.script import Script
 from local.emulator.speech.synthesis import Speech, Word, split_words
+from tests.support.programs import running
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 EACH_WORD = timedelta(milliseconds=100)
@@ -168,12 +169,5 @@ async def serving(
     """A running emulator."""
     fakes = Fakes(provider, **script)
     services = Services(provider, Script(script)) if real_media else fakes.services
-    runner = web.AppRunner(make_app(services=services), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        root = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        async with ClientSession() as http:
-            yield Server(root, provider, http, fakes)
-    finally:
-        await runner.cleanup()
+    async with running(make_app(services=services)) as root, ClientSession() as http:
+        yield Server(root, provider, http, fakes)

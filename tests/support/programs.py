@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @asynccontextmanager
-async def running(app: web.Application) -> AsyncIterator[str]:
-    """Serves `app` on a free port of 127.0.0.1 and gives its URL."""
+async def running(app: web.Application, port: int = 0) -> AsyncIterator[str]:
+    """Serves `app` on a port of 127.0.0.1, a free one by default, and gives its URL."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

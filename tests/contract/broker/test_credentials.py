@@ -18,19 +18,11 @@ from shared.core.problems import Problem
 from shared.credentials.endpoint import EntraCredential, KeyCredential
 from shared.credentials.identity import open_identity
 from shared.credentials.key_vault import Vault, VaultReader
+from tests.support.clock import Clock
 
-START = datetime.now(UTC)
 TTL = timedelta(minutes=5)
 SCOPE = "https://ai.azure.com/.default"
 HEADER = "a-header-of-the-platform"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture
@@ -61,7 +53,7 @@ def fetcher(stand_in: LocalKeyVault, platform: Mapping[str, str]) -> Callable[[s
 async def test_the_managed_identity_gives_a_bearer_and_keeps_it(
     platform: Mapping[str, str],
 ) -> None:
-    clock = Clock()
+    clock = Clock(datetime.now(UTC))
     proof = EntraCredential(cache(lambda: open_identity(platform)), SCOPE, clock)
     first = await asyncio.to_thread(proof.headers)
     assert first["Authorization"].startswith("Bearer ey")
@@ -72,7 +64,7 @@ async def test_no_identity_is_a_problem_without_the_sdks_words(
     platform: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IDENTITY_HEADER", "another")
-    proof = EntraCredential(lambda: open_identity(platform), SCOPE, Clock())
+    proof = EntraCredential(lambda: open_identity(platform), SCOPE, Clock(datetime.now(UTC)))
     with pytest.raises(Problem) as problem:
         await asyncio.to_thread(proof.headers)
     assert problem.value.code == "credential_unavailable"
@@ -82,7 +74,7 @@ async def test_no_identity_is_a_problem_without_the_sdks_words(
 async def test_a_key_in_the_vault_is_read_once_per_ttl_and_outlives_the_vault(
     platform: Mapping[str, str], stand_in: LocalKeyVault
 ) -> None:
-    clock = Clock()
+    clock = Clock(datetime.now(UTC))
     stand_in.secrets.set("model-key", "one")
     fetch = fetcher(stand_in, platform)
     vault = Vault(fetch, TTL, clock)
@@ -136,7 +128,7 @@ async def test_many_who_wait_read_the_vault_once(
 ) -> None:
     stand_in.secrets.set("model-key", "one")
     fetch = fetcher(stand_in, platform)
-    vault = Vault(fetch, TTL, Clock())
+    vault = Vault(fetch, TTL, Clock(datetime.now(UTC)))
     found = await asyncio.gather(*(asyncio.to_thread(vault.secret, "model-key") for _ in range(20)))
     assert set(found) == {"one"}
     assert stand_in.secrets.reads == 1

@@ -1,16 +1,15 @@
-"""What the broker stands on is taken away during load, and brought back: no 500, nobody let in
-uncounted, and recovery without a restart."""
+"""What the broker depends on goes away under load and comes back: no 500, no uncounted call, and
+recovery without a restart."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-from aiohttp import web
 
 from local.azure import managed_identity
 from local.azure.key_vault import LocalKeyVault
@@ -20,14 +19,16 @@ from tests.support.function_hosts import Hosts, hosts
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
 from tests.support.principals import signed_in
+from tests.support.programs import running
 from tests.support.scripted_endpoint import Said, Upstream, key_reply
 
 MINT = "/openai/v1/realtime/client_secrets"
 CALLS = "/openai/v1/realtime/calls"
+IDENTITY_HEADER = "a-header-of-the-platform"
 
 
 class Load:
-    """Callers who come one after another, four at a time, and what they were answered."""
+    """Callers that start calls one after another, and how they were answered."""
 
     def __init__(self, broker: Hosts) -> None:
         self.broker = broker
@@ -114,108 +115,113 @@ async def test_storage_goes_and_comes_back(endpoint: Upstream) -> None:
             stop(each)
 
 
+class ManagedIdentity:
+    """The endpoint of the platform's managed identity, on one port."""
+
+    def __init__(self) -> None:
+        [self.port] = free_ports(1)
+        self.stack = AsyncExitStack()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{self.port}{managed_identity.IDENTITY_PATH}",
+            "IDENTITY_HEADER": IDENTITY_HEADER,
+        }
+
+    async def go_online(self) -> None:
+        app = managed_identity.make_app(IDENTITY_HEADER)
+        await self.stack.enter_async_context(running(app, self.port))
+
+    async def go_offline(self) -> None:
+        await self.stack.aclose()
+
+
+@asynccontextmanager
+async def managed_identity_online() -> AsyncIterator[ManagedIdentity]:
+    identity = ManagedIdentity()
+    await identity.go_online()
+    try:
+        yield identity
+    finally:
+        await identity.go_offline()
+
+
+def vault_settings(vault: LocalKeyVault, certificate: Path) -> dict[str, str]:
+    return {
+        "KEY_VAULT_URI": vault.url,
+        "KEY_VAULT_TTL_SECONDS": "1",
+        "REQUESTS_CA_BUNDLE": str(certificate),
+    }
+
+
 async def test_the_vault_and_the_identity_go_and_come_back(
     endpoint: Upstream, tmp_path: Path
 ) -> None:
-    header = "a-header-of-the-platform"
-    [port] = free_ports(1)
-    runners: list[web.AppRunner] = []
-
-    async def identity_back() -> None:
-        runner = web.AppRunner(
-            managed_identity.make_app(header), access_log=None, shutdown_timeout=0.1
-        )
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        runners.append(runner)
-
-    async def identity_away() -> None:
-        await runners.pop().cleanup()
-
-    # Keys that end at once, so that every start needs the credential again.
+    # Keys that expire at once, so that every start needs the credential again.
     endpoint.on(MINT, key_reply("ek_test_short", 1))
-    async with LocalKeyVault(tmp_path / "ca.pem") as vault:
+    certificate = tmp_path / "ca.pem"
+    async with LocalKeyVault(certificate) as vault, managed_identity_online() as identity:
         vault.secrets.set("model-key", API_KEY)
-        await identity_back()
         settings = {
             "REALTIME_API_KEY": "",
             "REALTIME_API_KEY_SECRET": "model-key",
-            "KEY_VAULT_URI": vault.url,
-            "KEY_VAULT_TTL_SECONDS": "1",
-            "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"),
-            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.IDENTITY_PATH}",
-            "IDENTITY_HEADER": header,
+            **vault_settings(vault, certificate),
+            **identity.settings,
         }
         async with hosts(1, endpoint.url, settings) as broker:
-            # With a last good value at hand, nobody notices.
+            # With a last good value at hand, no caller notices.
             async with load(broker) as coming:
                 await coming.until(201)
                 await vault.go_offline()
-                await identity_away()
+                await identity.go_offline()
                 await coming.until(201, more=20)
-                await identity_back()
+                await identity.go_online()
                 await vault.go_online()
                 await coming.until(201)
             assert coming.statuses == {201}
-        # Without one, everybody is refused until it is back.
+        # Without one, every caller is refused until it is back.
         await vault.go_offline()
         async with hosts(1, endpoint.url, settings) as broker, load(broker) as coming:
             await coming.until(503)
             await vault.go_online()
             await coming.until(201)
         assert coming.statuses == {201, 503}
-    await identity_away()
 
 
 async def test_a_managed_identity_that_is_away_at_the_start(endpoint: Upstream) -> None:
-    header = "a-header-of-the-platform"
-    [port] = free_ports(1)
-    settings = {
-        "REALTIME_API_KEY": "",
-        "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.IDENTITY_PATH}",
-        "IDENTITY_HEADER": header,
-    }
+    identity = ManagedIdentity()
+    settings = {"REALTIME_API_KEY": "", **identity.settings}
     async with hosts(1, endpoint.url, settings) as broker, load(broker) as coming:
         await coming.until(503)
-        runner = web.AppRunner(
-            managed_identity.make_app(header), access_log=None, shutdown_timeout=0.1
-        )
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await identity.go_online()
         await coming.until(201)
-        await runner.cleanup()
+        await identity.go_offline()
     assert coming.statuses == {201, 503}
 
 
 async def test_a_rotation_of_the_brokers_secret_refuses_no_handle(
     endpoint: Upstream, tmp_path: Path
 ) -> None:
-    """Three steps, as docs/security.md says: accept the new one, use it, forget the old one."""
+    """Three steps, as in docs/security.md: accept the new one, use it, forget the old one."""
     old, new = "the old secret of the broker: 32 bytes", "the new secret of the broker: 32 bytes"
-    header = "a-header-of-the-platform"
     place = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
     endpoint.on(place, Said(200))
-    identity_runner = web.AppRunner(managed_identity.make_app(header), shutdown_timeout=0.1)
-    await identity_runner.setup()
-    await web.TCPSite(identity_runner, "127.0.0.1", 0).start()
-    port = identity_runner.addresses[0][1]
-    async with LocalKeyVault(tmp_path / "ca.pem") as vault:
+    certificate = tmp_path / "ca.pem"
+    async with LocalKeyVault(certificate) as vault, managed_identity_online() as identity:
         vault.secrets.set("broker", old)
         settings = {
             "AzureWebJobsStorage": shared_azurite().connection,
             "BROKER_SECRET": "",
             "BROKER_SECRET_NAME": "broker",
-            "KEY_VAULT_URI": vault.url,
-            "KEY_VAULT_TTL_SECONDS": "1",
-            "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"),
-            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{port}{managed_identity.IDENTITY_PATH}",
-            "IDENTITY_HEADER": header,
+            **vault_settings(vault, certificate),
+            **identity.settings,
         }
         async with hosts(2, endpoint.url, settings) as two:
             held: list[tuple[aiohttp.ClientResponse, str]] = []
 
-            async def callers_come() -> None:
-                """New calls on both hosts, and every handle of before is still good on both."""
+            async def start_and_look_up_calls() -> None:
+                """New calls on both hosts; both still accept every earlier handle."""
                 for number in range(4):
                     user = f"user-{number}"
                     started = await two.connect(number, user)
@@ -230,10 +236,9 @@ async def test_a_rotation_of_the_brokers_secret_refuses_no_handle(
             async def until_both_have_read_it() -> None:
                 before = vault.secrets.reads
                 while vault.secrets.reads < before + 4:
-                    await callers_come()
+                    await start_and_look_up_calls()
 
-            await callers_come()
+            await start_and_look_up_calls()
             for step in (f"{old},{new}", f"{new},{old}"):
                 vault.secrets.set("broker", step)
                 await until_both_have_read_it()
-    await identity_runner.cleanup()

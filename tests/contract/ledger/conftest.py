@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import TypedDict, Unpack
 
@@ -13,24 +13,12 @@ from shared.config.settings import Limits
 from shared.limits.ledger import Ledger
 from shared.storage.interfaces import Entity, Storage
 from shared.storage.memory import MemoryStorage
+from tests.support.clock import Clock
 from tests.support.faulty_table import FaultyTable
 
 NUMBERS = count(1)
 LONG = timedelta(seconds=30)
 """More time than any test needs on a slow machine."""
-
-
-@dataclass
-class Clock:
-    """A clock that only tests move on. It starts at half past noon, far from midnight."""
-
-    now: datetime = field(default=datetime(2026, 11, 20, 12, 30, tzinfo=UTC))
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **span: float) -> None:
-        self.now += timedelta(**span)
 
 
 class LimitsOf(TypedDict, total=False):

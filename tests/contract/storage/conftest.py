@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 
 import pytest
 
 from shared.storage.interfaces import Entity, Storage, Table
 from shared.storage.memory import MemoryStorage
+from tests.support.clock import Clock
 
 NUMBERS = count(1)
 
 
 @dataclass
 class Backend:
-    """A storage, and a way to let time pass in it."""
+    """A storage. `pass_time` returns when that much time has passed in it."""
 
     storage: Storage
-    now: datetime | None = None
-
-    def pass_time(self, span: timedelta) -> None:
-        """Moves the memory storage's clock on; Azurite has its own, so the test waits."""
-        if self.now is None:
-            # There is no event to wait for in a server's clock.
-            time.sleep(span.total_seconds())
-        else:
-            self.now += span
+    pass_time: Callable[[timedelta], None]
 
     def name(self) -> str:
         """A name that no other test uses, valid for a table, a queue and a container."""
@@ -38,10 +32,11 @@ class Backend:
 @pytest.fixture(params=["memory", "azurite"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     if request.param == "azurite":
-        return Backend(request.getfixturevalue("azurite_storage"))
-    start = datetime(2026, 11, 20, tzinfo=UTC)
-    made = Backend(MemoryStorage(lambda: made.now or start), start)
-    return made
+        # There is no event to wait for in a server's clock.
+        storage: Storage = request.getfixturevalue("azurite_storage")
+        return Backend(storage, lambda span: time.sleep(span.total_seconds()))
+    clock = Clock()
+    return Backend(MemoryStorage(clock), lambda span: clock.advance(seconds=span.total_seconds()))
 
 
 def existing_row(table: Table, partition: str, row: str) -> Entity:
