@@ -1,0 +1,115 @@
+"""The principal that Static Web Apps sends: which are valid, and where they can be trusted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.auth.anonymous import Anonymous
+from shared.auth.authenticator import Authenticator
+from shared.auth.static_web_apps import StaticWebApps, principals_are_genuine
+from shared.credentials.broker_secret import FixedSecret
+from tests.support.principals import principal_header
+from tests.unit.auth.linked import ADA, SECRET, linked, refusal
+
+AZURE = {"WEBSITE_SITE_NAME": "func", "WEBSITE_INSTANCE_ID": "1"}
+LAPTOP = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("{", id="not json"),
+        pytest.param("[]", id="not an object"),
+        pytest.param("null", id="null"),
+        pytest.param({}, id="no members"),
+        pytest.param(ADA | {"userRoles": ["anonymous"]}, id="nobody signed in"),
+        pytest.param(ADA | {"userRoles": []}, id="no roles"),
+        pytest.param(ADA | {"userRoles": "authenticated"}, id="roles as text"),
+        pytest.param(ADA | {"userRoles": {"authenticated": 1}}, id="roles as an object"),
+        pytest.param(ADA | {"userRoles": ["authenticated", 1]}, id="a role that is no text"),
+        pytest.param(ADA | {"userId": ""}, id="no user id"),
+        pytest.param(ADA | {"userId": None}, id="null user id"),
+        pytest.param(ADA | {"userId": 7}, id="a number for a user id"),
+        pytest.param(ADA | {"userId": "x" * 257}, id="a long user id"),
+        pytest.param(ADA | {"identityProvider": ""}, id="no provider"),
+        pytest.param(ADA | {"userDetails": 7}, id="details that are no text"),
+        pytest.param(ADA | {"extra": 1}, id="a member too many"),
+        pytest.param({k: v for k, v in ADA.items() if k != "userDetails"}, id="one too few"),
+        pytest.param(
+            json.dumps(ADA)[:-1] + ', "userId": "other"}', id="a member that is there twice"
+        ),
+        pytest.param(
+            {"auth_typ": "aad", "claims": [], "name_typ": "", "role_typ": ""}, id="Easy Auth's"
+        ),
+        pytest.param("[" * 4000, id="deep"),
+        pytest.param(ADA | {"userDetails": "x" * 9000}, id="oversize"),
+    ],
+)
+def test_a_principal_of_another_shape_is_not_valid(principal: Any) -> None:
+    assert refusal(linked(Anonymous()), principal_header(principal)).code == "invalid_credentials"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "!", "a", "====", "//4=", "e30=e30=", " e30=", "e30", "e30=, e30="],
+)
+def test_a_header_that_is_not_one_base64_text_is_not_valid(text: str) -> None:
+    refused = refusal(linked(), {"x-ms-client-principal": text})
+    assert refused.code == "invalid_credentials"
+
+
+def test_where_the_app_is_not_linked_a_principal_is_nobody() -> None:
+    refused = refusal(
+        Authenticator([StaticWebApps(trusted=False)], FixedSecret([SECRET])), principal_header(ADA)
+    )
+    assert refused.code == "sign_in_required"
+    assert "linked" in refused.detail
+    either = Authenticator([StaticWebApps(trusted=False), Anonymous()], FixedSecret([SECRET]))
+    assert either.authenticate(principal_header(ADA)).roles == {"anonymous"}
+
+
+@pytest.mark.parametrize(
+    ("env", "methods", "genuine"),
+    [
+        pytest.param(LAPTOP, "static-web-apps", True, id="the laptop"),
+        pytest.param(LAPTOP, "static-web-apps,anonymous", True, id="the laptop, open"),
+        pytest.param({}, "static-web-apps", False, id="who knows where"),
+        pytest.param(LAPTOP | AZURE, "static-web-apps", False, id="Azure that claims a laptop"),
+        pytest.param(LAPTOP | {"CONTAINER_APP_NAME": "a"}, "static-web-apps", False, id="aca"),
+        pytest.param(AZURE, "static-web-apps", False, id="Azure, not linked"),
+        pytest.param(AZURE | {"WEBSITE_AUTH_ENABLED": "True"}, "static-web-apps", True, id="auth"),
+        pytest.param(
+            AZURE | {"WEBSITE_AUTH_ENABLED": "False"}, "static-web-apps", False, id="auth off"
+        ),
+        pytest.param(AZURE | {"STATIC_WEB_APP_LINKED": "on"}, "static-web-apps", True, id="said"),
+        pytest.param(
+            AZURE | {"STATIC_WEB_APP_LINKED": "off"}, "static-web-apps", False, id="said not"
+        ),
+        pytest.param(
+            AZURE | {"STATIC_WEB_APP_LINKED": "on", "WEBSITE_AUTH_ENABLED": "false"},
+            "static-web-apps",
+            False,
+            id="said, but the platform knows better",
+        ),
+        pytest.param(
+            AZURE | {"STATIC_WEB_APP_LINKED": "unchecked", "WEBSITE_AUTH_ENABLED": "false"},
+            "static-web-apps",
+            True,
+            id="said, with the check turned off",
+        ),
+        pytest.param(
+            AZURE | {"STATIC_WEB_APP_LINKED": "unchecked", "WEBSITE_AUTH_ENABLED": "true"},
+            "static-web-apps,anonymous",
+            False,
+            id="on routes that anonymous may call",
+        ),
+    ],
+)
+def test_where_a_principal_can_be_believed(
+    env: dict[str, str], methods: str, genuine: bool
+) -> None:
+    assert principals_are_genuine(env, methods.split(",")) is genuine
