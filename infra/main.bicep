@@ -84,9 +84,14 @@ param modelCapacity int = 10
 @description('Content filter policy of the deployments.')
 param raiPolicyName string = 'Microsoft.DefaultV2'
 
-@description('The app\'s role on the account.')
-@allowed(['Cognitive Services User', 'Cognitive Services OpenAI User'])
-param modelRole string = 'Cognitive Services User'
+@description('The app\'s role on the account; empty: Cognitive Services User on an account that is created, which accepts no keys, and Cognitive Services OpenAI User, which cannot list keys, on an existing one.')
+@allowed([
+  ''
+  'Cognitive Services OpenAI User'
+  'Cognitive Services Data Contributor (Preview)'
+  'Cognitive Services User'
+])
+param modelRole string = ''
 
 @description('Also deploy a transcription model, without which captions and transcripts lack what the caller says.')
 param enableTranscription bool = false
@@ -332,6 +337,17 @@ module identity 'modules/identity.bicep' = {
   }
 }
 
+// The app never names this one: a token of the app's own identity does not open the package.
+module deploymentIdentity 'modules/identity.bicep' = {
+  name: 'deployment-identity'
+  scope: group
+  params: {
+    name: '${short.identity}deployment-${token}'
+    location: location
+    tags: allTags
+  }
+}
+
 module monitoring 'modules/monitoring.bicep' = {
   name: 'monitoring'
   scope: group
@@ -356,6 +372,7 @@ module storage 'modules/storage.bicep' = {
     tags: allTags
     sku: storageSku
     principalId: identity.outputs.principalId
+    deploymentPrincipalId: deploymentIdentity.outputs.principalId
     transcriptRetentionDays: transcriptRetentionDays
     publicNetworkAccess: privately ? 'Disabled' : 'Enabled'
     workspaceId: enableDiagnostics ? monitoring.outputs.workspaceId : ''
@@ -384,6 +401,7 @@ module vaultAccess 'modules/vault-access.bicep' = {
     principalId: identity.outputs.principalId
     brokerSecret: brokerSecret
     nameInVault: brokerSecretName
+    sharedVault: !empty(existingKeyVaultName)
   }
 }
 
@@ -409,6 +427,7 @@ module modelAccess 'modules/model-access.bicep' = {
     developerPrincipalId: principalId
     developerPrincipalType: principalType
     roleName: modelRole
+    existingAccount: !empty(existingAiAccountName)
   }
 }
 
@@ -507,6 +526,7 @@ module api 'modules/api.bicep' = {
     tags: allTags
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
+    deploymentIdentityId: deploymentIdentity.outputs.id
     blobEndpoint: storage.outputs.blobEndpoint
     queueEndpoint: storage.outputs.queueEndpoint
     tableEndpoint: storage.outputs.tableEndpoint

@@ -26,6 +26,12 @@ from typing import Any
 INFRA = Path(__file__).resolve().parent.parent
 MANAGEMENT = "https://management.azure.com"
 TIMEOUT = timedelta(seconds=30)
+# What MODEL_ROLE may be, narrowest first; docs/deploy.md compares them.
+MODEL_ROLES = (
+    "Cognitive Services OpenAI User",
+    "Cognitive Services Data Contributor (Preview)",
+    "Cognitive Services User",
+)
 PLACEHOLDER = re.compile(r"\$\{(\w+)(?:=([^}]*))?\}")
 
 
@@ -127,6 +133,12 @@ def parameters(
         return env.get(match[1]) or match[2] or ""
 
     return {name: PLACEHOLDER.sub(filled, str(entry["value"])) for name, entry in found.items()}
+
+
+def model_role(chosen: Mapping[str, str]) -> str:
+    """The app's role on the model's account, as infra/modules/model-access.bicep chooses it."""
+    default = MODEL_ROLES[0] if chosen["existingAiAccountName"] else MODEL_ROLES[-1]
+    return chosen["modelRole"] or default
 
 
 def main(hook: Callable[[Outside], None]) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from azd_tools import Outside, Stop, main, parameters
+from azd_tools import MODEL_ROLES, Outside, Stop, main, model_role, parameters
 
 # The regions listed in the documentation of realtime over WebRTC (November 2026).
 REALTIME_REGIONS = ("eastus2", "swedencentral")
@@ -76,6 +76,7 @@ def findings(outside: Outside) -> Iterator[Finding]:
     yield from check_role_assignment(outside, scope)
     yield from register_providers(outside, scope, chosen)
     if chosen["existingAiAccountName"]:
+        yield from check_account(outside, scope, chosen)
         return
     if region not in REALTIME_REGIONS:
         yield warning(
@@ -141,6 +142,25 @@ def check_role_assignment(outside: Outside, scope: str) -> Iterator[Finding]:
             "You may not assign roles in this subscription, which the app's access depends on. "
             "Ask for Owner, or Contributor with Role Based Access Control Administrator."
         )
+
+
+def check_account(outside: Outside, scope: str, chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """Warns if the app will be able to list the keys of an account that accepts keys."""
+    if model_role(chosen) != "Cognitive Services User":
+        return
+    group = chosen["existingAiAccountResourceGroup"] or deployment_group(chosen)
+    name = chosen["existingAiAccountName"]
+    path = f"resourceGroups/{group}/providers/Microsoft.CognitiveServices/accounts/{name}"
+    answer = outside.manage("GET", f"{scope}/{path}", COGNITIVE_SERVICES)
+    if answer.status == 200 and answer.json()["properties"].get("disableLocalAuth") is not True:
+        yield warning(
+            f"{name} accepts keys, and MODEL_ROLE lets the app list them. A role that does not: "
+            f'azd env set MODEL_ROLE "{MODEL_ROLES[1]}"'
+        )
+
+
+def deployment_group(chosen: Mapping[str, str]) -> str:
+    return chosen["resourceGroupName"] or f"rg-{chosen['environmentName']}"
 
 
 def allows(permission: Mapping[str, list[str]], action: str) -> bool:
@@ -229,7 +249,7 @@ def check_models(
 
 def deployed_before(outside: Outside, scope: str, chosen: Mapping[str, str]) -> bool:
     """Whether the environment already has an account, whose units may be the ones in use."""
-    group = chosen["resourceGroupName"] or f"rg-{chosen['environmentName']}"
+    group = deployment_group(chosen)
     place = f"{scope}/resourceGroups/{group}/providers/Microsoft.CognitiveServices/accounts"
     return bool(outside.manage("GET", place, COGNITIVE_SERVICES).json().get("value"))
 

@@ -12,7 +12,7 @@ import json
 import sys
 from datetime import timedelta
 
-from azd_tools import Outside, Stop, main, parameters
+from azd_tools import MODEL_ROLES, Outside, Stop, main, model_role, parameters
 
 MAX_WAIT = timedelta(minutes=10)
 RETRY_INTERVAL = timedelta(seconds=15)
@@ -23,21 +23,23 @@ SETTLED_SETTING = "ROLES_SETTLED_FOR"
 
 def wait_for_roles(outside: Outside) -> None:
     """Returns once the model's endpoint has minted a key. Raises `Stop` if it never does."""
+    chosen = parameters(outside.env)
     app = outside.env.get("SERVICE_API_NAME", "")
-    if outside.env.get(SETTLED_SETTING) == app != "":
+    settled = f"{app}: {model_role(chosen)}"
+    if app and outside.env.get(SETTLED_SETTING) == settled:
         outside.say("Roles: already in effect since the last deployment")
         return
-    if not parameters(outside.env)["principalId"]:
+    if not chosen["principalId"]:
         outside.say("Roles: AZURE_PRINCIPAL_ID is not set, so only waiting for storage")
     else:
-        wait_for_model(outside)
+        wait_for_model(outside, model_role(chosen))
     outside.say(f"Roles: waiting another {STORAGE_WAIT.total_seconds():.0f} s for storage")
     outside.sleep(STORAGE_WAIT.total_seconds())
-    outside.azd(["env", "set", SETTLED_SETTING, app])
+    outside.azd(["env", "set", SETTLED_SETTING, settled])
 
 
-def wait_for_model(outside: Outside) -> None:
-    """Requests ten-second keys, which cost nothing, until one is minted."""
+def wait_for_model(outside: Outside, role: str) -> None:
+    """Requests ten-second keys, which cost nothing, until one is minted. `role` is the user's."""
     model = outside.env["REALTIME_MODEL"]
     url = outside.env["REALTIME_ENDPOINT"] + "/openai/v1/realtime/client_secrets"
     body = {
@@ -63,11 +65,22 @@ def wait_for_model(outside: Outside) -> None:
                 f"{MAX_WAIT.total_seconds() / 60:.0f} minutes. 401 or 403: the role on the account "
                 "(docs/operations.md, The model's endpoint refuses the broker). 404: the name of "
                 "the deployment. 0: the network of this machine. Then run: azd hooks run "
-                "postprovision"
+                "postprovision" + wider_role(answer.status, role)
             )
         outside.say(f"Roles: waiting, the model's endpoint answers {answer.status}")
         outside.sleep(RETRY_INTERVAL.total_seconds())
         left -= RETRY_INTERVAL
+
+
+def wider_role(status: int, role: str) -> str:
+    """What else to try if the role may be the reason; "" if it is not, or no role is wider."""
+    if status not in (401, 403) or role == MODEL_ROLES[-1]:
+        return ""
+    wider = MODEL_ROLES[MODEL_ROLES.index(role) + 1]
+    return (
+        f'. If it still refuses, "{role}" may be too narrow (docs/deploy.md, The role on the '
+        f'account). Run: azd env set MODEL_ROLE "{wider}", then azd provision'
+    )
 
 
 if __name__ == "__main__":

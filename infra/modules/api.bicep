@@ -18,6 +18,9 @@ param identityId string
 @description('Client id of the identity.')
 param identityClientId string
 
+@description('Resource id of the identity that only the package is stored and fetched with.')
+param deploymentIdentityId string
+
 @description('Blob endpoint of the storage account.')
 param blobEndpoint string
 
@@ -90,7 +93,10 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   location: location
   tags: union(tags, { 'azd-service-name': 'api' })
   kind: 'functionapp,linux'
-  identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identityId}': {}, '${deploymentIdentityId}': {} }
+  }
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
@@ -101,7 +107,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         storage: {
           type: 'blobContainer'
           value: '${blobEndpoint}${packageContainer}'
-          authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId }
+          authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: deploymentIdentityId }
         }
       }
       runtime: { name: 'python', version: '3.12' }

@@ -12,15 +12,26 @@ param developerPrincipalId string
 @description('Type of that principal.')
 param developerPrincipalType string
 
-@description('The realtime documentation names Cognitive Services User; Cognitive Services OpenAI User is narrower and also has the realtime action.')
-@allowed(['Cognitive Services User', 'Cognitive Services OpenAI User'])
+@description('Role of both. Empty: one that cannot list keys on an existing account; docs/deploy.md compares them.')
+@allowed([
+  ''
+  'Cognitive Services OpenAI User'
+  'Cognitive Services Data Contributor (Preview)'
+  'Cognitive Services User'
+])
 param roleName string
 
+@description('The account was not created by this deployment, so it may accept keys and hold data of others.')
+param existingAccount bool
+
 var roleIds = {
-  'Cognitive Services User': 'a97b65f3-24c7-4388-baec-2e87135dc908'
   'Cognitive Services OpenAI User': '5e0bd9bd-7b93-4f28-af87-19fc36ad61bd'
+  'Cognitive Services Data Contributor (Preview)': '19c28022-e58e-450d-a464-0b2a53034789'
+  'Cognitive Services User': 'a97b65f3-24c7-4388-baec-2e87135dc908'
 }
-var role = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds[roleName])
+var defaultRole = existingAccount ? 'Cognitive Services OpenAI User' : 'Cognitive Services User'
+var chosenRole = empty(roleName) ? defaultRole : roleName
+var role = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds[chosenRole])
 
 resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = {
   name: accountName

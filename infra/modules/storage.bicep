@@ -15,6 +15,9 @@ param sku string
 @description('Principal id of the function app\'s identity.')
 param principalId string
 
+@description('Principal id of the identity that the app\'s package is stored and fetched with.')
+param deploymentPrincipalId string
+
 @description('Days after its last line until a transcript is deleted; 0 keeps them.')
 param transcriptRetentionDays int
 
@@ -27,9 +30,33 @@ param workspaceId string
 
 var tables = ['ledger', 'leases', 'calls']
 var queues = ['end-call', 'end-call-poison', 'observe-call', 'observe-call-poison']
+var packageContainerName = 'app-package'
+var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
+
+// Azure's documentation asks for Blob Data Owner on the account for the Functions host (docs/adr/0010): this
+// condition excludes the package's container. The actions are those that the documentation lists for conditions
+// on a container's name.
+var containerType = 'Microsoft.Storage/storageAccounts/blobServices/containers'
+var blobActions = [
+  'read'
+  'write'
+  'delete'
+  'add/action'
+  'deleteBlobVersion/action'
+  'manageOwnership/action'
+  'modifyPermissions/action'
+  'move/action'
+  'permanentDelete/action'
+  'runAsSuperUser/action'
+  'tags/read'
+  'tags/write'
+]
+var andNot = '\'}) AND !(ActionMatches{\'${containerType}/blobs/'
+var noBlobAction = '!(ActionMatches{\'${containerType}/blobs/${join(blobActions, andNot)}\'})'
+var otherContainer = '@Resource[${containerType}:name] StringNotEquals \'${packageContainerName}\''
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
@@ -64,7 +91,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
 
 resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
   parent: blobs
-  name: 'app-package'
+  name: packageContainerName
   properties: { publicAccess: 'None' }
 }
 
@@ -127,8 +154,30 @@ resource retention 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
   }
 }
 
+resource hostRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: account
+  name: guid(account.id, principalId, blobDataOwner)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataOwner)
+    condition: '((${noBlobAction}) OR (${otherContainer}))'
+    conditionVersion: '2.0'
+  }
+}
+
+resource packageRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: packages
+  name: guid(packages.id, deploymentPrincipalId, blobDataContributor)
+  properties: {
+    principalId: deploymentPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+  }
+}
+
 resource roles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in [blobDataOwner, queueDataContributor, tableDataContributor]: {
+  for role in [queueDataContributor, tableDataContributor]: {
     scope: account
     name: guid(account.id, principalId, role)
     properties: {

@@ -13,6 +13,9 @@ param brokerSecret string
 @description('Name of the secret.')
 param nameInVault string
 
+@description('The vault has secrets of others: the app may read the broker\'s secret only.')
+param sharedVault bool
+
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
@@ -29,7 +32,23 @@ resource secret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(brok
   }
 }
 
-resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+resource kept 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = {
+  parent: vault
+  name: nameInVault
+}
+
+resource secretRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (sharedVault) {
+  scope: kept
+  name: guid(kept.id, principalId, secretsUser)
+  dependsOn: [secret]
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
+  }
+}
+
+resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!sharedVault) {
   scope: vault
   name: guid(vault.id, principalId, secretsUser)
   properties: {

@@ -189,8 +189,9 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
         "upstream_access_denied": Meaning(
             502,
             "The model's endpoint does not accept the broker's identity",
-            "Give the app's identity the role Cognitive Services User on the resource (it takes "
-            "minutes to take effect). Check REALTIME_TOKEN_SCOPE, and that the endpoint has a "
+            "Give the app's identity the role Cognitive Services OpenAI User on the resource or, "
+            "if that is not enough, Cognitive Services User (either takes minutes to take effect). "
+            "Check REALTIME_TOKEN_SCOPE, and that the endpoint has a "
             "custom subdomain. With an API key, check the key.",
         ),
         "upstream_region": Meaning(

@@ -84,8 +84,11 @@ def read(path: Path) -> File:
 def declaration(text: str, match: re.Match[str], path: Path) -> Declaration:
     before = text[: match.start()].rstrip("\n").split("\n")
     decorators: list[str] = []
-    while before and before[-1].startswith("@"):
-        decorators.insert(0, before.pop())
+    while before and before[-1].startswith(("@", "])")):
+        lines = [before.pop()]
+        while before and not lines[0].startswith("@"):
+            lines.insert(0, before.pop())
+        decorators.insert(0, "\n".join(lines))
     made = Declaration(
         match["kind"],
         match["name"],

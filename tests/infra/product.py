@@ -25,8 +25,10 @@ NOT_SET_BY_BICEP = {
 ROLES = {
     "a97b65f3-24c7-4388-baec-2e87135dc908": "Cognitive Services User",
     "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd": "Cognitive Services OpenAI User",
+    "19c28022-e58e-450d-a464-0b2a53034789": "Cognitive Services Data Contributor (Preview)",
     "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
     "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
     "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
     "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
@@ -121,6 +123,8 @@ def roles(project: Project) -> Iterator[str]:
             yield f"role assignment {each.name}: its name is not a guid(…)"
         if each.at("properties.principalType") is None:
             yield f"role assignment {each.name}: no principalType"
+        if "blobDataOwner" in each.text and each.at("properties.condition") is None:
+            yield f"role assignment {each.name}: includes the app's package"
     for name, file in project.files.items():
         for guid in re.findall(r"'([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})'", file.text):
             if guid not in ROLES:

@@ -111,6 +111,11 @@ MISTAKES = {
         "infra/modules/monitoring.bicep", "    principalType: 'ServicePrincipal'\n", "",
         "no principalType",
     ),
+    "a role that includes the package": Mistake(
+        "infra/modules/storage.bicep",
+        "    condition: '((${noBlobAction}) OR (${otherContainer}))'\n", "",
+        "includes the app's package",
+    ),
     "a queue without its poison queue": Mistake(
         "infra/modules/storage.bicep", "'end-call-poison', ", "",
         "queue end-call has no poison queue",

@@ -15,7 +15,7 @@ import preflight
 import probe
 import pytest
 import wait_for_roles
-from azd_tools import Answer, Stop, parameters
+from azd_tools import MODEL_ROLES, Answer, Stop, parameters
 
 from tests.infra.outside import Stage, answer
 
@@ -188,6 +188,26 @@ def test_an_account_that_is_there_needs_no_quota() -> None:
     assert not any("locations" in request for request in stage.requests)
 
 
+@pytest.mark.parametrize(
+    ("role", "no_keys", "warned"),
+    [
+        ("Cognitive Services User", False, True),
+        ("Cognitive Services User", None, True),
+        ("Cognitive Services User", True, False),
+        ("", False, False),
+        ("Cognitive Services Data Contributor (Preview)", False, False),
+    ],
+)
+def test_a_role_that_lists_the_keys_of_an_account_is_a_warning(
+    role: str, no_keys: bool | None, warned: bool
+) -> None:
+    stage = azure(EXISTING_AI_ACCOUNT_NAME="mine", MODEL_ROLE=role)
+    account = f"{M}/resourceGroups/rg-talk/providers/Microsoft.CognitiveServices/accounts/mine"
+    stage.routes[account] = answer(200, {"properties": {"disableLocalAuth": no_keys}})
+    preflight.preflight(stage.outside())
+    assert any("lets the app list them" in line for line in stage.said) == warned
+
+
 def test_first_values_are_made_once_and_not_as_arguments() -> None:
     stage = Stage(env={"MONTHLY_BUDGET": "50"})
     first_values.first_values(stage.outside(), datetime(2026, 11, 20, tzinfo=UTC))
@@ -243,6 +263,35 @@ def test_roles_that_never_come_stop_with_what_to_look_at() -> None:
     with pytest.raises(Stop, match=r"still answers 403 for gpt-realtime-1\.5 after 10 min"):
         wait_for_roles.wait_for_roles(stage.outside())
     assert sum(stage.slept) == 600
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"EXISTING_AI_ACCOUNT_NAME": "mine"}, 'MODEL_ROLE "Cognitive Services Data Contributor'),
+        ({"MODEL_ROLE": MODEL_ROLES[1]}, 'MODEL_ROLE "Cognitive Services User"'),
+    ],
+)
+def test_a_role_that_may_be_too_narrow_is_said(chosen: dict[str, str], words: str) -> None:
+    stage = Stage({MINT: answer(401)}, DEPLOYED | chosen)
+    with pytest.raises(Stop, match=words):
+        wait_for_roles.wait_for_roles(stage.outside())
+
+
+@pytest.mark.parametrize(("status", "chosen"), [(403, {}), (404, {"MODEL_ROLE": MODEL_ROLES[0]})])
+def test_no_other_role_is_named_where_none_would_help(status: int, chosen: dict[str, str]) -> None:
+    stage = Stage({MINT: answer(status)}, DEPLOYED | chosen)
+    with pytest.raises(Stop) as stopped:
+        wait_for_roles.wait_for_roles(stage.outside())
+    assert "MODEL_ROLE" not in str(stopped.value)
+
+
+def test_another_role_is_waited_for_again() -> None:
+    stage = Stage({MINT: answer(200)}, dict(DEPLOYED))
+    wait_for_roles.wait_for_roles(stage.outside())
+    again = Stage({MINT: answer(200)}, DEPLOYED | stage.kept | {"MODEL_ROLE": MODEL_ROLES[0]})
+    wait_for_roles.wait_for_roles(again.outside())
+    assert again.requests == [MINT]
 
 
 def site(**changed: Any) -> Stage:

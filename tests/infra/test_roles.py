@@ -1,0 +1,172 @@
+"""What the identities may do, read from the resources that the compiler says would be deployed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from azd_tools import MODEL_ROLES, model_role, parameters
+
+from local import lint
+from tests.infra.product import ROLES
+
+ROOT = Path(__file__).parent.parent.parent
+COMPILER = lint.find_bicep() or ""
+needs_compiler = pytest.mark.skipif(not COMPILER, reason=lint.NO_COMPILER)
+pytestmark = needs_compiler
+
+EXISTING = {
+    "existingAiAccountName": "shared-account",
+    "existingAiAccountResourceGroup": "rg-shared",
+    "existingKeyVaultName": "shared-vault",
+    "existingKeyVaultResourceGroup": "rg-shared",
+}
+# What Storage Blob Data Owner may do to blobs, as Azure's documentation lists it for conditions on
+# a container's name ("Scale the management of Azure role assignments by using conditions").
+BLOB_ACTIONS = {
+    "read", "write", "delete", "add/action", "deleteBlobVersion/action",
+    "manageOwnership/action", "modifyPermissions/action", "move/action",
+    "permanentDelete/action", "runAsSuperUser/action", "tags/read", "tags/write",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, order=True)
+class Assignment:
+    """A role assignment: whose, which role and on what, by their short names."""
+
+    principal: str
+    role: str
+    scope: str
+    condition: str = ""
+
+
+@cache
+def snapshot(*given: tuple[str, str]) -> list[dict[str, Any]]:
+    """The resources of a deployment with these parameters."""
+    chosen = {"environmentName": "demo", "location": "eastus2", "brokerSecret": "x", **dict(given)}
+    with TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "infra", Path(folder, "infra"))
+        lines = [f"param {name} = '{value}'" for name, value in chosen.items()]
+        asked = Path(folder, "demo.bicepparam")
+        asked.write_text("\n".join(["using 'infra/main.bicep'", *lines]), encoding="utf-8")
+        options = ["--mode", "overwrite", "--location", "eastus2", "--subscription-id"]
+        options.append("00000000-0000-0000-0000-000000000001")
+        done = subprocess.run(
+            [COMPILER, "snapshot", str(asked), *options], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        made = json.loads(Path(folder, "demo.snapshot.json").read_text(encoding="utf-8"))
+    resources: list[dict[str, Any]] = made["predictedResources"]
+    return resources
+
+
+def assignments(**given: str) -> list[Assignment]:
+    found = []
+    for each in snapshot(*given.items()):
+        if each["type"] != "Microsoft.Authorization/roleAssignments":
+            continue
+        properties = each["properties"]
+        principal = re.search(r"userAssignedIdentities/([\w-]+)", properties["principalId"])
+        scope = re.search(r"/resourceGroups/[\w-]+/providers/(?:[\w.]+)/([\w/-]+)", each["id"])
+        assert principal
+        assert scope
+        found.append(
+            Assignment(
+                "deployment" if "deployment" in principal[1] else "app",
+                ROLES[properties["roleDefinitionId"].rpartition("/")[2]],
+                re.sub(r"[0-9a-z]{13}\b", "*", scope[1]),
+                properties.get("condition", ""),
+            )
+        )
+    return sorted(found)
+
+
+def of_the_app(*types: str, **given: str) -> list[tuple[str, str]]:
+    return [
+        (each.role, each.scope)
+        for each in assignments(**given)
+        if each.principal == "app" and each.scope.startswith(types)
+    ]
+
+
+def allows(condition: str, action: str, container: str) -> bool:
+    """What Azure makes of a condition of the one form that is used here."""
+    prefix = "Microsoft.Storage/storageAccounts/blobServices/containers"
+    form = re.fullmatch(
+        rf"\(\((?P<actions>(?:!\(ActionMatches\{{'{prefix}/blobs/[\w/]+'\}}\)(?: AND )?)+)\)"
+        rf" OR \(@Resource\[{prefix}:name\] StringNotEquals '(?P<container>[\w-]+)'\)\)",
+        condition,
+    )
+    assert form, condition
+    named = set(re.findall(r"/blobs/([\w/]+)'", form["actions"]))
+    return action not in named or container != form["container"]
+
+
+def test_every_role_that_is_assigned_is_meant_to_be() -> None:
+    assert [(each.principal, each.role, each.scope) for each in assignments()] == [
+        ("app", "Cognitive Services User", "accounts/oai-*"),
+        ("app", "Key Vault Secrets User", "vaults/kv-*"),
+        ("app", "Monitoring Metrics Publisher", "components/appi-*"),
+        ("app", "Storage Blob Data Owner", "storageAccounts/st*"),
+        ("app", "Storage Queue Data Contributor", "storageAccounts/st*"),
+        ("app", "Storage Table Data Contributor", "storageAccounts/st*"),
+        (
+            "deployment",
+            "Storage Blob Data Contributor",
+            "storageAccounts/st*/blobServices/default/containers/app-package",
+        ),
+    ]
+
+
+def test_the_apps_identity_does_not_reach_its_own_package() -> None:
+    [owner] = [each for each in assignments() if each.role == "Storage Blob Data Owner"]
+    for action in BLOB_ACTIONS:
+        assert not allows(owner.condition, action, "app-package"), action
+        for container in ("transcripts", "azure-webjobs-hosts", "azure-webjobs-secrets"):
+            assert allows(owner.condition, action, container), action
+
+
+def test_the_package_is_stored_with_the_identity_that_reaches_it() -> None:
+    [app] = [each for each in snapshot() if each["type"] == "Microsoft.Web/sites"]
+    storage = app["properties"]["functionAppConfig"]["deployment"]["storage"]
+    identity = storage["authentication"]["userAssignedIdentityResourceId"]
+    assert "/id-deployment-" in identity
+    assert identity in app["identity"]["userAssignedIdentities"]
+    assert storage["value"].endswith("'app-package')]")
+    [settings] = [each for each in snapshot() if each["type"] == "Microsoft.Web/sites/config"]
+    # What the app and its host sign in with is named, and is the other identity.
+    for name in ("AZURE_CLIENT_ID", "AzureWebJobsStorage__clientId"):
+        assert "/id-" in settings["properties"][name]
+        assert "/id-deployment-" not in settings["properties"][name]
+
+
+def test_an_account_of_others_is_not_given_away_with_its_keys() -> None:
+    assert of_the_app("accounts", **EXISTING) == [
+        ("Cognitive Services OpenAI User", "accounts/shared-account")
+    ]
+
+
+def test_of_a_vault_of_others_the_app_reads_one_secret() -> None:
+    assert of_the_app("vaults", **EXISTING) == [
+        ("Key Vault Secrets User", "vaults/shared-vault/secrets/broker-secret")
+    ]
+
+
+@pytest.mark.parametrize("role", MODEL_ROLES)
+def test_the_role_on_the_account_can_be_chosen(role: str) -> None:
+    assert of_the_app("accounts", modelRole=role) == [(role, "accounts/oai-*")]
+
+
+@pytest.mark.parametrize("given", [{}, EXISTING], ids=["new", "existing"])
+def test_the_hooks_know_which_role_is_assigned(given: dict[str, str]) -> None:
+    chosen = parameters({}) | given
+    [(role, _)] = of_the_app("accounts", **given)
+    assert role == model_role(chosen)
