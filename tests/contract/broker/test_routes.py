@@ -150,13 +150,18 @@ async def test_an_unknown_profile_gets_no_token(app: AppClient, endpoint: Upstre
     assert endpoint.asked == []
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    ("route", "method"),
+    [
+        (route, method)
+        for route, allowed in ROUTES.items()
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if method not in allowed
+    ],
+)
 async def test_a_wrong_method_is_told_the_right_ones(
     app: AppClient, route: str, method: str
 ) -> None:
-    if method in ROUTES[route]:
-        return
     response = await app.request(method, route)
     await refused(response, 405, "method_not_allowed")
     assert set(response.headers["Allow"].split(", ")) == ROUTES[route]

@@ -85,8 +85,6 @@ def test_microsofts_indexing_refuses_the_same_apps(runtime_python: str) -> None:
 
 
 def test_microsofts_indexing_takes_our_app(runtime_python: str) -> None:
-    if not (ROOT / "function_app.py").exists():
-        pytest.skip("there is no function_app.py yet")
     [(_, error)] = indexed(runtime_python, [ROOT]).items()
     assert error is None
     assert index_functions(load_app(ROOT))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -15,6 +14,7 @@ from shared.limits.rules import BookCall
 from shared.limits.transactions import PendingOperation
 from shared.storage.interfaces import Conflict, Entity, Write
 from tests.contract.ledger.conftest import LimitsOf, Room
+from tests.support.patience import PATIENCE
 
 
 def conflict(writes: Sequence[Write]) -> list[Entity]:
@@ -185,18 +185,29 @@ def test_a_bug_in_one_batch_reaches_every_thread_and_blocks_nobody_later(room: R
 def test_no_call_is_admitted_uncounted_while_storage_comes_and_goes_under_load(room: Room) -> None:
     ledgers = [room.ledger(live_calls_total=30) for _ in range(2)]
     booked: list[str] = []
-    codes: set[str] = set()
+    codes: list[str] = []
     ended = threading.Event()
+    attempted = threading.Condition()
 
     def call(index: int) -> None:
         while not ended.is_set():
             try:
-                booking = ledgers[index % 2].book_call(f"caller{index}")
+                outcome, into = ledgers[index % 2].book_call(f"caller{index}").reference, booked
             except Problem as problem:
-                codes.add(problem.code)
-            else:
-                booked.append(booking.reference)
+                outcome, into = problem.code, codes
+            with attempted:
+                into.append(outcome)
+                attempted.notify()
+            if into is booked:
                 return
+
+    def wait_for_attempts(number: int) -> None:
+        """Until so many more attempts have ended, or every caller is admitted."""
+        with attempted:
+            wanted = len(booked) + len(codes) + number
+            assert attempted.wait_for(
+                lambda: len(booked) + len(codes) >= wanted or len(booked) == 20, PATIENCE
+            )
 
     threads = [threading.Thread(target=call, args=(index,)) for index in range(20)]
     room.table.unavailable = True
@@ -205,15 +216,14 @@ def test_no_call_is_admitted_uncounted_while_storage_comes_and_goes_under_load(r
     for turn in range(8):
         room.table.unavailable = turn % 2 == 0
         room.table.lose_answers = turn % 4 == 1
-        # Load goes on while storage is away and while it is back; there is no event to wait for.
-        time.sleep(0.02)
+        wait_for_attempts(5)
     room.table.unavailable = room.table.lose_answers = False
     for thread in threads:
         thread.join(20)
     ended.set()
     assert len(booked) == 20
     assert "storage_unavailable" in codes
-    assert codes <= {"storage_unavailable", "all_lines_busy", "ledger_busy"}
+    assert set(codes) <= {"storage_unavailable", "all_lines_busy", "ledger_busy"}
     # Each instance makes up for its lost answers with a later write.
     for ledger in ledgers * 6:
         ledger.undo_booking(ledger.book_call("last"))
