@@ -23,6 +23,8 @@ from local.common.child_process import Child, ChildEnded, OnLine
 ROOT = Path(__file__).resolve().parent.parent
 START = timedelta(minutes=2)
 """The limit for one part. A part that cannot start ends by itself; this one is for what hangs."""
+GRACE_PERIOD = timedelta(seconds=1.5)
+"""How long a part may take to end by itself before it is killed."""
 
 RETRY = timedelta(milliseconds=50)
 FAILED = 1
@@ -222,4 +224,4 @@ class Stack:
                 await asyncio.sleep(RETRY.total_seconds())
 
     async def stop_parts(self) -> None:
-        await asyncio.gather(*(child.stop() for child in self.children))
+        await asyncio.gather(*(child.stop(GRACE_PERIOD) for child in self.children))

@@ -31,6 +31,7 @@ from bench.harness.tls import issue_certificate
 from local.azure.managed_identity import IDENTITY_PATH
 from local.common import server
 from local.common.child_process import Child
+from local.stack import GRACE_PERIOD
 from tests.support.ports import free_ports
 
 LATENCY = timedelta(milliseconds=150)
@@ -229,7 +230,7 @@ async def listening(
             raise RuntimeError(f"{name} does not listen: {' '.join(child.lines)[-500:]}") from None
         yield child
     finally:
-        await child.stop()
+        await child.stop(GRACE_PERIOD)
 
 
 async def accepts_connections(port: int) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from local.common import server
 from local.common.child_process import Child
+from local.stack import GRACE_PERIOD
 
 ROOT = Path(__file__).resolve().parents[2]
 PROC = Path("/proc")
@@ -96,7 +97,7 @@ async def running_server(
     try:
         yield await child.wait_until_ready(START_LIMIT), child
     finally:
-        await child.stop()
+        await child.stop(GRACE_PERIOD)
 
 
 async def serve_until_stopped(url: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 LAST_LINES = 20
-GRACE_PERIOD = timedelta(seconds=1.5)
+LAST_OUTPUT = timedelta(seconds=1.5)
 MAX_LINE_BYTES = 1024 * 1024
 
 OnLine = Callable[[str, str], None]
@@ -89,13 +89,14 @@ class Child:
         code = await asyncio.shield(self.exit)
         return ChildEnded(self.name, code, list(self.lines))
 
-    async def stop(self) -> None:
-        """Stops the child: closes its stdin, then kills its process group. Safe to repeat."""
+    async def stop(self, grace: timedelta) -> None:
+        """Stops the child: closes its stdin and, after `grace`, kills its process group. Safe to
+        repeat."""
         if self.process.stdin:
             self.process.stdin.close()
         if not self.exit.done():
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self.exit), GRACE_PERIOD.total_seconds())
+                await asyncio.wait_for(asyncio.shield(self.exit), grace.total_seconds())
         self.kill_group()
         await self.exit
         self.url.cancel()
@@ -112,7 +113,7 @@ class Child:
     async def wait_for_exit(self) -> int:
         code = await self.process.wait()
         # Its last output is still in the pipes. A grandchild may keep them open, hence the timeout.
-        await asyncio.wait(self.tasks, timeout=GRACE_PERIOD.total_seconds())
+        await asyncio.wait(self.tasks, timeout=LAST_OUTPUT.total_seconds())
         for task in self.tasks:
             task.cancel()
         return code

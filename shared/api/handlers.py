@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared.api.http import Request, Response, csv_response, json_response
 from shared.api.lazy_broker import current_broker, current_observer_worker
+from shared.auth.roles import ADMIN
 
 if TYPE_CHECKING:
     from shared.admin.service import AdminService
@@ -34,7 +35,7 @@ def requested_profile(broker: Broker, request: Request) -> Profile:
 def admin_service(request: Request) -> AdminService:
     """What admins may do, if the caller is one. Raises `Problem`."""
     broker = current_broker()
-    authenticate(broker, request).require_role("admin")
+    authenticate(broker, request).require_role(ADMIN)
     return broker.admin
 
 
@@ -83,7 +84,7 @@ def hang_up(request: Request) -> Response:
     handle = request.route["handle"]
     if is_record_id(handle):
         # No handle looks like that: an admin means a call of the list.
-        caller.require_role("admin")
+        caller.require_role(ADMIN)
         broker.terminator.end_by_admin(handle)
     else:
         broker.calls.hang_up(handle, caller)
@@ -122,7 +123,7 @@ def deep_health(request: Request) -> Response:
     from shared.admin.health import run_checks
 
     broker = current_broker()
-    authenticate(broker, request).require_role("admin")
+    authenticate(broker, request).require_role(ADMIN)
     found = run_checks(broker.checks)
     return json_response(200 if found["status"] == "ok" else 503, found)
 

@@ -28,13 +28,8 @@ from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger import Booking, Ledger
-from shared.realtime.client import (
-    CALL_ID,
-    Answer,
-    EphemeralKey,
-    EphemeralKeyRefused,
-    RealtimeClient,
-)
+from shared.realtime.call_ids import is_call_id
+from shared.realtime.client import Answer, EphemeralKey, EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKeyCache
 from shared.upstream.sdp import validate_offer
 
@@ -43,7 +38,6 @@ UPSTREAM_BUDGET = timedelta(seconds=30)
 SEPARATOR = "/"
 """Between the parts of what a handle seals; none of them contains it."""
 HANDLE_OUTLIVES_CALL = timedelta(minutes=10)
-CALLER_FIELDS = ("status", "started_at", "ends_at", "ended_at", "ended_by", "usage")
 """What callers may see of their own call's record."""
 
 
@@ -125,7 +119,7 @@ class CallService:
         From then on it is observed, limited and ended like any other. If it is not admitted, it is
         hung up. Raises `Problem`.
         """
-        if not CALL_ID.fullmatch(call_id):
+        if not is_call_id(call_id):
             raise Problem("invalid_call_id")
         handles = self.handles()
         try:
@@ -167,8 +161,7 @@ class CallService:
         """The caller's own call, as its record has it. Raises `Problem`."""
         record = self.dispatcher.records.get(self.open_handle(handle, caller)[2])
         self.terminator.resend_end_message(record)
-        shown = record.public()
-        return {name: shown[name] for name in CALLER_FIELDS}
+        return record.public_to_caller()
 
     def open_handle(self, handle: str, caller: Caller) -> tuple[str, str, str]:
         """The call's id, booking and record in a handle. Raises Problem call_not_found."""

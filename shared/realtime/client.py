@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,14 +22,14 @@ from shared.config.profiles import Profile
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.credentials.endpoint import Credential
+from shared.realtime.call_ids import call_id_from_location
 from shared.upstream.error_mapping import refusal_problem, retry_after
-from shared.upstream.transport import Reply, connection_pool, post_request
+from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
 if TYPE_CHECKING:
     import requests
     from urllib3 import HTTPConnectionPool
 
-CALL_ID = re.compile(r"rtc_[A-Za-z0-9_-]{1,200}")
 OPENAI_SAFETY = "OpenAI-Safety-Identifier"
 
 
@@ -69,16 +68,6 @@ class EphemeralKeyRefused(Exception):
     """The endpoint does not accept this key, or no longer does: drop it and mint another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """The client's timeouts and retries. A read timeout is for the next bytes of a response."""
-
-    connect: timedelta = timedelta(seconds=5)
-    read: timedelta = timedelta(seconds=15)
-    backoff: timedelta = timedelta(milliseconds=200)  # doubles with each retry
-    tries: int = 4
-
-
 class RealtimeClient:
     """Talks to one endpoint over one pooled `requests.Session`; safe to share between threads."""
 
@@ -89,7 +78,7 @@ class RealtimeClient:
         credential: Credential,
         session: requests.Session,
         *,
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = USUAL_TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.traits = PROVIDERS[provider]
@@ -230,8 +219,7 @@ def read_answer(reply: Reply) -> Answer:
     """The answer in a 201 of `calls` (text/plain from both providers, recorded)."""
     if reply.status not in (200, 201):
         raise refusal_problem(reply, sent_offer=True)
-    place = reply.headers.get("Location", "").partition("?")[0].rstrip("/")
-    call_id = place.rpartition("/")[2]
-    if not CALL_ID.fullmatch(call_id) or not reply.body.startswith(b"v=0"):
+    call_id = call_id_from_location(reply.headers.get("Location", ""))
+    if call_id is None or not reply.body.startswith(b"v=0"):
         raise Problem("upstream_failed", "The model's endpoint answered without a call.")
     return Answer(reply.body.decode("utf-8", "replace"), call_id)

@@ -6,7 +6,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from shared.core.clock import Clock, utc_now
-from shared.tools.registry import Registry, ToolError
+from shared.tools.registry import Registry
+from shared.tools.runner import ToolError
 
 ORDERS = {
     "1001": {"status": "delivered", "carrier": "parcel post", "day": "Monday"},

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from shared.core import logs
 from shared.core.deadline import Deadline
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 MAX_REPLY_BYTES = 256 * 1024  # a session echoed at minting has a few KiB
 
 
-class Timeouts(Protocol):
-    """How long to wait for a connection, and for the next bytes of a response."""
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Timeouts and retries of requests to the endpoint. `read` is for a response's next bytes."""
 
-    @property
-    def connect(self) -> timedelta: ...
-    @property
-    def read(self) -> timedelta: ...
+    connect: timedelta = timedelta(seconds=5)
+    read: timedelta = timedelta(seconds=15)
+    backoff: timedelta = timedelta(milliseconds=200)  # doubles with each retry
+    tries: int = 4
+
+
+USUAL_TIMEOUTS = Timeouts()
 
 
 @dataclass(frozen=True, slots=True)

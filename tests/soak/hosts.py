@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.harness.processes import ROOT, START_LIMIT, clean_environment
 from local.common.child_process import Child
+from local.stack import GRACE_PERIOD
 from tests.soak.journal import Journal, Outage
 from tests.soak.thread_report import reporting_command
 
@@ -57,8 +58,8 @@ class Host:
         assert self.child is not None
         self.down = self.journal.add_outage(self.number, time.monotonic())
         self.child.process.kill()
-        await self.child.stop()
+        await self.child.stop(GRACE_PERIOD)
 
     async def stop(self) -> None:
         if self.child is not None:
-            await self.child.stop()
+            await self.child.stop(GRACE_PERIOD)

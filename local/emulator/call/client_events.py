@@ -11,7 +11,7 @@ from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Item
 from local.emulator.call.dialogue import Dialogue
 from local.emulator.call.input_audio import InputAudioBuffer, decode_audio, duration_of
-from local.emulator.protocol import events, ids, schema, session
+from local.emulator.protocol import conversation_schema, events, ids, session, session_schema
 from local.emulator.protocol.events import Event
 from local.emulator.protocol.validators import (
     Check,
@@ -177,19 +177,22 @@ Handler = Callable[[ClientEventHandler, Event], None]
 ITEM_ID = {"item_id": string}
 TRUNCATION = {**ITEM_ID, "content_index": integer(0, 1000), "audio_end_ms": integer(0, HOUR_MS)}
 CLIENT_EVENTS: dict[str, tuple[Check, Handler]] = {
-    "session.update": (fields({"session": schema.SESSION}), ClientEventHandler.update_session),
+    "session.update": (
+        fields({"session": session_schema.SESSION}),
+        ClientEventHandler.update_session,
+    ),
     "input_audio_buffer.append": (fields({"audio": string}), ClientEventHandler.append_input),
     "input_audio_buffer.commit": (fields(), ClientEventHandler.commit_input),
     "input_audio_buffer.clear": (fields(), ClientEventHandler.clear_input),
     "conversation.item.create": (
-        fields({"item": schema.ITEM}, previous_item_id=nullable(string)),
+        fields({"item": conversation_schema.ITEM}, previous_item_id=nullable(string)),
         ClientEventHandler.create_item,
     ),
     "conversation.item.retrieve": (fields(ITEM_ID), ClientEventHandler.retrieve_item),
     "conversation.item.truncate": (fields(TRUNCATION), ClientEventHandler.truncate_item),
     "conversation.item.delete": (fields(ITEM_ID), ClientEventHandler.delete_item),
     "response.create": (
-        fields(response=nullable(schema.RESPONSE)),
+        fields(response=nullable(conversation_schema.RESPONSE)),
         ClientEventHandler.create_response,
     ),
     "response.cancel": (fields(response_id=nullable(string)), ClientEventHandler.cancel_response),

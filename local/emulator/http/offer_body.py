@@ -8,7 +8,7 @@ from email import policy
 from email.parser import BytesParser
 from typing import Any
 
-from local.emulator.protocol import errors, schema
+from local.emulator.protocol import errors, session_schema
 from local.emulator.protocol.validators import Invalid, unknown
 
 PARTS = ("sdp", "session")
@@ -44,7 +44,7 @@ def parse_form(body: bytes, content_type: str) -> tuple[str, dict[str, Any] | No
         session = None
         if "session" in parts:
             session = json.loads(parts["session"])
-            schema.SESSION(session, "session")
+            session_schema.SESSION(session, "session")
     except ValueError as error:
         wrong = error if isinstance(error, Invalid) else not_json()
         raise errors.invalid_parameter(wrong) from None

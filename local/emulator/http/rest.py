@@ -15,7 +15,7 @@ from local.emulator.call.services import Services
 from local.emulator.http import client_secrets, offer_body
 from local.emulator.http.client_secrets import ClientSecrets
 from local.emulator.http.request_log import RequestLog
-from local.emulator.protocol import errors, schema, session
+from local.emulator.protocol import errors, session, session_schema
 from local.emulator.protocol.validators import Invalid, missing
 
 DEFAULT_MODEL = "gpt-realtime"
@@ -196,7 +196,7 @@ async def parse_mint_request(request: web.Request) -> dict[str, Any]:
     raw = await request.read()
     try:
         body = json.loads(raw) if raw.strip() else {}
-        schema.SECRET_REQUEST(body, "")
+        session_schema.SECRET_REQUEST(body, "")
     except ValueError as error:
         wrong = (
             error

@@ -10,7 +10,7 @@ from shared.api.openapi.operations import (
     json_body,
     operation,
 )
-from shared.realtime.client import CALL_ID
+from shared.realtime.call_ids import CALL_ID
 from shared.upstream.sdp import MAX_OFFER_BYTES
 
 OFFER = (

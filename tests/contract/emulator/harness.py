@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from local.emulator.call.call import Call, Ended, Observer
-from local.emulator.protocol import schema, session
+from local.emulator.protocol import session, session_schema
 from local.emulator.protocol.ids import Provider
 from tests.support.emulator_server import FakePeer, Fakes, valid
 from tests.support.patience import PATIENCE
@@ -84,7 +84,7 @@ async def fake_call(
     """A call in progress."""
     fakes = Fakes(provider, heard, **script)
     wanted = {"type": "realtime", "model": "gpt-realtime", **(config or {})}
-    schema.SESSION(wanted, "session")
+    session_schema.SESSION(wanted, "session")
     call = Call(fakes.services, session.create(wanted), filtered=filtered, on_end=lambda _: None)
     await call.answer_offer("v=0")
     observer = call.add_observer()

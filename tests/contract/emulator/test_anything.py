@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.emulator.call.client_events import CLIENT_EVENTS
-from local.emulator.protocol import schema
+from local.emulator.protocol import session_schema
 from local.emulator.protocol.validators import Invalid
 from tests.contract.emulator.harness import fake_call
 
@@ -36,7 +36,7 @@ OBJECTS = st.dictionaries(NAMES, JSON, max_size=5)
 @settings(max_examples=150, deadline=None)
 def test_a_session_is_accepted_or_refused(value: dict[str, Any]) -> None:
     with contextlib.suppress(Invalid):
-        schema.SESSION(value, "session")
+        session_schema.SESSION(value, "session")
 
 
 @given(st.sampled_from(sorted(CLIENT_EVENTS)), OBJECTS, OBJECTS)

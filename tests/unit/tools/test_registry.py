@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.realtime import RealtimeFunctionTool
 
-from shared.tools.registry import OUTPUT_CHARACTERS, Registry, ToolError
+from shared.tools.registry import Registry
+from shared.tools.runner import OUTPUT_CHARACTERS, ToolError
 from shared.tools.samples import sample_tools
 from shared.tools.signature import WrongArguments
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from local.emulator.protocol.validators import (
-    Check,
     anything,
     array,
     boolean,
@@ -198,47 +197,3 @@ SESSION = tagged(
 )
 EXPIRES_AFTER = obj({"anchor": choice("created_at"), "seconds": integer(*KEY_SECONDS)})
 SECRET_REQUEST = obj({"expires_after": nullable(EXPIRES_AFTER), "session": SESSION})
-
-CONTENT = tagged(
-    {
-        "input_text": obj({"type": string, "text": string}, required=("text",)),
-        "input_audio": obj(
-            {"type": string, "audio": string, "transcript": nullable(string)}, required=("audio",)
-        ),
-        "input_image": obj({"type": string, "image_url": string, "detail": string}),
-        "output_text": obj({"type": string, "text": string}, required=("text",)),
-        "output_audio": obj({"type": string, "audio": string, "transcript": nullable(string)}),
-    }
-)
-COMMON = {"id": string, "object": string, "type": string, "status": string}
-ITEMS: dict[str, Check] = {
-    "message": obj(
-        {**COMMON, "role": choice("user", "assistant", "system"), "content": array(CONTENT)},
-        required=("role", "content"),
-    ),
-    "function_call": obj(
-        {**COMMON, "name": string, "call_id": string, "arguments": string},
-        required=("name", "arguments"),
-    ),
-    "function_call_output": obj(
-        {**COMMON, "call_id": string, "output": string}, required=("call_id", "output")
-    ),
-}
-ITEM = tagged(ITEMS)
-REFERENCE = obj({"type": string, "id": string}, required=("id",))
-RESPONSE = obj(
-    {
-        "instructions": string,
-        "output_modalities": modalities,
-        "audio": obj({"output": obj(OUTPUT_FORMAT)}),
-        "tools": TOOLS,
-        "tool_choice": TOOL_CHOICE,
-        "parallel_tool_calls": boolean,
-        "reasoning": REASONING,
-        "max_output_tokens": max_output_tokens,
-        "conversation": choice("auto", "none"),
-        "metadata": nullable(mapping(anything)),
-        "input": array(tagged({**ITEMS, "item_reference": REFERENCE})),
-        "prompt": PROMPT,
-    }
-)
