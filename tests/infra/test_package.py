@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
 import pathspec
@@ -15,6 +15,18 @@ import pathspec
 ROOT = Path(__file__).parent.parent.parent
 APP = ("function_app.py", "host.json", "requirements.txt")
 FOLDERS = ("shared/", "profiles/")
+
+# docs/adr/0004-the-emulators-voice-and-ears.md says what they bundle.
+LAPTOP_ONLY = {
+    "aioice",
+    "aiortc",
+    "av",
+    "espeakng-loader",
+    "pocketsphinx",
+    "pylibsrtp",
+    "webrtcvad-wheels",
+}
+PERMISSIVE = re.compile(r"\bMIT\b|\bBSD\b|Apache|PSF-2")
 
 
 def packaged(files: list[str]) -> set[str]:
@@ -90,6 +102,51 @@ def provided(module: str, pins: set[str], owners: Mapping[str, list[str]]) -> bo
             path.startswith(pin) or pin.startswith(path) for pin in pins if pin.startswith("azure")
         )
     return any(owner in pins for owner in owners.get(module.partition(".")[0], []))
+
+
+def shipped() -> set[str]:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return {line.partition("==")[0] for line in lines if re.match(r"[\w.-]+==", line)}
+
+
+def licence(name: str) -> str:
+    """What an installed package states as its licence. Raises PackageNotFoundError."""
+    metadata = distribution(name).metadata
+    expression = metadata.get_all("License-Expression") or []
+    classifiers = [
+        each for each in metadata.get_all("Classifier") or [] if each.startswith("License ::")
+    ]
+    return " ".join(expression or classifiers or metadata.get_all("License") or [])
+
+
+def test_nothing_of_the_emulators_voice_and_ears_is_shipped() -> None:
+    assert {"cryptography", "requests"} <= shipped()
+    assert shipped() & LAPTOP_ONLY == set()
+    laptop = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    for name in LAPTOP_ONLY:
+        assert f"\n{name}==" in laptop, f"{name} is no longer installed: update ADR 4 and this test"
+
+
+def test_what_is_shipped_has_a_permissive_licence() -> None:
+    others = {}
+    for name in shipped():
+        try:
+            stated = licence(name)
+        except PackageNotFoundError:
+            continue
+        if not PERMISSIVE.search(stated) or re.search(r"GPL|General Public", stated):
+            others[name] = stated
+    # A list of certificates.
+    assert others == {"certifi": "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)"}
+
+
+def test_what_is_shipped_bundles_no_shared_libraries() -> None:
+    for name in shipped():
+        try:
+            files = distribution(name).files or []
+        except PackageNotFoundError:
+            continue
+        assert not [str(file) for file in files if re.search(r"\.(libs|dylibs)\b", str(file))], name
 
 
 def test_nothing_of_the_laptop_is_imported_by_the_app() -> None:
