@@ -249,7 +249,7 @@ async def test_speech_waits_for_a_caller_who_is_not_connected_yet() -> None:
         it.tell("response.create")
         await it.expect("response.done")
         assert it.peer.playbacks == []
-        it.call.dialogue.output.connect(it.peer)  # type: ignore[arg-type]
+        it.call.dialogue.output.connect(it.peer)  # type: ignore[arg-type]  # a fake peer
         assert (await it.next())["type"] == "output_audio_buffer.started"
 
 

@@ -27,9 +27,10 @@ from aiohttp import ClientWebSocketResponse
 
 from shared.core.problems import Problem
 from shared.observer.context import Dependencies, ObservedCall, ObserverResult, Timing
-from shared.observer.leases import Leases
+from shared.observer.leases import Lease, Leases
 from shared.observer.observer import observe
 from shared.realtime.sideband import Connect, Sideband, SidebandConnector
+from shared.storage.interfaces import StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryTable
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import StoredLine, decode_lines
@@ -56,20 +57,42 @@ def timing_of(**changes: Any) -> Timing:
 
 
 class TellingLog(MemoryLog):
-    """Says when something was written."""
+    """Sets `news` when something was written.
+
+    While it is `unavailable` an append fails and sets `failed`; while `deaf` it drops what it is
+    given.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.get_running_loop()
         self.news = asyncio.Event()
+        self.failed = asyncio.Event()
         self.block = threading.Event()
         self.block.set()
+        self.unavailable = False
+        self.deaf = False
 
     def append(self, name: str, data: bytes, *, at: int) -> int:
         assert self.block.wait(PATIENCE)
+        if self.unavailable:
+            self.loop.call_soon_threadsafe(self.failed.set)
+            raise StorageUnavailable("made unavailable by the test")
+        if self.deaf:
+            return at + len(data)
         after = super().append(name, data, at=at)
         self.loop.call_soon_threadsafe(self.news.set)
         return after
+
+
+class DeafLeases(Leases):
+    """Leases that nobody gives back while they are `deaf`."""
+
+    deaf = False
+
+    def release(self, lease: Lease) -> None:
+        if not self.deaf:
+            super().release(lease)
 
 
 @dataclass(eq=False)
@@ -155,7 +178,7 @@ class ObservedCalls:
     def __init__(self, server: Server, lasts: timedelta) -> None:
         self.server = server
         self.log = TellingLog()
-        self.leases = Leases(MemoryTable(), lasts, clock=self.clock)
+        self.leases = DeafLeases(MemoryTable(), lasts, clock=self.clock)
         self.connect: Connect = SidebandConnector(server.realtime, lambda: KEY)
         self.holders = itertools.count()
         self.tasks: list[asyncio.Task[ObserverResult]] = []
@@ -248,12 +271,10 @@ class ObservedCalls:
 
     async def kill(self, watching: Watching) -> None:
         """Ends a run as a killed process ends: it writes nothing more and gives nothing back."""
-        release, append = self.leases.release, self.log.append
-        self.leases.release = lambda lease: None  # type: ignore[method-assign]
-        self.log.append = lambda name, data, *, at: at + len(data)  # type: ignore[method-assign]
+        self.leases.deaf = self.log.deaf = True
         watching.task.cancel()
         await asyncio.gather(watching.task, return_exceptions=True)
-        self.leases.release, self.log.append = release, append  # type: ignore[method-assign]
+        self.leases.deaf = self.log.deaf = False
 
     async def hang_up(self, call_id: str) -> None:
         """The broker's way to end a call."""

@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -27,8 +28,7 @@ PARTS = ("emulator", "identity", "host", "gateway")
 SMALL = ("--emulator", STUB, "--app", str(HERE / "app"), "--site", str(HERE / "site"))
 
 
-def small(**options: object) -> Stack:
-    return Stack(emulator=STUB, app=HERE / "app", site=HERE / "site", **options)  # type: ignore[arg-type]
+small = partial(Stack, emulator=STUB, app=HERE / "app", site=HERE / "site")
 
 
 def listening(url: str) -> bool:

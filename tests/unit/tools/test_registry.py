@@ -231,7 +231,7 @@ async def test_results_are_json_and_capped() -> None:
     assert not (await registry.call_tool("raw", "{}")).ok
 
 
-def untyped(x) -> None:  # type: ignore[no-untyped-def]
+def untyped(x) -> None:  # type: ignore[no-untyped-def]  # on purpose
     """Does it."""
 
 

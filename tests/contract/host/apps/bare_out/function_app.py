@@ -7,5 +7,5 @@ app = func.FunctionApp()
 
 @app.route(route="a")
 @app.queue_output(arg_name="out", queue_name="work", connection="AzureWebJobsStorage")
-def bare(req: func.HttpRequest, out: func.Out) -> func.HttpResponse:  # type: ignore[type-arg]
+def bare(req: func.HttpRequest, out: func.Out) -> func.HttpResponse:  # type: ignore[type-arg]  # on purpose
     return func.HttpResponse()

@@ -6,5 +6,5 @@ app = func.FunctionApp()
 
 
 @app.route(route="a")
-def dictionary(req: func.HttpRequest) -> dict:  # type: ignore[type-arg]
+def dictionary(req: func.HttpRequest) -> dict:  # type: ignore[type-arg]  # on purpose
     return {}
