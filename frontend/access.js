@@ -15,7 +15,7 @@ export class Access {
   /**
    * @param {ReturnType<typeof import('./options.js').withDefaults>} options
    * @param {(attempt: Attempt, problem: CallProblem) => void} refused
-   *   Called when the broker refuses to register a call made with its key, and has hung it up.
+   *   Called when the broker refuses to register a call made with its key.
    */
   constructor(options, refused) {
     this.#options = options;

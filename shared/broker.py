@@ -122,7 +122,12 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     stores = open_stores(settings, env, clock)
     model = open_model_endpoint(settings, credentials, pool, clock)
     terminator = CallTerminator(
-        model.client, stores.ledger, stores.records, stores.end_queue, clock
+        model.client,
+        stores.ledger,
+        stores.records,
+        stores.end_queue,
+        clock,
+        forget_lease=stores.leases.forget,
     )
     return Broker(
         settings=settings,

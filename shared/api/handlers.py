@@ -27,9 +27,11 @@ def authenticate(broker: Broker, request: Request) -> Caller:
     return broker.authenticator.authenticate(request.headers)
 
 
-def requested_profile(broker: Broker, request: Request) -> Profile:
-    """The profile that `?profile=` names. Raises Problem unknown_profile."""
-    return broker.profiles.named(request.query.get("profile"))
+def requested_profile(broker: Broker, request: Request, caller: Caller) -> Profile:
+    """The profile that `?profile=` names. Raises Problem unknown_profile, profile_not_allowed."""
+    profile = broker.profiles.named(request.query.get("profile"))
+    caller.require_any_role(profile.roles)
+    return profile
 
 
 def admin_service(request: Request) -> AdminService:
@@ -46,14 +48,14 @@ def location_of(handle: str) -> dict[str, str]:
 def token(request: Request) -> Response:
     broker = current_broker()
     caller = authenticate(broker, request)
-    profile = requested_profile(broker, request)
+    profile = requested_profile(broker, request, caller)
     return json_response(200, broker.calls.issue_token(profile, caller).public())
 
 
 def start_call(request: Request) -> Response:
     broker = current_broker()
     caller = authenticate(broker, request)
-    profile = requested_profile(broker, request)
+    profile = requested_profile(broker, request, caller)
     started = broker.calls.start_call(request.offer(), profile, caller)
     return Response(201, started.sdp.encode(), "application/sdp", location_of(started.handle))
 
@@ -69,7 +71,7 @@ def list_or_register_calls(request: Request) -> Response:
         return json_response(200, admin_service(request).list_calls(request.query))
     broker = current_broker()
     caller = authenticate(broker, request)
-    profile = requested_profile(broker, request)
+    profile = requested_profile(broker, request, caller)
     body = request.json()
     call_id = body.get("call_id") if isinstance(body, dict) else None
     handle = broker.calls.register_call(str(call_id), profile, caller)

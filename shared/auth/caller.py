@@ -44,6 +44,12 @@ class Caller:
         if role not in self.roles:
             raise Problem("role_required")
 
+    def require_any_role(self, roles: frozenset[str]) -> None:
+        """Raises Problem profile_not_allowed if a profile is for `roles` and the caller has none of
+        them."""
+        if roles and not roles & self.roles:
+            raise Problem("profile_not_allowed")
+
 
 class CallerIds:
     """Turns a provider's user into a `Caller`, under the broker's secret and the previous ones."""

@@ -12,8 +12,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.calls.claims import Claims
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
-from shared.calls.records import CallRecord, Records
+from shared.calls.records import BY_KEY, CallRecord, Records
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.storage.interfaces import Queue, StorageUnavailable
@@ -42,6 +43,11 @@ class CallDispatcher:
     attach_within: timedelta = timedelta(seconds=10)
     sleep: Callable[[float], None] = time.sleep
 
+    @property
+    def claims(self) -> Claims:
+        """Whose call each upstream call id is."""
+        return Claims(self.records.table)
+
     def dispatch_call(self, record: CallRecord) -> None:
         """Writes the record and sends the messages, in parallel.
 
@@ -53,6 +59,7 @@ class CallDispatcher:
         second = until_end + END_MESSAGE_EARLY + SECOND_END_MESSAGE_LATE
         work: list[Callable[[], None]] = [
             lambda: self.records.insert(record),
+            *([] if record.started_by == BY_KEY else [lambda: self.claims.assign(record)]),
             lambda: self.end_queue.send(body, delay=until_end),
             # If an instance dies while it handles the first message, that one stays hidden for ten
             # minutes. If the call is still live then, the second sends a third before it acts.

@@ -18,6 +18,8 @@ from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table, Value
 
+BY_BROKER, BY_KEY = "connect", "token"
+"""How a call was started: by the broker, or by its page with a key."""
 RECORD_ID = re.compile(r"[0-9]{8}-[0-9]{8}-[0-9a-f]{12}")
 DAY = timedelta(days=1)
 LISTED_DAYS = 90
@@ -31,9 +33,8 @@ QUERY_ROWS = 1000
 class CallRecord:
     """One call. `ended_by` says why it is over and is empty while it is live.
 
-    `started_by` is the route that started it: `connect`, or `token` for a call that a page started
-    with a key. `reference` is its booking in the ledger. `usage` holds tokens by kind as the
-    observer counted them; it is empty for calls that nobody observed.
+    `started_by` is BY_BROKER or BY_KEY. `reference` is its booking in the ledger. `usage` holds
+    tokens by kind as the observer counted them; it is empty for calls that nobody observed.
     """
 
     id: str
@@ -119,6 +120,10 @@ class Records:
         """The record with that id. Raises Problem call_not_found."""
         return from_entity(self.get_entity(name))
 
+    def exists(self, name: str) -> bool:
+        """Whether there is a record with that id."""
+        return self.table.get(*partition_and_row(name)) is not None
+
     def update(self, name: str, change: Callable[[CallRecord], CallRecord]) -> CallRecord:
         """Applies `change` to the record as it is now, however many writers there are.
 
@@ -167,12 +172,16 @@ class Records:
             day, start = day - DAY, ""
         return found
 
-    def sweep_expired(self, now: datetime, limit: int = 200) -> int:
-        """Deletes up to `limit` records of the week before the list begins; returns how many."""
+    def sweep_expired(self, now: datetime, forget: Callable[[str], None], limit: int = 200) -> int:
+        """Deletes up to `limit` records of the week before the list begins; returns how many.
+
+        `forget` first deletes what else is kept under a record's call id.
+        """
         oldest = now.astimezone(UTC).date() - timedelta(days=LISTED_DAYS)
         swept = 0
         for back in range(1, SWEPT_DAYS + 1):
             for entity in self.table.query(f"{oldest - back * DAY:%Y%m%d}", limit=limit - swept):
+                forget(from_entity(entity).call_id)
                 self.table.delete(entity.partition, entity.row)
                 swept += 1
             if swept >= limit:

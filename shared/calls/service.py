@@ -19,7 +19,7 @@ from typing import Any
 from shared.auth.caller import Caller
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles
-from shared.calls.records import CallRecord, record_id
+from shared.calls.records import BY_BROKER, BY_KEY, CallRecord, record_id
 from shared.calls.termination import CallTerminator
 from shared.config.profiles import Profile
 from shared.core import logs
@@ -108,7 +108,7 @@ class CallService:
         handles = self.handles()
         with self.undone_on_failure(self.ledger.book_call(caller.id)) as booking:
             answer = self.negotiate(text, profile, caller)
-            record = new_record(answer.call_id, booking, profile, started_by="connect")
+            record = new_record(answer.call_id, booking, profile, started_by=BY_BROKER)
             self.dispatch_call(record)
         logs.event("call started", profile=profile.name, caller=caller.id, call=record.id)
         return StartedCall(answer.sdp, seal_handle(handles, record, caller))
@@ -116,21 +116,44 @@ class CallService:
     def register_call(self, call_id: str, profile: Profile, caller: Caller) -> str:
         """Registers a call that the caller's page started with a key; returns its handle.
 
-        From then on it is observed, limited and ended like any other. If it is not admitted, it is
-        hung up. Raises `Problem`.
+        From then on it is observed, limited and ended like any other. Nothing is sent upstream for
+        a call that is not admitted: its id is only claimed. Registered again, it keeps its record.
+        Raises Problem registration_refused unless the caller has an unused key of the profile and
+        the call is nobody else's, and other Problems.
         """
         if not is_call_id(call_id):
             raise Problem("invalid_call_id")
         handles = self.handles()
-        try:
-            booking = self.ledger.register_call(caller.id)
-        except Problem:
-            self.terminator.hang_up(call_id)
-            raise
-        record = new_record(call_id, booking, profile, started_by="token")
-        self.dispatch_call(record)
-        logs.event("call registered", profile=profile.name, caller=caller.id, call=record.id)
+        record = self.dispatcher.claims.claimed(call_id)
+        if record is None:
+            record = self.claim_call(call_id, profile, caller)
+        if record.caller_id not in caller.ids:
+            raise Problem("registration_refused")
+        if not self.dispatcher.records.exists(record.id):
+            self.dispatch_call(record)
+            logs.event("call registered", profile=profile.name, caller=caller.id, call=record.id)
         return seal_handle(handles, record, caller)
+
+    def claim_call(self, call_id: str, profile: Profile, caller: Caller) -> CallRecord:
+        """The record of a call that is the caller's by a key of theirs; another's, if its caller
+        was faster to claim that id. Raises `Problem`."""
+        booking = self.booking_of_key(call_id, profile, caller)
+        record = new_record(call_id, booking, profile, started_by=BY_KEY)
+        holder = self.dispatcher.claims.claim(record)
+        if holder.reference != record.reference:
+            self.ledger.return_key(booking, call_id)
+        return holder
+
+    def booking_of_key(self, call_id: str, profile: Profile, caller: Caller) -> Booking:
+        """The booking of the caller's key for that call, under any id of theirs. Raises
+        `Problem`."""
+        for caller_id in caller.ids:
+            try:
+                return self.ledger.register_call(caller_id, profile.name, call_id)
+            except Problem as problem:
+                if problem.code != "registration_refused":
+                    raise
+        raise Problem("registration_refused")
 
     def issue_token(self, profile: Profile, caller: Caller) -> Token:
         """An ephemeral key of the shortest life that works, for this caller alone.
@@ -141,7 +164,8 @@ class CallService:
             raise Problem("token_endpoint_off")
         # The key can start a call until the end of its life, unseen by us: it is counted for both.
         lasts = self.policy.token_life + self.policy.call_length
-        with self.undone_on_failure(self.ledger.book_call(caller.id, lasts=lasts, key=True)):
+        booking = self.ledger.book_key(caller.id, profile.name, lasts)
+        with self.undone_on_failure(booking):
             key = self.client.mint_key(
                 complete_profile(profile, self.vault),
                 self.policy.token_life,

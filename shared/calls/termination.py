@@ -18,6 +18,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
+from shared.calls.claims import Claims
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import Sleep, retry_until
@@ -56,6 +57,7 @@ class CallTerminator:
     clock: Clock
     sleep: Sleep = asyncio.sleep
     monotonic: Monotonic = time.monotonic
+    forget_lease: Callable[[str], None] = lambda _: None
     unclosed: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
     resent: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
 
@@ -177,8 +179,13 @@ class CallTerminator:
                 if problem.code != "call_not_found":
                     self.unclosed.append(name)
 
+    def forget_call(self, call_id: str) -> None:
+        """Deletes what is kept under the id of a call beside its record."""
+        Claims(self.records.table).forget(call_id)
+        self.forget_lease(call_id)
+
     def sweep_expired(self) -> None:
         """Deletes the rows of callers for whom nothing is counted, and records past retention."""
         rows = self.ledger.sweep_rows()
-        records = self.records.sweep_expired(self.clock())
+        records = self.records.sweep_expired(self.clock(), self.forget_call)
         logs.event("expired rows deleted", callers=rows, records=records)

@@ -34,7 +34,8 @@ class Profile:
     tools stay on the server (Azure's `webrtcfilter=on`). `instructions_secret` names the secret in
     Key Vault that holds the instructions (credentials/private_instructions.py fills them in).
     `session_from_page`: the page may replace instructions and tools; otherwise the observer
-    restores them. `goodbye` tells the model what to say before the server ends the call.
+    restores them. `goodbye` tells the model what to say before the server ends the call. `roles`:
+    callers with any of them may choose the profile; if there are none, every caller may.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Profile:
     instructions_secret: str | None = None
     session_from_page: bool = False
     goodbye: str | None = None
+    roles: frozenset[str] = frozenset()
 
     def with_instructions(self, instructions: str) -> Profile:
         """The profile with these instructions in its session."""
@@ -135,6 +137,7 @@ def build_profile(
         instructions_secret=content.get("instructions_secret"),
         session_from_page=content.get("session_from_page", False),
         goodbye=content.get("goodbye"),
+        roles=frozenset(content.get("roles", ())),
     )
 
 

@@ -73,6 +73,9 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
             "There is no session profile with that name",
             "Omit `profile` for the default one, or use the name of a file in profiles/.",
         ),
+        "profile_not_allowed": Meaning(
+            403, "The session profile is for other callers", "Ask for one of the profile's `roles`."
+        ),
         "token_endpoint_off": Meaning(
             404,
             "This broker does not issue ephemeral keys",
@@ -83,6 +86,11 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
             "That is not a call id",
             'Send {"call_id": "rtc_…"}: the last segment of the Location that the model\'s /calls '
             "returned.",
+        ),
+        "registration_refused": Meaning(
+            403,
+            "The caller has no unused key for that call",
+            "Get one key for each call, and register the call with the key's caller and `profile`.",
         ),
         "invalid_event": Meaning(
             400,

@@ -25,6 +25,8 @@ EXACT_ENDS = 512
 """So many different ends of calls are kept in the global row; beyond that, ends are rounded up."""
 ROUNDED_STEPS = 256
 NO_KEY, UNUSED_KEY, USED_KEY = 0, 1, 2
+BOOKINGS, KEYS = "held", "keys"
+"""What the properties that hold an account's JSON are named after: held0, held1, …, keys0, …"""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,9 @@ class BookedCall:
     key: int = NO_KEY
     """For an ephemeral key that a page holds: UNUSED_KEY until a call is registered, then
     USED_KEY."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """Of a key: the `profile` that it was minted for, and a mark of the `call` that used it. Empty
+    where an earlier release, which does not know this, has written the row."""
 
 
 @dataclass(slots=True)
@@ -55,6 +60,10 @@ class Account:
     def from_values(cls, values: Mapping[str, Value]) -> Account:
         """The account in a row's values; an empty one for a caller who has no row."""
         bookings = {name: BookedCall(*rest) for name, *rest in join_json(values) or []}
+        # In columns of their own: an earlier release fails on an element with one more member.
+        for name, about in (join_json(values, KEYS) or {}).items():
+            if name in bookings:
+                bookings[name].about = about
         return cls(bookings, str(values.get("day", "")), int(str(values.get("tokens", 0))))
 
     def to_values(self) -> dict[str, Value]:
@@ -63,7 +72,9 @@ class Account:
             [name, b.started, b.ends, b.live, b.counted_at, b.tokens, b.key]
             for name, b in self.bookings.items()
         ]
-        return {"day": self.day, "tokens": self.tokens, **split_json(listed)}
+        about = {name: b.about for name, b in self.bookings.items() if b.about}
+        keys = split_json(about, KEYS) if about else {}
+        return {"day": self.day, "tokens": self.tokens, **split_json(listed), **keys}
 
     def live_calls(self, now: int) -> list[BookedCall]:
         """The calls that count as live now."""
@@ -147,19 +158,19 @@ def until_utc_midnight(now: int) -> timedelta:
     return to_timedelta(24 * 60 * MINUTE - now % (24 * 60 * MINUTE))
 
 
-def split_json(content: Any) -> dict[str, Value]:
+def split_json(content: Any, prefix: str = BOOKINGS) -> dict[str, Value]:
     """JSON in as many text properties as it needs: held0, held1, …"""
     text = json.dumps(content, separators=(",", ":"))
     pieces = [
         text[start : start + PROPERTY_CHARACTERS]
         for start in range(0, len(text), PROPERTY_CHARACTERS)
     ]
-    return {f"held{index}": piece for index, piece in enumerate(pieces)}
+    return {f"{prefix}{index}": piece for index, piece in enumerate(pieces)}
 
 
-def join_json(values: Mapping[str, Value]) -> Any:
+def join_json(values: Mapping[str, Value], prefix: str = BOOKINGS) -> Any:
     """What `split_json` was given; None if the values hold none of it."""
     pieces: list[str] = []
-    while (piece := values.get(f"held{len(pieces)}")) is not None:
+    while (piece := values.get(f"{prefix}{len(pieces)}")) is not None:
         pieces.append(str(piece))
     return json.loads("".join(pieces)) if pieces else None

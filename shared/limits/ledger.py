@@ -10,6 +10,7 @@ dies before that, the call counts until its time is up, and then nothing is left
 
 from __future__ import annotations
 
+import hashlib
 import random
 import secrets
 import string
@@ -20,12 +21,13 @@ from datetime import datetime, timedelta
 from shared.config.settings import Limits
 from shared.core.clock import Clock, unix_milliseconds, utc_now
 from shared.core.problems import Problem
-from shared.limits.account import Account, GlobalCount
+from shared.limits.account import Account, GlobalCount, to_datetime
 from shared.limits.rules import (
     BookCall,
     CountTokens,
     Operation,
     RegisterCall,
+    ReturnKey,
     SettleCall,
     TokenBudget,
     UndoBooking,
@@ -44,12 +46,16 @@ ID_CHARACTERS = string.ascii_letters + string.digits + "-_"
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A call that is counted. `reference` is all that is needed to settle it, on any instance."""
+    """A call that is counted. `reference` is all that is needed to settle it, on any instance.
+
+    `is_key`: it began as an ephemeral key, with which a page starts the call itself.
+    """
 
     reference: str
     caller_id: str
     started_at: datetime
     ends_at: datetime
+    is_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +88,44 @@ class Ledger:
         self.clock = clock
         self.transactions = AccountTransactions(table, limits, budget, clock)
 
-    def book_call(
-        self, caller_id: str, *, lasts: timedelta | None = None, key: bool = False
-    ) -> Booking:
+    def book_call(self, caller_id: str, *, lasts: timedelta | None = None) -> Booking:
         """Counts one more call of a caller, which ends after `lasts` (default: `call_length`).
-
-        With `key`, what is counted is an ephemeral key, with which the caller can start calls
-        unseen.
 
         Raises Problem too_many_starts, too_many_live_calls, tokens_used_up or all_lines_busy
         (429), storage_unavailable or ledger_busy (503); then nothing is counted.
         """
         lasts = self.limits.longest if lasts is None else lasts
-        name = new_booking_name()
-        started = self.clock()
+        name, started = new_booking_name(), self.clock()
         if not self.limits.none:
-            self.transactions.carry_out(caller_id, BookCall(name, lasts, key))
+            self.transactions.carry_out(caller_id, BookCall(name, lasts))
         return Booking(f"{caller_id}.{name}", caller_id, started, started + lasts)
 
-    def register_call(self, caller_id: str) -> Booking:
-        """The booking of a call that the caller started with a key: the key's, or a new one.
+    def book_key(self, caller_id: str, profile: str, lasts: timedelta) -> Booking:
+        """Counts an ephemeral key of that profile as a live call for `lasts`.
 
-        Raises Problem as `book_call` does.
+        It is written without limits too: a call can only be registered with the key that was
+        minted for it. Raises Problem as `book_call` does.
         """
-        name, lasts, started = new_booking_name(), self.limits.longest, self.clock()
-        if not self.limits.none:
-            name = self.transactions.carry_out(caller_id, RegisterCall(name, lasts))
-        return Booking(f"{caller_id}.{name}", caller_id, started, started + lasts)
+        name, started = new_booking_name(), self.clock()
+        self.transactions.carry_out(caller_id, BookCall(name, lasts, profile))
+        return Booking(f"{caller_id}.{name}", caller_id, started, started + lasts, is_key=True)
+
+    def register_call(self, caller_id: str, profile: str, call: str) -> Booking:
+        """The booking of a call that the caller started with a key of that profile: the key's.
+
+        `call` identifies the call: registered again, it gets the same booking. The call ends no
+        later than the key's booking. Raises Problem registration_refused where the caller holds no
+        unused key of the profile, storage_unavailable or ledger_busy.
+        """
+        started = self.clock()
+        operation = RegisterCall(profile, mark_of(call))
+        name, ends = self.transactions.carry_out(caller_id, operation)
+        ends_at = min(started + self.limits.longest, to_datetime(ends))
+        return Booking(f"{caller_id}.{name}", caller_id, started, ends_at, is_key=True)
+
+    def return_key(self, booking: Booking, call: str) -> None:
+        """Undoes `register_call`: the call is another caller's. Idempotent; never raises."""
+        self.give_back(booking.reference, lambda name: ReturnKey(name, mark_of(call)), always=True)
 
     def undo_booking(self, booking: Booking, *, keep_start: bool = False) -> None:
         """Takes a booking back because the call was not started. Idempotent; never raises.
@@ -117,7 +134,9 @@ class Ledger:
         endpoint refuses: the line is freed but the start counts, or a caller could send broken
         offers upstream without end.
         """
-        self.give_back(booking.reference, lambda name: UndoBooking(name, keep_start))
+        self.give_back(
+            booking.reference, lambda name: UndoBooking(name, keep_start), always=booking.is_key
+        )
 
     def settle_call(self, reference: str) -> None:
         """The call of that booking is over. Idempotent; never raises.
@@ -195,9 +214,14 @@ class Ledger:
             raise storage_refusal(error) from error
         return found.values if found else {}
 
-    def give_back(self, reference: str, operation_on: Callable[[str], Operation]) -> None:
-        """Carries out an operation that frees something: now, or with a later write."""
-        if self.limits.none:
+    def give_back(
+        self, reference: str, operation_on: Callable[[str], Operation], *, always: bool = False
+    ) -> None:
+        """Carries out an operation that frees something: now, or with a later write.
+
+        Without limits there is nothing to free, but for keys (`always`).
+        """
+        if self.limits.none and not always:
             return
         caller_id, name = split_reference(reference)
         operation = operation_on(name)
@@ -210,6 +234,11 @@ class Ledger:
 def new_booking_name() -> str:
     """A booking's name. It is no secret; it only has to be unique."""
     return f"{random.getrandbits(48):012x}"
+
+
+def mark_of(call: str) -> str:
+    """What stands for a call in its caller's row: enough to know the call again."""
+    return hashlib.sha256(call.encode()).hexdigest()[:16]
 
 
 def split_reference(reference: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What the limits mean: the five operations on an account. Pure.
+"""What the limits mean: the operations on an account. Pure.
 
 Each operation can be applied twice and counts once, because storage's answer to a write can get
 lost.
@@ -43,19 +43,20 @@ class Operation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BookCall:
-    """Counts one more call, or one more key that may start a call, if the limits allow it."""
+    """Counts one more call, or one more key of `key_profile`, if the limits allow it."""
 
     name: str
     lasts: timedelta
-    key: bool = False
+    key_profile: str | None = None
 
     def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
         if self.name in account.bookings:
             return
         account.drop_expired(now, limits)
         enforce_limits(account, total, now, limits)
-        key = UNUSED_KEY if self.key else NO_KEY
-        booked = BookedCall(now, now + self.lasts // MILLISECOND, key=key)
+        booked = BookedCall(now, now + self.lasts // MILLISECOND)
+        if self.key_profile is not None:
+            booked.key, booked.about = UNUSED_KEY, {"profile": self.key_profile}
         if limits.live_calls_total:
             booked.counted_at = total.add_call(now, booked.ends)
         account.bookings[self.name] = booked
@@ -110,22 +111,62 @@ class UndoBooking:
 class RegisterCall:
     """A page reports a call that it started with a key: the key's booking becomes the call's.
 
-    A second call with the same key is booked as one more, as `name`. Returns the booking's name.
+    `call` is a mark of the call. It makes a repeated report harmless: the first one may have been
+    written though its answer was lost. Returns the booking's name and end. Raises Problem
+    registration_refused where the caller holds no unused key of `profile`.
     """
 
-    name: str
-    lasts: timedelta
+    profile: str
+    call: str
+    name: str = ""
 
-    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> str:
-        if self.name in account.bookings:
-            return self.name
+    def apply_to(
+        self,
+        account: Account,
+        total: GlobalCount,  # noqa: ARG002
+        now: int,
+        limits: Limits,  # noqa: ARG002
+    ) -> tuple[str, int]:
         for name, booked in account.bookings.items():
-            if booked.key == UNUSED_KEY and booked.live and booked.ends > now:
-                booked.key = USED_KEY
-                account.changed = True
-                return name
-        BookCall(self.name, self.lasts).apply_to(account, total, now, limits)
-        return self.name
+            if booked.key == USED_KEY and booked.about.get("call") == self.call:
+                return name, booked.ends
+        name, booked = self.find_unused_key(account, now)
+        booked.key, booked.about = USED_KEY, {**booked.about, "call": self.call}
+        account.changed = True
+        return name, booked.ends
+
+    def find_unused_key(self, account: Account, now: int) -> tuple[str, BookedCall]:
+        """The oldest unused key of the profile; else one whose profile an earlier release did not
+        write down."""
+        for profile in (self.profile, None):
+            for name, booked in account.bookings.items():
+                unused = booked.key == UNUSED_KEY and booked.live and booked.ends > now
+                if unused and booked.about.get("profile") == profile:
+                    return name, booked
+        raise Problem("registration_refused")
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnKey:
+    """The call that was registered with the key of that booking is somebody else's: the key is
+    unused again."""
+
+    name: str
+    call: str
+
+    def apply_to(
+        self,
+        account: Account,
+        total: GlobalCount,  # noqa: ARG002
+        now: int,  # noqa: ARG002
+        limits: Limits,  # noqa: ARG002
+    ) -> None:
+        booked = account.bookings.get(self.name)
+        if booked is None or booked.key != USED_KEY or booked.about.get("call") != self.call:
+            return
+        booked.key = UNUSED_KEY
+        booked.about = {name: value for name, value in booked.about.items() if name != "call"}
+        account.changed = True
 
 
 @dataclass(frozen=True, slots=True)

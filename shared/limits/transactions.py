@@ -24,7 +24,7 @@ from shared.core.batching import LeaderBatcher
 from shared.core.clock import Clock, unix_milliseconds
 from shared.core.problems import Problem
 from shared.limits.account import Account, GlobalCount
-from shared.limits.rules import BookCall, Operation, RegisterCall, UndoBooking
+from shared.limits.rules import BookCall, Operation, UndoBooking
 from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Write
 from shared.storage.refusal import RETRY_AFTER, storage_refusal
 
@@ -190,7 +190,7 @@ class AccountTransactions:
         """Refuses operations whose write failed, and undoes bookings that it may have made."""
         for pending in work:
             pending.refusal = Problem(refusal.code, retry_after=refusal.retry_after)
-            if isinstance(pending.operation, BookCall | RegisterCall):
+            if isinstance(pending.operation, BookCall):
                 self.postpone(pending.caller_id, UndoBooking(pending.operation.name))
 
 

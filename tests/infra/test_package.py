@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -49,6 +50,17 @@ def test_the_package_is_exactly_the_app() -> None:
     strangers = {file for file in files if file not in APP and not file.startswith(FOLDERS)}
     assert strangers == set()
     assert {file.partition("/")[0] + "/" for file in files if "/" in file} == set(FOLDERS)
+
+
+def test_a_sample_profile_that_shows_its_instructions_stays_on_the_laptop() -> None:
+    files = packaged(tracked())
+    assert "profiles/agents-sdk.json" not in files
+    assert {"profiles/default.json", "profiles/profile.schema.json"} <= files
+    for file in files:
+        if file.startswith("profiles/") and file != "profiles/profile.schema.json":
+            content = json.loads((ROOT / file).read_text(encoding="utf-8"))
+            assert content.get("webrtc_filter", "on") == "on", file
+            assert not content.get("session_from_page"), file
 
 
 def test_what_lies_about_on_a_developers_machine_is_left_out() -> None:

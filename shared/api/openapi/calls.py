@@ -13,6 +13,7 @@ from shared.api.openapi.operations import (
 from shared.realtime.call_ids import CALL_ID
 from shared.upstream.sdp import MAX_OFFER_BYTES
 
+PROFILE_CODES = ("unknown_profile", "profile_not_allowed")
 OFFER = (
     "missing_offer",
     "invalid_offer",
@@ -22,7 +23,7 @@ OFFER = (
     "broken_body",
     "offer_too_large",
     "unsupported_content_type",
-    "unknown_profile",
+    *PROFILE_CODES,
 )
 PROFILE = {
     "name": "profile",
@@ -87,7 +88,7 @@ def token_operation(method: str) -> Json:
         f"{method}Token",
         "An ephemeral key for a page that connects to the model's endpoint itself",
         {"200": {"description": "An ephemeral key.", "content": json_body("Token")}},
-        (*AUTHENTICATION, "unknown_profile", "token_endpoint_off", *LIMITS, *UPSTREAM),
+        (*AUTHENTICATION, *PROFILE_CODES, "token_endpoint_off", *LIMITS, *UPSTREAM),
         parameters=[PROFILE],
     )
 
@@ -110,12 +111,15 @@ def register_operation() -> Json:
         "required": ["call_id"],
         "properties": {"call_id": {"type": "string", "pattern": CALL_ID.pattern}},
     }
-    codes = ("invalid_call_id", "broken_body", "unknown_profile", *LIMITS, "observer_unavailable")
+    codes = (
+        *("invalid_call_id", "broken_body", *PROFILE_CODES, "registration_refused"),
+        *("storage_unavailable", "ledger_busy", "observer_unavailable"),
+    )
     return operation(
         "register",
         "Register a call that was started with a key",
         {"201": {"description": "Registered.", "headers": {"Location": LOCATION}}},
-        (*AUTHENTICATION, *codes, *UPSTREAM),
+        (*AUTHENTICATION, *codes),
         parameters=[PROFILE],
         requestBody={"required": True, "content": {"application/json": {"schema": body}}},
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.support.azurite import shared_azurite
 from tests.support.function_hosts import hosts, statuses
+from tests.support.principals import signed_in
 from tests.support.scripted_endpoint import Said, Upstream
 
 HANGUP = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
@@ -32,3 +35,28 @@ async def test_exactly_so_many_get_in_each_time(
             assert endpoint.count(CALLS) - started == 20, "the others are not sent upstream"
             inside = [(a, u) for a, u in zip(answers, users, strict=True) if a.status == 201]
             assert {await two.hang_up(answer, user) for answer, user in inside} == {204}
+
+
+async def test_a_call_that_two_callers_register_at_once_is_one_callers(endpoint: Upstream) -> None:
+    settings = {"LIMIT_LIVE_CALLS": "2", "AzureWebJobsStorage": shared_azurite().connection}
+    async with hosts(2, endpoint.url, settings) as two:
+        for turn in range(5):
+            call_id, callers = f"rtc_contested_{turn}", [f"claims-{turn}-{who}" for who in "ab"]
+
+            async def post(number: int, route: str, **body: str) -> tuple[int, str]:
+                host = two.programs[number]
+                headers = signed_in(callers[number])  # noqa: B023
+                url = host.url + route
+                async with two.session.post(url, headers=headers, json=body) as answer:
+                    return answer.status, answer.headers.get("Location", "")
+
+            for number in range(2):
+                assert (await post(number, "/api/token"))[0] == 200
+            claims = [post(number, "/api/calls", call_id=call_id) for number in range(2)]
+            answers = await asyncio.gather(*claims)
+            assert sorted(status for status, _ in answers) == [201, 403]
+            loser = [status for status, _ in answers].index(403)
+            place = answers[1 - loser][1]
+            assert (await post(loser, place + "/hangup"))[0] == 404
+            assert (await post(loser, "/api/calls", call_id=f"rtc_own_{turn}"))[0] == 201
+    assert not [asked.path for asked in endpoint.asked if asked.path.endswith("/hangup")]

@@ -9,7 +9,7 @@ import pytest
 
 from shared.config.settings import Limits
 from shared.core.problems import Problem
-from shared.limits.account import EXACT_ENDS, Account, BookedCall, GlobalCount
+from shared.limits.account import EXACT_ENDS, UNUSED_KEY, Account, BookedCall, GlobalCount
 from shared.limits.ledger import CallerUsage, Ledger
 from shared.storage.interfaces import Entity
 from tests.contract.ledger.conftest import Room
@@ -263,10 +263,20 @@ def test_limits_that_make_no_sense_are_an_error(wrong: dict[str, Any]) -> None:
         Limits(**wrong)
 
 
+KEY = timedelta(minutes=16)
+
+
+def registration_refused(ledger: Ledger, caller: str, profile: str, call: str) -> bool:
+    with pytest.raises(Problem) as problem:
+        ledger.register_call(caller, profile, call)
+    return problem.value.code == "registration_refused"
+
+
 def test_a_key_counts_until_the_longest_call_it_could_start_is_over(room: Room) -> None:
     ledger = room.ledger(live_calls=1)
-    ledger.book_call("ada", lasts=timedelta(minutes=16), key=True)
-    registered = ledger.register_call("ada")
+    ledger.book_key("ada", "default", KEY)
+    assert refused(ledger).code == "too_many_live_calls"
+    registered = ledger.register_call("ada", "default", "rtc_1")
     assert ledger.usage_of("ada").live_calls == 1, "the call is the key's"
     ledger.settle_call(registered.reference)
     assert refused(ledger).code == "too_many_live_calls", "it may have started others, unseen"
@@ -274,21 +284,90 @@ def test_a_key_counts_until_the_longest_call_it_could_start_is_over(room: Room) 
     ledger.book_call("ada")
 
 
-def test_a_second_call_with_the_same_key_is_one_more(room: Room) -> None:
-    ledger = room.ledger(live_calls=2)
-    ledger.book_call("ada", lasts=timedelta(minutes=16), key=True)
-    first, second = ledger.register_call("ada"), ledger.register_call("ada")
-    assert first.reference != second.reference
-    assert ledger.usage_of("ada").live_calls == 2
-    with pytest.raises(Problem, match="too_many_live_calls"):
-        ledger.register_call("ada")
-    ledger.settle_call(second.reference)
+def test_a_key_is_good_for_one_call(room: Room) -> None:
+    ledger = room.ledger(live_calls=3)
+    ledger.book_key("ada", "default", KEY)
+    first = ledger.register_call("ada", "default", "rtc_1")
+    assert registration_refused(ledger, "ada", "default", "rtc_2")
+    assert ledger.register_call("ada", "default", "rtc_1").reference == first.reference
     assert ledger.usage_of("ada").live_calls == 1
+
+
+@pytest.mark.parametrize("live_calls", [0, 2])
+def test_a_call_is_registered_with_a_key_of_its_caller_and_profile(
+    room: Room, live_calls: int
+) -> None:
+    ledger = room.ledger(live_calls=live_calls)
+    assert registration_refused(ledger, "ada", "default", "rtc_1")
+    key = ledger.book_key("ada", "sales", KEY)
+    assert registration_refused(ledger, "bob", "sales", "rtc_1")
+    assert registration_refused(ledger, "ada", "default", "rtc_1")
+    assert ledger.register_call("ada", "sales", "rtc_1").reference == key.reference
+
+
+@pytest.mark.parametrize("live_calls", [0, 1])
+def test_a_key_that_was_not_minted_registers_nothing(room: Room, live_calls: int) -> None:
+    ledger = room.ledger(live_calls=live_calls)
+    ledger.undo_booking(ledger.book_key("ada", "default", KEY))
+    assert registration_refused(ledger, "ada", "default", "rtc_1")
+
+
+def test_a_key_whose_call_was_another_callers_is_unused_again(room: Room) -> None:
+    ledger = room.ledger()
+    ledger.book_key("ada", "default", KEY)
+    taken = ledger.register_call("ada", "default", "rtc_of_bob")
+    ledger.return_key(taken, "rtc_else")
+    assert registration_refused(ledger, "ada", "default", "rtc_1")
+    ledger.return_key(taken, "rtc_of_bob")
+    ledger.return_key(taken, "rtc_of_bob")
+    assert ledger.register_call("ada", "default", "rtc_1").reference == taken.reference
+    assert registration_refused(ledger, "ada", "default", "rtc_of_bob")
+
+
+def test_a_registered_call_ends_no_later_than_its_key_counts(room: Room) -> None:
+    ledger = room.ledger(live_calls=1, call_length=timedelta(minutes=15))
+    key = ledger.book_key("ada", "default", KEY)
+    room.clock.advance(minutes=10)
+    assert ledger.register_call("ada", "default", "rtc_1").ends_at == key.ends_at
+    room.clock.advance(minutes=6)
+    ledger.book_key("ada", "default", KEY)
+    registered = ledger.register_call("ada", "default", "rtc_2")
+    assert registered.ends_at == room.clock.now + timedelta(minutes=15)
+
+
+def test_a_key_past_its_booking_registers_nothing(room: Room) -> None:
+    ledger = room.ledger()
+    ledger.book_key("ada", "default", KEY)
+    room.clock.advance(minutes=16)
+    assert registration_refused(ledger, "ada", "default", "rtc_1")
+
+
+def test_a_lost_answer_does_not_cost_the_key(room: Room) -> None:
+    ledger = room.ledger()
+    key = ledger.book_key("ada", "default", KEY)
+    room.table.lose_answers = True
+    with pytest.raises(Problem, match="storage_unavailable"):
+        ledger.register_call("ada", "default", "rtc_1")
+    room.table.lose_answers = False
+    assert ledger.register_call("ada", "default", "rtc_1").reference == key.reference
+
+
+def test_thousands_of_keys_fit(room: Room) -> None:
+    ledger = room.ledger()
+    now = int(room.clock.now.timestamp() * 1000)
+    about = {"profile": "p" * 63}
+    bookings = {
+        f"{index:012x}": BookedCall(now, now + 900_000, key=UNUSED_KEY, about=about)
+        for index in range(1500)
+    }
+    room.table.insert(Entity("live", "caller.ada", Account(bookings).to_values()))
+    for call in range(2):
+        assert ledger.register_call("ada", "p" * 63, f"rtc_{call}").reference.startswith("ada.")
 
 
 def test_a_registered_call_spends_on_its_keys_booking(room: Room) -> None:
     ledger = room.ledger(tokens_per_day=100)
-    ledger.book_call("ada", key=True)
-    registered = ledger.register_call("ada")
+    ledger.book_key("ada", "default", KEY)
+    registered = ledger.register_call("ada", "default", "rtc_1")
     assert not ledger.count_tokens(registered.reference, 99).used_up
     assert ledger.count_tokens(registered.reference, 100).used_up

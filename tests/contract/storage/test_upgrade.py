@@ -181,12 +181,13 @@ def test_a_line_becomes_free_when_its_call_is_settled(upgraded: Upgraded) -> Non
 def test_a_key_of_before_starts_one_call_and_counts_to_its_end(upgraded: Upgraded) -> None:
     caller = upgraded.caller.id
     held = upgraded.expected["callers"][caller]["live_calls"]
-    booking = upgraded.ledger.register_call(caller)
+    booking = upgraded.ledger.register_call(caller, "any profile", "rtc_new")
     assert upgraded.ledger.usage_of(caller).live_calls == held, "the key's own booking"
     upgraded.ledger.settle_call(booking.reference)
     upgraded.ledger.settle_call(upgraded.calls["registered"]["reference"])
     assert upgraded.ledger.usage_of(caller).live_calls == held
-    assert refusal(lambda: upgraded.ledger.register_call(caller)) == "too_many_live_calls"
+    again = partial(upgraded.ledger.register_call, caller, "any profile", "rtc_another")
+    assert refusal(again) == "registration_refused"
 
 
 @pytest.mark.parametrize("caller", ["ada", "crowd"])

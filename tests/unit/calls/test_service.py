@@ -14,8 +14,8 @@ import requests
 from shared.auth.caller import Caller
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles
-from shared.calls.records import Records
-from shared.calls.service import CallPolicy, CallService
+from shared.calls.records import BY_KEY, Records
+from shared.calls.service import CallPolicy, CallService, new_record
 from shared.calls.termination import CallTerminator
 from shared.config.env import Provider
 from shared.config.profiles import Profile
@@ -297,7 +297,7 @@ def test_a_key_counts_as_the_longest_call_that_it_may_start(endpoint: Upstream) 
     assert ledger.usage_of("caller-1").live_calls == 0
 
 
-def test_a_registered_call_without_its_required_observer_is_ended_and_not_counted(
+def test_a_registered_call_without_its_required_observer_is_ended(
     endpoint: Upstream,
 ) -> None:
     ledger = limited()
@@ -310,9 +310,34 @@ def test_a_registered_call_without_its_required_observer_is_ended_and_not_counte
 
     dispatcher = replace(service.dispatcher, attached=not_attached, attach_within=timedelta(0))
     service = replace(service, dispatcher=dispatcher)
+    service.issue_token(PROFILE, a_caller())
     with pytest.raises(Problem, match="observer_unavailable"):
         service.register_call("rtc_unwatched", PROFILE, a_caller())
     assert endpoint.count(place) == 1
-    assert ledger.usage_of("caller-1").live_calls == 0
+    assert ledger.usage_of("caller-1").live_calls == 1, "its key may have started others"
     (record,) = service.dispatcher.records.newest(NOW)
     assert record.ended_by == "refused"
+
+
+def test_a_registration_that_stopped_half_way_is_finished_by_the_next(endpoint: Upstream) -> None:
+    service = calls(endpoint, ledger=limited())
+    service.issue_token(PROFILE, a_caller())
+    booking = service.ledger.register_call("caller-1", PROFILE.name, "rtc_1")
+    record = new_record("rtc_1", booking, PROFILE, started_by=BY_KEY)
+    service.dispatcher.claims.claim(record)
+    handle = service.register_call("rtc_1", PROFILE, a_caller())
+    assert service.call_status(handle, a_caller())["status"] == "live"
+    (found,) = service.dispatcher.records.newest(NOW)
+    assert found.id == record.id
+    assert endpoint.count(f"{CALLS}/rtc_1/hangup") == 0
+
+
+def test_a_key_from_before_a_rotation_of_the_secret_is_still_the_callers(
+    endpoint: Upstream,
+) -> None:
+    service = calls(endpoint, ledger=limited())
+    service.issue_token(PROFILE, a_caller("old-id"))
+    rotated = Caller("new-id", frozenset(), "anonymous", ("old-id",))
+    handle = service.register_call("rtc_1", PROFILE, rotated)
+    assert service.call_status(handle, rotated)["status"] == "live"
+    assert service.call_status(service.register_call("rtc_1", PROFILE, rotated), rotated)
