@@ -28,8 +28,8 @@ VERSION = b"\x01"
 NONCE_BYTES = 12
 EXPIRY_BYTES = 8
 TAG_BYTES = 16
-LONGEST_SEALED = 320
-"""Bytes of a call id, which may have 204, with the names of its booking and its record."""
+LONGEST_CALL_ID = 256
+"""In bytes, with the names of its booking and its record."""
 LONGEST_HANDLE = 512
 REMEMBERED_SECRETS = 4
 
@@ -61,8 +61,8 @@ class Handles:
 
     def seal(self, call_id: str, caller_id: str, expires: datetime) -> str:
         """A handle of a call for its caller, valid until `expires` (aware). No two are alike."""
-        if not 0 < len(call_id.encode()) <= LONGEST_SEALED:
-            raise ValueError("a handle seals 1 to 320 bytes")
+        if not 0 < len(call_id.encode()) <= LONGEST_CALL_ID:
+            raise ValueError("a call id is 1 to 256 bytes")
         until = unix_milliseconds(expires)
         nonce = os.urandom(NONCE_BYTES)
         text = until.to_bytes(EXPIRY_BYTES, "big") + call_id.encode()

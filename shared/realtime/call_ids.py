@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-CALL_ID = re.compile(r"rtc_[A-Za-z0-9_-]{1,200}")
+CALL_ID = re.compile(r"rtc_[A-Za-z0-9_-]{1,128}")
+"""Recorded ones have 36 characters; a handle has room for 132 (shared/calls/handles.py)."""
 
 
 def is_call_id(text: str) -> bool:

@@ -175,11 +175,12 @@ async def test_what_is_no_call_id_is_refused(
 
 
 async def test_the_longest_call_id_fits_into_a_handle(app: AppClient, endpoint: Upstream) -> None:
-    ada, call_id = somebody("ada"), f"{new_id():x<204}"
+    ada, call_id = somebody("ada"), f"{new_id():x<132}"
     await get_key(app, ada)
     registered = await register(app, ada, call_id)
     assert registered.status == 201
     assert (await app.get(registered.headers["Location"], headers=ada)).status == 200
+    await refused(await register(app, ada, call_id + "x"), 400, "invalid_call_id")
 
 
 async def test_no_log_has_a_call_id(
