@@ -15,9 +15,9 @@ from typing import Any
 LOGGER = logging.getLogger("broker")
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
-# Ephemeral and standard keys, bearer tokens, JWTs, and SDP lines that would let others join.
+# Keys, ephemeral and standard, bearer tokens, JWTs; call ids and SDP lines that let others join.
 SECRETS = re.compile(
-    r"(?:ek_|sk-)[A-Za-z0-9_\-]+"
+    r"(?:ek_|sk-|rtc_)[A-Za-z0-9_\-]+"
     r"|(?i:bearer)\s+[A-Za-z0-9._~+/=\-]+"
     r"|eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*"
     r"|a=(?:ice-pwd|ice-ufrag|fingerprint|candidate):[^\r\n\"\\]*"

@@ -31,6 +31,7 @@ class CallTerms:
             started_at=record.started_at,
             ends_at=record.ends_at,
             farewell=Farewell(profile.goodbye),
+            record_id=record.id,
         )
 
     def profile_of(self, record: CallRecord) -> Profile:

@@ -76,6 +76,8 @@ class ObservedCall:
     started_at: datetime | None = None
     ends_at: datetime | None = None
     farewell: Farewell = field(default_factory=Farewell)
+    record_id: str = ""
+    """What logs call it: a call id is all that is needed to hang the call up."""
 
     @property
     def granted(self) -> Container[str]:

@@ -58,6 +58,7 @@ class LeaseStore(Protocol):
     def renew(self, lease: Lease, *, note: str | None = None) -> Lease: ...
     def release(self, lease: Lease) -> None: ...
     def holder(self, call_id: str) -> Lease | None: ...
+    def forget(self, call_id: str) -> None: ...
 
 
 class Leases:
@@ -160,7 +161,7 @@ class Leases:
             raise storage_refusal(error) from error
         if present and lease.holder and from_entity(present).holder == lease.holder:
             return self.update_held(replace(lease, etag=present.etag))
-        raise LeaseLost(lease.call_id) from conflict
+        raise LeaseLost("another run has taken it over") from conflict
 
     def replace_row(self, lease: Lease) -> Lease:
         return replace(lease, etag=self.table.replace(to_entity(lease)).etag)

@@ -61,6 +61,7 @@ class Observer:
         self, call: ObservedCall, dependencies: Dependencies, lease: LeaseKeeper, timing: Timing
     ) -> None:
         self.timing = timing
+        self.record_id = call.record_id
         self.hang_up_upstream = dependencies.hang_up
         writer = TranscriptWriter(
             dependencies.log,
@@ -68,6 +69,7 @@ class Observer:
             redact=dependencies.redact,
             keep_words=call.keep_words,
             executor=dependencies.executor,
+            record_id=call.record_id,
         )
         self.lease = lease
         self.connection = CallConnection(dependencies.connect, call.call_id, timing.redial_for)
@@ -88,7 +90,7 @@ class Observer:
             result = await self.follow_call()
         except LeaseLost:
             # Another run follows the call: nothing more may be written.
-            logs.event("lease lost", logging.WARNING, call=self.connection.call_id)
+            logs.event("lease lost", logging.WARNING, call=self.record_id)
             await self.stop()
             return self.follower.result(Outcome.LOST)
         except BaseException:

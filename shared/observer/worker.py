@@ -81,8 +81,11 @@ class ObserverWorker:
             # The record could not be written, so the call was refused and hung up.
             logs.event("observation skipped", logging.WARNING, call=record_id)
             return
+        if record.ended_at is not None:
+            await self.run_blocking(deadline, partial(self.forget_lease, record))
+            return
         # The other instance's clock may be ahead: a call may go on though its time is up here.
-        if record.ended_at is not None or record.ends_at + CLOCK_SKEW <= self.dependencies.clock():
+        if record.ends_at + CLOCK_SKEW <= self.dependencies.clock():
             return
         # First of all: whatever becomes of this run, another will look at the call.
         await self.run_blocking(deadline, partial(self.schedule_next_look, record))
@@ -119,6 +122,16 @@ class ObserverWorker:
         # More than the length of a lease is the difference of two clocks.
         left = max(timedelta(0), min(left, leases.lasts))
         self.queue.send(call_message(record.id), delay=left + LEASE_MARGIN)
+
+    def forget_lease(self, record: CallRecord) -> None:
+        """Deletes the lease of a call that is over; looks again later while a run still holds it.
+
+        A message comes after every run, so every lease is deleted.
+        """
+        if self.dependencies.leases.holder(record.call_id):
+            self.schedule_next_look(record)
+        else:
+            self.dependencies.leases.forget(record.call_id)
 
     def dependencies_for(self, record: CallRecord) -> Dependencies:
         """The dependencies of a run for that call."""

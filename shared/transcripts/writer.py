@@ -40,7 +40,7 @@ def log_name(call_id: str) -> str:
 
 class TranscriptWriter:
     """The record of one call. `keep_words`: whether what was said is recorded
-    (`TRANSCRIPTS`)."""
+    (`TRANSCRIPTS`). `record_id` is what logs call the call."""
 
     def __init__(
         self,
@@ -50,8 +50,10 @@ class TranscriptWriter:
         redact: Redact,
         keep_words: bool,
         executor: Executor | None = None,
+        record_id: str = "",
     ) -> None:
         self.log = log
+        self.record_id = record_id
         self.name = log_name(call_id)
         self.call_id = call_id
         self.redact = redact
@@ -109,7 +111,7 @@ class TranscriptWriter:
                 )
             except LogFull:
                 self.full = True
-                logs.event("transcript record full", logging.ERROR, call=self.call_id)
+                logs.event("transcript record full", logging.ERROR, call=self.record_id)
         self.seq += taken
         del self.batch[:taken]
 

@@ -127,6 +127,28 @@ async def test_a_call_ends_at_its_limit_after_an_outage_of_storage() -> None:
     assert world.records.get(NAME).ended_by == "limit"
 
 
+async def test_the_lease_of_a_call_is_deleted_once_the_call_is_over() -> None:
+    world = World()
+    await world.observing().follow_call(NAME)
+    assert world.leases.table.get("rtc_1", "observer") is not None, "the run was there"
+    assert world.messages() == 1
+    await world.observing().follow_call(NAME)
+    assert world.leases.table.get("rtc_1", "observer") is None
+    assert world.messages() == 1, "the end of the first one's visibility, and no new one"
+
+
+async def test_the_lease_of_a_run_that_is_finishing_stays_until_it_is_given_back() -> None:
+    world = World()
+    lease = world.leases.acquire("rtc_1", "a run that is finishing")
+    assert lease is not None
+    world.records.mark_ended(NAME, "caller", NOW)
+    await world.observing().follow_call(NAME)
+    assert world.leases.holder("rtc_1") == lease
+    assert world.messages() == 1, "somebody looks again"
+    await world.observing().follow_call(NAME)
+    assert world.leases.table.get("rtc_1", "observer") is None
+
+
 async def test_the_messages_of_a_refused_call_do_nothing() -> None:
     world = World()
     other = NAME.replace("0123456789ab", "ba9876543210")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.admin.service import AdminService
+from shared.calls.claims import Claims
 from shared.calls.queue_messages import record_id_in
 from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
@@ -94,3 +95,15 @@ def test_a_call_whose_messages_were_lost_is_ended_once_its_record_is_read() -> N
     assert not queue.receive(visibility=minute, limit=32), "once is enough"
     asyncio.run(terminator.end_at_limit(NAME))
     assert terminator.records.get(NAME).ended_by == "limit"
+
+
+def test_what_is_kept_under_the_id_of_a_call_goes_with_its_record() -> None:
+    forgotten: list[str] = []
+    terminator = replace(terminator_on(MemoryTable()), forget_lease=forgotten.append)
+    claims = Claims(terminator.records.table)
+    old = replace(RECORD, id=f"{NOW - timedelta(days=92):%Y%m%d}{NAME[8:]}")
+    terminator.records.insert(old)
+    claims.claim(old)
+    terminator.sweep_expired()
+    assert claims.claimed(old.call_id) is None
+    assert forgotten == [old.call_id]

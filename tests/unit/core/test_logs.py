@@ -10,6 +10,7 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl"
 SECRETS = [
     "ek_68af296e8e408191a1120ab6383263c2",
     "sk-proj-abc123",
+    "rtc_0123456789abcdef0123456789abcdef",
     JWT,
     "a=ice-pwd:asd88fgpdd777uzjYhagZg",
     "a=candidate:1 1 udp 2113937151 192.0.2.7 54400 typ host",
