@@ -8,6 +8,7 @@ for the scope or the app role that the broker asks for: an ID token has neither.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from shared.auth.caller import Caller, CallerIds
 from shared.auth.method import invalid_credentials
 from shared.core.clock import Clock, utc_now
+from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 
 if TYPE_CHECKING:
@@ -110,15 +113,31 @@ class JwksCache:
 
         self.fetch_began_at = self.clock()
         try:
-            response = self.session.get(
-                self.url, timeout=self.timeout.total_seconds(), allow_redirects=False
-            )
-            if response.status_code != 200 or len(response.content) > KEYS_BYTES:
-                raise ValueError("not a key set")
-            self.keys = KeySet(parse_key_set(json.loads(response.content)), self.clock())
+            with exchange_terms(Deadline.after(self.timeout), most_bytes=KEYS_BYTES):
+                response = self.session.get(
+                    self.url,
+                    headers={"Accept-Encoding": "identity"},
+                    timeout=self.timeout.total_seconds(),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with contextlib.closing(response):
+                    document = read_key_document(response)
+            self.keys = KeySet(parse_key_set(document), self.clock())
             self.failed = False
-        except (requests.RequestException, ValueError):
+        except (requests.RequestException, OSError, ValueError, RecursionError):
             self.failed = True
+
+
+def read_key_document(response: requests.Response) -> Any:
+    """The JSON in a 200. Raises ValueError for anything else, such as a compressed body, whose size
+    says nothing of what it holds."""
+    if response.status_code != 200 or "Content-Encoding" in response.headers:
+        raise ValueError("not a key set")
+    content = response.content
+    if len(content) > KEYS_BYTES:
+        raise ValueError("a key set of that size is none")
+    return json.loads(content)
 
 
 def parse_key_set(document: Any) -> dict[str, RSAPublicKey]:

@@ -24,6 +24,7 @@ from shared.calls.termination import CallTerminator
 from shared.config.profiles import Profile
 from shared.core import logs
 from shared.core.deadline import Deadline, Monotonic
+from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
@@ -217,12 +218,14 @@ class CallService:
     def negotiate(self, offer: str, profile: Profile, caller: Caller) -> Answer:
         deadline = self.deadline()
         if not self.client.traits.needs_key:
-            complete = complete_profile(profile, self.vault)
+            with exchange_terms(deadline):
+                complete = complete_profile(profile, self.vault)
             return self.client.negotiate_unified(
                 offer, complete, deadline, safety_identifier=self.safety_identifier(caller)
             )
         for _ in range(2):
-            key = self.keys.key(profile)
+            with exchange_terms(deadline):
+                key = self.keys.key(profile)
             try:
                 return self.client.negotiate(offer, key, profile, deadline)
             except EphemeralKeyRefused:

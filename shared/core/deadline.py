@@ -28,8 +28,13 @@ class Deadline:
     @property
     def remaining(self) -> timedelta:
         """The time left; never negative."""
-        return timedelta(seconds=max(0.0, self.at - self.monotonic()))
+        return timedelta(seconds=self.seconds_left)
+
+    @property
+    def seconds_left(self) -> float:
+        """The same in seconds, for the socket calls of every request."""
+        return max(0.0, self.at - self.monotonic())
 
     def within(self, limit: timedelta) -> float:
         """Seconds for one step: `limit`, or the time left if that is less (never quite 0)."""
-        return max(0.001, min(limit, self.remaining).total_seconds())
+        return max(0.001, min(limit.total_seconds(), self.seconds_left))

@@ -1,14 +1,22 @@
-"""Pooled keep-alive HTTP sessions that read the environment once."""
+"""Pooled keep-alive HTTP sessions, and the transport of Azure's SDKs over them.
+
+Everything that they send keeps to the terms of the thread that sends it (shared/core/exchange.py).
+`requests` is imported at the first use: the app is indexed without it.
+"""
 
 from __future__ import annotations
 
 import os
+import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import requests
+    from azure.core.pipeline.transport import RequestsTransport
 
 POOLED_CONNECTIONS = 256
+"""Kept open to one host: one for each thread of a worker."""
 
 
 def authorities() -> str | None:
@@ -23,14 +31,41 @@ def open_session(endpoint: str) -> requests.Session:
     each request, and ~/.netrc too, which would replace the Authorization header.
     """
     import requests
-    from requests.adapters import HTTPAdapter
     from requests.utils import get_environ_proxies
+
+    from shared.core.connections import bound_session
 
     session = requests.Session()
     session.trust_env = False
     session.proxies.update(get_environ_proxies(endpoint))
     session.verify = authorities() or True
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=POOLED_CONNECTIONS, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    bound_session(session, connections=POOLED_CONNECTIONS)
     return session
+
+
+def open_transport(
+    *, connect: timedelta, read: timedelta, connections: int = POOLED_CONNECTIONS
+) -> RequestsTransport:
+    """A transport for clients of Azure's SDKs. `read` is the timeout for the next bytes."""
+    import requests
+    from azure.core.pipeline.transport import RequestsTransport
+
+    from shared.core.connections import bound_session
+    from shared.core.exchange import TERMS
+
+    class BoundedTransport(RequestsTransport):  # type: ignore[misc]
+        """Sleeps no longer than the deadline: an SDK sleeps as long as a Retry-After says."""
+
+        def sleep(self, duration: float) -> None:
+            deadline = TERMS.get().deadline
+            left = duration if deadline is None else deadline.seconds_left
+            time.sleep(max(0.0, min(duration, left)))
+
+    session = requests.Session()
+    bound_session(session, connections=connections)
+    return BoundedTransport(
+        session=session,
+        session_owner=False,
+        connection_timeout=connect.total_seconds(),
+        read_timeout=read.total_seconds(),
+    )

@@ -61,8 +61,9 @@ class RefreshingValue(Generic[T]):
         self.stale_until: datetime | None = None
         self.attempt: Future[T] | None = None
 
-    def get(self) -> T:
-        """The current value; waits only if there is no valid one."""
+    def get(self, patience: float | None = None) -> T:
+        """The current value; waits only if there is no valid one, and at most `patience` seconds
+        for another thread's attempt. Raises TimeoutError then."""
         now = self.clock()
         with self.lock:
             current = self.current
@@ -81,7 +82,7 @@ class RefreshingValue(Generic[T]):
         if mine:
             self.refresh(attempt)
         try:
-            return attempt.result()
+            return attempt.result(patience)
         except Exception:
             if self.serve_stale and current is not None:
                 return current.value

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from shared.config.settings import EndpointSettings
 from shared.core.clock import Clock
+from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.core.refreshing import ExpiringValue, RefreshingValue
 from shared.credentials.key_vault import SecretStore
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 TOKEN_AHEAD = timedelta(minutes=5)
+TOKEN_BUDGET = timedelta(seconds=15)
+"""For one token, the SDK's retries included."""
 
 
 class Credential(Protocol):
@@ -41,11 +45,13 @@ class EntraCredential:
         from azure.core.exceptions import AzureError
 
         try:
-            token = self.identity().get_token(self.scope)
-        except AzureError:
-            # The error's text lists what was tried, and sometimes the responses.
+            with exchange_terms(Deadline.after(TOKEN_BUDGET)):
+                token = self.identity().get_token(self.scope)
+            return ExpiringValue(token.token, datetime.fromtimestamp(token.expires_on, UTC))
+        except (AzureError, ValueError, TypeError, OverflowError, OSError, RecursionError):
+            # The error's text lists what was tried, and sometimes the responses. The SDK reads JSON
+            # and numbers as they come, and raises what its readers raise.
             raise Problem("credential_unavailable") from None
-        return ExpiringValue(token.token, datetime.fromtimestamp(token.expires_on, UTC))
 
     def headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self.token.get()}"}

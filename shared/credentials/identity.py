@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from shared.core.http_session import open_transport
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+
+
+IDENTITY_TIMEOUT = timedelta(seconds=5)
+IDENTITY_CONNECTIONS = 4
 
 
 def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredential:
@@ -19,5 +26,8 @@ def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredenti
 
     client = env.get(f"{connection}__clientId") or env.get("AZURE_CLIENT_ID") or None
     if env.get("IDENTITY_ENDPOINT"):
-        return ManagedIdentityCredential(client_id=client)
+        transport = open_transport(
+            connect=IDENTITY_TIMEOUT, read=IDENTITY_TIMEOUT, connections=IDENTITY_CONNECTIONS
+        )
+        return ManagedIdentityCredential(client_id=client, transport=transport)
     return DefaultAzureCredential(exclude_interactive_browser_credential=True)

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from shared.config.env import LOOPBACK
 from shared.config.settings import SecretSettings
 from shared.core.clock import Clock
+from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
+from shared.core.http_session import open_transport
 from shared.core.problems import Problem
 from shared.core.refreshing import ExpiringValue, RefreshingValue
 
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
 
 VAULT_TIMEOUT = timedelta(seconds=5)
+VAULT_CONNECTIONS = 4
+VAULT_BUDGET = timedelta(seconds=10)
+"""For one read, the identity's token and a retry included."""
 
 
 class SecretStore(Protocol):
@@ -78,14 +84,14 @@ class VaultReader:
     def open_client(self) -> SecretClient:
         from azure.keyvault.secrets import SecretClient
 
-        seconds = self.timeout.total_seconds()
         return SecretClient(
             self.uri,
             self.identity(),
             # A stand-in on this machine cannot have a host name in vault.azure.net.
             verify_challenge_resource=urlsplit(self.uri).hostname not in LOOPBACK,
-            connection_timeout=seconds,
-            read_timeout=seconds,
+            transport=open_transport(
+                connect=self.timeout, read=self.timeout, connections=VAULT_CONNECTIONS
+            ),
             retry_total=1,
         )
 
@@ -94,13 +100,15 @@ class VaultReader:
         from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
         try:
-            value = self.client().get_secret(name).value
+            with exchange_terms(Deadline.after(VAULT_BUDGET)):
+                value = self.client().get_secret(name).value
         except ClientAuthenticationError:
             raise Problem("credential_unavailable") from None
         except HttpResponseError as error:
             refused = error.status_code is not None and 400 <= error.status_code < 500
             raise Problem("vault_secret_unavailable" if refused else "vault_unavailable") from None
-        except AzureError:
+        except (AzureError, ValueError, RecursionError):
+            # The SDK reads JSON and dates as they come, and raises what its readers raise.
             raise Problem("vault_unavailable") from None
         if not value:
             raise Problem("vault_secret_unavailable")

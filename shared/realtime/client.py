@@ -163,8 +163,18 @@ class RealtimeClient:
         )
         return reply.status != 404
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> Reply:
-        return post_request(self.pool, url, body, headers, self.timeouts, deadline)
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        repeatable: bool = False,
+    ) -> Reply:
+        return post_request(
+            self.pool, url, body, headers, self.timeouts, deadline, repeatable=repeatable
+        )
 
     @cached_property
     def pool(self) -> HTTPConnectionPool:
@@ -184,7 +194,7 @@ class RealtimeClient:
         pause = self.timeouts.backoff
         for left in reversed(range(self.timeouts.tries)):
             try:
-                reply = self.post(url, body, headers, deadline)
+                reply = self.post(url, body, headers, deadline, repeatable=True)
             except Problem:
                 if not left or deadline.remaining <= pause:
                     raise

@@ -12,7 +12,8 @@ from datetime import timedelta
 
 from shared.config.profiles import Profile
 from shared.core.clock import Clock
-from shared.core.deadline import Deadline
+from shared.core.exchange import TERMS, deadline_within
+from shared.core.problems import Problem
 from shared.core.refreshing import ExpiringValue, RefreshingValue, Spawn, in_a_thread
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
@@ -38,7 +39,7 @@ class KeyMinter:
     def mint_key(self, profile: Profile, life: timedelta) -> EphemeralKey:
         """A new key for `profile`, good for `life`. Raises `Problem`."""
         complete = complete_profile(profile, self.vault)
-        return self.client.mint_key(complete, life, Deadline.after(self.budget))
+        return self.client.mint_key(complete, life, deadline_within(self.budget))
 
 
 class EphemeralKeyCache:
@@ -64,8 +65,13 @@ class EphemeralKeyCache:
         self.kept: dict[str, RefreshingValue[EphemeralKey]] = {}
 
     def key(self, profile: Profile) -> EphemeralKey:
-        """A key for `profile`; waits only if there is no valid one."""
-        return self.kept_key(profile).get()
+        """A key for `profile`; waits only if there is no valid one, and no longer than this
+        thread's deadline. Raises `Problem`."""
+        deadline = TERMS.get().deadline
+        try:
+            return self.kept_key(profile).get(deadline.seconds_left if deadline else None)
+        except TimeoutError:
+            raise Problem("upstream_timeout") from None
 
     def drop_key(self, profile: Profile, key: EphemeralKey) -> None:
         """Forgets `key`: upstream does not accept it."""

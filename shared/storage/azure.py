@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.core.http_session import open_transport
 from shared.storage.azure_log import AzureLog
 from shared.storage.azure_queue import AzureQueue
 from shared.storage.azure_retry import RetryPolicy, Timeouts
@@ -19,7 +20,6 @@ from shared.storage.interfaces import ServiceUris, StorageUnavailable
 from shared.storage.validation import QUEUE_NAME, TABLE_NAME, check_name
 
 if TYPE_CHECKING:
-    import requests
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import RequestsTransport
     from azure.data.tables import TableServiceClient
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueServiceClient
 
 T = TypeVar("T")
-
-POOLED_CONNECTIONS = 256
-"""Kept open to one host: one for each thread of a worker."""
 
 
 class AzureStorage:
@@ -46,24 +43,8 @@ class AzureStorage:
         self.opened: dict[tuple[str, str], Any] = {}
 
     @cached_property
-    def session(self) -> requests.Session:
-        import requests
-
-        session = requests.Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=POOLED_CONNECTIONS))
-        return session
-
-    @cached_property
     def transport(self) -> RequestsTransport:
-        from azure.core.pipeline.transport import RequestsTransport
-
-        return RequestsTransport(
-            session=self.session,
-            session_owner=False,
-            connection_timeout=self.timeouts.connect.total_seconds(),
-            read_timeout=self.timeouts.read.total_seconds(),
-        )
+        return open_transport(connect=self.timeouts.connect, read=self.timeouts.read)
 
     def service_client(self, kind: Any, uri: str) -> Any:
         """A service client of the SDK, with the SDK's own retries off."""
@@ -135,7 +116,7 @@ class AzureStorage:
 
     def close(self) -> None:
         """Closes the connections. The storage must not be used afterwards."""
-        self.session.close()
+        self.transport.session.close()
 
 
 def open_storage(

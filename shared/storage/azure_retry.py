@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
 from shared.storage.interfaces import (
     Conflict,
     Exists,
@@ -98,12 +100,14 @@ def translate_error(error: AzureError) -> StorageError:
 class Timeouts:
     """How long a call may take, and how often it is retried.
 
-    There are up to `retries` retries, `backoff` apart (with jitter), the last no later than
+    `read` is for the next bytes, `whole` for one try from its first byte to its last. There are up
+    to `retries` retries, `backoff` apart (with jitter), the last no later than
     `within` after the first try began.
     """
 
     connect: timedelta = timedelta(seconds=1.5)
     read: timedelta = timedelta(seconds=3)
+    whole: timedelta = timedelta(seconds=10)
     retries: int = 2
     backoff: timedelta = timedelta(milliseconds=150)
     within: timedelta = timedelta(seconds=1)
@@ -121,7 +125,9 @@ class RetryPolicy:
         tries = 0
         while True:
             try:
-                with translated_errors():
+                # Writes are conditional, or may be there twice: they can be repeated.
+                deadline = Deadline.after(self.timeouts.whole)
+                with exchange_terms(deadline, repeatable=True), translated_errors():
                     return attempt()
             except ContainerMissing as error:
                 if create is None:

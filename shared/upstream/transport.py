@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core import logs
 from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
+from shared.core.http_session import POOLED_CONNECTIONS
 from shared.core.problems import Problem
 
 if TYPE_CHECKING:
@@ -61,15 +63,16 @@ def connection_pool(session: requests.Session, url: str) -> HTTPConnectionPool:
     import requests
     from urllib3 import HTTPConnectionPool
 
-    from shared.upstream.single_write import use_single_writes
+    from shared.core.connections import BoundedAdapter, bound_session
 
+    if not isinstance(session.get_adapter(url), BoundedAdapter):
+        bound_session(session, connections=POOLED_CONNECTIONS)
     adapter = session.get_adapter(url)
-    assert isinstance(adapter, requests.adapters.HTTPAdapter)
+    assert isinstance(adapter, BoundedAdapter)
     pool = adapter.get_connection_with_tls_context(
         requests.Request("POST", url).prepare(), session.verify, session.proxies, session.cert
     )
     assert isinstance(pool, HTTPConnectionPool)
-    use_single_writes(pool)
     return pool
 
 
@@ -80,34 +83,40 @@ def post_request(
     headers: Mapping[str, str],
     timeouts: Timeouts,
     deadline: Deadline,
+    *,
+    repeatable: bool = False,
 ) -> Reply:
-    """One POST within the deadline. Raises Problem upstream_unreachable, upstream_timeout or
-    upstream_failed."""
+    """One POST, over by the deadline whatever upstream sends, and how slowly.
+
+    `repeatable` says that it may arrive twice, and that the caller repeats it: then a pooled
+    connection gets half of the time to answer, and what is sent next uses a fresh one. A request
+    that did not leave in full is sent again here, once.
+
+    Raises Problem upstream_unreachable, upstream_timeout or upstream_failed.
+    """
     import urllib3
     from urllib3 import exceptions
 
     try:
-        response = pool.urlopen(
-            "POST",
-            "/" + url.split("/", 3)[3],
-            body,
-            headers,
-            retries=False,
-            redirect=False,
-            timeout=urllib3.Timeout(
-                connect=deadline.within(timeouts.connect), read=deadline.within(timeouts.read)
-            ),
-            preload_content=False,
-        )
+        with exchange_terms(deadline, repeatable=repeatable, repeated_by_caller=True):
+            response = pool.urlopen(
+                "POST",
+                "/" + url.split("/", 3)[3],
+                body,
+                headers,
+                retries=False,
+                redirect=False,
+                timeout=urllib3.Timeout(
+                    connect=deadline.within(timeouts.connect), read=deadline.within(timeouts.read)
+                ),
+                preload_content=False,
+            )
         try:
             content = bytearray()
-            # The read timeout is per read: a body that trickles in must meet the deadline too.
             for chunk in response.stream(16 * 1024, decode_content=True):
                 content += chunk
                 if len(content) > MAX_REPLY_BYTES:
                     raise Problem("upstream_failed", "The model's endpoint sent a huge response.")
-                if not deadline.remaining:
-                    raise Problem("upstream_timeout")
             return Reply(response.status, response.headers, bytes(content))
         except BaseException:
             # The rest of this response must not be read as the next one.
@@ -119,7 +128,9 @@ def post_request(
         raise unreachable_problem(error) from None
     except exceptions.TimeoutError:
         raise Problem("upstream_timeout") from None
-    except exceptions.HTTPError as error:
+    except (exceptions.HTTPError, OSError) as error:
+        if not deadline.remaining:
+            raise Problem("upstream_timeout") from None
         raise unreachable_problem(error) from None
 
 

@@ -76,6 +76,25 @@ class Said:
         return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode("latin-1") + self.body
 
 
+@dataclass(frozen=True)
+class Raw:
+    """Instead of a reply: these bytes as they are; then the connection stays open."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class EndlessDrip:
+    """`start` at once, then `again` and again, `every` seconds, until the client gives up."""
+
+    start: bytes
+    again: bytes = b"a"
+    every: float = 0.02
+
+
+Reply = Said | Fault | Raw | EndlessDrip
+
+
 def key_reply(value: str = "ek_test_one", expires_at: int = 4_000_000_000) -> Said:
     content = {"value": value, "expires_at": expires_at, "session": {"instructions": "inside"}}
     return Said(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
@@ -156,11 +175,16 @@ class Connection(asyncio.Protocol):
             return False
         return asyncio.get_running_loop().time() - self.idle_since >= self.last.forget_after
 
-    def send_reply(self, reply: Said | Fault) -> None:
+    def send_reply(self, reply: Reply) -> None:
         if self.transport is None or self.transport.is_closing():
             return
         if reply is RESET:
             reset_connection(self.transport)
+        elif isinstance(reply, Raw):
+            self.transport.write(reply.content)
+        elif isinstance(reply, EndlessDrip):
+            self.transport.write(reply.start)
+            self.drip_on(reply)
         elif not isinstance(reply, Said):
             self.transport.close()
         elif reply.drip is None:
@@ -182,6 +206,11 @@ class Connection(asyncio.Protocol):
         self.transport.write(bytes([byte]))
         asyncio.get_running_loop().call_later(reply.drip or 0, self.drip_bytes, reply, left)
 
+    def drip_on(self, reply: EndlessDrip) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(reply.again)
+            asyncio.get_running_loop().call_later(reply.every, self.drip_on, reply)
+
     def finish(self, reply: Said) -> None:
         self.last, self.idle_since = reply, asyncio.get_running_loop().time()
 
@@ -190,7 +219,7 @@ class Listener:
     """Accepts connections and passes each request to `reply`, whose reply goes out after `latency`
     seconds."""
 
-    def __init__(self, reply: Callable[[Asked], Said | Fault], latency: float = 0.0) -> None:
+    def __init__(self, reply: Callable[[Asked], Reply], latency: float = 0.0) -> None:
         self.reply = reply
         self.latency = latency
         self.connections: set[Connection] = set()
@@ -213,7 +242,7 @@ class Upstream:
     """`script[path]` lists what to say, the last one for good; `asked` is what came in."""
 
     def __init__(self) -> None:
-        self.script: dict[str, list[Said | Fault]] = {}
+        self.script: dict[str, list[Reply]] = {}
         self.asked: list[Asked] = []
         self.lock = threading.Lock()
         self.listener = Listener(self.reply)
@@ -231,7 +260,7 @@ class Upstream:
     def count(self, path: str) -> int:
         return sum(asked.path.partition("?")[0] == path for asked in self.asked)
 
-    def reply(self, request: Asked) -> Said | Fault:
+    def reply(self, request: Asked) -> Reply:
         self.asked.append(request)
         with self.lock:
             said = self.script.get(request.path.partition("?")[0], [Said(404)])

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from shared.config.profiles import Profile
+from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
+from shared.core.problems import Problem
 from shared.realtime.client import EphemeralKey
 from shared.realtime.ephemeral_keys import EphemeralKeyCache
 
@@ -62,3 +68,24 @@ def test_a_dropped_key_is_replaced() -> None:
     world = World()
     world.keys.drop_key(ONE, world.keys.key(ONE))
     assert world.keys.key(ONE).value == "ek_2"
+
+
+def test_a_caller_waits_for_anothers_mint_no_longer_than_its_own_deadline() -> None:
+    minting, done = threading.Event(), threading.Event()
+
+    def mint(_: Profile, life: timedelta) -> EphemeralKey:
+        minting.set()
+        done.wait()
+        return EphemeralKey("ek_1", datetime.now(UTC) + life)
+
+    keys = EphemeralKeyCache(mint, clock=lambda: datetime.now(UTC))
+    first = threading.Thread(target=keys.key, args=(ONE,))
+    first.start()
+    minting.wait()
+    try:
+        with exchange_terms(Deadline.after(timedelta(0))), pytest.raises(Problem) as problem:
+            keys.key(ONE)
+        assert problem.value.code == "upstream_timeout"
+    finally:
+        done.set()
+        first.join()
