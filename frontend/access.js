@@ -7,6 +7,10 @@ import { connectThroughBroker, connectToModel, hangUp, mintKey, register, timed 
 
 /** @typedef {import('./attempt.js').Attempt} Attempt */
 /** @typedef {import('./signalling.js').Answer} Answer */
+/** @typedef {import('./signalling.js').Key} Key */
+
+/** No key expires sooner, in milliseconds (measured on Azure). */
+const SHORTEST_KEY = 10_000;
 
 export class Access {
   #options;
@@ -39,13 +43,19 @@ export class Access {
           connectThroughBroker({ fetch, url: this.#options.connectUrl, headers, signal }, offer),
         );
     }
-    const key = await this.#timed(attempt, (signal) =>
-      mintKey({ fetch, url: this.#options.tokenUrl, headers, signal }),
-    );
+    const mint = () =>
+      this.#timed(attempt, (signal) => mintKey({ fetch, url: this.#options.tokenUrl, headers, signal }));
+    const key = await mint();
+    const minted = this.#options.environment.clock.now();
     return async (offer) => {
-      const { sdp, callId } = await this.#timed(attempt, (signal) =>
-        connectToModel(fetch, key, signal, offer),
-      );
+      const post = (/** @type {Key} */ fresh) =>
+        this.#timed(attempt, (signal) => connectToModel(fetch, fresh, signal, offer));
+      const { sdp, callId } = await post(key).catch(async (error) => {
+        // Whoever thinks about the microphone's prompt for longer than the key lives gets another key.
+        const waited = this.#options.environment.clock.now() - minted;
+        if (error.code !== 'key_refused' || waited < SHORTEST_KEY) throw error;
+        return post(await mint());
+      });
       return { sdp, location: callId ? this.#register(attempt, callId) : '' };
     };
   }

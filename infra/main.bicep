@@ -183,7 +183,7 @@ param tokenEndpoint string = 'on'
 @description('TOKEN_SECONDS.')
 @minValue(10)
 @maxValue(7200)
-param tokenSeconds int = 60
+param tokenSeconds int = 15
 
 @description('CALLER_AUTH.')
 param callerAuth string = 'static-web-apps'

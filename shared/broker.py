@@ -29,6 +29,7 @@ from shared.calls.termination import CallTerminator
 from shared.config.profiles import Profiles, load_profiles
 from shared.config.settings import Settings
 from shared.config.settings_loader import load_settings
+from shared.core import logs
 from shared.core.clock import Clock, utc_now
 from shared.core.http_session import authorities, open_session
 from shared.credentials.broker_secret import SecretSource, open_broker_secret
@@ -56,6 +57,10 @@ CALLS_TABLE = "calls"
 LEASES_TABLE = "leases"
 TRANSCRIPTS = "transcripts"
 BACKGROUND_THREADS = 64
+TOKENS_NOT_HELD = (
+    "a key from /api/token can start several calls, unseen and past every limit, until it expires; "
+    "TOKEN_ENDPOINT=off issues none"
+)
 SHORTEST_KEY = timedelta(seconds=10)
 
 
@@ -115,6 +120,9 @@ class Broker:
 def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc_now) -> Broker:
     """Builds the broker from the app settings in `env`. Raises `ConfigurationError`."""
     settings = load_settings(env, root)
+    if settings.tokens.enabled:
+        life = int(settings.tokens.life.total_seconds())
+        logs.event("token endpoint on", key_seconds=life, note=TOKENS_NOT_HELD)
     registry = sample_tools(clock)
     profiles = load_profiles(settings, registry.complete_session)
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")

@@ -25,6 +25,8 @@ EXACT_ENDS = 512
 """So many different ends of calls are kept in the global row; beyond that, ends are rounded up."""
 ROUNDED_STEPS = 256
 NO_KEY, UNUSED_KEY, USED_KEY = 0, 1, 2
+UNCOUNTED_KEYS = 100
+"""Without limits, how many unused keys of one caller are known: the newest."""
 BOOKINGS, KEYS = "held", "keys"
 """What the properties that hold an account's JSON are named after: held0, held1, …, keys0, …"""
 
@@ -100,6 +102,15 @@ class Account:
             or booked.started > now - MINUTE
             or (kept_for and booked.ends + kept_for > now)
         }
+        if limits.none:
+            self.drop_uncounted_keys()
+
+    def drop_uncounted_keys(self) -> None:
+        """Without limits only unused keys matter, and nothing else bounds their number."""
+        unused = [name for name, booked in self.bookings.items() if booked.key == UNUSED_KEY]
+        dropped = {name for name, booked in self.bookings.items() if booked.key == USED_KEY}
+        for name in dropped.union(unused[:-UNCOUNTED_KEYS]):
+            del self.bookings[name]
 
 
 @dataclass(slots=True)

@@ -108,6 +108,29 @@ test('token mode: without a call id from the model, no hang-up is sent', async (
   );
 });
 
+test('token mode: a key that expired during the microphone prompt is replaced, once', async () => {
+  const browser = new FakeBrowser();
+  const refused = () => response(401, '{}');
+  const started = () => response(201, ANSWER, { location: '/v1/realtime/calls/rtc_1' });
+  for (const [second, state] of [[started, 'connecting'], [refused, 'failed']]) {
+    const microphone = new Gate();
+    browser.getUserMedia = () => microphone.promise;
+    const answers = [refused, second];
+    browser.routes['https://model.test/calls'] = () => answers.shift()();
+    browser.requests.length = 0;
+    const { call } = browser.call({ mode: 'token' });
+    void call.start();
+    await settle();
+    browser.clock.pass(16_000);
+    microphone.open(browser.microphone());
+    await settle();
+    assert.equal(browser.requests.filter(({ url }) => url === '/api/token').length, 2);
+    assert.equal(answers.length, 0);
+    assert.equal(call.state.status, state);
+    await call.stop();
+  }
+});
+
 test('stop and stop again; start and start again', async () => {
   const browser = new FakeBrowser();
   const { call, seen } = browser.call();

@@ -60,3 +60,16 @@ async def test_a_call_that_two_callers_register_at_once_is_one_callers(endpoint:
             assert (await post(loser, place + "/hangup"))[0] == 404
             assert (await post(loser, "/api/calls", call_id=f"rtc_own_{turn}"))[0] == 201
     assert not [asked.path for asked in endpoint.asked if asked.path.endswith("/hangup")]
+
+
+async def test_with_one_line_a_caller_has_one_key_at_a_time(endpoint: Upstream) -> None:
+    settings = {"LIMIT_LIVE_CALLS": "1", "AzureWebJobsStorage": shared_azurite().connection}
+    async with hosts(2, endpoint.url, settings) as two:
+
+        async def ask(number: int) -> int:
+            url = two.programs[number % 2].url + "/api/token"
+            async with two.session.post(url, headers=signed_in("one-line")) as answer:
+                return answer.status
+
+        assert sorted(await asyncio.gather(*map(ask, range(6)))) == [200, *[429] * 5]
+    assert endpoint.count("/openai/v1/realtime/client_secrets") == 1

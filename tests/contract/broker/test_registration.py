@@ -214,3 +214,14 @@ async def test_a_profile_with_roles_is_for_callers_who_have_one(
     if route == "/api/calls":
         await get_key(app, bob, "staff")
     assert (await ask(bob)).status in (200, 201)
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+async def test_the_log_says_at_start_what_keys_can_do(
+    settings: dict[str, str], app: AppClient, caplog: pytest.LogCaptureFixture, switch: str
+) -> None:
+    settings["TOKEN_ENDPOINT"] = switch
+    with caplog.at_level(logging.INFO):
+        assert (await app.get("/api/health")).status == 200
+        await app.get("/api/health")
+    assert caplog.text.count("TOKEN_ENDPOINT=off") == (1 if switch == "on" else 0)

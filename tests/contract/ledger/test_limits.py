@@ -9,7 +9,14 @@ import pytest
 
 from shared.config.settings import Limits
 from shared.core.problems import Problem
-from shared.limits.account import EXACT_ENDS, UNUSED_KEY, Account, BookedCall, GlobalCount
+from shared.limits.account import (
+    EXACT_ENDS,
+    UNCOUNTED_KEYS,
+    UNUSED_KEY,
+    Account,
+    BookedCall,
+    GlobalCount,
+)
 from shared.limits.ledger import CallerUsage, Ledger
 from shared.storage.interfaces import Entity
 from tests.contract.ledger.conftest import Room
@@ -363,6 +370,17 @@ def test_thousands_of_keys_fit(room: Room) -> None:
     room.table.insert(Entity("live", "caller.ada", Account(bookings).to_values()))
     for call in range(2):
         assert ledger.register_call("ada", "p" * 63, f"rtc_{call}").reference.startswith("ada.")
+
+
+def test_without_limits_the_newest_keys_of_a_caller_are_known(room: Room) -> None:
+    ledger = room.ledger()
+    for number in range(UNCOUNTED_KEYS + 2):
+        ledger.book_key("ada", f"profile-{number}", KEY)
+    assert registration_refused(ledger, "ada", "profile-0", "rtc_1")
+    for number in (2, UNCOUNTED_KEYS + 1):
+        ledger.register_call("ada", f"profile-{number}", f"rtc_{number}")
+    (row,) = room.table.query("live")
+    assert len(str(row.values)) < 20_000
 
 
 def test_a_registered_call_spends_on_its_keys_booking(room: Room) -> None:

@@ -24,7 +24,7 @@ def test_two_settings_are_enough() -> None:
         "azure",
         "https://demo.openai.azure.com",
     )
-    assert chosen.tokens.life == timedelta(seconds=60)
+    assert chosen.tokens.life == timedelta(seconds=15)
     assert chosen.callers.methods == ("static-web-apps",)
     assert chosen.session.profiles == ROOT / "profiles"
 
