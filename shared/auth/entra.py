@@ -9,7 +9,6 @@ for the scope or the app role that the broker asks for: an ID token has neither.
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from shared.auth.method import invalid_credentials
 from shared.core.clock import Clock, utc_now
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
+from shared.core.json_reader import read_json
 from shared.core.problems import Problem
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class JwksCache:
                     document = read_key_document(response)
             self.keys = KeySet(parse_key_set(document), self.clock())
             self.failed = False
-        except (requests.RequestException, OSError, ValueError, RecursionError):
+        except (requests.RequestException, OSError, ValueError):
             self.failed = True
 
 
@@ -137,7 +137,7 @@ def read_key_document(response: requests.Response) -> Any:
     content = response.content
     if len(content) > KEYS_BYTES:
         raise ValueError("a key set of that size is none")
-    return json.loads(content)
+    return read_json(content)
 
 
 def parse_key_set(document: Any) -> dict[str, RSAPublicKey]:

@@ -30,8 +30,9 @@ from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger import Booking, Ledger
 from shared.realtime.call_ids import is_call_id
-from shared.realtime.client import Answer, EphemeralKey, EphemeralKeyRefused, RealtimeClient
+from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKeyCache
+from shared.realtime.replies import Answer, EphemeralKey
 from shared.upstream.sdp import validate_offer
 
 UPSTREAM_BUDGET = timedelta(seconds=30)

@@ -9,20 +9,29 @@ text of upstream's errors goes no further than this module.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.config.env import Provider
 from shared.config.profiles import Profile
+from shared.core import logs
+from shared.core.clock import Clock, utc_now
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.credentials.endpoint import Credential
-from shared.realtime.call_ids import call_id_from_location
+from shared.realtime.replies import (
+    Answer,
+    EphemeralKey,
+    UnusableAnswer,
+    read_answer,
+    read_key,
+)
 from shared.upstream.error_mapping import refusal_problem, retry_after
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
@@ -30,6 +39,8 @@ if TYPE_CHECKING:
     import requests
     from urllib3 import HTTPConnectionPool
 
+UNUSABLE_CALL_BUDGET = timedelta(seconds=8)
+"""For a hang-up after the request's own budget: together below the 45 s of Static Web Apps."""
 OPENAI_SAFETY = "OpenAI-Safety-Identifier"
 
 
@@ -48,22 +59,6 @@ PROVIDERS: Mapping[Provider, ProviderTraits] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class EphemeralKey:
-    """A key that starts calls of one profile until it expires; its value is not in its repr."""
-
-    value: str = field(repr=False)
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The SDP answer and the id of the call that it starts."""
-
-    sdp: str = field(repr=False)
-    call_id: str
-
-
 class EphemeralKeyRefused(Exception):
     """The endpoint does not accept this key, or no longer does: drop it and mint another."""
 
@@ -80,6 +75,7 @@ class RealtimeClient:
         *,
         timeouts: Timeouts = USUAL_TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Clock = utc_now,
     ) -> None:
         self.traits = PROVIDERS[provider]
         self.base = endpoint + self.traits.base
@@ -87,6 +83,7 @@ class RealtimeClient:
         self.session = session
         self.timeouts = timeouts
         self.sleep = sleep
+        self.clock = clock
 
     def calls_url(self, profile: Profile) -> str:
         """Where an offer for `profile` is posted, the filter included."""
@@ -117,7 +114,7 @@ class RealtimeClient:
         }
         url = f"{self.base}/client_secrets"
         reply = self.post_with_retries(url, json.dumps(body).encode(), headers, deadline)
-        return read_key(reply)
+        return read_key(reply, self.clock())
 
     def negotiate(
         self, offer: str, key: EphemeralKey, profile: Profile, deadline: Deadline
@@ -128,7 +125,7 @@ class RealtimeClient:
         reply = self.post(self.calls_url(profile), offer.encode(), headers, deadline)
         if reply.status == 401:
             raise EphemeralKeyRefused
-        return read_answer(reply)
+        return self.usable_answer(reply)
 
     def negotiate_unified(
         self,
@@ -153,7 +150,26 @@ class RealtimeClient:
             "Content-Type": form.headers["Content-Type"],
         }
         assert isinstance(form.body, bytes)
-        return read_answer(self.post(self.calls_url(profile), form.body, headers, deadline))
+        return self.usable_answer(self.post(self.calls_url(profile), form.body, headers, deadline))
+
+    def usable_answer(self, reply: Reply) -> Answer:
+        """The answer to an offer. A call that it starts in vain is hung up. Raises `Problem`."""
+        try:
+            return read_answer(reply)
+        except UnusableAnswer as unusable:
+            self.end_unusable_call(unusable.call_id)
+            raise unusable.problem from None
+
+    def end_unusable_call(self, call_id: str | None) -> None:
+        """Hangs up a call that nobody can use, as far as it is known. Never raises."""
+        if call_id is None:
+            # Nobody can end it: the endpoint ends a call that nobody connects to.
+            logs.event("call left running", logging.WARNING, reason="no call id")
+            return
+        try:
+            self.hang_up(call_id, Deadline.after(UNUSABLE_CALL_BUDGET))
+        except Problem as problem:
+            logs.event("call left running", logging.WARNING, reason=problem.code)
 
     def hang_up(self, call_id: str, deadline: Deadline) -> bool:
         """Ends the call. True: it was live; False: it had already ended. Raises `Problem`."""
@@ -195,12 +211,14 @@ class RealtimeClient:
         for left in reversed(range(self.timeouts.tries)):
             try:
                 reply = self.post(url, body, headers, deadline, repeatable=True)
+                if reply.broken is not None and reply.status == 200 and not gone_is_ok:
+                    raise reply.broken
             except Problem:
                 if not left or deadline.remaining <= pause:
                     raise
                 wait = pause
             else:
-                if reply.status < 400 or (gone_is_ok and reply.status == 404):
+                if 200 <= reply.status < 300 or (gone_is_ok and reply.status == 404):
                     return reply
                 wait = retry_after(reply.headers) or pause
                 temporary = reply.status == 429 or reply.status >= 500
@@ -214,22 +232,3 @@ class RealtimeClient:
 
 def safety_header(identifier: str | None) -> dict[str, str]:
     return {OPENAI_SAFETY: identifier} if identifier else {}
-
-
-def read_key(reply: Reply) -> EphemeralKey:
-    """The key in a 200 of `client_secrets`; its expiry is what was granted, not what was asked."""
-    content = reply.json()
-    value, expires_at = content.get("value"), content.get("expires_at")
-    if reply.status != 200 or not isinstance(value, str) or not isinstance(expires_at, int):
-        raise refusal_problem(reply)
-    return EphemeralKey(value, datetime.fromtimestamp(expires_at, UTC))
-
-
-def read_answer(reply: Reply) -> Answer:
-    """The answer in a 201 of `calls` (text/plain from both providers, recorded)."""
-    if reply.status not in (200, 201):
-        raise refusal_problem(reply, sent_offer=True)
-    call_id = call_id_from_location(reply.headers.get("Location", ""))
-    if call_id is None or not reply.body.startswith(b"v=0"):
-        raise Problem("upstream_failed", "The model's endpoint answered without a call.")
-    return Answer(reply.body.decode("utf-8", "replace"), call_id)

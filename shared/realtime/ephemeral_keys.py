@@ -17,7 +17,8 @@ from shared.core.problems import Problem
 from shared.core.refreshing import ExpiringValue, RefreshingValue, Spawn, in_a_thread
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
-from shared.realtime.client import EphemeralKey, RealtimeClient
+from shared.realtime.client import RealtimeClient
+from shared.realtime.replies import EphemeralKey
 
 MintKey = Callable[[Profile, timedelta], EphemeralKey]
 

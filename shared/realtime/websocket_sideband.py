@@ -11,6 +11,7 @@ from typing import Any
 from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from shared.core.json_reader import read_json
 from shared.realtime.server_event_parser import parse_server_event
 from shared.realtime.server_events import ServerEvent
 from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
@@ -74,7 +75,7 @@ class WebSocketSideband:
         """The next event; what is not a JSON object is skipped."""
         while True:
             try:
-                raw = json.loads(await self.socket.recv())
+                raw = read_json(await self.socket.recv())
             except ConnectionClosed:
                 raise self.closed() from None
             except ValueError:

@@ -7,7 +7,6 @@ retries are off: a request to the broker must fail closed within seconds, so wha
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
+from shared.core.json_reader import read_json
 from shared.storage.interfaces import (
     Conflict,
     Exists,
@@ -63,7 +63,7 @@ def error_code(error: HttpResponseError) -> str:
         code = headers.get("x-ms-error-code")
         if not code:
             with suppress(ValueError, KeyError, TypeError):
-                code = json.loads(error.response.text())["odata.error"]["code"]
+                code = read_json(error.response.text())["odata.error"]["code"]
     return str(getattr(code, "value", code) or "")
 
 

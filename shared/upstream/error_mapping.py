@@ -15,6 +15,21 @@ from shared.core import logs
 from shared.core.problems import Problem
 from shared.upstream.transport import Reply
 
+LONGEST_WAIT = timedelta(minutes=10)
+"""What a caller is asked to wait at most, whatever upstream says."""
+RESETS = (
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
+    "x-rate-limit-reset-requests",
+    "x-rate-limit-reset-tokens",
+)
+"""OpenAI's spelling, and one seen from Azure."""
+NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{0,9})?")
+PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
+DURATION = re.compile(rf"(?:{PART.pattern}){{1,5}}")
+UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_DATE = 64
+LONGEST_MESSAGE = 2000
 CODE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 
 
@@ -23,7 +38,8 @@ def refusal_problem(reply: Reply, *, sent_offer: bool = False) -> Problem:
     error = reply.json().get("error")
     error = error if isinstance(error, dict) else {}
     code, field_name = code_or_empty(error.get("code")), code_or_empty(error.get("param"))
-    message = str(error.get("message", ""))
+    said = error.get("message")
+    message = said[:LONGEST_MESSAGE] if isinstance(said, str) else ""
     logs.event("upstream refused", status=reply.status, upstream_code=code, field=field_name)
     name = problem_code(reply.status, code, message, sent_offer)
     if name == "upstream_quota":
@@ -61,15 +77,52 @@ def code_or_empty(value: object) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """The Retry-After header, in seconds or as a date; also `retry-after-ms`. None if unusable."""
-    for name, unit in (("retry-after-ms", 0.001), ("Retry-After", 1.0)):
-        value = headers.get(name, "")
-        try:
-            return timedelta(seconds=max(0.0, float(value) * unit))
-        except (ValueError, OverflowError):
-            continue
-    try:
-        when = parsedate_to_datetime(headers.get("Retry-After", ""))
-    except ValueError:
+    """How long upstream asks to wait, at most `LONGEST_WAIT`; None if it does not say it usably.
+
+    `retry-after-ms`, Retry-After in seconds or as a date, or else the longest of the headers that
+    say when a rate limit is reset.
+    """
+    wait = milliseconds(headers.get("retry-after-ms", ""))
+    if wait is None:
+        value = headers.get("Retry-After", "")
+        wait = duration(value)
+        if wait is None:
+            wait = time_until(value)
+    if wait is None:
+        resets = [duration(headers.get(name, "")) for name in RESETS]
+        wait = max((each for each in resets if each is not None), default=None)
+    return None if wait is None else max(timedelta(0), min(wait, LONGEST_WAIT))
+
+
+def milliseconds(text: str) -> timedelta | None:
+    seconds = duration(text)
+    return None if seconds is None else seconds / 1000
+
+
+def duration(text: str) -> timedelta | None:
+    """`55`, `0.5`, `-3`, or as OpenAI writes it: `6m0s`, `120ms`. None for anything else."""
+    text = text.strip()
+    if NUMBER.fullmatch(text):
+        return timedelta(seconds=float(text))
+    if not DURATION.fullmatch(text):
         return None
-    return max(timedelta(0), when.astimezone(UTC) - datetime.now(UTC))
+    return sum(
+        (timedelta(seconds=float(each[1]) * UNITS[each[2]]) for each in PART.finditer(text)),
+        timedelta(0),
+    )
+
+
+def time_until(date: str) -> timedelta | None:
+    """From now until an HTTP date; None for what is none."""
+    if len(date) > LONGEST_DATE:
+        return None
+    try:
+        when = parsedate_to_datetime(date)
+        # Without a usable offset it is read as UTC, as HTTP's dates are.
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+        return when - datetime.now(UTC)
+    except (ValueError, TypeError, IndexError):
+        return None
+    except OverflowError:
+        # The last or the first days that there are.
+        return LONGEST_WAIT if when.year > datetime.now(UTC).year else timedelta(0)

@@ -5,8 +5,8 @@ Network failures become problems here, refusals in upstream/error_mapping.py.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,12 @@ from shared.core import logs
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
 from shared.core.http_session import POOLED_CONNECTIONS
+from shared.core.json_reader import read_object
 from shared.core.problems import Problem
 
 if TYPE_CHECKING:
     import requests
-    from urllib3 import HTTPConnectionPool
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
 MAX_REPLY_BYTES = 256 * 1024  # a session echoed at minting has a few KiB
 
@@ -39,19 +40,17 @@ USUAL_TIMEOUTS = Timeouts()
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Upstream's response."""
+    """Upstream's response. `broken` says why the body, which is empty then, could not be read: what
+    the status says has happened all the same."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    broken: Problem | None = None
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; {} if it is not one."""
-        try:
-            content = json.loads(self.body)
-        except ValueError:
-            return {}
-        return content if isinstance(content, dict) else {}
+        return read_object(self.body)
 
 
 def connection_pool(session: requests.Session, url: str) -> HTTPConnectionPool:
@@ -92,43 +91,64 @@ def post_request(
     connection gets half of the time to answer, and what is sent next uses a fresh one. A request
     that did not leave in full is sent again here, once.
 
-    Raises Problem upstream_unreachable, upstream_timeout or upstream_failed.
+    Raises Problem upstream_unreachable or upstream_timeout until the response's head is there; what
+    befalls its body is `Reply.broken`.
     """
     import urllib3
+
+    with (
+        network_problems(deadline),
+        exchange_terms(deadline, repeatable=repeatable, repeated_by_caller=True),
+    ):
+        response = pool.urlopen(
+            "POST",
+            "/" + url.split("/", 3)[3],
+            body,
+            headers,
+            retries=False,
+            redirect=False,
+            timeout=urllib3.Timeout(
+                connect=deadline.within(timeouts.connect), read=deadline.within(timeouts.read)
+            ),
+            preload_content=False,
+        )
+    try:
+        with network_problems(deadline):
+            return Reply(response.status, response.headers, read_body(response))
+    except Problem as problem:
+        return Reply(response.status, response.headers, b"", broken=problem)
+
+
+def read_body(response: BaseHTTPResponse) -> bytes:
+    """The whole body; the connection goes back to its pool. Raises Problem upstream_failed for one
+    that is huge."""
+    content = bytearray()
+    try:
+        for chunk in response.stream(16 * 1024, decode_content=True):
+            content += chunk
+            if len(content) > MAX_REPLY_BYTES:
+                raise Problem("upstream_failed", "The model's endpoint sent a huge response.")
+    except BaseException:
+        # The rest of this response must not be read as the next one.
+        response.close()
+        raise
+    finally:
+        response.release_conn()
+    return bytes(content)
+
+
+@contextmanager
+def network_problems(deadline: Deadline) -> Iterator[None]:
+    """Raises what connections raise as a `Problem`."""
     from urllib3 import exceptions
 
     try:
-        with exchange_terms(deadline, repeatable=repeatable, repeated_by_caller=True):
-            response = pool.urlopen(
-                "POST",
-                "/" + url.split("/", 3)[3],
-                body,
-                headers,
-                retries=False,
-                redirect=False,
-                timeout=urllib3.Timeout(
-                    connect=deadline.within(timeouts.connect), read=deadline.within(timeouts.read)
-                ),
-                preload_content=False,
-            )
-        try:
-            content = bytearray()
-            for chunk in response.stream(16 * 1024, decode_content=True):
-                content += chunk
-                if len(content) > MAX_REPLY_BYTES:
-                    raise Problem("upstream_failed", "The model's endpoint sent a huge response.")
-            return Reply(response.status, response.headers, bytes(content))
-        except BaseException:
-            # The rest of this response must not be read as the next one.
-            response.close()
-            raise
-        finally:
-            response.release_conn()
+        yield
     except exceptions.NewConnectionError as error:
         raise unreachable_problem(error) from None
     except exceptions.TimeoutError:
         raise Problem("upstream_timeout") from None
-    except (exceptions.HTTPError, OSError) as error:
+    except (exceptions.HTTPError, OSError, ValueError) as error:
         if not deadline.remaining:
             raise Problem("upstream_timeout") from None
         raise unreachable_problem(error) from None

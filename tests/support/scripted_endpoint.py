@@ -239,10 +239,11 @@ class Listener:
 
 
 class Upstream:
-    """`script[path]` lists what to say, the last one for good; `asked` is what came in."""
+    """`script[path]` lists what to say, or what makes it, the last one for good; `asked` is what
+    came in."""
 
     def __init__(self) -> None:
-        self.script: dict[str, list[Reply]] = {}
+        self.script: dict[str, list[Reply | Callable[[], Reply]]] = {}
         self.asked: list[Asked] = []
         self.lock = threading.Lock()
         self.listener = Listener(self.reply)
@@ -264,7 +265,8 @@ class Upstream:
         self.asked.append(request)
         with self.lock:
             said = self.script.get(request.path.partition("?")[0], [Said(404)])
-            return said.pop(0) if len(said) > 1 else said[0]
+            now = said.pop(0) if len(said) > 1 else said[0]
+        return now() if callable(now) else now
 
 
 @contextmanager

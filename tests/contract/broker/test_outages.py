@@ -4,6 +4,7 @@ recovery without a restart."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -159,7 +160,7 @@ async def test_the_vault_and_the_identity_go_and_come_back(
     endpoint: Upstream, tmp_path: Path
 ) -> None:
     # Keys that expire at once, so that every start needs the credential again.
-    endpoint.on(MINT, key_reply("ek_test_short", 1))
+    endpoint.on(MINT, lambda: key_reply("ek_test_short", int(time.time()) + 20))
     certificate = tmp_path / "ca.pem"
     async with LocalKeyVault(certificate) as vault, managed_identity_online() as identity:
         vault.secrets.set("model-key", API_KEY)

@@ -29,7 +29,8 @@ from shared.credentials import key_vault
 from shared.credentials.endpoint import EntraCredential
 from shared.credentials.identity import open_identity
 from shared.credentials.key_vault import VaultReader
-from shared.realtime.client import EphemeralKey, RealtimeClient
+from shared.realtime.client import RealtimeClient
+from shared.realtime.replies import EphemeralKey
 from shared.storage.azure import open_storage
 from shared.storage.azure_retry import Timeouts as StorageTimeouts
 from shared.storage.interfaces import StorageUnavailable

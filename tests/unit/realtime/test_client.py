@@ -11,7 +11,8 @@ from shared.config.env import Provider
 from shared.config.profiles import Profile
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
-from shared.realtime.client import EphemeralKey, EphemeralKeyRefused, RealtimeClient
+from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
+from shared.realtime.replies import EphemeralKey
 from shared.upstream.transport import Timeouts
 from tests.support.fixed_credential import FixedCredential
 from tests.support.scripted_endpoint import (
