@@ -60,8 +60,8 @@ class Stack:
 
     `env` is added to the function app's environment and overrides everything else. `emulator`,
     `app` and `site` are for tests: the module to run as the emulator, the folder of function_app.py
-    and that of the page. `say` receives a line about each step, `on_line` each line of a part's
-    log.
+    and that of the page. The page may be opened by the names in `allow_hosts`, besides localhost.
+    `say` receives a line about each step, `on_line` each line of a part's log.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Stack:
         login: bool = False,
         env: Mapping[str, str] | None = None,
         verbose: bool = False,
+        allow_hosts: Sequence[str] = (),
         emulator: str = "local.emulator",
         app: Path = ROOT,
         site: Path = ROOT / "frontend",
@@ -85,6 +86,7 @@ class Stack:
         self.login = login
         self.env = dict(env or {})
         self.verbose = verbose
+        self.allow_hosts = tuple(arg for name in allow_hosts for arg in ("--allow-host", name))
         self.emulator = emulator
         self.app = app
         self.site = site
@@ -141,6 +143,7 @@ class Stack:
             {**base, **self.host_environment()},
             "local.host",
             *("--port", "0", "--app", str(self.app), "--without-local-settings"),
+            *self.allow_hosts,
         )
         self.url = await self.run_part(
             "gateway",
@@ -148,6 +151,7 @@ class Stack:
             "local.gateway",
             *("--port", str(self.port), "--site", str(self.site), "--api", self.host_url),
             *("--roles", "on" if self.login else "off", "--connect-src", self.emulator_url),
+            *self.allow_hosts,
         )
         await self.wait_until_healthy()
 

@@ -67,6 +67,7 @@ async def run(options: argparse.Namespace) -> int:
         provider=options.provider,
         login=options.login,
         verbose=options.verbose,
+        allow_hosts=[*options.allow_host, *server.codespace_hosts(options.port)],
         emulator=options.emulator,
         app=options.app,
         site=options.site,
@@ -138,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default="azure",
         help="which Realtime API to emulate (%(default)s)",
     )
+    server.add_allow_host(parser)
     parser.add_argument("--verbose", action="store_true", help="show the logs of every part")
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="exit when stdin ends (for programs)"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import re
 import secrets
@@ -30,6 +31,8 @@ from aiohttp.typedefs import Handler
 
 from local.azure.managed_identity import TENANT
 from local.common import server
+from local.common.application import Runner, make_application
+from local.common.trusted_hosts import TrustedHosts
 
 logger = logging.getLogger(__name__)
 DEFAULT_PORT = 8444
@@ -104,10 +107,10 @@ class VaultApi:
 
     async def set_secret(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        body = await request.json()
-        if not SECRET_NAME.fullmatch(name) or not isinstance(body.get("value"), str):
+        value = await read_value(request)
+        if not SECRET_NAME.fullmatch(name) or value is None:
             return error_response(400, "BadParameter", "The name or the value is invalid.")
-        version = self.held.set(name, body["value"])
+        version = self.held.set(name, value)
         return web.json_response(secret_bundle(request, name, version, value=True))
 
     async def delete_secret(self, request: web.Request) -> web.Response:
@@ -124,16 +127,26 @@ class VaultApi:
         return web.json_response({"value": values, "nextLink": None})
 
 
-def make_app(held: Secrets) -> web.Application:
+def make_app(held: Secrets, trusted: TrustedHosts | None = None) -> web.Application:
     """The vault as an aiohttp application that serves the secrets in `held`."""
     api = VaultApi(held)
-    app = web.Application(middlewares=[api.authorize_request])
+    app = make_application(refuse, trusted=trusted, middlewares=[api.authorize_request])
     app.router.add_get("/secrets", api.list_secrets)
     app.router.add_get("/secrets/{name}/{version:.*}", api.get_secret)
     app.router.add_get("/secrets/{name}", api.get_secret)
     app.router.add_put("/secrets/{name}", api.set_secret)
     app.router.add_delete("/secrets/{name}", api.delete_secret)
     return app
+
+
+async def read_value(request: web.Request) -> str | None:
+    """The `value` in the body of a request; None if it has none."""
+    try:
+        body = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        return None
+    value = body.get("value") if isinstance(body, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def secret_bundle(
@@ -148,6 +161,10 @@ def secret_bundle(
 
 def error_response(status: int, code: str, message: str) -> web.Response:
     return web.json_response({"error": {"code": code, "message": message}}, status=status)
+
+
+def refuse(status: int, reason: str) -> web.Response:
+    return error_response(status, "BadParameter" if status < 500 else "InternalError", reason)
 
 
 def secret_not_found(name: str) -> web.Response:
@@ -211,7 +228,7 @@ class LocalKeyVault:
 
     async def go_online(self) -> None:
         if self.runner is None:
-            runner = web.AppRunner(make_app(self.secrets), access_log=None, shutdown_timeout=0.1)
+            runner = Runner(make_app(self.secrets), access_log=None, shutdown_timeout=0.1)
             await runner.setup()
             self.runner = runner
             self.url = await server.listen(runner, server.LOOPBACK, self.port, self.certificate.tls)
@@ -239,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return server.refuse("vault", "--secret must be NAME=VALUE.")
         held.set(name, value)
     certificate.authority.cert_pem.write_to_path(str(options.ca))
-    app = make_app(held)
+    app = make_app(held, server.trusted_hosts(options))
     with contextlib.suppress(KeyboardInterrupt):
         return asyncio.run(server.serve("vault", app, options, tls=certificate.tls))
     return 0

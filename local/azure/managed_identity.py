@@ -27,6 +27,8 @@ from typing import Any
 from aiohttp import web
 
 from local.common import server
+from local.common.application import make_application
+from local.common.trusted_hosts import TrustedHosts
 
 logger = logging.getLogger(__name__)
 DEFAULT_PORT = 8446
@@ -58,7 +60,11 @@ def make_token(resource: str, expires_at: int) -> str:
 
 
 def make_app(
-    header: str, *, life: timedelta = LIFE, clock: Callable[[], float] = time.time
+    header: str,
+    *,
+    life: timedelta = LIFE,
+    clock: Callable[[], float] = time.time,
+    trusted: TrustedHosts | None = None,
 ) -> web.Application:
     """The endpoint as an aiohttp application. `header` is the required X-IDENTITY-HEADER."""
 
@@ -84,7 +90,7 @@ def make_app(
             headers={"Cache-Control": "no-store"},
         )
 
-    app = web.Application()
+    app = make_application(error_response, trusted=trusted)
     app.router.add_get(IDENTITY_PATH, token)
     return app
 
@@ -107,8 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     header = os.environ.get(HEADER_SETTING, "")
     if not header:
         return server.refuse("identity", f"{HEADER_SETTING} is not set; set it to any text.")
+    app = make_app(header, trusted=server.trusted_hosts(options))
     with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(server.serve("identity", make_app(header), options))
+        return asyncio.run(server.serve("identity", app, options))
     return 0
 
 

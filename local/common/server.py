@@ -20,8 +20,12 @@ from datetime import timedelta
 
 from aiohttp import web
 
+from local.common.application import Runner
+from local.common.trusted_hosts import TrustedHosts, host_of, is_loopback
+
 MAX_LOGGED_SEGMENT = 60
 LOOPBACK = "127.0.0.1"
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
 CANNOT_START = 2
 SHUTDOWN_TIMEOUT = timedelta(seconds=1)
 LEVELS = {"warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
@@ -31,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, port: int) -> None:
     """Adds the flags that every server program has. `port` is the default port."""
     parser.add_argument("--port", type=int, default=port, help="0 picks a free port (%(default)s)")
     parser.add_argument("--address", default=LOOPBACK, help="address to listen on (%(default)s)")
+    add_allow_host(parser)
     parser.add_argument(
         "--log", choices=sorted(LEVELS), default="info", help="log level (%(default)s)"
     )
@@ -39,6 +44,41 @@ def add_arguments(parser: argparse.ArgumentParser, *, port: int) -> None:
         action="store_true",
         help="exit when stdin ends, so that nothing outlives a killed parent",
     )
+
+
+def add_allow_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        type=parse_host,
+        default=[],
+        metavar="NAME",
+        help="a host name to answer to, besides localhost and --address; repeatable",
+    )
+
+
+def parse_host(text: str) -> str:
+    """A host name or address from the command line, without a port."""
+    host = host_of(text) or host_of(f"[{text}]")
+    if host is None or host != text.strip("[]").lower():
+        raise argparse.ArgumentTypeError(f"{text} is not a host name; leave out scheme and port")
+    return host
+
+
+def trusted_hosts(options: argparse.Namespace) -> TrustedHosts:
+    """The names that the server answers to, by the parsed flags of `add_arguments`."""
+    names = [*options.allow_host, *codespace_hosts(options.port)]
+    if options.address not in ANY_ADDRESS and not is_loopback(options.address):
+        names.append(options.address)
+    return TrustedHosts.of(names)
+
+
+def codespace_hosts(port: int) -> list[str]:
+    """In a codespace, the name under which GitHub forwards the port (its documentation, "Default
+    environment variables for your codespace")."""
+    codespace = os.environ.get("CODESPACE_NAME")
+    domain = os.environ.get("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN")
+    return [f"{codespace}-{port}.{domain}"] if codespace and domain else []
 
 
 def log_to_stderr(level: str = "info") -> None:
@@ -90,7 +130,7 @@ async def serve(
 
     `options` are the parsed flags of `add_arguments`.
     """
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         access_log=None,
         shutdown_timeout=SHUTDOWN_TIMEOUT.total_seconds(),

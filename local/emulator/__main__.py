@@ -42,7 +42,8 @@ def main(given: list[str]) -> int:
         script = Script.load(options.script) if options.script else Script()
     except (Invalid, OSError) as error:
         return server.refuse("emulator", f"cannot load the script: {error}")
-    return asyncio.run(server.serve("emulator", make_app(options.provider, script), options))
+    app = make_app(options.provider, script, trusted=server.trusted_hosts(options))
+    return asyncio.run(server.serve("emulator", app, options))
 
 
 if __name__ == "__main__":

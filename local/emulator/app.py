@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from local.common.application import make_application
+from local.common.trusted_hosts import TrustedHosts
 from local.emulator.call.call import Ended
 from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
@@ -32,37 +34,35 @@ def make_app(
     script: Script | None = None,
     *,
     services: Services | None = None,
+    trusted: TrustedHosts | None = None,
 ) -> web.Application:
-    """The emulator of one provider. `services` replaces clock, media, voice or recogniser."""
+    """The emulator of one provider. `services` replaces clock, media, voice or recogniser.
+
+    It answers to the names of this machine and to `trusted`.
+    """
     services = services or Services(provider, script or Script())
     calls, request_log = CallRegistry(services), RequestLog()
     faults, connections = FaultInjector(services), ForgottenConnections()
     rest = Rest(services, calls, ClientSecrets(services.clock), request_log)
     sideband = Sideband(rest, calls)
-    control = Control(services, calls, faults, connections, request_log)
+    app = make_application(
+        refuse, trusted=trusted, middlewares=[errors_as_json], client_max_size=LARGEST_BODY
+    )
     base = BASE[services.provider]
-    routes: dict[tuple[str, str], tuple[str | None, Handler]] = {
-        ("POST", f"{base}/client_secrets"): ("client_secrets", rest.create_client_secret),
-        ("POST", f"{base}/calls"): ("calls", rest.start_call),
-        ("OPTIONS", f"{base}/calls"): (None, rest.answer_preflight),
-        ("POST", f"{base}/calls/{{call_id}}/hangup"): ("hangup", rest.hang_up),
-        ("POST", f"{base}/calls/{{call_id}}/{{verb:accept|refer|reject}}"): (
-            None,
-            rest.refuse_telephony,
-        ),
-        ("GET", base): ("sideband", sideband.attach),
-        ("GET", "/emulator"): (None, control.show_state),
-        ("PATCH", "/emulator"): (None, control.patch_script),
-        ("DELETE", "/emulator"): (None, control.reset),
-        ("POST", "/emulator/calls/{call_id}/frames"): (None, control.inject_frame),
+    handlers: dict[tuple[str, str, str], Handler] = {
+        ("client_secrets", "POST", f"{base}/client_secrets"): rest.create_client_secret,
+        ("calls", "POST", f"{base}/calls"): rest.start_call,
+        ("hangup", "POST", f"{base}/calls/{{call_id}}/hangup"): rest.hang_up,
+        ("sideband", "GET", base): sideband.attach,
     }
-    app = web.Application(middlewares=[errors_as_json], client_max_size=LARGEST_BODY)
-    for (method, path), (route, handler) in routes.items():
-        if route is None:
-            handle = plain(handler)
-        else:
-            handle = Endpoint(route, handler, faults, connections, request_log).handle
-        app.router.add_route(method, path, handle)
+    for (route, method, path), handler in handlers.items():
+        endpoint = Endpoint(route, handler, faults, connections, request_log)
+        app.router.add_route(method, path, endpoint.handle)
+    app.router.add_options(f"{base}/calls", rest.answer_preflight)
+    verbs = "{verb:accept|refer|reject}"
+    app.router.add_post(f"{base}/calls/{{call_id}}/{verbs}", plain(rest.refuse_telephony))
+    control = Control(services, calls, faults, connections, request_log)
+    add_control_routes(app, control, trusted or TrustedHosts())
 
     async def run(app: web.Application) -> AsyncIterator[None]:  # noqa: ARG001
         warming = asyncio.create_task(services.warm_up())
@@ -77,6 +77,29 @@ def make_app(
     app.cleanup_ctx.append(run)
     app.on_shutdown.append(hang_up_all)
     return app
+
+
+def add_control_routes(app: web.Application, control: Control, trusted: TrustedHosts) -> None:
+    """Adds `/emulator`, closed to the pages of other origins, which could otherwise control it."""
+
+    def guarded(handler: Handler) -> Handler:
+        async def check(request: web.Request) -> web.StreamResponse:
+            if not trusted.may_drive(request):
+                return refuse(403, "Pages of other origins may not control the emulator.")
+            return await handler(request)
+
+        return plain(check)
+
+    app.router.add_get("/emulator", guarded(control.show_state), allow_head=False)
+    app.router.add_patch("/emulator", guarded(control.patch_script))
+    app.router.add_delete("/emulator", guarded(control.reset))
+    app.router.add_post("/emulator/calls/{call_id}/frames", guarded(control.inject_frame))
+
+
+def refuse(status: int, reason: str) -> web.Response:
+    """In the shape of the API's errors, of which it has none for other host names."""
+    error = {"code": str(status), "message": reason}
+    return web.json_response({"error": error}, status=status)
 
 
 @web.middleware

@@ -32,8 +32,7 @@ def parse_origin(text: str) -> str:
     return text
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program and returns its exit code."""
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.gateway",
         description=__doc__,
@@ -70,7 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="how to forward the Authorization header to the API: replace it for signed-in users, "
         "always replace it, or pass it on (%(default)s)",
     )
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program and returns its exit code."""
+    options = parse_arguments(arguments)
     server.log_to_stderr(options.log)
     if not options.site.is_dir():
         return server.refuse("gateway", f"the folder {options.site} does not exist.")
@@ -81,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             roles_on_api=options.roles == "on",
             connect_src=options.connect_src,
             authorization=Authorization(options.authorization),
+            trusted=server.trusted_hosts(options),
         )
     except SiteConfigError as error:
         return server.refuse("gateway", *error.reasons)

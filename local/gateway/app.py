@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from local.common.application import make_application
+from local.common.trusted_hosts import TrustedHosts
 from local.gateway.auth import Principal, handle_auth_request, principal_from_cookies
 from local.gateway.config import CONFIG_FILE, Rule, SiteConfig
 from local.gateway.config_parser import SiteConfigError, read_site_config
@@ -60,18 +62,28 @@ class LiveConfig:
 
 
 class Gateway:
-    """Serves one site and one API. With `roles_on_api` False, /api/* requires no role."""
+    """Serves one site and one API. With `roles_on_api` False, /api/* requires no role.
+
+    It answers to the names of this machine and to `trusted`.
+    """
 
     def __init__(
-        self, site: Site, config: LiveConfig, api: ApiProxy, *, roles_on_api: bool
+        self,
+        site: Site,
+        config: LiveConfig,
+        api: ApiProxy,
+        *,
+        roles_on_api: bool,
+        trusted: TrustedHosts | None = None,
     ) -> None:
         self.site = site
         self.config = config
         self.api = api
         self.roles_on_api = roles_on_api
+        self.trusted = trusted or TrustedHosts()
 
     def make_app(self) -> web.Application:
-        app = web.Application(client_max_size=0)
+        app = make_application(refuse, trusted=self.trusted, client_max_size=0)
         app.router.add_route("*", "/{path:(?s:.*)}", self.handle_request)
         app.cleanup_ctx.append(self.run_api_client)
         return app
@@ -93,7 +105,7 @@ class Gateway:
             return self.error_response(request, config, rule.status)
         path = rule.rewrite if rule and rule.rewrite else request.raw_path
         if path.startswith("/.auth"):
-            return await handle_auth_request(request, path)
+            return await handle_auth_request(request, path, self.trusted)
         to_api = path.lower().startswith("/api/")
         if not to_api and request.method not in FILE_METHODS:
             return web.Response(status=405, headers={"Allow": ", ".join(sorted(FILE_METHODS))})
@@ -161,6 +173,10 @@ class Gateway:
         return response
 
 
+def refuse(status: int, reason: str) -> web.Response:
+    return web.Response(status=status, text=f"{reason}\n")
+
+
 def redirect_response(target: str, status: int | None) -> web.Response:
     return web.Response(
         status=status if status and 300 <= status < 400 else 302, headers={"Location": target}
@@ -188,9 +204,11 @@ def make_app(
     roles_on_api: bool = True,
     connect_src: Sequence[str] = (),
     authorization: Authorization = Authorization.REPLACE,
+    trusted: TrustedHosts | None = None,
 ) -> web.Application:
     """Creates the gateway. Raises SiteConfigError if the site's configuration is invalid."""
     files = Site.open(site)
     config = LiveConfig(files.root / CONFIG_FILE, connect_src)
     backend = ApiProxy(api, authorization=authorization)
-    return Gateway(files, config, backend, roles_on_api=roles_on_api).make_app()
+    gateway = Gateway(files, config, backend, roles_on_api=roles_on_api, trusted=trusted)
+    return gateway.make_app()

@@ -18,6 +18,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from local.common.trusted_hosts import TrustedHosts
 
 COOKIE = "StaticWebAppsAuthCookie"
 BUILT_IN_ROLES = ("anonymous", "authenticated")
@@ -57,22 +60,29 @@ def principal_from_cookies(cookies: Mapping[str, str]) -> Principal | None:
         return None
     try:
         shape = json.loads(base64.b64decode(unquote(cookie), validate=True))
+        claims = shape.get("claims") or ()
+        if not all(isinstance(claim, dict) for claim in claims):
+            return None
         return Principal(
             provider=str(shape["identityProvider"]),
             user_id=str(shape["userId"]),
             details=str(shape["userDetails"]),
             roles=tuple(str(role) for role in shape["userRoles"]),
-            claims=tuple(shape.get("claims") or ()),
+            claims=tuple(claims),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
-async def handle_auth_request(request: web.Request, path: str) -> web.Response:
+async def handle_auth_request(
+    request: web.Request, path: str, trusted: TrustedHosts
+) -> web.Response:
     """Answers a request to `/.auth/…`. `path` may differ from the request's: a rule rewrote it."""
     parts = path.partition("?")[0].strip("/").lower().split("/")
     match parts:
         case [".auth", "login", provider] if re.fullmatch(r"[a-z0-9]+", provider):
+            if request.method == "POST" and not trusted.may_drive(request):
+                return web.Response(status=403, text="Cross-site sign-in is not allowed.\n")
             if request.method == "POST":
                 return await sign_in(request, provider)
             return login_page(request, provider)
@@ -92,7 +102,7 @@ async def handle_auth_request(request: web.Request, path: str) -> web.Response:
 
 def same_site_path(target: str) -> str:
     """`target` if it is a path on this site, otherwise `/`."""
-    return target if re.match(r"/(?![/\\])", target) else "/"
+    return target if re.fullmatch(r"/(?![/\\])[^\x00-\x1f\x7f\ud800-\udfff]*", target) else "/"
 
 
 def login_page(request: web.Request, provider: str, problem: str = "") -> web.Response:
@@ -119,9 +129,9 @@ def login_page(request: web.Request, provider: str, problem: str = "") -> web.Re
 
 
 async def sign_in(request: web.Request, provider: str) -> web.Response:
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        return web.Response(status=403, text="Cross-site sign-in is not allowed.\n")
-    form = {name: str(value).strip() for name, value in (await request.post()).items()}
+    form = await read_form(request)
+    if form is None:
+        return login_page(request, provider, "The form is malformed.")
     claims = parse_claims(form.get("claims", ""))
     if claims is None:
         return login_page(request, provider, "The claims must be a JSON array of objects.")
@@ -137,10 +147,18 @@ async def sign_in(request: web.Request, provider: str) -> web.Response:
     return response
 
 
+async def read_form(request: web.Request) -> dict[str, str] | None:
+    """The fields of the form; None if the body is none."""
+    try:
+        return {name: str(value).strip() for name, value in (await request.post()).items()}
+    except (ValueError, LookupError, RuntimeError, HttpProcessingError):
+        return None
+
+
 def parse_claims(text: str) -> tuple[Mapping[str, str], ...] | None:
     try:
         claims = json.loads(text or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
         return None

@@ -121,7 +121,8 @@ class ApiProxy:
                 await passing.write_eof()
         except (ClientError, TimeoutError) as error:
             if passing is None or not passing.prepared:
-                passing = failure_response(error)
+                malformed = request.content.exception() is not None
+                passing = malformed_response() if malformed else failure_response(error)
             elif request.transport:
                 # Part of the response is sent: only a broken connection shows it is incomplete.
                 request.transport.abort()
@@ -171,6 +172,12 @@ class ApiProxy:
 
 def hop_by_hop_names(header: str) -> frozenset[str]:
     return HOP_BY_HOP | {name.strip().lower() for name in header.split(",")}
+
+
+def malformed_response() -> web.Response:
+    response = web.Response(status=400, text="The request is malformed.\n")
+    response.force_close()
+    return response
 
 
 def failure_response(error: Exception) -> web.Response:

@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError:
         return server.refuse("host", f"the folder {folder} does not exist.")
     with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(server.serve("host", host.make_app(), options))
+        return asyncio.run(
+            server.serve("host", host.make_app(server.trusted_hosts(options)), options)
+        )
     return 0
 
 

@@ -15,6 +15,8 @@ from aiohttp import web
 from azure.functions.meta import Datum
 
 from local.common import server
+from local.common.application import make_application
+from local.common.trusted_hosts import MISDIRECTED, TrustedHosts
 from local.host.config import HostConfig, HostConfigError, read_host_json, read_local_settings
 from local.host.http_adapter import datum_to_response, request_to_datum
 from local.host.indexing import IndexedFunction, index_functions
@@ -52,9 +54,12 @@ class FunctionHost:
         self.invoker = Invoker(self.threads, timeout=config.function_timeout, folder=folder)
         self.started = time.monotonic()
 
-    def make_app(self) -> web.Application:
-        """The aiohttp application. The queue listeners run as long as it does."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+    def make_app(self, trusted: TrustedHosts | None = None) -> web.Application:
+        """The aiohttp application. The queue listeners run as long as it does.
+
+        It answers to the names of this machine and to `trusted`.
+        """
+        app = make_application(refuse, trusted=trusted, client_max_size=MAX_BODY_BYTES)
         app.router.add_get("/", self.show_home)
         app.router.add_get("/admin/functions", self.list_functions)
         app.router.add_get("/admin/host/status", self.show_status)
@@ -143,6 +148,11 @@ class FunctionHost:
         return web.json_response(
             {"id": "local", "state": "Running", "version": HOST_VERSION, "processUptime": uptime}
         )
+
+
+def refuse(status: int, reason: str) -> web.Response:
+    """Without a body, as the real host does. It answers to any name, so 421 is ours."""
+    return web.Response(status=status, text=f"{reason}\n" if status == MISDIRECTED else None)
 
 
 def to_json_value(value: Any) -> Any:

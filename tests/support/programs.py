@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from local.common.application import Runner
 from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @asynccontextmanager
 async def running(app: web.Application, port: int = 0) -> AsyncIterator[str]:
     """Serves `app` on a port of 127.0.0.1, a free one by default, and gives its URL."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    runner = Runner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -13,6 +12,7 @@ from local.emulator.call.dialogue import Dialogue
 from local.emulator.call.input_audio import InputAudioBuffer, decode_audio, duration_of
 from local.emulator.protocol import conversation_schema, events, ids, session, session_schema
 from local.emulator.protocol.events import Event
+from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import (
     Check,
     Invalid,
@@ -157,7 +157,7 @@ class ClientEventHandler:
 
 def parse_event(text: str) -> Event:
     try:
-        event = json.loads(text)
+        event = parse_json(text)
     except ValueError:
         event = None
     if not isinstance(event, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +12,7 @@ from local.emulator.call.services import Services
 from local.emulator.http.fault_injection import FaultInjector
 from local.emulator.http.forgotten import ForgottenConnections
 from local.emulator.http.request_log import RequestLog
+from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid
 
 LARGEST_BODY = 64 * 1024 * 1024
@@ -40,11 +40,11 @@ class Control:
     async def patch_script(self, request: web.Request) -> web.Response:
         """A JSON merge patch for the script; 400 with the reason if the result is not valid."""
         try:
-            patch = json.loads(await read_body(request))
+            patch = parse_json(await read_body(request))
             self.services.script.apply_patch(patch)
         except Invalid as wrong:
             return bad_request(wrong.message, wrong.param)
-        except (ValueError, RecursionError):
+        except ValueError:
             return bad_request("The body is not JSON.", None)
         if "faults" in patch:
             self.faults.reset()

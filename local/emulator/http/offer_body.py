@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from email import policy
 from email.parser import BytesParser
 from typing import Any
 
 from local.emulator.protocol import errors, session_schema
+from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid, unknown
 
 PARTS = ("sdp", "session")
@@ -43,7 +43,7 @@ def parse_form(body: bytes, content_type: str) -> tuple[str, dict[str, Any] | No
             raise Invalid("missing_required_parameter", "Missing required parameter: 'sdp'.", "sdp")
         session = None
         if "session" in parts:
-            session = json.loads(parts["session"])
+            session = parse_json(parts["session"])
             session_schema.SESSION(session, "session")
     except ValueError as error:
         wrong = error if isinstance(error, Invalid) else not_json()

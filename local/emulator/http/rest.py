@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from local.emulator.http import client_secrets, offer_body
 from local.emulator.http.client_secrets import ClientSecrets
 from local.emulator.http.request_log import RequestLog
 from local.emulator.protocol import errors, session, session_schema
+from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid, missing
 
 DEFAULT_MODEL = "gpt-realtime"
@@ -195,7 +195,7 @@ async def parse_mint_request(request: web.Request) -> dict[str, Any]:
     """
     raw = await request.read()
     try:
-        body = json.loads(raw) if raw.strip() else {}
+        body = parse_json(raw) if raw.strip() else {}
         session_schema.SECRET_REQUEST(body, "")
     except ValueError as error:
         wrong = (

@@ -256,3 +256,14 @@ async def test_a_reset_is_an_rst() -> None:
 
         with pytest.raises(ConnectionResetError):
             await asyncio.to_thread(post)
+
+
+@pytest.mark.parametrize("depth", [101, 1_000, 100_000])
+async def test_client_events_that_are_nested_too_deeply(depth: int) -> None:
+    async with fake_call() as call:
+        call.call.receive_event('{"type":"session.update","session":' + "[" * depth)
+        assert (await call.expect("error"))["error"]["code"] == "invalid_json"
+        call.call.receive_event('{"type":"x","y":' + "[" * depth + "]" * depth + "}")
+        assert (await call.expect("error"))["error"]["code"] == "invalid_json"
+        call.tell("input_audio_buffer.clear")
+        await call.expect("input_audio_buffer.cleared")

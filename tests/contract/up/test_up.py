@@ -176,6 +176,14 @@ async def test_with_login_nobody_is_let_in_unnamed() -> None:
     assert '"REALTIME_API_KEY": "sk-local-' in settings
 
 
+async def test_names_are_allowed_from_the_gateway_to_the_app() -> None:
+    async with small(allow_hosts=["tunnel.example"]) as stack, aiohttp.ClientSession() as session:
+        for host, status in {"tunnel.example": 200, "evil.example": 421}.items():
+            for url in (stack.url, stack.host_url):
+                async with session.get(url + "/api/health", headers={"Host": host}) as got:
+                    assert got.status == status, (host, url)
+
+
 async def test_a_stack_says_when_it_has_lost_a_part() -> None:
     async with small() as stack:
         lost = asyncio.create_task(stack.wait_for_loss())
