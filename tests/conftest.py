@@ -1,4 +1,4 @@
-"""What all tests share: a reader of all they print."""
+"""Reads what all tests print and log for secrets."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Reader:
-    """Keeps what each test, and the programs it started, said; at the end it is read for secrets.
+    """Keeps what each test and its programs printed; searches it for secrets at the end.
 
-    Where tests run in several processes this is the one that hears of all of them.
+    Where tests run in several processes, this runs in the one that gets all their reports.
     """
 
     def __init__(self, printed: list[tuple[str, str]]) -> None:

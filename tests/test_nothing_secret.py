@@ -1,5 +1,5 @@
-"""Everything that the tests print and log is read for secrets at the end of the run (conftest.py).
-Here: that the reader sees them, and that the run fails then."""
+"""At the end of a run, everything that tests printed and logged is searched for secrets
+(conftest.py). This tests that they are found, and that the run then fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the contract tests of several folders use."""
+"""A fixture for the contract tests of several folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that start together, for tests of what happens when many do the same."""
+"""Threads that start together, for tests of contention."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 def at_once(number: int, work: Callable[[int], T]) -> list[T]:
-    """Runs `work(index)` in `number` threads that start together; gives the results in order.
+    """Runs `work(index)` in `number` threads that start together; returns the results in order.
 
-    What `work` raises is raised here.
+    Raises what `work` raises.
     """
     barrier = Barrier(number)
 

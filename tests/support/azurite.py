@@ -1,6 +1,6 @@
 """Azurite, the storage emulator, for tests: one process per test session.
 
-`shared_azurite()` gives the running one, and starts it at its first call; it is ended when Python
+`shared_azurite()` returns the running one and starts it on the first call. It ends when Python
 exits, and by itself soon after if Python was killed. Memory only, free ports, 127.0.0.1.
 """
 
@@ -22,8 +22,8 @@ from tests.support.ports import free_ports
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The account and key that Azurite documents for everybody: they open nothing but Azurite."""
-# Runs Azurite as a module of this small program, which ends when its stdin does: whoever holds the
-# other end may be killed in any way, and nothing stays behind.
+# Runs Azurite as a module of this small program, which exits when its stdin closes: the parent may
+# be killed in any way, and no process stays behind.
 LAUNCHER = """
 process.stdin.on('end', () => process.exit(0)); process.stdin.on('error', () => process.exit(0));
 process.stdin.resume();
@@ -52,13 +52,13 @@ class Azurite:
 
 
 class NoAzurite(Exception):
-    """Azurite cannot be run here; the text says why."""
+    """Azurite cannot run here; the text says why."""
 
 
 def start_azurite(
     ports: tuple[int, int, int] | None = None, *more: str
 ) -> tuple[Azurite, subprocess.Popen[str]]:
-    """Starts one Azurite of its own and waits until it serves; for tests that take it away.
+    """Starts a separate Azurite and waits until it serves; for tests that stop it.
 
     `ports` are those of blobs, queues and tables, `more` are further options. The caller ends the
     process with `stop`. Raises NoAzurite.
@@ -89,7 +89,7 @@ def start_azurite(
 
 
 def listens(child: subprocess.Popen[str], lines: list[str]) -> bool:
-    """Whether all three services said that they listen, in time. Keeps reading afterwards."""
+    """Whether all three services report in time that they listen. Keeps reading afterwards."""
     ready = threading.Event()
     ended = threading.Event()
 
@@ -107,7 +107,7 @@ def listens(child: subprocess.Popen[str], lines: list[str]) -> bool:
 
 
 def stop(child: subprocess.Popen[str]) -> None:
-    """Ends Azurite for sure. It keeps everything in memory, so nothing can be lost."""
+    """Kills Azurite. It keeps everything in memory, so nothing can be lost."""
     if child.poll() is None:
         child.kill()
     child.wait(PATIENCE)
@@ -118,7 +118,7 @@ def stop(child: subprocess.Popen[str]) -> None:
 
 @cache
 def start_shared() -> Azurite | str:
-    """The session's Azurite, or why there is none."""
+    """The session's Azurite, or the reason why there is none."""
     try:
         azurite, child = start_azurite()
     except NoAzurite as error:

@@ -80,7 +80,7 @@ window.probes.energy = async () => {
   return energy;
 };
 """
-"""What a test may ask of WebRTC, whatever the page is made of."""
+"""What tests can ask about WebRTC in any page."""
 
 
 def executable() -> str | None:
@@ -92,8 +92,8 @@ def executable() -> str | None:
 
 @asynccontextmanager
 async def hearing(recording: Path | None) -> AsyncIterator[Browser]:
-    """A browser whose microphone plays `recording`, once or for ever; None: one that refuses its
-    microphone."""
+    """A browser whose microphone plays `recording`, once or for ever; None: one that denies
+    access to the microphone."""
     flags = [*FLAGS, "--use-fake-device-for-media-stream"]
     if recording is None:
         flags.append(REFUSED)

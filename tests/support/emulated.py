@@ -1,4 +1,4 @@
-"""The emulator of the running stack, as tests look at it and change it."""
+"""The emulator of the running stack, as tests read and change it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Emulator:
             assert answer.status == 200, await answer.text()
 
     async def inject_frame(self, call_id: str, frame: bytes, *, binary: bool = False) -> int:
-        """Sends `frame` as it is to every sideband of a live call, and gives their number."""
+        """Sends `frame` as it is to every sideband of a live call, and returns their number."""
         url = f"{self.url}/emulator/calls/{call_id}/frames{'?binary' if binary else ''}"
         async with self.http.post(url, data=io.BytesIO(frame)) as answer:
             assert answer.status == 200, await answer.text()
@@ -55,20 +55,20 @@ class Emulator:
     async def until(
         self, wanted: Callable[[dict[str, Any]], bool], what: str, *, seconds: float = PATIENCE
     ) -> dict[str, Any]:
-        """Waits until the state is `wanted`, and gives it. There is no event to wait for here."""
+        """Polls until the state is `wanted` and returns it. There is no event to wait for."""
         state = await self.state()
         for _ in range(round(seconds / POLL_SECONDS)):
             if wanted(state):
                 return state
             await asyncio.sleep(POLL_SECONDS)
             state = await self.state()
-        raise AssertionError(f"never {what}: {state['live_calls']} live, {state['requests']}")
+        raise AssertionError(f"not {what} in time: {state['live_calls']} live, {state['requests']}")
 
     async def live_calls(self, number: int) -> dict[str, Any]:
         return await self.until(lambda state: state["live_calls"] == number, f"{number} live calls")
 
     async def hang_ups(self, number: int) -> dict[str, Any]:
-        """Hang-ups that came over REST, of calls that were there and that were not."""
+        """Waits for that many hang-ups over REST, of live calls or any others."""
         return await self.until(
             lambda state: state["requests"]["hangup"] == number, f"{number} hang-ups"
         )

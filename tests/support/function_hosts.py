@@ -1,4 +1,4 @@
-"""Function hosts as programs of their own, on one Azurite, and callers that come in crowds."""
+"""Function hosts as programs on one Azurite, and callers that come all at once."""
 
 from __future__ import annotations
 
@@ -18,33 +18,35 @@ from tests.support.programs import Program, program
 
 @dataclass(frozen=True)
 class Hosts:
+    """Running hosts, and a session to call them with."""
+
     programs: list[Program]
     session: aiohttp.ClientSession
     start: Callable[[], Awaitable[Program]]
 
     async def start_another(self) -> None:
-        """One more host, the last of `programs`."""
+        """Starts one more host, the last of `programs`."""
         self.programs.append(await self.start())
 
     async def connect(self, number: int, user: str) -> aiohttp.ClientResponse:
-        """Starts a call of `user` on the host whose turn it is."""
+        """Starts a call of `user` on host `number`, counted round."""
         host = self.programs[number % len(self.programs)]
         headers = {**signed_in(user), "Content-Type": "application/sdp"}
         async with self.session.post(
             f"{host.url}/api/connect", data=OFFER, headers=headers
         ) as response:
-            # Kept in the response, which can be read after this.
+            # The response keeps it, so it can be read after it is released.
             await response.read()
             return response
 
     async def connect_all(self, users: Iterable[str]) -> list[aiohttp.ClientResponse]:
-        """All at once."""
+        """Starts a call of each of `users`, all at once."""
         return await asyncio.gather(
             *(self.connect(number, user) for number, user in enumerate(users))
         )
 
     async def hang_up(self, response: aiohttp.ClientResponse, user: str) -> int:
-        """On a host that need not be the one that started the call."""
+        """Hangs up on any host, not always the one that started the call; returns the status."""
         place = response.headers["Location"] + "/hangup"
         host = self.programs[hash(place) % len(self.programs)]
         async with self.session.post(host.url + place, headers=signed_in(user)) as answer:

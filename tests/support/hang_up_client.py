@@ -8,7 +8,7 @@ from shared.realtime.sideband import NoSuchCall, Sideband
 
 
 class HangUpClient(RealtimeClient):
-    """Hangs up without an endpoint, and keeps the ids of the calls that it ended."""
+    """Hangs up without an endpoint, and keeps the ids of the calls that it was to end."""
 
     def __init__(self) -> None:
         self.hung_up: list[str] = []

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for servers that tests use while they block."""
+"""An event loop in its own thread, for servers that blocking tests use."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ PACKAGES = Path(__file__).resolve().parents[1] / "npm" / "node_modules"
 
 
 class NotHere(Exception):
-    """Node.js or a package is missing; the text says which and what to do."""
+    """Node.js or a package is missing; the text says which one and what to do."""
 
 
 def node() -> str:

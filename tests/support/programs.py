@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @asynccontextmanager
 async def running(app: web.Application, port: int = 0) -> AsyncIterator[str]:
-    """Serves `app` on a port of 127.0.0.1, a free one by default, and gives its URL."""
+    """Serves `app` on a port of 127.0.0.1, a free one by default, and yields its URL."""
     runner = Runner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -32,7 +32,7 @@ async def running(app: web.Application, port: int = 0) -> AsyncIterator[str]:
 
 @dataclass
 class Program:
-    """A started server program: its URL (once ready) and what it wrote."""
+    """A server program: its URL once it is ready, and the lines of its stderr."""
 
     process: asyncio.subprocess.Process
     url: str
@@ -81,7 +81,7 @@ async def program(
 async def run(
     module: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str, str]:
-    """Runs a program that ends by itself: its exit code, stdout and stderr."""
+    """Runs a program to its end; returns its exit code, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
         *command(module, *arguments),
         stdin=asyncio.subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""An API that says what it was sent, for holding gateways against each other."""
+"""An API that echoes each request, to compare gateways."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from aiohttp import web
 
 
 async def echo(request: web.Request) -> web.Response:
-    """Answers with the body it got; what else it got is in X-Seen-… headers."""
+    """Echoes the body; the rest of the request is in X-Seen-… headers."""
     body = await request.read()
     status = int(request.query.get("status", "200"))
     headers = {

@@ -1,7 +1,7 @@
-"""A stand-in for the model's endpoint over HTTP/1.1 that replies with what a script says.
+"""A fake of the model's endpoint over HTTP/1.1 that replies as a script says.
 
-For what the emulator, the faithful stand-in, cannot do: reply with anything, misbehave, and cost
-next to nothing. It is a bare asyncio protocol, so that the bench can use it too: there it runs over
+It does what the faithful emulator cannot: reply with anything, misbehave, and cost next to
+nothing. It is a bare asyncio protocol, so that the bench can use it too: there it runs over
 TLS, at a set latency, in a process of its own (bench/harness/fake_endpoint.py). No WebSocket.
 """
 
@@ -124,7 +124,7 @@ def take_request(received: bytearray) -> Asked | None:
 
 
 def content_length(head: bytes) -> int:
-    """Of a request, in bytes; 0 where its head names none."""
+    """The length of a request's body in bytes; 0 if its head names none."""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
@@ -226,7 +226,7 @@ class Listener:
         self.accepted = 0
 
     async def listen(self, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> str:
-        """Listens on a free port; gives the URL."""
+        """Listens on a free port; returns the URL."""
         self.server = await asyncio.get_running_loop().create_server(
             lambda: Connection(self), address, 0, ssl=tls, backlog=2048
         )
@@ -239,8 +239,8 @@ class Listener:
 
 
 class Upstream:
-    """`script[path]` lists what to say, or what makes it, the last one for good; `asked` is what
-    came in."""
+    """`script[path]` lists the replies, or what makes them; the last one repeats. `asked` has the
+    requests."""
 
     def __init__(self) -> None:
         self.script: dict[str, list[Reply | Callable[[], Reply]]] = {}
@@ -251,7 +251,7 @@ class Upstream:
 
     @property
     def connections(self) -> int:
-        """How many have been made so far."""
+        """How many have been accepted so far."""
         return self.listener.accepted
 
     def on(self, path: str, *said: Any) -> None:
@@ -271,7 +271,7 @@ class Upstream:
 
 @contextmanager
 def upstream() -> Iterator[Upstream]:
-    """An endpoint on a free port, in a thread of its own."""
+    """An endpoint on a free port, in its own thread."""
     script = Upstream()
     with loop_in_thread() as run:
         script.url = run(script.listener.listen())

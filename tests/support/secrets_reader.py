@@ -1,4 +1,4 @@
-"""Finds what must never be printed or logged."""
+"""Finds secrets in what tests print and log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 SECRETS = {
-    # Keys as the emulator and the live service make them; tests' own short stand-ins are no keys.
+    # Keys as the emulator and the live service make them; the short ones in tests do not match.
     "an ephemeral key": re.compile(r"ek_[0-9a-f]{24,}"),
     "a standard key": re.compile(r"sk-[A-Za-z0-9]{20,}"),
     "a bearer": re.compile(r"(?i)bearer\s+ey[A-Za-z0-9._-]{20,}"),
@@ -17,7 +17,7 @@ SECRETS = {
 
 
 def found_in(printed: Iterable[tuple[str, str]]) -> list[str]:
-    """What was found in which test's output; the secrets themselves are not repeated."""
+    """Which kind of secret is in which test's output; the secrets themselves are not repeated."""
     return [
         f"{name} in the output of {test}"
         for test, text in printed

@@ -1,4 +1,4 @@
-"""Starts the Static Web Apps CLI, so that a test can hold the gateway against it."""
+"""Runs the Static Web Apps CLI, so that tests can compare the gateway with it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ STARTED = b"emulator started at"
 
 
 def installed() -> Path:
-    """The CLI's script. Skips the test, and says why, where it cannot be had."""
+    """The CLI's script. Skips the test, with the reason, where it cannot run."""
     if os.name == "nt":
-        pytest.skip("the Static Web Apps CLI is ended by its process group, which Windows has not")
+        pytest.skip("the Static Web Apps CLI is ended by its process group; Windows has none")
     try:
         return package_file("@azure/static-web-apps-cli", "dist/cli/bin.js")
     except NotHere as reason:
@@ -29,13 +29,13 @@ def installed() -> Path:
 
 @asynccontextmanager
 async def swa_cli(site: Path, api: str) -> AsyncIterator[str]:
-    """Runs the CLI in front of `site` and `api`; gives its URL."""
+    """Runs the CLI in front of `site` and `api`; yields its URL."""
     script = installed()
     [port] = free_ports(1)
     process = await asyncio.create_subprocess_exec(
         *("node", str(script), "start", str(site), "--api-devserver-url", api),
         *("--host", "127.0.0.1", "--port", str(port)),
-        # It asks questions, and its own child would outlive it.
+        # It would prompt, and its child process would outlive it.
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""Recorded voices, whole and one utterance after the other."""
+"""Recorded voices, whole and by utterance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPEECH: Final = FIXTURES / "speech"
 RATE: Final = 16_000
 BLOCK: Final = RATE // 10
 LOUD: Final = 200
-"""A block of samples with a louder one has a voice in it; the recordings' noise stays below 10."""
+"""A block with a louder sample is speech; the recordings' noise stays below 10."""
 
 PAUSE_BLOCKS: Final = 10
 """A longer silence ends an utterance; one within a sentence is shorter."""
@@ -39,7 +39,7 @@ def recording(name: str) -> bytes:
 
 
 def hiss(seconds: float) -> bytes:
-    """The noise of a microphone in a silent room, 16 kHz mono s16le."""
+    """What a microphone records in a silent room, 16 kHz mono s16le."""
     noise = random.Random(7)
     return b"".join(
         noise.randint(-8, 8).to_bytes(2, "little", signed=True)
@@ -48,7 +48,7 @@ def hiss(seconds: float) -> bytes:
 
 
 def utterances(name: str) -> list[bytes]:
-    """What is said in `name` of the fixtures, 16 kHz mono s16le, without the silences between."""
+    """The utterances in `name` of the fixtures, 16 kHz mono s16le, without the silences between."""
     samples = array.array("h", recording(name))
     blocks = [samples[start : start + BLOCK] for start in range(0, len(samples), BLOCK)]
     said: list[array.array[int]] = []

@@ -1,4 +1,4 @@
-"""The documents and the code agree."""
+"""The docs and the code agree."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_function_app_is_routes_only() -> None:
 
 
 def anchors(path: Path) -> set[str]:
-    """The anchors that GitHub gives the headings of a page."""
+    """The anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -77,7 +77,7 @@ FOLDERS = tuple(
 
 
 def named_paths(page: str) -> set[str]:
-    """Every file and folder of the repository that a page names as code."""
+    """Every file and folder that a page names as code."""
     spans = set(re.findall(r"(?<!`)`([^`\s*<{…]+)`(?!`)", read(page)))
     roots = {path.name for path in ROOT.iterdir() if path.is_file()}
     return {span for span in spans if span.startswith(FOLDERS) or span in roots}

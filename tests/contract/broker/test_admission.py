@@ -1,4 +1,4 @@
-"""Who gets in: nothing is sent upstream for those who do not, and they are told why."""
+"""Who is admitted. Nothing is sent upstream for anyone else, and they are told why."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def somebody(**changes: Any) -> dict[str, str]:
 
 @pytest.fixture
 def settings(settings: dict[str, str]) -> dict[str, str]:
-    """In Azure, linked to a Static Web App."""
+    """Those of an app in Azure that is linked to a Static Web App."""
     return {
         **settings,
         "CALLER_AUTH": "static-web-apps",
@@ -36,7 +36,7 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-async def test_a_signed_in_user_gets_in(app: AppClient, endpoint: Upstream, route: str) -> None:
+async def test_a_signed_in_user_is_admitted(app: AppClient, endpoint: Upstream, route: str) -> None:
     response = await app.post(route, data=OFFER, headers={**SDP, **somebody()})
     assert response.status in (200, 201)
 
@@ -88,7 +88,7 @@ async def test_a_header_that_is_sent_twice_opens_nothing(
     assert endpoint.asked == []
 
 
-async def test_a_principal_that_the_platform_does_not_vouch_for_is_not_believed(
+async def test_a_principal_that_the_platform_does_not_vouch_for_is_not_trusted(
     settings: dict[str, str], app: AppClient, endpoint: Upstream
 ) -> None:
     settings["WEBSITE_AUTH_ENABLED"] = "False"
@@ -120,7 +120,9 @@ async def test_a_listed_origin_may_call_and_read_and_no_other(
     assert "Access-Control-Allow-Origin" not in refused_one.headers
 
 
-async def test_a_stolen_handle_is_of_no_use_to_another(app: AppClient, endpoint: Upstream) -> None:
+async def test_a_stolen_handle_is_useless_to_another_caller(
+    app: AppClient, endpoint: Upstream
+) -> None:
     started = await app.post("/api/connect", data=OFFER, headers={**SDP, **somebody()})
     place = started.headers["Location"]
     asked = len(endpoint.asked)
@@ -130,7 +132,7 @@ async def test_a_stolen_handle_is_of_no_use_to_another(app: AppClient, endpoint:
     assert len(endpoint.asked) == asked
 
 
-async def test_the_user_id_is_in_no_log_and_goes_nowhere(
+async def test_the_user_id_is_neither_logged_nor_sent_on(
     app: AppClient, endpoint: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):

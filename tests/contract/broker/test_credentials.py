@@ -1,5 +1,5 @@
-"""The broker proves who it is with the real azure-identity and azure-keyvault-secrets, against a
-managed-identity endpoint and a vault over TLS that can be taken away."""
+"""The broker authenticates with the real azure-identity and azure-keyvault-secrets, to a
+managed-identity endpoint and a vault over TLS that can go offline."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_the_managed_identity_gives_a_bearer_and_keeps_it(
     assert await asyncio.to_thread(proof.headers) == first
 
 
-async def test_no_identity_is_a_problem_without_the_sdks_words(
+async def test_a_missing_identity_is_a_problem_without_the_sdks_message(
     platform: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IDENTITY_HEADER", "another")
@@ -102,7 +102,7 @@ async def test_a_key_in_the_vault_is_read_once_per_ttl_and_outlives_the_vault(
 @pytest.mark.parametrize(
     ("status", "code"), [(403, "vault_secret_unavailable"), (503, "vault_unavailable")]
 )
-async def test_what_the_vault_refuses_is_told_apart(
+async def test_refusals_of_the_vault_are_told_apart(
     platform: Mapping[str, str], stand_in: LocalKeyVault, status: int, code: str
 ) -> None:
     stand_in.secrets.status = status
@@ -112,7 +112,7 @@ async def test_what_the_vault_refuses_is_told_apart(
     assert problem.value.code == code
 
 
-async def test_a_secret_that_is_not_there_and_a_vault_that_never_was(
+async def test_a_missing_secret_and_an_unreachable_vault(
     platform: Mapping[str, str], stand_in: LocalKeyVault
 ) -> None:
     fetch = fetcher(stand_in, platform)
@@ -123,7 +123,7 @@ async def test_a_secret_that_is_not_there_and_a_vault_that_never_was(
         await asyncio.to_thread(fetch, "nothing-here")
 
 
-async def test_many_who_wait_read_the_vault_once(
+async def test_many_waiting_threads_read_the_vault_once(
     platform: Mapping[str, str], stand_in: LocalKeyVault
 ) -> None:
     stand_in.secrets.set("model-key", "one")

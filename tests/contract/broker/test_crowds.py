@@ -1,4 +1,4 @@
-"""Crowds at the door of two hosts that share one storage account: limits are exact."""
+"""Limits are exact for a crowd of callers on two hosts that share one storage account."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALLS = "/openai/v1/realtime/calls"
     ("limit", "one_caller"),
     [("LIMIT_LIVE_CALLS", True), ("LIMIT_LIVE_CALLS_TOTAL", False)],
 )
-async def test_exactly_so_many_get_in_each_time(
+async def test_exactly_the_limit_is_admitted_each_time(
     endpoint: Upstream, limit: str, one_caller: bool
 ) -> None:
     endpoint.on(HANGUP, Said(200))

@@ -1,5 +1,5 @@
-"""The OpenAPI document is true: every route is in it, and every answer to generated requests, good
-and bad, is one that it promises."""
+"""The OpenAPI document is complete and true: it has every route, and every response to generated
+requests, valid and invalid, conforms to it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-# Requests per operation; TEST_EXAMPLES=1000 makes over ten thousand in all.
+# Requests for each operation; TEST_EXAMPLES=1000 makes over ten thousand in all.
 EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "40"))
 
 schemathesis.serializer.alias(["application/sdp"], "text/plain")
@@ -75,6 +75,6 @@ def test_generated_requests_get_answers_that_the_document_promises(
         ["application/sdp", "text/plain", "multipart/form-data; boundary=x", "", 'a/b; c="']
     ),
 )
-def test_rubbish_never_makes_a_500(app: Running, body: bytes, kind: str) -> None:
+def test_random_bytes_never_cause_a_500(app: Running, body: bytes, kind: str) -> None:
     response = app.session.post(app.url + "/api/connect", data=body, headers={"Content-Type": kind})
     assert response.status_code in (201, 400, 413, 415)

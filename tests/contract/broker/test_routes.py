@@ -1,4 +1,4 @@
-"""The routes as callers see them: answers, refusals in one shape, and nothing that leaks."""
+"""The routes as callers see them: answers, refusals of one shape, and no leaks."""
 
 from __future__ import annotations
 
@@ -99,9 +99,7 @@ async def test_a_profile_is_chosen_by_name_and_may_be_unfiltered(
     assert endpoint.asked[-1].path == "/openai/v1/realtime/calls"
 
 
-async def test_an_authorization_header_is_of_no_interest(
-    app: AppClient, endpoint: Upstream
-) -> None:
+async def test_an_authorization_header_is_ignored(app: AppClient, endpoint: Upstream) -> None:
     headers = {**SDP, "Authorization": "Bearer ek_a_clients_own_idea"}
     response = await app.post("/api/connect", data=OFFER, headers=headers)
     assert response.status == 201
@@ -132,7 +130,7 @@ async def test_a_bad_offer_is_refused_and_nothing_goes_upstream(
 
 
 @pytest.mark.parametrize("route", OFFER_ROUTES)
-async def test_what_is_no_offer_at_all(app: AppClient, endpoint: Upstream, route: str) -> None:
+async def test_bodies_without_an_offer(app: AppClient, endpoint: Upstream, route: str) -> None:
     await refused(await app.post(route), 400, "missing_offer")
     await refused(await app.post(route, data=form("offer")), 400, "missing_offer")
     await refused(await app.post(route, json={"sdp": "v=0"}), 415, "unsupported_content_type")
@@ -159,16 +157,14 @@ async def test_an_unknown_profile_gets_no_token(app: AppClient, endpoint: Upstre
         if method not in allowed
     ],
 )
-async def test_a_wrong_method_is_told_the_right_ones(
-    app: AppClient, route: str, method: str
-) -> None:
+async def test_a_405_lists_the_allowed_methods(app: AppClient, route: str, method: str) -> None:
     response = await app.request(method, route)
     await refused(response, 405, "method_not_allowed")
     assert set(response.headers["Allow"].split(", ")) == ROUTES[route]
 
 
 @pytest.mark.parametrize("route", ["/api/connect", "/api/token"])
-async def test_upstreams_failures_are_told_in_our_words(
+async def test_upstreams_failures_become_our_own_problems(
     app: AppClient, endpoint: Upstream, route: str
 ) -> None:
     for said, status, code in [
@@ -191,7 +187,7 @@ async def test_a_lost_answer_is_a_502_and_not_a_second_call(
     assert endpoint.count("/openai/v1/realtime/calls") == 1
 
 
-async def test_a_mistake_of_ours_is_a_500_without_its_cause(
+async def test_a_bug_is_a_500_without_its_cause(
     app: AppClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
@@ -206,7 +202,7 @@ async def test_a_mistake_of_ours_is_a_500_without_its_cause(
     assert not any("ek_secret_inside" in line for line in logged)
 
 
-async def test_settings_that_are_wrong_answer_every_route_and_are_all_logged(
+async def test_with_invalid_settings_every_route_answers_503_and_all_are_logged(
     settings: dict[str, str], app: AppClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings |= {"REALTIME_ENDPOINT": "nonsense", "TOKEN_SECONDS": "x", "CALLER_AUTH": "friends"}
@@ -216,7 +212,7 @@ async def test_settings_that_are_wrong_answer_every_route_and_are_all_logged(
             response = await app.request(method, route, data=OFFER, headers=SDP)
             await refused(response, 503, "misconfigured")
     for name in ("REALTIME_ENDPOINT", "TOKEN_SECONDS", "CALLER_AUTH"):
-        assert caplog.text.count(name) == 1, "once, and not at every request"
+        assert caplog.text.count(name) == 1, "once, not with every request"
     assert API_KEY not in caplog.text
 
 
@@ -228,7 +224,7 @@ async def test_health(app: AppClient, endpoint: Upstream) -> None:
     assert endpoint.asked == []
 
 
-async def test_a_request_keeps_the_id_it_came_with_if_it_is_one(app: AppClient) -> None:
+async def test_a_request_keeps_its_id_if_that_is_valid(app: AppClient) -> None:
     kept = await app.get("/api/health", headers={"X-Request-Id": "page-2026-000001"})
     assert kept.headers["X-Request-Id"] == "page-2026-000001"
     for odd in ("short", "x" * 65, "with blanks in it"):

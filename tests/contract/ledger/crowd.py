@@ -1,7 +1,7 @@
-"""One instance of a broker for tests with several: books for many callers at once.
+"""One of several instances of a broker: books calls for many callers at once.
 
-Run as `python -m tests.contract.ledger.crowd`, with one JSON line on stdin: what to do. Prints
-`ready`, starts at the next line of stdin, and prints what came of it as JSON.
+Run as `python -m tests.contract.ledger.crowd`, with one line of JSON on stdin that says what to do.
+Prints `ready`, starts at the next line of stdin, and prints the outcomes as JSON.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Leases: one observer a call, another one if it dies."""
+"""Leases: one observer for each call, and another one if it dies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CALL = "rtc_u1_abc"
 
 
 def leases(room: Room, ahead: timedelta = timedelta(0)) -> Leases:
-    """The leases as an instance sees them whose clock is ahead by that much."""
+    """The leases as seen by an instance whose clock is ahead by that much."""
     return Leases(room.table, timedelta(seconds=30), clock=lambda: room.clock.now + ahead)
 
 
@@ -35,7 +35,7 @@ def test_one_holder_at_a_time(room: Room) -> None:
     assert leases(room).holder("rtc_nobodys") is None
 
 
-def test_who_asks_again_gets_what_it_has(room: Room) -> None:
+def test_a_holder_that_asks_again_gets_its_lease(room: Room) -> None:
     lease = acquired(leases(room).acquire(CALL, "one"))
     assert acquired(leases(room).acquire(CALL, "one")).etag == lease.etag
 
@@ -84,14 +84,14 @@ def test_a_lease_given_back_by_a_clock_that_is_ahead_is_free_too(room: Room) -> 
     assert acquired(leases(room).acquire(CALL, "two")).holder == "two"
 
 
-def test_of_many_that_reach_for_it_one_gets_it(room: Room) -> None:
+def test_of_many_that_try_to_acquire_it_one_succeeds(room: Room) -> None:
     for _ in range(2):
         got = at_once(8, lambda index: leases(room).acquire(CALL, f"run {index}"))
         assert sum(lease is not None for lease in got) == 1
         room.clock.advance(seconds=31)
 
 
-def test_answers_that_get_lost_lose_no_lease(room: Room) -> None:
+def test_lost_answers_lose_no_lease(room: Room) -> None:
     room.table.lose_answers = True
     with pytest.raises(Problem, match="storage_unavailable"):
         leases(room).acquire(CALL, "one")
@@ -104,7 +104,7 @@ def test_answers_that_get_lost_lose_no_lease(room: Room) -> None:
     assert leases(room).renew(lease, note="on").note == "on"
 
 
-def test_storage_away_is_said_and_a_call_is_forgotten_for_good(room: Room) -> None:
+def test_unavailable_storage_is_a_problem_and_a_call_is_forgotten_for_good(room: Room) -> None:
     lease = acquired(leases(room).acquire(CALL, "one"))
     room.table.unavailable = True
     uses: tuple[Callable[[], object], ...] = (
@@ -126,7 +126,7 @@ def test_storage_away_is_said_and_a_call_is_forgotten_for_good(room: Room) -> No
     assert acquired(leases(room).acquire(CALL, "two")).held_before is None
 
 
-def test_a_note_has_bounds(room: Room) -> None:
+def test_a_note_has_a_largest_size(room: Room) -> None:
     lease = acquired(leases(room).acquire(CALL, "one"))
     with pytest.raises(ValueError, match="16,000"):
         leases(room).renew(lease, note="x" * 16_001)

@@ -8,7 +8,7 @@
         observed = await watching.done()
         it.transcript(call.id)
 
-Nothing here sleeps: `written` waits for lines in the record, `expect` for events.
+Nothing here sleeps: `written` waits for lines of the record, `expect` for events.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ QUICK = Timing(
 )
 TEXT = {"output_modalities": ["text"]}
 HELLO = "Hello! How can I help you today?"
-"""What the emulator's script answers to the first turn."""
+"""The emulator's answer to the first turn."""
 
 
 def timing_of(**changes: Any) -> Timing:
@@ -97,7 +97,7 @@ class DeafLeases(Leases):
 
 @dataclass(eq=False)
 class Call:
-    """A call on the emulator, and a sideband of the test's own to drive it with."""
+    """A call on the emulator, and a sideband with which the test drives it."""
 
     id: str
     harness: ObservedCalls
@@ -120,7 +120,7 @@ class Call:
                 return event
 
     async def turn(self, text: str) -> dict[str, Any]:
-        """The user's words, and the answer to its end."""
+        """Says that as the user and waits for the end of the answer."""
         await self.say(text)
         await self.tell("response.create")
         return await self.expect("response.done")
@@ -148,7 +148,7 @@ class Watching:
 
 
 class Gate:
-    """A `Connect` that can be shut after the first dial, and cut."""
+    """A `Connect` whose connection can be cut, and whose next dial can be held."""
 
     def __init__(self, connect: Connect) -> None:
         self.connect = connect
@@ -186,11 +186,11 @@ class ObservedCalls:
         self.skip = timedelta(0)
 
     def clock(self) -> datetime:
-        """Time passes as it does, and as the test says."""
+        """The time, moved on by `skip`."""
         return datetime.now(UTC) + self.skip
 
     async def call(self, *, opened: bool = True, **session: Any) -> Call:
-        """A call in progress. Its session is the profile's; `session` adds to it."""
+        """A call in progress, with the profile's session and the fields of `session`."""
         await self.mint_for(session)
         call_id = await self.server_call()
         if opened:
@@ -233,7 +233,7 @@ class ObservedCalls:
         return Watching(task, holder)
 
     async def watch(self, call: Call, *args: Any, **terms: Any) -> Watching:
-        """Starts a run; returns when it is attached and says so."""
+        """Starts a run; returns once its record says that it is attached."""
         watching = self.begin(call.id, *args, **terms)
         await self.attached(call.id, watching.holder)
         return watching
@@ -242,7 +242,7 @@ class ObservedCalls:
         await self.written(call_id, lambda line: (line.kind, line.key) == ("attached", holder))
 
     async def written(self, call_id: str, that: Callable[[StoredLine], bool]) -> StoredLine:
-        """Waits for a line in the record."""
+        """Waits for such a line in the record."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 self.log.news.clear()
@@ -252,7 +252,7 @@ class ObservedCalls:
                 await self.log.news.wait()
 
     async def recorded(self, call_id: str, text: str) -> None:
-        """Waits until this is in the record."""
+        """Waits until the record has that text."""
         await self.written(call_id, lambda line: line.fields.get("text") == text)
 
     def lines(self, call_id: str) -> list[StoredLine]:
@@ -265,19 +265,19 @@ class ObservedCalls:
         return transcript.read_transcript(self.log.read(log_name(call_id)))
 
     def told(self, call_id: str) -> list[tuple[str, str | None]]:
-        """Who said what."""
+        """Who said what, or what else the transcript has."""
         entries = self.transcript(call_id).entries
         return [(each.role or each.kind, each.text or each.output or None) for each in entries]
 
     async def kill(self, watching: Watching) -> None:
-        """Ends a run as a killed process ends: it writes nothing more and gives nothing back."""
+        """Ends a run like a killed process: it writes nothing more and gives no lease back."""
         self.leases.deaf = self.log.deaf = True
         watching.task.cancel()
         await asyncio.gather(watching.task, return_exceptions=True)
         self.leases.deaf = self.log.deaf = False
 
     async def hang_up(self, call_id: str) -> None:
-        """The broker's way to end a call."""
+        """Ends the call as the broker does."""
         url = f"{self.server.realtime}/calls/{call_id}/hangup"
         async with self.server.http.post(url, headers=KEY) as reply:
             if reply.status not in (200, 404):
@@ -291,7 +291,7 @@ class ObservedCalls:
 async def observed_calls(
     *, lasts: timedelta = timedelta(seconds=30), real_media: bool = False, **script: Any
 ) -> AsyncIterator[ObservedCalls]:
-    """An emulator and an observer. At the end no call is live and no run is left."""
+    """An emulator and observers of its calls. At the end no call is live and no run is left."""
     async with serving(real_media=real_media, **script) as server:
         it = ObservedCalls(server, lasts)
         try:

@@ -110,7 +110,7 @@ async def test_events_take_effect_and_are_acknowledged() -> None:
         assert state["observers"] == 1, "only the driver: each event's connection is closed"
 
 
-async def test_what_the_endpoint_refuses_is_told_by_its_code() -> None:
+async def test_a_refusal_of_the_endpoint_is_reported_by_its_code() -> None:
     async with observed_calls() as it:
         call = await it.call()
         for event, code in (

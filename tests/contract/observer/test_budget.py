@@ -1,4 +1,4 @@
-"""A call at the end of its budget or time: the goodbye, and the end."""
+"""A call that runs out of tokens or time: the goodbye, and the hang-up."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_a_call_over_its_budget_hears_why_and_ends() -> None:
         assert (observed.outcome, observed.reason) == (Outcome.ENDED, "token budget")
         await hung_up(it, call)
         assert it.transcript(call.id).ended == "token budget"
-        assert spent == sorted(spent), "told since the start of the call"
+        assert spent == sorted(spent), "counted from the start of the call"
         assert observed.usage.total > spent[1], "the goodbye is counted too"
 
 
@@ -119,7 +119,7 @@ async def test_a_connection_lost_during_the_goodbye_is_dialled_again() -> None:
         assert (observed.outcome, observed.reason) == (Outcome.ENDED, "time limit")
         said = [entry.kind for entry in it.transcript(call.id).entries]
         assert "gap" in said
-        assert "message" in said, "the goodbye that was heard is on record"
+        assert "message" in said, "the goodbye that was heard is in the record"
 
 
 async def test_a_goodbye_is_heard_to_its_end() -> None:
@@ -147,7 +147,7 @@ async def test_a_goodbye_is_heard_to_its_end() -> None:
 
 
 async def test_an_answer_that_goes_on_for_too_long_is_cut_and_a_goodbye_too() -> None:
-    """The emulator stalls at whatever answers these words."""
+    """The emulator stalls in the answer to these words."""
     stalling = {"words": ["stall"], "say": "Never said.", "stall_seconds": 60}
     async with observed_calls(rules=[stalling]) as it:
         call = await it.call()
@@ -174,7 +174,7 @@ async def test_an_answer_that_goes_on_for_too_long_is_cut_and_a_goodbye_too() ->
 
 
 @pytest.mark.parametrize("failures", [1, 3])
-async def test_a_hang_up_that_fails_is_tried_again_and_else_left_to_the_limit(
+async def test_a_failed_hang_up_is_retried_and_then_left_to_the_limit(
     failures: int,
 ) -> None:
     left, given_up = [failures], asyncio.Event()

@@ -57,7 +57,7 @@ async def test_a_takeover_of_a_call_that_ended_meanwhile_closes_its_record() -> 
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refusal_is_not_tried_again(status: int) -> None:
+async def test_a_refusal_is_not_retried(status: int) -> None:
     async with observed_calls(faults={"sideband": [{"status": status}]}) as it:
         observed = await it.begin("rtc_1").done()
         assert observed.outcome is Outcome.UNREACHABLE

@@ -1,4 +1,4 @@
-"""An observer against the emulator: what it records, and what becomes of its lease."""
+"""An observer of the emulator's calls: what it records, and what happens to its lease."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_an_observer_that_comes_in_the_middle_of_the_first_answer_states_t
         await call.expect("response.output_text.delta")
         watching = await it.watch(call, timing_of(probe_after=timedelta(minutes=1)))
         done = await call.expect("conversation.item.done")
-        assert done["previous_item_id"] is None, "nothing names what was said"
+        assert done["previous_item_id"] is None, "no event names what was said"
         await call.expect("response.done")
         await call.turn("hello")
         await call.hang_up()

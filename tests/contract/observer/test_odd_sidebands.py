@@ -14,7 +14,7 @@ from tests.support.patience import PATIENCE
 
 
 def one_after_another(answers: list[Sideband | Exception]) -> Connect:
-    """Each dial gets the next of them."""
+    """A `Connect` that gives each dial the next of them."""
 
     async def connect(_: str) -> Sideband:
         answer = answers.pop(0)

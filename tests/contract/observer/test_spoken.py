@@ -1,4 +1,4 @@
-"""Observed calls with real media: what a caller says and hears, in the record."""
+"""Observed calls with real media: the record has what the caller says and hears."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_story_that_the_caller_interrupts() -> None:
         assert len(story.text or "") < len(STORY)
         assert "hello" in (second.text or "").lower()
         assert (answer.text, answer.interrupted) == ("Hello!", False)
-        # The caller's words came after the answer had begun.
+        # The caller's words were recognised after the answer had begun.
         seq = {(line.kind, line.key): line.seq for line in it.lines(call_id)}
         assert seq["words", first.item_id] > seq["placed", story.item_id]
         assert observed.usage == tokens.usage_of_response({"usage": (await it.state())["usage"]})

@@ -45,7 +45,7 @@ async def test_an_observer_that_is_killed_is_replaced_and_the_gap_is_stated() ->
         assert observed.usage + missed == emulated, "all but the response inside the gap"
 
 
-async def test_words_that_came_while_nobody_watched_are_fetched() -> None:
+async def test_words_that_came_without_an_observer_are_fetched() -> None:
     """The caller's item was recorded; its transcript came after the observer had died."""
     async with observed_calls(heard=("blue whales",)) as it:
         transcribed = {"input": {"transcription": {"model": "gpt-realtime-whisper"}}}
@@ -63,7 +63,7 @@ async def test_words_that_came_while_nobody_watched_are_fetched() -> None:
         await call.expect("conversation.item.input_audio_transcription.completed")
         await it.written(call.id, lambda line: line.kind == "words" and line.key == item)
         await it.kill(first)
-        # As if the words had not been written any more.
+        # As if the observer had died before it wrote the words.
         name = log_name(call.id)
         kept = [
             raw
@@ -160,7 +160,7 @@ async def test_what_was_said_while_the_connection_was_lost_is_fetched() -> None:
         assert kinds == ["hi", HELLO, "gap", "You said: nobody listens."]
 
 
-async def test_what_was_said_between_a_kill_and_the_end_is_missing_and_said_to_be() -> None:
+async def test_what_was_said_between_a_kill_and_the_end_is_a_stated_gap() -> None:
     async with observed_calls(lasts=timedelta(milliseconds=300)) as it:
         call = await it.call()
         first = await it.watch(call)
@@ -176,7 +176,7 @@ async def test_what_was_said_between_a_kill_and_the_end_is_missing_and_said_to_b
         assert kinds == ["hello", HELLO, "gap"]
 
 
-async def test_what_was_said_between_a_lost_connection_and_the_end_is_said_to_be_missing() -> None:
+async def test_what_was_said_between_a_lost_connection_and_the_end_is_a_stated_gap() -> None:
     async with observed_calls() as it:
         call = await it.call()
         gate = Gate(it.connect)
@@ -201,7 +201,7 @@ async def test_a_full_segment_asks_for_the_next_which_goes_on_with_the_same_reco
         await call.turn("hello")
         observed = await first.done()
         assert observed.outcome is Outcome.CONTINUE
-        assert it.leases.holder(call.id) is None, "the next one need not wait"
+        assert it.leases.holder(call.id) is None, "the next run need not wait"
         second = await it.watch(call)
         await call.turn("hi")
         await call.hang_up()

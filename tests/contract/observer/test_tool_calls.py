@@ -1,4 +1,4 @@
-"""Tools that run on the server, and what becomes of their results."""
+"""Tools that run on the server, and what happens to their results."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ async def test_a_tool_runs_on_the_server_and_its_result_is_said() -> None:
         assert (line.fields["name"], line.fields["ok"]) == ("order_status", True)
         kinds = [e["type"] for e in call.events]
         asked = [i for i, kind in enumerate(kinds) if kind == "response.created"]
-        assert "response.done" in kinds[asked[0] : asked[1]], "asked for after the first was done"
+        assert "response.done" in kinds[asked[0] : asked[1]], "requested after the first was done"
         assert len(asked) == 2
         assert not [e for e in call.events if e["type"] == "error"]
 
 
-async def test_a_tool_that_is_not_ours_is_left_to_the_page() -> None:
+async def test_a_tool_of_the_page_is_left_to_it() -> None:
     page_tool = {"type": "function", "name": "order_status_on_page"}
     session = {**SESSION, "tools": [page_tool]}
     async with observed_calls(rules=[ORDER]) as it:
@@ -58,7 +58,7 @@ async def test_a_tool_that_is_not_ours_is_left_to_the_page() -> None:
 
 
 async def test_a_page_cannot_give_itself_a_tool_of_the_servers() -> None:
-    """The profile names none; the page adds one, and the model calls it before it is put back."""
+    """The profile names none; the page adds one, and the model calls it before it is removed."""
     named = {"type": "function", "name": "order_status"}
     async with observed_calls(rules=[ORDER]) as it:
         call = await call_with(it, SESSION)
@@ -154,7 +154,7 @@ async def test_an_output_that_could_not_be_sent_is_sent_over_the_next_connection
 
 
 async def test_nothing_is_done_to_a_call_while_the_lease_has_run_out() -> None:
-    """Another may be doing it. What is said is still taken down."""
+    """Another run may be acting. What is said is still recorded."""
     registry, spent = sample_tools(), asyncio.Event()
 
     async def spend(usage: Usage) -> bool:
@@ -180,7 +180,9 @@ async def test_nothing_is_done_to_a_call_while_the_lease_has_run_out() -> None:
         await call.hang_up()
         await watching.done()
         (state,) = (await it.state())["calls"]
-        assert state["client_events"]["session.update"] == 2, "one look and the page's"
+        assert state["client_events"]["session.update"] == 2, (
+            "the observer's check, the page's update"
+        )
         assert not [line for line in it.lines(call.id) if line.kind in ("calling", "session")]
 
 
@@ -198,7 +200,7 @@ async def test_a_tool_call_from_before_the_observer_came_is_run() -> None:
 
 
 async def test_a_tool_that_may_have_run_is_not_run_again() -> None:
-    """Its observer died while it ran: nobody knows what came of it, and the model is told so."""
+    """Its observer died while it ran: the outcome is unknown, and the model is told so."""
     registry, runs = Registry(), [0]
 
     @registry.tool

@@ -1,4 +1,4 @@
-"""Calls end when they must, whoever is alive."""
+"""Calls end when they must, with or without an observer."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_a_required_observer_that_cannot_come_refuses_the_call() -> None:
 
 @pytest.mark.parametrize("mode", ["caller", "admin"])
 async def test_a_page_and_an_admin_steer_a_call(mode: str) -> None:
-    """An admin's event reaches a running call; what a page overrides is put back."""
+    """An admin's event reaches a running call; what a page overrides is restored."""
     async with running_broker() as work:
         caller, place = await work.call(f"steer-{mode}", profile="help-desk")
         name = next(iter(await work.records()))
@@ -130,7 +130,7 @@ async def test_a_page_and_an_admin_steer_a_call(mode: str) -> None:
             async def put_back() -> Any:
                 return (await work.state())["calls"][0]["events"].get("session.updated", 0)
 
-            # The observer's own look, the page's update, and the profile put back.
+            # The observer's own check, the page's update, and the profile restored.
             await poll_until(put_back, lambda updates: updates >= 3)
         async with work.session.post(
             place + "/hangup", headers=signed_in(f"steer-{mode}")

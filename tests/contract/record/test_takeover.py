@@ -1,4 +1,4 @@
-"""An instance is killed in the middle of its calls; another takes every one of them over."""
+"""An instance is killed during its calls; another one takes all of them over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.voice import SPEECH, read_wav
 from tests.support.webrtc_caller import Caller
 
 ANSWERED = "response.output_audio_transcript.done"
-# TEST_CALLS=20 makes it a crowd; a few show the same on a busy machine.
+# TEST_CALLS=20 makes it a crowd; a few calls show the same on a busy machine.
 CALLS = int(os.environ.get("TEST_CALLS", "6"))
 
 
@@ -26,15 +26,15 @@ def observed(state: Any) -> int:
 
 
 def counted(call: dict[str, Any]) -> int:
-    """The tokens of a call in the emulator's own account."""
+    """The tokens of a call as the emulator counted them."""
     return int(call["usage"]["total_tokens"])
 
 
 async def answered(caller: Caller) -> None:
     """Says hello and waits for the answer.
 
-    Only a greeting that was not heard is said again: one that waits for its answer, however long
-    that takes on a busy machine, would be interrupted by the next.
+    It is repeated only if it was not heard: a greeting that waits for its answer, however long that
+    takes on a busy machine, would be interrupted by the next.
     """
     for _ in range(4):
         caller.say(*read_wav(SPEECH / "hello.wav"))
@@ -67,7 +67,7 @@ async def test_calls_of_a_killed_host_are_taken_over_and_their_records_are_whole
         killed.process.kill()
         await killed.process.wait()
         began = asyncio.get_running_loop().time()
-        for caller in callers:  # said while nobody may be listening
+        for caller in callers:  # said while no observer may be attached
             caller.say(*read_wav(SPEECH / "hello.wav"))
         await poll_until(work.state, lambda state: observed(state) <= CALLS - CALLS // 2)
         taken_over = LEASE_DURATION.total_seconds() + PATIENCE
@@ -94,7 +94,7 @@ async def test_calls_of_a_killed_host_are_taken_over_and_their_records_are_whole
             whole = await work.transcript(record["id"], host=1)
             entries = whole["transcript"]["entries"]
             items = [entry["item_id"] for entry in entries if entry.get("item_id")]
-            assert len(items) == len(set(items)), "no line is doubled"
+            assert len(items) == len(set(items)), "every line once"
             gaps = [entry for entry in entries if entry["kind"] == "gap"]
             stated += len(gaps)
             recorded = sum(record["usage"].values()) - sum(
@@ -103,4 +103,4 @@ async def test_calls_of_a_killed_host_are_taken_over_and_their_records_are_whole
             assert recorded == counted(call) or gaps, (recorded, counted(call))
             assert recorded <= counted(call)
             assert {"user", "assistant"} <= {entry.get("role") for entry in entries}
-        assert stated, "what was missed is said"
+        assert stated, "gaps are stated"

@@ -1,7 +1,7 @@
-"""A running deployment is upgraded under live calls: what an earlier release stored is understood.
+"""A running deployment is upgraded under live calls: the code reads what an earlier release stored.
 
-tests/fixtures/release-*/stored.json is what that release wrote, with its own code, and what it read
-back from it (`expected`); make.py beside it says how it came about.
+tests/fixtures/release-*/stored.json is what that release wrote with its own code, and what it read
+back (`expected`); make.py beside it shows how it was made.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LIMITS = Limits(starts_per_minute=0, live_calls=5, tokens_per_day=100_000, live_
 
 
 class Upgraded:
-    """The present broker on the storage of the release."""
+    """Today's broker on the storage of the release."""
 
     def __init__(self, stored: Mapping[str, Any], backend: Backend) -> None:
         self.stored = stored
@@ -113,7 +113,7 @@ def no_key(profile: Profile, life: timedelta) -> EphemeralKey:
 
 
 def fill(upgraded: Upgraded, stored: Mapping[str, Any]) -> None:
-    """Writes what the release kept, below the code that is tested."""
+    """Writes what the release stored, without the code under test."""
     for name, rows in stored["tables"].items():
         table = upgraded.storage.table(upgraded.names[name])
         for row in rows:
@@ -205,12 +205,12 @@ def test_a_row_that_is_written_again_keeps_its_layout(upgraded: Upgraded, caller
 
 
 def held(values: Mapping[str, Any]) -> list[Any]:
-    """The bookings of a row, which lie in as many properties as it takes."""
+    """The bookings of a row, which are split over as many properties as they need."""
     found: list[Any] = json.loads("".join(values[f"held{n}"] for n in range(len(values) - 2)))
     return found
 
 
-def test_tokens_told_again_are_counted_once(upgraded: Upgraded) -> None:
+def test_tokens_reported_again_are_counted_once(upgraded: Upgraded) -> None:
     caller, reference = upgraded.caller.id, upgraded.calls["live"]["reference"]
     before = upgraded.expected["callers"][caller]["tokens_today"]
     told = sum(
@@ -273,7 +273,7 @@ def test_an_owner_sees_and_ends_a_call_by_its_old_handle(upgraded: Upgraded, nam
     assert (ended["status"], ended["ended_by"]) == ("ended", "caller")
 
 
-def test_an_ended_call_says_to_its_owner_how_it_ended(upgraded: Upgraded) -> None:
+def test_an_ended_call_tells_its_owner_how_it_ended(upgraded: Upgraded) -> None:
     for call in upgraded.calls.values():
         shown = upgraded.expected["records"][call["record"]]
         standing = upgraded.service.call_status(call["handle"], upgraded.caller)
@@ -319,7 +319,7 @@ async def still_ours() -> None:
     """The lease is held."""
 
 
-async def test_a_transcript_is_continued_without_a_line_doubled(upgraded: Upgraded) -> None:
+async def test_a_transcript_is_continued_without_repeating_a_line(upgraded: Upgraded) -> None:
     call_id = upgraded.calls["live"]["call_id"]
     writer = TranscriptWriter(upgraded.transcripts, call_id, redact=redacted, keep_words=True)
     lines = await writer.catch_up()

@@ -1,4 +1,4 @@
-"""The HTTP edge: what a request's headers are to everything below it."""
+"""The HTTP edge: which headers everything below it sees."""
 
 from __future__ import annotations
 

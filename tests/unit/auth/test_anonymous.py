@@ -28,7 +28,7 @@ def by_address(forwarded: str, proxies: int = 1) -> str:
     return anonymous(proxies).authenticate({"x-forwarded-for": forwarded}).id
 
 
-def test_an_address_is_believed_only_from_the_proxies_that_are_ours() -> None:
+def test_an_address_is_trusted_only_from_our_own_proxies() -> None:
     ada = by_address("203.0.113.7")
     assert by_address("198.51.100.1, 203.0.113.7") == ada
     assert by_address("198.51.100.1,203.0.113.7:50123") == ada
@@ -37,12 +37,12 @@ def test_an_address_is_believed_only_from_the_proxies_that_are_ours() -> None:
     assert by_address("[::ffff:203.0.113.7]:1") == ada
 
 
-def test_a_network_of_ipv6_is_one_caller() -> None:
+def test_an_ipv6_network_is_one_caller() -> None:
     one = by_address("2001:db8:1:2::1")
     assert by_address("[2001:db8:1:2:ffff::9]:443") == one
     assert by_address("2001:db8:1:3::1") != one
 
 
 @pytest.mark.parametrize("forwarded", ["", "unknown", "203.0.113.7, ", "1.2.3", "x" * 999, "[:"])
-def test_who_has_no_address_shares_one_callers_limits(forwarded: str) -> None:
+def test_callers_without_an_address_are_one_caller(forwarded: str) -> None:
     assert by_address(forwarded) == anonymous().authenticate({}).id

@@ -1,4 +1,4 @@
-"""Callers: who gets in, who is told to sign in, and who is told that their proof is not valid."""
+"""Who is authenticated, who is told to sign in, and whose proof is not valid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.principals import principal_header
 from tests.unit.auth.linked import ADA, NEXT, SECRET, linked, refusal
 
 
-def test_a_signed_in_user_is_known_by_an_id_that_does_not_tell_who_it_is() -> None:
+def test_a_callers_id_does_not_reveal_who_they_are() -> None:
     caller = linked().authenticate(principal_header(ADA))
     assert caller.kind == "static-web-apps"
     assert caller.roles == {"authenticated", "anonymous", "admin"}
@@ -26,7 +26,7 @@ def test_a_signed_in_user_is_known_by_an_id_that_does_not_tell_who_it_is() -> No
     caller.require_role("admin")
 
 
-def test_the_id_is_the_same_on_every_instance_and_another_for_everybody_else() -> None:
+def test_an_id_is_the_same_on_every_instance_and_differs_between_callers() -> None:
     one = linked().authenticate(principal_header(ADA)).id
     same = ADA | {"userDetails": None, "claims": []}
     assert linked().authenticate(principal_header(same)).id == one
@@ -48,7 +48,7 @@ def test_after_a_rotation_the_caller_still_owns_what_they_owned() -> None:
     assert after.ids == (after.id, before.id)
 
 
-def test_nobody_is_asked_to_sign_in() -> None:
+def test_without_proof_a_caller_is_asked_to_sign_in() -> None:
     assert refusal(linked(), {}).code == "sign_in_required"
     assert refusal(linked(), {"authorization": "Bearer x"}).code == "sign_in_required"
 
@@ -59,7 +59,7 @@ def test_the_first_method_that_recognises_somebody_decides() -> None:
     assert both.authenticate({}).kind == "anonymous"
 
 
-def test_no_method_and_no_secret_is_a_mistake() -> None:
+def test_a_missing_method_or_secret_is_an_error() -> None:
     with pytest.raises(ValueError, match="method"):
         Authenticator([], FixedSecret([SECRET]))
     with pytest.raises(ValueError, match="32 bytes"):

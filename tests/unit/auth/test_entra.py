@@ -110,7 +110,7 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 def token(key: str = "one", kid: str | None = None, **changes: Any) -> str:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyJWT warns of the weak key; that is its purpose here
+        warnings.simplefilter("ignore")  # PyJWT warns of the weak key, which is weak on purpose
         return jwt.encode(
             claims(**changes), private(key), algorithm="RS256", headers={"kid": kid or key}
         )
@@ -137,7 +137,7 @@ def refusal(callers: Authenticator, headers: dict[str, str]) -> Problem:
         pytest.param({"nbf": int(NOW.timestamp()) + 30}, id="early within the leeway"),
     ],
 )
-def test_a_token_that_holds(changes: dict[str, Any]) -> None:
+def test_a_valid_token(changes: dict[str, Any]) -> None:
     caller = Tenant().callers().authenticate(bearer(token(**changes)))
     assert caller.kind == "entra"
     assert len(caller.id) == 32
@@ -158,7 +158,7 @@ def unsigned(**header: Any) -> str:
 
 
 def signed_with_the_public_key() -> str:
-    """HS256 with the text of the public key for a secret: the classic confusion."""
+    """HS256 with the text of the public key as the secret: the classic algorithm confusion."""
     import hashlib
     import hmac
 
@@ -216,7 +216,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_token_that_does_not_hold_is_refused_whoever_comes_next(name: str) -> None:
+def test_an_invalid_token_is_refused_whatever_method_comes_next(name: str) -> None:
     problem = refusal(Tenant().callers(Anonymous()), bearer(REFUSED[name]))
     assert (problem.code, problem.status) == ("invalid_credentials", 401)
     assert problem.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
@@ -237,7 +237,7 @@ def test_the_callers_own_header_comes_before_the_one_that_static_web_apps_replac
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Basic YTpi"}, {"authorization": ""}])
-def test_who_sends_no_bearer_is_the_next_methods(headers: dict[str, str]) -> None:
+def test_without_a_bearer_the_next_method_decides(headers: dict[str, str]) -> None:
     assert Tenant().callers(Anonymous()).authenticate(headers).kind == "anonymous"
     problem = refusal(Tenant().callers(), headers)
     assert problem.code == "sign_in_required"
@@ -252,7 +252,7 @@ def test_the_keys_are_fetched_once() -> None:
     assert tenant.fetches == 1
 
 
-def test_a_new_key_is_found_and_a_flood_of_unknown_ones_is_not_passed_on() -> None:
+def test_a_new_key_is_found_and_a_flood_of_unknown_ids_costs_one_fetch() -> None:
     tenant = Tenant("one")
     callers = tenant.callers()
     callers.authenticate(bearer(token()))
@@ -280,7 +280,7 @@ def test_many_first_callers_share_one_fetch() -> None:
     [b"", b"<html>", {}, {"keys": []}, {"keys": [7, {"kty": "EC"}]}, [], b"x" * 300_000],
     ids=str,
 )
-def test_a_tenant_without_readable_keys_is_away(document: Any) -> None:
+def test_a_tenant_without_readable_keys_is_unavailable(document: Any) -> None:
     tenant = Tenant()
     tenant.document = document
     problem = refusal(tenant.callers(), bearer(token()))
@@ -288,7 +288,7 @@ def test_a_tenant_without_readable_keys_is_away(document: Any) -> None:
     assert int(problem.headers["Retry-After"]) > 0
 
 
-def test_keys_that_are_too_small_or_not_for_signing_are_no_keys() -> None:
+def test_small_keys_and_encryption_keys_are_ignored() -> None:
     tenant = Tenant()
     tenant.document = {"keys": [public("weak"), public("two", use="enc"), public("one")]}
     callers = tenant.callers()
@@ -297,7 +297,7 @@ def test_keys_that_are_too_small_or_not_for_signing_are_no_keys() -> None:
     assert refusal(callers, bearer(token("two"))).code == "invalid_credentials"
 
 
-def test_while_the_tenant_is_away_known_keys_hold_and_it_recovers_by_itself() -> None:
+def test_known_keys_are_used_while_the_tenant_is_unavailable() -> None:
     tenant = Tenant()
     callers = tenant.callers()
     tenant.away = True
@@ -319,7 +319,7 @@ def test_while_the_tenant_is_away_known_keys_hold_and_it_recovers_by_itself() ->
 
 
 @pytest.mark.parametrize("missing", ["tenant", "audience", "scope"])
-def test_entra_is_not_set_up_by_halves(missing: str) -> None:
+def test_an_incomplete_entra_setup_is_an_error(missing: str) -> None:
     given = {"tenant": TENANT, "audience": AUDIENCE, "scope": "calls.start"} | {missing: ""}
     with pytest.raises(ValueError, match="Entra"):
         Entra(

@@ -41,7 +41,7 @@ BEHIND = {
         pytest.param({}, id="nothing"),
     ],
 )
-def test_who_may(headers: dict[str, str]) -> None:
+def test_allowed_origins(headers: dict[str, str]) -> None:
     OURS.check_origin(headers)
 
 
@@ -72,13 +72,13 @@ def test_who_may(headers: dict[str, str]) -> None:
         pytest.param({"x-ms-original-url": "https://[", "origin": "https://a"}, id="broken url"),
     ],
 )
-def test_who_may_not(headers: dict[str, str]) -> None:
+def test_refused_origins(headers: dict[str, str]) -> None:
     with pytest.raises(Problem) as problem:
         OURS.check_origin(headers)
     assert (problem.value.code, problem.value.status) == ("origin_not_allowed", 403)
 
 
-def test_only_a_listed_origin_is_answered_and_by_name() -> None:
+def test_only_a_listed_origin_gets_cors_headers() -> None:
     assert OURS.response_headers({"origin": LISTED}) == {
         "Access-Control-Allow-Origin": LISTED,
         "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id",
@@ -104,7 +104,7 @@ def test_a_preflight_is_answered_for_the_list_alone() -> None:
     assert answered["Access-Control-Allow-Origin"] == LISTED
     assert "POST" in answered["Access-Control-Allow-Methods"]
     assert "X-Caller-Token" in answered["Access-Control-Allow-Headers"]
-    # The headers that tell where a page came from must never be a page's to set.
+    # A page must never be able to set the headers that say where it came from.
     allowed = answered["Access-Control-Allow-Headers"].lower()
     assert "x-forwarded" not in allowed
     assert "x-ms" not in allowed
@@ -114,7 +114,7 @@ def test_a_preflight_is_answered_for_the_list_alone() -> None:
             OURS.preflight_headers(headers)
 
 
-def test_the_setting_is_read_in_any_spelling() -> None:
+def test_listed_origins_are_normalised() -> None:
     assert parse_origins("https://A.example:443, http://b.example:8080 ,") == {
         "https://a.example",
         "http://b.example:8080",
@@ -136,6 +136,6 @@ def test_the_setting_is_read_in_any_spelling() -> None:
         "https://u@a.example",
     ],
 )
-def test_what_is_not_an_exact_origin_is_a_mistake(setting: str) -> None:
+def test_an_inexact_origin_is_an_error(setting: str) -> None:
     with pytest.raises(ValueError, match="."):  # noqa: RUF043 (urllib words some of them)
         parse_origins(f"https://fine.example,{setting}")

@@ -62,7 +62,7 @@ def test_a_header_that_is_not_one_base64_text_is_not_valid(text: str) -> None:
     assert refused.code == "invalid_credentials"
 
 
-def test_where_the_app_is_not_linked_a_principal_is_nobody() -> None:
+def test_a_principal_proves_nothing_where_the_app_is_not_linked() -> None:
     refused = refusal(
         Authenticator([StaticWebApps(trusted=False)], FixedSecret([SECRET])), principal_header(ADA)
     )
@@ -109,7 +109,5 @@ def test_where_the_app_is_not_linked_a_principal_is_nobody() -> None:
         ),
     ],
 )
-def test_where_a_principal_can_be_believed(
-    env: dict[str, str], methods: str, genuine: bool
-) -> None:
+def test_where_a_principal_is_trusted(env: dict[str, str], methods: str, genuine: bool) -> None:
     assert principals_are_genuine(env, methods.split(",")) is genuine

@@ -1,4 +1,4 @@
-"""How calls end, and what is made up for when storage was unavailable."""
+"""How calls end, and what is caught up on after storage was unavailable."""
 
 from __future__ import annotations
 

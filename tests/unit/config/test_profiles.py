@@ -35,7 +35,7 @@ def write(folder: Path, name: str, session: dict[str, Any], **more: Any) -> None
     (folder / f"{name}.json").write_text(json.dumps(content))
 
 
-def test_the_shipped_profiles_load_and_fit_the_official_types() -> None:
+def test_the_shipped_profiles_load_and_match_the_official_types() -> None:
     known = load(ROOT / "profiles")
     assert {"default", "agents-sdk"} <= set(known.by_name)
     for profile in known.by_name.values():
@@ -68,7 +68,7 @@ def test_an_unknown_name_is_a_problem(tmp_path: Path) -> None:
     assert problem.value.code == "unknown_profile"
 
 
-def test_all_mistakes_of_all_files_are_told_at_once_with_the_nearest_right_name(
+def test_all_errors_of_all_files_are_reported_together_with_the_nearest_name(
     tmp_path: Path,
 ) -> None:
     write(tmp_path, "default", {"voice": "marin", "audio": {"output": {"voyce": "marin"}}})
@@ -85,7 +85,7 @@ def test_all_mistakes_of_all_files_are_told_at_once_with_the_nearest_right_name(
     assert "broken.json: not JSON" in told
 
 
-def test_a_folder_without_a_default_profile_is_a_mistake(tmp_path: Path) -> None:
+def test_a_folder_without_a_default_profile_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, "defualt", {})
     with pytest.raises(ConfigurationError, match=r"REALTIME_PROFILES: .*default\.json"):
         load(tmp_path)
@@ -111,7 +111,7 @@ def test_a_folder_without_a_default_profile_is_a_mistake(tmp_path: Path) -> None
         ({"audio": {"output": {"speed": 9}}}, "speed: expected number from 0.25 to 1.5"),
     ],
 )
-def test_a_mistake_says_where_and_what_was_expected(session: dict[str, Any], told: str) -> None:
+def test_an_error_says_where_and_what_was_expected(session: dict[str, Any], told: str) -> None:
     found = validation_errors({"session": {"type": "realtime", **session}}, SCHEMA)
     assert any(told in line for line in found), found
 

@@ -35,7 +35,7 @@ def test_the_bare_resource_name_makes_the_endpoint() -> None:
 
 
 @pytest.mark.parametrize("tail", ["/", "/openai/v1", "/openai/v1/"])
-def test_an_endpoint_with_the_ga_path_is_understood(tail: str) -> None:
+def test_an_endpoint_may_include_the_ga_path(tail: str) -> None:
     chosen = load_settings(
         {**GOOD, "REALTIME_ENDPOINT": "https://demo.openai.azure.com" + tail}, ROOT
     )
@@ -72,7 +72,7 @@ def test_plain_http_is_for_this_machine_alone() -> None:
     assert chosen.endpoint.url == "http://127.0.0.1:8089"
 
 
-def test_all_mistakes_are_told_at_once_by_name_and_without_the_value() -> None:
+def test_all_errors_are_reported_together_by_name_and_without_values() -> None:
     with pytest.raises(ConfigurationError) as wrong:
         load_settings(
             {
@@ -117,7 +117,7 @@ def test_a_secret_of_the_vault_needs_the_vault() -> None:
     assert mistakes(REALTIME_API_KEY_SECRET="model-key")[0].startswith("KEY_VAULT_URI:")
 
 
-def test_in_azure_the_broker_secret_is_not_made_up() -> None:
+def test_in_azure_a_broker_secret_is_required() -> None:
     (mistake,) = mistakes(WEBSITE_SITE_NAME="app", AzureWebJobsStorage__accountName="demo")
     assert mistake.startswith("BROKER_SECRET:")
 
@@ -127,7 +127,7 @@ def test_in_azure_limits_are_not_counted_in_memory() -> None:
     assert mistake.startswith("AzureWebJobsStorage:")
 
 
-def test_who_calls_is_told_to_openai_and_to_azure_only_if_asked() -> None:
+def test_openai_is_told_who_calls_and_azure_only_on_request() -> None:
     openai = {"REALTIME_PROVIDER": "openai", "REALTIME_API_KEY": "k"}
     asked = {"REALTIME_SAFETY_IDENTIFIER": "on"}
     assert load_settings({**GOOD, **openai}, ROOT).endpoint.safety_identifier

@@ -23,7 +23,7 @@ def redacting_log() -> None:
 
 
 @pytest.mark.parametrize("secret", [*SECRETS, f"Bearer {'x' * 20}"])
-def test_nothing_that_looks_like_a_secret_passes(
+def test_nothing_that_looks_like_a_secret_is_logged(
     caplog: pytest.LogCaptureFixture, secret: str
 ) -> None:
     with caplog.at_level(logging.INFO, "broker"):
@@ -47,13 +47,13 @@ def test_an_event_has_its_fields_and_the_request_id(caplog: pytest.LogCaptureFix
     assert record.getMessage() == ('call started {"profile": "default", "request_id": "request-7"}')
 
 
-def test_a_level_that_the_host_has_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_level_of_the_host_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs.LOGGER, "level", logging.WARNING)
     logs.set_up()
     assert logs.LOGGER.level == logging.WARNING
 
 
-def test_a_host_that_has_chosen_no_level_gets_events(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_log_level_of_the_host_events_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs.LOGGER, "level", logging.NOTSET)
     logs.set_up()
     assert logs.LOGGER.level == logging.INFO

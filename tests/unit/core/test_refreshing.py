@@ -14,7 +14,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class World:
-    """A clock that stands still, a maker that counts, and background work run when told."""
+    """A clock that stands still, a source that counts, and background work that runs on demand."""
 
     def __init__(self, *, serve_stale: bool = False) -> None:
         self.now = START
@@ -45,7 +45,7 @@ def test_a_value_is_made_once_and_kept() -> None:
     assert [world.kept.get() for _ in range(3)] == [1, 1, 1]
 
 
-def test_it_is_renewed_ahead_of_time_while_nobody_waits() -> None:
+def test_it_is_renewed_ahead_of_time_in_the_background() -> None:
     world = World()
     world.kept.get()
     world.now += 26 * MINUTE
@@ -62,7 +62,7 @@ def test_an_expired_value_is_never_given() -> None:
     assert world.kept.get() == 2
 
 
-def test_a_failed_renewal_ahead_of_time_is_nobodys_problem_and_is_tried_again() -> None:
+def test_a_failed_early_renewal_reaches_no_caller_and_is_retried() -> None:
     world = World()
     world.kept.get()
     world.now += 26 * MINUTE
@@ -87,7 +87,7 @@ def test_a_failure_reaches_the_caller_and_the_next_one_tries_again() -> None:
     assert world.kept.get() == 1
 
 
-def test_the_last_good_value_is_kept_where_asked() -> None:
+def test_the_last_good_value_is_kept_on_request() -> None:
     world = World(serve_stale=True)
     world.kept.get()
     world.now += 60 * MINUTE
@@ -98,7 +98,7 @@ def test_the_last_good_value_is_kept_where_asked() -> None:
     assert world.kept.get() == 2
 
 
-def test_while_the_last_good_value_is_kept_nobody_waits_for_another_failure() -> None:
+def test_while_the_last_good_value_is_kept_no_caller_waits_for_another_failure() -> None:
     world = World(serve_stale=True)
     world.kept.get()
     world.now += 60 * MINUTE

@@ -1,4 +1,4 @@
-"""Which missed items are requested, and when the tail is probed for."""
+"""Which missed items are requested, and when the tail is probed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_items_whose_beginning_was_missed_are_found_by_what_names_them() -> None
     words = "conversation.item.input_audio_transcription.completed"
     assert asked(requests_for(backfill, {"type": words, "item_id": "u"})) == ["u"]
     end = {"type": "conversation.item.done", "previous_item_id": "u", "item": {"id": "a"}}
-    assert asked(requests_for(backfill, end)) == [], "asked for already"
+    assert asked(requests_for(backfill, end)) == [], "requested already"
     assert asked(requests_for(backfill, added("b", "a"))) == []
 
 
@@ -58,7 +58,7 @@ def test_a_walk_is_bounded() -> None:
     assert names == ["i1", "i2", "i3"]
 
 
-def test_the_tail_is_probed_for_only_where_nothing_names_it() -> None:
+def test_the_tail_is_probed_only_where_no_event_names_it() -> None:
     backfill = Backfill()
     requests_for(backfill, added("a"))
     assert backfill.probe_tail() == []
@@ -66,7 +66,7 @@ def test_the_tail_is_probed_for_only_where_nothing_names_it() -> None:
     (create,) = backfill.probe_tail()
     assert backfill.probe_tail() == []
     name = create["item"]["id"]
-    assert len(name) <= 32, "the service takes no longer id"
+    assert len(name) <= 32, "the service accepts no longer id"
     remove, *rest = requests_for(backfill, added(name, "x"))
     assert (remove["type"], remove["item_id"]) == ("conversation.item.delete", name)
     assert asked(rest) == ["x"]

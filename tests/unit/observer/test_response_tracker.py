@@ -1,4 +1,4 @@
-"""When the observer asks for a response, and what it knows of those under way."""
+"""When the observer requests a response, and what it knows of those in progress."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ def track(tracker: ResponseTracker, event: dict[str, Any]) -> None:
 
 
 def requests_response(tracker: ResponseTracker, event_id: str) -> bool:
-    """Asks for a response with that client event if one is due."""
+    """Requests a response with that client event if one is due."""
     due = tracker.should_request_response
     if due:
         tracker.response_requested(event_id)
     return due
 
 
-def test_a_response_is_asked_for_once_all_is_in_and_the_last_is_done() -> None:
+def test_a_response_is_requested_once_all_outputs_are_in_and_the_last_is_done() -> None:
     tracker = ResponseTracker()
     track(tracker, created("r1"))
     tracker.output_sent("o1")
     track(tracker, added("o1"))
-    assert not requests_response(tracker, "e1"), "a response is being made"
+    assert not requests_response(tracker, "e1"), "a response is in progress"
     track(tracker, done("r1"))
     assert requests_response(tracker, "e1")
-    assert not requests_response(tracker, "e2"), "asked already"
+    assert not requests_response(tracker, "e2"), "requested already"
     track(tracker, created("r2"))
     track(tracker, done("r2"))
     assert not requests_response(tracker, "e3"), "r2 has read it"
 
 
-def test_an_output_on_its_way_is_waited_for() -> None:
+def test_no_response_is_requested_before_an_output_has_arrived() -> None:
     tracker = ResponseTracker()
     tracker.output_sent("o1")
     tracker.output_sent("o2")
@@ -59,7 +59,7 @@ def test_an_output_on_its_way_is_waited_for() -> None:
     assert requests_response(tracker, "e1")
 
 
-def test_who_asked_too_late_asks_again_unless_the_other_response_has_read_it() -> None:
+def test_a_refused_request_is_repeated_unless_another_response_read_the_output() -> None:
     tracker = ResponseTracker()
     track(tracker, created("r1"))
     tracker.output_sent("o1")

@@ -50,7 +50,7 @@ def test_what_the_server_fills_in_is_no_override() -> None:
         ("prompt", {"id": "p"}),
     ],
 )
-def test_an_override_is_put_back_and_nothing_else_is_touched(field: str, value: Any) -> None:
+def test_an_override_is_undone_and_nothing_else_is_touched(field: str, value: Any) -> None:
     update = SessionGuard(PROFILE).restoring_update({**RUNNING, field: value}, "e")
     assert update is not None
     expected = PROFILE.get(field, {"tool_choice": "auto"}.get(field))
@@ -70,7 +70,7 @@ def test_its_own_echo_is_not_answered_but_what_comes_after_is() -> None:
     assert guard.restoring_update(bad, "e2") is None, "older than ours"
     assert guard.restoring_update(bad, "e3")
     guard.update_refused("e3")
-    assert guard.restoring_update(bad, "e4"), "ours was refused: nothing is awaited"
+    assert guard.restoring_update(bad, "e4"), "ours was refused, so nothing is awaited"
 
 
 def test_it_gives_up_after_a_few() -> None:
@@ -79,7 +79,7 @@ def test_it_gives_up_after_a_few() -> None:
     assert sum(each is not None for each in sent) == 2
 
 
-def test_what_the_service_hides_of_an_mcp_tool_is_not_missed() -> None:
+def test_hidden_fields_of_an_mcp_tool_are_no_override() -> None:
     wanted = {"type": "mcp", "server_label": "s", "authorization": "secret"}
     assert satisfies({"type": "mcp", "server_label": "s"}, wanted)
     assert not satisfies({"type": "mcp", "server_label": "t"}, wanted)

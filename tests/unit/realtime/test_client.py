@@ -35,7 +35,7 @@ UNFILTERED = Profile("open", PROFILE.session, filtered=False)
 KEY = EphemeralKey("ek_given", datetime(2030, 1, 1, tzinfo=UTC))
 TIMEOUTS = Timeouts(backoff=timedelta(milliseconds=1))
 QUICK = replace(TIMEOUTS, read=timedelta(seconds=0.3))
-"""For an endpoint that stalls; one that answers may take its time on a busy machine."""
+"""For an endpoint that stalls; a busy machine needs longer for one that replies."""
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_minting_sends_the_session_and_the_life_and_reads_the_real_expiry(
     assert "ek_new" not in repr(key)
 
 
-def test_minting_is_tried_again_where_that_is_safe(endpoint: Upstream, slept: list[float]) -> None:
+def test_minting_is_retried_where_that_is_safe(endpoint: Upstream, slept: list[float]) -> None:
     endpoint.on(MINT, refusal(503), RESET, refusal(429), key_reply())
     client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
     assert endpoint.count(MINT) == 4
@@ -97,7 +97,7 @@ def test_retry_after_is_honoured_inside_the_budget(endpoint: Upstream, slept: li
     assert 7 <= slept[0] < 10
 
 
-def test_a_retry_after_beyond_the_budget_is_handed_to_the_caller(
+def test_a_retry_after_beyond_the_budget_is_passed_to_the_caller(
     endpoint: Upstream, slept: list[float]
 ) -> None:
     endpoint.on(MINT, Said(429, b"{}", {"Retry-After": "120"}))
@@ -140,7 +140,7 @@ def test_every_failure_is_a_problem_without_upstreams_words(
     assert "words of upstream" not in str(problem.value.body("id"))
 
 
-def test_a_refusal_that_will_not_pass_is_asked_once(endpoint: Upstream, slept: list[float]) -> None:
+def test_a_lasting_refusal_is_not_retried(endpoint: Upstream, slept: list[float]) -> None:
     endpoint.on(MINT, refusal(401))
     with pytest.raises(Problem):
         client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
@@ -200,7 +200,7 @@ def test_an_offer_is_never_sent_twice(endpoint: Upstream, slept: list[float], sa
     assert endpoint.count(CALLS) == 1
 
 
-def test_a_key_that_is_not_taken_is_told_apart(endpoint: Upstream, slept: list[float]) -> None:
+def test_a_refused_key_is_an_error_of_its_own(endpoint: Upstream, slept: list[float]) -> None:
     endpoint.on(CALLS, refusal(401))
     with pytest.raises(EphemeralKeyRefused):
         client(endpoint, slept).negotiate("v=0", KEY, PROFILE, soon())
@@ -221,7 +221,7 @@ def test_openai_negotiates_in_one_multipart_request_and_says_who_calls(
         "v=0 offer", PROFILE, soon(), safety_identifier="c" * 64
     )
     (asked,) = endpoint.asked
-    assert asked.path == "/v1/realtime/calls", "OpenAI knows no filter"
+    assert asked.path == "/v1/realtime/calls", "OpenAI has no filter"
     assert asked.headers["content-type"].startswith("multipart/form-data; boundary=")
     assert b'name="sdp"' in asked.body
     assert b"Content-Type: application/sdp\r\n\r\nv=0 offer" in asked.body
@@ -238,7 +238,7 @@ def test_hanging_up_twice_is_fine(endpoint: Upstream, slept: list[float]) -> Non
     assert api.hang_up("rtc_1", soon()) is False
 
 
-def test_hanging_up_is_tried_again(endpoint: Upstream, slept: list[float]) -> None:
+def test_hanging_up_is_retried(endpoint: Upstream, slept: list[float]) -> None:
     endpoint.on(f"{CALLS}/rtc_1/hangup", RESET, refusal(500), Said(200))
     assert client(endpoint, slept).hang_up("rtc_1", soon())
 

@@ -57,7 +57,7 @@ def test_the_key_is_renewed_before_it_ends_and_never_given_at_its_end() -> None:
     assert late.keys.key(ONE).value == "ek_2"
 
 
-def test_the_life_that_upstream_grants_counts_and_not_the_one_asked_for() -> None:
+def test_the_life_that_upstream_grants_counts_and_not_the_requested_one() -> None:
     world = World(granted=2 * MINUTE)
     world.keys.key(ONE)
     world.now = START + 2 * MINUTE

@@ -1,4 +1,4 @@
-"""Server events are parsed once; whatever is not understood costs itself alone."""
+"""Server events are parsed once; one that is not understood affects no other."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_an_error_names_the_client_event_that_caused_it_and_keeps_no_message() -
         {"type": "error", "error": "boom"},
     ],
 )
-def test_an_event_that_breaks_the_promise_of_its_type_is_not_understood(
+def test_a_malformed_event_is_not_understood(
     raw: dict[str, Any],
 ) -> None:
     assert isinstance(parse_server_event(raw), NotUnderstood)
@@ -105,7 +105,7 @@ def test_an_event_that_breaks_the_promise_of_its_type_is_not_understood(
 @pytest.mark.parametrize(
     "raw", [{}, {"type": None}, {"type": ["error"]}, {"type": "response.unheard_of"}]
 )
-def test_an_event_that_nobody_needs_is_let_pass(raw: dict[str, Any]) -> None:
+def test_an_event_of_another_type_is_ignored(raw: dict[str, Any]) -> None:
     assert isinstance(parse_server_event(raw), OtherEvent)
 
 
@@ -153,7 +153,7 @@ def broken(kind: str, changes: dict[tuple[str, str], Any]) -> dict[str, Any]:
         max_size=10,
     )
 )
-def test_nothing_in_an_event_breaks_what_handles_it(events: list[dict[str, Any]]) -> None:
+def test_no_event_breaks_its_handlers(events: list[dict[str, Any]]) -> None:
     mapper, backfill, tracker = EventMapper(), Backfill(), ResponseTracker()
     for raw in events:
         event = parse_server_event(raw)

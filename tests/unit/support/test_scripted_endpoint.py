@@ -1,4 +1,4 @@
-"""The scripted endpoint, as an HTTP server: what its users do not try."""
+"""The scripted endpoint as an HTTP server: what its other users do not cover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools: their schema, what the model's arguments become, and what the model reads."""
+"""Tools: their schemas, how the model's arguments are converted, and what the model reads."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_the_check_agrees_with_the_schema(changes: dict[str, Any]) -> None:
         parameters.check_arguments(arguments)
 
 
-async def test_every_mistake_is_told_at_once() -> None:
+async def test_all_errors_in_arguments_are_reported_together() -> None:
     told = await output(registry_of(everything), "everything", count="two", tags=[1], more=1)
     for part in (
         "count must be a whole number",
@@ -136,7 +136,7 @@ async def test_every_mistake_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("arguments", ["{", "[]", "null", '"x"', "1", "x" * 40_000])
-async def test_arguments_that_are_no_object(arguments: str) -> None:
+async def test_arguments_that_are_not_an_object(arguments: str) -> None:
     result = await registry_of(everything).call_tool("everything", arguments)
     assert not result.ok
     assert "arguments" in json.loads(result.output)["error"]
@@ -255,7 +255,7 @@ def misdescribed(x: int) -> None:
 
 
 @pytest.mark.parametrize("function", [untyped, silent, strange, many, misdescribed])
-def test_what_the_model_could_not_be_told_of_is_refused_at_once(function: Any) -> None:
+def test_a_tool_that_cannot_be_described_is_refused_at_once(function: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=function.__name__):
         Registry().tool(function)
 

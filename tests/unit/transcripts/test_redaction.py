@@ -1,4 +1,4 @@
-"""What is taken out of a transcript, and what is left in."""
+"""What is redacted in a transcript, and what is kept."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ LEFT_IN = [
 
 
 @pytest.mark.parametrize(("said", "kept"), TAKEN_OUT)
-def test_taken_out(said: str, kept: str) -> None:
+def test_what_is_redacted(said: str, kept: str) -> None:
     assert redacted(said) == kept
 
 
 @pytest.mark.parametrize("said", LEFT_IN)
-def test_left_in(said: str) -> None:
+def test_what_is_kept(said: str) -> None:
     assert redacted(said) == said
 
 

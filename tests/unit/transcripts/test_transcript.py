@@ -1,4 +1,4 @@
-"""Events become lines, and lines a transcript in the conversation's order."""
+"""Events become record lines, and lines a transcript in the conversation's order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def transcribed(*events: Event, mapper: EventMapper | None = None) -> Transcript
 
 
 def stored(call_id: str, lines: Iterable[RecordLine]) -> list[StoredLine]:
-    """Lines as they are read back after they have been written one by one."""
+    """Lines as they are read back after each was written."""
     encoded = (encode_line(call_id, seq, line, unchanged) for seq, line in enumerate(lines))
     return decode_lines(b"".join(encoded))
 
@@ -85,7 +85,7 @@ def turn(number: int, previous: str | None) -> list[Event]:
             "item_id": answer,
             "transcript": f"answer {number}",
         },
-        # Null in the first response whatever stands before: recorded live.
+        # Null in the first response, whatever precedes it: recorded live.
         done(answer, user if number else None, f"answer {number}", "assistant"),
         response(f"r{number}", 10),
     ]
@@ -116,7 +116,7 @@ def test_any_order_of_arrival_gives_the_same_transcript(events: list[Event]) -> 
 
 
 @given(st.lists(st.sampled_from(conversation(2)), min_size=1, max_size=40))
-def test_events_that_come_twice_or_never_break_nothing(events: list[Event]) -> None:
+def test_repeated_and_missing_events_break_nothing(events: list[Event]) -> None:
     script = transcribed(*events)
     names = [each.item_id for each in script.entries]
     assert len(set(names)) == len(names)
@@ -131,8 +131,8 @@ def test_events_that_come_twice_or_never_break_nothing(events: list[Event]) -> N
 
 
 @given(st.data())
-def test_two_writers_of_one_story_write_it_once(data: st.DataObject) -> None:
-    """Whoever saw what: the lines of both, in any interleaving, read as the whole story."""
+def test_two_writers_of_one_conversation_write_it_once(data: st.DataObject) -> None:
+    """The lines of both, interleaved in any way, read as the whole conversation."""
     whole = lines_of(conversation(3))
     cut = data.draw(st.integers(0, len(whole)))
     overlap = data.draw(st.integers(0, cut))
@@ -202,7 +202,7 @@ def test_tool_calls_and_results() -> None:
     )
 
 
-def test_words_that_cannot_be_had_say_why() -> None:
+def test_missing_words_have_a_reason() -> None:
     failed = {"type": "conversation.item.input_audio_transcription.failed", "item_id": "u0",
               "error": {"code": "DeploymentNotFound"}}  # fmt: skip
     events = [e for e in conversation(2) if "transcription" not in e["type"]]
@@ -213,7 +213,7 @@ def test_words_that_cannot_be_had_say_why() -> None:
     ]
 
 
-def test_an_item_put_in_between_stands_there_and_a_deleted_one_keeps_its_place() -> None:
+def test_an_inserted_item_stands_in_its_place_and_a_deleted_one_keeps_its_own() -> None:
     note = {"content": [{"type": "input_text", "text": "note"}], "role": "system", "id": "n"}
     script = transcribed(
         *conversation(2),
@@ -232,7 +232,7 @@ def test_an_item_put_in_between_stands_there_and_a_deleted_one_keeps_its_place()
 
 
 def test_a_late_observer_fills_in_what_was_before_and_says_what_may_be_missing() -> None:
-    """It sees the second turn, and retrieves the answer in front of it."""
+    """It sees the second turn, and retrieves the answer before it."""
     mapper = EventMapper()
     seen = lines_of(turn(1, "a0"), mapper)
     retrieved = {**done("a0", None, "answer 0", "assistant"), "type": "conversation.item.retrieved"}
@@ -260,7 +260,7 @@ def test_a_gap_stands_where_it_was() -> None:
     assert script.gaps == 1
 
 
-def test_a_probe_leaves_no_trace_even_if_somebody_spoke_meanwhile() -> None:
+def test_a_probe_leaves_no_trace_even_if_the_caller_spoke_meanwhile() -> None:
     script = transcribed(
         *conversation(1),
         added("probe_1", "a0", "system"),
@@ -272,7 +272,7 @@ def test_a_probe_leaves_no_trace_even_if_somebody_spoke_meanwhile() -> None:
     assert [e.item_id for e in script.entries] == ["u0", "a0", "u1"]
 
 
-def test_an_answer_outside_of_the_conversation_stands_where_it_came() -> None:
+def test_an_answer_outside_the_conversation_stands_where_it_arrived() -> None:
     item = {"id": "o", "type": "message", "role": "assistant", "status": "completed",
             "content": [{"type": "output_text", "text": "aside"}]}  # fmt: skip
     aside = {
@@ -285,7 +285,7 @@ def test_an_answer_outside_of_the_conversation_stands_where_it_came() -> None:
     assert [e.item_id for e in script.entries] == ["u0", "a0", "o", "u1", "a1"]
 
 
-def test_a_circle_loses_nothing() -> None:
+def test_a_cycle_loses_nothing() -> None:
     script = transcribed(added("a", "b"), added("b", "a"), *conversation(1))
     assert {e.item_id for e in script.entries} == {"a", "b", "u0", "a0"}
 

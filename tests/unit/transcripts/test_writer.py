@@ -1,4 +1,4 @@
-"""The record of a call: every line once, whoever writes it and whatever storage does."""
+"""The record of a call has every line once, whoever writes it and whatever storage does."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_two_writers_write_each_line_once_and_lose_none(
     asyncio.run(run())
 
 
-async def test_a_line_told_twice_is_written_once() -> None:
+async def test_a_line_added_twice_is_written_once() -> None:
     log = MemoryLog()
     it = recorder(log)
     it.add_lines(line("a"), line("a"))
@@ -69,7 +69,7 @@ async def test_a_line_told_twice_is_written_once() -> None:
 
 
 class LosesAnswers(MemoryLog):
-    """Writes, and then does not say so."""
+    """Appends, and then loses the answer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class LosesAnswers(MemoryLog):
         return after
 
 
-async def test_an_append_whose_answer_got_lost_is_not_doubled_by_what_came_since() -> None:
+async def test_an_append_whose_answer_was_lost_is_not_repeated_with_later_lines() -> None:
     log = LosesAnswers()
     it = recorder(log)
     it.add_lines(line("a"))
@@ -95,7 +95,7 @@ async def test_an_append_whose_answer_got_lost_is_not_doubled_by_what_came_since
     assert keys(log) == ["a", "b"]
 
 
-async def test_who_has_lost_the_lease_writes_nothing_over_another() -> None:
+async def test_a_writer_that_lost_the_lease_overwrites_nothing() -> None:
     log = MemoryLog()
     late, other = recorder(log), recorder(log)
     other.add_lines(line("a"))

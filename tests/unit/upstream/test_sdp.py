@@ -29,13 +29,13 @@ def test_a_good_offer_is_passed_on_unchanged() -> None:
         (OFFER + b"a=x\r\n" * 20_000, "offer_too_large"),
     ],
 )
-def test_what_is_refused_and_as_what(offer: bytes, code: str) -> None:
+def test_how_bad_offers_are_refused(offer: bytes, code: str) -> None:
     with pytest.raises(Problem) as problem:
         sdp.validate_offer(offer)
     assert problem.value.code == code
 
 
 @given(st.binary(max_size=400) | st.text().map(lambda text: ("v=0\n" + text).encode()))
-def test_rubbish_is_refused_and_never_breaks_the_check(rubbish: bytes) -> None:
+def test_random_bytes_are_refused_and_never_break_the_check(rubbish: bytes) -> None:
     with contextlib.suppress(Problem):
         assert "m=audio " in sdp.validate_offer(rubbish)

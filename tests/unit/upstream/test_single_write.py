@@ -1,4 +1,4 @@
-"""A request is one write: head and body leave in one packet."""
+"""A request is sent in one write, head and body together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Wire(socket.socket):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_request_goes_out_in_one_piece(scheme: str) -> None:
+def test_a_request_is_sent_in_one_write(scheme: str) -> None:
     pool = connection_pool(requests.Session(), f"{scheme}://model.example/v1")
     for body in (b"an offer", None):
         connection = pool.ConnectionCls("model.example")

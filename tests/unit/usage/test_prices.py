@@ -1,4 +1,4 @@
-"""What tokens cost by the table of prices."""
+"""What tokens cost according to the price table."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_dated_names_have_their_familys_price_and_others_none(
         assert cost.by_family == (model != family)
 
 
-def test_a_kind_without_a_price_is_unknown_unless_none_was_used() -> None:
+def test_a_cost_is_unknown_if_a_used_kind_has_no_price() -> None:
     table = prices.Prices(date(2026, 1, 1), "USD", {"m": {"text_in": Decimal(1)}})
     assert table.cost("m", Usage(text_in=1)) is not None
     assert table.cost("m", Usage(text_in=1, audio_out=1)) is None

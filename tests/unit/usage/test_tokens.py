@@ -40,11 +40,11 @@ def test_a_response_counts_by_kind() -> None:
 
 
 @pytest.mark.parametrize("told", [None, {}, {"input_tokens": None}, [], "many"])
-def test_no_usage_is_nothing(told: object) -> None:
+def test_missing_usage_is_zero(told: object) -> None:
     assert tokens.usage_of_response(response(told)) == tokens.ZERO
 
 
-def test_tokens_of_no_stated_kind_are_kept_apart() -> None:
+def test_tokens_of_unknown_kind_are_kept_apart() -> None:
     found = tokens.usage_of_response(response({"input_tokens": 10, "output_tokens": 5}))
     assert (found.unsplit_in, found.unsplit_out, found.total) == (10, 5, 15)
     assert load_prices().cost("gpt-realtime", found) is None
@@ -67,7 +67,7 @@ def test_each_response_counts_once() -> None:
 
 
 @given(st.lists(counts))
-def test_sums_survive_being_written_down(all_of_them: list[Usage]) -> None:
+def test_sums_survive_being_stored(all_of_them: list[Usage]) -> None:
     summed = tokens.sum_usages(all_of_them)
     assert tokens.usage_of_counts(summed.counts()) == summed
     assert summed.total == sum(each.total for each in all_of_them)
