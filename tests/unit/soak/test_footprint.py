@@ -65,7 +65,7 @@ def test_idle_threads_of_a_pool_are_told_apart() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGUSR1")
 def test_a_process_reports_its_threads(tmp_path: Path) -> None:
     file = tmp_path / "threads.json"
-    command = reporting_command(file, "tests.support.idle_child")
+    command = reporting_command(file, "tests.unit.soak.idle_child")
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     ) as process:
