@@ -79,16 +79,20 @@ async def events(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 async def observe_call(message: func.QueueMessage, context: func.Context) -> None:
     """Follows a call over its sideband WebSocket: transcript, usage, tools, policy."""
     body = message.get_body().decode()
-    worker, call = await http.off_the_loop(context, lambda: handlers.observer_of(body))
-    await worker.follow_call(call)
+    found = await http.off_the_loop(context, lambda: handlers.observer_of(body))
+    if found is not None:
+        worker, call = found
+        await worker.follow_call(call)
 
 
 @app.queue_trigger(arg_name="message", queue_name="end-call", connection="AzureWebJobsStorage")
 async def end_call(message: func.QueueMessage, context: func.Context) -> None:
     """Enforces a call's time limit: hangs the call up, whether or not anything observes it."""
     body = message.get_body().decode()
-    terminator, call = await http.off_the_loop(context, lambda: handlers.terminator_of(body))
-    await terminator.end_at_limit(call)
+    found = await http.off_the_loop(context, lambda: handlers.terminator_of(body))
+    if found is not None:
+        terminator, call = found
+        await terminator.end_at_limit(call)
 
 
 @app.route(route="health", methods=EVERY_METHOD)

@@ -6,11 +6,13 @@ Everything is looked up from the broker of this process, which opens at the firs
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from shared.api.http import Request, Response, csv_response, json_response
 from shared.api.lazy_broker import current_broker, current_observer_worker
 from shared.auth.roles import ADMIN
+from shared.core import logs
 
 if TYPE_CHECKING:
     from shared.admin.service import AdminService
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from shared.calls.termination import CallTerminator
     from shared.config.profiles import Profile
     from shared.observer.worker import ObserverWorker
+    from shared.storage.interfaces import Queue
 
 
 def authenticate(broker: Broker, request: Request) -> Caller:
@@ -136,15 +139,29 @@ def openapi(_: Request) -> Response:
     return json_response(200, document())
 
 
-def observer_of(message: str) -> tuple[ObserverWorker, str]:
-    """What follows the call that a message on `observe-call` is about, and the call."""
+def observer_of(message: str) -> tuple[ObserverWorker, str] | None:
+    """What follows the call that a message on `observe-call` is about, and the call.
+
+    None if a later release sent the message: it was put back.
+    """
+    call = call_in(message, current_broker().stores.observe_queue)
+    return None if call is None else (current_observer_worker(), call)
+
+
+def terminator_of(message: str) -> tuple[CallTerminator, str] | None:
+    """What ends the call that a message on `end-call` is about, and the call; None as above."""
+    call = call_in(message, current_broker().stores.end_queue)
+    return None if call is None else (current_broker().terminator, call)
+
+
+def call_in(message: str, queue: Queue) -> str | None:
+    """The call that a message is about; None if it was put back on its queue."""
     from shared.calls import queue_messages
 
-    return current_observer_worker(), queue_messages.record_id_in(message)
-
-
-def terminator_of(message: str) -> tuple[CallTerminator, str]:
-    """What ends the call that a message on `end-call` is about, and the call."""
-    from shared.calls import queue_messages
-
-    return current_broker().terminator, queue_messages.record_id_in(message)
+    try:
+        return queue_messages.record_id_in(message)
+    except queue_messages.NewerMessage:
+        body, delay = queue_messages.put_back(message)
+        queue.send(body, delay=delay)
+        logs.event("message put back", logging.WARNING, seconds=delay.total_seconds())
+        return None

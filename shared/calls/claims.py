@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from shared.calls.records import CallRecord, from_entity, to_entity
 from shared.storage.interfaces import Conflict, Entity, Table
+from shared.storage.row_layout import new_row
 
 ROW = "claim"
 RECORD = "record"
@@ -74,4 +75,4 @@ def partition_of(call_id: str) -> str:
 
 def claim_entity(record: CallRecord) -> Entity:
     values = {**to_entity(record).values, RECORD: record.id}
-    return Entity(partition_of(record.call_id), ROW, values)
+    return new_row(Entity(partition_of(record.call_id), ROW, values))

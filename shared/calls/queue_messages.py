@@ -1,28 +1,73 @@
-"""The messages about calls: their queues, their bodies, their delays."""
+"""The messages about calls: their queues, their bodies, their delays.
+
+A body is JSON: `call`, the record's id, and `v`, the version of the body. Instances of two releases
+share the queues during an upgrade, so members that are not known are ignored, and a body that does
+not name a call is put back for an instance that understands it.
+"""
 
 from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
+
+from shared.calls.records import is_record_id
 
 END_QUEUE = "end-call"
 OBSERVE_QUEUE = "observe-call"
+VERSION = 1
 END_MESSAGE_EARLY = timedelta(seconds=4)
 """How long before a call's limit its end message is delivered, because queues are polled every two
 seconds; its receiver waits for the exact moment."""
 SECOND_END_MESSAGE_LATE = timedelta(seconds=15)
 """How long after a call's limit its second end message is delivered."""
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(minutes=10)
+PUT_BACK = "put_back"
+PUT_BACK_AT_MOST = 150
+"""About a day, far longer than an upgrade lasts."""
+
+
+class NewerMessage(Exception):
+    """A later release sent this message, and this one does not understand it."""
 
 
 def call_message(record_id: str) -> str:
     """The body of a message about the call with that record. It names the call, nothing more."""
-    return json.dumps({"call": record_id})
+    return json.dumps({"v": VERSION, "call": record_id})
 
 
 def record_id_in(body: str) -> str:
-    """The record's id in a message's body. Raises ValueError for any other body."""
+    """The record's id in a message's body.
+
+    Raises NewerMessage for an object that this release does not understand, ValueError for what no
+    release has sent.
+    """
+    content = read_object(body)
+    if PUT_BACK in content:
+        content = read_object(content[PUT_BACK]["body"])
+    found = content.get("call")
+    if isinstance(found, str) and (is_record_id(found) or content.get("v", VERSION) == VERSION):
+        return found
+    raise NewerMessage("a later release sent this message")
+
+
+def put_back(body: str) -> tuple[str, timedelta]:
+    """The body and the delay with which a message that is not understood is sent again.
+
+    Raises ValueError once it has been put back for about a day.
+    """
+    before = read_object(body).get(PUT_BACK) or {"body": body, "times": 0}
+    times = before["times"] + 1
+    if times > PUT_BACK_AT_MOST:
+        raise ValueError("a message that no instance understands")
+    again = {"v": VERSION, PUT_BACK: {"body": before["body"], "times": times}}
+    return json.dumps(again), min(FIRST_PAUSE * 2 ** min(times - 1, 10), LONGEST_PAUSE)
+
+
+def read_object(body: str) -> dict[str, Any]:
+    """The JSON object in a body. Raises ValueError."""
     content = json.loads(body)
-    found = content.get("call") if isinstance(content, dict) else None
-    if not isinstance(found, str):
+    if not isinstance(content, dict):
         raise ValueError("not a message about a call")
-    return found
+    return content

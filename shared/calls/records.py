@@ -17,6 +17,7 @@ from typing import Any
 from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table, Value
+from shared.storage.row_layout import new_row, require_known_layout, unknown_values
 
 BY_BROKER, BY_KEY = "connect", "token"
 """How a call was started: by the broker, or by its page with a key."""
@@ -112,7 +113,7 @@ class Records:
     def insert(self, record: CallRecord) -> None:
         """Writes a new record; an existing one is left as it is."""
         try:
-            self.table.insert(to_entity(record))
+            self.table.insert(new_row(to_entity(record)))
         except Conflict:
             return
 
@@ -130,13 +131,13 @@ class Records:
         Raises Problem call_not_found, or ledger_busy after eight conflicts.
         """
         for _ in range(UPDATE_TRIES):
-            entity = self.get_entity(name)
+            entity = require_known_layout(self.get_entity(name))
             before = from_entity(entity)
             after = change(before)
             if after == before:
                 return before
             try:
-                self.table.replace(entity.with_values(to_entity(after).values))
+                self.table.replace(entity.with_values(updated_values(entity, after)))
             except Conflict:
                 continue
             return after
@@ -216,6 +217,12 @@ def to_entity(record: CallRecord) -> Entity:
     }
     values["usage"] = json.dumps(record.usage)
     return Entity(*partition_and_row(record.id), values)
+
+
+def updated_values(entity: Entity, record: CallRecord) -> dict[str, Value]:
+    """The values of a record's row with what has changed. What a later release added stays."""
+    unknown = unknown_values(entity.values, {*COLUMNS.values(), "usage"}.__contains__)
+    return {**unknown, **to_entity(record).values}
 
 
 def from_entity(entity: Entity) -> CallRecord:

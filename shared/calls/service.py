@@ -191,7 +191,9 @@ class CallService:
 
     def open_handle(self, handle: str, caller: Caller) -> tuple[str, str, str]:
         """The call's id, booking and record in a handle. Raises Problem call_not_found."""
-        call_id, reference, name = self.handles().open(handle, *caller.ids).split(SEPARATOR)
+        # A later release may seal more parts.
+        sealed = self.handles().open(handle, *caller.ids).split(SEPARATOR)
+        call_id, reference, name, *_ = sealed
         return call_id, reference, name
 
     def dispatch_call(self, record: CallRecord) -> None:

@@ -7,6 +7,7 @@ compared exactly.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 from shared.config.settings import Limits
 from shared.core.clock import EPOCH
 from shared.storage.interfaces import Value
+from shared.storage.row_layout import unknown_values
 
 MINUTE = 60_000
 TOKENS_ACCEPTED_FOR = 10 * MINUTE
@@ -27,8 +29,12 @@ ROUNDED_STEPS = 256
 NO_KEY, UNUSED_KEY, USED_KEY = 0, 1, 2
 UNCOUNTED_KEYS = 100
 """Without limits, how many unused keys of one caller are known: the newest."""
+STORED_MEMBERS = 6
+"""How many members of a booking's element follow its name."""
 BOOKINGS, KEYS = "held", "keys"
 """What the properties that hold an account's JSON are named after: held0, held1, …, keys0, …"""
+TOTAL_COLUMN = re.compile(f"{BOOKINGS}[0-9]+")
+ACCOUNT_COLUMN = re.compile(f"day|tokens|(?:{BOOKINGS}|{KEYS})[0-9]+")
 
 
 @dataclass(slots=True)
@@ -47,36 +53,46 @@ class BookedCall:
     about: dict[str, Any] = field(default_factory=dict)
     """Of a key: the `profile` that it was minted for, and a mark of the `call` that used it. Empty
     where an earlier release, which does not know this, has written the row."""
+    unknown: list[Any] = field(default_factory=list)
+    """What a later release has added to the element; it is written back."""
 
 
 @dataclass(slots=True)
 class Account:
-    """A caller's bookings and tokens. `changed` is set once an operation has changed it."""
+    """A caller's bookings and tokens. `changed` is set once an operation has changed it; `unknown`
+    has the row's columns that a later release has added."""
 
     bookings: dict[str, BookedCall] = field(default_factory=dict)
     day: str = ""
     tokens: int = 0
     changed: bool = False
+    unknown: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
     def from_values(cls, values: Mapping[str, Value]) -> Account:
         """The account in a row's values; an empty one for a caller who has no row."""
-        bookings = {name: BookedCall(*rest) for name, *rest in join_json(values) or []}
+        bookings = {name: read_booking(members) for name, *members in join_json(values) or []}
         # In columns of their own: an earlier release fails on an element with one more member.
         for name, about in (join_json(values, KEYS) or {}).items():
             if name in bookings:
                 bookings[name].about = about
-        return cls(bookings, str(values.get("day", "")), int(str(values.get("tokens", 0))))
+        return cls(
+            bookings,
+            str(values.get("day", "")),
+            int(str(values.get("tokens", 0))),
+            unknown=unknown_values(values, ACCOUNT_COLUMN.fullmatch),
+        )
 
     def to_values(self) -> dict[str, Value]:
         """The values of its row."""
         listed = [
-            [name, b.started, b.ends, b.live, b.counted_at, b.tokens, b.key]
+            [name, b.started, b.ends, b.live, b.counted_at, b.tokens, b.key, *b.unknown]
             for name, b in self.bookings.items()
         ]
         about = {name: b.about for name, b in self.bookings.items() if b.about}
         keys = split_json(about, KEYS) if about else {}
-        return {"day": self.day, "tokens": self.tokens, **split_json(listed), **keys}
+        own: dict[str, Value] = {"day": self.day, "tokens": self.tokens}
+        return {**self.unknown, **own, **split_json(listed), **keys}
 
     def live_calls(self, now: int) -> list[BookedCall]:
         """The calls that count as live now."""
@@ -119,15 +135,24 @@ class GlobalCount:
 
     ends: dict[int, int] = field(default_factory=dict)
     changed: bool = False
+    more: dict[int, list[Any]] = field(default_factory=dict)
+    unknown: Mapping[str, Value] = field(default_factory=dict)
+    """`more`, of an end, and `unknown`, of the row: what a later release has added."""
 
     @classmethod
     def from_values(cls, values: Mapping[str, Value]) -> GlobalCount:
         """The count in the global row's values."""
-        return cls(dict(join_json(values) or []))
+        listed = join_json(values) or []
+        return cls(
+            {end: number for end, number, *_ in listed},
+            more={end: more for end, _, *more in listed if more},
+            unknown=unknown_values(values, TOTAL_COLUMN.fullmatch),
+        )
 
     def to_values(self) -> dict[str, Value]:
         """The values of the global row."""
-        return split_json(sorted(self.ends.items()))
+        listed = [[end, number, *self.more.get(end, [])] for end, number in self.ends.items()]
+        return {**self.unknown, **split_json(sorted(listed))}
 
     def live_calls(self, now: int) -> int:
         """How many calls count as live now."""
@@ -149,6 +174,13 @@ class GlobalCount:
         if number > 1:
             self.ends[end] = number - 1
         self.changed = True
+
+
+def read_booking(members: list[Any]) -> BookedCall:
+    """The booking in an element of a row, without its name."""
+    booked = BookedCall(*members[:STORED_MEMBERS])
+    booked.unknown = members[STORED_MEMBERS:]
+    return booked
 
 
 def to_timedelta(milliseconds: int) -> timedelta:

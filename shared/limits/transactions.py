@@ -27,6 +27,7 @@ from shared.limits.account import Account, GlobalCount
 from shared.limits.rules import BookCall, Operation, UndoBooking
 from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Write
 from shared.storage.refusal import RETRY_AFTER, storage_refusal
+from shared.storage.row_layout import new_row, require_known_layout
 
 PARTITION = "live"
 GLOBAL_ROW = "everyone"
@@ -134,21 +135,22 @@ class AccountTransactions:
             for pending in work
             if (booked := accounts[row_key(pending.caller_id)].bookings.get(pending.operation.name))
         ):
-            rows[GLOBAL_ROW] = self.fetch_row(GLOBAL_ROW)
+            rows[GLOBAL_ROW] = require_known_layout(self.fetch_row(GLOBAL_ROW))
             total = GlobalCount.from_values(rows[GLOBAL_ROW].values)
         now = unix_milliseconds(self.clock())
         for pending in work:
             account = accounts[row_key(pending.caller_id)]
             try:
+                # Other callers' operations in the batch go on.
+                require_known_layout(rows[row_key(pending.caller_id)])
                 pending.result = pending.operation.apply_to(account, total, now, self.limits)
             except Problem as problem:
                 pending.refusal = problem
+            except StorageUnavailable as error:
+                pending.refusal = storage_refusal(error)
         states: list[tuple[str, Account | GlobalCount]] = [*accounts.items(), (GLOBAL_ROW, total)]
         return [
-            Write(
-                "replace" if rows[key].etag else "insert",
-                rows[key].with_values(state.to_values()),
-            )
+            write_of(rows[key].with_values(state.to_values()))
             for key, state in states
             if state.changed
         ]
@@ -192,6 +194,11 @@ class AccountTransactions:
             pending.refusal = Problem(refusal.code, retry_after=refusal.retry_after)
             if isinstance(pending.operation, BookCall):
                 self.postpone(pending.caller_id, UndoBooking(pending.operation.name))
+
+
+def write_of(entity: Entity) -> Write:
+    """How a row is written: a new one is inserted."""
+    return Write("replace", entity) if entity.etag else Write("insert", new_row(entity))
 
 
 def row_key(caller_id: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from shared.calls.records import CallRecord, Records
 from shared.limits.ledger import Ledger
 from shared.usage.prices import UNKNOWN, Prices
-from shared.usage.tokens import Usage
+from shared.usage.tokens import Usage, usage_of_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,11 @@ class CallAccounting:
 
         def with_usage(present: CallRecord) -> CallRecord:
             # A late run must not undo what another one has counted.
-            if sum(present.usage.values()) > sum(counts.values()):
+            if sum(usage_of_counts(present.usage).counts().values()) > sum(counts.values()):
                 return present
             cost = self.cost_of(record, used)
-            return replace(present, usage=counts, cost=cost, observed="yes")
+            usage = {**present.usage, **counts}  # a later release may count more kinds
+            return replace(present, usage=usage, cost=cost, observed="yes")
 
         self.records.update(record.id, with_usage)
 

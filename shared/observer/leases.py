@@ -11,13 +11,15 @@ refused because of the position that it writes at (`shared.storage.interfaces.Lo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.core.clock import Clock, utc_now
 from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Value
 from shared.storage.refusal import storage_refusal
+from shared.storage.row_layout import new_row, require_known_layout, unknown_values
 
 # When an instance dies, its calls are unobserved for this long; each call costs a message and three
 # small writes in that time (docs/scale.md).
@@ -38,7 +40,7 @@ class Lease:
 
     `note` is what the holder left for whoever asks about the lease. `held_before` says until when
     the previous holder held the lease, if it never released it: something may be missing from
-    before that time.
+    before that time. `unknown` has the row's columns that a later release has added.
     """
 
     call_id: str
@@ -47,6 +49,7 @@ class Lease:
     note: str = ""
     held_before: datetime | None = None
     etag: str = ""
+    unknown: Mapping[str, Value] = field(default_factory=dict, compare=False)
 
 
 class LeaseStore(Protocol):
@@ -91,8 +94,9 @@ class Leases:
         now = self.clock()
         lease = Lease(call_id, holder, now + self.lasts)
         if present is None:
-            return replace(lease, etag=self.table.insert(to_entity(lease)).etag)
-        before = from_entity(present)
+            inserted = self.table.insert(new_row(to_entity(lease)))
+            return replace(lease, etag=inserted.etag, unknown=unknown_columns(inserted))
+        before = from_entity(require_known_layout(present))
         if before.until > now and before.holder:
             return before if before.holder == holder else None
         lease = replace(
@@ -100,6 +104,7 @@ class Leases:
             note=before.note,
             held_before=before.until if before.holder else None,
             etag=present.etag,
+            unknown=before.unknown,
         )
         return self.replace_row(lease)
 
@@ -175,8 +180,8 @@ def attached_to(leases: Leases, call_id: str) -> bool:
 
 def to_entity(lease: Lease) -> Entity:
     """The row of a lease."""
-    values: dict[str, Value] = {"holder": lease.holder, "until": lease.until, "note": lease.note}
-    return Entity(lease.call_id, ROW, values, lease.etag)
+    own: dict[str, Value] = {"holder": lease.holder, "until": lease.until, "note": lease.note}
+    return Entity(lease.call_id, ROW, {**lease.unknown, **own}, lease.etag)
 
 
 def from_entity(entity: Entity) -> Lease:
@@ -185,4 +190,9 @@ def from_entity(entity: Entity) -> Lease:
     if not isinstance(until, datetime):
         raise TypeError("a lease without its time")
     holder, note = str(entity.values["holder"]), str(entity.values["note"])
-    return Lease(entity.partition, holder, until, note, None, entity.etag)
+    unknown = unknown_columns(entity)
+    return Lease(entity.partition, holder, until, note, None, entity.etag, unknown)
+
+
+def unknown_columns(entity: Entity) -> dict[str, Value]:
+    return unknown_values(entity.values, ("holder", "until", "note").__contains__)

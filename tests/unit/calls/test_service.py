@@ -341,3 +341,11 @@ def test_a_key_from_before_a_rotation_of_the_secret_is_still_the_callers(
     handle = service.register_call("rtc_1", PROFILE, rotated)
     assert service.call_status(handle, rotated)["status"] == "live"
     assert service.call_status(service.register_call("rtc_1", PROFILE, rotated), rotated)
+
+
+def test_a_handle_with_parts_of_a_later_release_is_opened(endpoint: Upstream) -> None:
+    service = calls(endpoint)
+    handle = service.start_call(OFFER, PROFILE, a_caller()).handle
+    sealed = f"{HANDLES.open(handle, 'caller-1')}/and more"
+    later = HANDLES.seal(sealed, "caller-1", NOW + timedelta(minutes=1))
+    assert service.call_status(later, a_caller())["status"] == "live"
