@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +35,7 @@ CALL = "rtc_0123456789abcdef0123456789abcdef"
 HANGUP = f"{CALLS}/{CALL}/hangup"
 PROFILE = Profile("default", {"type": "realtime", "model": "gpt-realtime"})
 EPHEMERAL = EphemeralKey("ek_given", datetime(2030, 1, 1, tzinfo=UTC))
-HOUR = int(time.time()) + 3600
+LATER = 4_000_000_000
 
 
 class StandardKey:
@@ -82,7 +81,7 @@ def raw(after_status: bytes) -> Raw:
 
 BOMB = gzip.compress(b"[" * 50_000_000)
 EXPIRIES: list[Any] = [
-    *(1e30, -1e30, 10**30, -1, 0, 1, "1900000000", None, True, [], {}, HOUR - 7200),
+    *(1e30, -1e30, 10**30, -1, 0, 1, "1900000000", None, True, [], {}, 1_700_000_000),
     *(253402300800, -62135596801),
 ]
 VALUES: list[Any] = [
@@ -118,7 +117,7 @@ KEYS: dict[str, Reply] = {
     "status 99": Raw(b"HTTP/1.1 99 Odd\r\nContent-Length: 0\r\n\r\n"),
 }
 KEYS |= {f"expires_at {one!r}": as_json(value="ek_1", expires_at=one) for one in EXPIRIES}
-KEYS |= {f"value {one!r}"[:40]: as_json(value=one, expires_at=HOUR) for one in VALUES}
+KEYS |= {f"value {one!r}"[:40]: as_json(value=one, expires_at=LATER) for one in VALUES}
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -129,12 +128,12 @@ def test_an_odd_key_is_a_clear_problem(endpoint: Upstream, api: RealtimeClient, 
     assert problem.value.status in (502, 504)
 
 
-@pytest.mark.parametrize("expires", [HOUR, float(HOUR), HOUR + 0.5])
+@pytest.mark.parametrize("expires", [LATER, float(LATER), LATER + 0.5])
 def test_an_expiry_is_any_number_of_seconds(
     endpoint: Upstream, api: RealtimeClient, expires: float
 ) -> None:
     endpoint.on(MINT, as_json(value="ek_1", expires_at=expires))
-    assert mint(api).expires_at == datetime.fromtimestamp(HOUR, UTC)
+    assert mint(api).expires_at == datetime.fromtimestamp(LATER, UTC)
 
 
 def test_an_error_of_any_shape_is_a_refusal(endpoint: Upstream, api: RealtimeClient) -> None:
