@@ -32,7 +32,9 @@ QUERY_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call. `ended_by` says why it is over and is empty while it is live.
+    """One call. `ended_by` says why it is over and is empty while it is live. `settled_by` says
+    which answer to a hang-up proves that (calls/termination.py); it is empty until there is one,
+    and for calls that an earlier release took to be over.
 
     `started_by` is BY_BROKER or BY_KEY. `reference` is its booking in the ledger. `usage` holds
     tokens by kind as the observer counted them; it is empty for calls that nobody observed.
@@ -52,13 +54,14 @@ class CallRecord:
     usage: Mapping[str, Any] = field(default_factory=dict)
     cost: str = ""
     observed: str = ""
+    settled_by: str = ""
 
     def public(self) -> dict[str, Any]:
-        """What an admin may see: everything but what joins the call or books it."""
+        """What an admin may see: everything but what joins the call, books it or settles it."""
         shown = {
             STORED_NAMES.get(each.name, each.name): getattr(self, each.name)
             for each in fields(self)
-            if each.name not in ("call_id", "reference")
+            if each.name not in ("call_id", "reference", "settled_by")
         }
         for moment in ("started_at", "ends_at", "ended_at"):
             value = shown[moment]
@@ -143,8 +146,9 @@ class Records:
             return after
         raise Problem("ledger_busy")
 
-    def mark_ended(self, name: str, by: str, at: datetime) -> bool:
-        """Records that and why the call is over; the first reason stays. False: it was over.
+    def mark_ended(self, name: str, by: str, at: datetime, settled_by: str) -> bool:
+        """Records that and why the call is over, and what settled it; the first of each stays.
+        False: it was over.
 
         Raises Problem as `update` does.
         """
@@ -152,7 +156,9 @@ class Records:
 
         def ended(record: CallRecord) -> CallRecord:
             first[:] = [record.ended_at is None]
-            return replace(record, ended_at=at, ended_by=by) if first[0] else record
+            if first[0]:
+                record = replace(record, ended_at=at, ended_by=by)
+            return record if record.settled_by else replace(record, settled_by=settled_by)
 
         self.update(name, ended)
         return first[0]

@@ -180,8 +180,7 @@ class CallService:
     def hang_up(self, handle: str, caller: Caller) -> None:
         """Ends the caller's call. Idempotent, also for a call that is over. Raises `Problem`."""
         call_id, reference, name = self.open_handle(handle, caller)
-        self.terminator.hang_up(call_id)
-        self.terminator.settle(name, reference, "caller")
+        self.terminator.end_call(call_id, name, reference, "caller")
 
     def call_status(self, handle: str, caller: Caller) -> dict[str, Any]:
         """The caller's own call, as its record has it. Raises `Problem`."""

@@ -1,5 +1,7 @@
 """How calls end: by their caller, by an admin, by their limit, by themselves.
 
+A call is over when upstream says so in its answer to a hang-up (`proof_of_end`), and not because
+its sideband, its page or its time is gone: until then it counts, and it is hung up at its limit.
 Whoever ends a call, its line is freed and its record says why, once. Ending a call twice, or one
 that is over, does no harm.
 """
@@ -28,7 +30,9 @@ from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.limits.ledger import Ledger
 from shared.realtime.client import RealtimeClient
+from shared.realtime.replies import HangUpReply
 from shared.storage.interfaces import Queue, StorageUnavailable
+from shared.upstream.error_mapping import CALL_GONE
 
 T = TypeVar("T")
 HANG_UP_BUDGET = timedelta(seconds=30)
@@ -39,15 +43,37 @@ SWEEP_PROBABILITY = 0.02
 REMEMBERED_AT_MOST = 10_000
 ORPHANED_AFTER = timedelta(minutes=2)
 """A call that is live on record this long after its limit has nobody left to end it."""
-CLOSED_AT_ONCE = 4
+SETTLED_AT_ONCE = 4
+WAS_LIVE, WAS_GONE = "hang-up", "gone"
+"""What a call is settled by: the hang-up ended it, or found it gone."""
+
+
+def proof_of_end(reply: HangUpReply) -> str:
+    """What upstream's answer to a hang-up settles the call by; "" if it proves nothing.
+
+    2xx: the call was live, and is over. 404 with the endpoint's own code: it was over already. Any
+    other answer comes from something in between, or leaves open what became of the call.
+    """
+    if 200 <= reply.status < 300:
+        return WAS_LIVE
+    return WAS_GONE if (reply.status, reply.code) == (404, CALL_GONE) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCall:
+    """A refused call that could not be settled yet; without `settled_by` not even hung up."""
+
+    record: CallRecord
+    settled_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CallTerminator:
     """Ends calls and closes their records.
 
-    `end_queue` holds the messages of their limits. `unclosed` has the ids of refused calls' records
-    that are closed once storage is back, `resent` of those whose end message was sent again.
+    `end_queue` holds the messages of their limits. `unsettled` has the refused calls that are
+    settled once storage and the model's endpoint are back, `resent` the ids of the records whose
+    end message was sent again.
     """
 
     client: RealtimeClient
@@ -58,35 +84,52 @@ class CallTerminator:
     sleep: Sleep = asyncio.sleep
     monotonic: Monotonic = time.monotonic
     forget_lease: Callable[[str], None] = lambda _: None
-    unclosed: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
+    unsettled: deque[RefusedCall] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
     resent: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
 
-    def hang_up(self, call_id: str) -> None:
-        """Ends the call upstream; its observer sees that and records why. Raises `Problem`."""
-        self.client.hang_up(call_id, Deadline.after(HANG_UP_BUDGET))
+    def hang_up(self, call_id: str) -> str:
+        """Ends the call upstream; gives what it is settled by.
+
+        Raises `Problem`, upstream_failed for an answer that does not prove the call's end.
+        """
+        reply = self.client.hang_up(call_id, Deadline.after(HANG_UP_BUDGET))
+        settled_by = proof_of_end(reply)
+        if not settled_by:
+            logs.event(
+                "hang-up not confirmed",
+                logging.WARNING,
+                status=reply.status,
+                upstream_code=reply.code,
+            )
+            raise Problem("upstream_failed")
+        return settled_by
+
+    def end_call(self, call_id: str, name: str, reference: str, by: str) -> bool:
+        """Hangs the call up and settles it; see `settle`. Raises `Problem`: it counts on then."""
+        return self.settle(name, reference, by, self.hang_up(call_id))
 
     def refuse_call(self, record: CallRecord) -> None:
         """Ends a call that has begun and may not go on.
 
-        Never raises: the caller is told why the call may not go on, and the model's endpoint ends a
-        call that nobody connects to.
+        Never raises, because the caller is told why the call may not go on. A call that cannot be
+        hung up now counts until it is.
         """
-        if not self.settle(record.id, record.reference, "refused"):
-            # The record may exist without an end message: then nobody else would close it.
-            self.unclosed.append(record.id)
+        settled_by = ""
         try:
-            self.hang_up(record.call_id)
+            settled_by = self.hang_up(record.call_id)
         except Problem as problem:
             logs.event("call not hung up", logging.WARNING, call=record.id, code=problem.code)
+        # The record may exist without an end message: then nobody else would settle it.
+        if not (settled_by and self.settle(record.id, record.reference, "refused", settled_by)):
+            self.unsettled.append(RefusedCall(record, settled_by))
 
     def end_by_admin(self, name: str) -> None:
         """Ends the call with that record, whoever its caller is. Raises `Problem`."""
         record = self.records.get(name)
-        self.hang_up(record.call_id)
-        self.settle(name, record.reference, "admin")
+        self.end_call(record.call_id, name, record.reference, "admin")
 
     async def end_at_limit(self, name: str) -> None:
-        """Ends the call with that record the moment its time is up, if it is still live.
+        """Ends the call with that record the moment its time is up, unless it is settled.
 
         Sits out an outage. Raises `Problem` if it lasts: the message must be redelivered then.
         """
@@ -99,7 +142,7 @@ class CallTerminator:
             logs.event("time limit skipped", logging.WARNING, call=name)
             return
         left = record.ends_at - self.clock()
-        if record.ended_at is not None:
+        if record.settled_by:
             left = timedelta(0)
         elif left <= timedelta(0):
             # The first message has failed, and this one may fail too: send another before acting.
@@ -116,15 +159,17 @@ class CallTerminator:
         )
 
     def end_expired_call(self, name: str) -> None:
-        """Ends the call with that record because its time is up, if it is still live.
+        """Ends the call with that record because its time is up, unless it is settled: an earlier
+        release wrote an end that upstream had not confirmed.
 
         Raises Problem, storage_unavailable included: it must be repeated.
         """
         record = self.records.get(name)
-        if record.ended_at is None:
-            self.hang_up(record.call_id)
-            if not self.settle(name, record.reference, "limit"):
-                raise Problem("storage_unavailable")
+        if not record.settled_by and not self.end_call(
+            record.call_id, name, record.reference, "limit"
+        ):
+            raise Problem("storage_unavailable")
+        self.settle_refused_calls()
         if random.random() < SWEEP_PROBABILITY:  # noqa: S311
             self.sweep_expired()
 
@@ -145,39 +190,46 @@ class CallTerminator:
             self.end_queue.send(call_message(record.id))
             self.resent.append(record.id)
 
-    def settle(self, name: str, reference: str, by: str) -> bool:
-        """The call has ended: frees its line and closes its record.
+    def settle(self, name: str, reference: str, by: str, settled_by: str) -> bool:
+        """Upstream has confirmed the call's end: frees its line and closes its record.
 
         False while storage is unavailable: then the call's end message makes up for it.
         """
         self.ledger.settle_call(reference)
         try:
-            first = self.records.mark_ended(name, by, self.clock())
+            first = self.records.mark_ended(name, by, self.clock(), settled_by)
         except (StorageUnavailable, Problem):
             logs.event("call record not closed", logging.WARNING, call=name)
             return False
         if first:
             logs.event("call ended", call=name, by=by)
-        self.close_refused_records()
         return True
 
-    def close_refused_records(self) -> None:
-        """Closes records that could not be closed when their calls were refused. Never raises."""
-        for _ in range(min(CLOSED_AT_ONCE, len(self.unclosed))):
+    def settle_refused_calls(self) -> None:
+        """Settles calls that could not be settled when they were refused. Never raises."""
+        for _ in range(min(SETTLED_AT_ONCE, len(self.unsettled))):
             try:
-                name = self.unclosed.popleft()
+                refused = self.unsettled.popleft()
             except IndexError:
                 # Another thread took it.
                 return
-            try:
-                self.records.mark_ended(name, "refused", self.clock())
-            except StorageUnavailable:
-                self.unclosed.append(name)
+            if not self.settle_refused_call(refused):
                 return
-            except Problem as problem:
-                # Usually the record was never written.
-                if problem.code != "call_not_found":
-                    self.unclosed.append(name)
+
+    def settle_refused_call(self, refused: RefusedCall) -> bool:
+        """Settles one of them, or keeps it for later: False."""
+        record, settled_by = refused.record, refused.settled_by
+        try:
+            settled_by = settled_by or self.hang_up(record.call_id)
+            self.ledger.settle_call(record.reference)
+            self.records.mark_ended(record.id, "refused", self.clock(), settled_by)
+        except (StorageUnavailable, Problem) as error:
+            # Usually the record was never written.
+            if settled_by and isinstance(error, Problem) and error.code == "call_not_found":
+                return True
+            self.unsettled.append(RefusedCall(record, settled_by))
+            return False
+        return True
 
     def forget_call(self, call_id: str) -> None:
         """Deletes what is kept under the id of a call beside its record."""

@@ -3,61 +3,120 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.realtime.server_events import ServerEvent
-from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
+from shared.observer.context import Timing
+from shared.realtime.server_events import ErrorEvent, ServerEvent
+from shared.realtime.sideband import (
+    Connect,
+    NoSuchCall,
+    Sideband,
+    SidebandClosed,
+    SidebandUnavailable,
+)
 
-BACKOFF = timedelta(milliseconds=250)
-LONGEST_BACKOFF = timedelta(seconds=4)
-NOT_ALLOWED = (400, 401, 403)
-"""Statuses of a refusal that is final."""
+NOT_ALLOWED = (400, 401, 403, 404)
+"""Statuses of a refusal that no retry changes. This 404 is not the endpoint's own."""
+REFUSING_CLOSE_CODES = (1008, 3000, 3003)
+"""Policy violation (RFC 6455), unauthorized and forbidden (IANA's registry)."""
+REFUSING_ERRORS = frozenset(
+    {
+        "access_terminated",
+        "account_deactivated",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "insufficient_quota",
+        "invalid_api_key",
+        "invalid_authentication",
+        "invalid_organization",
+        "ip_not_authorized",
+        "mismatched_organization",
+        "mismatched_project",
+        "organization_deactivated",
+        "permission_denied",
+        "unsupported_country_region_territory",
+    }
+)
+"""Codes of error events after which an accepted connection is closed: key, quota or policy."""
 
 
 class CallConnection:
-    """Dials the call `call_id`, for at most `redial_for` at a time."""
+    """Dials the call `call_id`; the pauses between dials grow until a connection holds."""
 
-    def __init__(self, connect: Connect, call_id: str, redial_for: timedelta) -> None:
+    def __init__(self, connect: Connect, call_id: str, timing: Timing) -> None:
         self.connect = connect
         self.call_id = call_id
-        self.redial_for = redial_for
+        self.timing = timing
         self.sideband: Sideband | None = None
         self.was_refused = False
         """Whether the latest dial was refused before it succeeded or got a 404."""
+        self.error_code = ""
+        """The latest of REFUSING_ERRORS on this connection."""
+        self.pause = timedelta(0)
+        """Before the next dial."""
+        self.connected_at = 0.0
 
     @property
     def was_open(self) -> bool:
         """Whether any dial has succeeded."""
         return self.sideband is not None
 
+    @property
+    def held(self) -> timedelta:
+        """How long ago the connection was made."""
+        return timedelta(seconds=asyncio.get_running_loop().time() - self.connected_at)
+
     async def dial(self, pauses_after_404: tuple[timedelta, ...] = ()) -> None:
-        """Connects. A 404 is final after these pauses; any other failure is retried with backoff,
-        unless it says that we are not allowed.
+        """Connects. A 404 is final after these pauses; any other failure is retried with backoff
+        for `redial_for`, unless it says that we are not allowed.
 
         Raises NoSuchCall, SidebandUnavailable.
         """
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self.redial_for.total_seconds()
+        if self.was_open and self.held >= self.timing.holds_after:
+            self.pause = timedelta(0)
+        await asyncio.sleep(self.pause.total_seconds())
+        give_up_at = loop.time() + self.timing.redial_for.total_seconds()
         pauses = iter(pauses_after_404)
-        backoff = BACKOFF
         self.was_refused = False
         while True:
             try:
                 self.sideband = await self.connect(self.call_id)
-                return
             except NoSuchCall:
                 pause = next(pauses, None)
                 if pause is None:
                     raise
             except SidebandUnavailable as error:
                 self.was_refused = True
-                pause, backoff = backoff, min(backoff * 2, LONGEST_BACKOFF)
+                # A new call may not be known to everything in between.
+                early = next(pauses, None) if error.status == 404 else None
+                pause = early or self.grow_pause()
                 too_late = loop.time() + pause.total_seconds() > give_up_at
-                if error.status in NOT_ALLOWED or too_late:
+                if (error.status in NOT_ALLOWED and early is None) or too_late:
                     raise
+            else:
+                self.connected_at, self.error_code = loop.time(), ""
+                self.grow_pause()
+                return
             await asyncio.sleep(pause.total_seconds())
+
+    def grow_pause(self) -> timedelta:
+        """The pause before the next dial: it doubles, and has jitter so that not all the calls of
+        an outage come back at the same moment."""
+        longest = self.timing.longest_pause * random.uniform(0.75, 1)  # noqa: S311
+        grown = self.pause * random.uniform(1.75, 2.25)  # noqa: S311
+        self.pause = min(max(grown, self.timing.first_pause), longest)
+        return self.pause
+
+    def refusal_in(self, closed: SidebandClosed) -> str:
+        """Why upstream closed the connection, if the next dial would fare no better; "" otherwise,
+        and for a connection that held."""
+        if self.held >= self.timing.holds_after:
+            return ""
+        return self.error_code or (str(closed.code) if closed.code in REFUSING_CLOSE_CODES else "")
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
         """Sends a client event; does nothing before the first dial. Raises SidebandClosed."""
@@ -67,7 +126,10 @@ class CallConnection:
     async def receive_event(self) -> ServerEvent:
         """The next server event. Raises SidebandClosed."""
         assert self.sideband is not None
-        return await self.sideband.receive_event()
+        event = await self.sideband.receive_event()
+        if isinstance(event, ErrorEvent) and event.code in REFUSING_ERRORS:
+            self.error_code = str(event.code)
+        return event
 
     async def close(self) -> None:
         """Disconnects; the call goes on."""

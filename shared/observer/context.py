@@ -23,23 +23,25 @@ up."""
 
 
 class Outcome(enum.Enum):
-    """How a run ended."""
+    """How a run ended. That the call is over, upstream has confirmed in answer to a hang-up."""
 
     ENDED = "ended"  # the call is over
     NOT_FOUND = "not found"  # there is no such call
     CONTINUE = "continue"  # the segment is full: enqueue the next one
     HELD = "held"  # another run follows the call
     LOST = "lost"  # another run has taken over the lease
-    UNREACHABLE = "unreachable"  # the sideband could not be dialled: try again later
+    UNREACHABLE = "unreachable"  # the call cannot be followed now: try again later
 
 
 @dataclass(frozen=True, slots=True)
 class ObserverResult:
-    """The outcome of a run, and what the call has used since its start."""
+    """The outcome of a run, and what the call has used since its start. `settled_by` is what a
+    call that is over is settled by (calls/termination.py)."""
 
     outcome: Outcome
     reason: str = ""
     usage: Usage = ZERO
+    settled_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,14 @@ class Farewell:
     hang_up_pause: timedelta = timedelta(seconds=1)
 
 
-async def do_not_hang_up() -> None:
-    """For calls that the observer may not hang up."""
+HangUp = Callable[[], Awaitable[str]]
+"""Hangs the call up; gives what it is settled by. Raises Problem unless upstream confirms that the
+call is over."""
+
+
+async def do_not_hang_up() -> str:
+    """For calls that the observer may not hang up: it is believed that they are over."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class Dependencies:
     log: Log
     registry: Registry = field(default_factory=Registry)
     spend: Spend | None = None
-    hang_up: Callable[[], Awaitable[None]] = do_not_hang_up
+    hang_up: HangUp = do_not_hang_up
     redact: Redact = redacted
     clock: Clock = utc_now
     executor: Executor | None = None
@@ -109,10 +117,16 @@ class Timing:
     segment: timedelta = timedelta(minutes=50)
     """The longest run: the next one follows the call from there."""
     pauses_after_404: tuple[timedelta, ...] = tuple(
-        timedelta(milliseconds=pause) for pause in (200, 400, 800, 1600)
+        timedelta(milliseconds=pause) for pause in (200, 400, 800, 1600, 3200)
     )
     """Between the first dials, because a new call may answer 404 for a moment."""
     redial_for: timedelta = timedelta(seconds=30)
+    """How long dials may fail before the run gives up."""
+    first_pause: timedelta = timedelta(milliseconds=250)
+    longest_pause: timedelta = timedelta(minutes=1)
+    """Between dials. The pause doubles until a connection holds."""
+    holds_after: timedelta = timedelta(seconds=30)
+    """A connection that lasts this long holds: the outage before it is over."""
     write_every: timedelta = timedelta(milliseconds=500)
     storage_retry: timedelta = timedelta(seconds=2)
     probe_after: timedelta = timedelta(seconds=2)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
 
 from shared.core import logs
-from shared.observer.context import ObservedCall, ObserverResult, Outcome, Timing
+from shared.core.problems import Problem
+from shared.observer.context import HangUp, ObservedCall, ObserverResult, Outcome, Timing
 from shared.observer.controller import CallController
 from shared.observer.gaps import GapKeeper
 from shared.observer.leases import ATTACHED
@@ -33,13 +36,17 @@ class CallFollower:
         timing: Timing,
         gaps: GapKeeper,
         controller: CallController,
+        hang_up: HangUp,
     ) -> None:
         self.context = context
         self.call = call
         self.timing = timing
         self.gaps = gaps
         self.controller = controller
+        self.hang_up = hang_up
         self.session_expired = False
+        self.settled_by = ""
+        """What the call is settled by, once this run has hung it up."""
 
     @property
     def is_ending_call(self) -> bool:
@@ -52,7 +59,7 @@ class CallFollower:
         self.gaps.note_attached(lines, context.lease.previous_renewal)
         context.recorder.add_line("attached", context.recorder.holder, {})
         context.background.start_task(self.request_state(items_without_words(lines)))
-        context.background.call_later(self.timing.probe_after, self.probe_tail)
+        self.set_timers(self.gaps.attached_at)
         if self.call.ends_at and self.call.farewell.instructions:
             left = self.call.ends_at - self.gaps.attached_at - self.timing.goodbye_ahead
             context.background.call_later(left, self.end_at_time_limit)
@@ -69,44 +76,51 @@ class CallFollower:
         await self.context.lease.renew(ATTACHED)
 
     async def follow(self) -> ObserverResult:
-        """Handles events until the call is over. A closed connection is redialled: a call that is
-        over answers 404."""
-        goodbye = self.controller.goodbye
-        dialled_again = False
+        """Handles events until the call is over. A closed connection says nothing about the call
+        and is redialled: a call that is over answers 404, and a hang-up confirms that."""
+        goodbye, connection = self.controller.goodbye, self.context.connection
         while True:
-            any_event, closed = await self.handle_events()
+            closed = await self.handle_events()
             since = self.gaps.recorder.clock()
-            if self.session_expired:
-                return self.call_ended("expired")
+            self.gaps.note_lost(since)
             if goodbye.hanging_up and await goodbye.wait_for_hang_up():
+                self.gaps.note_ended_at_once(since)
                 return self.call_ended(goodbye.reason or "closed")
-            if closed.clean and dialled_again and not any_event:
-                return self.call_ended(goodbye.reason or "closed")
-            dialled_again = True
+            if self.session_expired:
+                self.gaps.note_ended_at_once(since)
+                return await self.confirm_end(partial(self.call_ended, "expired"))
+            if refused_as := connection.refusal_in(closed):
+                return self.unreachable(refused_as)
             try:
-                await self.context.connection.dial()
+                await connection.dial()
             except NoSuchCall:
                 prompt = self.gaps.recorder.clock() - since <= PROMPT_404
-                if not closed.clean or self.context.connection.was_refused or not prompt:
-                    # Lost rather than closed: the call may have gone on for a while.
-                    self.gaps.note_lost(since)
-                return self.call_ended(goodbye.reason or "closed")
+                if closed.clean and prompt and not connection.was_refused:
+                    # Closed rather than lost: the call has not gone on for a while.
+                    self.gaps.note_ended_at_once(since)
+                over = partial(self.call_ended, goodbye.reason or "closed")
+                return await self.confirm_end(over)
             except SidebandUnavailable as error:
-                return self.unreachable(error)
-            self.gaps.note_reconnected(since)
-            self.context.background.call_later(self.timing.probe_after, self.probe_tail)
+                return self.unreachable(str(error))
+            self.set_timers(self.gaps.note_reconnected())
             with contextlib.suppress(SidebandClosed):
                 await self.controller.reconnected()
 
-    async def handle_events(self) -> tuple[bool, SidebandClosed]:
-        """Handles events until the connection closes; also returns whether there were any."""
-        any_event = False
+    def set_timers(self, connected_at: datetime) -> None:
+        """What is due if the connection of that time holds."""
+        call_later = self.context.background.call_later
+        call_later(self.timing.probe_after, self.probe_tail)
+        call_later(self.timing.holds_after, partial(self.gaps.note_held, connected_at))
+
+    async def handle_events(self) -> SidebandClosed:
+        """Handles events until the connection closes."""
         while True:
             try:
                 event = await self.context.connection.receive_event()
             except SidebandClosed as closed:
-                return any_event, closed
-            any_event = True
+                held = round(self.context.connection.held.total_seconds(), 1)
+                logs.event("sideband closed", code=closed.code, held_seconds=held)
+                return closed
             self.handle_server_event(event)
 
     def handle_server_event(self, event: ServerEvent) -> None:
@@ -131,19 +145,33 @@ class CallFollower:
     def end_at_time_limit(self) -> None:
         self.context.background.start_task(self.controller.goodbye.end_call("time limit"))
 
+    async def confirm_end(self, over: Callable[[], ObserverResult]) -> ObserverResult:
+        """Has upstream confirm, in answer to a hang-up, that the call is over; then `over` gives
+        the result. Until it does the call goes on, and another run looks at it."""
+        if not self.context.lease.is_good:
+            return self.unreachable("lease ran out")
+        try:
+            self.settled_by = await self.hang_up()
+        except Problem as problem:
+            return self.unreachable(f"end not confirmed: {problem.code}")
+        return over()
+
     def call_ended(self, reason: str) -> ObserverResult:
         """Records that the call is over."""
         self.gaps.note_call_ended()
         self.context.recorder.add_line("ended", "", {"reason": reason})
         return self.result(Outcome.ENDED, reason)
 
-    def unreachable(self, error: SidebandUnavailable) -> ObserverResult:
-        logs.event("sideband unavailable", logging.WARNING, status=error.status)
-        return self.result(Outcome.UNREACHABLE, str(error))
+    def unreachable(self, reason: str) -> ObserverResult:
+        """The call cannot be followed now. It still counts, and is hung up at its limit."""
+        self.gaps.record_loss()
+        logs.event("sideband unavailable", logging.WARNING, reason=reason)
+        return self.result(Outcome.UNREACHABLE, reason)
 
     def result(self, outcome: Outcome, reason: str = "") -> ObserverResult:
         """The result of this run, with all that the call has used."""
-        return ObserverResult(outcome, reason, self.controller.usage_counter.usage)
+        usage = self.controller.usage_counter.usage
+        return ObserverResult(outcome, reason, usage, self.settled_by)
 
 
 def items_without_words(lines: list[StoredLine]) -> list[str]:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from shared.observer.backfill import Backfill
 from shared.observer.recorder import CallRecorder
 from shared.realtime.server_events import ServerEvent
-from shared.transcripts.record_lines import StoredLine
+from shared.transcripts.record_lines import StoredLine, format_time
 
 ClientEvents = list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Outage:
+    """A time without a connection that holds. `after` is the latest item before it; `back_at` says
+    since when there is a connection again, which has yet to hold."""
+
+    since: datetime
+    after: str | None
+    back_at: datetime | None = None
+    is_recorded: bool = False
 
 
 class GapKeeper:
@@ -27,16 +39,24 @@ class GapKeeper:
         self.is_first_run = True
         self.came_late = False
         """Whether the beginning was missed and the record does not say so yet."""
+        self.outage: Outage | None = None
 
     def resume(self, lines: list[StoredLine]) -> None:
         """Takes over from the record what earlier runs have seen."""
         self.is_first_run = not any(line.kind == "attached" for line in lines)
         self.backfill.known |= self.recorder.mapper.placed
+        stated = {line.fields.get("since") for line in lines if line.kind == "gap"}
+        lost = [line for line in lines if line.kind == "lost"]
+        if lost and format_time(lost[-1].at) not in stated:
+            self.outage = Outage(lost[-1].at, lost[-1].fields.get("after"), is_recorded=True)
 
     def note_attached(self, lines: list[StoredLine], renewed_at: datetime | None) -> None:
-        """The run is connected from now on: states the gap since an earlier run."""
+        """The run is connected from now on: states the gap since an earlier run, unless the
+        connection was lost before that and this may be the same outage still."""
         self.attached_at = self.recorder.clock()
-        if not self.is_first_run:
+        if self.outage:
+            self.outage.back_at = self.attached_at
+        elif not self.is_first_run:
             self.note_takeover(lines, renewed_at, self.attached_at)
 
     def note_takeover(
@@ -44,18 +64,57 @@ class GapKeeper:
     ) -> None:
         """States the gap since the run before this one was last known to follow the call; its lease
         was last renewed at `renewed_at`."""
+        if self.outage:
+            self.state_outage(now)
+            return
         # Before a renewal a run writes all that it has, and lines are written in their order.
         times = [line.at for line in lines] + ([renewed_at] if renewed_at else [])
         # Another instance's clock may be ahead.
         self.recorder.note_gap(min(max(times), now), now, "taken over")
 
-    def note_reconnected(self, since: datetime) -> None:
-        """States the gap of a lost connection that is back."""
-        self.note_lost(since)
-        self.backfill.start_over()
-
     def note_lost(self, since: datetime) -> None:
-        self.recorder.note_gap(since, self.recorder.clock(), "reconnected")
+        """The connection is lost: an outage begins, or goes on because the connection of before did
+        not hold."""
+        if self.outage is None:
+            self.outage = Outage(since, self.recorder.mapper.tail)
+        self.outage.back_at = None
+
+    def note_reconnected(self) -> datetime:
+        """The lost connection is back; gives the time for `note_held`."""
+        assert self.outage is not None
+        self.record_loss()
+        self.outage.back_at = now = self.recorder.clock()
+        self.backfill.start_over()
+        return now
+
+    def note_held(self, back_at: datetime) -> None:
+        """The connection that came back at `back_at` has had time to hold: if it did, states the
+        outage, however many connections it had, as one gap."""
+        if self.outage and self.outage.back_at == back_at:
+            self.state_outage(back_at)
+
+    def note_ended_at_once(self, since: datetime) -> None:
+        """The connection was lost because the call was over: nothing is missing since then."""
+        assert self.outage is not None
+        if self.outage.since == since and not self.outage.is_recorded:
+            self.outage = None
+        else:
+            self.outage.back_at = since
+
+    def record_loss(self) -> None:
+        """Writes when the outage began, so that a later run can state it."""
+        if self.outage and not self.outage.is_recorded:
+            self.outage.is_recorded = True
+            about = {"after": self.outage.after}
+            key = f"{self.recorder.holder} {format_time(self.outage.since)}"
+            self.recorder.add_line("lost", key, about, at=self.outage.since)
+
+    def state_outage(self, until: datetime) -> None:
+        """Writes the gap of the outage, which is over."""
+        assert self.outage is not None
+        place = {"after": self.outage.after}
+        self.recorder.note_gap(self.outage.since, until, "reconnected", place)
+        self.outage = None
 
     def requests_for(self, event: ServerEvent) -> ClientEvents:
         """The client events that request what a server event shows to be missing.
@@ -82,11 +141,13 @@ class GapKeeper:
     def note_call_ended(self) -> None:
         """States what may be missing from a call that ended before it was requested, or even
         known."""
+        if self.outage:
+            self.state_outage(self.outage.back_at or self.recorder.clock())
         unknown = self.is_first_run and not self.backfill.stated and not self.backfill.tail_is_known
         if self.came_late or unknown:
             self.note_late()
 
     def note_late(self) -> None:
         self.came_late = False
-        head = self.backfill.head
-        self.recorder.note_gap(self.started_at, self.attached_at, "late", before=head)
+        place = {"before": self.backfill.head} if self.backfill.head else None
+        self.recorder.note_gap(self.started_at, self.attached_at, "late", place)

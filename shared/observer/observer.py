@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 
 from shared.core import logs
 from shared.core.problems import Problem
@@ -35,6 +36,7 @@ from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext
 from shared.realtime.sideband import NoSuchCall, SidebandUnavailable
 from shared.storage.interfaces import StorageUnavailable
+from shared.transcripts.record_lines import StoredLine
 from shared.transcripts.writer import TranscriptWriter, flush_periodically
 
 
@@ -72,7 +74,7 @@ class Observer:
             record_id=call.record_id,
         )
         self.lease = lease
-        self.connection = CallConnection(dependencies.connect, call.call_id, timing.redial_for)
+        self.connection = CallConnection(dependencies.connect, call.call_id, timing)
         self.recorder = CallRecorder(writer, dependencies.clock, lease.lease.holder)
         self.background = BackgroundTasks()
         context = RunContext(self.connection, self.recorder, lease, self.background)
@@ -82,7 +84,9 @@ class Observer:
         # Missed items matter for their words, or for tool calls that nobody has run.
         fetches = call.keep_words or bool(dependencies.registry.tools)
         self.gaps = GapKeeper(self.recorder, call.started_at, fetches=fetches)
-        self.follower = CallFollower(context, call, timing, self.gaps, self.controller)
+        self.follower = CallFollower(
+            context, call, timing, self.gaps, self.controller, dependencies.hang_up
+        )
 
     async def run(self) -> ObserverResult:
         """Follows the call; see `observe`."""
@@ -97,7 +101,7 @@ class Observer:
             with contextlib.suppress(Exception):
                 await self.leave("stopped")
             raise
-        await self.leave(result.outcome.value)
+        await self.leave(self.reason_to_leave(result))
         return result
 
     async def follow_call(self) -> ObserverResult:
@@ -106,20 +110,26 @@ class Observer:
         self.gaps.resume(lines)
         self.controller.resume(lines)
         if any(line.kind == "ended" for line in lines):
-            return self.follower.result(Outcome.ENDED, "ended before")
+            # Written by this release once the end was confirmed, by earlier ones without that.
+            ended_before = partial(self.follower.result, Outcome.ENDED, "ended before")
+            return await self.follower.confirm_end(ended_before)
         first = self.gaps.is_first_run
         try:
             await self.connection.dial(self.timing.pauses_after_404 if first else ())
         except NoSuchCall:
-            if first:
-                return self.follower.result(Outcome.NOT_FOUND)
-            renewed_at = self.lease.previous_renewal
-            self.gaps.note_takeover(lines, renewed_at, self.recorder.clock())
-            return self.follower.call_ended("gone")
+            not_found = partial(self.follower.result, Outcome.NOT_FOUND)
+            gone = partial(self.ended_unseen, lines)
+            return await self.follower.confirm_end(not_found if first else gone)
         except SidebandUnavailable as error:
-            return self.follower.unreachable(error)
+            return self.follower.unreachable(str(error))
         self.follower.begin(lines)
         return await self.follow_for_a_segment()
+
+    def ended_unseen(self, lines: list[StoredLine]) -> ObserverResult:
+        """Records that the call has ended since an earlier run."""
+        renewed_at = self.lease.previous_renewal
+        self.gaps.note_takeover(lines, renewed_at, self.recorder.clock())
+        return self.follower.call_ended("gone")
 
     async def follow_for_a_segment(self) -> ObserverResult:
         """Follows the call, and meanwhile writes its lines and renews its lease; any of them may
@@ -160,11 +170,16 @@ class Observer:
 
     async def hang_up(self) -> None:
         """Ends the call upstream. The service closes the sideband then; if it does not, we do."""
-        await self.hang_up_upstream()
+        self.follower.settled_by = await self.hang_up_upstream()
         self.background.call_later(self.timing.shutdown, self.close_connection)
 
     def close_connection(self) -> None:
         self.background.start_task(self.connection.close())
+
+    def reason_to_leave(self, result: ObserverResult) -> str:
+        """What the record says of the end of the run."""
+        unreachable = result.outcome is Outcome.UNREACHABLE
+        return f"unreachable: {result.reason}" if unreachable else result.outcome.value
 
     async def leave(self, reason: str) -> None:
         """Writes what is left, disconnects, and gives the lease back."""

@@ -37,16 +37,22 @@ class CallRecorder:
         """Records what a server event makes final."""
         self.writer.add_lines(*self.mapper.map_event(event, self.clock()))
 
-    def add_line(self, kind: str, key: str, fields: Mapping[str, Any]) -> None:
-        """Records a line that comes from no server event."""
-        self.writer.add_lines(RecordLine(kind, key, self.clock(), fields))
+    def add_line(
+        self, kind: str, key: str, fields: Mapping[str, Any], *, at: datetime | None = None
+    ) -> None:
+        """Records a line that comes from no server event; of now, unless `at` is given."""
+        self.writer.add_lines(RecordLine(kind, key, at or self.clock(), fields))
 
     def note_gap(
-        self, since: datetime | None, until: datetime, reason: str, *, before: str | None = None
+        self,
+        since: datetime | None,
+        until: datetime,
+        reason: str,
+        place: Mapping[str, str | None] | None = None,
     ) -> None:
-        """Records that something may be missing: before the item `before`, or after the latest
-        item."""
-        place = {"before": before} if before else {"after": self.mapper.tail}
+        """Records that something may be missing. `place` is where: `before` or `after` an item;
+        by default after the latest one."""
+        place = {"after": self.mapper.tail} if place is None else place
         about = {
             "since": format_time(since) if since else None,
             "until": format_time(until),

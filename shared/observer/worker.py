@@ -81,7 +81,7 @@ class ObserverWorker:
             # The record could not be written, so the call was refused and hung up.
             logs.event("observation skipped", logging.WARNING, call=record_id)
             return
-        if record.ended_at is not None:
+        if record.settled_by:
             await self.run_blocking(deadline, partial(self.forget_lease, record))
             return
         # The other instance's clock may be ahead: a call may go on though its time is up here.
@@ -139,8 +139,8 @@ class ObserverWorker:
         async def spend(used: Usage) -> bool:
             return await self.off_loop(partial(self.accounting.spend_tokens, record, used))
 
-        async def hang_up() -> None:
-            await self.off_loop(partial(self.terminator.hang_up, record.call_id))
+        async def hang_up() -> str:
+            return await self.off_loop(partial(self.terminator.hang_up, record.call_id))
 
         return replace(self.dependencies, spend=spend, hang_up=hang_up)
 
@@ -157,7 +157,7 @@ class ObserverWorker:
         if result.outcome in CALL_IS_OVER:
             self.accounting.record_usage(record, result.usage)
             reason = result.reason or result.outcome.value
-            self.terminator.settle(record.id, record.reference, reason)
+            self.terminator.settle(record.id, record.reference, reason, result.settled_by)
         elif result.outcome is Outcome.CONTINUE:
             self.queue.send(call_message(record.id))
         # Held, lost or unreachable: the message that was sent first looks at the call again.

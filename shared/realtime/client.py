@@ -28,11 +28,12 @@ from shared.credentials.endpoint import Credential
 from shared.realtime.replies import (
     Answer,
     EphemeralKey,
+    HangUpReply,
     UnusableAnswer,
     read_answer,
     read_key,
 )
-from shared.upstream.error_mapping import refusal_problem, retry_after
+from shared.upstream.error_mapping import own_code, refusal_problem, retry_after
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
 if TYPE_CHECKING:
@@ -171,13 +172,13 @@ class RealtimeClient:
         except Problem as problem:
             logs.event("call left running", logging.WARNING, reason=problem.code)
 
-    def hang_up(self, call_id: str, deadline: Deadline) -> bool:
-        """Ends the call. True: it was live; False: it had already ended. Raises `Problem`."""
+    def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:
+        """Asks for the end of the call; gives the answer, which may be a 404. Raises `Problem`."""
         url = f"{self.base}/calls/{call_id}/hangup"
         reply = self.post_with_retries(
             url, b"", self.credential.headers(), deadline, gone_is_ok=True
         )
-        return reply.status != 404
+        return HangUpReply(reply.status, own_code(reply) if reply.status >= 400 else "")
 
     def post(
         self,

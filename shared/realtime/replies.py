@@ -32,6 +32,15 @@ class Answer:
     call_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class HangUpReply:
+    """Upstream's answer to a hang-up: its status and, of a refusal, its own error code.
+    calls/termination.py says what it means."""
+
+    status: int
+    code: str = ""
+
+
 class UnusableAnswer(Exception):
     """A call was started, but the response to the offer cannot be used. `call_id` is None where the
     response does not name the call usably."""

@@ -25,7 +25,7 @@ HANDSHAKES_AT_ONCE = 8
 
 
 class NoSuchCall(Exception):
-    """404: the call is over, not there yet, or another resource's."""
+    """404 with the endpoint's own code: the call is over, not there yet, or another resource's."""
 
 
 class SidebandUnavailable(Exception):

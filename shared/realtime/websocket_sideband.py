@@ -15,6 +15,8 @@ from shared.core.json_reader import read_json
 from shared.realtime.server_event_parser import parse_server_event
 from shared.realtime.server_events import ServerEvent
 from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
+from shared.upstream.error_mapping import CALL_GONE, own_code
+from shared.upstream.transport import Reply
 
 LARGEST_EVENT = 16 * 1024 * 1024
 """A retrieved item may carry its audio."""
@@ -50,8 +52,9 @@ async def connect_websocket(
             logger=WEBSOCKETS_LOGGER,
         )
     except InvalidStatus as refused:
-        status = refused.response.status_code
-        if status == 404:
+        status, body = refused.response.status_code, bytes(refused.response.body or b"")
+        # Any other 404 is that of a gateway or a router, which knows nothing of calls.
+        if status == 404 and own_code(Reply(status, {}, body)) == CALL_GONE:
             raise NoSuchCall from None
         raise SidebandUnavailable(status) from None
     except (OSError, InvalidHandshake, TimeoutError):

@@ -30,7 +30,8 @@ class RecordLine:
     the content lacked them), words (the caller's, transcribed), heard (how much of an answer was
     played before it was interrupted), deleted, response (its end and its usage), transcription (its
     usage), calling (a server tool has been started), tool (its output has been sent), session,
-    error, gap, attached, detached, ended.
+    error, lost (the connection; once it is back and holds, a gap of that time says so), gap,
+    attached, detached, ended.
     """
 
     kind: str

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from shared.core.deadline import Deadline
+from shared.core.problems import Problem
 from shared.realtime.client import RealtimeClient
+from shared.realtime.replies import HangUpReply
 from shared.realtime.sideband import NoSuchCall, Sideband
 
 
 class HangUpClient(RealtimeClient):
-    """Hangs up without an endpoint, and keeps the ids of the calls that it was to end."""
+    """Hangs up without an endpoint, and keeps the ids of the calls that it was asked to end.
+    `replies` are its next answers; then every call was live."""
 
-    def __init__(self) -> None:
+    def __init__(self, *replies: HangUpReply | Problem) -> None:
         self.hung_up: list[str] = []
+        self.replies = list(replies)
 
-    def hang_up(self, call_id: str, deadline: Deadline) -> bool:
+    def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:
         self.hung_up.append(call_id)
-        return True
+        reply = self.replies.pop(0) if self.replies else HangUpReply(200)
+        if isinstance(reply, Problem):
+            raise reply
+        return reply
 
 
 async def no_such_call(call_id: str) -> Sideband:

@@ -45,6 +45,8 @@ QUICK = Timing(
     write_every=timedelta(milliseconds=1),
     storage_retry=timedelta(milliseconds=10),
     probe_after=timedelta(milliseconds=50),
+    holds_after=timedelta(milliseconds=50),
+    first_pause=timedelta(milliseconds=20),
     goodbye_ahead=timedelta(seconds=1),
 )
 TEXT = {"output_modalities": ["text"]}

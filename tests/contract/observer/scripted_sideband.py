@@ -13,19 +13,23 @@ Event = dict[str, Any]
 
 
 class ScriptedSideband:
-    """Receives the `events` put into it; keeps what is sent in `sent`. None ends the call."""
+    """Receives the `events` put into it; keeps what is sent in `sent`. A close code, or None for
+    1000, closes it; 1006 without a closing handshake."""
 
-    def __init__(self) -> None:
-        self.events: asyncio.Queue[Event | None] = asyncio.Queue()
+    def __init__(self, *events: Event | int | None) -> None:
+        self.events: asyncio.Queue[Event | int | None] = asyncio.Queue()
         self.sent: asyncio.Queue[Event] = asyncio.Queue()
+        for event in events:
+            self.events.put_nowait(event)
 
     async def send_event(self, event: Any) -> None:
         self.sent.put_nowait(dict(event))
 
     async def receive_event(self) -> ServerEvent:
         event = await self.events.get()
-        if event is None:
-            raise SidebandClosed(1000, clean=True)
+        if event is None or isinstance(event, int):
+            code = event or 1000
+            raise SidebandClosed(code, clean=code != 1006)
         return parse_server_event(event)
 
     async def close(self) -> None:

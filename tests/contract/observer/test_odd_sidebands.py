@@ -1,14 +1,12 @@
-"""Sidebands that behave as no emulator does, and what the observer makes of them."""
+"""Sidebands that say what no emulator says, and what the observer makes of them."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-import pytest
-
 from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
-from tests.contract.observer.harness import HELLO, observed_calls
+from tests.contract.observer.harness import observed_calls
 from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.support.patience import PATIENCE
 
@@ -23,28 +21,6 @@ def one_after_another(answers: list[Sideband | Exception]) -> Connect:
         return answer
 
     return connect
-
-
-@pytest.mark.parametrize("closes", [1, 2])
-async def test_a_connection_that_closes_without_an_event_is_dialled_again_once(closes: int) -> None:
-    async with observed_calls() as it:
-        call = await it.call()
-        silent = [ScriptedSideband() for _ in range(closes)]
-        for each in silent:
-            each.events.put_nowait(None)
-        waiting: list[Sideband] = list(silent)
-
-        async def connect(call_id: str) -> Sideband:
-            return waiting.pop(0) if waiting else await it.connect(call_id)
-
-        watching = await it.watch(call, parts={"connect": connect})
-        if closes == 2:
-            assert (await watching.done()).reason == "closed"
-            return
-        await call.turn("hello")
-        await it.recorded(call.id, HELLO)
-        await call.hang_up()
-        await watching.done()
 
 
 HEARD = {

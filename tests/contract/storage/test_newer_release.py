@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared.calls.records import BY_BROKER, CallRecord, Records, record_id
+from shared.calls.termination import WAS_LIVE
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger import Ledger
@@ -105,7 +106,7 @@ def test_a_record_of_a_later_release_is_shown_ended_and_kept(table: Table) -> No
     assert [each.id for each in records.newest(NOW)] == [RECORD.id]
     accounting = CallAccounting(records, ledger_on(table), load_prices())
     accounting.record_usage(RECORD, Usage(text_in=9))
-    assert records.mark_ended(RECORD.id, "limit", NOW)
+    assert records.mark_ended(RECORD.id, "limit", NOW, WAS_LIVE)
     after = existing_row(table, *keys).values
     assert (after["region"], after["retries"], after["ended_by"]) == ("north", 2, "limit")
     counted = json.loads(str(after["usage"]))
@@ -139,7 +140,7 @@ def test_a_layout_that_only_a_later_release_may_write_is_left_alone(table: Table
     with pytest.raises(Problem, match="storage_unavailable"):
         ledger.book_call("ada")
     with pytest.raises(StorageUnavailable):
-        records.mark_ended(RECORD.id, "limit", NOW)
+        records.mark_ended(RECORD.id, "limit", NOW, WAS_LIVE)
     with pytest.raises(Problem, match="storage_unavailable"):
         leases.acquire("rtc_1", "a run")
     assert [dict(row.values) for row in table.query("live")] == before
@@ -152,7 +153,7 @@ def test_a_row_says_its_layout_from_the_first_write_on(table: Table) -> None:
     for _ in range(2):
         ledger_on(table).book_call("ada")
     records.insert(RECORD)
-    records.mark_ended(RECORD.id, "limit", NOW)
+    records.mark_ended(RECORD.id, "limit", NOW, WAS_LIVE)
     lease = leases.acquire("rtc_1", "a run")
     assert lease
     leases.release(leases.renew(lease))

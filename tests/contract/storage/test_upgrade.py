@@ -26,7 +26,7 @@ from shared.calls.handles import Handles
 from shared.calls.queue_messages import call_message, record_id_in
 from shared.calls.records import Records
 from shared.calls.service import CallPolicy, CallService
-from shared.calls.termination import CallTerminator
+from shared.calls.termination import WAS_LIVE, CallTerminator
 from shared.config.profiles import Profile
 from shared.config.settings import Limits
 from shared.core.problems import Problem
@@ -255,9 +255,10 @@ def test_a_record_that_is_written_again_keeps_every_column(upgraded: Upgraded) -
     table = upgraded.storage.table(upgraded.names["calls"])
     record = upgraded.records.get(upgraded.calls["live"]["record"])
     before = existing_row(table, *record.id.split("-", 1)).values
-    upgraded.records.mark_ended(record.id, "limit", upgraded.now)
+    upgraded.records.mark_ended(record.id, "limit", upgraded.now, WAS_LIVE)
     after = existing_row(table, *record.id.split("-", 1)).values
-    assert dict(after) == {**before, "ended_at": upgraded.now, "ended_by": "limit"}
+    ended = {"ended_at": upgraded.now, "ended_by": "limit", "settled_by": WAS_LIVE}
+    assert dict(after) == {**before, **ended}
 
 
 @pytest.mark.parametrize("name", ["live", "sealed before", "registered", "unobserved"])

@@ -11,7 +11,7 @@ import pytest
 
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import FIRST_PAUSE, LONGEST_PAUSE, is_transient, retry_until
-from shared.calls.termination import CallTerminator
+from shared.calls.termination import WAS_LIVE, CallTerminator
 from shared.config.profiles import load_profiles
 from shared.config.settings import Limits
 from shared.config.settings_loader import load_settings
@@ -141,7 +141,7 @@ async def test_the_lease_of_a_run_that_is_finishing_stays_until_it_is_given_back
     world = World()
     lease = world.leases.acquire("rtc_1", "a run that is finishing")
     assert lease is not None
-    world.records.mark_ended(NAME, "caller", NOW)
+    world.records.mark_ended(NAME, "caller", NOW, WAS_LIVE)
     await world.observing().follow_call(NAME)
     assert world.leases.holder("rtc_1") == lease
     assert world.messages() == 1, "somebody looks again"
@@ -171,7 +171,7 @@ async def test_a_late_end_message_sends_another_before_it_acts() -> None:
     early, late, over = World(), World(), World()
     early.now = RECORD.ends_at - timedelta(seconds=4)
     late.now = over.now = RECORD.ends_at + timedelta(seconds=11)
-    over.records.mark_ended(NAME, "caller", NOW)
+    over.records.mark_ended(NAME, "caller", NOW, WAS_LIVE)
     for world, sent in ((early, 0), (late, 1), (over, 0)):
         await world.terminator.end_at_limit(NAME)
         assert world.messages() == sent

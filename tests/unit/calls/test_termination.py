@@ -11,11 +11,12 @@ import pytest
 from shared.admin.service import AdminService
 from shared.calls.claims import Claims
 from shared.calls.queue_messages import record_id_in
-from shared.calls.records import CallRecord, Records
-from shared.calls.termination import CallTerminator
+from shared.calls.records import CallRecord, Records, partition_and_row
+from shared.calls.termination import WAS_GONE, WAS_LIVE, CallTerminator, proof_of_end
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger import Ledger
+from shared.realtime.replies import HangUpReply
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from tests.support.hang_up_client import HangUpClient, no_such_call
@@ -23,6 +24,7 @@ from tests.support.hang_up_client import HangUpClient, no_such_call
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 NAME = "20300101-43200000-0123456789ab"
 RECORD = CallRecord(NAME, "rtc_1", "ada.0123456789ab", "ada", "default", "m", "connect", NOW, NOW)
+UNLIMITED = Limits(0, 0, timedelta(minutes=1), 0, 0)
 
 
 class ReadOnlyTable(MemoryTable):
@@ -36,10 +38,91 @@ class ReadOnlyTable(MemoryTable):
         return super().replace(entity)
 
 
-def terminator_on(table: MemoryTable) -> CallTerminator:
-    ledger = Ledger(MemoryTable(), Limits(0, 0, timedelta(minutes=1), 0, 0))
+def terminator_on(
+    table: MemoryTable, *replies: HangUpReply | Problem, limits: Limits = UNLIMITED
+) -> CallTerminator:
+    ledger = Ledger(MemoryTable(), limits, clock=lambda: NOW)
     queue = MemoryQueue(lambda: NOW)
-    return CallTerminator(HangUpClient(), ledger, Records(table), queue, lambda: NOW)
+    return CallTerminator(HangUpClient(*replies), ledger, Records(table), queue, lambda: NOW)
+
+
+GONE = HangUpReply(404, "call_id_not_found")
+UNPROVEN = [
+    HangUpReply(404, "404"),
+    HangUpReply(404, "DeploymentNotFound"),
+    HangUpReply(404),
+    HangUpReply(302),
+    HangUpReply(199),
+    Problem("upstream_unreachable"),
+    Problem("upstream_timeout"),
+    Problem("upstream_access_denied"),
+]
+
+
+def test_what_proves_that_a_call_is_over() -> None:
+    assert [proof_of_end(HangUpReply(status)) for status in (200, 204)] == [WAS_LIVE] * 2
+    assert proof_of_end(GONE) == WAS_GONE
+    unproven = [reply for reply in UNPROVEN if isinstance(reply, HangUpReply)]
+    assert not any(proof_of_end(reply) for reply in unproven)
+    assert not proof_of_end(HangUpReply(410, "call_id_not_found"))
+
+
+@pytest.mark.parametrize("reply", UNPROVEN, ids=str)
+@pytest.mark.parametrize("way", ["admin", "limit", "refused"])
+def test_a_call_counts_until_upstream_confirms_its_end(
+    reply: HangUpReply | Problem, way: str
+) -> None:
+    terminator = terminator_on(MemoryTable(), reply, GONE, limits=Limits(live_calls=1))
+    booking = terminator.ledger.book_call("ada")
+    record = replace(RECORD, reference=booking.reference, ends_at=NOW)
+    terminator.records.insert(record)
+    if way == "refused":
+        terminator.refuse_call(record)
+    else:
+        end = {"admin": terminator.end_by_admin, "limit": terminator.end_expired_call}[way]
+        with pytest.raises(Problem, match=r"upstream_"):
+            end(NAME)
+    assert terminator.records.get(NAME).ended_at is None
+    assert terminator.ledger.usage_of("ada").live_calls == 1
+    terminator.end_expired_call(NAME)
+    ended = terminator.records.get(NAME)
+    assert (ended.ended_by, ended.settled_by) == ("limit", WAS_GONE)
+    assert terminator.ledger.usage_of("ada").live_calls == 0
+
+
+def test_a_refused_call_that_could_not_be_hung_up_is_hung_up_later() -> None:
+    terminator = terminator_on(MemoryTable(), Problem("upstream_failed"), HangUpReply(404), GONE)
+    terminator.refuse_call(RECORD)
+    terminator.settle_refused_calls()
+    assert [each.settled_by for each in terminator.unsettled] == [""]
+    terminator.settle_refused_calls()
+    assert not terminator.unsettled
+
+
+@pytest.mark.parametrize("ended_by", ["closed", "gone", "not found", "expired", "caller"])
+def test_an_end_that_upstream_has_not_confirmed_is_hung_up_at_the_limit(ended_by: str) -> None:
+    terminator = terminator_on(MemoryTable())
+    terminator.records.insert(replace(RECORD, ended_at=NOW, ended_by=ended_by))
+    asyncio.run(terminator.end_at_limit(NAME))
+    assert terminator.client.hung_up == ["rtc_1"]  # type: ignore[attr-defined]
+    ended = terminator.records.get(NAME)
+    assert (ended.ended_by, ended.settled_by) == (ended_by, WAS_LIVE)
+    asyncio.run(terminator.end_at_limit(NAME))
+    assert terminator.client.hung_up == ["rtc_1"]  # type: ignore[attr-defined]
+
+
+def test_columns_of_a_later_release_stay_in_a_record() -> None:
+    table = MemoryTable()
+    terminator = terminator_on(table)
+    terminator.records.insert(RECORD)
+    day, row = partition_and_row(NAME)
+    entity = table.get(day, row)
+    assert entity
+    table.replace(entity.with_values({**entity.values, "newer": "x"}))
+    terminator.end_expired_call(NAME)
+    after = table.get(day, row)
+    assert after
+    assert (after.values["newer"], after.values["ended_by"]) == ("x", "limit")
 
 
 def test_the_record_of_a_refused_call_is_closed_once_storage_is_back() -> None:
@@ -52,9 +135,9 @@ def test_the_record_of_a_refused_call_is_closed_once_storage_is_back() -> None:
     terminator.refuse_call(RECORD)
     table.read_only = False
     assert terminator.records.get(NAME).ended_at is None, "and no message will come for it"
-    terminator.settle(other.id, other.reference, "caller")
+    terminator.end_expired_call(other.id)
     assert terminator.records.get(NAME).ended_by == "refused"
-    assert not terminator.unclosed
+    assert not terminator.unsettled
 
 
 def test_a_refused_call_without_a_record_leaves_nothing_to_close() -> None:
@@ -62,8 +145,8 @@ def test_a_refused_call_without_a_record_leaves_nothing_to_close() -> None:
     terminator.refuse_call(RECORD)
     other = replace(RECORD, id=NAME.replace("0123456789ab", "ba9876543210"))
     terminator.records.insert(other)
-    terminator.settle(other.id, other.reference, "caller")
-    assert not terminator.unclosed
+    terminator.end_expired_call(other.id)
+    assert not terminator.unsettled
 
 
 def test_a_call_whose_end_could_not_be_written_is_ended_again() -> None:

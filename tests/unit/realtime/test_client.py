@@ -231,11 +231,26 @@ def test_openai_negotiates_in_one_multipart_request_and_says_who_calls(
     assert asked.headers["authorization"] == "Bearer identity"
 
 
-def test_hanging_up_twice_is_fine(endpoint: Upstream, slept: list[float]) -> None:
-    endpoint.on(f"{CALLS}/rtc_1/hangup", Said(200), refusal(404, "call_id_not_found"))
+def test_the_answer_to_a_hang_up_is_given_as_it_came(
+    endpoint: Upstream, slept: list[float]
+) -> None:
+    endpoint.on(
+        f"{CALLS}/rtc_1/hangup",
+        Said(200),
+        refusal(404, "call_id_not_found"),
+        refusal(404, "404"),
+        Said(404, b"<html>"),
+        Said(404, b"[" * 100_000),
+    )
     api = client(endpoint, slept)
-    assert api.hang_up("rtc_1", soon()) is True
-    assert api.hang_up("rtc_1", soon()) is False
+    answers = [api.hang_up("rtc_1", soon()) for _ in range(5)]
+    assert [(each.status, each.code) for each in answers] == [
+        (200, ""),
+        (404, "call_id_not_found"),
+        (404, "404"),
+        (404, ""),
+        (404, ""),
+    ]
 
 
 def test_hanging_up_is_retried(endpoint: Upstream, slept: list[float]) -> None:
