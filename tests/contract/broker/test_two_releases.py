@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.support.app_settings import app_settings
-from tests.support.azurite import shared_azurite
+from tests.support.azurite import NoAzurite, start_azurite, stop
 from tests.support.offers import OFFER
 from tests.support.patience import PATIENCE
 from tests.support.principals import signed_in
@@ -112,12 +112,23 @@ class Releases:
         await self.stacks[release].aclose()
 
 
+@pytest.fixture(scope="module")
+def storage() -> Iterator[str]:
+    """A storage of their own: other tests count all live calls of the shared one."""
+    try:
+        azurite, child = start_azurite()
+    except NoAzurite as reason:
+        pytest.skip(str(reason))
+    yield azurite.connection
+    stop(child)
+
+
 @pytest.fixture
-async def releases(last_release: Path, endpoint: Upstream) -> AsyncIterator[Releases]:
+async def releases(last_release: Path, storage: str, endpoint: Upstream) -> AsyncIterator[Releases]:
     environment = app_settings(
         endpoint.url,
         CALLER_AUTH="static-web-apps",
-        AzureWebJobsStorage=shared_azurite().connection,
+        AzureWebJobsStorage=storage,
         LIMIT_LIVE_CALLS="2",
         LIMIT_LIVE_CALLS_TOTAL="1000",
         LIMIT_CALL_SECONDS="10",
