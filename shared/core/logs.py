@@ -50,7 +50,7 @@ def set_up() -> None:
         LOGGER.addFilter(Redaction())
     if LOGGER.level == logging.NOTSET:
         LOGGER.setLevel(logging.INFO)
-    for noisy in ("azure", "msal", "urllib3"):
+    for noisy in ("azure", "msal", "urllib3", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
