@@ -39,8 +39,8 @@ from shared.credentials.key_vault import SecretStore, open_vault
 from shared.limits.ledger import Ledger
 from shared.observer.leases import LEASE_DURATION, Leases, attached_to
 from shared.realtime.client import RealtimeClient
-from shared.realtime.ephemeral_keys import EphemeralKeyCache, KeyMinter
-from shared.realtime.sideband import SidebandConnector
+from shared.realtime.ephemeral_key_cache import EphemeralKeyCache, KeyMinter
+from shared.realtime.sideband_connector import SidebandConnector
 from shared.storage.factory import CONNECTION, is_configured, open_storage_from_env
 from shared.storage.interfaces import Log, Queue
 from shared.tools.registry import Registry

@@ -30,9 +30,10 @@ from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger import Booking, Ledger
 from shared.realtime.call_ids import is_call_id
+from shared.realtime.call_replies import Answer
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
-from shared.realtime.ephemeral_keys import EphemeralKeyCache
-from shared.realtime.replies import Answer, EphemeralKey
+from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.upstream.sdp import validate_offer
 
 UPSTREAM_BUDGET = timedelta(seconds=30)

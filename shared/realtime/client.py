@@ -25,14 +25,8 @@ from shared.core.clock import Clock, utc_now
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.credentials.endpoint import Credential
-from shared.realtime.replies import (
-    Answer,
-    EphemeralKey,
-    HangUpReply,
-    UnusableAnswer,
-    read_answer,
-    read_key,
-)
+from shared.realtime.call_replies import Answer, HangUpReply, UnusableAnswer, read_answer
+from shared.realtime.ephemeral_keys import EphemeralKey, key_request, read_key
 from shared.upstream.error_mapping import own_code, refusal_problem, retry_after
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
@@ -104,17 +98,13 @@ class RealtimeClient:
         Minting twice does no harm, so 429, 5xx, resets and timeouts are retried within the
         deadline, and `Retry-After` is honoured. Raises `Problem`.
         """
-        body = {
-            "expires_after": {"anchor": "created_at", "seconds": int(life.total_seconds())},
-            "session": dict(profile.session),
-        }
         headers = {
             **self.credential.headers(),
             **safety_header(safety_identifier),
             "Content-Type": "application/json",
         }
         url = f"{self.base}/client_secrets"
-        reply = self.post_with_retries(url, json.dumps(body).encode(), headers, deadline)
+        reply = self.post_with_retries(url, key_request(profile, life), headers, deadline)
         return read_key(reply, self.clock())
 
     def negotiate(

@@ -10,7 +10,7 @@
         '''
 
 The signature and the docstring give the JSON Schema that the model sees
-(shared/tools/signature.py). `Registry.call_tool` never raises for a mistake of the model or of the
+(shared/tools/parameters.py). `Registry.call_tool` never raises for a mistake of the model or of the
 function: the model gets a sentence that it can act on, never a traceback, and the log has the rest.
 """
 
@@ -21,6 +21,7 @@ from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
+from shared.tools.parameters import parameters_of
 from shared.tools.runner import (
     TIMEOUT,
     Result,
@@ -28,7 +29,6 @@ from shared.tools.runner import (
     failed,
     run_tool,
 )
-from shared.tools.signature import parameters_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

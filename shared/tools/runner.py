@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from shared.core import logs
-from shared.tools.signature import Parameters, WrongArguments
+from shared.tools.parameters import Parameters, WrongArguments
 
 TIMEOUT = timedelta(seconds=10)
 OUTPUT_CHARACTERS = 16_000

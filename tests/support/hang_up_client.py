@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
+from shared.realtime.call_replies import HangUpReply
 from shared.realtime.client import RealtimeClient
-from shared.realtime.replies import HangUpReply
 from shared.realtime.sideband import NoSuchCall, Sideband
 
 

@@ -29,7 +29,8 @@ from shared.core.problems import Problem
 from shared.observer.context import Dependencies, ObservedCall, ObserverResult, Timing
 from shared.observer.leases import Lease, Leases
 from shared.observer.observer import observe
-from shared.realtime.sideband import Connect, Sideband, SidebandConnector
+from shared.realtime.sideband import Connect, Sideband
+from shared.realtime.sideband_connector import SidebandConnector
 from shared.storage.interfaces import StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryTable
 from shared.transcripts import transcript

@@ -12,12 +12,8 @@ from pydantic import TypeAdapter
 
 from shared.realtime.admin_event_schemas import ANSWERS, FIELDS, validate_client_event
 from shared.realtime.admin_event_sender import EventRefused, send_admin_event
-from shared.realtime.sideband import (
-    NoSuchCall,
-    Sideband,
-    SidebandConnector,
-    SidebandUnavailable,
-)
+from shared.realtime.sideband import NoSuchCall, Sideband, SidebandUnavailable
+from shared.realtime.sideband_connector import SidebandConnector
 from tests.contract.observer.harness import KEY, observed_calls
 from tests.support.scripted_endpoint import Said, upstream
 

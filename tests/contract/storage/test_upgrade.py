@@ -33,8 +33,8 @@ from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
 from shared.limits.ledger import Ledger
 from shared.observer.leases import Lease, Leases, attached_to
-from shared.realtime.ephemeral_keys import EphemeralKeyCache
-from shared.realtime.replies import EphemeralKey
+from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.storage.interfaces import Entity
 from shared.transcripts.record_lines import RecordLine
 from shared.transcripts.redaction import redacted

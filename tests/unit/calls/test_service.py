@@ -25,7 +25,7 @@ from shared.core.problems import Problem
 from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger import Ledger
 from shared.realtime.client import RealtimeClient
-from shared.realtime.ephemeral_keys import EphemeralKeyCache
+from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.storage.memory import MemoryStorage
 from tests.support.fixed_credential import FixedCredential
 from tests.support.offers import OFFER

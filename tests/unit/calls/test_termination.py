@@ -16,7 +16,7 @@ from shared.calls.termination import WAS_GONE, WAS_LIVE, CallTerminator, proof_o
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger import Ledger
-from shared.realtime.replies import HangUpReply
+from shared.realtime.call_replies import HangUpReply
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from tests.support.hang_up_client import HangUpClient, no_such_call

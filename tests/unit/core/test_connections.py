@@ -30,7 +30,7 @@ from shared.credentials.endpoint import EntraCredential
 from shared.credentials.identity import open_identity
 from shared.credentials.key_vault import VaultReader
 from shared.realtime.client import RealtimeClient
-from shared.realtime.replies import EphemeralKey
+from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.storage.azure import open_storage
 from shared.storage.azure_retry import Timeouts as StorageTimeouts
 from shared.storage.interfaces import StorageUnavailable

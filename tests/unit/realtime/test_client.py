@@ -12,7 +12,7 @@ from shared.config.profiles import Profile
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
-from shared.realtime.replies import EphemeralKey
+from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.upstream.transport import Timeouts
 from tests.support.fixed_credential import FixedCredential
 from tests.support.scripted_endpoint import (

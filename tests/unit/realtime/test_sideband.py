@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from shared.realtime.sideband import SidebandConnector
+from shared.realtime.sideband_connector import SidebandConnector
 
 
 def test_all_connections_share_one_tls_context() -> None:

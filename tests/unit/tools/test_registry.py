@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.realtime import RealtimeFunctionTool
 
+from shared.tools.parameters import WrongArguments
 from shared.tools.registry import Registry
 from shared.tools.runner import OUTPUT_CHARACTERS, ToolError
 from shared.tools.samples import sample_tools
-from shared.tools.signature import WrongArguments
 
 
 class Size(enum.Enum):

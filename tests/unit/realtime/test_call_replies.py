@@ -16,7 +16,7 @@ from shared.core.deadline import Deadline
 from shared.core.http_session import open_session
 from shared.core.problems import Problem
 from shared.realtime.client import RealtimeClient
-from shared.realtime.replies import EphemeralKey
+from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.upstream.transport import Timeouts
 from tests.support.scripted_endpoint import (
     EndlessDrip,

@@ -10,8 +10,8 @@ from shared.config.profiles import Profile
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
-from shared.realtime.ephemeral_keys import EphemeralKeyCache
-from shared.realtime.replies import EphemeralKey
+from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.realtime.ephemeral_keys import EphemeralKey
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -1,27 +1,13 @@
-"""What `client_secrets` and `calls` reply: read as untrusted, into keys and answers. Pure."""
+"""What `calls` and `hangup` reply, read as untrusted. Pure."""
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from shared.core.problems import Problem
 from shared.realtime.call_ids import call_id_from_location
 from shared.upstream.error_mapping import refusal_problem
 from shared.upstream.transport import Reply
-
-KEY = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
-"""It goes into a header and to pages: the characters of a bearer token (RFC 6750)."""
-
-
-@dataclass(frozen=True, slots=True)
-class EphemeralKey:
-    """A key that starts calls of one profile until it expires; its value is not in its repr."""
-
-    value: str = field(repr=False)
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +35,6 @@ class UnusableAnswer(Exception):
         self.call_id = call_id
         self.problem = problem
         super().__init__(problem.code)
-
-
-def read_key(reply: Reply, now: datetime) -> EphemeralKey:
-    """The key in a 200; its expiry is what was granted, not what was asked. Raises `Problem`."""
-    if reply.status != 200:
-        raise refusal_problem(reply)
-    content = reply.json()
-    value, expires_at = content.get("value"), moment(content.get("expires_at"))
-    if not isinstance(value, str) or not KEY.fullmatch(value) or expires_at is None:
-        raise Problem("upstream_failed", "The model's endpoint answered without a usable key.")
-    if expires_at <= now:
-        raise Problem("upstream_failed", "The model's endpoint issued a key that has expired.")
-    return EphemeralKey(value, expires_at)
-
-
-def moment(seconds: object) -> datetime | None:
-    """The moment so many seconds after 1970; None for what is no such number, or no date."""
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-        return None
-    try:
-        # Whole seconds, as both providers send them.
-        return datetime.fromtimestamp(math.floor(seconds), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def read_answer(reply: Reply) -> Answer:
