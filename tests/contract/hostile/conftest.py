@@ -1,0 +1,15 @@
+"""One running stack for all hostile pages and upstreams."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.contract.hostile.running import Stack, running_stack
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def stack() -> AsyncIterator[Stack]:
+    async with running_stack() as running:
+        yield running

@@ -1,0 +1,343 @@
+"""The broker in this process, an emulator as a program, and what must hold after a hostile call.
+
+    async with stack.call() as call:            # a page over real WebRTC, observed
+        call.caller.send_event({...})
+        await call.ordinary_turn()              # is recorded and counted
+    # the call is over by now, settled, and nothing of it is left
+
+The function app runs in a thread of its own: what holds its event loop up shows in `/api/health`,
+which is asked all the while. Storage is this process's memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import ClientSession
+
+import shared
+from local.host.app import open_app
+from shared.api import lazy_broker
+from shared.api.lazy_broker import LazyBroker
+from shared.broker import Broker
+from shared.calls.records import CallRecord
+from shared.storage import memory
+from shared.storage.memory import MemoryStorage
+from shared.transcripts.record_lines import StoredLine, decode_lines
+from shared.transcripts.transcript import Entry, read_transcript
+from shared.transcripts.writer import log_name
+from tests.support.app_settings import app_settings
+from tests.support.emulated import Emulator
+from tests.support.loop_thread import Runner, loop_in_thread
+from tests.support.patience import PATIENCE
+from tests.support.principals import signed_in
+from tests.support.programs import program, running
+from tests.support.webrtc_caller import Caller
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+PRODUCT: Final = str(Path(shared.__file__).parent)
+MARK: Final = "hostile0words"
+"""In every text that a page or an upstream of these tests makes up, so that no log may have it."""
+ANSWER: Final = "As ever."
+SCRIPT: Final = {"text_delta_seconds": 0, "rules": [{"words": ["ordinary"], "say": ANSWER}]}
+RECORD_BYTES: Final = 8 * 1024 * 1024
+HEALTH_WITHIN: Final = 5.0
+"""Seconds. What held the loop up took half a minute; a busy machine takes one."""
+POLL: Final = 0.02
+
+
+class KeptLogs(logging.Handler):
+    """Everything that this process logs, as text, tracebacks included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(self.format(record))
+
+
+@dataclass
+class Health:
+    """What `/api/health` answered, and the longest time that it took to."""
+
+    statuses: set[int] = field(default_factory=set)
+    longest: float = 0.0
+
+    async def watch(self, http: ClientSession, url: str) -> None:
+        while True:
+            started = time.monotonic()
+            async with http.get(f"{url}/api/health") as answer:
+                self.statuses.add(answer.status)
+            self.longest = max(self.longest, time.monotonic() - started)
+            await asyncio.sleep(POLL)
+
+
+@dataclass
+class Stack:
+    """The served function app, its parts, and the emulator."""
+
+    url: str
+    loop: asyncio.AbstractEventLoop
+    storage: MemoryStorage
+    emulator: Emulator
+    logs: KeptLogs
+    users: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def http(self) -> ClientSession:
+        return self.emulator.http
+
+    @property
+    def broker(self) -> Broker:
+        return lazy_broker.current_broker()
+
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[PageCall]:
+        """A page's call that is observed. At its end: hung up, and everything of `assert_over`."""
+        caller, headers = Caller(), signed_in(f"user-{next(self.users)}")
+        health, first_log = Health(), len(self.logs.texts)
+        watching = asyncio.create_task(health.watch(self.http, self.url))
+        try:
+            call = await self.start_call(caller, headers)
+            yield call
+            await call.hang_up()
+            await self.assert_over(call)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, caller.close(), return_exceptions=True)
+        assert health.statuses == {200}
+        assert health.longest < HEALTH_WITHIN
+        self.assert_quiet(first_log)
+
+    async def start_call(self, caller: Caller, headers: dict[str, str]) -> PageCall:
+        place = await self.connect(caller, headers)
+        who = self.broker.authenticator.authenticate(headers)
+        call_id, _, name = self.broker.calls.open_handle(place.rpartition("/")[2], who)
+        call = PageCall(self, caller, headers, place, call_id, name)
+        await call.until(call.is_observed, "observed")
+        return call
+
+    async def connect(self, caller: Caller, headers: dict[str, str]) -> str:
+        """Starts a call; the path that it has at the broker."""
+        async with self.http.post(
+            f"{self.url}/api/connect",
+            data=await caller.offer(),
+            headers={**headers, "Content-Type": "application/sdp"},
+        ) as answer:
+            assert answer.status == 201, await answer.text()
+            await caller.accept(await answer.text())
+            return answer.headers["Location"]
+
+    async def assert_over(self, call: PageCall) -> None:
+        """The call is over upstream and on record, its lease and its line are free, its record is
+        of a bounded size, no message was given up, and no task or thread is left."""
+        await call.until(lambda: call.record.ended_at is not None, "settled")
+        await call.until(lambda: not call.lease_holder, "without a lease")
+        await call.until(lambda: not self.work_in_progress(), f"idle: {self.work_in_progress()}")
+        assert self.broker.stores.ledger.usage_of(call.record.caller_id).live_calls == 0
+        assert call.said <= {entry.text for entry in call.entries}
+        assert len(call.log) < RECORD_BYTES
+        assert not self.poison_messages(call.name)
+        assert not (await call.upstream())["live"]
+
+    def assert_quiet(self, first_log: int) -> None:
+        """No function failed, and nothing that was said to it is in the log since then."""
+        texts = self.logs.texts[first_log:]
+        assert not [text for text in texts if "failed (dequeue count" in text]
+        assert not [text for text in texts if MARK in text]
+
+    def poison_messages(self, name: str) -> list[str]:
+        """Those about the call with that record."""
+        return [
+            message.body
+            for name, queue in self.storage.queues.items()
+            if name.endswith("-poison")
+            for message in queue.messages.values()
+            if name in message.body
+        ]
+
+    def work_in_progress(self) -> list[str]:
+        """The functions of the product that a task or a thread is in."""
+        tasks = asyncio.run_coroutine_threadsafe(tasks_of_this_loop(), self.loop).result(PATIENCE)
+        return tasks + threads_at_work()
+
+
+@dataclass
+class PageCall:
+    """A page's call. `log` is its record as it is stored."""
+
+    stack: Stack
+    caller: Caller
+    headers: dict[str, str]
+    place: str
+    call_id: str
+    name: str
+    said: set[str | None] = field(default_factory=set)
+    """The texts of ordinary turns."""
+
+    @property
+    def record(self) -> CallRecord:
+        return self.stack.broker.stores.records.get(self.name)
+
+    @property
+    def log(self) -> bytes:
+        return self.stack.broker.stores.transcripts.read(log_name(self.call_id))
+
+    @property
+    def lines(self) -> list[StoredLine]:
+        return decode_lines(self.log)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return read_transcript(self.log).entries
+
+    @property
+    def lease_holder(self) -> str:
+        lease = self.stack.broker.stores.leases.holder(self.call_id)
+        return lease.holder if lease else ""
+
+    @property
+    def tokens(self) -> int:
+        """Those of its caller, as they are counted against a limit."""
+        return self.stack.broker.stores.ledger.usage_of(self.record.caller_id).tokens_today
+
+    def is_observed(self) -> bool:
+        return any(line.kind == "attached" for line in self.lines)
+
+    async def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Waits for what nothing announces."""
+        give_up = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < give_up, f"never {what}"
+            await asyncio.sleep(POLL)
+
+    async def ordinary_turn(self) -> None:
+        """A turn as any page takes one. It is counted, and on record once the call is over."""
+        said, answers = f"ordinary turn {len(self.said)} of {self.name}", self.answers()
+        content = [{"type": "input_text", "text": said}]
+        item = {"type": "message", "role": "user", "content": content}
+        self.caller.send_event({"type": "conversation.item.create", "item": item})
+        ask_again = 0.0
+
+        def is_answered() -> bool:
+            nonlocal ask_again
+            if self.answers() > answers:
+                return True
+            if time.monotonic() > ask_again:
+                # What came before may have left a response under way: then this one is refused.
+                self.caller.send_event({"type": "response.create"})
+                ask_again = time.monotonic() + 0.2
+            return False
+
+        await self.until(is_answered, "answered")
+        self.said |= {said, ANSWER}
+        used = (await self.upstream())["usage"]["total_tokens"]
+        await self.until(lambda: self.tokens >= used, "counted")
+
+    def answers(self) -> int:
+        """How many ordinary turns the page has seen answered."""
+        return sum(event.get("text") == ANSWER for event in self.caller.events)
+
+    async def upstream(self) -> dict[str, Any]:
+        """The call as the emulator sees it."""
+        calls = (await self.stack.emulator.state())["calls"]
+        found: dict[str, Any] = next(one for one in calls if one["id"] == self.call_id)
+        return found
+
+    async def hang_up(self) -> None:
+        url = f"{self.stack.url}{self.place}/hangup"
+        async with self.stack.http.post(url, headers=self.headers) as answer:
+            assert answer.status == 204, await answer.text()
+
+
+async def tasks_of_this_loop() -> list[str]:
+    """The functions of the product that tasks of this loop are waiting in."""
+    found = []
+    for task in asyncio.all_tasks():
+        waiting: Any = task.get_coro()
+        while waiting is not None:
+            code = getattr(waiting, "cr_code", None)
+            if code is not None and code.co_filename.startswith(PRODUCT):
+                found.append(code.co_qualname)
+                break
+            waiting = getattr(waiting, "cr_await", None)
+    return found
+
+
+def threads_at_work() -> list[str]:
+    """The functions of the product that other threads are in."""
+    found = []
+    for thread, innermost in sys._current_frames().items():
+        frame = innermost if thread != threading.get_ident() else None
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(PRODUCT):
+                found.append(frame.f_code.co_qualname)
+                break
+            frame = frame.f_back
+    return found
+
+
+@contextmanager
+def served_app(endpoint: str, **changes: str) -> Iterator[tuple[Runner, str, MemoryStorage]]:
+    """The function app in a thread, on empty storage in memory, with queues that are polled
+    often."""
+    before, storage_before = lazy_broker.PROCESS, memory.PROCESS_STORAGE
+    memory.PROCESS_STORAGE = MemoryStorage()
+    lazy_broker.PROCESS = LazyBroker(app_settings(endpoint, **changes))
+    host = open_app(ROOT, {})
+    often = timedelta(milliseconds=20)
+    queues = replace(host.config.queues, max_polling_interval=often, retry_delay=timedelta(0))
+    host.config = replace(host.config, queues=queues)
+    with loop_in_thread() as run:
+        served = AsyncExitStack()
+        url = run(served.enter_async_context(running(host.make_app())))
+        try:
+            yield run, url, memory.PROCESS_STORAGE
+        finally:
+            run(served.aclose())
+            lazy_broker.PROCESS, memory.PROCESS_STORAGE = before, storage_before
+
+
+@contextmanager
+def kept_logs() -> Iterator[KeptLogs]:
+    kept, root = KeptLogs(), logging.getLogger()
+    root.addHandler(kept)
+    try:
+        yield kept
+    finally:
+        root.removeHandler(kept)
+
+
+async def this_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+@asynccontextmanager
+async def running_stack(**changes: str) -> AsyncIterator[Stack]:
+    """A broker that observes all calls and keeps transcripts; `changes` are app settings."""
+    settings = {
+        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        "CALLER_AUTH": "static-web-apps",
+        "LIMIT_TOKENS_PER_DAY": "100000000",
+        "OBSERVER": "eager",
+        "REALTIME_PROFILES": str(Path(__file__).parent / "profiles"),
+        "TRANSCRIPTS": "on",
+        **changes,
+    }
+    async with program("local.emulator", "--port", "0") as emulator, ClientSession() as http:
+        with kept_logs() as logs, served_app(emulator.url, **settings) as (run, url, storage):
+            control = Emulator(http, emulator.url)
+            await control.change(SCRIPT)
+            yield Stack(url, run(this_loop()), storage, control, logs)
