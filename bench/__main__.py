@@ -1,6 +1,6 @@
 """`python3 dev.py bench`: everything that is measured, side by side, in one run.
 
-    python3 dev.py bench [--only PARTS] [--rounds 3] [--soak-seconds 45]
+    python3 dev.py bench [--only PARTS] [--rounds 3] [--soak-seconds 60]
 
 Prints the results as Markdown; writes `bench/results/latest.json`, and the tables and pictures of
 docs/performance.md and docs/scale.md.
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4, help="of one load")
     parser.add_argument("--requests", type=int, default=100_000, help="of the growth part")
-    parser.add_argument("--soak-seconds", type=float, default=45)
+    parser.add_argument("--soak-seconds", type=float, default=60)
     parser.add_argument("--soak-log", type=Path, help="a file for the logs of the soak's hosts")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")

@@ -227,6 +227,10 @@ REQUEST_GROUPS = {
     "keys": ("token",),
     "lookups, lists and hang-ups": ("look up", "list", "hang up"),
     "bad requests": ("invalid offer", "foreign origin", "not signed in"),
+    "hostile pages": (
+        *("hostile conversation", "burst", "hostile key", "register", "register more"),
+        *("made-up id", "made-up id with a key", "another's call", "another's handle"),
+    ),
 }
 OUTCOMES = {"2": "done", "4": "refused", "5": "dependency unavailable", "n": "host killed"}
 """What an outcome of the soak means, by its first character: a status, or "no answer"."""

@@ -54,6 +54,10 @@ class CallWatch:
             for call in self.calls.values()
         ]
 
+    def live_calls(self) -> list[str]:
+        """The ids of those that were live when it was read last."""
+        return [name for name, call in self.calls.items() if call["live"]]
+
     def missed_calls(self) -> list[str]:
         """Complains of calls that came and went between two updates."""
         missed = self.started - len(self.calls)

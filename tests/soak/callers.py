@@ -9,15 +9,17 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
 import aiohttp
 
 from tests.soak.hosts import Host
-from tests.soak.journal import Journal, SentRequest
+from tests.soak.journal import UPSTREAM_HOST, Journal, SentRequest
 from tests.support.principals import signed_in
 
 CALLERS = 12
-TIMEOUT = aiohttp.ClientTimeout(total=60)
+PATIENCE = timedelta(seconds=60)
 SDP = {"Content-Type": "application/sdp"}
 ADMIN = signed_in("soak-admin", "admin")
 
@@ -33,6 +35,20 @@ class Answer:
     text: str = ""
     location: str = ""
 
+    def json(self) -> dict[str, str]:
+        """A JSON object in the answer, whose values are text where it matters."""
+        return dict(json.loads(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class StartedCall:
+    """A call that was answered at that `time`; `number` is its request's."""
+
+    user: str
+    location: str
+    time: float
+    number: int
+
 
 @dataclass
 class SimulatedCallers:
@@ -42,8 +58,9 @@ class SimulatedCallers:
     session: aiohttp.ClientSession
     hosts: list[Host]
     offer: str
-    started: list[tuple[str, str, float]] = field(default_factory=list)
-    """The user, the location and the time of each call that was answered."""
+    started: list[StartedCall] = field(default_factory=list)
+    hung_up: set[str] = field(default_factory=set)
+    """The locations of calls that their callers hung up, or tried to."""
 
     async def send_request(
         self,
@@ -52,15 +69,22 @@ class SimulatedCallers:
         path: str,
         headers: Mapping[str, str],
         offer: str | None = None,
-        host: Host | None = None,
+        host: Host | int | None = None,
+        *,
+        user: str = "",
+        content: Any = None,
+        patience: timedelta = PATIENCE,
     ) -> Answer:
-        """One request, to a random host unless one is named."""
-        host = host or random.choice(self.hosts)
-        request = self.journal.add_request(kind, host.number, time.monotonic())
+        """One request, to a random host unless one is named, or with UPSTREAM_HOST to the URL in
+        `path`. `user` is who starts a call or gets a key; `content` is a JSON body."""
+        host = random.choice(self.hosts) if host is None else host
+        number, base = (host, "") if isinstance(host, int) else (host.number, host.url)
+        request = self.journal.add_request(kind, number, time.monotonic(), user)
         body = numbered(offer, request.number) if offer is not None else None
+        limit = aiohttp.ClientTimeout(total=patience.total_seconds())
         try:
             async with self.session.request(
-                method, host.url + path, headers=headers, data=body, timeout=TIMEOUT
+                method, base + path, headers=headers, data=body, json=content, timeout=limit
             ) as answer:
                 text = await answer.text()
                 request.status = answer.status
@@ -70,7 +94,7 @@ class SimulatedCallers:
             return Answer(request)
         finally:
             request.ended = time.monotonic()
-        if request.status >= 400:
+        if request.status >= 400 and number != UPSTREAM_HOST:
             try:
                 request.code = str(json.loads(text)["code"])
             except (ValueError, KeyError, TypeError):
@@ -82,12 +106,19 @@ class SimulatedCallers:
     ) -> Answer:
         headers = {**signed_in(user), **SDP}
         offer = offer or self.offer
-        answer = await self.send_request(kind, "POST", "/api/connect", headers, offer, host)
-        if answer.location:
-            self.started.append((user, answer.location, time.monotonic()))
+        answer = await self.send_request(
+            kind, "POST", "/api/connect", headers, offer, host, user=user
+        )
+        self.note_started(user, answer)
         return answer
 
+    def note_started(self, user: str, answer: Answer) -> None:
+        if answer.location:
+            call = StartedCall(user, answer.location, time.monotonic(), answer.request.number)
+            self.started.append(call)
+
     async def hang_up(self, user: str, location: str, host: Host | None = None) -> Answer:
+        self.hung_up.add(location)
         path = f"{location}/hangup"
         return await self.send_request("hang up", "POST", path, signed_in(user), host=host)
 
@@ -108,7 +139,8 @@ class SimulatedCallers:
             elif dice < 0.80:
                 await self.send_request("look up", "GET", random.choice(mine), me)
             elif dice < 0.87:
-                await self.send_request("token", "POST", "/api/token", signed_in(f"{user}-key"))
+                key = f"{user}-key"
+                await self.send_request("token", "POST", "/api/token", signed_in(key), user=key)
             elif dice < 0.97:
                 await self.send_bad_request(user, dice)
             else:

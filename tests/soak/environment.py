@@ -28,6 +28,7 @@ from tests.support.programs import running
 
 CALL_SECONDS = 20
 LIVE_CALLS = 4
+TOKEN_SECONDS = 10
 CLOCKS = (timedelta(seconds=-5), timedelta(seconds=5))
 """How far each host's clock is wrong; docs/scale.md says what is tolerated."""
 VAULT_TTL = 8
@@ -105,7 +106,7 @@ def app_settings(
         "LIMIT_STARTS_PER_MINUTE": "40",
         "LIMIT_LIVE_CALLS": str(LIVE_CALLS),
         "LIMIT_CALL_SECONDS": str(CALL_SECONDS),
-        "TOKEN_SECONDS": "10",
+        "TOKEN_SECONDS": str(TOKEN_SECONDS),
         "OBSERVER": "eager",
         "TRANSCRIPTS": "on",
         "AzureWebJobsStorage": (

@@ -44,7 +44,7 @@ class Host:
         arguments = ("--port", str(self.port), "--exit-with-parent", "--without-local-settings")
         self.child = await Child.start(
             f"host {self.number}",
-            reporting_command(self.threads, "local.host", *arguments, "--log", "warning"),
+            reporting_command(self.threads, "local.host", *arguments, "--log", "info"),
             environment=clean_environment(self.environment),
             folder=ROOT,
             on_line=self.on_line,

@@ -16,6 +16,10 @@ from shared.api.openapi.operations import UPSTREAM as UPSTREAM_CODES
 
 NO_ANSWER = "no answer"
 PENDING = float("inf")
+UPSTREAM_HOST = 0
+"""Stands for the model's endpoint where a request names its host."""
+WITH_KEY = "call with a key"
+"""What a page sends to the model's endpoint itself."""
 PATHS = {
     "connect": ("/connect", "post"),
     "conversation": ("/connect", "post"),
@@ -26,13 +30,30 @@ PATHS = {
     "hang up": ("/calls/{handle}/hangup", "post"),
     "look up": ("/calls/{handle}", "get"),
     "list": ("/calls", "get"),
+    "health": ("/health", "get"),
+    "hostile conversation": ("/connect", "post"),
+    "burst": ("/connect", "post"),
+    "hostile key": ("/token", "post"),
+    "register": ("/calls", "post"),
+    "register more": ("/calls", "post"),
+    "made-up id with a key": ("/calls", "post"),
+    "made-up id": ("/calls", "post"),
+    "another's call": ("/calls", "post"),
+    "another's handle": ("/calls/{handle}/hangup", "post"),
 }
 ONLY: Mapping[str, frozenset[str]] = {
     "not signed in": frozenset({"401 sign_in_required"}),
     "foreign origin": frozenset({"403 origin_not_allowed"}),
     "invalid offer": frozenset({"400 offer_without_audio"}),
+    "another's handle": frozenset({"404 call_not_found"}),
 }
-"""Bad requests, and the one answer to each, whatever is unavailable."""
+"""Bad requests, and the one answer to each, whatever is unavailable but the vault's values."""
+NOTHING_ELSE: Mapping[str, str] = {
+    "register": "201",
+    "made-up id": "403 registration_refused",
+    "another's call": "403 registration_refused",
+}
+"""The one answer to each, unless something is unavailable."""
 BLAMES = {
     "storage_unavailable": "storage",
     "ledger_busy": "storage",
@@ -54,7 +75,8 @@ RECOVERY = 5.0
 
 @dataclass(slots=True)
 class SentRequest:
-    """One request to one host. `number` is also the session id of its offer, if it has one."""
+    """One request to one host. `number` is also the session id of its offer, if it has one; `user`
+    is whose call or key it asks for."""
 
     number: int
     kind: str
@@ -64,6 +86,7 @@ class SentRequest:
     status: int = 0
     code: str = ""
     error: str = ""
+    user: str = ""
 
     @property
     def outcome(self) -> str:
@@ -72,7 +95,8 @@ class SentRequest:
 
 @dataclass(slots=True)
 class Outage:
-    """Something was unavailable: `storage`, `vault`, `upstream`, or a host by its number."""
+    """Something was unavailable: `storage`, `vault`, `upstream`, `sidebands`, or a host by its
+    number."""
 
     what: str | int
     since: float
@@ -90,9 +114,9 @@ class Journal:
     requests: list[SentRequest] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
 
-    def add_request(self, kind: str, host: int, now: float) -> SentRequest:
+    def add_request(self, kind: str, host: int, now: float, user: str = "") -> SentRequest:
         """A request that is in flight from now on."""
-        request = SentRequest(len(self.requests) + 1, kind, host, now)
+        request = SentRequest(len(self.requests) + 1, kind, host, now, user=user)
         self.requests.append(request)
         return request
 
@@ -129,17 +153,27 @@ class Journal:
         """Why that request should not have ended so; empty if it may."""
         if request.ended == PENDING:
             return "never came back"
+        if request.kind == WITH_KEY:
+            # The endpoint's own answers are none of the broker's.
+            return ""
         if not request.status:
             up = not self.host_was_down(request)
             return f"{NO_ANSWER} from a running host ({request.error})" if up else ""
         if request.code == "internal_error":
             return f"{request.outcome}: a bug in the broker"
-        only = ONLY.get(request.kind)
-        if request.outcome not in (only or documented(*PATHS[request.kind])):
+        blamed = BLAMES.get(request.code, "upstream" if request.code in UPSTREAM else "")
+        only = ONLY.get(request.kind, frozenset())
+        if request.outcome in only:
+            return ""
+        if (only and blamed != "a value") or request.outcome not in documented(
+            *PATHS[request.kind]
+        ):
             return f"{request.outcome} is not documented"
         if request.code in NEVER_RIGHT:
             return f"{request.outcome}, for which there is no excuse"
-        blamed = BLAMES.get(request.code, "upstream" if request.code in UPSTREAM else "")
+        expected = NOTHING_ELSE.get(request.kind)
+        if expected and not blamed and request.outcome != expected:
+            return f"{request.outcome} instead of {expected}"
         if blamed == "a value" and not self.host_has_no_value(request):
             return f"{request.outcome} from a host that has the last value"
         if blamed not in ("", "a value") and not self.was_unavailable(blamed, request):
@@ -175,10 +209,13 @@ class Journal:
             for outage in self.outages
         )
 
-    def anything_unavailable(self, since: float, until: float) -> bool:
-        """Whether storage, the vault or a host was unavailable in that time."""
+    def anything_unavailable(self, since: float, until: float, *more: str) -> bool:
+        """Whether storage, the vault, a host, or what is named besides was unavailable in that
+        time."""
         return any(
-            outage.overlaps(since, until) for outage in self.outages if outage.what != "upstream"
+            outage.overlaps(since, until)
+            for outage in self.outages
+            if outage.what not in ("upstream", "sidebands") or outage.what in more
         )
 
 

@@ -1,7 +1,8 @@
-"""A TCP relay that can be cut and stalled.
+"""A TCP relay that can be cut and stalled, and that can forget its connections.
 
 Cut: its connections are aborted, new ones refused at once. Stalled: connections stay open, and
-nothing that is sent arrives.
+nothing that is sent arrives until it is restored. Forgotten: the same, and it never arrives; new
+connections work.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ class Relay:
     def __init__(self, port: int) -> None:
         self.target = port
         self.is_cut = False
+        self.generation = 0
+        """Connections of earlier ones are forgotten."""
         self.flowing = asyncio.Event()
         self.flowing.set()
         self.writers: set[asyncio.StreamWriter] = set()
@@ -43,6 +46,10 @@ class Relay:
     def stall(self) -> None:
         self.flowing.clear()
 
+    def forget(self) -> None:
+        """As a middlebox that has lost its state: neither end is told."""
+        self.generation += 1
+
     def restore(self) -> None:
         """Undoes both; what was stalled arrives."""
         self.is_cut = False
@@ -65,16 +72,23 @@ class Relay:
             answers, onward = await asyncio.open_connection(server.LOOPBACK, self.target)
             self.writers |= {writer, onward}
             try:
-                await asyncio.gather(self.forward(reader, onward), self.forward(answers, writer))
+                now = self.generation
+                await asyncio.gather(
+                    self.forward(reader, onward, now), self.forward(answers, writer, now)
+                )
             finally:
                 for each in (writer, onward):
                     self.writers.discard(each)
                     each.close()
 
-    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, generation: int
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(64 * 1024):
                 await self.flowing.wait()
+                if generation < self.generation:
+                    continue
                 writer.write(data)
                 await writer.drain()
         writer.close()

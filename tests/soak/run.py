@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.harness.processes import PROC, process_tree
 from shared.calls.queue_messages import SECOND_END_MESSAGE_LATE
 from shared.calls.records import CallRecord
 from shared.calls.service import HANDLE_OUTLIVES_CALL
 from shared.calls.termination import ORPHANED_AFTER
 from tests.soak.call_watch import CallWatch
 from tests.soak.callers import CALLERS, SimulatedCallers
+from tests.soak.comparison import Comparison
 from tests.soak.conversations import SPEAKERS, TYPISTS, hold_conversations
 from tests.soak.environment import CALL_SECONDS, CLOCKS, Environment, running_environment
-from tests.soak.faults import CONNECT_SECONDS, FaultSchedule
-from tests.soak.footprint import Footprint, footprints, is_listening
+from tests.soak.faults import CONNECT_SECONDS, SHORTEST_RUN, FaultSchedule
+from tests.soak.footprint import Footprint, footprints
+from tests.soak.health_probe import HealthProbe
+from tests.soak.hostile_requests import HOSTILE_REQUESTERS, HostileRequests
+from tests.soak.hostile_talkers import (
+    HOSTILE_TALKERS,
+    HostileConversation,
+    hold_hostile_conversations,
+)
 from tests.soak.journal import Journal
-from tests.soak.reconciliation import RecordedCall, overdue_calls, reconcile, unobserved_calls
+from tests.soak.leak_check import LeakCheck
+from tests.soak.log_check import LogCheck
 from tests.soak.storage_probe import StorageProbe
 from tests.soak.stored import StoredState
 from tests.soak.transcript_check import Conversation
@@ -33,9 +40,6 @@ from tests.support.azurite import NoAzurite
 from tests.support.principals import signed_in
 from tests.support.webrtc_caller import Caller
 
-LATE = 6.0
-"""How many seconds after its limit a call must have ended: clocks differ, and this machine is
-busy."""
 WIDTH = 20
 """About how many requests are in flight at once."""
 QUIET_LIMIT = timedelta(seconds=CALL_SECONDS + CONNECT_SECONDS)
@@ -53,6 +57,7 @@ class Soak:
     environment: Environment
     journal: Journal
     log: Log
+    host_logs: LogCheck
     start: float = field(default_factory=time.monotonic)
     events: list[str] = field(default_factory=list)
     inconsistencies: list[str] = field(default_factory=list)
@@ -60,6 +65,7 @@ class Soak:
     def __post_init__(self) -> None:
         self.watch = CallWatch(self.environment)
         self.stored = StoredState(self.environment.storage)
+        self.faults = FaultSchedule(self.environment, self.journal, self.log_event)
 
     def log_event(self, event: str) -> None:
         line = f"{time.monotonic() - self.start:5.1f} s  {event}"
@@ -67,7 +73,9 @@ class Soak:
         self.log("  " + line)
 
     async def run(self, seconds: float) -> dict[str, Any]:
-        """The load and the faults; then everything is compared with everything else."""
+        """The load and the faults; then everything is compared with everything else. Takes as long
+        as all faults do, at least."""
+        seconds = max(seconds, SHORTEST_RUN)
         async with Caller() as unconnected:
             callers = SimulatedCallers(
                 self.journal,
@@ -75,30 +83,32 @@ class Soak:
                 self.environment.hosts,
                 await unconnected.offer(),
             )
+        hostile = HostileRequests(callers, self.watch.live_calls)
         probe = StorageProbe(self.environment.relayed_storage, self.journal, self.log_event)
         watching = asyncio.gather(self.watch.run(), probe.run())
+        health = HealthProbe(callers)
+        asking = asyncio.create_task(health.run())
         try:
-            before = await self.warm_up(callers)
-            talks = await self.run_load(callers, seconds)
+            before = await self.warm_up(callers, hostile)
+            talks, hostile_talks = await self.run_load(callers, hostile, seconds)
             in_ledger = await self.wait_until_ended(END_LIMIT)
             stale = await self.end_stale_records(callers)
         finally:
+            health.stopped.set()
             watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            await asyncio.gather(asking, watching, return_exceptions=True)
         await self.watch.update()
         not_ended = await self.count_not_ended(callers)
         after = await self.footprints()
+        comparison = Comparison(self.journal, self.watch, self.stored, callers, hostile)
+        found, wrong = await asyncio.to_thread(comparison.compare, talks, hostile_talks)
         self.inconsistencies += [
-            *self.journal.wrong_answers(),
-            *self.watch.missed_calls(),
+            *wrong,
             *([f"the ledger counts {in_ledger} live calls"] if in_ledger else []),
             *([f"{not_ended} callers do not see that their call has ended"] if not_ended else []),
-            *(
-                f"{name}, {line}"
-                for name, footprint in after.items()
-                for line in footprint.excess(before[name])
-            ),
+            *self.other_inconsistencies(before, after),
         ]
+        found["hostile"] |= self.hostile_figures()
         shifted = self.environment.clocks_shifted
         return {
             "seconds": seconds,
@@ -107,56 +117,52 @@ class Soak:
             "requests": len(self.journal.requests),
             "sent": self.journal.sent(),
             "outcomes": self.journal.outcomes(),
-            **await asyncio.to_thread(self.compare, talks),
+            **found,
             "stale_records": stale,
             "vault_reads": self.environment.vault.secrets.reads,
             "before": {name: footprint.as_dict() for name, footprint in before.items()},
             "after": {name: footprint.as_dict() for name, footprint in after.items()},
         }
 
-    def compare(self, talks: list[Conversation]) -> dict[str, Any]:
-        """Requests, emulator, records and transcripts."""
-        records, upstream = self.stored.records(), self.watch.upstream_calls()
-        recorded = [RecordedCall(one.id, one.call_id, one.ended_by) for one in records]
-        calls = reconcile(self.journal.requests, upstream, recorded)
-        transcripts = self.stored.compare_transcripts(talks, self.watch.calls, records)
-        poison = self.stored.poison_messages()
-        self.inconsistencies += [
-            *calls.inconsistencies,
-            *overdue_calls(upstream, self.journal, CALL_SECONDS, LATE),
-            *transcripts.wrong,
-            *unobserved_calls(upstream, self.journal, transcripts.unobserved),
-            *self.stored.duplicate_lines(),
-            *([f"poison messages: {', '.join(poison)}"] if poison else []),
+    def other_inconsistencies(
+        self, before: Mapping[str, Footprint], after: Mapping[str, Footprint]
+    ) -> list[str]:
+        """What is wrong with answers, faults, logs, and what processes hold."""
+        return [
+            *self.journal.wrong_answers(),
+            *self.watch.missed_calls(),
+            *self.faults.complaints(),
+            *self.host_logs.complaints(),
+            *(
+                f"{name}, {line}"
+                for name, footprint in after.items()
+                for line in footprint.excess(before[name])
+            ),
         ]
+
+    def hostile_figures(self) -> dict[str, Any]:
+        hostile = HOSTILE_TALKERS + HOSTILE_REQUESTERS
         return {
-            "calls_upstream": self.watch.started,
-            "most_live": self.watch.most_live,
-            "limit": CALL_SECONDS,
-            "longest_call": max((one.last_live - one.began for one in upstream), default=0.0),
-            "calls_answered": calls.answered,
-            "orphans_on_record": calls.orphans_on_record,
-            "orphans_without_record": calls.orphans_without_record,
-            "calls_on_record": len(records),
-            "observed": sum(bool(one.observed) for one in records),
-            "conversations": {
-                "calls": len(talks),
-                "turns": sum(len(talk.typed) + talk.spoken for talk in talks),
-                "answers": sum(len(talk.answered) for talk in talks),
-                "complete": transcripts.complete,
-                "incomplete": transcripts.incomplete,
-                "unobserved": len(transcripts.unobserved),
-            },
-            "poison_messages": poison,
+            "pages": hostile,
+            "of_pages": CALLERS + TYPISTS + SPEAKERS + hostile,
+            "dials_a_second": max(self.faults.dials, default=0.0),
+            "log_lines": self.host_logs.lines,
         }
 
-    async def warm_up(self, callers: SimulatedCallers) -> dict[str, Footprint]:
+    async def warm_up(
+        self, callers: SimulatedCallers, hostile: HostileRequests
+    ) -> dict[str, Footprint]:
         """Every part as busy as it will be; then what each holds once that is over."""
+        await self.environment.change_script(connect_seconds=CONNECT_SECONDS)
         for host in self.environment.hosts:
             # The first request alone creates the tables and queues.
             await callers.warm_up(host, 1)
         soon = time.monotonic() + 0.1
-        talking = asyncio.gather(*self.conversations(callers, "warm-talk", soon))
+        talking = asyncio.gather(
+            *self.conversations(callers, "warm-talk", soon),
+            hold_hostile_conversations(callers, "warm-mallory", soon),
+            hostile.run("warm-mallory", soon),
+        )
         for host in self.environment.hosts:
             await callers.warm_up(host, WIDTH)
         await talking
@@ -164,13 +170,25 @@ class Soak:
         self.log_event("warm")
         return await self.footprints()
 
-    async def run_load(self, callers: SimulatedCallers, seconds: float) -> list[Conversation]:
+    async def run_load(
+        self, callers: SimulatedCallers, hostile: HostileRequests, seconds: float
+    ) -> tuple[list[Conversation], list[HostileConversation]]:
+        """Gives what was said and done in all conversations, the hostile ones apart."""
         until = time.monotonic() + seconds
-        faults = FaultSchedule(self.environment, self.journal, self.log_event)
-        people = [callers.run_caller(f"soak-{number}", until) for number in range(CALLERS)]
+        people = [
+            *(callers.run_caller(f"soak-{number}", until) for number in range(CALLERS)),
+            *(hostile.run(f"mallory-{number}", until) for number in range(HOSTILE_REQUESTERS)),
+        ]
         talking = [asyncio.create_task(each) for each in self.conversations(callers, "talk", until)]
-        await asyncio.gather(faults.run(seconds), *people, *talking)
-        return [talk for each in talking for talk in each.result()]
+        attacking = [
+            asyncio.create_task(hold_hostile_conversations(callers, f"trudy-{number}", until))
+            for number in range(HOSTILE_TALKERS)
+        ]
+        await asyncio.gather(self.faults.run(seconds), *people, *talking, *attacking)
+        return (
+            [talk for each in talking for talk in each.result()],
+            [talk for each in attacking for talk in each.result()],
+        )
 
     def conversations(
         self, callers: SimulatedCallers, name: str, until: float
@@ -221,10 +239,12 @@ class Soak:
         """How many callers, looking up the call that they started, do not see it ended. Of those
         whose handles are still valid."""
         found, since = 0, time.monotonic() - HANDLE_OUTLIVES_CALL.total_seconds()
-        for user, location, when in callers.started:
-            if when < since:
+        for call in callers.started:
+            if call.time < since:
                 continue
-            answer = await callers.send_request("look up", "GET", location, signed_in(user))
+            answer = await callers.send_request(
+                "look up", "GET", call.location, signed_in(call.user)
+            )
             found += '"ended"' not in answer.text
         return found
 
@@ -243,7 +263,10 @@ async def run(log: Log, *, seconds: float, logs: Path | None = None) -> dict[str
     log_file = logs.open("w") if logs else None
     start = time.monotonic()
 
+    host_logs = LogCheck()
+
     def on_line(name: str, line: str) -> None:
+        host_logs.read_line(line)
         if log_file:
             log_file.write(f"{time.monotonic() - start:7.2f} {name}: {line}\n")
 
@@ -253,7 +276,7 @@ async def run(log: Log, *, seconds: float, logs: Path | None = None) -> dict[str
         async with running_environment(journal, folder, on_line) as environment:
             if not environment.clocks_shifted:
                 log("  all clocks are right: shifting them takes Linux and a C compiler")
-            soak = Soak(environment, journal, log)
+            soak = Soak(environment, journal, log, host_logs)
             found = await soak.run(seconds)
         inconsistencies = soak.inconsistencies + leaks.found(environment, folder / "tmp")
     except NoAzurite as reason:
@@ -264,28 +287,3 @@ async def run(log: Log, *, seconds: float, logs: Path | None = None) -> dict[str
         if log_file:
             log_file.close()
     return {**found, "inconsistencies": inconsistencies, "consistent": not inconsistencies}
-
-
-class LeakCheck:
-    """What a soak leaves behind in this process and on this machine, created before it."""
-
-    def __init__(self) -> None:
-        self.processes = self.child_processes()
-        self.tasks = asyncio.all_tasks()
-
-    def child_processes(self) -> set[int]:
-        return set(process_tree(os.getpid())) if PROC.is_dir() else set()
-
-    def found(self, environment: Environment, temporary: Path) -> list[str]:
-        """Once everything has ended. `temporary` is the folder for the temporary files of all
-        processes."""
-        ports = [name for port, name in environment.ports.items() if is_listening(port)]
-        files = [each.name for each in temporary.iterdir()]
-        processes = self.child_processes() - self.processes
-        tasks = [task for task in asyncio.all_tasks() - self.tasks if not task.done()]
-        return [
-            *([f"ports still in use: {', '.join(ports)}"] if ports else []),
-            *([f"{len(processes)} processes left"] if processes else []),
-            *([f"{len(tasks)} tasks left"] if tasks else []),
-            *([f"temporary files left: {', '.join(files)}"] if files else []),
-        ]

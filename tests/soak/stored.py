@@ -16,11 +16,16 @@ from shared.storage.interfaces import Storage, StorageUnavailable
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import decode_lines
 from shared.transcripts.writer import log_name
+from tests.soak.forgery_check import forged_entries, forgery_complaints
+from tests.soak.hostile_talkers import HostileConversation
 from tests.soak.transcript_check import Conversation, compare
 
 P = ParamSpec("P")
 T = TypeVar("T")
 RETRY_SECONDS, PAUSE = 60.0, 1.0
+MOST_GAPS = 20
+"""A call may be taken over and lost again and again; a line for each dial would be hundreds."""
+MOST_BYTES = 2 * 1024 * 1024
 MARGIN = timedelta(minutes=1)
 """The hosts' clocks are wrong, and records are stored by day."""
 
@@ -51,6 +56,24 @@ class ComparedTranscripts:
     unobserved: tuple[str, ...]
     """Calls of the emulator that were never observed."""
     wrong: tuple[str, ...]
+    forged: int
+    """Items of hostile pages that are on record."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptSizes:
+    """How many transcripts have a line twice; the `largest` in bytes; the most gaps in one."""
+
+    duplicated: int
+    largest: int
+    gaps: int
+
+    def complaints(self) -> list[str]:
+        return [
+            *([f"{self.duplicated} transcripts have a line twice"] if self.duplicated else []),
+            *([f"a transcript states {self.gaps} gaps"] if self.gaps > MOST_GAPS else []),
+            *([f"a transcript has {self.largest} bytes"] if self.largest > MOST_BYTES else []),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +107,17 @@ class StoredState:
         ]
 
     @retried
-    def duplicate_lines(self) -> list[str]:
-        """Complains of transcripts that have a line twice."""
+    def measure_transcripts(self) -> TranscriptSizes:
+        """All transcripts, whoever called."""
         logs = self.storage.log("transcripts")
-        found = 0
+        duplicated = largest = gaps = 0
         for name in logs.names():
-            ids = [line.id for line in decode_lines(logs.read(name))]
-            found += len(ids) != len(set(ids))
-        return [f"{found} transcripts have a line twice"] if found else []
+            content = logs.read(name)
+            ids = [line.id for line in decode_lines(content)]
+            duplicated += len(ids) != len(set(ids))
+            largest = max(largest, len(content))
+            gaps = max(gaps, transcript.read_transcript(content).gaps)
+        return TranscriptSizes(duplicated, largest, gaps)
 
     def compare_transcripts(
         self,
@@ -99,12 +125,12 @@ class StoredState:
         calls: Mapping[str, Mapping[str, Any]],
         records: Sequence[CallRecord],
     ) -> ComparedTranscripts:
-        """Compares each conversation's transcript with what was said, and with what the emulator
-        says of its `calls`."""
+        """Compares each conversation's transcript with what was said, with what a hostile page
+        made, and with what the emulator says of its `calls`."""
         by_number = {call["sess_id"]: call for call in calls.values()}
         by_call = {record.call_id: record for record in records}
         logs = self.storage.log("transcripts")
-        complete = incomplete = 0
+        complete = incomplete = forged = 0
         unobserved, wrong = [], []
         for talk in talks:
             call = by_number.get(str(talk.number), {})
@@ -112,16 +138,20 @@ class StoredState:
             if record is None:
                 # Reported where requests, emulator and records are reconciled.
                 continue
-            read = transcript.read_transcript(retried(logs.read)(log_name(record.call_id)))
+            lines = decode_lines(retried(logs.read)(log_name(record.call_id)))
+            read = transcript.build_transcript(lines)
             if not record.observed and not read.entries:
                 unobserved.append(record.call_id)
             found = compare(talk, read, call["usage"]["total_tokens"], tokens(record))
             how = f"conversation {record.id}, observed {bool(record.observed)}, {record.ended_by}, "
             how += f"{read.ended}, {len(talk.typed)} typed, {len(talk.answered)} answered"
             wrong += [f"{how}: {line}" for line in found.wrong]
+            if isinstance(talk, HostileConversation):
+                forged += forged_entries(talk, read)
+                wrong += [f"{how}: {line}" for line in forgery_complaints(talk, read, lines)]
             complete += found.complete
             incomplete += not found.complete and not found.wrong
-        return ComparedTranscripts(complete, incomplete, tuple(unobserved), tuple(wrong))
+        return ComparedTranscripts(complete, incomplete, tuple(unobserved), tuple(wrong), forged)
 
 
 def tokens(record: CallRecord) -> int:

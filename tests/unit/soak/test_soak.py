@@ -160,9 +160,9 @@ def test_calls_that_do_not_agree(
 def test_a_call_ends_at_its_limit_unless_what_its_end_needs_is_unavailable() -> None:
     long = UpstreamCall("rtc_1", "1", "over", 10.0, 40.0)
     excused = UpstreamCall("rtc_2", "2", "over", 85.0, 120.0)
-    assert overdue_calls([long], journal(), 20, 6)
-    assert not overdue_calls([excused], journal(), 20, 6)
-    assert not overdue_calls([long], journal(), 30, 6)
+    assert overdue_calls([long], ["rtc_1"], journal(), 20, 6)
+    assert not overdue_calls([excused], ["rtc_2"], journal(), 20, 6)
+    assert not overdue_calls([long], ["rtc_1"], journal(), 30, 6)
     assert unobserved_calls([long], journal(), ["rtc_1"])
     assert not unobserved_calls([long, excused], journal(), ["rtc_2"])
 
