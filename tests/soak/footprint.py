@@ -23,8 +23,9 @@ SPARE_THREADS = 8
 """How many more threads: idle threads of pools do not count, so what is left to differ is how many
 queues are being read at the moment."""
 REPORT_LIMIT = timedelta(seconds=20)
-POOLS = {"storage": 3}
-"""Blobs, queues and tables are three hosts, each with kept-alive connections of its own."""
+POOLS = {"storage": 3, "no TCP": 3}
+"""Blobs, queues and tables are three hosts, each with kept-alive connections of its own. One that
+was reset while it was idle is no TCP any more, and stays until it is its turn."""
 LISTENING = "0A"
 
 

@@ -72,8 +72,8 @@ NOTHING_CLAIMED = Claimed()
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
     """How many calls were answered; how many pages began with a key, on record or not; how many
-    were hung up because their answer was of no use; records of made-up ids; orphaned calls, by the outcome of their request, with and without a record; and
-    what does not agree."""
+    were hung up because their answer was of no use; records of made-up ids; orphaned calls, by the
+    outcome of their request, with and without a record; and what does not agree."""
 
     answered: int
     with_key_on_record: int
