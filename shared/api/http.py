@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import azure.functions as func
 
 from shared.core import logs
+from shared.core.json_reader import read_json
 from shared.core.problems import Problem
 from shared.upstream.sdp import MAX_OFFER_BYTES
 
@@ -75,8 +76,8 @@ class Request:
         if len(self.body) > MAX_JSON_BYTES:
             raise Problem("broken_body", "The body is too large.")
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
+            return read_json(self.body)
+        except ValueError:
             raise Problem("broken_body", "The body is not JSON.") from None
 
     def offer(self) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -27,8 +28,16 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
+LONGEST_WORD = 64
+MOST_VIOLATIONS = 50
+LONGEST_PATH = 200
+
+
 def did_you_mean(word: str, known: Mapping[str, Any] | set[str] | tuple[str, ...]) -> str:
     """`, did you mean "…"?` with the known word most like `word`; "" if none is close."""
+    if len(word) > LONGEST_WORD:
+        # Comparing takes the square of the length, and no known word is that long.
+        return ""
     # Imported here: only mistakes need it, and every cold start would pay for it.
     import difflib
 
@@ -37,8 +46,9 @@ def did_you_mean(word: str, known: Mapping[str, Any] | set[str] | tuple[str, ...
 
 
 def validation_errors(value: Any, schema: Schema, path: str = "") -> list[str]:
-    """Every violation of `schema` in `value`, as `path: what was expected`; [] if it is valid."""
-    return list(Validator(schema).validate(value, schema, path))
+    """Every violation of `schema` in `value`, as `path: what was expected`; [] if it is valid. No
+    more than `MOST_VIOLATIONS` are listed."""
+    return list(islice(Validator(schema).validate(value, schema, path), MOST_VIOLATIONS))
 
 
 class Validator:
@@ -74,6 +84,8 @@ class Validator:
         others = schema.get("additionalProperties", True)
         for name, member in value.items():
             inner = f"{path}.{name}" if path else name
+            if len(inner) > LONGEST_PATH:
+                inner = f"{inner[:LONGEST_PATH]}…"
             if name in known:
                 yield from self.validate(member, known[name], inner)
             elif others is False:

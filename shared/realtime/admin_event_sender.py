@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from shared.core import logs
 from shared.realtime.admin_event_schemas import ANSWERS, validate_client_event
 from shared.realtime.server_events import (
     ErrorEvent,
@@ -54,8 +55,8 @@ async def send_admin_event(
             while True:
                 answer = await sideband.receive_event()
                 if isinstance(answer, ErrorEvent) and answer.caused_by == ours["event_id"]:
-                    param = answer.param
-                    raise EventRefused(str(answer.code), None if param is None else str(param))
+                    code = logs.safe_word(answer.code) or "unknown"
+                    raise EventRefused(code, logs.safe_word(answer.param) or None)
                 if is_answer(answer, ours):
                     return answer
     except TimeoutError:

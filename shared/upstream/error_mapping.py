@@ -30,7 +30,6 @@ DURATION = re.compile(rf"(?:{PART.pattern}){{1,5}}")
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_DATE = 64
 LONGEST_MESSAGE = 2000
-CODE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 CALL_GONE = "call_id_not_found"
 """The endpoint's own code of a 404 for a call that is over (emulated and reported: codex#35094). A
 gateway or a router in between answers 404 with another code, or with none."""
@@ -40,7 +39,7 @@ def refusal_problem(reply: Reply, *, sent_offer: bool = False) -> Problem:
     """What an upstream refusal means for the caller; its status and code are logged."""
     error = reply.json().get("error")
     error = error if isinstance(error, dict) else {}
-    code, field_name = code_or_empty(error.get("code")), code_or_empty(error.get("param"))
+    code, field_name = logs.safe_word(error.get("code")), logs.safe_word(error.get("param"))
     said = error.get("message")
     message = said[:LONGEST_MESSAGE] if isinstance(said, str) else ""
     logs.event("upstream refused", status=reply.status, upstream_code=code, field=field_name)
@@ -53,7 +52,7 @@ def refusal_problem(reply: Reply, *, sent_offer: bool = False) -> Problem:
 def own_code(reply: Reply) -> str:
     """The error code in a refusal; "" if it has none, or if it is not the endpoint's own JSON."""
     error = reply.json().get("error")
-    return code_or_empty(error.get("code")) if isinstance(error, dict) else ""
+    return logs.safe_word(error.get("code")) if isinstance(error, dict) else ""
 
 
 def problem_code(status: int, code: str, message: str, sent_offer: bool) -> str:
@@ -78,11 +77,6 @@ def problem_code(status: int, code: str, message: str, sent_offer: bool) -> str:
     if status in (408, 504):
         return "upstream_timeout"
     return "upstream_failed"
-
-
-def code_or_empty(value: object) -> str:
-    """`value` if it is a plain code, so that no upstream prose reaches the log."""
-    return value if isinstance(value, str) and CODE.fullmatch(value) else ""
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:

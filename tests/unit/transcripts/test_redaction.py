@@ -81,3 +81,15 @@ def test_every_text_of_a_json_value() -> None:
     kept = {"to": ["[e-mail]", 4111111111111111, None], "a@example.com": {"x": "ok"}}
     assert redact_json(value, redacted) == kept
     assert redact_json(value, unchanged) == value
+
+
+@pytest.mark.parametrize("before", ["AB12 ", "AB12 X Y Z 1 2 3 ", "DE89 ", "\u212a\u017f12 "])
+def test_what_looks_like_an_iban_hides_none_that_follows(before: str) -> None:
+    assert redacted(f"{before}DE89 3704 0044 0532 0130 00") == f"{before}[iban]"
+
+
+def test_deep_json_is_cut_and_says_so() -> None:
+    value: object = "4111 1111 1111 1111"
+    for _ in range(5000):
+        value = [value]
+    assert "[cut: nested too deeply]" in str(redact_json(value, redacted))
