@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.admin.health import Check
+from shared.admin.health import Check, deep_checks
 from shared.admin.service import AdminService
 from shared.auth.authenticator import Authenticator
 from shared.auth.factory import open_authenticator
@@ -61,7 +60,6 @@ TOKENS_NOT_HELD = (
     "a key from /api/token can start several calls, unseen and past every limit, until it expires; "
     "TOKEN_ENDPOINT=off issues none"
 )
-SHORTEST_KEY = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +143,9 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         calls=open_call_service(settings, credentials, stores, model, terminator, pool, clock),
         terminator=terminator,
         admin=AdminService(stores.records, terminator, stores.transcripts, model.connector, clock),
-        checks={
-            "secret": credentials.secret.current,
-            "credential": credentials.endpoint.headers,
-            "storage": partial(stores.ledger.usage_of, "health"),
-            "model": partial(model.minter.mint_key, profiles.named(None), SHORTEST_KEY),
-        },
+        checks=deep_checks(
+            credentials.secret, credentials.endpoint, stores.ledger, model.minter, profiles
+        ),
         registry=registry,
         vault=credentials.vault,
         stores=stores,

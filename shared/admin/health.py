@@ -7,12 +7,36 @@ the shortest life, which is thrown away.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from shared.config.profiles import Profiles
 from shared.core import logs
 from shared.core.problems import Problem
+from shared.credentials.broker_secret import SecretSource
+from shared.credentials.endpoint import Credential
+from shared.limits.ledger import Ledger
+from shared.realtime.ephemeral_key_cache import KeyMinter
 
 Check = Callable[[], object]
+SHORTEST_KEY = timedelta(seconds=10)
+
+
+def deep_checks(
+    secret: SecretSource,
+    credential: Credential,
+    ledger: Ledger,
+    minter: KeyMinter,
+    profiles: Profiles,
+) -> dict[str, Check]:
+    """The checks by name, in the order in which one failure explains the next."""
+    return {
+        "secret": secret.current,
+        "credential": credential.headers,
+        "storage": partial(ledger.usage_of, "health"),
+        "model": partial(minter.mint_key, profiles.named(None), SHORTEST_KEY),
+    }
 
 
 def run_checks(checks: Mapping[str, Check]) -> dict[str, Any]:

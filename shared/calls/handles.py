@@ -12,7 +12,7 @@ import base64
 import binascii
 import os
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ from shared.credentials.broker_secret import Secrets, SecretSource
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+HANDLE_OUTLIVES_CALL = timedelta(minutes=10)
+"""Long enough for a page to ask how its call ended."""
 VERSION = b"\x01"
 NONCE_BYTES = 12
 EXPIRY_BYTES = 8
@@ -132,3 +134,6 @@ def decrypt_handle(cipher: AESGCM, sealed: bytes, caller_id: str) -> bytes | Non
         return cipher.decrypt(nonce, content, VERSION + caller_id.encode())
     except InvalidTag:
         return None
+
+
+"""What callers may see of their own call's record."""

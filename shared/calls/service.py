@@ -18,7 +18,7 @@ from typing import Any
 
 from shared.auth.caller import Caller
 from shared.calls.dispatch import CallDispatcher
-from shared.calls.handles import Handles
+from shared.calls.handles import HANDLE_OUTLIVES_CALL, Handles
 from shared.calls.records import BY_BROKER, BY_KEY, CallRecord, record_id
 from shared.calls.termination import CallTerminator
 from shared.config.profiles import Profile
@@ -34,14 +34,13 @@ from shared.realtime.call_replies import Answer
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.realtime.ephemeral_keys import EphemeralKey
+from shared.realtime.safety_identifier import safety_identifier
 from shared.upstream.sdp import validate_offer
 
 UPSTREAM_BUDGET = timedelta(seconds=30)
 """Static Web Apps cuts an API request off at 45 s; the rest is for the host and the way back."""
 SEPARATOR = "/"
 """Between the parts of what a handle seals; none of them contains it."""
-HANDLE_OUTLIVES_CALL = timedelta(minutes=10)
-"""What callers may see of their own call's record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +238,7 @@ class CallService:
 
     def safety_identifier(self, caller: Caller) -> str | None:
         """What the model's endpoint is told of the caller, where the settings allow it."""
-        return caller.id if self.policy.tells_who_calls else None
+        return safety_identifier(caller) if self.policy.tells_who_calls else None
 
     def deadline(self) -> Deadline:
         return Deadline.after(self.policy.budget, self.monotonic)

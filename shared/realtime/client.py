@@ -27,6 +27,7 @@ from shared.core.problems import Problem
 from shared.credentials.endpoint import Credential
 from shared.realtime.call_replies import Answer, HangUpReply, UnusableAnswer, read_answer
 from shared.realtime.ephemeral_keys import EphemeralKey, key_request, read_key
+from shared.realtime.safety_identifier import safety_header
 from shared.upstream.error_mapping import own_code, refusal_problem, retry_after
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 UNUSABLE_CALL_BUDGET = timedelta(seconds=8)
 """For a hang-up after the request's own budget: together below the 45 s of Static Web Apps."""
-OPENAI_SAFETY = "OpenAI-Safety-Identifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,3 @@ class RealtimeClient:
             self.sleep(wait.total_seconds() * (1 + random.random() / 4))  # noqa: S311
             pause *= 2
         raise AssertionError("unreachable")
-
-
-def safety_header(identifier: str | None) -> dict[str, str]:
-    return {OPENAI_SAFETY: identifier} if identifier else {}

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from local.stack import Stack
-from shared.core.problems import CATALOGUE
+from shared.core.problem_catalog import CATALOGUE
 from tests.browser.conftest import Hearing
 from tests.support import chromium
 from tests.support.emulated import Emulator

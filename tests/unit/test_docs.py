@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from shared.config.settings_loader import NAMES
-from shared.core.problems import CATALOGUE, Problem
+from shared.core.problem_catalog import CATALOGUE
+from shared.core.problems import Problem
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from shared.core.problems import CATALOGUE
+from shared.core.problem_catalog import CATALOGUE
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.core.problems import CATALOGUE
+from shared.core.problem_catalog import CATALOGUE
 
 TEXT = {"type": "string", "minLength": 1}
 SCHEMAS: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, FormData
 
-from shared.core.problems import CATALOGUE
+from shared.core.problem_catalog import CATALOGUE
 from tests.contract.broker.conftest import AppClient
 from tests.support.app_settings import API_KEY, BROKER_SECRET
 from tests.support.offers import AUDIO, CHANNEL, HEAD, OFFER

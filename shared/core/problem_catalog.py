@@ -1,0 +1,243 @@
+"""What each problem code means: its HTTP status, its title, and the hint that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a problem code means: the HTTP status, a short title and what the reader can do."""
+
+    status: int
+    title: str
+    hint: str
+
+
+CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
+    {
+        # The request.
+        "missing_offer": Meaning(
+            400,
+            "The request has no SDP offer",
+            "Send the offer as the body with Content-Type: application/sdp, "
+            "or in the field `sdp` of a multipart/form-data body.",
+        ),
+        "invalid_offer": Meaning(
+            400,
+            "The offer is not valid SDP",
+            "Post `pc.localDescription.sdp` (or `offer.sdp`) unchanged; it starts with `v=0`.",
+        ),
+        "offer_without_audio": Meaning(
+            400,
+            "The offer has no m=audio line",
+            "Add the microphone track or an audio transceiver before createOffer().",
+        ),
+        "offer_without_data_channel": Meaning(
+            400,
+            "The offer has no data channel",
+            "Call pc.createDataChannel() before createOffer(): events are sent over it.",
+        ),
+        "offer_refused": Meaning(
+            400,
+            "The model's endpoint refused the offer",
+            "Create a new offer in a current browser, and do not edit the SDP.",
+        ),
+        "broken_body": Meaning(
+            400, "The body is incomplete or malformed", "Send the whole body again."
+        ),
+        "offer_too_large": Meaning(
+            413, "The offer is larger than 64 KiB", "An offer is a few KiB: send only the SDP."
+        ),
+        "unsupported_content_type": Meaning(
+            415,
+            "This route does not accept that content type",
+            "Use application/sdp, text/plain or multipart/form-data with the field `sdp`.",
+        ),
+        "method_not_allowed": Meaning(
+            405, "This route does not allow that method", "Use one of the methods in `Allow`."
+        ),
+        "unknown_profile": Meaning(
+            404,
+            "There is no session profile with that name",
+            "Omit `profile` for the default one, or use the name of a file in profiles/.",
+        ),
+        "profile_not_allowed": Meaning(
+            403, "The session profile is for other callers", "Ask for one of the profile's `roles`."
+        ),
+        "token_endpoint_off": Meaning(
+            404,
+            "This broker does not issue ephemeral keys",
+            "Post the offer to /api/connect, or set TOKEN_ENDPOINT=on.",
+        ),
+        "invalid_call_id": Meaning(
+            400,
+            "That is not a call id",
+            'Send {"call_id": "rtc_…"}: the last segment of the Location that the model\'s /calls '
+            "returned.",
+        ),
+        "registration_refused": Meaning(
+            403,
+            "The caller has no unused key for that call",
+            "Get one key for each call, and register the call with the key's caller and `profile`.",
+        ),
+        "invalid_event": Meaning(
+            400,
+            "The event is not one that may be sent to a call, or is malformed",
+            "The detail says what was expected; docs/api.md lists the events.",
+        ),
+        "event_refused": Meaning(
+            409,
+            "The model's endpoint refused the event",
+            "The call's state did not allow it, for example a response during another response.",
+        ),
+        "invalid_query": Meaning(
+            400, "A query parameter is not valid", "docs/api.md says what each one accepts."
+        ),
+        "call_not_found": Meaning(
+            404,
+            "This caller has no such call",
+            "Use the Location that /api/connect returned, as the caller who started the call.",
+        ),
+        # The caller.
+        "sign_in_required": Meaning(
+            401, "The caller is not signed in", "Sign in, then start the call again."
+        ),
+        "invalid_credentials": Meaning(
+            401,
+            "The caller's credentials are not valid",
+            "Sign in again. For Entra tokens, check tenant, audience and scope.",
+        ),
+        "sign_in_keys_unavailable": Meaning(
+            503,
+            "The keys that sign-in tokens are verified with cannot be fetched",
+            "Try again. Check that the app can reach login.microsoftonline.com.",
+        ),
+        "role_required": Meaning(
+            403, "The caller does not have the role for this", "Ask for the role `admin`."
+        ),
+        "origin_not_allowed": Meaning(
+            403,
+            "Pages from that origin may not use this broker",
+            "Add the exact origin to ALLOWED_ORIGINS, or serve the page from the broker's origin.",
+        ),
+        # Limits, of one caller and of all callers together.
+        "too_many_starts": Meaning(
+            429,
+            "The caller has started too many calls in the last minute",
+            "Wait for Retry-After. LIMIT_STARTS_PER_MINUTE sets the limit.",
+        ),
+        "too_many_live_calls": Meaning(
+            429,
+            "The caller has reached the limit of live calls",
+            "End a call first. LIMIT_LIVE_CALLS sets the limit.",
+        ),
+        "all_lines_busy": Meaning(
+            429,
+            "All callers together have reached the limit of live calls",
+            "Wait for Retry-After. LIMIT_LIVE_CALLS_TOTAL sets the limit.",
+        ),
+        "tokens_used_up": Meaning(
+            429,
+            "The caller has used up today's tokens",
+            "Wait until midnight UTC. LIMIT_TOKENS_PER_DAY sets the limit.",
+        ),
+        "storage_unavailable": Meaning(
+            503,
+            "The storage that limits are counted in is unavailable",
+            "Try again. Check AzureWebJobsStorage and the app's roles on the storage account. "
+            "Until it is back no call is started, so that none goes uncounted.",
+        ),
+        "ledger_busy": Meaning(
+            503,
+            "Too many calls are being started right now",
+            "Try again after Retry-After. Nothing was started or counted.",
+        ),
+        # The deployment.
+        "misconfigured": Meaning(
+            503,
+            "The broker's settings are not valid",
+            "The log lists every mistake; docs/settings.md says what each setting accepts.",
+        ),
+        "credential_unavailable": Meaning(
+            503,
+            "The broker cannot get a token for its own identity",
+            "In Azure, check that the app has a managed identity and AZURE_CLIENT_ID names it. "
+            "Elsewhere, run `az login`.",
+        ),
+        "vault_unavailable": Meaning(
+            503,
+            "Key Vault is unavailable",
+            "Try again. Check KEY_VAULT_URI and the vault's network rules.",
+        ),
+        "vault_secret_unavailable": Meaning(
+            503,
+            "Key Vault does not return the secret",
+            "Check the secret's name, and that the app's identity has the role Key Vault Secrets "
+            "User.",
+        ),
+        "observer_unavailable": Meaning(
+            503,
+            "No observer attached to the call, so it was not started",
+            "Try again. This broker requires an observer (OBSERVER=required); see the log of the "
+            "function observe_call.",
+        ),
+        # The model's endpoint.
+        "upstream_access_denied": Meaning(
+            502,
+            "The model's endpoint does not accept the broker's identity",
+            "Give the app's identity the role Cognitive Services OpenAI User on the resource or, "
+            "if that is not enough, Cognitive Services User (either takes minutes to take effect). "
+            "Check REALTIME_TOKEN_SCOPE, and that the endpoint has a "
+            "custom subdomain. With an API key, check the key.",
+        ),
+        "upstream_region": Meaning(
+            502,
+            "The resource's region does not offer Realtime over WebRTC",
+            "Use a resource in East US 2 or Sweden Central.",
+        ),
+        "deployment_not_found": Meaning(
+            502,
+            "The model deployment does not exist",
+            "REALTIME_MODEL is the deployment's name, not the model's. A new deployment takes "
+            "minutes to become available.",
+        ),
+        "not_a_realtime_model": Meaning(
+            502,
+            "The deployment is not a realtime model",
+            "Deploy gpt-realtime or another realtime model, and set REALTIME_MODEL to the "
+            "deployment's name.",
+        ),
+        "upstream_quota": Meaning(
+            503,
+            "The model's quota is exhausted for now",
+            "Try again after Retry-After. If it persists, raise the deployment's capacity.",
+        ),
+        "ephemeral_key_refused": Meaning(
+            502,
+            "The model's endpoint refused a new ephemeral key",
+            "Try again. Check the clock, and that the endpoint is the one that issued the key.",
+        ),
+        "profile_refused": Meaning(
+            502,
+            "The model's endpoint refused the session profile",
+            "Check the profile against the model and its API; the log has the field's name.",
+        ),
+        "upstream_unreachable": Meaning(
+            502,
+            "The model's endpoint cannot be reached",
+            "Check REALTIME_ENDPOINT, DNS and the app's outbound network.",
+        ),
+        "upstream_timeout": Meaning(
+            504, "The model's endpoint did not answer in time", "Try again in a moment."
+        ),
+        "upstream_failed": Meaning(
+            502, "The model's endpoint failed", "Try again. Check Azure Service Health."
+        ),
+        "internal_error": Meaning(
+            500, "The broker failed", "Try again. The log has the cause under the request id."
+        ),
+    }
+)
