@@ -10,7 +10,7 @@ from functools import partial
 
 import azure.functions as func
 
-from shared.api import handlers, http
+from shared.api import handlers, http, queue_functions
 from shared.api.http import EVERY_METHOD
 from shared.api.lazy_broker import current_origins
 from shared.core import logs
@@ -78,21 +78,35 @@ async def events(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 @app.queue_trigger(arg_name="message", queue_name="observe-call", connection="AzureWebJobsStorage")
 async def observe_call(message: func.QueueMessage, context: func.Context) -> None:
     """Follows a call over its sideband WebSocket: transcript, usage, tools, policy."""
-    body = message.get_body().decode()
-    found = await http.off_the_loop(context, lambda: handlers.observer_of(body))
-    if found is not None:
-        worker, call = found
-        await worker.follow_call(call)
+    await queue_functions.observe(message, context)
 
 
 @app.queue_trigger(arg_name="message", queue_name="end-call", connection="AzureWebJobsStorage")
 async def end_call(message: func.QueueMessage, context: func.Context) -> None:
     """Enforces a call's time limit: hangs the call up, whether or not anything observes it."""
-    body = message.get_body().decode()
-    found = await http.off_the_loop(context, lambda: handlers.terminator_of(body))
-    if found is not None:
-        terminator, call = found
-        await terminator.end_at_limit(call)
+    await queue_functions.end(message, context)
+
+
+@app.queue_trigger(
+    arg_name="message", queue_name="observe-call-poison", connection="AzureWebJobsStorage"
+)
+async def observe_call_poison(message: func.QueueMessage) -> None:
+    """Takes up again what Functions has given up: a host was killed too often under it."""
+    await queue_functions.take_up(message, "observe-call")
+
+
+@app.queue_trigger(
+    arg_name="message", queue_name="end-call-poison", connection="AzureWebJobsStorage"
+)
+async def end_call_poison(message: func.QueueMessage) -> None:
+    """As observe_call_poison."""
+    await queue_functions.take_up(message, "end-call")
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
+async def sweep_calls(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001
+    """Finds calls that nobody follows, and calls past their end that nobody has settled."""
+    await queue_functions.sweep(context)
 
 
 @app.route(route="health", methods=EVERY_METHOD)

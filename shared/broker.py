@@ -48,6 +48,7 @@ from shared.tools.samples import sample_tools
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+    from shared.observer.sweep import CallSweep
     from shared.observer.worker import ObserverWorker
 
 ROOT = Path(__file__).parent.parent
@@ -230,6 +231,21 @@ def open_call_service(
         terminator=terminator,
         vault=credentials.vault,
         policy=policy,
+    )
+
+
+def open_call_sweep(broker: Broker) -> CallSweep:
+    """Builds what finds the calls that no message is left for."""
+    from shared.observer.sweep import CallSweep
+
+    stores = broker.stores
+    return CallSweep(
+        records=stores.records,
+        leases=stores.leases,
+        terminator=broker.terminator,
+        observe_queue=None if broker.settings.observer.mode == "off" else stores.observe_queue,
+        pool=broker.pool,
+        clock=broker.clock,
     )
 
 

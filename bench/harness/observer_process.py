@@ -88,6 +88,7 @@ async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
 
     from bench.contenders.servers import broker_settings
     from shared.broker import open_broker, open_observer_worker
+    from shared.calls.delivery import Delivery
     from shared.calls.service import new_record
     from shared.transcripts import transcript
     from shared.transcripts.writer import log_name
@@ -103,7 +104,7 @@ async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
         broker.stores.records.insert(record)
         records.append(record)
     async with measured(number) as found, asyncio.timeout(LIMIT.total_seconds()):
-        await asyncio.gather(*(worker.follow_call(record.id) for record in records))
+        await asyncio.gather(*(worker.follow_call(Delivery(record.id)) for record in records))
     losses = 0
     for record in records:
         read = transcript.read_transcript(worker.dependencies.log.read(log_name(record.call_id)))

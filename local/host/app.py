@@ -1,4 +1,4 @@
-"""The function app as an aiohttp application with queue listeners."""
+"""The function app as an aiohttp application with queue listeners and timers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from local.host.invocation import Invoker, thread_count
 from local.host.loading import load_app
 from local.host.queue_trigger import QueueListener
 from local.host.routing import Router
+from local.host.timer_trigger import run_timer
 from shared.credentials.identity import open_identity
 from shared.storage.factory import CONNECTION, open_storage_from_env
 from shared.storage.interfaces import Storage
@@ -55,7 +57,7 @@ class FunctionHost:
         self.started = time.monotonic()
 
     def make_app(self, trusted: TrustedHosts | None = None) -> web.Application:
-        """The aiohttp application. The queue listeners run as long as it does.
+        """The aiohttp application. Queue listeners and timers run as long as it does.
 
         It answers to the names of this machine and to `trusted`.
         """
@@ -64,7 +66,7 @@ class FunctionHost:
         app.router.add_get("/admin/functions", self.list_functions)
         app.router.add_get("/admin/host/status", self.show_status)
         app.router.add_route("*", "/{path:(?s:.*)}", self.handle_request)
-        app.cleanup_ctx.append(self.run_queue_listeners)
+        app.cleanup_ctx.append(self.run_triggers)
         for one, other in self.router.overlapping_routes():
             logger.warning(
                 "routes %s and %s overlap; in Azure it is undefined which of them is called",
@@ -73,17 +75,30 @@ class FunctionHost:
             )
         return app
 
-    async def run_queue_listeners(self, _: web.Application) -> AsyncIterator[None]:
-        listeners = [
+    async def run_triggers(self, _: web.Application) -> AsyncIterator[None]:
+        """Runs what starts functions by itself: the queue listeners and the timers."""
+        triggers = [
             asyncio.create_task(self.queue_listener(function).listen(), name=function.name)
             for function in self.functions.values()
             if function.queue
         ]
+        triggers += [
+            asyncio.create_task(self.timer(function, function.period), name=function.name)
+            for function in self.functions.values()
+            if function.period
+        ]
         yield
-        for task in listeners:
+        for task in triggers:
             task.cancel()
-        await asyncio.gather(*listeners, return_exceptions=True)
+        await asyncio.gather(*triggers, return_exceptions=True)
         self.threads.shutdown(wait=False, cancel_futures=True)
+
+    async def timer(self, function: IndexedFunction, period: timedelta) -> None:
+        async def run(request: Datum) -> None:
+            result = await self.invoker.call_function(function, request, {})
+            await self.send_messages(result.messages)
+
+        await run_timer(function.name, period, run)
 
     def queue_listener(self, function: IndexedFunction) -> QueueListener:
         async def run(message: Datum, metadata: dict[str, Datum]) -> None:

@@ -12,6 +12,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -21,10 +22,11 @@ from azure.functions.decorators.core import BindingDirection
 from local.host.loading import IndexingError
 from local.host.route_constraints import TemplateError
 from local.host.routing import RESERVED, Route, Template
+from local.host.timer_trigger import period_of
 
 OUT = BindingDirection.OUT.value
 INOUT = BindingDirection.INOUT.value
-TRIGGERS = ("httpTrigger", "queueTrigger")
+TRIGGERS = ("httpTrigger", "queueTrigger", "timerTrigger")
 OUTPUTS = ("http", "queue")
 CONNECTION = "AzureWebJobsStorage"
 GENERIC = "generic"
@@ -44,8 +46,8 @@ class IndexedFunction:
     """What the host needs in order to call a function.
 
     `trigger_parameter` receives the request or message, decoded as `trigger_kind` (`generic` for a
-    plain str or bytes). An HTTP function has a `route`, a queue function a `queue`; exactly one of
-    the two is set.
+    plain str or bytes). An HTTP function has a `route`, a queue function a `queue`, a timer
+    function a `period`; exactly one of them is set.
     """
 
     name: str
@@ -58,6 +60,7 @@ class IndexedFunction:
     returns: Output | None
     route: Route | None
     queue: str | None
+    period: timedelta | None
     bindings: tuple[Mapping[str, Any], ...]
 
 
@@ -144,7 +147,7 @@ class FunctionIndexer:
             if name in parameters
         }
         returns = self.read_return(hints)
-        route, queue = self.read_route(), self.read_trigger_queue()
+        route, queue, period = self.read_route(), self.read_trigger_queue(), self.read_period()
         if self.mistakes:
             return self.mistakes, None
         return [], IndexedFunction(
@@ -162,6 +165,7 @@ class FunctionIndexer:
             returns=returns,
             route=route,
             queue=queue,
+            period=period,
             bindings=tuple(dict(binding.get_dict_repr()) for binding in self.bindings),
         )
 
@@ -180,7 +184,8 @@ class FunctionIndexer:
                 )
             elif binding.direction != OUT and binding.type not in TRIGGERS:
                 self.add_mistake(
-                    f"{what} is not supported; triggers are HTTP requests and queue messages."
+                    f"{what} is not supported; triggers are HTTP requests, queue messages and "
+                    "timers."
                 )
             connection = getattr(binding, "connection", CONNECTION)
             if connection != CONNECTION:
@@ -264,6 +269,17 @@ class FunctionIndexer:
             return None
         methods = (str(getattr(m, "value", m)).upper() for m in self.trigger.methods or ())
         return Route(self.name, template, frozenset(methods))
+
+    def read_period(self) -> timedelta | None:
+        if self.trigger.type != "timerTrigger":
+            return None
+        period = period_of(str(self.trigger.schedule))
+        if period is None:
+            self.add_mistake(
+                f"its schedule {self.trigger.schedule!r} is not supported; write '0 */5 * * * *', "
+                "with any number of minutes below 60."
+            )
+        return period
 
     def read_trigger_queue(self) -> str | None:
         return str(self.trigger.queue_name) if self.trigger.type == "queueTrigger" else None

@@ -6,13 +6,11 @@ Everything is looked up from the broker of this process, which opens at the firs
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from shared.api.http import Request, Response, csv_response, json_response
 from shared.api.lazy_broker import current_broker, current_observer_worker
 from shared.auth.roles import ADMIN
-from shared.core import logs
 
 if TYPE_CHECKING:
     from shared.admin.service import AdminService
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from shared.calls.termination import CallTerminator
     from shared.config.profiles import Profile
     from shared.observer.worker import ObserverWorker
-    from shared.storage.interfaces import Queue
 
 
 def authenticate(broker: Broker, request: Request) -> Caller:
@@ -139,29 +136,18 @@ def openapi(_: Request) -> Response:
     return json_response(200, document())
 
 
-def observer_of(message: str) -> tuple[ObserverWorker, str] | None:
-    """What follows the call that a message on `observe-call` is about, and the call.
-
-    None if a later release sent the message: it was put back.
-    """
-    call = call_in(message, current_broker().stores.observe_queue)
-    return None if call is None else (current_observer_worker(), call)
+def observer() -> ObserverWorker:
+    """What follows calls. Raises Problem misconfigured."""
+    return current_observer_worker()
 
 
-def terminator_of(message: str) -> tuple[CallTerminator, str] | None:
-    """What ends the call that a message on `end-call` is about, and the call; None as above."""
-    call = call_in(message, current_broker().stores.end_queue)
-    return None if call is None else (current_broker().terminator, call)
+def terminator() -> CallTerminator:
+    """What ends calls. Raises Problem misconfigured."""
+    return current_broker().terminator
 
 
-def call_in(message: str, queue: Queue) -> str | None:
-    """The call that a message is about; None if it was put back on its queue."""
-    from shared.calls import queue_messages
+def sweep_calls() -> None:
+    """Finds the calls that no message is left for. Raises Problem misconfigured."""
+    from shared.broker import open_call_sweep
 
-    try:
-        return queue_messages.record_id_in(message)
-    except queue_messages.NewerMessage:
-        body, delay = queue_messages.put_back(message)
-        queue.send(body, delay=delay)
-        logs.event("message put back", logging.WARNING, seconds=delay.total_seconds())
-        return None
+    open_call_sweep(current_broker()).run()

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.core import logs
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from shared.auth.origins import CrossOriginPolicy
     from shared.broker import Broker
     from shared.observer.worker import ObserverWorker
+    from shared.storage.interfaces import Queue, Storage
 
 
 class LazyBroker:
@@ -30,6 +32,7 @@ class LazyBroker:
         self.lock = threading.Lock()
         self.opened: Broker | None = None
         self.worker: ObserverWorker | None = None
+        self.storage: Storage | None = None
         self.mistakes: tuple[str, ...] = ()
 
     def broker(self) -> Broker:
@@ -68,6 +71,18 @@ class LazyBroker:
                 self.worker = open_observer_worker(broker)
             return self.worker
 
+    def queue(self, name: str) -> Queue:
+        """A queue of the app's storage, which is there while other settings are wrong."""
+        from shared.credentials.identity import open_identity
+        from shared.storage.factory import CONNECTION, open_storage_from_env
+
+        with self.lock:
+            if self.storage is None:
+                self.storage = open_storage_from_env(
+                    self.env, partial(open_identity, self.env, CONNECTION)
+                )
+            return self.storage.queue(name)
+
     def origins(self) -> CrossOriginPolicy:
         """The origins that may use the broker; only its own while the settings are wrong."""
         try:
@@ -89,6 +104,11 @@ def current_broker() -> Broker:
 def current_observer_worker() -> ObserverWorker:
     """What follows calls in this process. Raises Problem misconfigured."""
     return PROCESS.observer_worker()
+
+
+def current_queue(name: str) -> Queue:
+    """A queue of this app, also while the broker's settings are wrong."""
+    return PROCESS.queue(name)
 
 
 def current_origins() -> CrossOriginPolicy:

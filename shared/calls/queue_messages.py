@@ -1,13 +1,15 @@
 """The messages about calls: their queues, their bodies, their delays.
 
-A body is JSON: `call`, the record's id, and `v`, the version of the body. Instances of two releases
-share the queues during an upgrade, so members that are not known are ignored, and a body that does
-not name a call is put back for an instance that understands it.
+A body is JSON: `call`, the record's id, `v`, the version of the body, and `tries`, how often in a
+row what it asks for could not be done. Instances of two releases share the queues during an
+upgrade, so members that are not known are ignored, and a body that does not name a call is put back
+for an instance that understands it.
 """
 
 from __future__ import annotations
 
 import json
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +25,11 @@ SECOND_END_MESSAGE_LATE = timedelta(seconds=15)
 """How long after a call's limit its second end message is delivered."""
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=10)
+FIRST_RETRY = timedelta(seconds=5)
+LONGEST_RETRY = timedelta(minutes=1)
+RETRIES_UNTIL_SELDOM = 100
+"""More than an hour, which is the longest call; then there is nothing left to observe."""
+SELDOM_RETRY = timedelta(minutes=10)
 PUT_BACK = "put_back"
 PUT_BACK_AT_MOST = 150
 """About a day, far longer than an upgrade lasts."""
@@ -32,9 +39,35 @@ class NewerMessage(Exception):
     """A later release sent this message, and this one does not understand it."""
 
 
-def call_message(record_id: str) -> str:
+def call_message(record_id: str, tries: int = 0) -> str:
     """The body of a message about the call with that record. It names the call, nothing more."""
-    return json.dumps({"v": VERSION, "call": record_id})
+    return json.dumps({"v": VERSION, "call": record_id, **({"tries": tries} if tries else {})})
+
+
+def tries_in(body: str) -> int:
+    """How often in a row what a body asks for could not be done; 0 for any other body."""
+    try:
+        tries = read_object(body).get("tries", 0)
+    except (ValueError, RecursionError):
+        return 0
+    return tries if isinstance(tries, int) and tries >= 0 else 0
+
+
+def tried_again(body: str) -> str:
+    """The body of the message that comes after one whose work could not be done. Raises
+    ValueError for what is not a JSON object."""
+    return json.dumps({**read_object(body), "tries": tries_in(body) + 1})
+
+
+def pause_after(tries: int) -> timedelta:
+    """How long a message waits that could not be handled `tries` times in a row: it grows to a
+    minute, and once the call must be long over to ten. It has jitter, so that not all the calls of
+    an outage come back at the same moment."""
+    if tries > RETRIES_UNTIL_SELDOM:
+        pause = SELDOM_RETRY
+    else:
+        pause = min(FIRST_RETRY * 2 ** min(max(tries - 1, 0), 10), LONGEST_RETRY)
+    return pause * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 def record_id_in(body: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -179,6 +179,16 @@ class Records:
             day, start = day - DAY, ""
         return found
 
+    def started_since(self, moment: datetime, now: datetime) -> Iterator[CallRecord]:
+        """The records of calls that were started after `moment`, newest first."""
+        day = now.astimezone(UTC).date()
+        while day >= moment.astimezone(UTC).date():
+            for record in self.rows_of_day(day):
+                if record.started_at < moment:
+                    return
+                yield record
+            day -= DAY
+
     def sweep_expired(self, now: datetime, forget: Callable[[str], None], limit: int = 200) -> int:
         """Deletes up to `limit` records of the week before the list begins; returns how many.
 
@@ -197,13 +207,16 @@ class Records:
 
     def of_day(self, day: date) -> Sequence[CallRecord]:
         """Every record of one day (UTC)."""
-        found: list[CallRecord] = []
+        return list(self.rows_of_day(day))
+
+    def rows_of_day(self, day: date) -> Iterator[CallRecord]:
+        """The records of one day (UTC), newest first."""
         start = ""
         while True:
             rows = self.table.query(f"{day:%Y%m%d}", start=start, limit=QUERY_ROWS)
-            found += [from_entity(entity) for entity in rows]
+            yield from map(from_entity, rows)
             if len(rows) < QUERY_ROWS:
-                return found
+                return
             start = rows[-1].row + "!"
 
     def get_entity(self, name: str) -> Entity:

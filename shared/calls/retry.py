@@ -1,8 +1,7 @@
 """Sits out an outage inside the function that a message triggered.
 
-Functions redelivers a failed message a few times, seconds apart (host.json), and then moves it to
-the poison queue, even if the outage lasts longer; and while storage is unavailable no other message
-can be sent in its place. So the function itself waits and tries again.
+While storage is unavailable no other message can be sent in place of one that failed, and Functions
+redelivers it a few times only. So the function itself waits and tries again.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from functools import partial
 from typing import TypeVar
 
 from shared.calls.claims import Claims
+from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import Sleep, retry_until
@@ -37,7 +38,9 @@ from shared.upstream.error_mapping import CALL_GONE
 T = TypeVar("T")
 HANG_UP_BUDGET = timedelta(seconds=30)
 OUTAGE = timedelta(minutes=10)
-"""How long one delivery of an end message sits out an outage; there are three (host.json)."""
+"""How long one delivery of an end message waits for storage: without it no other can be sent."""
+TRIED_FOR = timedelta(seconds=30)
+"""How long one delivery tries to end its call; then another one does."""
 SWEEP_PROBABILITY = 0.02
 """The ends of calls trigger the sweep: no timer runs while nobody calls, and none is needed."""
 REMEMBERED_AT_MOST = 10_000
@@ -128,13 +131,15 @@ class CallTerminator:
         record = self.records.get(name)
         self.end_call(record.call_id, name, record.reference, "admin")
 
-    async def end_at_limit(self, name: str) -> None:
-        """Ends the call with that record the moment its time is up, unless it is settled.
+    async def end_at_limit(self, delivery: Delivery) -> None:
+        """Ends the call that a message names the moment its time is up, unless it is settled.
 
-        Sits out an outage. Raises `Problem` if it lasts: the message must be redelivered then.
+        Raises `Problem` if that fails: then another message must come, unless the delivery has a
+        successor.
         """
+        name = delivery.record_id
         try:
-            record = await self.run_until_done(partial(self.records.get, name))
+            record = await self.run_until_done(partial(self.records.get, name), OUTAGE)
         except Problem as problem:
             if problem.code != "call_not_found":
                 raise
@@ -146,16 +151,16 @@ class CallTerminator:
             left = timedelta(0)
         elif left <= timedelta(0):
             # The first message has failed, and this one may fail too: send another before acting.
-            again = partial(self.end_queue.send, call_message(name), delay=SECOND_END_MESSAGE_LATE)
-            await self.run_until_done(again)
+            again = partial(delivery.send_successor, self.end_queue, SECOND_END_MESSAGE_LATE)
+            await self.run_until_done(again, OUTAGE)
         # The message was sent to arrive this early; a longer wait comes from differing clocks.
         await self.sleep(max(timedelta(0), min(left, END_MESSAGE_EARLY)).total_seconds())
-        await self.run_until_done(partial(self.end_expired_call, name))
+        await self.run_until_done(partial(self.end_expired_call, name), TRIED_FOR)
 
-    async def run_until_done(self, work: Callable[[], T]) -> T:
+    async def run_until_done(self, work: Callable[[], T], within: timedelta) -> T:
         """The result of blocking `work`, run in a thread and repeated during an outage."""
         return await retry_until(
-            lambda: asyncio.to_thread(work), OUTAGE, sleep=self.sleep, monotonic=self.monotonic
+            lambda: asyncio.to_thread(work), within, sleep=self.sleep, monotonic=self.monotonic
         )
 
     def end_expired_call(self, name: str) -> None:
@@ -181,8 +186,8 @@ class CallTerminator:
         """
         if record.ended_at is not None or self.clock() - record.ends_at <= ORPHANED_AFTER:
             return
-        # One message is enough: it is redelivered until the call is over. A page that polls would
-        # send one more each time.
+        # One message is enough: another follows it until the call is settled. A page that polls
+        # would send one more each time.
         if record.id in self.resent:
             return
         logs.event("orphaned call detected", logging.WARNING, call=record.id)

@@ -34,6 +34,17 @@ class CallTerms:
             record_id=record.id,
         )
 
+    def settled_call(self, record: CallRecord) -> ObservedCall:
+        """The call of that record, which is over: only its end is left to be recorded."""
+        return ObservedCall(
+            record.call_id,
+            keep_words=self.keep_words,
+            started_at=record.started_at,
+            record_id=record.id,
+            ended_by=record.ended_by,
+            ended_at=record.ended_at,
+        )
+
     def profile_of(self, record: CallRecord) -> Profile:
         """The call's profile. One that has been removed since leaves nothing to enforce."""
         try:

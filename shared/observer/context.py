@@ -75,7 +75,8 @@ class ObservedCall:
 
     `session` is the profile's, private instructions included; None: the page decides. `keep_words`
     says whether what is said is recorded. `ends_at` is the hard limit: the observer says goodbye
-    ahead of it if it has instructions for that.
+    ahead of it if it has instructions for that. `ended_by` and `ended_at` are those of a call that
+    is settled: it is not dialled.
     """
 
     call_id: str
@@ -84,6 +85,8 @@ class ObservedCall:
     started_at: datetime | None = None
     ends_at: datetime | None = None
     farewell: Farewell = field(default_factory=Farewell)
+    ended_by: str = ""
+    ended_at: datetime | None = None
     record_id: str = ""
     """What logs call it: a call id is all that is needed to hang the call up."""
 

@@ -61,6 +61,7 @@ class LeaseStore(Protocol):
     def renew(self, lease: Lease, *, note: str | None = None) -> Lease: ...
     def release(self, lease: Lease) -> None: ...
     def holder(self, call_id: str) -> Lease | None: ...
+    def latest(self, call_id: str) -> Lease | None: ...
     def forget(self, call_id: str) -> None: ...
 
 
@@ -134,12 +135,16 @@ class Leases:
 
     def holder(self, call_id: str) -> Lease | None:
         """The lease of that call if a run holds it now."""
+        lease = self.latest(call_id)
+        return lease if lease and lease.holder and lease.until > self.clock() else None
+
+    def latest(self, call_id: str) -> Lease | None:
+        """The lease of that call, held, given back or run out."""
         try:
             present = self.table.get(call_id, ROW)
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
-        lease = from_entity(present) if present else None
-        return lease if lease and lease.holder and lease.until > self.clock() else None
+        return from_entity(present) if present else None
 
     def forget(self, call_id: str) -> None:
         """Deletes the lease of a call that is over."""

@@ -63,7 +63,7 @@ class Observer:
         self, call: ObservedCall, dependencies: Dependencies, lease: LeaseKeeper, timing: Timing
     ) -> None:
         self.timing = timing
-        self.record_id = call.record_id
+        self.call = call
         self.hang_up_upstream = dependencies.hang_up
         writer = TranscriptWriter(
             dependencies.log,
@@ -94,7 +94,7 @@ class Observer:
             result = await self.follow_call()
         except LeaseLost:
             # Another run follows the call: nothing more may be written.
-            logs.event("lease lost", logging.WARNING, call=self.record_id)
+            logs.event("lease lost", logging.WARNING, call=self.call.record_id)
             await self.stop()
             return self.follower.result(Outcome.LOST)
         except BaseException:
@@ -109,6 +109,8 @@ class Observer:
         lines = await self.recorder.read_record()
         self.gaps.resume(lines)
         self.controller.resume(lines)
+        if self.call.ended_by:
+            return self.record_end(lines)
         if any(line.kind == "ended" for line in lines):
             # Written by this release once the end was confirmed, by earlier ones without that.
             ended_before = partial(self.follower.result, Outcome.ENDED, "ended before")
@@ -125,11 +127,18 @@ class Observer:
         self.follower.begin(lines)
         return await self.follow_for_a_segment()
 
+    def record_end(self, lines: list[StoredLine]) -> ObserverResult:
+        """Of a settled call: records its end, if it was followed and nobody has done that yet."""
+        if self.gaps.is_first_run or any(line.kind == "ended" for line in lines):
+            return self.follower.result(Outcome.ENDED, "ended before")
+        return self.ended_unseen(lines)
+
     def ended_unseen(self, lines: list[StoredLine]) -> ObserverResult:
         """Records that the call has ended since an earlier run."""
         renewed_at = self.lease.previous_renewal
-        self.gaps.note_takeover(lines, renewed_at, self.recorder.clock())
-        return self.follower.call_ended("gone")
+        ended_at = self.call.ended_at or self.recorder.clock()
+        self.gaps.note_takeover(lines, renewed_at, ended_at)
+        return self.follower.call_ended(self.call.ended_by or "gone")
 
     async def follow_for_a_segment(self) -> ObserverResult:
         """Follows the call, and meanwhile writes its lines and renews its lease; any of them may

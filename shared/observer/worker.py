@@ -1,9 +1,10 @@
 """From a message about a call to a run of its observer, and from the run's outcome to what is next.
 
-Every message on `observe-call` starts a run. A run that finds the call held by another run comes
-back when the lease ends. So an instance may be killed in the middle of its calls, and other
+Every message on `observe-call` starts a run. The message that looks at the call next is sent first,
+for when the lease ends. So an instance may be killed in the middle of its calls, and other
 instances take them over as soon as its leases end, without waiting for the queue to redeliver
-messages.
+messages. The looks at a call go on until it is settled; while they are in vain, they come ever more
+seldom.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
+from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import call_message
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import Sleep, retry_until
@@ -40,9 +42,10 @@ CLOCK_SKEW = timedelta(seconds=15)
 RECORD_DELAY = timedelta(seconds=20)
 """A record may be written this long after the message about its call."""
 OUTAGE_BEFORE_RUN = timedelta(minutes=10)
+TRIED_FOR = timedelta(seconds=30)
 OUTAGE_AFTER_RUN = timedelta(minutes=4)
-"""How long a worker waits out an outage before a run, and after it: with the run's 50 minutes that
-is within `functionTimeout`."""
+"""How long a worker waits out an outage until the next look is arranged, until the run begins, and
+after it: with the run's 50 minutes that is within `functionTimeout`."""
 CALL_IS_OVER = (Outcome.ENDED, Outcome.NOT_FOUND)
 
 
@@ -67,29 +70,32 @@ class ObserverWorker:
     dependencies: Dependencies
     waiting: Waiting = field(default_factory=Waiting)
 
-    async def follow_call(self, record_id: str) -> None:
-        """One run for the call of that record; an outage is waited out for ten minutes.
+    async def follow_call(self, delivery: Delivery) -> None:
+        """One run for the call that a message names.
 
-        Raises whatever should have the message redelivered.
+        Raises an error if the run fails: then another message must come, unless the delivery has a
+        successor.
         """
         deadline = Deadline.after(OUTAGE_BEFORE_RUN, self.waiting.monotonic)
         try:
-            record = await self.wait_for_record(record_id, deadline)
+            record = await self.wait_for_record(delivery.record_id, deadline)
         except Problem as problem:
             if problem.code != "call_not_found":
                 raise
             # The record could not be written, so the call was refused and hung up.
-            logs.event("observation skipped", logging.WARNING, call=record_id)
-            return
-        if record.settled_by:
-            await self.run_blocking(deadline, partial(self.forget_lease, record))
-            return
-        # The other instance's clock may be ahead: a call may go on though its time is up here.
-        if record.ends_at + CLOCK_SKEW <= self.dependencies.clock():
+            logs.event("observation skipped", logging.WARNING, call=delivery.record_id)
             return
         # First of all: whatever becomes of this run, another will look at the call.
-        await self.run_blocking(deadline, partial(self.schedule_next_look, record))
-        call = await self.run_blocking(deadline, partial(self.terms.observed_call, record))
+        look = partial(self.arrange_next_look, delivery, record)
+        if not await self.run_blocking(deadline, look):
+            return
+        deadline = Deadline.after(TRIED_FOR, self.waiting.monotonic)
+        # The other instance's clock may be ahead: a call may go on though its time is up here.
+        if not record.settled_by and record.ends_at + CLOCK_SKEW <= self.dependencies.clock():
+            await self.run_blocking(deadline, partial(self.terminator.end_expired_call, record.id))
+            return
+        terms = self.terms.settled_call if record.settled_by else self.terms.observed_call
+        call = await self.run_blocking(deadline, partial(terms, record))
         dependencies, holder = self.dependencies_for(record), secrets.token_hex(8)
         result = await retry_until(
             lambda: observe(call, dependencies, holder),
@@ -114,24 +120,27 @@ class ObserverWorker:
             monotonic=self.waiting.monotonic,
         )
 
-    def schedule_next_look(self, record: CallRecord) -> None:
-        """Sends a message that comes when the lease of the call ends, whoever holds it then."""
+    def arrange_next_look(self, delivery: Delivery, record: CallRecord) -> bool:
+        """Sends the message that comes when the lease of the call ends, whoever holds it then.
+        False: there is nothing to follow now.
+
+        Of a settled call the last look writes the end of its record and deletes its lease; a
+        message comes after every run, so every lease is deleted.
+        """
         leases = self.dependencies.leases
         held = leases.holder(record.call_id)
-        left = held.until - self.dependencies.clock() if held else leases.lasts
-        # More than the length of a lease is the difference of two clocks.
-        left = max(timedelta(0), min(left, leases.lasts))
-        self.queue.send(call_message(record.id), delay=left + LEASE_MARGIN)
-
-    def forget_lease(self, record: CallRecord) -> None:
-        """Deletes the lease of a call that is over; looks again later while a run still holds it.
-
-        A message comes after every run, so every lease is deleted.
-        """
-        if self.dependencies.leases.holder(record.call_id):
-            self.schedule_next_look(record)
-        else:
-            self.dependencies.leases.forget(record.call_id)
+        if held is None:
+            if record.settled_by:
+                return leases.latest(record.call_id) is not None
+            delivery.send_successor(self.queue, leases.lasts + LEASE_MARGIN)
+            return True
+        # The run that holds it has sent a message of its own; a redelivered message was this one's.
+        if not delivery.redelivered:
+            # More than the length of a lease is the difference of two clocks.
+            left = held.until - self.dependencies.clock()
+            left = max(timedelta(0), min(left, leases.lasts))
+            delivery.send_successor(self.queue, left + LEASE_MARGIN, in_vain=False)
+        return False
 
     def dependencies_for(self, record: CallRecord) -> Dependencies:
         """The dependencies of a run for that call."""
@@ -154,13 +163,16 @@ class ObserverWorker:
             tokens=result.usage.total,
             cost=self.accounting.cost_of(record, result.usage),
         )
-        if result.outcome in CALL_IS_OVER:
+        if record.settled_by:
+            self.accounting.record_usage(record, result.usage)
+            self.dependencies.leases.forget(record.call_id)
+        elif result.outcome in CALL_IS_OVER:
             self.accounting.record_usage(record, result.usage)
             reason = result.reason or result.outcome.value
             self.terminator.settle(record.id, record.reference, reason, result.settled_by)
         elif result.outcome is Outcome.CONTINUE:
             self.queue.send(call_message(record.id))
-        # Held, lost or unreachable: the message that was sent first looks at the call again.
+        # Lost or unreachable: the message that was sent first looks at the call again.
 
     async def run_blocking(self, deadline: Deadline, work: Callable[[], T]) -> T:
         """What `work` gives, on the pool; an outage is waited out until the deadline."""

@@ -37,7 +37,8 @@ WRONG = {
     "host_no_functions": ("function_app.py", "trigger"),
     "host_reserved_route": ("reserved", "admin/x"),
     "host_bad_template": ("template", "number"),
-    "host_timer": ("ticking", "timerTrigger"),
+    "host_blob": ("arriving", "blobTrigger"),
+    "host_schedule": ("ticking", "0 0 9 * * 1-5"),
 }
 
 

@@ -21,6 +21,7 @@ from shared.admin.service import AdminService
 from shared.auth.authenticator import Authenticator
 from shared.auth.caller import Caller
 from shared.auth.static_web_apps import StaticWebApps
+from shared.calls.delivery import Delivery
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles
 from shared.calls.queue_messages import call_message, record_id_in
@@ -292,7 +293,7 @@ def test_messages_name_their_calls(upgraded: Upgraded) -> None:
 async def test_the_message_of_a_limit_ends_the_call(upgraded: Upgraded) -> None:
     call = upgraded.calls["live"]
     upgraded.now = upgraded.records.get(call["record"]).ends_at
-    await upgraded.terminator.end_at_limit(record_id_in(call_message(call["record"])))
+    await upgraded.terminator.end_at_limit(Delivery.of(call_message(call["record"])))
     assert upgraded.client.hung_up == [call["call_id"]]
     assert upgraded.records.get(call["record"]).ended_by == "limit"
 

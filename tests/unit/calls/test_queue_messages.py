@@ -92,6 +92,8 @@ async def test_the_queue_functions_put_a_later_message_back(
     named: dict[str, Queue] = {"end": stores.end_queue, "observe": stores.observe_queue}
     for name, queue in named.items():
         monkeypatch.setattr(queue, "send", sent_to(name))
+    # The framework names each function once in a process.
+    function_app.app.functions_bindings = {}
     functions = {each.get_function_name(): each for each in function_app.app.get_functions()}
     for name in queues:
         await functions[f"{name}_call"].get_user_function()(Trigger(LATER), Context())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from shared.calls.delivery import Delivery
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import FIRST_PAUSE, LONGEST_PAUSE, is_transient, retry_until
 from shared.calls.termination import WAS_LIVE, CallTerminator
@@ -22,12 +22,12 @@ from shared.observer.call_terms import CallTerms
 from shared.observer.context import Dependencies
 from shared.observer.leases import Leases
 from shared.observer.worker import CLOCK_SKEW, ObserverWorker, Waiting
-from shared.realtime.sideband import NoSuchCall, Sideband
+from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from shared.transcripts.redaction import unchanged
 from shared.usage.prices import load_prices
-from tests.support.hang_up_client import HangUpClient
+from tests.support.hang_up_client import HangUpClient, no_such_call
 from tests.support.vaults import FixedVault
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -76,12 +76,8 @@ class World:
         self.now += timedelta(minutes=1)
         return len(self.queue.receive(visibility=timedelta(seconds=1), limit=32))
 
-    def observing(self) -> ObserverWorker:
+    def observing(self, connect: Connect = no_such_call) -> ObserverWorker:
         env = {"REALTIME_ENDPOINT": "https://x.openai.azure.com", "REALTIME_MODEL": "m"}
-
-        async def gone(call_id: str) -> Sideband:
-            raise NoSuchCall(call_id)
-
         profiles = load_profiles(load_settings(env, ROOT), lambda profile: profile)
         return ObserverWorker(
             records=self.records,
@@ -90,7 +86,7 @@ class World:
             terms=CallTerms(profiles, FixedVault(), keep_words=True),
             accounting=CallAccounting(self.records, self.terminator.ledger, load_prices()),
             dependencies=Dependencies(
-                connect=gone,
+                connect=connect,
                 leases=self.leases,
                 log=MemoryLog(),
                 redact=unchanged,
@@ -114,7 +110,7 @@ class UnavailableTable(MemoryTable):
 
 async def test_a_call_is_observed_after_an_outage_of_storage() -> None:
     world = World(outage=MANY_SLEEPS)
-    await world.observing().follow_call(NAME)
+    await world.observing().follow_call(Delivery(NAME))
     assert world.records.get(NAME).ended_at is not None
     assert world.messages() == 1, "one follow-up message, not one for each try"
 
@@ -122,17 +118,17 @@ async def test_a_call_is_observed_after_an_outage_of_storage() -> None:
 async def test_a_call_ends_at_its_limit_after_an_outage_of_storage() -> None:
     world = World(outage=MANY_SLEEPS)
     world.now = RECORD.ends_at - timedelta(seconds=4)
-    await world.terminator.end_at_limit(NAME)
+    await world.terminator.end_at_limit(Delivery(NAME))
     assert world.client.hung_up == ["rtc_1"]
     assert world.records.get(NAME).ended_by == "limit"
 
 
 async def test_the_lease_of_a_call_is_deleted_once_the_call_is_over() -> None:
     world = World()
-    await world.observing().follow_call(NAME)
+    await world.observing().follow_call(Delivery(NAME))
     assert world.leases.table.get("rtc_1", "observer") is not None, "the run was there"
     assert world.messages() == 1
-    await world.observing().follow_call(NAME)
+    await world.observing().follow_call(Delivery(NAME))
     assert world.leases.table.get("rtc_1", "observer") is None
     assert world.messages() == 1, "the end of the first one's visibility, and no new one"
 
@@ -142,18 +138,18 @@ async def test_the_lease_of_a_run_that_is_finishing_stays_until_it_is_given_back
     lease = world.leases.acquire("rtc_1", "a run that is finishing")
     assert lease is not None
     world.records.mark_ended(NAME, "caller", NOW, WAS_LIVE)
-    await world.observing().follow_call(NAME)
+    await world.observing().follow_call(Delivery(NAME))
     assert world.leases.holder("rtc_1") == lease
     assert world.messages() == 1, "somebody looks again"
-    await world.observing().follow_call(NAME)
+    await world.observing().follow_call(Delivery(NAME))
     assert world.leases.table.get("rtc_1", "observer") is None
 
 
 async def test_the_messages_of_a_refused_call_do_nothing() -> None:
     world = World()
     other = NAME.replace("0123456789ab", "ba9876543210")
-    await world.terminator.end_at_limit(other)
-    await world.observing().follow_call(other)
+    await world.terminator.end_at_limit(Delivery(other))
+    await world.observing().follow_call(Delivery(other))
     assert not world.client.hung_up
     assert world.messages() == 0
 
@@ -162,7 +158,7 @@ async def test_the_messages_of_a_refused_call_do_nothing() -> None:
 async def test_a_clock_that_is_behind_delays_no_limit(skew: timedelta) -> None:
     world = World()
     world.now = RECORD.ends_at - timedelta(seconds=4) + skew
-    await world.terminator.end_at_limit(NAME)
+    await world.terminator.end_at_limit(Delivery(NAME))
     assert sum(world.slept) <= 4
     assert world.client.hung_up == ["rtc_1"]
 
@@ -173,7 +169,7 @@ async def test_a_late_end_message_sends_another_before_it_acts() -> None:
     late.now = over.now = RECORD.ends_at + timedelta(seconds=11)
     over.records.mark_ended(NAME, "caller", NOW, WAS_LIVE)
     for world, sent in ((early, 0), (late, 1), (over, 0)):
-        await world.terminator.end_at_limit(NAME)
+        await world.terminator.end_at_limit(Delivery(NAME))
         assert world.messages() == sent
 
 
@@ -182,7 +178,7 @@ async def test_a_lease_is_not_waited_for_longer_than_it_lasts() -> None:
     observing = world.observing()
     ahead = Leases(world.leases.table, timedelta(seconds=30), clock=lambda: NOW + CLOCK_SKEW)
     ahead.acquire(RECORD.call_id, "another")
-    observing.schedule_next_look(replace(RECORD))
+    observing.arrange_next_look(Delivery(NAME), RECORD)
     world.now += timedelta(seconds=31)
     assert world.queue.receive(visibility=timedelta(seconds=1))
 

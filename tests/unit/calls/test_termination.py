@@ -10,6 +10,7 @@ import pytest
 
 from shared.admin.service import AdminService
 from shared.calls.claims import Claims
+from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import record_id_in
 from shared.calls.records import CallRecord, Records, partition_and_row
 from shared.calls.termination import WAS_GONE, WAS_LIVE, CallTerminator, proof_of_end
@@ -103,11 +104,11 @@ def test_a_refused_call_that_could_not_be_hung_up_is_hung_up_later() -> None:
 def test_an_end_that_upstream_has_not_confirmed_is_hung_up_at_the_limit(ended_by: str) -> None:
     terminator = terminator_on(MemoryTable())
     terminator.records.insert(replace(RECORD, ended_at=NOW, ended_by=ended_by))
-    asyncio.run(terminator.end_at_limit(NAME))
+    asyncio.run(terminator.end_at_limit(Delivery(NAME)))
     assert terminator.client.hung_up == ["rtc_1"]  # type: ignore[attr-defined]
     ended = terminator.records.get(NAME)
     assert (ended.ended_by, ended.settled_by) == (ended_by, WAS_LIVE)
-    asyncio.run(terminator.end_at_limit(NAME))
+    asyncio.run(terminator.end_at_limit(Delivery(NAME)))
     assert terminator.client.hung_up == ["rtc_1"]  # type: ignore[attr-defined]
 
 
@@ -176,7 +177,7 @@ def test_a_call_whose_messages_were_lost_is_ended_once_its_record_is_read() -> N
     assert named == [NAME], "the other's messages may yet come"
     admin.list_calls({})
     assert not queue.receive(visibility=minute, limit=32), "once is enough"
-    asyncio.run(terminator.end_at_limit(NAME))
+    asyncio.run(terminator.end_at_limit(Delivery(NAME)))
     assert terminator.records.get(NAME).ended_by == "limit"
 
 

@@ -1,0 +1,78 @@
+"""Finds calls that no message is left for: live ones that nobody follows, and overdue ones that
+nobody has settled.
+
+Messages do not get lost by themselves, but an instance may die between starting a call and sending
+its messages, and people delete messages. Blocks.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.calls.queue_messages import call_message
+from shared.calls.records import CallRecord, Records
+from shared.calls.termination import CallTerminator
+from shared.core import logs
+from shared.core.clock import Clock
+from shared.core.problems import Problem
+from shared.observer.leases import LeaseStore
+from shared.storage.interfaces import Queue, StorageUnavailable
+
+LOOKS_BACK = timedelta(hours=3)
+"""A call lasts an hour at most."""
+OVERDUE_AFTER = timedelta(minutes=2)
+"""A call's own messages have this long to end it."""
+UNFOLLOWED_AFTER = timedelta(minutes=3)
+"""A call's own messages take its lease more often, also while they are in vain."""
+ENDED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CallSweep:
+    """Looks at the calls of the last hours. `observe_queue` is None where calls are not
+    observed."""
+
+    records: Records
+    leases: LeaseStore
+    terminator: CallTerminator
+    observe_queue: Queue | None
+    pool: Executor
+    clock: Clock
+
+    def run(self) -> None:
+        """Ends the overdue calls, and has the unfollowed ones followed.
+
+        Raises Problem storage_unavailable, StorageUnavailable.
+        """
+        now = self.clock()
+        overdue: list[str] = []
+        for record in self.records.started_since(now - LOOKS_BACK, now):
+            if record.settled_by:
+                continue
+            if record.ends_at + OVERDUE_AFTER < now:
+                overdue.append(record.id)
+            elif self.observe_queue is not None and not self.is_followed(record):
+                logs.event("unfollowed call detected", logging.WARNING, call=record.id)
+                self.observe_queue.send(call_message(record.id))
+        for name in overdue:
+            logs.event("orphaned call detected", logging.WARNING, call=name)
+        list(self.pool.map(self.end_overdue_call, overdue[:ENDED_AT_ONCE]))
+
+    def is_followed(self, record: CallRecord) -> bool:
+        """Whether a run has followed the call lately, or may yet do so."""
+        since = self.clock() - UNFOLLOWED_AFTER
+        if record.started_at > since:
+            return True
+        lease = self.leases.latest(record.call_id)
+        return lease is not None and lease.until > since
+
+    def end_overdue_call(self, name: str) -> None:
+        """Ends one of them. What fails is tried again by the next sweep."""
+        try:
+            self.terminator.end_expired_call(name)
+        except (StorageUnavailable, Problem) as error:
+            reason = error.code if isinstance(error, Problem) else type(error).__name__
+            logs.event("call not hung up", logging.WARNING, call=name, code=reason)
