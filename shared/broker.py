@@ -41,7 +41,7 @@ from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache, KeyMinter
 from shared.realtime.sideband_connector import SidebandConnector
 from shared.storage.factory import CONNECTION, is_configured, open_storage_from_env
-from shared.storage.interfaces import Log, Queue
+from shared.storage.interfaces import Log, Queue, Storage
 from shared.tools.registry import Registry
 from shared.tools.samples import sample_tools
 
@@ -122,11 +122,13 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     if settings.tokens.enabled:
         life = int(settings.tokens.life.total_seconds())
         logs.event("token endpoint on", key_seconds=life, note=TOKENS_NOT_HELD)
+    storage = open_storage_from_env(env, partial(open_identity, env, CONNECTION))
+    clock = storage.corrected_clock(clock)
     registry = sample_tools(clock)
     profiles = load_profiles(settings, registry.complete_session)
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")
     credentials = open_credentials(settings, env, clock)
-    stores = open_stores(settings, env, clock)
+    stores = open_stores(settings, storage, clock, shared=is_configured(env))
     model = open_model_endpoint(settings, credentials, pool, clock)
     terminator = CallTerminator(
         model.client,
@@ -166,8 +168,7 @@ def open_credentials(settings: Settings, env: Mapping[str, str], clock: Clock) -
     )
 
 
-def open_stores(settings: Settings, env: Mapping[str, str], clock: Clock) -> Stores:
-    storage = open_storage_from_env(env, partial(open_identity, env, CONNECTION))
+def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: bool) -> Stores:
     return Stores(
         ledger=Ledger(storage.table(LEDGER_TABLE), settings.limits, clock=clock),
         records=Records(storage.table(CALLS_TABLE)),
@@ -175,7 +176,7 @@ def open_stores(settings: Settings, env: Mapping[str, str], clock: Clock) -> Sto
         transcripts=storage.log(TRANSCRIPTS),
         end_queue=storage.queue(END_QUEUE),
         observe_queue=storage.queue(OBSERVE_QUEUE),
-        shared=is_configured(env),
+        shared=shared,
     )
 
 

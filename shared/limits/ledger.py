@@ -95,9 +95,11 @@ class Ledger:
         (429), storage_unavailable or ledger_busy (503); then nothing is counted.
         """
         lasts = self.limits.longest if lasts is None else lasts
-        name, started = new_booking_name(), self.clock()
+        name = new_booking_name()
         if not self.limits.none:
             self.transactions.carry_out(caller_id, BookCall(name, lasts))
+        # Now, because a clock may have learned from storage's answer how far off it is.
+        started = self.clock()
         return Booking(f"{caller_id}.{name}", caller_id, started, started + lasts)
 
     def book_key(self, caller_id: str, profile: str, lasts: timedelta) -> Booking:
@@ -106,8 +108,9 @@ class Ledger:
         It is written without limits too: a call can only be registered with the key that was
         minted for it. Raises Problem as `book_call` does.
         """
-        name, started = new_booking_name(), self.clock()
+        name = new_booking_name()
         self.transactions.carry_out(caller_id, BookCall(name, lasts, profile))
+        started = self.clock()
         return Booking(f"{caller_id}.{name}", caller_id, started, started + lasts, is_key=True)
 
     def register_call(self, caller_id: str, profile: str, call: str) -> Booking:
@@ -117,9 +120,9 @@ class Ledger:
         later than the key's booking. Raises Problem registration_refused where the caller holds no
         unused key of the profile, storage_unavailable or ledger_busy.
         """
-        started = self.clock()
         operation = RegisterCall(profile, mark_of(call))
         name, ends = self.transactions.carry_out(caller_id, operation)
+        started = self.clock()
         ends_at = min(started + self.limits.longest, to_datetime(ends))
         return Booking(f"{caller_id}.{name}", caller_id, started, ends_at, is_key=True)
 

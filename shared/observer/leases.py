@@ -2,8 +2,9 @@
 
 A lease is a row under the call's id that names its holder and the time until which it is held. A
 write succeeds only against the version that was read (ETag). So of two runs that want one lease one
-gets it, and a holder that was too slow finds out at its next renewal. The clocks of instances may
-differ by a little: `lasts` must be long against that, and a lease is renewed after a third of it.
+gets it, and a holder that was too slow finds out at its next renewal. The clocks of instances
+differ by a little (storage/storage_clock.py): `lasts` must be long against that, and a lease is
+renewed after a third of it.
 
 A lease does not stop a holder that hangs and wakes up late; what it then writes to the record is
 refused because of the position that it writes at (`shared.storage.interfaces.Log`).

@@ -37,8 +37,9 @@ from shared.usage.tokens import Usage
 T = TypeVar("T")
 LEASE_MARGIN = timedelta(milliseconds=500)
 """How long after the end of a lease the next run comes."""
-CLOCK_SKEW = timedelta(seconds=15)
-"""The clocks of two instances may differ by this much (docs/scale.md)."""
+CLOCK_SKEW = timedelta(minutes=2)
+"""The clock that wrote when a call ends may have been ahead or behind by this much: an instance
+learns how far off its clock is from storage's first answer (docs/scale.md)."""
 RECORD_DELAY = timedelta(seconds=20)
 """A record may be written this long after the message about its call."""
 OUTAGE_BEFORE_RUN = timedelta(minutes=10)

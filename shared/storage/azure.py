@@ -11,15 +11,18 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.core.clock import Clock
 from shared.core.http_session import open_transport
 from shared.storage.azure_log import AzureLog
 from shared.storage.azure_queue import AzureQueue
 from shared.storage.azure_retry import RetryPolicy, Timeouts
 from shared.storage.azure_table import AzureTable
 from shared.storage.interfaces import ServiceUris, StorageUnavailable
+from shared.storage.storage_clock import StorageClock
 from shared.storage.validation import QUEUE_NAME, TABLE_NAME, check_name
 
 if TYPE_CHECKING:
+    import requests
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import RequestsTransport
     from azure.data.tables import TableServiceClient
@@ -41,10 +44,22 @@ class AzureStorage:
         self.retry = RetryPolicy(timeouts)
         self.lock = threading.RLock()
         self.opened: dict[tuple[str, str], Any] = {}
+        self.clocks: list[StorageClock] = []
 
     @cached_property
     def transport(self) -> RequestsTransport:
-        return open_transport(connect=self.timeouts.connect, read=self.timeouts.read)
+        transport = open_transport(connect=self.timeouts.connect, read=self.timeouts.read)
+        transport.session.hooks["response"].append(self.learn_time)
+        return transport
+
+    def corrected_clock(self, own: Clock) -> Clock:
+        self.clocks.append(clock := StorageClock(own))
+        return clock
+
+    def learn_time(self, answer: requests.Response, **_: Any) -> None:
+        """What every answer of storage says about the time."""
+        for clock in self.clocks:
+            clock.learn(answer.headers.get("Date", ""), answer.elapsed)
 
     def service_client(self, kind: Any, uri: str) -> Any:
         """A service client of the SDK, with the SDK's own retries off."""

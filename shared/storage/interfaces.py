@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from shared.core.clock import Clock
+
 Value = str | int | float | bool | datetime | bytes
 
 MESSAGE_BYTES = 48 * 1024
@@ -181,6 +183,9 @@ class Storage(Protocol):
 
     def log(self, container: str) -> Log:
         """The logs of one container, named like a queue."""
+
+    def corrected_clock(self, own: Clock) -> Clock:
+        """`own`, corrected by the clock of storage, which all instances share."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ async def test_an_observer_ends_a_call_past_its_limit_whose_end_messages_are_los
     life: Life,
 ) -> None:
     life.world.queue.send(call_message(NAME))
-    await life.pass_time(RECORD.ends_at - NOW + timedelta(minutes=3), Upstream())
+    await life.pass_time(RECORD.ends_at - NOW + timedelta(minutes=6), Upstream())
     assert life.world.client.hung_up == [RECORD.call_id]
     assert life.world.records.get(NAME).ended_by == "limit"
     assert life.left == 0
