@@ -32,10 +32,10 @@ from shared.core import logs
 from shared.core.clock import Clock, utc_now
 from shared.core.http_session import authorities, open_session
 from shared.credentials.broker_secret import SecretSource, open_broker_secret
-from shared.credentials.endpoint import Credential, open_credential
+from shared.credentials.endpoint_credential import Credential, open_credential
 from shared.credentials.identity import open_identity
 from shared.credentials.key_vault import SecretStore, open_vault
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.observer.leases import LEASE_DURATION, Leases, attached_to
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache, KeyMinter

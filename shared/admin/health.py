@@ -15,8 +15,8 @@ from shared.config.profiles import Profiles
 from shared.core import logs
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import SecretSource
-from shared.credentials.endpoint import Credential
-from shared.limits.ledger import Ledger
+from shared.credentials.endpoint_credential import Credential
+from shared.limits.ledger_store import Ledger
 from shared.realtime.ephemeral_key_cache import KeyMinter
 
 Check = Callable[[], object]

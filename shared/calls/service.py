@@ -28,9 +28,9 @@ from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
-from shared.limits.ledger import Booking, Ledger
+from shared.limits.ledger_store import Booking, Ledger
+from shared.realtime.answers import Answer
 from shared.realtime.call_ids import is_call_id
-from shared.realtime.call_replies import Answer
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.realtime.ephemeral_keys import EphemeralKey

@@ -29,8 +29,8 @@ from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
-from shared.limits.ledger import Ledger
-from shared.realtime.call_replies import HangUpReply
+from shared.limits.ledger_store import Ledger
+from shared.realtime.answers import HangUpReply
 from shared.realtime.client import RealtimeClient
 from shared.storage.interfaces import Queue, StorageUnavailable
 from shared.upstream.error_mapping import CALL_GONE

@@ -1,12 +1,17 @@
-"""The app's managed identity in Azure, or the developer's own sign-in elsewhere."""
+"""The app's managed identity in Azure, or the developer's own sign-in elsewhere, and its tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from shared.core.clock import Clock
+from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
 from shared.core.http_session import open_transport
+from shared.core.problems import Problem
+from shared.core.refreshing import ExpiringValue, RefreshingValue
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -14,6 +19,9 @@ if TYPE_CHECKING:
 
 IDENTITY_TIMEOUT = timedelta(seconds=5)
 IDENTITY_CONNECTIONS = 4
+TOKEN_AHEAD = timedelta(minutes=5)
+TOKEN_BUDGET = timedelta(seconds=15)
+"""For one token, the SDK's retries included."""
 
 
 def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredential:
@@ -31,3 +39,27 @@ def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredenti
         )
         return ManagedIdentityCredential(client_id=client, transport=transport)
     return DefaultAzureCredential(exclude_interactive_browser_credential=True)
+
+
+class EntraCredential:
+    """An access token for `scope`, refreshed five minutes before it expires."""
+
+    def __init__(self, identity: Callable[[], TokenCredential], scope: str, clock: Clock) -> None:
+        self.identity = identity
+        self.scope = scope
+        self.token = RefreshingValue(self.fetch_token, ahead=TOKEN_AHEAD, clock=clock)
+
+    def fetch_token(self) -> ExpiringValue[str]:
+        from azure.core.exceptions import AzureError
+
+        try:
+            with exchange_terms(Deadline.after(TOKEN_BUDGET)):
+                token = self.identity().get_token(self.scope)
+            return ExpiringValue(token.token, datetime.fromtimestamp(token.expires_on, UTC))
+        except (AzureError, ValueError, TypeError, OverflowError, OSError, RecursionError):
+            # The error's text lists what was tried, and sometimes the responses. The SDK reads JSON
+            # and numbers as they come, and raises what its readers raise.
+            raise Problem("credential_unavailable") from None
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self.token.get()}"}

@@ -24,7 +24,7 @@ from shared.core.batching import LeaderBatcher
 from shared.core.clock import Clock, unix_milliseconds
 from shared.core.problems import Problem
 from shared.limits.account import Account, GlobalCount
-from shared.limits.rules import BookCall, Operation, UndoBooking
+from shared.limits.limit_rules import BookCall, Operation, UndoBooking
 from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Write
 from shared.storage.refusal import RETRY_AFTER, storage_refusal
 from shared.storage.row_layout import new_row, require_known_layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from shared.calls.records import CallRecord, Records
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.usage.prices import UNKNOWN, Prices
 from shared.usage.tokens import Usage, usage_of_counts
 

@@ -24,8 +24,8 @@ from shared.core import logs
 from shared.core.clock import Clock, utc_now
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
-from shared.credentials.endpoint import Credential
-from shared.realtime.call_replies import Answer, HangUpReply, UnusableAnswer, read_answer
+from shared.credentials.endpoint_credential import Credential
+from shared.realtime.answers import Answer, HangUpReply, UnusableAnswer, read_answer
 from shared.realtime.ephemeral_keys import EphemeralKey, key_request, read_key
 from shared.realtime.safety_identifier import safety_header
 from shared.upstream.error_mapping import own_code, refusal_problem, retry_after

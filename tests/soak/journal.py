@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from shared.api.openapi.builders import UPSTREAM as UPSTREAM_CODES
 from shared.api.openapi.document import document
-from shared.api.openapi.operations import UPSTREAM as UPSTREAM_CODES
 
 NO_ANSWER = "no answer"
 PENDING = float("inf")

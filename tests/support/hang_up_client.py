@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
-from shared.realtime.call_replies import HangUpReply
+from shared.realtime.answers import HangUpReply
 from shared.realtime.client import RealtimeClient
 from shared.realtime.sideband import NoSuchCall, Sideband
 

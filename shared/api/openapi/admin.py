@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.api.openapi.operations import (
+from shared.api.openapi.builders import (
     AUTHENTICATION,
     RECORD_ID,
     UPSTREAM,

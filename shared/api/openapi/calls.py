@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from shared.api.openapi.operations import (
-    AUTHENTICATION,
-    LIMITS,
-    UPSTREAM,
-    Json,
-    json_body,
-    operation,
-)
+from shared.api.openapi.builders import AUTHENTICATION, LIMITS, UPSTREAM, Json, json_body, operation
 from shared.realtime.call_ids import CALL_ID
 from shared.upstream.sdp import MAX_OFFER_BYTES
 

@@ -7,8 +7,8 @@ app's answers to generated requests against the document.
 from __future__ import annotations
 
 from shared.api.openapi.admin import admin_paths
+from shared.api.openapi.builders import AUTHENTICATION, Json, json_body, operation
 from shared.api.openapi.calls import call_paths
-from shared.api.openapi.operations import AUTHENTICATION, Json, json_body, operation
 from shared.api.openapi.schemas import SCHEMAS
 
 VERSION = "0.1.0"

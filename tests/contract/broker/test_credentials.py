@@ -15,8 +15,8 @@ from aiohttp.test_utils import TestServer
 from local.azure.key_vault import LocalKeyVault
 from local.azure.managed_identity import make_app
 from shared.core.problems import Problem
-from shared.credentials.endpoint import EntraCredential, KeyCredential
-from shared.credentials.identity import open_identity
+from shared.credentials.endpoint_credential import KeyCredential
+from shared.credentials.identity import EntraCredential, open_identity
 from shared.credentials.key_vault import Vault, VaultReader
 from tests.support.clock import Clock
 

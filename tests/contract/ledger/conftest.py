@@ -10,7 +10,7 @@ from typing import TypedDict, Unpack
 import pytest
 
 from shared.config.settings import Limits
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.storage.interfaces import Entity, Storage
 from shared.storage.memory import MemoryStorage
 from tests.support.clock import Clock

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from shared.config.settings import Limits
 from shared.core.problems import Problem
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.storage.azure import open_storage
 
 

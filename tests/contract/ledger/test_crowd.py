@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shared.config.settings import Limits
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.storage.interfaces import Storage
 from tests.contract.ledger.conftest import NUMBERS
 from tests.support.azurite import shared_azurite

@@ -17,7 +17,7 @@ from shared.limits.account import (
     BookedCall,
     GlobalCount,
 )
-from shared.limits.ledger import CallerUsage, Ledger
+from shared.limits.ledger_store import CallerUsage, Ledger
 from shared.storage.interfaces import Entity
 from tests.contract.ledger.conftest import Room
 

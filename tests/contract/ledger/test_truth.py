@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.problems import Problem
-from shared.limits.ledger import Booking
+from shared.limits.ledger_store import Booking
 from shared.storage.memory import MemoryStorage
 from tests.contract.ledger.conftest import Room
 from tests.support.faulty_table import FaultyTable

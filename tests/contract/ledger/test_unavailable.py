@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from shared.core.problems import Problem
-from shared.limits.ledger import CallerUsage
-from shared.limits.rules import BookCall
+from shared.limits.ledger_store import CallerUsage
+from shared.limits.limit_rules import BookCall
 from shared.limits.transactions import PendingOperation
 from shared.storage.interfaces import Conflict, Entity, Write
 from tests.contract.ledger.conftest import LimitsOf, Room

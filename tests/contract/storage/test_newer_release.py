@@ -13,7 +13,7 @@ from shared.calls.records import BY_BROKER, CallRecord, Records, record_id
 from shared.calls.termination import WAS_LIVE
 from shared.config.settings import Limits
 from shared.core.problems import Problem
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.observer.accounting import CallAccounting
 from shared.observer.leases import Leases
 from shared.storage.interfaces import StorageUnavailable, Table, Value

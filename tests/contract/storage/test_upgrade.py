@@ -32,7 +32,7 @@ from shared.config.profiles import Profile
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.observer.leases import Lease, Leases, attached_to
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.realtime.ephemeral_keys import EphemeralKey

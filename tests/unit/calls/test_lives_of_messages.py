@@ -15,7 +15,7 @@ from shared.calls.queue_messages import call_message
 from shared.calls.termination import WAS_GONE
 from shared.core.problems import Problem
 from shared.observer.sweep import CallSweep
-from shared.realtime.call_replies import HangUpReply
+from shared.realtime.answers import HangUpReply
 from shared.realtime.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from shared.storage.interfaces import Message
 from shared.storage.memory import MemoryQueue

@@ -16,7 +16,7 @@ from shared.config.profiles import load_profiles
 from shared.config.settings import Limits
 from shared.config.settings_loader import load_settings
 from shared.core.problems import Problem
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.observer.accounting import CallAccounting
 from shared.observer.call_terms import CallTerms
 from shared.observer.context import Dependencies

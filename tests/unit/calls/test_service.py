@@ -23,7 +23,7 @@ from shared.config.settings import Limits
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.credentials.private_instructions import complete_profile
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.storage.memory import MemoryStorage

@@ -16,8 +16,8 @@ from shared.calls.records import CallRecord, Records, partition_and_row
 from shared.calls.termination import WAS_GONE, WAS_LIVE, CallTerminator, proof_of_end
 from shared.config.settings import Limits
 from shared.core.problems import Problem
-from shared.limits.ledger import Ledger
-from shared.realtime.call_replies import HangUpReply
+from shared.limits.ledger_store import Ledger
+from shared.realtime.answers import HangUpReply
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from tests.support.hang_up_client import HangUpClient, no_such_call

@@ -24,10 +24,9 @@ from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
 from shared.core.http_session import open_session
 from shared.core.problems import Problem
-from shared.credentials import endpoint as credential_module
+from shared.credentials import identity as credential_module
 from shared.credentials import key_vault
-from shared.credentials.endpoint import EntraCredential
-from shared.credentials.identity import open_identity
+from shared.credentials.identity import EntraCredential, open_identity
 from shared.credentials.key_vault import VaultReader
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKey

@@ -22,7 +22,7 @@ from shared.config.settings import Limits
 from shared.core.clock import Clock, unix_milliseconds, utc_now
 from shared.core.problems import Problem
 from shared.limits.account import Account, GlobalCount, to_datetime
-from shared.limits.rules import (
+from shared.limits.limit_rules import (
     BookCall,
     CountTokens,
     Operation,

@@ -7,23 +7,15 @@ than a request (docs/adr/0006-async-functions-on-a-thread-pool.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from shared.config.settings import EndpointSettings
 from shared.core.clock import Clock
-from shared.core.deadline import Deadline
-from shared.core.exchange import exchange_terms
-from shared.core.problems import Problem
-from shared.core.refreshing import ExpiringValue, RefreshingValue
+from shared.credentials.identity import EntraCredential
 from shared.credentials.key_vault import SecretStore
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
-
-TOKEN_AHEAD = timedelta(minutes=5)
-TOKEN_BUDGET = timedelta(seconds=15)
-"""For one token, the SDK's retries included."""
 
 
 class Credential(Protocol):
@@ -31,30 +23,6 @@ class Credential(Protocol):
 
     def headers(self) -> Mapping[str, str]:
         """The request header that carries it. Raises Problem credential_unavailable or vault_…"""
-
-
-class EntraCredential:
-    """An access token for `scope`, refreshed five minutes before it expires."""
-
-    def __init__(self, identity: Callable[[], TokenCredential], scope: str, clock: Clock) -> None:
-        self.identity = identity
-        self.scope = scope
-        self.token = RefreshingValue(self.fetch_token, ahead=TOKEN_AHEAD, clock=clock)
-
-    def fetch_token(self) -> ExpiringValue[str]:
-        from azure.core.exceptions import AzureError
-
-        try:
-            with exchange_terms(Deadline.after(TOKEN_BUDGET)):
-                token = self.identity().get_token(self.scope)
-            return ExpiringValue(token.token, datetime.fromtimestamp(token.expires_on, UTC))
-        except (AzureError, ValueError, TypeError, OverflowError, OSError, RecursionError):
-            # The error's text lists what was tried, and sometimes the responses. The SDK reads JSON
-            # and numbers as they come, and raises what its readers raise.
-            raise Problem("credential_unavailable") from None
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self.token.get()}"}
 
 
 class KeyCredential:
