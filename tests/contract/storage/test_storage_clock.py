@@ -12,7 +12,7 @@ from shared.broker import open_broker
 from shared.config.settings import Limits
 from shared.core.clock import utc_now
 from shared.core.problems import Problem
-from shared.limits.ledger import Ledger
+from shared.limits.ledger_store import Ledger
 from shared.observer.leases import Leases
 from shared.storage.azure import open_storage
 from shared.storage.storage_clock import StorageClock
