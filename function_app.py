@@ -11,6 +11,7 @@ from functools import partial
 import azure.functions as func
 
 from shared.api import handlers, http, queue_functions
+from shared.api.bulkheads import ENDS, HEALTH, READS, STARTS
 from shared.api.http import EVERY_METHOD
 from shared.api.lazy_broker import current_origins
 from shared.core import logs
@@ -24,25 +25,26 @@ answer = partial(http.answer_request, origins=current_origins)
 @app.route(route="token", methods=EVERY_METHOD)
 async def token(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """An ephemeral key for a page that connects to the model's endpoint itself."""
-    return await answer(req, context, ("GET", "POST"), handlers.token)
+    return await answer(req, context, ("GET", "POST"), handlers.token, on=STARTS)
 
 
 @app.route(route="connect", methods=EVERY_METHOD)
 async def connect(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Takes an SDP offer and returns the SDP answer: the page never holds a key."""
-    return await answer(req, context, ("POST",), handlers.start_call)
+    return await answer(req, context, ("POST",), handlers.start_call, on=STARTS)
 
 
 @app.route(route="session", methods=EVERY_METHOD)
 async def session(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """`connect` under the name that OpenAI's samples use."""
-    return await answer(req, context, ("POST",), handlers.start_call)
+    return await answer(req, context, ("POST",), handlers.start_call, on=STARTS)
 
 
 @app.route(route="calls", methods=EVERY_METHOD)
 async def calls(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Registers a call that was started with a key; for admins, lists calls."""
-    return await answer(req, context, ("GET", "POST"), handlers.list_or_register_calls)
+    on = STARTS if req.method == "POST" else READS
+    return await answer(req, context, ("GET", "POST"), handlers.list_or_register_calls, on=on)
 
 
 @app.route(route="usage", methods=EVERY_METHOD)
@@ -60,7 +62,7 @@ async def call(req: func.HttpRequest, context: func.Context) -> func.HttpRespons
 @app.route(route="calls/{handle}/hangup", methods=EVERY_METHOD)
 async def hangup(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Ends the caller's own call."""
-    return await answer(req, context, ("POST",), handlers.hang_up)
+    return await answer(req, context, ("POST",), handlers.hang_up, on=ENDS)
 
 
 @app.route(route="calls/{id}/transcript", methods=EVERY_METHOD)
@@ -112,7 +114,8 @@ async def sweep_calls(timer: func.TimerRequest, context: func.Context) -> None: 
 @app.route(route="health", methods=EVERY_METHOD)
 async def health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Whether the settings are valid."""
-    return await answer(req, context, ("GET", "HEAD"), handlers.health)
+    on = READS if req.params.get("deep") else HEALTH
+    return await answer(req, context, ("GET", "HEAD"), handlers.health, on=on)
 
 
 @app.route(route="health/deep", methods=EVERY_METHOD)

@@ -100,6 +100,7 @@ const WORDS = Object.freeze({
   tokens_used_up: ['You have reached your daily limit.', 'Try again tomorrow.'],
   storage_unavailable: ['Calls are unavailable right now.', 'This is a problem on our side. Try again later.'],
   ledger_busy: ['Too many calls are starting right now.', 'Press Start again.'],
+  instance_busy: ['Too many calls are starting right now.', 'Try again in a moment.'],
   audio_blocked: ['The browser has blocked the sound.', 'Press “Turn on sound”.'],
 });
 

@@ -57,6 +57,11 @@ CALLS_TABLE = "calls"
 LEASES_TABLE = "leases"
 TRANSCRIPTS = "transcripts"
 BACKGROUND_THREADS = 64
+"""For observers: leases, transcripts, sidebands."""
+DISPATCH_THREADS = 64
+"""For what starts write to storage, so that observers do not wait behind it."""
+ENDING_THREADS = 64
+"""For calls that end at their limit, so that they wait behind neither."""
 TOKENS_NOT_HELD = (
     "a key from /api/token can start several calls, unseen and past every limit, until it expires; "
     "TOKEN_ENDPOINT=off issues none"
@@ -113,6 +118,7 @@ class Broker:
     stores: Stores
     model: ModelEndpoint
     pool: Executor
+    ending: Executor
     clock: Clock
 
 
@@ -127,6 +133,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     registry = sample_tools(clock)
     profiles = load_profiles(settings, registry.complete_session)
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")
+    ending = ThreadPoolExecutor(ENDING_THREADS, thread_name_prefix="ending")
     credentials = open_credentials(settings, env, clock)
     stores = open_stores(settings, storage, clock, shared=is_configured(env))
     model = open_model_endpoint(settings, credentials, pool, clock)
@@ -137,13 +144,14 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         stores.end_queue,
         clock,
         forget_lease=stores.leases.forget,
+        executor=ending,
     )
     return Broker(
         settings=settings,
         profiles=profiles,
         origins=CrossOriginPolicy(settings.callers.allowed_origins),
         authenticator=open_authenticator(settings, env, credentials.secret, clock),
-        calls=open_call_service(settings, credentials, stores, model, terminator, pool, clock),
+        calls=open_call_service(settings, credentials, stores, model, terminator, clock),
         terminator=terminator,
         admin=AdminService(stores.records, terminator, stores.transcripts, model.connector, clock),
         checks=deep_checks(
@@ -154,6 +162,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         stores=stores,
         model=model,
         pool=pool,
+        ending=ending,
         clock=clock,
     )
 
@@ -204,10 +213,10 @@ def open_call_service(
     stores: Stores,
     model: ModelEndpoint,
     terminator: CallTerminator,
-    pool: Executor,
     clock: Clock,
 ) -> CallService:
     required = settings.observer.mode == "required"
+    pool = ThreadPoolExecutor(DISPATCH_THREADS, thread_name_prefix="dispatch")
     dispatcher = CallDispatcher(
         records=stores.records,
         end_queue=stores.end_queue,
@@ -245,7 +254,7 @@ def open_call_sweep(broker: Broker) -> CallSweep:
         leases=stores.leases,
         terminator=broker.terminator,
         observe_queue=None if broker.settings.observer.mode == "off" else stores.observe_queue,
-        pool=broker.pool,
+        pool=broker.ending,
         clock=broker.clock,
     )
 

@@ -6,13 +6,12 @@ python -m bench.harness.pooled_host THREADS
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 from local.common import server
 from local.host.__main__ import main as run_host
-from shared.api import http
+from shared.api import bulkheads
 
 if __name__ == "__main__":
-    http.POOL = ThreadPoolExecutor(int(sys.argv[1]), thread_name_prefix="broker")
+    bulkheads.STARTS = bulkheads.Bulkhead("starts", int(sys.argv[1]))
     options = ("--port", "0", "--exit-with-parent", "--without-local-settings", "--log", "warning")
     server.finish(run_host(options))

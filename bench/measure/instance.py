@@ -1,7 +1,7 @@
 """What one instance can take: the measurements that its settings were chosen by (docs/scale.md).
 
     how many starts at once      HTTP_CONCURRENCY            p50, p99 and processor time by callers
-    how many threads for them    shared/api/http.py, POOL    the same, by the size of the pool
+    how many threads for them    shared/api/bulkheads.py    the same, by the size of the pool
     how much memory              INSTANCE_MEMORY_MB          of the process: cold, warm, loaded
 
 Starts here do all that they do in Azure, limits and storage included. The storage is Azurite, which

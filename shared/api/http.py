@@ -7,7 +7,6 @@ problem+json; any other exception becomes `internal_error`, with its cause in th
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
 import gc
@@ -16,13 +15,13 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import azure.functions as func
 
+from shared.api.bulkheads import READS, Bulkhead
 from shared.core import logs
 from shared.core.json_reader import read_json
 from shared.core.problems import Problem
@@ -41,9 +40,6 @@ MAX_JSON_BYTES = 256 * 1024
 # Garbage collection threshold, in objects. A waiting request has about a hundred: at Python's
 # default of 700 the collector would scan all of them every few requests (docs/performance.md).
 GC_THRESHOLD = 20_000
-
-# Functions' own pool has few threads by default, and a call waits for upstream on one.
-POOL = ThreadPoolExecutor(max_workers=256, thread_name_prefix="broker")
 
 ALWAYS = {
     "Cache-Control": "no-store",
@@ -137,9 +133,11 @@ async def answer_request(
     handler: Handler,
     *,
     origins: Callable[[], CrossOriginPolicy],
+    on: Bulkhead = READS,
 ) -> func.HttpResponse:
     """Runs `handler` for a request with one of `methods`. Gives a response whatever happens.
 
+    A request with one of `methods` runs on the threads of `on`, any other on those of `READS`.
     `origins` runs off the event loop too: the first call opens the broker, which takes a while.
     """
     began = time.monotonic()
@@ -147,10 +145,16 @@ async def answer_request(
     logs.REQUEST_ID.set(incoming.request_id)
     try:
         outgoing = await off_the_loop(
-            context, lambda: run_handler(incoming, methods, handler, origins)
+            context,
+            lambda: run_handler(incoming, methods, handler, origins),
+            on if incoming.method in methods else READS,
         )
         code = ""
     except Problem as problem:
+        if problem.code == "instance_busy":
+            # It did not get as far as the handler. A page must be able to read it all the same.
+            cors = await READS.run(lambda: origins().response_headers(incoming.headers))
+            problem.extra_headers |= cors
         outgoing, code = problem_response(problem, incoming.request_id), problem.code
     except Exception:
         logs.failure("request failed")
@@ -198,8 +202,8 @@ def run_handler(
     return replace(outgoing, headers={**outgoing.headers, **cors})
 
 
-async def off_the_loop(context: func.Context, work: Callable[[], T]) -> T:
-    """Runs `work` on a thread of the pool, with its log lines tied to this invocation."""
+async def off_the_loop(context: func.Context, work: Callable[[], T], on: Bulkhead) -> T:
+    """Runs `work` on a thread, with its log lines tied to this invocation."""
     storage = getattr(context, "thread_local_storage", None)
     copied = contextvars.copy_context()
 
@@ -209,7 +213,7 @@ async def off_the_loop(context: func.Context, work: Callable[[], T]) -> T:
             storage.invocation_id = context.invocation_id
         return copied.run(work)
 
-    return await asyncio.get_running_loop().run_in_executor(POOL, tied)
+    return await on.run(tied)
 
 
 def read_request(request: func.HttpRequest) -> Request:

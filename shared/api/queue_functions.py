@@ -11,7 +11,6 @@ No exception leaves a queue function with its text: the worker would log it past
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
@@ -22,6 +21,7 @@ from pathlib import Path
 import azure.functions as func
 
 from shared.api import handlers, http
+from shared.api.bulkheads import ENDS, MESSAGES
 from shared.api.lazy_broker import current_queue
 from shared.calls import queue_messages
 from shared.calls.delivery import Delivery
@@ -49,7 +49,7 @@ async def observe(message: func.QueueMessage, context: func.Context) -> None:
     """Follows the call that the message names."""
 
     async def handle(delivery: Delivery) -> None:
-        worker = await http.off_the_loop(context, handlers.observer)
+        worker = await http.off_the_loop(context, handlers.observer, MESSAGES)
         await worker.follow_call(delivery)
 
     await handle_message(message, queue_messages.OBSERVE_QUEUE, handle)
@@ -59,7 +59,7 @@ async def end(message: func.QueueMessage, context: func.Context) -> None:
     """Ends the call that the message names."""
 
     async def handle(delivery: Delivery) -> None:
-        terminator = await http.off_the_loop(context, handlers.terminator)
+        terminator = await http.off_the_loop(context, handlers.terminator, MESSAGES)
         await terminator.end_at_limit(delivery)
 
     await handle_message(message, queue_messages.END_QUEUE, handle)
@@ -101,7 +101,7 @@ async def send_again(queue: str, again: Again) -> None:
     try:
         body, delay = again()
         work = partial(send, queue, body, delay)
-        await retry_until(lambda: asyncio.to_thread(work), OUTAGE)
+        await retry_until(lambda: ENDS.run(work), OUTAGE)
         logs.event("message put back", logging.WARNING, queue=queue, seconds=delay.total_seconds())
         return
     except Exception as error:
@@ -136,7 +136,7 @@ async def take_up(message: func.QueueMessage, queue: str) -> None:
 async def sweep(context: func.Context) -> None:
     """Finds the calls that no message is left for. Never raises: the next sweep is not far."""
     try:
-        await http.off_the_loop(context, handlers.sweep_calls)
+        await http.off_the_loop(context, handlers.sweep_calls, MESSAGES)
     except Exception as error:
         failure, where = describe(error)
         logs.event("sweep failed", logging.WARNING, error=failure, where=where)

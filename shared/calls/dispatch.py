@@ -16,6 +16,7 @@ from shared.calls.claims import Claims
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import BY_KEY, CallRecord, Records
 from shared.core.clock import Clock
+from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.storage.interfaces import Queue, StorageUnavailable
 from shared.storage.refusal import RETRY_AFTER
@@ -41,6 +42,7 @@ class CallDispatcher:
     clock: Clock
     attached: Callable[[str], bool] | None = None
     attach_within: timedelta = timedelta(seconds=10)
+    dispatch_within: timedelta = timedelta(seconds=12)
     sleep: Callable[[float], None] = time.sleep
 
     @property
@@ -78,11 +80,23 @@ class CallDispatcher:
     def run_all(self, work: Sequence[Callable[[], None]]) -> None:
         """Does all of it, in parallel where there is a pool. Raises StorageUnavailable."""
         first, *others = work
-        submitted = [] if self.pool is None else [self.pool.submit(each) for each in others]
-        # Done here, because this thread would only wait: handing it over costs more than it saves.
-        first()
-        for each in [one.result for one in submitted] or others:
-            each()
+        if self.pool is None:
+            for each in work:
+                each()
+            return
+        deadline = Deadline.after(self.dispatch_within)
+        submitted = [self.pool.submit(each) for each in others]
+        try:
+            # Done here, because this thread would only wait: handing it over costs more than it
+            # saves.
+            first()
+            for one in submitted:
+                one.result(deadline.seconds_left)
+        except TimeoutError:
+            # What has no thread yet is not wanted any more.
+            for one in submitted:
+                one.cancel()
+            raise StorageUnavailable("storage took too long") from None
 
     def wait_for_observer(self, call_id: str, attached: Callable[[str], bool]) -> None:
         """Returns once the observer is connected. Raises Problem observer_unavailable."""

@@ -15,6 +15,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -87,6 +88,7 @@ class CallTerminator:
     sleep: Sleep = asyncio.sleep
     monotonic: Monotonic = time.monotonic
     forget_lease: Callable[[str], None] = lambda _: None
+    executor: Executor | None = None
     unsettled: deque[RefusedCall] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
     resent: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
 
@@ -160,7 +162,10 @@ class CallTerminator:
     async def run_until_done(self, work: Callable[[], T], within: timedelta) -> T:
         """The result of blocking `work`, run in a thread and repeated during an outage."""
         return await retry_until(
-            lambda: asyncio.to_thread(work), within, sleep=self.sleep, monotonic=self.monotonic
+            lambda: asyncio.get_running_loop().run_in_executor(self.executor, work),
+            within,
+            sleep=self.sleep,
+            monotonic=self.monotonic,
         )
 
     def end_expired_call(self, name: str) -> None:

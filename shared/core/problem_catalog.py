@@ -155,6 +155,12 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
             "Too many calls are being started right now",
             "Try again after Retry-After. Nothing was started or counted.",
         ),
+        "instance_busy": Meaning(
+            503,
+            "This instance has as many starts under way as it can take",
+            "Try again after Retry-After. If it persists, the model's endpoint or storage is slow: "
+            "see upstream_timeout and storage_unavailable.",
+        ),
         # The deployment.
         "misconfigured": Meaning(
             503,

@@ -23,6 +23,7 @@ LIMITS = (
     "tokens_used_up",
     "storage_unavailable",
     "ledger_busy",
+    "instance_busy",
 )
 UPSTREAM = (
     *(code for code, meaning in CATALOGUE.items() if meaning.status in (502, 504)),

@@ -106,7 +106,7 @@ def register_operation() -> Json:
     }
     codes = (
         *("invalid_call_id", "broken_body", *PROFILE_CODES, "registration_refused"),
-        *("storage_unavailable", "ledger_busy", "observer_unavailable"),
+        *("storage_unavailable", "ledger_busy", "observer_unavailable", "instance_busy"),
     )
     return operation(
         "register",
