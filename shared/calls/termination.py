@@ -40,6 +40,8 @@ T = TypeVar("T")
 HANG_UP_BUDGET = timedelta(seconds=30)
 OUTAGE = timedelta(minutes=10)
 """How long one delivery of an end message waits for storage: without it no other can be sent."""
+HELD_FOR = timedelta(minutes=15)
+"""How long a call past its time counts until the next try to end it: longer than any pause."""
 TRIED_FOR = timedelta(seconds=30)
 """How long one delivery tries to end its call; then another one does."""
 SWEEP_PROBABILITY = 0.02
@@ -124,6 +126,9 @@ class CallTerminator:
             settled_by = self.hang_up(record.call_id)
         except Problem as problem:
             logs.event("call not hung up", logging.WARNING, call=record.id, code=problem.code)
+            # Another instance tries again, also if this one is gone by then.
+            with contextlib.suppress(StorageUnavailable):
+                self.end_queue.send(call_message(record.id), delay=SECOND_END_MESSAGE_LATE)
         # The record may exist without an end message: then nobody else would settle it.
         if not (settled_by and self.settle(record.id, record.reference, "refused", settled_by)):
             self.unsettled.append(RefusedCall(record, settled_by))
@@ -151,7 +156,10 @@ class CallTerminator:
         left = record.ends_at - self.clock()
         if record.settled_by:
             left = timedelta(0)
-        elif left <= timedelta(0):
+        else:
+            # Its time is up, and it is not over yet: the caller gets no other line for it.
+            await asyncio.to_thread(self.ledger.hold_call, record.reference, HELD_FOR)
+        if not record.settled_by and left <= timedelta(0):
             # The first message has failed, and this one may fail too: send another before acting.
             again = partial(delivery.send_successor, self.end_queue, SECOND_END_MESSAGE_LATE)
             await self.run_until_done(again, OUTAGE)
@@ -175,10 +183,10 @@ class CallTerminator:
         Raises Problem, storage_unavailable included: it must be repeated.
         """
         record = self.records.get(name)
-        if not record.settled_by and not self.end_call(
-            record.call_id, name, record.reference, "limit"
-        ):
-            raise Problem("storage_unavailable")
+        if not record.settled_by:
+            self.ledger.hold_call(record.reference, HELD_FOR)
+            if not self.end_call(record.call_id, name, record.reference, "limit"):
+                raise Problem("storage_unavailable")
         self.settle_refused_calls()
         if random.random() < SWEEP_PROBABILITY:  # noqa: S311
             self.sweep_expired()

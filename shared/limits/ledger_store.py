@@ -25,6 +25,7 @@ from shared.limits.account import Account, GlobalCount, to_datetime
 from shared.limits.limit_rules import (
     BookCall,
     CountTokens,
+    HoldCall,
     Operation,
     RegisterCall,
     ReturnKey,
@@ -149,6 +150,13 @@ class Ledger:
         """
         self.give_back(reference, SettleCall)
 
+    def hold_call(self, reference: str, lasts: timedelta) -> None:
+        """The call of that booking may go on past its time: it counts for that long from now on, or
+        until it is settled. Idempotent; never raises, and is postponed while storage is
+        unavailable."""
+        until = unix_milliseconds(self.clock() + lasts)
+        self.give_back(reference, lambda name: HoldCall(name, until))
+
     def count_tokens(self, reference: str, tokens: int) -> TokenBudget:
         """The call of that booking has used `tokens` since its start (not since the last report).
 
@@ -220,7 +228,7 @@ class Ledger:
     def give_back(
         self, reference: str, operation_on: Callable[[str], Operation], *, always: bool = False
     ) -> None:
-        """Carries out an operation that frees something: now, or with a later write.
+        """Carries out an operation that must not fail: now, or with a later write.
 
         Without limits there is nothing to free, but for keys (`always`).
         """

@@ -189,6 +189,27 @@ class SettleCall:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldCall:
+    """The call's time is up, but it is not known to be over: it counts as live until `until`, or
+    until it is settled."""
+
+    name: str
+    until: int
+
+    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
+        # A booking that has run out may have been dropped. It counts as no start.
+        booked = account.bookings.setdefault(self.name, BookedCall(0, now))
+        if not booked.live or booked.ends >= self.until:
+            return
+        if limits.live_calls_total:
+            if booked.counted_at:
+                total.remove_call(booked.counted_at)
+            booked.counted_at = total.add_call(now, self.until)
+        booked.ends = self.until
+        account.changed = True
+
+
+@dataclass(frozen=True, slots=True)
 class TokenBudget:
     """What a caller has used of the day's tokens. A `limit` of 0 is no limit."""
 

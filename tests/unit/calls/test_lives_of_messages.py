@@ -122,10 +122,12 @@ async def test_a_call_is_hung_up_until_upstream_confirms_its_end(life: Life) -> 
         life.ends.send(call_message(NAME), delay=RECORD.ends_at - NOW + timedelta(seconds=late))
     await life.pass_time(timedelta(hours=2), Upstream())
     assert life.most == 2, "each message has one successor at most"
+    assert life.world.terminator.ledger.usage_of("ada").live_calls == 1
     assert life.world.records.get(NAME).ended_at is None
     life.world.client.replies = [GONE]
     await life.pass_time(timedelta(minutes=12), Upstream())
     assert life.world.records.get(NAME).settled_by == WAS_GONE
+    assert life.world.terminator.ledger.usage_of("ada").live_calls == 0
     assert life.left == 0
 
 

@@ -51,7 +51,8 @@ class World:
         table = UnavailableTable(self)
         self.records = Records(table)
         self.queue = MemoryQueue(lambda: self.now)
-        ledger = Ledger(MemoryTable(), Limits(0, 0, timedelta(minutes=1), 0, 0))
+        limits = Limits(0, 1, timedelta(minutes=1), 0, 0)
+        ledger = Ledger(MemoryTable(), limits, clock=lambda: self.now)
         self.terminator = CallTerminator(
             self.client,
             ledger,

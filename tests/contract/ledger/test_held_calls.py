@@ -1,0 +1,60 @@
+"""A call whose end is not known counts past its time, until it is settled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.core.problems import Problem
+from tests.contract.ledger.conftest import Room
+
+HELD = timedelta(minutes=15)
+MINUTE = timedelta(minutes=1)
+
+
+def test_a_held_call_counts_until_it_is_settled(room: Room) -> None:
+    ledger = room.ledger(live_calls=1, live_calls_total=5, call_length=MINUTE)
+    booking = ledger.book_call("ada")
+    room.clock.advance(seconds=56)
+    ledger.hold_call(booking.reference, HELD)
+    room.clock.advance(minutes=10)
+    with pytest.raises(Problem, match="too_many_live_calls"):
+        ledger.book_call("ada")
+    assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (1, 1)
+    ledger.settle_call(booking.reference)
+    assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (0, 0)
+    ledger.book_call("ada")
+
+
+def test_a_hold_ends_by_itself(room: Room) -> None:
+    ledger = room.ledger(live_calls=1, live_calls_total=5, call_length=MINUTE)
+    reference = ledger.book_call("ada").reference
+    ledger.hold_call(reference, HELD)
+    ledger.hold_call(reference, MINUTE)
+    room.clock.advance(minutes=14)
+    assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (1, 1)
+    room.clock.advance(minutes=2)
+    assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (0, 0)
+
+
+def test_a_call_whose_booking_has_run_out_is_counted_again(room: Room) -> None:
+    ledger = room.ledger(live_calls=1, live_calls_total=5, starts_per_minute=1, call_length=MINUTE)
+    reference = ledger.book_call("ada").reference
+    room.clock.advance(minutes=5)
+    other = ledger.book_call("ada")
+    ledger.settle_call(other.reference)
+    room.clock.advance(minutes=1, seconds=1)
+    ledger.hold_call(reference, HELD)
+    usage = ledger.usage_of("ada")
+    assert (usage.live_calls, usage.starts_last_minute, ledger.live_calls()) == (1, 0, 1)
+    ledger.settle_call(reference)
+    ledger.hold_call(other.reference, HELD)
+
+
+def test_a_settled_call_is_not_held(room: Room) -> None:
+    ledger = room.ledger(live_calls=1, live_calls_total=5, call_length=MINUTE)
+    reference = ledger.book_call("ada").reference
+    ledger.settle_call(reference)
+    ledger.hold_call(reference, HELD)
+    assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (0, 0)
