@@ -22,6 +22,8 @@ from typing import Any
 from shared.config.settings import Limits
 from shared.core.batching import LeaderBatcher
 from shared.core.clock import Clock, unix_milliseconds
+from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.limits.account import Account, GlobalCount
 from shared.limits.limit_rules import BookCall, Operation, UndoBooking
@@ -32,6 +34,8 @@ from shared.storage.row_layout import new_row, require_known_layout
 PARTITION = "live"
 GLOBAL_ROW = "everyone"
 BATCH = 80
+BATCH_BUDGET = timedelta(seconds=10)
+"""For all that a batch reads and writes: the others wait for it."""
 POSTPONED_PER_BATCH = 10
 POSTPONED_AT_MOST = 10_000
 BACKOFF = timedelta(milliseconds=10)
@@ -109,9 +113,10 @@ class AccountTransactions:
         work = [*postponed, *in_time]
         writes: list[Write] = []
         try:
-            writes = self.apply_operations(work)
-            stamp = next(self.stamps)
-            entities = self.table.transact(writes) if writes else []
+            with exchange_terms(Deadline.after(BATCH_BUDGET)):
+                writes = self.apply_operations(work)
+                stamp = next(self.stamps)
+                entities = self.table.transact(writes) if writes else []
             self.last_written = {entity.row: (stamp, entity) for entity in entities}
         except Conflict as conflict:
             self.forget_stale_rows(work, writes, conflict.index)

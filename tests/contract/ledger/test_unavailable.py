@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.core.exchange import TERMS
 from shared.core.problems import Problem
 from shared.limits.ledger_store import CallerUsage
 from shared.limits.limit_rules import BookCall
@@ -97,6 +98,22 @@ def test_a_booking_that_was_written_before_the_conflict_counts_once(
     assert ledger.usage_of("ada") == CallerUsage(1, 1, 0)
     ledger.book_call("ada")
     assert refused(lambda: ledger.book_call("ada")).status == 429
+
+
+def test_all_that_a_batch_asks_of_storage_has_one_deadline(room: Room) -> None:
+    """The threads of the other operations wait for it."""
+    left: list[timedelta] = []
+
+    def written(writes: Sequence[Write]) -> list[Entity]:
+        deadline = TERMS.get().deadline
+        assert deadline is not None
+        left.append(deadline.remaining)
+        return room.table.write(writes)
+
+    room.table.next_transact = written
+    room.ledger(live_calls=2).book_call("ada")
+    assert timedelta(0) < left[0] <= timedelta(seconds=10)
+    assert TERMS.get().deadline is None
 
 
 def test_a_settlement_whose_answer_was_lost_counts_once(room: Room) -> None:
