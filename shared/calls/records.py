@@ -69,13 +69,7 @@ class CallRecord:
         shown["status"] = "ended" if self.ended_at else "live"
         return shown
 
-    def public_to_caller(self) -> dict[str, Any]:
-        """What the call's own caller may see."""
-        shown = self.public()
-        return {name: shown[name] for name in CALLER_FIELDS}
 
-
-CALLER_FIELDS = ("status", "started_at", "ends_at", "ended_at", "ended_by", "usage")
 STORED_NAMES = {"caller_id": "caller", "started_by": "way"}
 """Fields whose column, which the API shows too, has an older name."""
 COLUMNS = {

@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.auth.caller import Caller
+from shared.calls.call_status import status_for_caller
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import HANDLE_OUTLIVES_CALL, Handles
 from shared.calls.records import BY_BROKER, BY_KEY, CallRecord, record_id
@@ -186,7 +187,7 @@ class CallService:
         """The caller's own call, as its record has it. Raises `Problem`."""
         record = self.dispatcher.records.get(self.open_handle(handle, caller)[2])
         self.terminator.resend_end_message(record)
-        return record.public_to_caller()
+        return status_for_caller(record)
 
     def open_handle(self, handle: str, caller: Caller) -> tuple[str, str, str]:
         """The call's id, booking and record in a handle. Raises Problem call_not_found."""

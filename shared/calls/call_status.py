@@ -1,0 +1,15 @@
+"""What a caller sees of their own call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.calls.records import CallRecord
+
+FIELDS = ("status", "started_at", "ends_at", "ended_at", "ended_by", "usage")
+
+
+def status_for_caller(record: CallRecord) -> dict[str, Any]:
+    """The call as its own caller may see it: nothing that joins or books it, and no cost."""
+    shown = record.public()
+    return {name: shown[name] for name in FIELDS}
