@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from shared.calls.records import Records
+from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.realtime import sideband
-from shared.storage.interfaces import Log
+from shared.storage.interfaces import Log, StorageError
 
 CALLS_PER_PAGE = 50
 CALLS_PER_PAGE_AT_MOST = 200
@@ -99,7 +101,12 @@ class AdminService:
             raise Problem("invalid_event", "Expected a JSON object.")
         try:
             answer = asyncio.run(
-                admin_event_sender.send_admin_event(self.connect, record.call_id, event)
+                admin_event_sender.send_admin_event(
+                    self.connect,
+                    record.call_id,
+                    event,
+                    before_sending=partial(self.record_own_item, record),
+                )
             )
         except ValueError as wrong:
             raise Problem("invalid_event", f"{wrong}.") from None
@@ -112,6 +119,19 @@ class AdminService:
             raise Problem("upstream_unreachable") from None
         logs.event("event sent", call=record.id, type=event["type"])
         return {"answered_by": answer.type if answer else None}
+
+    def record_own_item(self, record: CallRecord, event: Mapping[str, Any]) -> None:
+        """Says in the transcript, if there is one, that an item is the server's, not the page's."""
+        from shared.transcripts.record_lines import RecordLine
+        from shared.transcripts.writer import append_line
+
+        if event["type"] != "conversation.item.create":
+            return
+        line = RecordLine("sent", event["item"]["id"], self.clock(), {"what": "admin"})
+        try:
+            append_line(self.transcripts, record.call_id, line)
+        except StorageError as error:
+            logs.event("transcript record not written", logging.WARNING, reason=str(error))
 
 
 def parse_number(text: str, default: int, most: int) -> int:

@@ -16,7 +16,9 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from shared.realtime.event_mapper import PROBE
+from shared.core.bounded import BoundedSet
+from shared.core.untrusted import is_abbreviated
+from shared.realtime.item_origins import REMEMBERED
 from shared.realtime.server_events import (
     ErrorEvent,
     InputTranscribed,
@@ -29,13 +31,17 @@ from shared.realtime.server_events import (
 
 MAX_REQUESTS = 500
 EVENT_ID_PREFIX = "back_"
+PROBE_PREFIX = "probe_"
+"""For readers of ids. A probe is known by its whole id: a page may choose an id that begins so."""
 
 
 class Backfill:
     """The missed items of one call. `known` are the items in its record."""
 
     def __init__(self, known: Iterable[str] = (), *, max_requests: int = MAX_REQUESTS) -> None:
-        self.known = set(known)
+        self.known: BoundedSet[str] = BoundedSet(REMEMBERED, known)
+        self.probes: BoundedSet[str] = BoundedSet(REMEMBERED)
+        """Every probe of the call."""
         self.requests_left = max_requests
         self.pending: dict[str, str] = {}
         """The requested items, by the id of the client event that requested each."""
@@ -69,9 +75,10 @@ class Backfill:
         name, previous = event.item.id, event.previous_item_id
         if name == self.probe_id:
             self.tail_is_known = True
-            remove = {"type": "conversation.item.delete", "item_id": name}
+            event_id = EVENT_ID_PREFIX + secrets.token_hex(8)
+            remove = {"type": "conversation.item.delete", "event_id": event_id, "item_id": name}
             return [remove, *self.request_unknown(previous)]
-        if name.startswith(PROBE):
+        if name in self.probes:
             return []
         self.tail_is_known = True
         self.known.add(name)
@@ -81,7 +88,7 @@ class Backfill:
         """The `.done` of an item whose beginning was missed names the item before it. A null says
         nothing there, so that item stays unknown."""
         name, previous = event.item.id, event.previous_item_id
-        if name in self.known or name.startswith(PROBE):
+        if name in self.known or name in self.probes:
             return []
         self.known.add(name)
         self.head = self.head or name
@@ -104,14 +111,14 @@ class Backfill:
         self, name: str | None, *, named_by: str | None = None
     ) -> list[dict[str, Any]]:
         """Requests an item unless it is known."""
-        if name is None or name in self.known or name.startswith(PROBE):
+        if name is None or name in self.known or name in self.probes:
             return []
         if named_by is not None and self.head is None:
             self.head = named_by
         return self.request_item(name)
 
     def request_item(self, name: str) -> list[dict[str, Any]]:
-        if self.requests_left <= 0 or name in self.pending.values():
+        if self.requests_left <= 0 or name in self.pending.values() or is_abbreviated(name):
             return []
         self.requests_left -= 1
         event_id = EVENT_ID_PREFIX + secrets.token_hex(8)
@@ -134,7 +141,8 @@ class Backfill:
         """Finds the tail if no item has named it, once."""
         if self.tail_is_known or self.probe_id:
             return []
-        self.probe_id = PROBE + secrets.token_hex(8)
+        self.probe_id = PROBE_PREFIX + secrets.token_hex(8)
+        self.probes.add(self.probe_id)
         item = {
             "id": self.probe_id,
             "type": "message",

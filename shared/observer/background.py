@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 
+from shared.core import logs
+from shared.core.problems import Problem
+from shared.observer.leases import LeaseLost
 from shared.realtime.sideband import SidebandClosed
+from shared.storage.interfaces import StorageUnavailable
+
+TASKS_AT_MOST = 500
+ENDS_THE_RUN = (LeaseLost, Problem, StorageUnavailable)
+"""Failures after which a run cannot go on. Any other costs what the task was for: an event of the
+call may have caused it."""
 
 
 class BackgroundTasks:
@@ -15,7 +28,8 @@ class BackgroundTasks:
 
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[None]] = set()
-        self.timers: list[asyncio.TimerHandle] = []
+        self.timers: dict[int, asyncio.TimerHandle] = {}
+        self.numbers = itertools.count()
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start_task(self, work: Awaitable[None]) -> None:
@@ -24,19 +38,35 @@ class BackgroundTasks:
         self.tasks.add(task)
         task.add_done_callback(self.task_ended)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so many tasks wait that no more should be started."""
+        return len(self.tasks) >= TASKS_AT_MOST
+
     def call_later(self, delay: timedelta, action: Callable[[], None]) -> None:
         """Calls `action` after `delay`, at once if that is negative."""
+        number = next(self.numbers)
+
+        def act() -> None:
+            del self.timers[number]
+            action()
+
         loop = asyncio.get_running_loop()
-        self.timers.append(loop.call_later(max(0.0, delay.total_seconds()), action))
+        self.timers[number] = loop.call_later(max(0.0, delay.total_seconds()), act)
 
     def task_ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         if task.cancelled():
             return
         error = task.exception()
-        harmless = error is None or isinstance(error, SidebandClosed)
-        if error is not None and not harmless and not self.failure.done():
-            self.failure.set_exception(error)
+        if isinstance(error, ENDS_THE_RUN):
+            if not self.failure.done():
+                self.failure.set_exception(error)
+        elif error is not None and not isinstance(error, SidebandClosed):
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            name = type(error).__name__
+            logs.event("observer task failed", logging.ERROR, reason=name, place=place)
 
     async def wait_for_failure(self) -> None:
         """Raises the first error of a background task; waits until there is one."""
@@ -44,7 +74,7 @@ class BackgroundTasks:
 
     async def close(self) -> None:
         """Cancels everything that is still running."""
-        for timer in self.timers:
+        for timer in self.timers.values():
             timer.cancel()
         if not self.failure.cancel() and not self.failure.cancelled():
             self.failure.exception()

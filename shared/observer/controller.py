@@ -1,8 +1,8 @@
 """What the server does to a running call: it restores the session, runs tools, keeps the token
 budget, and ends the call with a goodbye.
 
-The rules are in `session_guard` and `response_tracker`, which do no I/O; here they meet the
-connection.
+The rules are in `session_guard`, `steering` and `response_tracker`, which do no I/O; here they meet
+the connection.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from shared.observer.context import Dependencies, ObservedCall, Spend
 from shared.observer.goodbye import Goodbye
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext, new_event_id
-from shared.observer.session_guard import SessionGuard
+from shared.observer.session_keeper import SessionKeeper
+from shared.observer.steering import Steering, SteeringMonitor
 from shared.observer.tool_calls import ToolCalls
+from shared.realtime.item_origins import UNKNOWN
 from shared.realtime.server_events import (
     ErrorEvent,
     ItemAdded,
+    ItemDeleted,
     ItemRetrieved,
     OutputItemDone,
     ResponseCreated,
@@ -28,9 +31,13 @@ from shared.realtime.server_events import (
     ServerEvent,
     SessionEvent,
 )
-from shared.transcripts.record_lines import StoredLine
+from shared.transcripts.record_lines import RecordLine, StoredLine
 from shared.usage import tokens
 from shared.usage.tokens import UsageCounter
+
+LOGGED_AT_MOST = 20
+"""Of what a page does, in one run: the record has the rest."""
+CANCELS_AT_MOST = 50
 
 
 class CallController:
@@ -45,12 +52,17 @@ class CallController:
         tracker: ResponseTracker,
     ) -> None:
         self.context = context
+        self.keep_words = call.keep_words
         self.tracker = tracker
         self.goodbye = goodbye
         self.tool_calls = ToolCalls(context, tracker, dependencies.registry, call.granted)
-        self.session_guard = SessionGuard(call.session) if call.session is not None else None
+        self.session_keeper = SessionKeeper(context, call.session)
+        self.steering = SteeringMonitor(call.session)
+        self.logged = 0
+        self.cancels_left = CANCELS_AT_MOST
         self.spend = dependencies.spend
         self.usage_counter = UsageCounter()
+        context.recorder.lines_to_carry_over = self.lines_to_carry_over
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
         """Takes over from the record what was used, and which tools were begun."""
@@ -61,40 +73,65 @@ class CallController:
                 usage = tokens.usage_of_counts(line.fields.get("usage") or {})
                 self.usage_counter.count_response(line.key, usage)
 
-    def handle_server_event(self, event: ServerEvent) -> None:
-        """Acts on any event of the call. Sends nothing itself: that is left to background tasks."""
+    def lines_to_carry_over(self) -> list[RecordLine]:
+        """What a later run must know of what a record had that has been deleted: what was used, as
+        if by one response, and which tools were begun."""
+        recorder = self.context.recorder
+        used = {"status": "carried over", "usage": self.usage_counter.usage.counts()}
+        response = RecordLine("response", f"{recorder.holder} before", recorder.clock(), used)
+        return [response, *self.tool_calls.lines_to_carry_over()]
+
+    def handle_server_event(
+        self, event: ServerEvent, *, origin: str = UNKNOWN, was_missed: bool = False
+    ) -> None:
+        """Acts on any event of the call. Sends nothing itself: that is left to background tasks.
+
+        `origin` is that of the item that the event is about; `was_missed` says whether the item is
+        one that we have requested because this run had missed it.
+        """
+        self.watch_steering(event, origin)
         self.tracker.track_event(event)
         match event:
             case SessionEvent():
-                self.check_session(event)
+                self.session_keeper.check_session(event)
             case OutputItemDone():
-                self.tool_calls.handle_complete_item(event.item)
+                self.tool_calls.handle_output_item(event)
             case ItemAdded():
                 self.tool_calls.note_output(event.item)
-            case ItemRetrieved():
-                self.tool_calls.handle_retrieved_item(event.item)
+            case ItemRetrieved() if was_missed:
+                self.tool_calls.handle_missed_item(event.item)
             case ResponseCreated():
                 self.goodbye.recognise_response(event)
             case ResponseDone():
                 self.count_usage(event)
-            case ErrorEvent() if self.session_guard:
-                self.session_guard.update_refused(event.caused_by)
+                self.tool_calls.handle_response_done(event)
+            case ErrorEvent():
+                self.session_keeper.handle_error(event)
         self.goodbye.event_seen.set()
         if not self.goodbye.reason:
-            self.tool_calls.request_response()
+            self.tool_calls.outputs.request_response()
 
-    def check_session(self, event: SessionEvent) -> None:
-        """Restores what a page has overridden in the session."""
-        if self.session_guard is None or not self.context.lease.is_good:
+    def watch_steering(self, event: ServerEvent, origin: str) -> None:
+        """Records what a client does to the call, and cancels a response that uses what the
+        profile does not grant."""
+        is_ours = isinstance(event, ResponseCreated) and (
+            self.tracker.requested is not None or self.goodbye.is_last_answer(event)
+        )
+        found = self.steering.find(event, origin, is_ours=is_ours)
+        if found is None or (self.keep_words and isinstance(event, ItemAdded | ItemDeleted)):
+            # The items of a record with words have their origin themselves.
             return
-        names = self.session_guard.overridden_fields(event.session)
-        update = self.session_guard.restoring_update(event.session, new_event_id())
-        if update is not None:
-            self.context.send_in_background(update)
-        if names and (update is not None or not self.session_guard.restores_left):
-            about = {"overridden": names, "put_back": update is not None}
-            self.context.recorder.add_line("session", str(event.event_id), about)
-            logs.event("session overridden", logging.WARNING, **about)
+        self.context.recorder.add_numbered_line("steered", found.to_fields())
+        if found.cancel and self.cancels_left and self.context.lease.is_good:
+            self.cancel_response(found)
+        self.logged += 1
+        if self.logged <= LOGGED_AT_MOST:
+            logs.event("call steered", **found.to_fields())
+
+    def cancel_response(self, found: Steering) -> None:
+        self.cancels_left -= 1
+        cancel = {"type": "response.cancel", "response_id": found.cancel}
+        self.context.send_in_background({**cancel, "event_id": new_event_id()})
 
     def count_usage(self, event: ResponseDone) -> None:
         """Counts a finished response, and has the budget checked."""
@@ -114,5 +151,5 @@ class CallController:
     async def reconnected(self) -> None:
         """Sends over the new connection what the lost one did not take. Raises SidebandClosed."""
         self.tracker.start_over()
-        await self.tool_calls.send_unsent_outputs()
+        await self.tool_calls.outputs.send_unsent_outputs()
         self.goodbye.event_seen.set()

@@ -12,15 +12,19 @@ from shared.core import logs
 from shared.core.problems import Problem
 from shared.observer.context import HangUp, ObservedCall, ObserverResult, Outcome, Timing
 from shared.observer.controller import CallController
+from shared.observer.event_dispatch import EventDispatch
 from shared.observer.gaps import GapKeeper
 from shared.observer.leases import ATTACHED
 from shared.observer.run_context import RunContext, new_event_id
+from shared.realtime.known_names import known_code, known_path
 from shared.realtime.server_events import ErrorEvent, ServerEvent
 from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import StoredLine
 
 MAX_REPAIRED_ITEMS = 20
+LOGGED_ERRORS = 50
+"""In one run: a page decides how many there are, and the record has them."""
 PROMPT_404 = timedelta(seconds=1)
 """A call that had ended before the close answers the next dial with 404 within this time."""
 
@@ -44,7 +48,9 @@ class CallFollower:
         self.gaps = gaps
         self.controller = controller
         self.hang_up = hang_up
+        self.dispatch = EventDispatch(context, gaps, controller)
         self.session_expired = False
+        self.errors = 0
         self.settled_by = ""
         """What the call is settled by, once this run has hung it up."""
 
@@ -125,17 +131,13 @@ class CallFollower:
 
     def handle_server_event(self, event: ServerEvent) -> None:
         """Records one event and acts on it."""
-        try:
-            self.context.recorder.record_event(event)
-            for request in self.gaps.requests_for(event):
-                self.context.send_in_background(request)
-            self.controller.handle_server_event(event)
-        except (KeyError, TypeError, AttributeError, ValueError):
-            # A fault of ours in handling one event must not end the record of the call.
-            logs.failure("server event not parsed", type=event.type)
+        self.dispatch.handle_event(event)
         if isinstance(event, ErrorEvent):
             self.session_expired = self.session_expired or event.code == "session_expired"
-            logs.event("error event received", code=event.code, param=event.param)
+            self.errors += 1
+            if self.errors <= LOGGED_ERRORS:
+                code, param = known_code(event.code), known_path(event.param)
+                logs.event("error event received", code=code, param=param)
 
     def probe_tail(self) -> None:
         if self.context.lease.is_good:

@@ -44,7 +44,8 @@ class GapKeeper:
     def resume(self, lines: list[StoredLine]) -> None:
         """Takes over from the record what earlier runs have seen."""
         self.is_first_run = not any(line.kind == "attached" for line in lines)
-        self.backfill.known |= self.recorder.mapper.placed
+        self.backfill.known.update(self.recorder.mapper.placed)
+        self.backfill.probes.update(self.recorder.mapper.origins.probes)
         stated = {line.fields.get("since") for line in lines if line.kind == "gap"}
         lost = [line for line in lines if line.kind == "lost"]
         if lost and format_time(lost[-1].at) not in stated:
@@ -105,7 +106,7 @@ class GapKeeper:
         """Writes when the outage began, so that a later run can state it."""
         if self.outage and not self.outage.is_recorded:
             self.outage.is_recorded = True
-            about = {"after": self.outage.after}
+            about = self.recorder.place({"after": self.outage.after})
             key = f"{self.recorder.holder} {format_time(self.outage.since)}"
             self.recorder.add_line("lost", key, about, at=self.outage.since)
 
@@ -134,9 +135,16 @@ class GapKeeper:
             self.note_late()
         return wanted
 
+    def has_requested(self, item_id: str) -> bool:
+        """Whether an item has been requested, and has not come yet."""
+        return item_id in self.backfill.pending.values()
+
     def probe_tail(self) -> ClientEvents:
         """The client events that find the latest item if no server event has named it."""
-        return self.backfill.probe_tail() if self.fetches else []
+        wanted = self.backfill.probe_tail() if self.fetches else []
+        for event in wanted:
+            self.recorder.add_own_item(event["item"]["id"], "probe")
+        return wanted
 
     def note_call_ended(self) -> None:
         """States what may be missing from a call that ended before it was requested, or even

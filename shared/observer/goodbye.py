@@ -17,7 +17,8 @@ from shared.realtime.sideband import SidebandClosed
 
 HANG_UP_TRIES = 3
 PURPOSE = "goodbye"
-"""The metadata by which the last answer is known."""
+"""In the metadata of the last answer. A page can ask for a response with the same, so it counts
+only once we have asked for ours."""
 
 
 class Goodbye:
@@ -38,6 +39,8 @@ class Goodbye:
         """Why the call is being ended; None while it is not."""
         self.response_id: str | None = None
         """The response that is the last answer."""
+        self.asked = False
+        """Whether the last answer has been asked for."""
         self.event_seen = asyncio.Event()
         self.hanging_up = False
         self.hung_up = asyncio.Event()
@@ -67,8 +70,12 @@ class Goodbye:
 
     def recognise_response(self, event: ResponseCreated) -> None:
         """Takes note of the last answer once it is being made."""
-        if event.metadata.get("purpose") == PURPOSE:
+        if self.response_id is None and self.is_last_answer(event):
             self.response_id = event.response_id
+
+    def is_last_answer(self, event: ResponseCreated) -> bool:
+        """Whether a response is the one that we have asked for."""
+        return self.asked and event.in_conversation and event.metadata.get("purpose") == PURPOSE
 
     async def say_goodbye(self, instructions: str) -> None:
         """Has the model give one last answer, and waits until it has been played."""
@@ -84,6 +91,7 @@ class Goodbye:
             await self.wait_until(lambda: not self.tracker.is_responding)
             response = {"instructions": instructions, "metadata": {"purpose": PURPOSE}}
             create = {"type": "response.create", "event_id": new_event_id(), "response": response}
+            self.asked = True
             await send_event(create)
             # The caller's words may have begun another response first: then ask again after it.
             await self.wait_until(

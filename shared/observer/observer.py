@@ -14,7 +14,6 @@ import logging
 from functools import partial
 
 from shared.core import logs
-from shared.core.problems import Problem
 from shared.observer.background import BackgroundTasks
 from shared.observer.connection import CallConnection
 from shared.observer.context import (
@@ -35,7 +34,6 @@ from shared.observer.recorder import CallRecorder
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext
 from shared.realtime.sideband import NoSuchCall, SidebandUnavailable
-from shared.storage.interfaces import StorageUnavailable
 from shared.transcripts.record_lines import StoredLine
 from shared.transcripts.writer import TranscriptWriter, flush_periodically
 
@@ -95,7 +93,8 @@ class Observer:
         except LeaseLost:
             # Another run follows the call: nothing more may be written.
             logs.event("lease lost", logging.WARNING, call=self.call.record_id)
-            await self.stop()
+            with contextlib.suppress(Exception):
+                await self.stop()
             return self.follower.result(Outcome.LOST)
         except BaseException:
             with contextlib.suppress(Exception):
@@ -191,18 +190,21 @@ class Observer:
         return f"unreachable: {result.reason}" if unreachable else result.outcome.value
 
     async def leave(self, reason: str) -> None:
-        """Writes what is left, disconnects, and gives the lease back."""
+        """Writes what is left, disconnects, and gives the lease back, whatever else fails."""
         if self.connection.was_open:
             self.recorder.add_line("detached", self.recorder.holder, {"reason": reason})
-        await self.stop()
-        try:
-            async with asyncio.timeout(self.timing.shutdown.total_seconds()):
-                await self.flush()
-                await self.lease.release()
-        except (StorageUnavailable, Problem, LeaseLost, TimeoutError) as error:
-            logs.event("observer not shut down cleanly", logging.WARNING, reason=str(error))
+        for step in (self.stop, self.flush, self.lease.release):
+            try:
+                async with asyncio.timeout(self.timing.shutdown.total_seconds()):
+                    await step()
+            except Exception as error:
+                logs.event(
+                    "observer not shut down cleanly", logging.WARNING, reason=type(error).__name__
+                )
 
     async def stop(self) -> None:
         """Stops everything in the background, and disconnects."""
-        await self.background.close()
-        await self.connection.close()
+        try:
+            await self.background.close()
+        finally:
+            await self.connection.close()

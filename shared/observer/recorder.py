@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,10 @@ class CallRecorder:
         self.clock = clock
         self.holder = holder
         self.mapper = EventMapper()
+        self.numbers = itertools.count(1)
+        self.lines_to_carry_over: Callable[[], list[RecordLine]] = list
+        """What a later run must know even if the record has been deleted."""
+        writer.lines_after_deletion = self.lines_after_deletion
 
     async def read_record(self) -> list[StoredLine]:
         """The lines that earlier runs wrote. Raises Problem storage_unavailable."""
@@ -32,6 +37,22 @@ class CallRecorder:
             raise Problem("storage_unavailable") from error
         self.mapper.resume(lines)
         return lines
+
+    def lines_after_deletion(self) -> list[RecordLine]:
+        """What a record begins with that has been deleted under this run: that something is
+        missing, that this run is attached, and what is carried over."""
+        now = self.clock()
+        about = {"since": None, "until": format_time(now), "reason": "deleted"}
+        return [
+            RecordLine("gap", f"{self.holder} {format_time(now)} deleted", now, about),
+            RecordLine("attached", self.holder, now),
+            *self.lines_to_carry_over(),
+        ]
+
+    def add_own_item(self, item_id: str, what: str) -> None:
+        """Takes note of an item that the server is about to create: a probe, or a tool's output."""
+        self.mapper.origins.add_own_item(item_id, probe=what == "probe")
+        self.add_line("sent", item_id, {"what": what})
 
     def record_event(self, event: ServerEvent) -> None:
         """Records what a server event makes final."""
@@ -52,13 +73,22 @@ class CallRecorder:
     ) -> None:
         """Records that something may be missing. `place` is where: `before` or `after` an item;
         by default after the latest one."""
-        place = {"after": self.mapper.tail} if place is None else place
+        place = self.place({"after": self.mapper.tail} if place is None else place)
         about = {
             "since": format_time(since) if since else None,
             "until": format_time(until),
             "reason": reason,
         }
         self.add_line("gap", f"{self.holder} {format_time(until)}", {**about, **place})
+
+    def place(self, place: Mapping[str, str | None]) -> Mapping[str, str | None]:
+        """A place in the conversation, for the record. A record without words has no items, and a
+        page may have chosen that id."""
+        return place if self.writer.keep_words else {}
+
+    def add_numbered_line(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Records a line that is about nothing with an id."""
+        self.add_line(kind, f"{self.holder} {next(self.numbers)}", fields)
 
     async def flush(self, still_ours: Callable[[], Awaitable[None]]) -> None:
         """Writes all queued lines; see `TranscriptWriter.flush`."""

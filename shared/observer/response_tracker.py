@@ -3,10 +3,15 @@
 A conversation has one response at a time. The server does not go on by itself after a function
 call's output, and refuses a `response.create` while another response is active; a response that
 began after an output was added has read it, whoever asked for it.
+
+An error may not say which client event it answers. The service handles the events of a connection
+in their order, so an output that is added shows that all those sent before it, and not added, were
+refused; and whatever is not answered at all is given up after a while (`give_up`).
 """
 
 from __future__ import annotations
 
+from shared.core.bounded import BoundedSet
 from shared.realtime.server_events import (
     ErrorEvent,
     ItemAdded,
@@ -17,19 +22,31 @@ from shared.realtime.server_events import (
     ServerEvent,
 )
 
+REMEMBERED = 1_000
+OUTPUT_REFUSALS = ("invalid_tool_call_id", "invalid_function_call_output")
+"""Codes that answer nothing but a function's output."""
+REQUESTS_AT_MOST = 5
+"""In a row without a response, before we stop asking."""
+ACTIVE_RESPONSE = "conversation_already_has_active_response"
+
 
 class ResponseTracker:
     """Tracks the responses of one call."""
 
     def __init__(self) -> None:
-        self.active: set[str] = set()
-        self.playing: set[str] = set()
-        self.unanswered: set[str] = set()
+        self.active: BoundedSet[str] = BoundedSet(REMEMBERED)
+        self.playing: BoundedSet[str] = BoundedSet(REMEMBERED)
+        self.outside: BoundedSet[str] = BoundedSet(REMEMBERED)
+        """Responses outside the conversation."""
+        self.unanswered: BoundedSet[str] = BoundedSet(REMEMBERED)
         """Items with outputs of ours that no response has read yet."""
-        self.sent: set[str] = set()
-        """Items with outputs of ours that are not in the conversation yet."""
+        self.sent: dict[str, str] = {}
+        """Items with outputs of ours that are not in the conversation yet, in the order in which
+        they were sent, with the ids of the client events that create them."""
         self.requested: str | None = None
         """The id of our `response.create` that no response has followed yet."""
+        self.requests = 0
+        """How many of them no response has followed."""
 
     @property
     def is_responding(self) -> bool:
@@ -44,15 +61,23 @@ class ResponseTracker:
     @property
     def should_request_response(self) -> bool:
         """Whether to ask for a response now, to have the outputs answered."""
-        return bool(self.unanswered) and not (self.active or self.sent or self.requested)
+        busy = self.active or self.sent or self.requested
+        return bool(self.unanswered) and not busy and self.requests < REQUESTS_AT_MOST
 
-    def output_sent(self, item_id: str) -> None:
+    def output_sent(self, item_id: str, event_id: str = "") -> None:
         """An output of ours is on its way to the conversation."""
-        self.sent.add(item_id)
+        self.sent[item_id] = event_id
 
     def response_requested(self, event_id: str) -> None:
         """We have asked for a response with this client event."""
         self.requested = event_id
+        self.requests += 1
+
+    def give_up(self, waiting_for: str) -> None:
+        """That output, or that request for a response, has been answered by nothing in time."""
+        self.sent.pop(waiting_for, None)
+        if waiting_for == self.requested:
+            self.requested = None
 
     def track_event(self, event: ServerEvent) -> None:
         """Takes note of any event of the call."""
@@ -61,17 +86,40 @@ class ResponseTracker:
                 self.active.add(event.response_id)
                 self.unanswered.clear()
                 self.requested = None
+                self.requests = 0
+            case ResponseCreated():
+                self.outside.add(event.response_id)
             case ResponseDone():
                 self.active.discard(event.response_id)
             case ItemAdded(item=item) if item.id in self.sent:
-                self.sent.discard(item.id)
-                self.unanswered.add(item.id)
+                self.output_added(item.id)
             case OutputAudioStarted():
                 self.playing.add(event.response_id)
             case OutputAudioStopped():
                 self.playing.discard(event.response_id)
-            case ErrorEvent(caused_by=str(event_id)) if event_id == self.requested:
-                self.requested = None
+            case ErrorEvent():
+                self.track_error(event)
+
+    def output_added(self, item_id: str) -> None:
+        """An output is in the conversation: those sent before it have been refused."""
+        while self.sent:
+            first = next(iter(self.sent))
+            del self.sent[first]
+            if first == item_id:
+                break
+        self.unanswered.add(item_id)
+        self.requests = 0
+
+    def track_error(self, error: ErrorEvent) -> None:
+        """An error may have refused an output of ours, or our request for a response."""
+        if error.caused_by is not None:
+            refused = [item for item, event in self.sent.items() if event == error.caused_by]
+            for waiting_for in (*refused, error.caused_by):
+                self.give_up(waiting_for)
+        elif error.code in OUTPUT_REFUSALS and self.sent:
+            self.give_up(next(iter(self.sent)))
+        elif error.code == ACTIVE_RESPONSE:
+            self.requested = None
 
     def start_over(self) -> None:
         """The connection was lost: what is under way now is not known."""

@@ -27,8 +27,10 @@ class RunContext:
     background: BackgroundTasks
 
     def send_in_background(self, event: Mapping[str, Any]) -> None:
-        """Sends a client event without waiting; it is dropped if the connection is lost."""
-        self.background.start_task(self.connection.send_event(event))
+        """Sends a client event without waiting; it is dropped if the connection is lost, or takes
+        so little that hundreds of events wait."""
+        if not self.background.is_full:
+            self.background.start_task(self.connection.send_event(event))
 
 
 def new_event_id() -> str:

@@ -20,8 +20,9 @@ HIDDEN_MCP_FIELDS = ("authorization", "headers")
 """What the service need not show of an MCP tool."""
 TRANSCRIPTION = ("audio", "input", "transcription")
 MAX_RESTORES = 5
-"""How often the profile is restored in one call, because two sides that override each other must
-not go on for ever."""
+"""How often the profile is restored at once. After that it is restored more and more rarely, but
+for as long as the call lasts: two sides that override each other must not keep the service busy,
+and a page must not win by being stubborn."""
 
 
 class SessionGuard:
@@ -34,10 +35,12 @@ class SessionGuard:
         guarded: Iterable[str] = GUARDED_FIELDS,
         max_restores: int = MAX_RESTORES,
     ) -> None:
+        # A stored prompt may bring tools of its own, and says how they are chosen.
+        defaults = {"prompt": None} if session.get("prompt") else DEFAULTS
         self.wanted = {
-            name: session.get(name, DEFAULTS.get(name))
+            name: session.get(name, defaults.get(name))
             for name in guarded
-            if name in session or name in DEFAULTS
+            if name in session or name in defaults
         }
         self.transcription = value_at(session, TRANSCRIPTION)
         self.restores_left = max_restores
@@ -72,10 +75,18 @@ class SessionGuard:
             update["audio"] = {"input": {"transcription": self.transcription}}
         return {"type": "session.update", "event_id": event_id, "session": update}
 
-    def update_refused(self, event_id: str | None) -> None:
-        """An error has answered the client event of that id: if it is ours, none is awaited."""
-        if event_id is not None and event_id == self.awaited_update:
+    def allow_restore(self) -> None:
+        """The profile may be restored once more."""
+        self.awaited_update = None
+        self.restores_left = max(1, self.restores_left)
+
+    def update_refused(self, event_id: str | None) -> bool:
+        """An error has answered the client event of that id: if it is ours, none is awaited.
+        Returns whether it is."""
+        ours = event_id is not None and event_id == self.awaited_update
+        if ours:
             self.awaited_update = None
+        return ours
 
 
 def satisfies(running: Any, wanted: Any) -> bool:

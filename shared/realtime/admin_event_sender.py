@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -37,8 +37,10 @@ async def send_admin_event(
     event: Mapping[str, Any],
     *,
     timeout: timedelta = timedelta(seconds=5),
+    before_sending: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> ServerEvent | None:
-    """Sends one client event to a running call over a connection of its own.
+    """Sends one client event to a running call over a connection of its own. `before_sending` is
+    told the event with its ids.
 
     Gives the server event that answers it; None if none came in time (clearing an empty buffer is
     answered by nothing). Raises ValueError for an event that is not allowed or not of its shape,
@@ -50,6 +52,8 @@ async def send_admin_event(
         ours["item"].setdefault("id", f"item_{secrets.token_hex(8)}")
     sideband = await connect(call_id)
     try:
+        if before_sending is not None:
+            before_sending(ours)
         await sideband.send_event(ours)
         async with asyncio.timeout(timeout.total_seconds()):
             while True:

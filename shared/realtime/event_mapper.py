@@ -11,6 +11,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from shared.core.bounded import BoundedDict, BoundedSet
+from shared.core.untrusted import TEXT_CHARACTERS
+from shared.realtime.item_origins import REMEMBERED, UNKNOWN, ItemKeys, ItemOrigins
+from shared.realtime.known_names import known_code, known_path, known_status, known_type, model_name
 from shared.realtime.server_events import (
     ErrorEvent,
     InputTranscribed,
@@ -22,6 +26,7 @@ from shared.realtime.server_events import (
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
+    NotUnderstood,
     OutputItemDone,
     OutputTextDelta,
     OutputTextDone,
@@ -29,12 +34,30 @@ from shared.realtime.server_events import (
     ServerEvent,
     SessionEvent,
 )
-from shared.transcripts.record_lines import RecordLine, StoredLine
+from shared.transcripts.record_lines import RecordLine, StoredLine, format_time
 
-PROBE = "probe_"
-"""The prefix of ids of items that an observer adds only to learn what stands before them."""
-UNKNOWN: Any = object()
-TEXT_CHARACTERS = 100_000
+NOT_TOLD: Any = object()
+TEXTS_AT_ONCE = 32
+"""Answers that are being given at the same time."""
+UNREAD_LINES = 50
+
+
+class UnreadEvents:
+    """The events of one run that were not understood."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def lines_of(self, event: NotUnderstood, at: datetime) -> list[RecordLine]:
+        """States that there was such an event. Nothing of it is on record; the last line that is
+        written says that there may be more."""
+        self.count += 1
+        if self.count > UNREAD_LINES:
+            return []
+        fields: dict[str, Any] = {"type": event.type, "reason": event.reason}
+        if self.count == UNREAD_LINES:
+            fields["more"] = True
+        return [RecordLine("unread", f"{format_time(at)} {self.count}", at, fields)]
 
 
 class EventMapper:
@@ -42,16 +65,20 @@ class EventMapper:
 
     def __init__(self) -> None:
         self.tail: str | None = None
-        """The latest item of the conversation."""
+        """The key of the latest item of the conversation."""
         self.model: str | None = None
-        self.placed: set[str] = set()
-        self.deleted: set[str] = set()
-        self.before_probe: dict[str, str | None] = {}
+        self.origins = ItemOrigins()
+        self.keys = ItemKeys()
+        self.placed: BoundedSet[str] = BoundedSet(REMEMBERED)
+        self.stated: BoundedDict[str, str] = BoundedDict(REMEMBERED)
+        """By the key of an item, its origin as the record has it."""
+        self.before_probe: BoundedDict[str, str | None] = BoundedDict(REMEMBERED)
         """By the id of a probe, the item before it."""
-        self.partial_text: dict[str, str] = {}
-        """By the id of an item, what it says so far."""
-        self.lacks_words: dict[str, bool] = {}
+        self.partial_text: BoundedDict[str, str] = BoundedDict(TEXTS_AT_ONCE)
+        """By the key of an item, what it says so far."""
+        self.lacks_words: BoundedDict[str, bool] = BoundedDict(REMEMBERED)
         """Of items whose content is recorded: whether it was without words."""
+        self.unread = UnreadEvents()
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
         """Takes over what is in the record."""
@@ -63,15 +90,26 @@ class EventMapper:
                 self.lacks_words[line.key] = not line.fields.get("text")
             elif line.kind == "said":
                 self.lacks_words[line.key] = False
+            elif line.kind == "sent":
+                self.origins.add_own_item(line.key, probe=line.fields.get("what") == "probe")
+            if line.kind in ("placed", "item", "deleted", "origin"):
+                self.keys.resume(line.key, deleted=line.kind == "deleted")
+            if line.kind in ("placed", "item", "origin") and line.fields.get("origin"):
+                self.stated[line.key] = str(line.fields["origin"])
 
     def map_event(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
         """The lines that this event makes final; mostly none."""
+        proven = self.origins.observe_event(event)
+        return [*self.lines_of_content(event, at), *self.lines_of_origins(proven, at)]
+
+    def lines_of_content(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
         match event:
             case OutputTextDelta():
                 self.append_text(event)
             case OutputTextDone():
-                self.partial_text[event.item_id] = event.text[:TEXT_CHARACTERS]
-                return self.complete_words(event.item_id, event.text, at)
+                key = self.keys.key_of(event.item_id)
+                self.partial_text[key] = event.text
+                return self.complete_words(key, event.text, at)
             case ItemAdded() | ItemCreated():
                 return self.map_item_added(event, at)
             case ItemDone():
@@ -81,44 +119,72 @@ class EventMapper:
             case OutputItemDone():
                 return self.finish_item(event.item, at)
             case ItemTruncated(item_id=item_id):
-                fields = {"ms": event.audio_end_ms, "text": self.partial_text.get(item_id)}
-                return [RecordLine("heard", item_id, at, fields)]
-            case ItemDeleted(item_id=item_id) if not item_id.startswith(PROBE):
-                self.deleted.add(item_id)
-                return [RecordLine("deleted", item_id, at)]
-            case InputTranscribed():
-                return lines_of_input_transcript(event, at)
-            case InputTranscriptionFailed():
-                failed = {"text": None, "failed": event.code or "unknown"}
-                return [RecordLine("words", event.item_id, at, failed)]
+                key = self.keys.key_of(item_id)
+                fields = {"ms": event.audio_end_ms, "text": self.partial_text.get(key)}
+                return [RecordLine("heard", key, at, fields)]
+            case ItemDeleted():
+                return self.map_item_deleted(event.item_id, at)
+            case InputTranscribed(item_id=item_id):
+                key = self.keys.key_of(item_id)
+                return lines_of_input_transcript(event, key, at, self.stated.get(key, ""))
+            case InputTranscriptionFailed(item_id=item_id):
+                failed = {"text": None, "failed": known_code(event.code) or "unknown"}
+                return [RecordLine("words", self.keys.key_of(item_id), at, failed)]
             case ResponseDone():
                 return self.map_response_done(event, at)
             case SessionEvent():
-                self.model = event.session.get("model") or self.model
+                self.model = model_name(event.session.get("model")) or self.model
             case ErrorEvent():
-                error = {"type": event.error_type, "code": event.code, "param": event.param}
+                error = {
+                    "type": known_type(event.error_type),
+                    "code": known_code(event.code),
+                    "param": known_path(event.param),
+                }
                 return [RecordLine("error", str(event.event_id), at, error)]
+            case NotUnderstood():
+                return self.unread.lines_of(event, at)
         return []
 
+    def lines_of_origins(self, proven: Iterable[str], at: datetime) -> list[RecordLine]:
+        """What an event proves of items that the record has as unknown."""
+        lines = []
+        for item_id in proven:
+            key = self.keys.key_of(item_id)
+            if self.stated.get(key) == UNKNOWN:
+                origin = self.stated[key] = self.origins.origin_of(item_id, seen_added=False)
+                lines.append(RecordLine("origin", key, at, {"origin": origin}))
+        return lines
+
     def map_item_added(self, event: ItemAdded | ItemCreated, at: datetime) -> list[RecordLine]:
-        if event.item.id.startswith(PROBE):
-            self.before_probe[event.item.id] = event.previous_item_id
+        item = event.item
+        if item.id in self.origins.probes:
+            self.before_probe[item.id] = event.previous_item_id
             return []
-        return self.place_item(event.item, event.previous_item_id, at)
+        self.before_probe.pop(item.id, None)
+        self.keys.note_added(item.id)
+        return self.place_item(item, event.previous_item_id, at, seen_added=True)
 
     def map_item_done(self, event: ItemDone, at: datetime) -> list[RecordLine]:
         item, previous = event.item, event.previous_item_id
-        if item.id.startswith(PROBE):
+        if item.id in self.origins.probes:
             return []
         lines = self.place_item(item, previous, at) if previous else []
         return lines + self.finish_item(item, at)
 
     def map_item_retrieved(self, event: ItemRetrieved, at: datetime) -> list[RecordLine]:
         item = event.item
-        if item.id.startswith(PROBE):
+        if item.id in self.origins.probes:
             return []
-        lines = self.place_item(item, event.previous_item_id or UNKNOWN, at)
+        lines = self.place_item(item, event.previous_item_id or NOT_TOLD, at)
         return lines if item.status == "in_progress" else lines + self.finish_item(item, at)
+
+    def map_item_deleted(self, item_id: str, at: datetime) -> list[RecordLine]:
+        key, is_probe = self.keys.key_of(item_id), item_id in self.origins.probes
+        self.origins.forget(item_id)
+        if is_probe:
+            return []
+        self.keys.note_deleted(item_id)
+        return [RecordLine("deleted", key, at, by=self.stated.get(key, UNKNOWN))]
 
     def map_response_done(self, event: ResponseDone, at: datetime) -> list[RecordLine]:
         lines: list[RecordLine] = []
@@ -126,37 +192,52 @@ class EventMapper:
             # An observer may have come just before the end.
             if item.status != "in_progress":
                 lines += self.finish_item(item, at)
-            self.partial_text.pop(item.id, None)
+            self.partial_text.pop(self.keys.key_of(item.id), None)
         fields = {
-            "status": event.status,
-            "reason": event.reason,
+            "status": known_status(event.status),
+            "reason": known_code(event.reason),
             "model": self.model,
             "usage": event.usage.counts(),
         }
         return [*lines, RecordLine("response", event.response_id, at, fields)]
 
-    def place_item(self, item: Item, previous: Any, at: datetime) -> list[RecordLine]:
+    def place_item(
+        self, item: Item, previous: Any, at: datetime, *, seen_added: bool = False
+    ) -> list[RecordLine]:
         """Where an item stands, once: after `previous`, None for the front."""
-        if item.id in self.placed:
+        key = self.keys.key_of(item.id)
+        if key in self.placed:
             return []
-        if isinstance(previous, str) and previous.startswith(PROBE):
-            previous = self.before_probe.get(previous, UNKNOWN)
+        if isinstance(previous, str):
+            previous = self.before_probe.get(previous, previous)
+        if isinstance(previous, str):
+            previous = self.keys.key_of(previous)
         inserted = previous in self.placed and previous != self.tail
-        if not inserted or self.tail in self.deleted:
-            self.tail = item.id
-        self.placed.add(item.id)
-        fields: dict[str, Any] = kind_of(item)
-        if previous is not UNKNOWN:
+        if not inserted or self.tail in self.keys.deleted:
+            self.tail = key
+        self.placed.add(key)
+        # The model's items are in progress when they are added; nobody else's need be.
+        origin = self.state_origin(item, key, seen_added and item.status != "in_progress")
+        fields: dict[str, Any] = {**kind_of(item), "origin": origin}
+        if previous is not NOT_TOLD:
             fields["previous"] = previous
-        return [RecordLine("placed", item.id, at, fields)]
+        return [RecordLine("placed", key, at, fields, by=origin)]
+
+    def state_origin(self, item: Item, key: str, seen_added: bool) -> str:
+        """Who wrote an item, as it is put on record: what has been proven of it stays."""
+        if self.stated.get(key, UNKNOWN) == UNKNOWN:
+            self.stated[key] = self.origins.origin_of(item.id, seen_added=seen_added)
+        return self.stated[key]
 
     def finish_item(self, item: Item, at: datetime) -> list[RecordLine]:
         """An item's final content, once."""
-        text = item.text[:TEXT_CHARACTERS] or self.partial_text.get(item.id)
-        if item.id in self.lacks_words:
-            return self.complete_words(item.id, text, at)
-        self.lacks_words[item.id] = not text
-        fields: dict[str, Any] = kind_of(item)
+        key = self.keys.key_of(item.id)
+        text = item.text or self.partial_text.get(key)
+        if key in self.lacks_words:
+            return self.complete_words(key, text, at)
+        self.lacks_words[key] = not text
+        origin = self.state_origin(item, key, key in self.placed)
+        fields: dict[str, Any] = {**kind_of(item), "origin": origin}
         told = {
             "status": item.status,
             "name": item.name,
@@ -165,34 +246,45 @@ class EventMapper:
             "output": item.output,
             "server_label": item.server_label,
         }
-        fields |= {name: each[:TEXT_CHARACTERS] for name, each in told.items() if each is not None}
+        fields |= {name: each for name, each in told.items() if each is not None}
         if item.type == "message":
             fields["text"] = text or None
-        if item.id not in self.placed and self.tail:
+        if item.cut:
+            fields["cut"] = list(item.cut)
+        if key not in self.placed and self.tail:
             # A response outside the conversation: nothing names what it follows.
             fields["after"] = self.tail
-        return [RecordLine("item", item.id, at, fields)]
+        return [RecordLine("item", key, at, fields, by=origin)]
 
-    def complete_words(self, item_id: str, text: str | None, at: datetime) -> list[RecordLine]:
+    def complete_words(self, key: str, text: str | None, at: datetime) -> list[RecordLine]:
         """The words of an item whose content is recorded already, if it was without."""
-        if not text or not self.lacks_words.get(item_id):
+        if not text or not self.lacks_words.get(key):
             return []
-        self.lacks_words[item_id] = False
-        return [RecordLine("said", item_id, at, {"text": text[:TEXT_CHARACTERS]})]
+        self.lacks_words[key] = False
+        by = self.stated.get(key, UNKNOWN)
+        return [RecordLine("said", key, at, text_fields(text), by=by)]
 
     def append_text(self, event: OutputTextDelta) -> None:
-        if event.item_id not in self.lacks_words:
-            text = self.partial_text.get(event.item_id, "") + event.delta
-            self.partial_text[event.item_id] = text[:TEXT_CHARACTERS]
+        key = self.keys.key_of(event.item_id)
+        if key not in self.lacks_words:
+            text = self.partial_text.get(key, "") + event.delta
+            self.partial_text[key] = text[:TEXT_CHARACTERS]
 
 
-def lines_of_input_transcript(event: InputTranscribed, at: datetime) -> list[RecordLine]:
+def lines_of_input_transcript(
+    event: InputTranscribed, key: str, at: datetime, by: str
+) -> list[RecordLine]:
     """The caller's words, and what it took to recognise them."""
-    text = event.transcript.strip()[:TEXT_CHARACTERS]
-    lines = [RecordLine("words", event.item_id, at, {"text": text})]
+    lines = [RecordLine("words", key, at, text_fields(event.transcript), by=by)]
     if event.usage is not None:
-        lines.append(RecordLine("transcription", event.item_id, at, event.usage))
+        lines.append(RecordLine("transcription", key, at, event.usage))
     return lines
+
+
+def text_fields(text: str) -> dict[str, Any]:
+    """A text as it is recorded; one of the greatest length has been cut."""
+    fields: dict[str, Any] = {"text": text.strip()}
+    return {**fields, "cut": ["text"]} if len(text) >= TEXT_CHARACTERS else fields
 
 
 def kind_of(item: Item) -> dict[str, Any]:

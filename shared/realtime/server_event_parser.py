@@ -2,7 +2,8 @@
 
 What an event cannot do without is required here, and an event that lacks it is `NotUnderstood`: it
 costs itself alone. What is only reported is left out where it is of another type than expected.
-Shapes are from recorded live traffic and the providers' references.
+Nothing here raises, and everything is bounded: events carry what a page has written. Shapes are
+from recorded live traffic and the providers' references.
 """
 
 from __future__ import annotations
@@ -10,9 +11,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shared.core import logs
+from shared.core.untrusted import (
+    LONGEST_MILLISECONDS,
+    NAME_CHARACTERS,
+    TEXT_CHARACTERS,
+    bounded_id,
+    clean_text,
+    finite,
+)
+from shared.realtime.json_fields import (
+    name_text,
+    object_or_empty,
+    objects,
+    optional_id,
+    optional_object,
+    required_id,
+    required_object,
+    required_text,
+    scalar,
+    text,
+)
 from shared.realtime.server_events import (
     ErrorEvent,
+    InputCommitted,
     InputTranscribed,
     InputTranscriptionFailed,
     Item,
@@ -28,16 +49,23 @@ from shared.realtime.server_events import (
     OtherEvent,
     OutputAudioStarted,
     OutputAudioStopped,
+    OutputItemAdded,
     OutputItemDone,
+    OutputItemProgress,
     OutputTextDelta,
     OutputTextDone,
     ResponseCreated,
     ResponseDone,
-    Scalar,
     ServerEvent,
     SessionEvent,
 )
 from shared.usage import tokens
+
+MAX_PARTS = 256
+"""Of an item's content; an item has a few."""
+MAX_OUTPUT_ITEMS = 256
+"""Of a response."""
+SETTINGS = ("output_modalities", "max_output_tokens", "audio")
 
 
 def parse_server_event(raw: Json) -> ServerEvent:
@@ -45,38 +73,52 @@ def parse_server_event(raw: Json) -> ServerEvent:
     kind = raw.get("type")
     parse = PARSERS.get(kind) if isinstance(kind, str) else None
     if parse is None:
-        return OtherEvent(str(kind))
+        return OtherEvent(clean_text(kind, NAME_CHARACTERS) if isinstance(kind, str) else "")
+    assert isinstance(kind, str)
     try:
-        return parse(str(kind), raw)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        logs.failure("server event not parsed", type=kind)
-        return NotUnderstood(str(kind))
+        return parse(kind, raw)
+    except Exception as error:  # whatever it is, it costs this event alone
+        return NotUnderstood(kind, type(error).__name__)
 
 
 def parse_item(raw: Json) -> Item:
+    said, parts_cut = content_text(raw.get("content"))
+    cut = [name for name in ("arguments", "output") if is_too_long(raw.get(name))]
+    if parts_cut or is_too_long(said):
+        cut.append("text")
     return Item(
-        required_text(raw, "id"),
-        text(raw, "type"),
-        text(raw, "role"),
-        text(raw, "status"),
-        text(raw, "name"),
-        text(raw, "call_id"),
+        required_id(raw, "id"),
+        name_text(raw, "type"),
+        name_text(raw, "role"),
+        name_text(raw, "status"),
+        name_text(raw, "name"),
+        optional_id(raw, "call_id"),
         text(raw, "arguments"),
         text(raw, "output"),
-        text(raw, "server_label"),
-        content_text(raw.get("content")),
+        name_text(raw, "server_label"),
+        clean_text(said),
+        tuple(cut),
     )
 
 
-def content_text(content: Any) -> str:
-    """What the parts of an item's content say, without audio."""
+def is_too_long(value: Any) -> bool:
+    return isinstance(value, str) and len(value) > TEXT_CHARACTERS
+
+
+def content_text(content: Any) -> tuple[str, bool]:
+    """What the parts of an item's content say, without audio; and whether parts were left out."""
     found = []
-    for part in objects(content):
+    for part in objects(content, MAX_PARTS):
         if part.get("type") == "input_image":
             found.append("[image]")
-        elif said := part.get("text") or part.get("transcript"):
-            found.append(str(said))
-    return "\n".join(found)
+        elif said := text_of(part.get("text")) or text_of(part.get("transcript")):
+            # One character more than is kept, so that a cut is noticed.
+            found.append(said[: TEXT_CHARACTERS + 1])
+    return "\n".join(found), isinstance(content, list) and len(content) > MAX_PARTS
+
+
+def text_of(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def item_event(event_class: type[ItemEvent]) -> Callable[[str, Json], ServerEvent]:
@@ -84,118 +126,108 @@ def item_event(event_class: type[ItemEvent]) -> Callable[[str, Json], ServerEven
         previous = raw.get("previous_item_id")
         if previous is not None and not isinstance(previous, str):
             raise TypeError("previous_item_id is not a string")
-        return event_class(kind, parse_item(raw["item"]), previous)
+        before = None if previous is None else bounded_id(previous)
+        return event_class(kind, parse_item(required_object(raw, "item")), before)
 
     return parse
 
 
+def output_item_event(
+    event_class: type[OutputItemAdded | OutputItemDone],
+) -> Callable[[str, Json], ServerEvent]:
+    def parse(kind: str, raw: Json) -> ServerEvent:
+        item = parse_item(required_object(raw, "item"))
+        return event_class(kind, item, None, optional_id(raw, "response_id"))
+
+    return parse
+
+
+def output_item_progress(kind: str, raw: Json) -> ServerEvent:
+    return OutputItemProgress(kind, required_id(raw, "item_id"))
+
+
+def input_committed(kind: str, raw: Json) -> ServerEvent:
+    return InputCommitted(kind, required_id(raw, "item_id"))
+
+
 def item_truncated(kind: str, raw: Json) -> ServerEvent:
-    audio_end_ms = raw["audio_end_ms"]
-    if not isinstance(audio_end_ms, int | float):
+    audio_end_ms = finite(raw["audio_end_ms"])
+    if audio_end_ms is None:
         raise TypeError("audio_end_ms is not a number")
-    return ItemTruncated(kind, required_text(raw, "item_id"), audio_end_ms)
+    heard = max(0, min(audio_end_ms, LONGEST_MILLISECONDS))
+    return ItemTruncated(kind, required_id(raw, "item_id"), heard)
 
 
 def item_deleted(kind: str, raw: Json) -> ServerEvent:
-    return ItemDeleted(kind, required_text(raw, "item_id"))
+    return ItemDeleted(kind, required_id(raw, "item_id"))
 
 
 def input_transcribed(kind: str, raw: Json) -> ServerEvent:
-    usage = None
-    if told := optional_object(raw, "usage"):
-        usage = {name: each for name, each in told.items() if isinstance(each, int | float | str)}
-    transcript = str(raw.get("transcript") or "")
-    return InputTranscribed(kind, required_text(raw, "item_id"), transcript, usage)
+    usage = tokens.usage_of_transcription(raw.get("usage"))
+    transcript = text(raw, "transcript") or ""
+    return InputTranscribed(kind, required_id(raw, "item_id"), transcript, usage)
 
 
 def input_transcription_failed(kind: str, raw: Json) -> ServerEvent:
-    code = scalar(optional_object(raw, "error"), "code")
-    return InputTranscriptionFailed(kind, required_text(raw, "item_id"), code)
+    code = scalar(object_or_empty(raw, "error"), "code")
+    return InputTranscriptionFailed(kind, required_id(raw, "item_id"), code)
 
 
 def output_text_delta(kind: str, raw: Json) -> ServerEvent:
-    return OutputTextDelta(kind, required_text(raw, "item_id"), required_text(raw, "delta"))
+    return OutputTextDelta(kind, required_id(raw, "item_id"), required_text(raw, "delta"))
 
 
 def output_text_done(kind: str, raw: Json) -> ServerEvent:
-    said = str(raw.get("transcript") or raw.get("text") or "")
-    return OutputTextDone(kind, required_text(raw, "item_id"), said)
+    said = text(raw, "transcript") or text(raw, "text") or ""
+    return OutputTextDone(kind, required_id(raw, "item_id"), said)
 
 
 def response_created(kind: str, raw: Json) -> ServerEvent:
     response = required_object(raw, "response")
     # Null for a response outside the conversation; the preview API has no such field.
     in_conversation = response.get("conversation_id", "") is not None
-    metadata = optional_object(response, "metadata")
-    return ResponseCreated(kind, required_text(response, "id"), in_conversation, metadata)
+    metadata = object_or_empty(response, "metadata")
+    settings = {name: response[name] for name in SETTINGS if name in response}
+    return ResponseCreated(kind, required_id(response, "id"), in_conversation, metadata, settings)
 
 
 def response_done(kind: str, raw: Json) -> ServerEvent:
     response = required_object(raw, "response")
-    details = optional_object(response, "status_details")
-    reason = scalar(details, "reason") or scalar(optional_object(details, "error"), "code")
-    output = tuple(parse_item(item) for item in objects(response.get("output")) if item.get("id"))
+    details = object_or_empty(response, "status_details")
+    reason = scalar(details, "reason") or scalar(object_or_empty(details, "error"), "code")
+    # An item that is not understood must not cost the usage.
+    output = tuple(
+        parse_item(item)
+        for item in objects(response.get("output"), MAX_OUTPUT_ITEMS)
+        if item.get("id") and isinstance(item["id"], str)
+    )
     usage = tokens.usage_of_response(response)
-    response_id, status = required_text(response, "id"), text(response, "status")
+    response_id, status = required_id(response, "id"), name_text(response, "status")
     return ResponseDone(kind, response_id, status, reason, output, usage)
 
 
 def output_audio_started(kind: str, raw: Json) -> ServerEvent:
-    return OutputAudioStarted(kind, required_text(raw, "response_id"))
+    return OutputAudioStarted(kind, required_id(raw, "response_id"))
 
 
 def output_audio_stopped(kind: str, raw: Json) -> ServerEvent:
-    return OutputAudioStopped(kind, required_text(raw, "response_id"))
+    return OutputAudioStopped(kind, required_id(raw, "response_id"))
 
 
 def session_event(kind: str, raw: Json) -> ServerEvent:
-    return SessionEvent(kind, text(raw, "event_id"), required_object(raw, "session"))
+    return SessionEvent(kind, optional_id(raw, "event_id"), required_object(raw, "session"))
 
 
 def error_event(kind: str, raw: Json) -> ServerEvent:
     error = optional_object(raw, "error")
     return ErrorEvent(
         kind,
-        text(raw, "event_id"),
+        optional_id(raw, "event_id"),
         scalar(error, "type"),
         scalar(error, "code"),
         scalar(error, "param"),
-        text(error, "event_id"),
+        optional_id(error, "event_id"),
     )
-
-
-def required_text(raw: Json, name: str) -> str:
-    value = raw[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is not a string")
-    return value
-
-
-def required_object(raw: Json, name: str) -> Json:
-    value = raw[name]
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{name} is not an object")
-    return value
-
-
-def optional_object(raw: Json, name: str) -> Json:
-    """An object, empty where it is missing or null."""
-    return required_object(raw, name) if raw.get(name) else {}
-
-
-def text(raw: Json, name: str) -> str | None:
-    value = raw.get(name)
-    return value if isinstance(value, str) else None
-
-
-def scalar(raw: Json, name: str) -> Scalar:
-    value = raw.get(name)
-    return value if isinstance(value, str | int | float) else None
-
-
-def objects(values: Any) -> list[Json]:
-    """The objects of an array."""
-    return [value for value in values or () if isinstance(value, Mapping)]
 
 
 PARSERS: Mapping[str, Callable[[str, Json], ServerEvent]] = {
@@ -207,7 +239,16 @@ PARSERS: Mapping[str, Callable[[str, Json], ServerEvent]] = {
     "conversation.item.deleted": item_deleted,
     "conversation.item.input_audio_transcription.completed": input_transcribed,
     "conversation.item.input_audio_transcription.failed": input_transcription_failed,
-    "response.output_item.done": item_event(OutputItemDone),
+    "input_audio_buffer.committed": input_committed,
+    "response.output_item.added": output_item_event(OutputItemAdded),
+    "response.output_item.done": output_item_event(OutputItemDone),
+    "response.content_part.added": output_item_progress,
+    "response.content_part.done": output_item_progress,
+    "response.function_call_arguments.delta": output_item_progress,
+    "response.function_call_arguments.done": output_item_progress,
+    "response.output_audio.done": output_item_progress,
+    "response.mcp_call_arguments.delta": output_item_progress,
+    "response.mcp_call_arguments.done": output_item_progress,
     "response.output_text.delta": output_text_delta,
     "response.output_text.done": output_text_done,
     "response.output_audio_transcript.delta": output_text_delta,

@@ -8,7 +8,7 @@ the shape that its type promises is `NotUnderstood`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.usage.tokens import Usage
@@ -29,13 +29,17 @@ class OtherEvent(ServerEvent):
 
 @dataclass(frozen=True, slots=True)
 class NotUnderstood(ServerEvent):
-    """An event that is not of the shape that its type promises."""
+    """An event that is not of the shape that its type promises, or none at all. `type` is empty
+    unless it is one that we parse; `reason` is ours."""
+
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """An item of the conversation. What it does not say is None; `text` is all that it says, part
-    by part, without the audio that a retrieved item may carry."""
+    by part, without the audio that a retrieved item may carry. `cut` names the texts of which only
+    the beginning is here."""
 
     id: str
     type: str | None
@@ -47,6 +51,7 @@ class Item:
     output: str | None
     server_label: str | None
     text: str
+    cut: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +86,33 @@ class ItemRetrieved(ItemEvent):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OutputItemAdded(ItemEvent):
+    """`response.output_item.added`: the model begins an item. It comes before the item's
+    `conversation.item.added`."""
+
+    response_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OutputItemDone(ItemEvent):
     """`response.output_item.done`: an item of a response, also of one outside the conversation."""
 
-    __slots__ = ()
+    response_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputItemProgress(ServerEvent):
+    """Any other `response.…` event about an item: the model is making it."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputCommitted(ServerEvent):
+    """`input_audio_buffer.committed`: the caller's audio becomes this item."""
+
+    item_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +167,13 @@ class OutputTextDone(ServerEvent):
 @dataclass(frozen=True, slots=True)
 class ResponseCreated(ServerEvent):
     """`response.created`. `in_conversation`: whether it belongs to the conversation, of which
-    there is one at a time."""
+    there is one at a time. `settings` are those that the event shows; it shows neither
+    instructions nor tools."""
 
     response_id: str
     in_conversation: bool
     metadata: Json
+    settings: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from typing import Any
 from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from shared.core.json_reader import read_json
-from shared.realtime.server_event_parser import parse_server_event
+from shared.realtime.event_frames import read_frame
 from shared.realtime.server_events import ServerEvent
 from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
 from shared.upstream.error_mapping import CALL_GONE, own_code
@@ -70,21 +69,16 @@ class WebSocketSideband:
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
         try:
-            await self.socket.send(json.dumps(event, ensure_ascii=False))
+            # In ASCII, because what answers a page may hold a lone surrogate, which UTF-8 lacks.
+            await self.socket.send(json.dumps(event))
         except ConnectionClosed:
             raise self.closed() from None
 
     async def receive_event(self) -> ServerEvent:
-        """The next event; what is not a JSON object is skipped."""
-        while True:
-            try:
-                raw = read_json(await self.socket.recv())
-            except ConnectionClosed:
-                raise self.closed() from None
-            except ValueError:
-                continue
-            if isinstance(raw, dict):
-                return parse_server_event(raw)
+        try:
+            return read_frame(await self.socket.recv())
+        except ConnectionClosed:
+            raise self.closed() from None
 
     async def close(self) -> None:
         await self.socket.close()

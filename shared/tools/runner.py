@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from shared.core import logs
+from shared.core.json_reader import well_formed
 from shared.tools.parameters import Parameters, WrongArguments
 
 TIMEOUT = timedelta(seconds=10)
@@ -61,6 +62,9 @@ async def run_tool(tool: Tool, arguments: str, executor: Executor | None) -> Res
         given = tool.parameters.check_arguments(parse_arguments(arguments))
     except WrongArguments as wrong:
         return failed(str(wrong))
+    except Exception as error:  # such as a number that no float can hold
+        logs.event("tool arguments not understood", tool=tool.name, reason=type(error).__name__)
+        return failed("The arguments are not valid.")
     try:
         async with asyncio.timeout(tool.timeout.total_seconds()):
             value = await run_function(tool, given, executor)
@@ -85,7 +89,8 @@ async def run_function(tool: Tool, given: Mapping[str, Any], executor: Executor 
 
 
 def failed(message: str) -> Result:
-    return Result(json.dumps({"error": message[:1000]}, ensure_ascii=False), ok=False)
+    error = well_formed(message[:1000])
+    return Result(json.dumps({"error": error}, ensure_ascii=False), ok=False)
 
 
 def parse_arguments(arguments: str) -> dict[str, Any]:
@@ -94,7 +99,7 @@ def parse_arguments(arguments: str) -> dict[str, Any]:
         raise WrongArguments("The arguments are too long.")
     try:
         given = json.loads(arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise WrongArguments("The arguments are not JSON.") from None
     if not isinstance(given, dict):
         raise WrongArguments("The arguments are not a JSON object.")
@@ -104,9 +109,9 @@ def parse_arguments(arguments: str) -> dict[str, Any]:
 def encode_result(value: Any) -> str:
     """A result as JSON text; a string stays as it is. One that is too long is cut and says so."""
     if isinstance(value, str):
-        text = value
+        text = well_formed(value)
     else:
-        text = json.dumps(to_json_types(value), ensure_ascii=False, allow_nan=False)
+        text = well_formed(json.dumps(to_json_types(value), ensure_ascii=False, allow_nan=False))
     if len(text) <= OUTPUT_CHARACTERS:
         return text
     note = " … (the rest was left out: too long)"

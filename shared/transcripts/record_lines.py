@@ -13,31 +13,38 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.core.untrusted import storable
 from shared.transcripts.redaction import redact_json
 
-WORD_KINDS = frozenset({"placed", "item", "said", "words", "heard", "deleted"})
+WORD_KINDS = frozenset({"placed", "item", "said", "words", "heard", "deleted", "origin"})
 """What was said. All other kinds are recorded even where transcripts are off."""
 REDACTED_FIELDS = frozenset({"text", "arguments", "output"})
 """Text that comes from people or from the model."""
 JSON_FIELDS = frozenset({"arguments", "output"})
+TOO_DEEP = "[not kept: nested too deeply]"
 
 
 @dataclass(frozen=True, slots=True)
 class RecordLine:
-    """What became known at `at`: `kind` says what it is, `key` what it is about.
+    """What became known at `at`: `kind` says what it is, `key` what it is about. `by` is who wrote
+    the item that it is about; it decides how much of it is kept, and is not written.
 
     Kinds: placed (an item and the one before it), item (its final content), said (its words, where
     the content lacked them), words (the caller's, transcribed), heard (how much of an answer was
     played before it was interrupted), deleted, response (its end and its usage), transcription (its
-    usage), calling (a server tool has been started), tool (its output has been sent), session,
-    error, lost (the connection; once it is back and holds, a gap of that time says so), gap,
-    attached, detached, ended.
+    usage), calling (a server tool has been started), tool (its output has been sent), sent (an item
+    that the server created), origin (who wrote an item, where that was unknown before), session,
+    steered (what else a client changed), error, unread (an event that was not understood), gap, cut
+    (from here on something is not kept), lost (the connection; once it is back and holds, a gap of
+    that time says so), attached, detached, ended. A reader skips kinds that it
+    does not know.
     """
 
     kind: str
     key: str
     at: datetime
     fields: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +73,10 @@ def encode_line(call_id: str, seq: int, line: RecordLine, redact: Callable[[str]
         "at": format_time(line.at),
         "kind": line.kind,
         "key": line.key,
-        **{name: redact_field(name, value, redact) for name, value in line.fields.items()},
+        **{name: redact_field(name, storable(v), redact) for name, v in line.fields.items()},
     }
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    text = json.dumps(storable(content), ensure_ascii=False, separators=(",", ":"))
+    return text.encode() + b"\n"
 
 
 def decode_lines(data: bytes) -> list[StoredLine]:
@@ -79,7 +87,7 @@ def decode_lines(data: bytes) -> list[StoredLine]:
             content = json.loads(raw)
             own = {name: content.pop(name) for name in ("id", "seq", "kind", "key", "at", "call")}
             at = datetime.fromisoformat(own["at"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
         line = StoredLine(own["id"], own["seq"], own["kind"], own["key"], at, content)
         found.setdefault(line.id, line)
@@ -89,15 +97,18 @@ def decode_lines(data: bytes) -> list[StoredLine]:
 def redact_field(name: str, value: Any, redact: Callable[[str], str]) -> Any:
     if name not in REDACTED_FIELDS:
         return value
-    if name in JSON_FIELDS and isinstance(value, str):
-        try:
-            inner = json.loads(value)
-        except ValueError:
-            inner = None
-        if isinstance(inner, dict | list):
-            # String by string, so that the result is still JSON.
-            return json.dumps(redact_json(inner, redact), ensure_ascii=False)
-    return redact_json(value, redact)
+    try:
+        if name in JSON_FIELDS and isinstance(value, str):
+            try:
+                inner = json.loads(value)
+            except ValueError:
+                inner = None
+            if isinstance(inner, dict | list):
+                # String by string, so that the result is still JSON.
+                return json.dumps(redact_json(inner, redact), ensure_ascii=False)
+        return redact_json(value, redact)
+    except RecursionError:
+        return TOO_DEEP
 
 
 def format_time(at: datetime) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from shared.transcripts.record_lines import StoredLine, decode_lines, format_time
+from shared.transcripts.record_lines import WORD_KINDS, StoredLine, decode_lines, format_time
 from shared.usage import tokens
 from shared.usage.tokens import Usage
 
@@ -27,7 +27,12 @@ FRONT = ""
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that was said or done, or a gap: a time from which things may be missing.
+    """One thing that was said or done; or a gap: a time from which things may be missing; or a cut:
+    the moment from which something was not kept, because there was too much of it.
+
+    `origin` is who wrote the item: caller, model, server, page, or unknown where the observer did
+    not see it being added; empty in records from before that was written. `cut`: of its text only
+    the beginning was kept.
 
     `text` is all text that was generated, or None where there is no transcript (`untranscribed`
     says why). Of an interrupted answer the caller heard `heard_ms` milliseconds; `heard_text` is
@@ -51,6 +56,8 @@ class Entry:
     since: datetime | None = None
     until: datetime | None = None
     reason: str = ""
+    origin: str = ""
+    cut: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The entry as JSON, without what is empty."""
@@ -65,12 +72,13 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """A call as it was recorded. `ended` says how it ended; None while it goes on, or if nobody saw
-    the end."""
+    the end. `unread` is the number of events that were not understood."""
 
     entries: tuple[Entry, ...]
     usage: Usage
     ended: str | None
     gaps: int
+    unread: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The transcript as JSON."""
@@ -79,6 +87,7 @@ class Transcript:
             "usage": self.usage.counts(),
             "ended": self.ended,
             "gaps": self.gaps,
+            **({"unread": self.unread} if self.unread else {}),
         }
 
 
@@ -107,7 +116,8 @@ def build_transcript(lines: Sequence[StoredLine]) -> Transcript:
     ended = next((line.fields.get("reason") for line in lines if line.kind == "ended"), None)
     entries = tuple(entry_of(node) for node in order_nodes(nodes))
     gaps = sum(each.kind == "gap" for each in entries)
-    return Transcript(entries, usage_of(lines), ended, gaps)
+    unread = sum(line.kind == "unread" for line in lines)
+    return Transcript(entries, usage_of(lines), ended, gaps, unread)
 
 
 def usage_of(lines: Iterable[StoredLine]) -> Usage:
@@ -123,21 +133,30 @@ def collect_nodes(lines: Iterable[StoredLine]) -> list[Node]:
     """What the lines say about each item, and the gaps."""
     nodes: dict[str, Node] = {}
     heads: dict[str, str] = {}
+    own: set[str] = set()
     for line in lines:
-        if line.kind == "gap":
+        if line.kind == "sent":
+            own.add(line.key)
+        elif line.kind == "cut":
+            name = f"cut {line.key}"
+            nodes[name] = Node(name, line.seq, line.at, facts={"limit": line.fields})
+        elif line.kind == "gap":
             name = f"gap {line.key}"
             after = line.fields.get("after")
             facts = {"gap": line.fields}
             nodes[name] = Node(name, line.seq, line.at, after=after, weak=True, facts=facts)
             if before := line.fields.get("before"):
                 heads[before] = name
-        elif line.kind in ("placed", "item", "said", "words", "heard", "deleted"):
+        elif line.kind in WORD_KINDS:
             node = nodes.setdefault(line.key, Node(line.key, line.seq, line.at))
             node.facts[line.kind] = line.fields
             if line.kind == "placed" and "previous" in line.fields:
                 node.previous = line.fields["previous"] or FRONT
             if line.kind == "item":
                 node.after = line.fields.get("after")
+    for name in own & set(nodes):
+        # Whoever added it first: the server says that it is its own.
+        nodes[name].facts["origin"] = {"origin": "server"}
     for name, gap in heads.items():
         if name in nodes and nodes[name].previous not in (FRONT, *nodes):
             nodes[name].previous = gap
@@ -201,11 +220,13 @@ def entry_of(node: Node) -> Entry:
             until=datetime.fromisoformat(gap["until"]),
             reason=gap.get("reason", ""),
         )
-    item = {**facts.get("placed", {}), **facts.get("item", {})}
+    if limit := facts.get("limit"):
+        return Entry("cut", node.at, reason=f"{limit.get('reason', '')}: {node.name[4:]}")
+    item = {**facts.get("placed", {}), **facts.get("item", {}), **facts.get("origin", {})}
     words, heard = facts.get("words") or {}, facts.get("heard")
     text = words.get("text") or item.get("text") or facts.get("said", {}).get("text")
     kind = KINDS.get(item.get("type", ""), "other")
-    cut = heard is not None or (
+    interrupted = heard is not None or (
         item.get("role") == "assistant" and item.get("status") != "completed"
     )
     return Entry(
@@ -215,10 +236,12 @@ def entry_of(node: Node) -> Entry:
         role=item.get("role", ""),
         text=text if text is not None or "text" not in words else words["text"],
         untranscribed="" if text or kind != "message" else reason_without_text(facts),
-        interrupted=cut and "item" in facts,
+        interrupted=interrupted and "item" in facts,
         heard_ms=heard["ms"] if heard else None,
         heard_text=heard.get("text") if heard else None,
         deleted="deleted" in facts,
+        origin=item.get("origin", ""),
+        cut=any("cut" in facts.get(kind, ()) for kind in ("item", "words", "said")),
         **{name: item.get(name, "") for name in ("name", "call_id", "arguments", "output")},
     )
 

@@ -2,7 +2,8 @@
 
 Added lines are queued; one append is in progress at a time and carries all that is queued. It names
 the position that it writes at, so that the lines of two writers cannot mix: a writer that meets
-another's lines reads them, asks whether it still holds the lease, and adds only what is missing.
+another's lines reads them, asks whether it still holds the lease, and adds only what is missing. A
+log that has been deleted meanwhile is begun again, and says so.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 from shared.core import logs
+from shared.core.bounded import BoundedSet
 from shared.core.problems import Problem
 from shared.storage.interfaces import APPEND_BYTES, Conflict, Log, LogFull, StorageUnavailable
+from shared.transcripts.budget import CONVERSATION_BYTES, PAGE_BYTES, RecordBudget
 from shared.transcripts.record_lines import (
     WORD_KINDS,
     RecordLine,
@@ -26,16 +29,39 @@ from shared.transcripts.record_lines import (
     encode_line,
     line_id,
 )
-from shared.transcripts.redaction import Redact
+from shared.transcripts.redaction import Redact, unchanged
 
 T = TypeVar("T")
 StillOurs = Callable[[], Awaitable[None]]
 """Checks that the lease is still ours; raises if it is not."""
+REMEMBERED_IDS = 50_000
+CONFLICTS_AT_MOST = 5
+"""In a row, before a flush gives up for the time being."""
+LONGEST_PAUSE = timedelta(seconds=30)
 
 
 def log_name(call_id: str) -> str:
     """The name of a call's log in its container."""
     return f"{call_id}.jsonl"
+
+
+def no_lines() -> list[RecordLine]:
+    return []
+
+
+def append_line(log: Log, call_id: str, line: RecordLine) -> None:
+    """Adds one line to a record that there is, beside the call's own writer, which reads it when it
+    writes next. Blocks. Raises StorageError."""
+    name = log_name(call_id)
+    data = encode_line(call_id, 0, line, unchanged)
+    for left in reversed(range(CONFLICTS_AT_MOST)):
+        try:
+            if position := log.length(name):
+                log.append(name, data, at=position)
+            return
+        except Conflict:
+            if not left:
+                raise
 
 
 class TranscriptWriter:
@@ -61,7 +87,10 @@ class TranscriptWriter:
         self.executor = executor
         self.position = 0
         self.seq = 0
-        self.ids: set[str] = set()
+        self.ids: BoundedSet[str] = BoundedSet(REMEMBERED_IDS)
+        self.budget = RecordBudget(WORD_KINDS)
+        self.lines_after_deletion: Callable[[], list[RecordLine]] = no_lines
+        """What a log begins with that has been deleted under this writer."""
         self.queued: list[RecordLine] = []
         self.batch: list[RecordLine] = []
         self.dirty = asyncio.Event()
@@ -69,61 +98,111 @@ class TranscriptWriter:
         self.full = False
 
     def add_lines(self, *lines: RecordLine) -> None:
-        """Queues lines; those that are written or queued already are dropped."""
+        """Queues lines; those that are written or queued already are dropped. Of a call that has
+        used up its share, it is said that something is not kept."""
         for line in lines:
             name = line_id(self.call_id, line)
             if name in self.ids or (line.kind in WORD_KINDS and not self.keep_words):
+                continue
+            if exceeded := self.budget.exceeded_by(line, line.by):
+                self.state_cut(exceeded, line.at)
                 continue
             self.ids.add(name)
             self.queued.append(line)
             self.dirty.set()
 
+    def state_cut(self, share: str, at: datetime) -> None:
+        """Queues a line that says that from here on something is not kept, once for each share."""
+        limit = {"page": PAGE_BYTES, "conversation": CONVERSATION_BYTES}.get(share)
+        line = RecordLine("cut", share, at, {"reason": "too much", "bytes": limit})
+        name = line_id(self.call_id, line)
+        if name not in self.ids:
+            self.ids.add(name)
+            self.queued.append(line)
+            self.dirty.set()
+            logs.event("call record cut", logging.WARNING, call=self.record_id, share=share)
+
     async def flush(self, still_ours: StillOurs) -> None:
         """Writes all queued lines. Raises StorageUnavailable, after which it can be called again,
         and what `still_ours` raises."""
         async with self.lock:
+            conflicts = 0
             while self.batch or self.queued:
                 if not self.batch:
                     self.batch, self.queued = self.queued, []
                 try:
                     await self.append_batch()
-                except Conflict:
+                    conflicts = 0
+                except Conflict as conflict:
+                    conflicts += 1
+                    if conflicts > CONFLICTS_AT_MOST:
+                        raise StorageUnavailable("the record keeps changing") from conflict
                     await still_ours()
-                    mine = {line_id(self.call_id, line): line for line in self.batch}
-                    there = {line.id for line in await self.catch_up()}
-                    self.batch = [line for name, line in mine.items() if name not in there]
+                    await self.merge_batch()
             self.dirty.clear()
+
+    async def merge_batch(self) -> None:
+        """After a conflict: reads what is there now, and leaves in the batch what is missing."""
+        length = await self.run_blocking(partial(self.log.length, self.name))
+        if length < self.position:
+            self.position, self.seq = 0, 0
+            self.batch = [*self.lines_after_deletion(), *self.batch]
+            logs.event("call record begun again", logging.WARNING, call=self.record_id)
+        there = {line.id for line in await self.catch_up()}
+        mine = {line_id(self.call_id, line): line for line in self.batch}
+        self.batch = [line for name, line in mine.items() if name not in there]
+        self.ids.update(mine)
 
     async def append_batch(self) -> None:
         """Appends as much of the batch as fits. The bytes stay the same until it succeeds, so that
         an append whose answer was lost is repeated, not doubled."""
-        data, taken = bytearray(), 0
-        for line in self.batch:
-            raw = encode_line(self.call_id, self.seq + taken, line, self.redact)
-            if data and len(data) + len(raw) > APPEND_BYTES:
-                break
-            data += raw
-            taken += 1
-        if not self.full:
+        data, taken, written = await self.run_blocking(self.encode_batch)
+        if data and not self.full:
             try:
                 self.position = await self.run_blocking(
-                    partial(self.log.append, self.name, bytes(data), at=self.position)
+                    partial(self.log.append, self.name, data, at=self.position)
                 )
             except LogFull:
                 self.full = True
                 logs.event("transcript record full", logging.ERROR, call=self.record_id)
-        self.seq += taken
+        self.seq += written
         del self.batch[:taken]
+
+    def encode_batch(self) -> tuple[bytes, int, int]:
+        """As much of the batch as fits into one append, how many of its lines that takes, and how
+        many are in it: a line that cannot be written costs itself alone. Off the event loop,
+        because redaction takes its time."""
+        data, taken, written = bytearray(), 0, 0
+        for line in self.batch:
+            try:
+                raw = encode_line(self.call_id, self.seq + written, line, self.redact)
+            except Exception as error:
+                logs.event("record line not written", logging.ERROR, reason=type(error).__name__)
+                raw = b""
+            if data and len(data) + len(raw) > APPEND_BYTES:
+                break
+            taken += 1
+            if raw and len(raw) <= APPEND_BYTES:
+                data += raw
+                written += 1
+        return bytes(data), taken, written
 
     async def catch_up(self) -> list[StoredLine]:
         """Reads what others have written since this writer last read or wrote. Raises
         StorageUnavailable."""
-        data = await self.run_blocking(partial(self.log.read, self.name, start=self.position))
-        lines = decode_lines(data)
-        self.position += len(data)
-        self.seq += data.count(b"\n")
-        self.ids |= {line.id for line in lines}
+        read = partial(self.read_from, self.position)
+        size, count, lines = await self.run_blocking(read)
+        self.position += size
+        self.seq += count
+        self.ids.update(line.id for line in lines)
+        for line in lines:
+            self.budget.count_line(line, str(line.fields.get("origin", "")))
         return lines
+
+    def read_from(self, position: int) -> tuple[int, int, list[StoredLine]]:
+        """The bytes, the line ends and the lines of the log from there on."""
+        data = self.log.read(self.name, start=position)
+        return len(data), data.count(b"\n"), decode_lines(data)
 
     async def run_blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)
@@ -133,12 +212,15 @@ async def flush_periodically(
     writer: TranscriptWriter, still_ours: StillOurs, every: timedelta, retry_pause: timedelta
 ) -> None:
     """Writes queued lines at most once in `every`, until cancelled. While storage is unavailable
-    they stay queued, and the write is retried after `retry_pause`."""
+    they stay queued, and the write is retried after `retry_pause`, and ever more rarely."""
+    pause = retry_pause
     while True:
         await writer.dirty.wait()
         try:
             await writer.flush(still_ours)
+            pause = retry_pause
             await asyncio.sleep(every.total_seconds())
         except (StorageUnavailable, Problem) as error:
             logs.event("transcript record not written", logging.WARNING, reason=str(error))
-            await asyncio.sleep(retry_pause.total_seconds())
+            await asyncio.sleep(pause.total_seconds())
+            pause = min(pause * 2, max(LONGEST_PAUSE, retry_pause))

@@ -261,6 +261,8 @@ def test_a_gap_stands_where_it_was() -> None:
 
 
 def test_a_probe_leaves_no_trace_even_if_the_caller_spoke_meanwhile() -> None:
+    mapper = EventMapper()
+    mapper.origins.add_own_item("probe_1", probe=True)
     script = transcribed(
         *conversation(1),
         added("probe_1", "a0", "system"),
@@ -268,6 +270,7 @@ def test_a_probe_leaves_no_trace_even_if_the_caller_spoke_meanwhile() -> None:
         added("u1", "probe_1"),
         {"type": "conversation.item.deleted", "item_id": "probe_1"},
         done("u1", "probe_1", "hello", "user"),
+        mapper=mapper,
     )
     assert [e.item_id for e in script.entries] == ["u0", "a0", "u1"]
 
