@@ -19,6 +19,7 @@ from typing import Any
 import azure.functions as func
 from azure.functions.decorators.core import BindingDirection
 
+from local.host.annotations import annotation_name, converter_accepts
 from local.host.loading import IndexingError
 from local.host.route_constraints import TemplateError
 from local.host.routing import RESERVED, Route, Template
@@ -283,22 +284,3 @@ class FunctionIndexer:
 
     def read_trigger_queue(self) -> str | None:
         return str(self.trigger.queue_name) if self.trigger.type == "queueTrigger" else None
-
-
-def annotation_name(annotation: Any) -> str:
-    if annotation is type(None):
-        return "None"
-    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
-
-
-def converter_accepts(kind: str, annotation: Any, *, out: bool) -> bool:
-    """Whether `azure.functions`' own converter accepts the annotation."""
-    registry: Any = func.get_binding_registry
-    converter = registry().get(kind)
-    if converter is None or not (isinstance(annotation, type) or typing.get_origin(annotation)):
-        return False
-    check = converter.check_output_type_annotation if out else converter.check_input_type_annotation
-    try:
-        return bool(check(annotation))
-    except TypeError:
-        return False

@@ -1,6 +1,6 @@
 """What each caller holds and has used: booked before anything goes upstream, settled afterwards.
 
-What is counted is in `account`, what the limits mean in `rules`, how it is written in
+What is counted is in `account`, what the limits mean in `limit_rules`, how it is written in
 `transactions`.
 
 While storage is unavailable no call is admitted (`storage_unavailable`). A write whose answer was
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import secrets
-import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,16 +31,15 @@ from shared.limits.limit_rules import (
     TokenBudget,
     UndoBooking,
 )
+from shared.limits.row_sweep import sweep_empty_rows
 from shared.limits.transactions import (
     GLOBAL_ROW,
     PARTITION,
     AccountTransactions,
     row_key,
 )
-from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Value
+from shared.storage.interfaces import StorageUnavailable, Table, Value
 from shared.storage.refusal import storage_refusal
-
-ID_CHARACTERS = string.ascii_letters + string.digits + "-_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,32 +188,11 @@ class Ledger:
         Looks at no more than `limit` rows, from a random one on. Raises Problem
         storage_unavailable.
         """
+        now = unix_milliseconds(self.clock())
         try:
-            return sum(self.delete_if_empty(entity) for entity in self.random_rows(limit))
+            return sweep_empty_rows(self.table, self.limits, now, limit)
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
-
-    def random_rows(self, limit: int) -> list[Entity]:
-        """Up to `limit` callers' rows, starting anywhere and going on at the first one."""
-        first = row_key("")
-        start = first + secrets.choice(ID_CHARACTERS)
-        rows = self.table.query(PARTITION, start=start, stop=GLOBAL_ROW, limit=limit)
-        if len(rows) < limit:
-            rows += self.table.query(PARTITION, start=first, stop=start, limit=limit - len(rows))
-        return rows
-
-    def delete_if_empty(self, entity: Entity) -> bool:
-        """Deletes a caller's row that counts nothing any more; says whether it did."""
-        account, now = Account.from_values(entity.values), unix_milliseconds(self.clock())
-        account.drop_expired(now, self.limits)
-        if account.bookings or account.tokens_today(now):
-            return False
-        try:
-            self.table.delete(PARTITION, entity.row, etag=entity.etag)
-        except Conflict:
-            # The caller is back.
-            return False
-        return True
 
     def read_values(self, key: str) -> Mapping[str, Value]:
         try:
