@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 
 from shared.calls.records import CallRecord, Records
+from shared.core import logs
+from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
 from shared.usage.prices import UNKNOWN, Prices
 from shared.usage.tokens import Usage, usage_of_counts
@@ -24,7 +27,8 @@ class CallAccounting:
         return UNKNOWN if cost is None else str(cost.amount)
 
     def record_usage(self, record: CallRecord, used: Usage) -> None:
-        """Writes to the call's record what it has used since its start."""
+        """Writes to the call's record what it has used since its start. A record that has been
+        deleted meanwhile stays so."""
         counts = used.counts()
 
         def with_usage(present: CallRecord) -> CallRecord:
@@ -35,7 +39,12 @@ class CallAccounting:
             usage = {**present.usage, **counts}  # a later release may count more kinds
             return replace(present, usage=usage, cost=cost, observed="yes")
 
-        self.records.update(record.id, with_usage)
+        try:
+            self.records.update(record.id, with_usage)
+        except Problem as problem:
+            if problem.code != "call_not_found":
+                raise
+            logs.event("usage not recorded", logging.WARNING, call=record.id, code=problem.code)
 
     def spend_tokens(self, record: CallRecord, used: Usage) -> bool:
         """Records the usage and counts it against the caller's budget. True: the caller has no

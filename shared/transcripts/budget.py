@@ -1,61 +1,80 @@
 """How much of one call is kept. What a page writes has a share of its own, so that it cannot use up
-that of the caller and the model. Pure.
+that of the caller and the model; and whoever uses up a share has only long texts cut short. Pure.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from json.encoder import encode_basestring
-from typing import Any, Protocol
 
-PAGE_BYTES = 1024 * 1024
-CONVERSATION_BYTES = 16 * 1024 * 1024
-"""An hour of talk is about 100 KB; the results of tools are up to 16,000 characters each."""
+from shared.transcripts.record_lines import REDACTED_FIELDS, WORD_KINDS, RecordLine, StoredLine
+
+SHARES: Mapping[str, int] = {"page": 1024 * 1024, "conversation": 16 * 1024 * 1024}
+"""In bytes. An hour of talk is about 100 KB; the results of tools are up to 16,000 characters."""
+RESERVE = 4 * 1024 * 1024
+"""For what comes after a share is used up, with texts of `SHORT` characters."""
+SHORT = 500
 LINE_BYTES = 300
 """What a line takes besides its texts."""
 LINES: Mapping[str, int] = {"error": 500, "session": 200, "steered": 500, "transcription": 20_000}
 """Lines of a kind, where a page decides how many there are."""
-PROVEN = ("caller", "model", "server")
-
-
-class AnyLine(Protocol):
-    """A line that is to be written, or one that has been."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def fields(self) -> Mapping[str, Any]: ...
 
 
 class RecordBudget:
-    """What is left to be written of one call. `word_kinds` are the kinds with words in them."""
+    """What is left to be written of one call."""
 
-    def __init__(self, word_kinds: frozenset[str]) -> None:
-        self.word_kinds = word_kinds
-        self.left = {"page": PAGE_BYTES, "conversation": CONVERSATION_BYTES}
+    def __init__(self) -> None:
+        self.spent: Counter[str] = Counter()
         self.lines: Counter[str] = Counter()
 
-    def exceeded_by(self, line: AnyLine, by: str) -> str:
-        """Counts a line; gives the share that it exceeds, or nothing. `by`: who wrote its item."""
-        share = self.count_line(line, by)
-        if line.kind in self.word_kinds:
-            return share if self.left[share] < 0 else ""
-        return share if self.lines[share] > LINES.get(share, self.lines[share]) else ""
+    def admit(self, line: RecordLine) -> tuple[RecordLine | None, str]:
+        """The line as it is to be written, None if it is not; and the share that it exceeds."""
+        if line.kind not in WORD_KINDS:
+            self.lines[line.kind] += 1
+            fits = self.lines[line.kind] <= LINES.get(line.kind, self.lines[line.kind])
+            return (line, "") if fits else (None, line.kind)
+        share = share_of(line.by)
+        if self.spend(share, line, SHARES[share]):
+            return line, ""
+        short = shortened(line)
+        fits = self.spend(share, short, SHARES[share] + RESERVE)
+        return (short if fits else None), share
 
-    def count_line(self, line: AnyLine, by: str) -> str:
-        """Counts a line; gives its share: `page`, `conversation`, or the line's kind."""
-        if line.kind in self.word_kinds:
-            share = "page" if by in ("page", "unknown") else "conversation"
-            self.left[share] -= size_of(line)
-            return share
-        self.lines[line.kind] += 1
-        return line.kind
+    def spend(self, share: str, line: RecordLine, limit: int) -> bool:
+        size = size_of(line)
+        fits = self.spent[share] + size <= limit
+        if fits:
+            self.spent[share] += size
+        return fits
+
+    def count_stored(self, line: StoredLine) -> None:
+        """Counts a line that is in the record already."""
+        if line.kind in WORD_KINDS:
+            self.spent[share_of(str(line.fields.get("origin", "")))] += size_of(line)
+        else:
+            self.lines[line.kind] += 1
 
 
-def size_of(line: AnyLine) -> int:
+def share_of(by: str) -> str:
+    return "page" if by in ("page", "unknown") else "conversation"
+
+
+def shortened(line: RecordLine) -> RecordLine:
+    """The line with the beginnings of its texts."""
+    long = {
+        name: value
+        for name, value in line.fields.items()
+        if name in REDACTED_FIELDS and isinstance(value, str) and len(value) > SHORT
+    }
+    if not long:
+        return line
+    beginnings = {name: value[:SHORT] for name, value in long.items()}
+    return replace(line, fields={**line.fields, **beginnings, "cut": sorted(long)})
+
+
+def size_of(line: RecordLine | StoredLine) -> int:
     """About how many bytes a line takes in the record."""
     texts = [line.key, *(value for value in line.fields.values() if isinstance(value, str))]
     return LINE_BYTES + sum(

@@ -20,7 +20,7 @@ from shared.core import logs
 from shared.core.bounded import BoundedSet
 from shared.core.problems import Problem
 from shared.storage.interfaces import APPEND_BYTES, Conflict, Log, LogFull, StorageUnavailable
-from shared.transcripts.budget import CONVERSATION_BYTES, PAGE_BYTES, RecordBudget
+from shared.transcripts.budget import RecordBudget
 from shared.transcripts.record_lines import (
     WORD_KINDS,
     RecordLine,
@@ -88,9 +88,10 @@ class TranscriptWriter:
         self.position = 0
         self.seq = 0
         self.ids: BoundedSet[str] = BoundedSet(REMEMBERED_IDS)
-        self.budget = RecordBudget(WORD_KINDS)
+        self.budget = RecordBudget()
         self.lines_after_deletion: Callable[[], list[RecordLine]] = no_lines
-        """What a log begins with that has been deleted under this writer."""
+        """What a log begins with that has been deleted under this writer: of the kinds that are in
+        it, all that there is."""
         self.queued: list[RecordLine] = []
         self.batch: list[RecordLine] = []
         self.dirty = asyncio.Event()
@@ -104,17 +105,17 @@ class TranscriptWriter:
             name = line_id(self.call_id, line)
             if name in self.ids or (line.kind in WORD_KINDS and not self.keep_words):
                 continue
-            if exceeded := self.budget.exceeded_by(line, line.by):
-                self.state_cut(exceeded, line.at)
-                continue
             self.ids.add(name)
-            self.queued.append(line)
-            self.dirty.set()
+            admitted, exceeded = self.budget.admit(line)
+            if exceeded:
+                self.state_cut(exceeded, line.at)
+            if admitted:
+                self.queued.append(admitted)
+                self.dirty.set()
 
     def state_cut(self, share: str, at: datetime) -> None:
-        """Queues a line that says that from here on something is not kept, once for each share."""
-        limit = {"page": PAGE_BYTES, "conversation": CONVERSATION_BYTES}.get(share)
-        line = RecordLine("cut", share, at, {"reason": "too much", "bytes": limit})
+        """Queues a line that says that from here on not all is kept, once for each share."""
+        line = RecordLine("cut", share, at, {"reason": "too much"})
         name = line_id(self.call_id, line)
         if name not in self.ids:
             self.ids.add(name)
@@ -146,7 +147,11 @@ class TranscriptWriter:
         length = await self.run_blocking(partial(self.log.length, self.name))
         if length < self.position:
             self.position, self.seq = 0, 0
-            self.batch = [*self.lines_after_deletion(), *self.batch]
+            first = self.lines_after_deletion()
+            # What has not been written yet of these kinds is in what is carried over.
+            kinds = {line.kind for line in first}
+            self.batch = [*first, *(line for line in self.batch if line.kind not in kinds)]
+            self.queued = [line for line in self.queued if line.kind not in kinds]
             logs.event("call record begun again", logging.WARNING, call=self.record_id)
         there = {line.id for line in await self.catch_up()}
         mine = {line_id(self.call_id, line): line for line in self.batch}
@@ -196,7 +201,7 @@ class TranscriptWriter:
         self.seq += count
         self.ids.update(line.id for line in lines)
         for line in lines:
-            self.budget.count_line(line, str(line.fields.get("origin", "")))
+            self.budget.count_stored(line)
         return lines
 
     def read_from(self, position: int) -> tuple[int, int, list[StoredLine]]:

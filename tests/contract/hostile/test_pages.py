@@ -195,7 +195,10 @@ FORGED: Final[list[Case]] = [
     Case("an override fifty times", [update(instructions=MARK)] * 50),
 ]  # fmt: skip
 
-DELETED: Final[list[Case]] = []
+DELETED: Final[list[Case]] = [
+    Case("while an admin deletes the transcript", [message("gone"), delete_transcript, say]),
+    Case("while it is deleted again", [delete_transcript, say, delete_transcript, say]),
+]
 CASES = [*UNREADABLE, *LARGE_TEXTS, *SLOW_PATTERNS, *FORGED, *DELETED]
 
 

@@ -191,7 +191,7 @@ async def test_a_page_cannot_fill_the_record_and_hide_what_is_said_after() -> No
     async with observed_calls() as it:
         call = await it.call()
         watching = await it.watch(call)
-        for _ in range(120):
+        for _ in range(300):
             await call.say("x" * 60_000)
         await it.written(call.id, lambda line: line.kind == "cut")
         await call.tell("response.create", response={"instructions": "Hi.", "input": []})

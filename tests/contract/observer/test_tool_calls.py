@@ -153,6 +153,30 @@ async def test_an_output_that_could_not_be_sent_is_sent_over_the_next_connection
         await watching.done()
 
 
+async def test_a_refused_output_does_not_silence_the_tools_of_the_call() -> None:
+    """The service's error names no client event (recorded): the next output is answered."""
+    registry = sample_tools()
+    session = with_tools(registry)
+    refusal = {
+        "event": "conversation.item.create",
+        "item": "function_call_output",
+        "code": "invalid_tool_call_id",
+        "message": "Tool call ID 'call_Xz0z4X8aSYDdkTf2' not found in conversation.",
+        "anonymous": True,
+        "times": 1,
+    }
+    async with observed_calls(rules=[ORDER], refusals=[refusal]) as it:
+        call = await call_with(it, session)
+        watching = await it.watch(call, parts={"registry": registry}, session=session)
+        await call.turn("where is my order")
+        await call.expect("error")
+        await call.turn("my order please")
+        done = await call.expect("response.done")
+        assert "on its way" in done["response"]["output"][0]["content"][0]["text"]
+        await call.hang_up()
+        await watching.done()
+
+
 async def test_nothing_is_done_to_a_call_while_the_lease_has_run_out() -> None:
     """Another run may be acting. What is said is still recorded."""
     registry, spent = sample_tools(), asyncio.Event()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.observer.response_tracker import ResponseTracker
+from shared.observer.response_tracker import REQUESTS_AT_MOST, ResponseTracker
 from shared.realtime.server_event_parser import parse_server_event
 
 
@@ -72,6 +72,38 @@ def test_a_refused_request_is_repeated_unless_another_response_read_the_output()
     track(tracker, {"type": "error", "error": {"event_id": "e2"}})
     track(tracker, done("r2"))
     assert not requests_response(tracker, "e3")
+
+
+def refused(code: str, event_id: str | None = None) -> dict[str, Any]:
+    return {"type": "error", "error": {"event_id": event_id, "code": code}}
+
+
+@pytest.mark.parametrize(
+    "error", [refused("invalid_tool_call_id"), refused("server_error", "create1"), None]
+)
+def test_an_output_that_was_refused_is_not_waited_for(error: dict[str, Any] | None) -> None:
+    """Named, told by its code, or not at all: the next one is in, so it was refused."""
+    tracker = ResponseTracker()
+    tracker.output_sent("o1", "create1")
+    if error is not None:
+        track(tracker, error)
+    tracker.output_sent("o2", "create2")
+    assert not requests_response(tracker, "e1")
+    track(tracker, added("o2"))
+    assert requests_response(tracker, "e1")
+
+
+def test_what_is_answered_by_nothing_is_given_up_and_asking_has_an_end() -> None:
+    tracker = ResponseTracker()
+    tracker.output_sent("o1")
+    tracker.output_sent("o2")
+    track(tracker, added("o1"))
+    tracker.give_up("o2")
+    asked = 0
+    while requests_response(tracker, f"e{asked}"):
+        tracker.give_up(f"e{asked}")
+        asked += 1
+    assert asked == REQUESTS_AT_MOST
 
 
 def test_a_response_outside_of_the_conversation_is_not_tracked() -> None:
