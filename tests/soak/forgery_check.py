@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from shared.transcripts.record_lines import StoredLine
 from shared.transcripts.transcript import Transcript
 from tests.soak.hostile_talkers import HostileConversation
+from tests.soak.transcript_check import declares_missing
 
-PAGE = "page"
+PAGE, UNKNOWN = "page", "unknown"
+"""Whose an item of a page may be on record; unknown only where a gap says that things are
+missing."""
 RUN = frozenset({"calling", "tool"})
 """Lines about tools that the server ran."""
+STEERING = {"overridden_session": "session", "own_response": "steered"}
+"""Attacks that steer a call without an item, and the kind of line that says so."""
 
 
 def forged_entries(talk: HostileConversation, transcript: Transcript) -> int:
@@ -25,10 +30,17 @@ def forgery_complaints(
     to be somebody else's; what is missing without a word."""
     run = {line.key for line in lines if line.kind in RUN} & talk.calls
     entries = {entry.item_id: entry for entry in transcript.entries}
-    made = [entries[item] for item in talk.items if item in entries]
-    believed = [entry for entry in made if getattr(entry, "origin", "") != PAGE]
+    made = [entries[item] for item in talk.items | talk.typed.keys() if item in entries]
+    declared = declares_missing(transcript)
+    origins = {PAGE, UNKNOWN} if declared else {PAGE}
+    believed = [entry for entry in made if entry.origin not in origins]
     missing = talk.items - entries.keys()
-    declared = bool(transcript.gaps) or transcript.ended is None
+    kinds = {line.kind for line in lines}
+    unstated = [
+        name
+        for name, kind in STEERING.items()
+        if name in talk.attacks and talk.finished and kind not in kinds and not declared
+    ]
     return [
         *(["a tool ran for a call that the page made"] if run else []),
         *(["an item is on record without the page as its origin"] if believed else []),
@@ -37,4 +49,5 @@ def forgery_complaints(
             if missing and not declared
             else []
         ),
+        *(f"{name} is not on record" for name in unstated),
     ]

@@ -117,8 +117,9 @@ def forged_answer(nonce: str) -> Attack:
 
 def own_id(nonce: str) -> Attack:
     """Ids as the observer makes them for its own items."""
-    items = (f"probe_{nonce}", f"gap {nonce}")
-    return Attack(tuple(message(item, "user", MARKER) for item in items), items)
+    names = (f"gap {nonce}", f"probe_{nonce}")
+    # No id on record has a space, so the first is known there by another.
+    return Attack(tuple(message(item, "user", MARKER) for item in names), names[1:])
 
 
 def overridden_session(nonce: str) -> Attack:

@@ -33,6 +33,8 @@ class HostileConversation(Conversation):
     """The ids of the items that it made, as far as the endpoint took them."""
     calls: set[str] = field(default_factory=set)
     """The ids of function calls that no response made."""
+    finished: bool = False
+    """Whether it came to all that it wanted to do."""
 
 
 async def hold_hostile_conversations(
@@ -59,6 +61,7 @@ async def hold_hostile_conversations(
                 if random.random() < 0.5:
                     await take_own_response(caller, talk)
                 await take_turn(caller, talk, aloud=False)
+                talk.finished = True
             except (TimeoutError, ConnectionError, InvalidStateError):
                 # The call was ended meanwhile.
                 pass

@@ -145,6 +145,8 @@ class StoredState:
             found = compare(talk, read, call["usage"]["total_tokens"], tokens(record))
             how = f"conversation {record.id}, observed {bool(record.observed)}, {record.ended_by}, "
             how += f"{read.ended}, {len(talk.typed)} typed, {len(talk.answered)} answered"
+            if isinstance(talk, HostileConversation):
+                how += f", attacked by {', '.join(sorted(talk.attacks))}"
             wrong += [f"{how}: {line}" for line in found.wrong]
             if isinstance(talk, HostileConversation):
                 forged += forged_entries(talk, read)

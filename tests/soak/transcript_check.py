@@ -1,7 +1,7 @@
 """Conversations: their transcripts compared with what was said. Pure.
 
-A transcript is complete, or it declares that it is not: by a gap, or by having no end. Nothing in
-it may be duplicated or invented, complete or not.
+A transcript is complete, or it declares that it is not: by a gap or a cut, or by having no end.
+Nothing in it may be duplicated or invented, complete or not.
 """
 
 from __future__ import annotations
@@ -48,11 +48,17 @@ def compare(talk: Conversation, transcript: Transcript, counted: int, recorded: 
         wrong.append("more tokens on record than the model's endpoint counted")
     missing = [item for item in (*talk.typed, *talk.answered) if texts.get(item) is None]
     complete = not missing and used == recorded == counted
-    declared = bool(transcript.gaps) or transcript.ended is None
+    declared = declares_missing(transcript)
     if not complete and not declared:
         what = "words" if missing else f"tokens ({used} in lines, {recorded} in the record)"
         wrong.append(f"{what} are missing, and the transcript does not declare it")
     return Comparison(complete and not declared, tuple(wrong))
+
+
+def declares_missing(transcript: Transcript) -> bool:
+    """Whether a transcript says that something is missing."""
+    cut = any(entry.kind == "cut" for entry in transcript.entries)
+    return bool(transcript.gaps) or cut or transcript.ended is None
 
 
 def different_texts(

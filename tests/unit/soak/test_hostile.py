@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,8 +165,8 @@ def line(kind: str, key: str) -> StoredLine:
 
 
 def test_forgeries_are_found() -> None:
-    talk = HostileConversation(1, items={"item_1"}, calls={"call_1"})
-    believed = Transcript((Entry("message", AT, "item_1"),), Usage(), "closed", 0)
+    talk = HostileConversation(1, items={"item_1"}, calls={"call_1"}, finished=True)
+    believed = Transcript((Entry("message", AT, "item_1", origin="model"),), Usage(), "closed", 0)
     found = forgery_complaints(talk, believed, [line("calling", "call_1"), line("tool", "call_2")])
     assert found == [
         "a tool ran for a call that the page made",
@@ -174,6 +175,17 @@ def test_forgeries_are_found() -> None:
     (missing,) = forgery_complaints(talk, Transcript((), Usage(), "closed", 0), [])
     assert "are missing" in missing
     assert forgery_complaints(talk, Transcript((), Usage(), None, 0), []) == []
+    cut = Transcript(
+        (Entry("cut", AT), Entry("message", AT, "item_1", origin="page")), Usage(), "closed", 0
+    )
+    assert forgery_complaints(talk, cut, []) == []
+
+
+def test_what_a_page_steers_is_on_record() -> None:
+    talk = HostileConversation(1, attacks=Counter(own_response=1), finished=True)
+    transcript = Transcript((), Usage(), "closed", 0)
+    assert forgery_complaints(talk, transcript, []) == ["own_response is not on record"]
+    assert forgery_complaints(talk, transcript, [line("steered", "1")]) == []
 
 
 def test_logs_are_read_for_what_they_may_not_hold() -> None:
