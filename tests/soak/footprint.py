@@ -23,9 +23,11 @@ SPARE_THREADS = 8
 """How many more threads: idle threads of pools do not count, so what is left to differ is how many
 queues are being read at the moment."""
 REPORT_LIMIT = timedelta(seconds=20)
-POOLS = {"storage": 3, "no TCP": 3}
-"""Blobs, queues and tables are three hosts, each with kept-alive connections of its own. One that
-was reset while it was idle is no TCP any more, and stays until it is its turn."""
+POOLS = {"storage": 3}
+"""Blobs, queues and tables are three hosts, each with kept-alive connections of its own."""
+RESET = "no TCP"
+STORAGE_USERS = frozenset({"storage", "the vault", "the identity endpoint"})
+"""Only hosts have connections to these."""
 LISTENING = "0A"
 
 
@@ -54,11 +56,21 @@ class Footprint:
                 if name not in before.idle
             ),
         ]
+        held, warm = with_reset_ones(self.sockets), with_reset_ones(before.sockets)
         pairs += [
-            (f"sockets to {name}", before.sockets.get(name, 0), number, SPARE * POOLS.get(name, 1))
-            for name, number in self.sockets.items()
+            (f"sockets to {name}", warm.get(name, 0), number, SPARE * POOLS.get(name, 1))
+            for name, number in held.items()
         ]
         return [f"{name}: {was}, now {now}" for name, was, now, spare in pairs if now > was + spare]
+
+
+def with_reset_ones(sockets: Mapping[str, int]) -> Mapping[str, int]:
+    """A kept-alive connection to storage that was reset while it was idle is no TCP any more, and
+    stays in its pool until it is its turn: it counts as the connection that it was."""
+    if not STORAGE_USERS & sockets.keys():
+        return sockets
+    rest = {name: number for name, number in sockets.items() if name != RESET}
+    return {**rest, "storage": sockets.get("storage", 0) + sockets.get(RESET, 0)}
 
 
 def footprints(
@@ -121,7 +133,7 @@ def connections(pid: int) -> dict[str, tuple[int, int, str]]:
 def peer_of(end: tuple[int, int, str] | None, ports: Mapping[int, str]) -> str:
     """What a socket connects to."""
     if end is None:
-        return "no TCP"
+        return RESET
     own, other, state = end
     if state == LISTENING:
         return "listening"

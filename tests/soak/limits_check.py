@@ -1,8 +1,8 @@
 """Whether limits held for every caller, hostile or not, and no call was let go of early. Pure.
 
 What counts is what storage must have counted: from a call's beginning until it was last seen live,
-and for a key from its answer until the longest call that it can start is over. The hosts' clocks
-differ, so a booking may expire `SKEW` seconds early (docs/scale.md).
+and for a key from its answer until the longest call that it can start is over. The hosts correct
+their clocks to about two seconds, so a booking may expire `SKEW` seconds early (docs/scale.md).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from tests.soak.journal import NO_ANSWER, SentRequest
 from tests.soak.reconciliation import EARLY, HUNG_UP, REGISTRATIONS, RecordedCall, UpstreamCall
 
-SKEW = 10.0
+SKEW = 3.0
 SLACK = 2.0
 """Seconds that a request, or a look at the emulator, may take."""
 KEYS = frozenset({"token", "hostile key"})
@@ -94,7 +94,7 @@ def calls_let_go(
         for call in upstream
         if call.id in answered
         and call.id in ends
-        and call.last_live > ends[call.id].ended_at + SKEW / 2 + SLACK
+        and call.last_live > ends[call.id].ended_at + SKEW + SLACK
     )
     return [
         f"{number} calls went on after their record had ended ({reason})"

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from shared.calls.records import CallRecord, Records
-from shared.limits.account import Account
+from shared.limits.account import NO_KEY, Account, BookedCall
 from shared.limits.transactions import PARTITION
 from shared.storage.interfaces import Storage, StorageUnavailable
 from shared.transcripts import transcript
@@ -92,10 +92,25 @@ class StoredState:
         return [one for day in sorted(days) for one in records.of_day(day)]
 
     @retried
-    def live_calls_in_ledger(self) -> int:
+    def live_bookings(self) -> dict[str, BookedCall]:
+        """What the ledger counts as live now, by its booking's name."""
         now = int(datetime.now(UTC).timestamp() * 1000)
         rows = self.storage.table("ledger").query(PARTITION)
-        return sum(len(Account.from_values(row.values).live_calls(now)) for row in rows)
+        return {
+            name: booked
+            for row in rows
+            for name, booked in Account.from_values(row.values).bookings.items()
+            if booked.live and booked.ends > now
+        }
+
+    def ledger_complaints(self) -> list[str]:
+        """What is still counted though everything has ended, and what its record says."""
+        records = {one.id.rpartition("-")[2]: one for one in self.records()}
+        return [
+            f"the ledger counts a call that has ended: {describe_booking(booked)}, "
+            + (f"record {one.id} {one.ended_by}" if (one := records.get(name)) else "no record")
+            for name, booked in self.live_bookings().items()
+        ]
 
     @retried
     def poison_messages(self) -> list[str]:
@@ -154,6 +169,12 @@ class StoredState:
             complete += found.complete
             incomplete += not found.complete and not found.wrong
         return ComparedTranscripts(complete, incomplete, tuple(unobserved), tuple(wrong), forged)
+
+
+def describe_booking(booked: BookedCall) -> str:
+    left = booked.ends / 1000 - datetime.now(UTC).timestamp()
+    kind = "a call" if booked.key == NO_KEY else "a key"
+    return f"{kind} for another {left:.0f} s, started {'again' if not booked.started else 'once'}"
 
 
 def tokens(record: CallRecord) -> int:
