@@ -25,6 +25,8 @@ queues are being read at the moment."""
 REPORT_LIMIT = timedelta(seconds=20)
 POOLS = {"storage": 3}
 """Blobs, queues and tables are three hosts, each with kept-alive connections of its own."""
+LATE_POOLS = frozenset({"ending"})
+"""Pools that a host may not have needed by the time that it is warm (shared/broker.py)."""
 RESET = "no TCP"
 STORAGE_USERS = frozenset({"storage", "the vault", "the identity endpoint"})
 """Only hosts have connections to these."""
@@ -53,7 +55,7 @@ class Footprint:
             *(
                 (f"pool {name}", 0, number, 0)
                 for name, number in self.idle.items()
-                if name not in before.idle
+                if name not in before.idle and name not in LATE_POOLS
             ),
         ]
         held, warm = with_reset_ones(self.sockets), with_reset_ones(before.sockets)
