@@ -46,7 +46,8 @@ class SessionKeeper:
         self.context.recorder.add_line("session", str(event.event_id), about)
         self.logged += 1
         if self.logged <= LOGGED_AT_MOST:
-            logs.event("session overridden", logging.WARNING, **about)
+            call = self.context.recorder.writer.record_id
+            logs.event("session overridden", logging.WARNING, call=call, **about)
         if update is None:
             self.check_again_later()
 

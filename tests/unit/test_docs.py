@@ -81,7 +81,9 @@ def named_paths(page: str) -> set[str]:
     """Every file and folder that a page names as code."""
     spans = set(re.findall(r"(?<!`)`([^`\s*<{…]+)`(?!`)", read(page)))
     roots = {path.name for path in ROOT.iterdir() if path.is_file()}
-    return {span for span in spans if span.startswith(FOLDERS) or span in roots}
+    return {
+        span for span in spans if (span.startswith(FOLDERS) or span in roots) and "::" not in span
+    }
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", *PAGES])
@@ -107,7 +109,31 @@ def test_every_bicep_module_is_in_the_table() -> None:
     assert set(re.findall(r"`([a-z-]+)`", table)) == modules
 
 
+TEST_FOLDERS = ("unit", "contract", "browser", "infra", "soak")
+NAMED_TEST = re.compile(
+    rf"`((?:(?:{'|'.join(TEST_FOLDERS)})/[\w/]*)?(?:test_\w+\.py)?)(?:::(\w+))?`"
+)
+NOT_HELD = "**What cannot be held**"
+
+
 def test_every_test_that_the_security_page_names_exists() -> None:
-    named = re.findall(r"`((?:unit|contract)/[\w/.]+|test_\w+\.py)`", read("docs/security.md"))
-    assert len(named) > 10
-    assert not [path for path in named if not (ROOT / "tests" / path).exists()]
+    named = {found for found in NAMED_TEST.findall(read("docs/security.md")) if found[0]}
+    assert len(named) > 100
+    for path, name in sorted(named):
+        assert (ROOT / "tests" / path).exists(), path
+        assert re.search(rf"^(?:async )?def {name}\(", read(f"tests/{path}"), re.M), (path, name)
+
+
+def claims() -> list[str]:
+    """What the security page says is held: a list item or a row of a table each."""
+    found = []
+    for section in re.split(r"^## ", read("docs/security.md"), flags=re.M):
+        held = section.partition(NOT_HELD)[0]
+        found += re.findall(r"^- (?:.+\n)(?:  .+\n)*", held, re.M)
+        found += [row for row in re.findall(r"^\| .+", held, re.M) if not row.endswith("| test |")]
+    return [each for each in found if not each.startswith("| ---")]
+
+
+def test_every_claim_of_the_security_page_names_a_test() -> None:
+    assert len(claims()) > 80
+    assert [claim for claim in claims() if "::test_" not in claim] == []

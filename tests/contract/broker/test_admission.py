@@ -199,6 +199,18 @@ async def test_what_calls_were_and_cost_is_for_admins(app: AppClient, route: str
     await refused(await app.get(route, headers=somebody()), 403, "role_required")
 
 
+@pytest.mark.parametrize(("method", "route"), [("POST", "events"), ("DELETE", "transcript")])
+async def test_what_is_done_to_calls_is_for_admins(
+    app: AppClient, endpoint: Upstream, method: str, route: str
+) -> None:
+    place = f"/api/calls/20260101-00000001-0123456789ab/{route}"
+    event = {"type": "response.cancel"}
+    await refused(await app.request(method, place, json=event), 401, "sign_in_required")
+    answer = await app.request(method, place, json=event, headers=somebody())
+    await refused(answer, 403, "role_required")
+    assert endpoint.asked == []
+
+
 async def test_the_list_of_calls_is_paged_and_usage_adds_up(
     app: AppClient, endpoint: Upstream
 ) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from shared.observer.session_guard import MAX_RESTORES
 from shared.tools.samples import sample_tools
 from tests.contract.observer.harness import observed_calls
 from tests.contract.observer.sessions import SESSION, call_with, with_tools
 
 
-async def test_what_a_page_overrides_is_restored() -> None:
+async def test_what_a_page_overrides_is_restored(caplog: pytest.LogCaptureFixture) -> None:
     session = with_tools(sample_tools())
     async with observed_calls() as it:
         call = await call_with(it, session)
-        watching = await it.watch(call, session=session)
+        watching = await it.watch(call, session=session, record_id="the-record")
         await call.expect("session.updated")
         theirs = {
             "type": "realtime",
@@ -28,7 +30,8 @@ async def test_what_a_page_overrides_is_restored() -> None:
         assert restored["audio"]["output"]["speed"] == 1.2, "the rest is the page's"
         line = await it.written(call.id, lambda line: line.kind == "session")
         assert line.fields == {"overridden": ["instructions", "tools"], "put_back": True}
-        assert "Swear" not in str(it.raw(call.id))
+        assert "Swear" not in str(it.raw(call.id)) + caplog.text
+        assert 'session overridden {"call": "the-record"' in caplog.text
         await call.hang_up()
         await watching.done()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -171,6 +173,16 @@ async def test_the_flag_and_the_name_of_a_codespace() -> None:
             "evil.example": 421,
         }.items():
             assert (await exchange(server.url, request("GET /", host=host))).status == status, host
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only 127.0.0.1 is set up")
+async def test_without_a_flag_only_127_0_0_1_is_listened_on() -> None:
+    for module in ("local.emulator", "local.azure.managed_identity"):
+        environment = {"IDENTITY_HEADER": "local"}
+        async with program(module, "--port", "0", environment=environment) as server:
+            port = int(server.url.rpartition(":")[2])
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.2", port)
 
 
 @pytest.mark.parametrize("name", ["https://tunnel.example", "tunnel.example:80", "a b", ""])
