@@ -15,6 +15,8 @@ from shared.realtime.server_events import NotUnderstood, ServerEvent
 
 LARGEST_READ = 512 * 1024
 """In characters, without audio and images."""
+MOST_BRACKETS = 20_000
+"""Each may begin an object or array, which the garbage collector looks at again and again."""
 MEDIA = ('"audio":"', '"audio": "', '"image_url":"', '"image_url": "')
 MEDIA_PARTS = 256
 TYPE = re.compile(r'"type"\s{0,4}:\s{0,4}"([a-z_.]{1,64})"')
@@ -26,7 +28,7 @@ def read_frame(frame: str | bytes) -> ServerEvent:
         text = frame if isinstance(frame, str) else frame.decode()
         if len(text) > LARGEST_READ:
             text = without_media(text)
-        if len(text) > LARGEST_READ:
+        if len(text) > LARGEST_READ or text.count("[") + text.count("{") > MOST_BRACKETS:
             return NotUnderstood(type_at_the_beginning(text), "too large")
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:

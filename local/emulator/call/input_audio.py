@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import sys
 from array import array
 from datetime import timedelta
@@ -218,7 +217,7 @@ def decode_audio(audio: str, param: str) -> bytes:
     """Base64 PCM at the clients' 24 kHz, resampled to 16 kHz. Raises Invalid if not base64."""
     try:
         raw = base64.b64decode(audio, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise Invalid("invalid_value", f"Invalid '{param}': not base64 audio.", param) from None
     samples = array("h", raw[: len(raw) // 6 * 6])
     if sys.byteorder == "big":
