@@ -30,6 +30,8 @@ class LeaseKeeper:
         self.clock = clock
         self.executor = executor
         self.lock = asyncio.Lock()
+        self.renewal: asyncio.Future[None] | None = None
+        """The latest one: whoever waits for it may be gone."""
 
     @classmethod
     async def acquire(
@@ -59,6 +61,12 @@ class LeaseKeeper:
     async def renew(self, note: str | None = None) -> None:
         """Holds the lease for its full length from now. Raises LeaseLost, Problem
         storage_unavailable."""
+        # Cancelling does not stop the thread that writes. Without the version that it writes the
+        # lease could not be given back.
+        self.renewal = asyncio.ensure_future(self.renew_once(note))
+        await asyncio.shield(self.renewal)
+
+    async def renew_once(self, note: str | None) -> None:
         async with self.lock:
             work = partial(self.leases.renew, self.lease, note=note)
             self.lease = await self.run_blocking(work)
