@@ -42,11 +42,13 @@ def read_answer(reply: Reply) -> Answer:
 
     Raises Problem for a refusal, UnusableAnswer for an answer that starts a call of no use.
     """
-    if reply.status not in (200, 201):
+    if not 200 <= reply.status < 300:
         raise refusal_problem(reply, sent_offer=True)
     call_id = call_id_from_location(reply.headers.get("Location", ""))
     if call_id is None:
         raise UnusableAnswer(None, without_call())
+    if reply.status not in (200, 201):
+        raise UnusableAnswer(call_id, without_call())
     if reply.broken is not None:
         raise UnusableAnswer(call_id, reply.broken)
     try:
