@@ -29,7 +29,7 @@ from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.observer.accounting import CallAccounting
 from shared.observer.call_terms import CallTerms
-from shared.observer.context import Dependencies, ObserverResult, Outcome
+from shared.observer.context import USUAL_TIMING, Dependencies, ObserverResult, Outcome, Timing
 from shared.observer.observer import observe
 from shared.storage.interfaces import Queue
 from shared.usage.tokens import Usage
@@ -70,6 +70,7 @@ class ObserverWorker:
     accounting: CallAccounting
     dependencies: Dependencies
     waiting: Waiting = field(default_factory=Waiting)
+    timing: Timing = USUAL_TIMING
 
     async def follow_call(self, delivery: Delivery) -> None:
         """One run for the call that a message names.
@@ -99,7 +100,7 @@ class ObserverWorker:
         call = await self.run_blocking(deadline, partial(terms, record))
         dependencies, holder = self.dependencies_for(record), secrets.token_hex(8)
         result = await retry_until(
-            lambda: observe(call, dependencies, holder),
+            lambda: observe(call, dependencies, holder, self.timing),
             deadline.remaining,
             sleep=self.waiting.sleep,
             monotonic=self.waiting.monotonic,

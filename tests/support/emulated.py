@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,8 @@ class Emulator:
             return state
 
     async def change(self, script: dict[str, Any]) -> None:
-        async with self.http.patch(f"{self.url}/emulator", json=script) as answer:
+        data = io.BytesIO(json.dumps(script).encode())
+        async with self.http.patch(f"{self.url}/emulator", data=data) as answer:
             assert answer.status == 200, await answer.text()
 
     async def reset(self) -> None:

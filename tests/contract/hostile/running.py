@@ -32,6 +32,8 @@ from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
 from shared.broker import Broker
 from shared.calls.records import CallRecord
+from shared.limits.ledger_store import CallerUsage
+from shared.observer.context import USUAL_TIMING
 from shared.storage import memory
 from shared.storage.memory import MemoryStorage
 from shared.transcripts.record_lines import StoredLine, decode_lines
@@ -50,11 +52,23 @@ PRODUCT: Final = str(Path(shared.__file__).parent)
 MARK: Final = "hostile0words"
 """In every text that a page or an upstream of these tests makes up, so that no log may have it."""
 ANSWER: Final = "As ever."
-SCRIPT: Final = {"text_delta_seconds": 0, "rules": [{"words": ["ordinary"], "say": ANSWER}]}
-RECORD_BYTES: Final = 8 * 1024 * 1024
+SCRIPT: Final[dict[str, Any]] = {
+    "text_delta_seconds": 0,
+    "rules": [{"words": ["ordinary"], "say": ANSWER}],
+}
+RECORD_BYTES: Final = 3 * 1024 * 1024
+"""A page's own share is 1 MiB (docs/recording.md)."""
 HEALTH_WITHIN: Final = 5.0
 """Seconds. What held the loop up took half a minute; a busy machine takes one."""
 POLL: Final = 0.02
+ASK_AGAIN: Final = 0.3
+QUICK: Final = replace(
+    USUAL_TIMING,
+    first_pause=timedelta(milliseconds=20),
+    pauses_after_404=(timedelta(milliseconds=20),) * 4,
+    write_every=timedelta(milliseconds=20),
+)
+"""What an observer waits for before it is of any use to a test."""
 
 
 class KeptLogs(logging.Handler):
@@ -104,30 +118,43 @@ class Stack:
         return lazy_broker.current_broker()
 
     @asynccontextmanager
-    async def call(self) -> AsyncIterator[PageCall]:
-        """A page's call that is observed. At its end: hung up, and everything of `assert_over`."""
+    async def call(self, *, observed: bool = True) -> AsyncIterator[PageCall]:
+        """A page's call, `observed` from its start. At its end: hung up, and everything of
+        `assert_over`."""
         caller, headers = Caller(), signed_in(f"user-{next(self.users)}")
+        async with self.watched():
+            try:
+                call = await self.start_call(caller, headers)
+                if observed:
+                    await until(call.is_observed, "observed")
+                yield call
+                await call.hang_up()
+                await self.assert_over(call)
+            finally:
+                await caller.close()
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Meanwhile the broker answers others at once, no function fails, and nothing that is said
+        to it is logged; at the end nothing is left that works or waits."""
         health, first_log = Health(), len(self.logs.texts)
         watching = asyncio.create_task(health.watch(self.http, self.url))
         try:
-            call = await self.start_call(caller, headers)
-            yield call
-            await call.hang_up()
-            await self.assert_over(call)
+            yield
         finally:
             watching.cancel()
-            await asyncio.gather(watching, caller.close(), return_exceptions=True)
+            await asyncio.gather(watching, return_exceptions=True)
+        await until(lambda: not self.work_in_progress(), lambda: f"idle: {self.work_in_progress()}")
         assert health.statuses == {200}
         assert health.longest < HEALTH_WITHIN
         self.assert_quiet(first_log)
 
     async def start_call(self, caller: Caller, headers: dict[str, str]) -> PageCall:
+        dials = (await self.emulator.state())["requests"].get("sideband", 0)
         place = await self.connect(caller, headers)
         who = self.broker.authenticator.authenticate(headers)
         call_id, _, name = self.broker.calls.open_handle(place.rpartition("/")[2], who)
-        call = PageCall(self, caller, headers, place, call_id, name)
-        await call.until(call.is_observed, "observed")
-        return call
+        return PageCall(self, caller, headers, place, call_id, name, dials)
 
     async def connect(self, caller: Caller, headers: dict[str, str]) -> str:
         """Starts a call; the path that it has at the broker."""
@@ -142,12 +169,11 @@ class Stack:
 
     async def assert_over(self, call: PageCall) -> None:
         """The call is over upstream and on record, its lease and its line are free, its record is
-        of a bounded size, no message was given up, and no task or thread is left."""
-        await call.until(lambda: call.record.ended_at is not None, "settled")
-        await call.until(lambda: not call.lease_holder, "without a lease")
-        await call.until(lambda: not self.work_in_progress(), f"idle: {self.work_in_progress()}")
-        assert self.broker.stores.ledger.usage_of(call.record.caller_id).live_calls == 0
-        assert call.said <= {entry.text for entry in call.entries}
+        of a bounded size, and no message was given up."""
+        await until(lambda: call.record.ended_at is not None, "settled")
+        await until(lambda: not call.lease_holder, "without a lease")
+        assert call.counted.live_calls == 0
+        assert call.said - call.left_out <= {entry.text for entry in call.entries}
         assert len(call.log) < RECORD_BYTES
         assert not self.poison_messages(call.name)
         assert not (await call.upstream())["live"]
@@ -157,6 +183,16 @@ class Stack:
         texts = self.logs.texts[first_log:]
         assert not [text for text in texts if "failed (dequeue count" in text]
         assert not [text for text in texts if MARK in text]
+
+    @contextmanager
+    def without_transcripts(self) -> Iterator[None]:
+        """As with `TRANSCRIPTS=off`, for calls that begin meanwhile."""
+        process, worker = lazy_broker.PROCESS, lazy_broker.current_observer_worker()
+        process.worker = replace(worker, terms=replace(worker.terms, keep_words=False))
+        try:
+            yield
+        finally:
+            process.worker = worker
 
     def poison_messages(self, name: str) -> list[str]:
         """Those about the call with that record."""
@@ -184,6 +220,7 @@ class PageCall:
     place: str
     call_id: str
     name: str
+    dials_before: int
     said: set[str | None] = field(default_factory=set)
     """The texts of ordinary turns."""
 
@@ -204,31 +241,29 @@ class PageCall:
         return read_transcript(self.log).entries
 
     @property
+    def left_out(self) -> set[str | None]:
+        """Of the texts of ordinary turns those that a cut record need not have: the page's."""
+        is_cut = any(entry.kind == "cut" for entry in self.entries)
+        return self.said - {ANSWER} if is_cut else set()
+
+    @property
     def lease_holder(self) -> str:
         lease = self.stack.broker.stores.leases.holder(self.call_id)
         return lease.holder if lease else ""
 
     @property
-    def tokens(self) -> int:
-        """Those of its caller, as they are counted against a limit."""
-        return self.stack.broker.stores.ledger.usage_of(self.record.caller_id).tokens_today
+    def counted(self) -> CallerUsage:
+        """What is counted for its caller."""
+        return self.stack.broker.stores.ledger.usage_of(self.record.caller_id)
 
     def is_observed(self) -> bool:
         return any(line.kind == "attached" for line in self.lines)
-
-    async def until(self, holds: Callable[[], bool], what: str) -> None:
-        """Waits for what nothing announces."""
-        give_up = time.monotonic() + PATIENCE
-        while not holds():
-            assert time.monotonic() < give_up, f"never {what}"
-            await asyncio.sleep(POLL)
 
     async def ordinary_turn(self) -> None:
         """A turn as any page takes one. It is counted, and on record once the call is over."""
         said, answers = f"ordinary turn {len(self.said)} of {self.name}", self.answers()
         content = [{"type": "input_text", "text": said}]
         item = {"type": "message", "role": "user", "content": content}
-        self.caller.send_event({"type": "conversation.item.create", "item": item})
         ask_again = 0.0
 
         def is_answered() -> bool:
@@ -236,15 +271,17 @@ class PageCall:
             if self.answers() > answers:
                 return True
             if time.monotonic() > ask_again:
-                # What came before may have left a response under way: then this one is refused.
+                # What came before may have left a response under way, or a session that takes the
+                # words for something else.
+                self.caller.send_event({"type": "conversation.item.create", "item": item})
                 self.caller.send_event({"type": "response.create"})
-                ask_again = time.monotonic() + 0.2
+                ask_again = time.monotonic() + ASK_AGAIN
             return False
 
-        await self.until(is_answered, "answered")
+        await until(is_answered, "answered")
         self.said |= {said, ANSWER}
         used = (await self.upstream())["usage"]["total_tokens"]
-        await self.until(lambda: self.tokens >= used, "counted")
+        await until(lambda: self.counted.tokens_today >= used, "counted")
 
     def answers(self) -> int:
         """How many ordinary turns the page has seen answered."""
@@ -256,10 +293,31 @@ class PageCall:
         found: dict[str, Any] = next(one for one in calls if one["id"] == self.call_id)
         return found
 
+    async def dials(self) -> int:
+        """How often its sideband has been dialled."""
+        state = await self.stack.emulator.state()
+        return int(state["requests"].get("sideband", 0)) - self.dials_before
+
+    async def until_observed(self, dials: int) -> None:
+        """Waits until the observer's connection is there, after so many dials."""
+        give_up = time.monotonic() + PATIENCE
+        while await self.dials() < dials or not (await self.upstream())["observers"]:
+            assert time.monotonic() < give_up, "never observed again"
+            await asyncio.sleep(POLL)
+
     async def hang_up(self) -> None:
         url = f"{self.stack.url}{self.place}/hangup"
         async with self.stack.http.post(url, headers=self.headers) as answer:
             assert answer.status == 204, await answer.text()
+
+
+async def until(holds: Callable[[], bool], what: str | Callable[[], str]) -> None:
+    """Waits for what nothing announces."""
+    give_up = time.monotonic() + PATIENCE
+    while not holds():
+        late = time.monotonic() >= give_up
+        assert not late, f"never {what if isinstance(what, str) else what()}"
+        await asyncio.sleep(POLL)
 
 
 async def tasks_of_this_loop() -> list[str]:
@@ -295,7 +353,8 @@ def served_app(endpoint: str, **changes: str) -> Iterator[tuple[Runner, str, Mem
     often."""
     before, storage_before = lazy_broker.PROCESS, memory.PROCESS_STORAGE
     memory.PROCESS_STORAGE = MemoryStorage()
-    lazy_broker.PROCESS = LazyBroker(app_settings(endpoint, **changes))
+    lazy_broker.PROCESS = process = LazyBroker(app_settings(endpoint, **changes))
+    process.worker = replace(process.observer_worker(), timing=QUICK)
     host = open_app(ROOT, {})
     often = timedelta(milliseconds=20)
     queues = replace(host.config.queues, max_polling_interval=often, retry_delay=timedelta(0))
@@ -330,7 +389,8 @@ async def running_stack(**changes: str) -> AsyncIterator[Stack]:
     settings = {
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         "CALLER_AUTH": "static-web-apps",
-        "LIMIT_TOKENS_PER_DAY": "100000000",
+        # Counted, but never used up: not even by what an upstream makes up.
+        "LIMIT_TOKENS_PER_DAY": "1000000000000",
         "OBSERVER": "eager",
         "REALTIME_PROFILES": str(Path(__file__).parent / "profiles"),
         "TRANSCRIPTS": "on",
