@@ -109,7 +109,7 @@ def test_every_bicep_module_is_in_the_table() -> None:
     assert set(re.findall(r"`([a-z-]+)`", table)) == modules
 
 
-TEST_FOLDERS = ("unit", "contract", "browser", "infra", "soak")
+TEST_FOLDERS = ("unit", "contract", "browser", "infra", "fuzz")
 NAMED_TEST = re.compile(
     rf"`((?:(?:{'|'.join(TEST_FOLDERS)})/[\w/]*)?(?:test_\w+\.py)?)(?:::(\w+))?`"
 )
