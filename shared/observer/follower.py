@@ -64,18 +64,22 @@ class CallFollower:
         context = self.context
         self.gaps.note_attached(lines, context.lease.previous_renewal)
         context.recorder.add_line("attached", context.recorder.holder, {})
-        context.background.start_task(self.request_state(items_without_words(lines)))
+        context.background.start_task(self.request_state(lines))
         self.set_timers(self.gaps.attached_at)
         if self.call.ends_at and self.call.farewell.instructions:
             left = self.call.ends_at - self.gaps.attached_at - self.timing.goodbye_ahead
             context.background.call_later(left, self.end_at_time_limit)
 
-    async def request_state(self, item_ids: list[str]) -> None:
-        """Requests the session by an update that changes nothing, and these items once more."""
+    async def request_state(self, lines: list[StoredLine]) -> None:
+        """Requests the session by an update that changes nothing, and once more the items that the
+        record has without their words."""
         send_event = self.context.connection.send_event
         session = {"type": "realtime"}
         await send_event({"type": "session.update", "event_id": new_event_id(), "session": session})
         if self.call.keep_words:
+            # Off the event loop: a record may be long.
+            find = partial(items_without_words, lines)
+            item_ids = await self.context.recorder.writer.run_blocking(find)
             for event in self.gaps.backfill.requests_to_repair(item_ids):
                 await send_event(event)
         await self.controller.tool_calls.answer_abandoned_calls()

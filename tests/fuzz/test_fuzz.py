@@ -30,7 +30,7 @@ def quiet() -> Iterator[None]:
 async def test_no_event_ends_an_observer(observe_calls: Any, seed: int) -> None:
     findings = Findings()
     with timed_callbacks(findings):
-        await observe_calls(Random(seed), 500, findings)
+        await observe_calls(Random(seed), 1000, findings)
     assert findings.longest < LONGEST_SECONDS, findings.longest_in
 
 

@@ -73,6 +73,13 @@ def test_its_own_echo_is_not_answered_but_what_comes_after_is() -> None:
     assert guard.restoring_update(bad, "e4"), "ours was refused, so nothing is awaited"
 
 
+def test_a_stored_prompt_may_bring_tools() -> None:
+    guard = SessionGuard({"type": "realtime", "prompt": {"id": "pmpt_1"}})
+    running = {"prompt": {"id": "pmpt_1", "version": "2"}, "tools": [{"type": "function"}]}
+    assert guard.overridden_fields(running) == []
+    assert guard.overridden_fields({**running, "prompt": {"id": "pmpt_2"}}) == ["prompt"]
+
+
 def test_it_gives_up_after_a_few() -> None:
     guard, bad = SessionGuard(PROFILE, max_restores=2), {**RUNNING, "instructions": "x"}
     sent = [guard.restoring_update(bad, f"e{number}") for number in range(10)]

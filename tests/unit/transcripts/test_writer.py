@@ -15,7 +15,8 @@ from shared.storage.interfaces import StorageUnavailable
 from shared.storage.memory import MemoryLog
 from shared.transcripts.record_lines import RecordLine, decode_lines
 from shared.transcripts.redaction import unchanged
-from shared.transcripts.writer import TranscriptWriter, log_name
+from shared.transcripts.transcript import read_transcript
+from shared.transcripts.writer import TranscriptWriter, append_line, log_name
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -108,6 +109,48 @@ async def test_a_writer_that_lost_the_lease_overwrites_nothing() -> None:
     with pytest.raises(LeaseLost):
         await late.flush(lost)
     assert keys(log) == ["a"]
+
+
+async def test_an_item_of_an_admins_is_the_servers_whatever_the_observer_saw_first() -> None:
+    """The line is written by another process, beside the call's own writer."""
+    log = MemoryLog()
+    it = recorder(log)
+    it.add_lines(RecordLine("attached", "run", NOW))
+    await it.flush(ours)
+    placed = {"type": "message", "role": "system", "origin": "page", "previous": None}
+    append_line(log, "rtc_1", RecordLine("sent", "item_1", NOW, {"what": "admin"}))
+    it.add_lines(RecordLine("placed", "item_1", NOW, placed))
+    await it.flush(ours)
+    (entry,) = read_transcript(log.read(log_name("rtc_1"))).entries
+    assert entry.origin == "server"
+    append_line(log, "rtc_2", RecordLine("sent", "item_1", NOW, {"what": "admin"}))
+    assert not log.read(log_name("rtc_2")), "no record is begun"
+
+
+async def test_a_line_that_cannot_be_written_costs_itself_alone() -> None:
+    def redact(text: str) -> str:
+        if "bad" in text:
+            raise ArithmeticError
+        return text
+
+    log = MemoryLog()
+    it = TranscriptWriter(log, "rtc_1", redact=redact, keep_words=True)
+    it.add_lines(line("a"), line("bad"), line("b"))
+    await it.flush(ours)
+    assert keys(log) == ["a", "b"]
+    assert [each.seq for each in decode_lines(log.read(log_name("rtc_1")))] == [0, 1]
+
+
+async def test_what_waits_for_storage_is_bounded() -> None:
+    it = recorder(MemoryLog())
+    for number in range(2000):
+        text = {"text": "x" * 30_000}
+        it.add_lines(RecordLine("words", str(number), NOW, text, by="page"))
+        it.add_lines(RecordLine("error", str(number), NOW, {"code": "invalid_value"}))
+    waiting = sum(len(str(each.fields.get("text", ""))) for each in it.queued)
+    assert waiting < 5 * 1024 * 1024
+    assert sum(each.kind == "error" for each in it.queued) == 500
+    assert sorted(each.key for each in it.queued if each.kind == "cut") == ["error", "page"]
 
 
 async def test_a_batch_larger_than_one_append_goes_in_several() -> None:
