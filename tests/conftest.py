@@ -1,10 +1,17 @@
-"""Reads what all tests print and log for secrets."""
+"""What holds for all tests: their output is read for secrets, and speed is no verdict."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.secrets_reader import found_in
+
+# Examples are judged by what happens, not by how fast: a busy machine is no failure.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 PRINTED = pytest.StashKey[list[tuple[str, str]]]()
 
