@@ -194,7 +194,11 @@ def open_model_endpoint(
 ) -> ModelEndpoint:
     endpoint = settings.endpoint
     client = RealtimeClient(
-        endpoint.provider, endpoint.url, credentials.endpoint, open_session(endpoint.url)
+        endpoint.provider,
+        endpoint.url,
+        credentials.endpoint,
+        open_session(endpoint.url),
+        clock=clock,
     )
     minter = KeyMinter(client, credentials.vault, UPSTREAM_BUDGET)
     return ModelEndpoint(

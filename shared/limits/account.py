@@ -51,8 +51,9 @@ class BookedCall:
     """For an ephemeral key that a page holds: UNUSED_KEY until a call is registered, then
     USED_KEY."""
     about: dict[str, Any] = field(default_factory=dict)
-    """Of a key: the `profile` that it was minted for, and a mark of the `call` that used it. Empty
-    where an earlier release, which does not know this, has written the row."""
+    """Of a key: the `profile` that it was minted for, a mark of the `call` that used it, and its
+    `own_end` while that call is held. Empty where an earlier release, which does not know this, has
+    written the row."""
     unknown: list[Any] = field(default_factory=list)
     """What a later release has added to the element; it is written back."""
 

@@ -26,6 +26,8 @@ from shared.limits.account import (
     utc_day,
 )
 
+OWN_END = "own_end"
+"""Of a key whose call is held: until when it counted before that."""
 LONGEST_WAIT = timedelta(seconds=60)
 """The longest Retry-After for the end of a live call: calls are also hung up before their limit."""
 
@@ -87,6 +89,14 @@ def release_line(booked: BookedCall, total: GlobalCount) -> None:
     if booked.live and booked.counted_at:
         total.remove_call(booked.counted_at)
     booked.live = False
+
+
+def count_until(end: int, booked: BookedCall, total: GlobalCount, now: int) -> None:
+    """Moves the end until which a call counts as live."""
+    if booked.counted_at:
+        total.remove_call(booked.counted_at)
+        booked.counted_at = total.add_call(now, end)
+    booked.ends = end
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +183,24 @@ class ReturnKey:
 class SettleCall:
     """The call is over and no longer counts as live.
 
-    A call that a page started with a key counts to its own end: the same key may have started
-    others that nobody reported.
+    A call that a page started with a key counts to its own end, also if it was held past it: the
+    same key may have started others that nobody reported.
     """
 
     name: str
 
     def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
         booked = account.bookings.get(self.name)
-        if booked is None or not booked.live or booked.key != NO_KEY:
+        if booked is None or not booked.live:
             return
-        release_line(booked, total)
+        if booked.key != NO_KEY:
+            own_end = booked.about.get(OWN_END)
+            if own_end is None:
+                return
+            booked.about = {name: about for name, about in booked.about.items() if name != OWN_END}
+            count_until(int(own_end), booked, total, now)
+        if booked.key == NO_KEY or booked.ends <= now:
+            release_line(booked, total)
         account.drop_expired(now, limits)
         account.changed = True
 
@@ -201,11 +218,11 @@ class HoldCall:
         booked = account.bookings.setdefault(self.name, BookedCall(0, now))
         if not booked.live or booked.ends >= self.until:
             return
-        if limits.live_calls_total:
-            if booked.counted_at:
-                total.remove_call(booked.counted_at)
+        if booked.key != NO_KEY:
+            booked.about = {OWN_END: booked.ends, **booked.about}
+        if limits.live_calls_total and not booked.counted_at:
             booked.counted_at = total.add_call(now, self.until)
-        booked.ends = self.until
+        count_until(self.until, booked, total, now)
         account.changed = True
 
 

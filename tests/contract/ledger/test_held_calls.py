@@ -58,3 +58,19 @@ def test_a_settled_call_is_not_held(room: Room) -> None:
     ledger.settle_call(reference)
     ledger.hold_call(reference, HELD)
     assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (0, 0)
+
+
+def test_a_call_with_a_key_that_was_held_counts_to_its_own_end(room: Room) -> None:
+    ledger = room.ledger(live_calls=1, live_calls_total=5, call_length=MINUTE)
+    ledger.book_key("ada", "default", MINUTE)
+    reference = ledger.register_call("ada", "default", "a call").reference
+    for late in (False, True):
+        room.clock.advance(seconds=28)
+        ledger.hold_call(reference, HELD)
+        ledger.hold_call(reference, 2 * HELD)
+        if late:
+            room.clock.advance(minutes=1)
+        ledger.settle_call(reference)
+        live = 0 if late else 1
+        assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (live, live)
+    ledger.book_call("ada")
