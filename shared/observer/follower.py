@@ -50,6 +50,8 @@ class CallFollower:
         self.hang_up = hang_up
         self.dispatch = EventDispatch(context, gaps, controller)
         self.session_expired = False
+        self.heard_at = gaps.attached_at
+        """When the last event came, or the connection was made."""
         self.errors = 0
         self.settled_by = ""
         """What the call is settled by, once this run has hung it up."""
@@ -91,10 +93,12 @@ class CallFollower:
         goodbye, connection = self.controller.goodbye, self.context.connection
         while True:
             closed = await self.handle_events()
-            since = self.gaps.recorder.clock()
+            # Without a closing handshake nobody knows since when nothing has come through.
+            since = self.gaps.recorder.clock() if closed.clean else self.heard_at
             self.gaps.note_lost(since)
             if goodbye.hanging_up and await goodbye.wait_for_hang_up():
-                self.gaps.note_ended_at_once(since)
+                if closed.clean:
+                    self.gaps.note_ended_at_once(since)
                 return self.call_ended(goodbye.reason or "closed")
             if self.session_expired:
                 self.gaps.note_ended_at_once(since)
@@ -124,9 +128,12 @@ class CallFollower:
 
     async def handle_events(self) -> SidebandClosed:
         """Handles events until the connection closes."""
+        clock = self.gaps.recorder.clock
+        self.heard_at = clock()
         while True:
             try:
                 event = await self.context.connection.receive_event()
+                self.heard_at = clock()
             except SidebandClosed as closed:
                 held = round(self.context.connection.held.total_seconds(), 1)
                 logs.event("sideband closed", code=closed.code, held_seconds=held)

@@ -8,10 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.observer.context import Farewell, Outcome
 from shared.usage.tokens import Usage
 from tests.contract.observer.harness import QUICK, Call, Gate, ObservedCalls, observed_calls
+from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.contract.observer.sessions import SESSION, call_with
 from tests.support.patience import PATIENCE
 
@@ -201,3 +203,36 @@ async def test_a_failed_hang_up_is_retried_and_then_left_to_the_limit(
             await given_up.wait()
             await call.turn("the call goes on, and the next answer is one too many again")
         assert (await watching.done()).reason == "token budget"
+
+
+class SilentSideband(ScriptedSideband):
+    """Says nothing any more after its events, not even in answer to a close."""
+
+    async def close(self) -> None:
+        self.events.put_nowait(1006)
+
+
+async def test_what_a_silent_connection_has_missed_at_the_end_is_stated() -> None:
+    usage = {"total_tokens": 10, "input_tokens": 6, "output_tokens": 4}
+    response = {"id": "resp_1", "status": "completed", "output": [], "usage": usage}
+    sideband = SilentSideband({"type": "response.done", "response": response})
+
+    async def connect(call_id: str) -> ScriptedSideband:
+        return sideband
+
+    async def spend(usage: Usage) -> bool:
+        return True
+
+    async def hang_up() -> str:
+        return "hang-up"
+
+    async with observed_calls() as it:
+        before = it.clock()
+        timing = replace(QUICK, shutdown=timedelta(milliseconds=300))
+        parts = {"connect": connect, "spend": spend, "hang_up": hang_up}
+        observed = await it.begin("rtc_1", timing, parts=parts).done()
+        assert (observed.outcome, observed.reason) == (Outcome.ENDED, "token budget")
+        (gap,) = (each for each in it.transcript("rtc_1").entries if each.reason == "reconnected")
+        assert gap.since is not None
+        assert gap.until is not None
+        assert before - MILLISECOND <= gap.since < gap.until
