@@ -151,5 +151,6 @@ class CallController:
     async def reconnected(self) -> None:
         """Sends over the new connection what the lost one did not take. Raises SidebandClosed."""
         self.tracker.start_over()
+        self.session_keeper.start_over()
         await self.tool_calls.outputs.send_unsent_outputs()
         self.goodbye.event_seen.set()

@@ -119,6 +119,8 @@ class CallFollower:
             self.set_timers(self.gaps.note_reconnected())
             with contextlib.suppress(SidebandClosed):
                 await self.controller.reconnected()
+            # A page may have changed the session meanwhile, and the first look may be lost.
+            self.context.background.start_task(self.request_state([]))
 
     def set_timers(self, connected_at: datetime) -> None:
         """What is due if the connection of that time holds."""

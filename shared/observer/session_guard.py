@@ -75,6 +75,10 @@ class SessionGuard:
             update["audio"] = {"input": {"transcription": self.transcription}}
         return {"type": "session.update", "event_id": event_id, "session": update}
 
+    def start_over(self) -> None:
+        """The connection was lost: what answered our update, if anything did, was not seen."""
+        self.awaited_update = None
+
     def allow_restore(self) -> None:
         """The profile may be restored once more."""
         self.awaited_update = None

@@ -56,6 +56,11 @@ class SessionKeeper:
         if self.guard is not None and self.guard.update_refused(error.caused_by):
             self.check_again_later()
 
+    def start_over(self) -> None:
+        """The connection was lost."""
+        if self.guard is not None:
+            self.guard.start_over()
+
     def check_again_later(self) -> None:
         if self.is_waiting:
             return

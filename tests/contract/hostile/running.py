@@ -34,6 +34,7 @@ from shared.broker import Broker
 from shared.calls.records import CallRecord
 from shared.limits.ledger_store import CallerUsage
 from shared.observer.context import USUAL_TIMING
+from shared.observer.leases import attached_to
 from shared.storage import memory
 from shared.storage.memory import MemoryStorage
 from shared.transcripts.record_lines import StoredLine, decode_lines
@@ -255,6 +256,10 @@ class PageCall:
     def counted(self) -> CallerUsage:
         """What is counted for its caller."""
         return self.stack.broker.stores.ledger.usage_of(self.record.caller_id)
+
+    def is_attached(self) -> bool:
+        """Whether a caller who waits for an observer would be let through."""
+        return attached_to(self.stack.broker.stores.leases, self.call_id)
 
     def is_observed(self) -> bool:
         return any(line.kind == "attached" for line in self.lines)

@@ -300,6 +300,7 @@ async def sideband_with(stack: Stack, case: Dials) -> None:
         else:
             first = sum(fault["times"] for fault in case.faults)
             await call.until_observed(first + 1)
+            await until(call.is_attached, "attached")
             await call.ordinary_turn()
         assert (await call.upstream())["live"], "nobody but its page has ended it"
     assert sum(line.kind == "gap" for line in call.lines) <= MOST_GAPS

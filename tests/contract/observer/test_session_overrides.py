@@ -6,7 +6,7 @@ import pytest
 
 from shared.observer.session_guard import MAX_RESTORES
 from shared.tools.samples import sample_tools
-from tests.contract.observer.harness import observed_calls
+from tests.contract.observer.harness import Gate, observed_calls
 from tests.contract.observer.sessions import SESSION, call_with, with_tools
 
 
@@ -45,6 +45,22 @@ async def test_what_was_overridden_before_the_observer_connected_is_restored() -
         watching = await it.watch(call, session=SESSION)
         await call.expect("session.updated")
         assert (await call.expect("session.updated"))["session"]["tools"] == []
+        await call.hang_up()
+        await watching.done()
+
+
+async def test_what_is_overridden_while_the_connection_is_lost_is_restored() -> None:
+    async with observed_calls() as it:
+        call = await call_with(it, SESSION)
+        gate = Gate(it.connect)
+        watching = await it.watch(call, parts={"connect": gate}, session=SESSION)
+        await call.expect("session.updated")
+        await gate.cut()
+        await call.tell("session.update", session={"type": "realtime", "instructions": "Mine."})
+        assert (await call.expect("session.updated"))["session"]["instructions"] == "Mine."
+        gate.open.set()
+        while (await call.expect("session.updated"))["session"]["instructions"] != "Be brief.":
+            pass
         await call.hang_up()
         await watching.done()
 

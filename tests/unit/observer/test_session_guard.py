@@ -34,6 +34,15 @@ RUNNING: dict[str, Any] = {
 }
 
 
+def test_an_update_whose_answer_was_lost_is_sent_again() -> None:
+    guard, theirs = SessionGuard(PROFILE), {**RUNNING, "instructions": "Mine."}
+    assert guard.restoring_update(theirs, "e1")
+    guard.start_over()
+    update = guard.restoring_update(theirs, "e2")
+    assert update is not None
+    assert update["session"]["instructions"] == "Be brief."
+
+
 def test_what_the_server_fills_in_is_no_override() -> None:
     guard = SessionGuard(PROFILE)
     assert guard.overridden_fields(RUNNING) == []
