@@ -142,6 +142,7 @@ class Stack:
         watching = asyncio.create_task(health.watch(self.http, self.url))
         try:
             yield
+            await until(lambda: bool(health.statuses), "healthy")
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

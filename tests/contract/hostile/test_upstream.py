@@ -502,7 +502,7 @@ REPLIES: Final[list[Replies]] = [
 
 @contextmanager
 def within(stack: Stack, budget: timedelta, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What goes upstream for one request may take no longer."""
+    """What goes upstream for one request may take no longer, and is tried again at once."""
     process, broker = lazy_broker.PROCESS, stack.broker
     policy = replace(broker.calls.policy, budget=budget)
     with monkeypatch.context() as patch:
@@ -510,6 +510,8 @@ def within(stack: Stack, budget: timedelta, monkeypatch: pytest.MonkeyPatch) -> 
             process, "opened", replace(broker, calls=replace(broker.calls, policy=policy))
         )
         patch.setattr(termination, "HANG_UP_BUDGET", budget)
+        soon = replace(broker.model.client.timeouts, backoff=timedelta(milliseconds=5))
+        patch.setattr(broker.model.client, "timeouts", soon)
         yield
 
 
