@@ -64,6 +64,7 @@ class LeaseKeeper:
         # Cancelling does not stop the thread that writes. Without the version that it writes the
         # lease could not be given back.
         self.renewal = asyncio.ensure_future(self.renew_once(note))
+        self.renewal.add_done_callback(mark_retrieved)
         await asyncio.shield(self.renewal)
 
     async def renew_once(self, note: str | None) -> None:
@@ -98,3 +99,9 @@ class LeaseKeeper:
 
     async def run_blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+
+
+def mark_retrieved(task: asyncio.Future[None]) -> None:
+    """Keeps asyncio from logging the failure of a task as lost: who waited for it was cancelled."""
+    if not task.cancelled():
+        task.exception()
