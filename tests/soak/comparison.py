@@ -107,15 +107,15 @@ class Comparison:
         """Complains of limits that did not hold, and of calls that were let go or hung up."""
         on_record = {one.call_id for one in recorded}
         numbers = {
-            str(one.number)
+            str(one.number): one.began
             for one in self.journal.requests
             if one.status == 201 and one.kind != WITH_KEY
         }
         answered = {one.id for one in upstream if one.session_id in numbers}
-        own = {
-            str(one.number)
+        asked = {
+            number: numbers[number]
             for one in self.callers.started
-            if one.location in self.callers.hung_up or str(one.number) not in numbers
+            if one.location not in self.callers.hung_up and (number := str(one.number)) in numbers
         }
         intervals = counted_intervals(self.journal.requests, upstream, CALL_SECONDS, TOKEN_SECONDS)
         attacked = self.hostile.attacked.keys() & answered
@@ -124,7 +124,7 @@ class Comparison:
             *callers_over_limit(intervals, LIVE_CALLS),
             *keys_used_twice(self.journal.requests),
             *calls_let_go(upstream, recorded, answered),
-            *hung_up_by_others(upstream, recorded, attacked, own, CALL_SECONDS),
+            *hung_up_by_others(upstream, recorded, attacked, asked, CALL_SECONDS),
         ]
 
     def figures(

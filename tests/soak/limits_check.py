@@ -106,19 +106,20 @@ def hung_up_by_others(
     upstream: Iterable[UpstreamCall],
     records: Iterable[RecordedCall],
     attacked: Collection[str],
-    own: Collection[str],
+    asked: Mapping[str, float],
     limit: float,
 ) -> list[str]:
     """Complains of calls that others tried to take over, and that were hung up before their limit
-    though their own callers did not ask for it. `own` are the session ids of those who did."""
+    though their own callers did not ask for it. `asked` says when each call of those who did not
+    was asked for, by its session id: its limit counts from then on, or a little later."""
     ended_by = {record.call_id: record.ended_by for record in records}
     reasons = Counter(
         ended_by.get(call.id, "no record")
         for call in upstream
         if call.id in attacked
         and call.ended == HUNG_UP
-        and call.session_id not in own
-        and call.last_live < call.began + limit - EARLY - SKEW
+        and call.session_id in asked
+        and call.last_live < asked[call.session_id] + limit - EARLY - SKEW
     )
     return [
         f"{number} calls that another page tried to register were hung up ({reason})"

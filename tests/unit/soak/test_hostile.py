@@ -153,11 +153,12 @@ def test_calls_that_go_on_after_their_record_are_found() -> None:
 
 def test_calls_that_others_had_hung_up_are_found() -> None:
     upstream, records = [call(1, 10, 11)], [record(1, ended_by="closed")]
-    assert hung_up_by_others(upstream, records, {"rtc_1"}, set(), 20) == [
+    assert hung_up_by_others(upstream, records, {"rtc_1"}, {"1": 10}, 20) == [
         "1 calls that another page tried to register were hung up (closed)"
     ]
-    assert hung_up_by_others(upstream, records, {"rtc_1"}, {"1"}, 20) == []
-    assert hung_up_by_others(upstream, records, set(), set(), 20) == []
+    assert hung_up_by_others(upstream, records, {"rtc_1"}, {}, 20) == []
+    assert hung_up_by_others(upstream, records, set(), {"1": 10}, 20) == []
+    assert hung_up_by_others(upstream, records, {"rtc_1"}, {"1": -1}, 20) == []
 
 
 def line(kind: str, key: str) -> StoredLine:
