@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -84,15 +84,18 @@ def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def running_server(
-    name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    on_line: Callable[[str, str], None] = discard_log,
 ) -> AsyncIterator[tuple[str, Child]]:
-    """A server that prints `ready URL`; gives its URL and the child."""
+    """A server that prints `ready URL`; gives its URL and the child. `on_line` gets its log."""
     child = await Child.start(
         name,
         command,
         environment=clean_environment(environment or {}),
         folder=ROOT,
-        on_line=discard_log,
+        on_line=on_line,
     )
     try:
         yield await child.wait_until_ready(START_LIMIT), child

@@ -16,6 +16,7 @@ import aiohttp
 from bench.harness.processes import ROOT, running_server
 from local.azure import managed_identity
 from local.azure.key_vault import LocalKeyVault
+from local.common.child_process import Child
 from shared.storage.azure import open_storage
 from tests.soak.clocks import compile_library, shifted_clock
 from tests.soak.hosts import Host, OnLine
@@ -44,8 +45,8 @@ StorageRelays = tuple[Relay, Relay, Relay]
 
 @dataclass
 class Environment:
-    """What runs. `storage` bypasses the relays; `emulator_process` is the emulator's process id and
-    the file for its thread reports; `ports` are all that are in use."""
+    """What runs. `storage` bypasses the relays; `emulator_threads` is the file for the emulator's
+    thread reports; `ports` are all that are in use."""
 
     session: aiohttp.ClientSession
     emulator: str
@@ -55,14 +56,16 @@ class Environment:
     vault: LocalKeyVault
     storage_relays: StorageRelays
     vault_relay: Relay
-    emulator_process: tuple[int, Path]
+    emulator_child: Child
+    emulator_threads: Path
     ports: dict[int, str]
     clocks_shifted: bool
 
     def processes(self) -> dict[str, tuple[int, Path]]:
         """Those that must not leak anything, each with the file for its thread reports."""
         hosts = {f"host {host.number}": (host.pid, host.threads) for host in self.hosts}
-        return {**hosts, "the emulator": self.emulator_process}
+        emulator = (self.emulator_child.process.pid, self.emulator_threads)
+        return {**hosts, "the emulator": emulator}
 
     async def change_script(self, **changes: Any) -> None:
         """Changes the emulator's script."""
@@ -70,8 +73,14 @@ class Environment:
             answer.raise_for_status()
 
     async def emulator_state(self) -> dict[str, Any]:
-        async with self.session.get(f"{self.emulator}/emulator") as answer:
-            return dict(await answer.json())
+        """The state of its control route. Raises ChildEnded where it has ended."""
+        try:
+            async with self.session.get(f"{self.emulator}/emulator") as answer:
+                return dict(await answer.json())
+        except aiohttp.ClientError as error:
+            if self.emulator_child.exit.done():
+                raise await self.emulator_child.wait_for_end() from error
+            raise
 
 
 def port_of(url: str) -> int:
@@ -144,7 +153,7 @@ async def running_environment(
         threads = folder / "emulator.json"
         command = reporting_command(threads, "local.emulator", "--port", "0", "--exit-with-parent")
         emulator, child = await enter(
-            running_server("emulator", command, {"TMPDIR": str(folder / "tmp")})
+            running_server("emulator", command, {"TMPDIR": str(folder / "tmp")}, on_line)
         )
         session = await enter(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
         settings = app_settings(folder, emulator, (blob, queue, table), vault_relay, identity)
@@ -158,7 +167,8 @@ async def running_environment(
             vault,
             (blob, queue, table),
             vault_relay,
-            (child.process.pid, threads),
+            child,
+            threads,
             {
                 port_of(emulator): "the model's endpoint",
                 **{relay.port: "storage" for relay in (blob, queue, table)},

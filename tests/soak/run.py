@@ -266,7 +266,8 @@ async def run(log: Log, *, seconds: float, logs: Path | None = None) -> dict[str
     host_logs = LogCheck()
 
     def on_line(name: str, line: str) -> None:
-        host_logs.read_line(line)
+        if name.startswith("host"):
+            host_logs.read_line(line)
         if log_file:
             log_file.write(f"{time.monotonic() - start:7.2f} {name}: {line}\n")
 
