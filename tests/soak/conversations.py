@@ -59,17 +59,22 @@ async def take_turn(caller: Caller, talk: Conversation, aloud: bool) -> None:
         talk.spoken += 1
         caller.say(*read_wav(SPEECH / "hello.wav"))
     else:
-        item = f"item_{secrets.token_hex(8)}"
-        text = random.choice(SENTENCES)
-        content = [{"type": "input_text", "text": text}]
-        message = {"id": item, "type": "message", "role": "user", "content": content}
-        caller.send_event({"type": "conversation.item.create", "item": message})
-        await expect_item(caller, item)
-        talk.typed[item] = text
+        await type_message(caller, talk)
         caller.send_event({"type": "response.create"})
     answer = await caller.expect(ANSWERED, timeout=ANSWER_LIMIT)
     talk.answered[answer["item_id"]] = answer["transcript"]
     await caller.expect("output_audio_buffer.stopped", timeout=ANSWER_LIMIT)
+
+
+async def type_message(caller: Caller, talk: Conversation) -> None:
+    """Adds a message to the conversation. Raises TimeoutError where that does not happen."""
+    item = f"item_{secrets.token_hex(8)}"
+    text = random.choice(SENTENCES)
+    content = [{"type": "input_text", "text": text}]
+    message = {"id": item, "type": "message", "role": "user", "content": content}
+    caller.send_event({"type": "conversation.item.create", "item": message})
+    await expect_item(caller, item)
+    talk.typed[item] = text
 
 
 async def expect_item(caller: Caller, item: str) -> None:

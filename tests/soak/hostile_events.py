@@ -12,6 +12,8 @@ from typing import Any
 
 Event = Mapping[str, Any]
 MARKER = "hostilemark"
+ANSWER_TO_MARKER = {"words": [MARKER], "say": "I see."}
+"""A rule for the emulator, which would repeat all that it was told, and speak it."""
 DEEP = 1_200
 DEEPER = 5_000
 LARGE = 55_000
@@ -81,7 +83,7 @@ def large_fields(nonce: str) -> Attack:
 
 def like_an_iban(nonce: str) -> Attack:
     item = f"item_{nonce}"
-    return Attack((message(item, "user", MARKER + "DE89" * (LARGE // 4)),), (item,))
+    return Attack((message(item, "user", f"{MARKER} " + "DE89" * (LARGE // 4)),), (item,))
 
 
 def many_items(nonce: str) -> Attack:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from aiortc.exceptions import InvalidStateError
 
 from tests.soak.callers import SimulatedCallers
-from tests.soak.conversations import ANSWER_LIMIT, ANSWERED, take_turn
+from tests.soak.conversations import ANSWER_LIMIT, ANSWERED, take_turn, type_message
 from tests.soak.hostile_events import ATTACKS, own_response
 from tests.soak.transcript_check import Conversation
 from tests.support.webrtc_caller import Caller
@@ -87,6 +87,7 @@ async def attack(caller: Caller, talk: HostileConversation, name: str) -> None:
 
 async def take_own_response(caller: Caller, talk: HostileConversation) -> None:
     """Has the model answer with instructions and tools of the page's. Raises TimeoutError."""
+    await type_message(caller, talk)
     talk.attacks["own_response"] += 1
     caller.send_event(dict(own_response()))
     answer = await caller.expect(ANSWERED, timeout=ANSWER_LIMIT)

@@ -24,6 +24,7 @@ from tests.soak.environment import CALL_SECONDS, CLOCKS, Environment, running_en
 from tests.soak.faults import CONNECT_SECONDS, SHORTEST_RUN, FaultSchedule
 from tests.soak.footprint import Footprint, footprints
 from tests.soak.health_probe import HealthProbe
+from tests.soak.hostile_events import ANSWER_TO_MARKER
 from tests.soak.hostile_requests import HOSTILE_REQUESTERS, HostileRequests
 from tests.soak.hostile_talkers import (
     HOSTILE_TALKERS,
@@ -153,7 +154,10 @@ class Soak:
         self, callers: SimulatedCallers, hostile: HostileRequests
     ) -> dict[str, Footprint]:
         """Every part as busy as it will be; then what each holds once that is over."""
-        await self.environment.change_script(connect_seconds=CONNECT_SECONDS)
+        rules = (await self.environment.emulator_state())["script"]["rules"]
+        await self.environment.change_script(
+            connect_seconds=CONNECT_SECONDS, rules=[ANSWER_TO_MARKER, *rules]
+        )
         for host in self.environment.hosts:
             # The first request alone creates the tables and queues.
             await callers.warm_up(host, 1)
