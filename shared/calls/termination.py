@@ -34,7 +34,6 @@ from shared.limits.ledger_store import Ledger
 from shared.realtime.answers import HangUpReply
 from shared.realtime.client import RealtimeClient
 from shared.storage.interfaces import Queue, StorageUnavailable
-from shared.upstream.error_mapping import CALL_GONE
 
 T = TypeVar("T")
 HANG_UP_BUDGET = timedelta(seconds=30)
@@ -45,7 +44,7 @@ HELD_FOR = timedelta(minutes=15)
 TRIED_FOR = timedelta(seconds=30)
 """How long one delivery tries to end its call; then another one does."""
 SWEEP_PROBABILITY = 0.02
-"""The ends of calls trigger the sweep: no timer runs while nobody calls, and none is needed."""
+"""The share of ends that delete what has expired: without calls nothing new expires."""
 REMEMBERED_AT_MOST = 10_000
 ORPHANED_AFTER = timedelta(minutes=2)
 """A call that is live on record this long after its limit has nobody left to end it."""
@@ -55,14 +54,10 @@ WAS_LIVE, WAS_GONE = "hang-up", "gone"
 
 
 def proof_of_end(reply: HangUpReply) -> str:
-    """What upstream's answer to a hang-up settles the call by; "" if it proves nothing.
-
-    2xx: the call was live, and is over. 404 with the endpoint's own code: it was over already. Any
-    other answer comes from something in between, or leaves open what became of the call.
-    """
-    if 200 <= reply.status < 300:
+    """What upstream's answer to a hang-up settles the call by; "" if it proves nothing."""
+    if reply.was_live:
         return WAS_LIVE
-    return WAS_GONE if (reply.status, reply.code) == (404, CALL_GONE) else ""
+    return WAS_GONE if reply.was_gone else ""
 
 
 @dataclass(frozen=True, slots=True)

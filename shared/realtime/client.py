@@ -158,9 +158,12 @@ class RealtimeClient:
             logs.event("call left running", logging.WARNING, reason="no call id")
             return
         try:
-            self.hang_up(call_id, Deadline.after(UNUSABLE_CALL_BUDGET))
+            reply = self.hang_up(call_id, Deadline.after(UNUSABLE_CALL_BUDGET))
         except Problem as problem:
             logs.event("call left running", logging.WARNING, reason=problem.code)
+            return
+        if not (reply.was_live or reply.was_gone):
+            logs.event("call left running", logging.WARNING, reason=f"hang-up {reply.status}")
 
     def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:
         """Asks for the end of the call; gives the answer, which may be a 404. Raises `Problem`."""

@@ -6,6 +6,7 @@ the `previous_item_id` of null in the `conversation.item.done` of a conversation
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,7 @@ class OutputItemWriter:
         """Emits what precedes `conversation.item.done`, and sets the item's final content."""
 
 
-class Message(OutputItemWriter):
+class Message(OutputItemWriter, ABC):
     """An assistant's message with one content part."""
 
     def __init__(self, context: CallContext, target: ItemTarget) -> None:
@@ -99,8 +100,9 @@ class Message(OutputItemWriter):
             {"type": "message", "status": "in_progress", "role": "assistant", "content": []},
         )
 
+    @abstractmethod
     def part(self, text: str) -> dict[str, str]:
-        raise NotImplementedError
+        """The content part that holds `text`."""
 
     def emit_part(self, name: str, text: str) -> None:
         self.emit(

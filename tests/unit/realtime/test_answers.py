@@ -26,6 +26,7 @@ from tests.support.scripted_endpoint import (
     Upstream,
     answer_reply,
     key_reply,
+    refusal,
     upstream,
 )
 
@@ -249,6 +250,30 @@ def test_a_call_without_a_usable_id_is_told(
         offer(api)
     assert 'call left running {"reason": "no call id"}' in caplog.text
     assert "other" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        (refusal(404, "404"), True),
+        (Said(404, b"<html>no such route</html>"), True),
+        (refusal(404, "call_id_not_found"), False),
+    ],
+    ids=["gateway", "page", "gone"],
+)
+def test_a_404_that_is_not_the_endpoints_own_leaves_the_call_running(
+    endpoint: Upstream,
+    api: RealtimeClient,
+    caplog: pytest.LogCaptureFixture,
+    said: Said,
+    left: bool,
+) -> None:
+    caplog.set_level(logging.INFO, "broker")
+    endpoint.on(CALLS, answer_reply(sdp="<html>"))
+    endpoint.on(HANGUP, said)
+    with pytest.raises(Problem, match="upstream_failed"):
+        offer(api)
+    assert ('call left running {"reason": "hang-up 404"}' in caplog.text) is left
 
 
 @pytest.mark.parametrize("status", [301, 302, 400, 401, 403, 500])
