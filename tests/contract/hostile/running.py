@@ -17,7 +17,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -50,6 +50,8 @@ from tests.support.webrtc_caller import Caller
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 PRODUCT: Final = str(Path(shared.__file__).parent)
+Fault = Mapping[str, Any]
+"""A fault of the emulator's script."""
 MARK: Final = "hostile0words"
 """In every text that a page or an upstream of these tests makes up, so that no log may have it."""
 ANSWER: Final = "As ever."
