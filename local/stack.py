@@ -8,17 +8,16 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-import aiohttp
-
 from local.azure.managed_identity import IDENTITY_PATH
 from local.common import server
 from local.common.child_process import Child, ChildEnded, OnLine
+from local.readiness import FAILED, Say, StackError, wait_until_healthy
 
 ROOT = Path(__file__).resolve().parent.parent
 START = timedelta(minutes=2)
@@ -26,10 +25,7 @@ START = timedelta(minutes=2)
 GRACE_PERIOD = timedelta(seconds=1.5)
 """How long a part may take to end by itself before it is killed."""
 
-RETRY = timedelta(milliseconds=50)
-FAILED = 1
 Provider = Literal["azure", "openai"]
-Say = Callable[[str], None]
 
 # Credentials and endpoints that could lead a local run to a real account.
 NOT_INHERITED = re.compile(
@@ -44,15 +40,6 @@ ROOMY = {"LIMIT_STARTS_PER_MINUTE": "120", "LIMIT_LIVE_CALLS": "40"}
 def limits_given() -> dict[str, str]:
     """The limits set in the environment."""
     return {name: value for name, value in os.environ.items() if name.startswith("LIMIT_")}
-
-
-class StackError(Exception):
-    """The stack cannot start, or a part has exited. `lines` are the last of that part's log."""
-
-    def __init__(self, message: str, lines: Sequence[str] = (), code: int = FAILED) -> None:
-        super().__init__(message)
-        self.lines = tuple(lines)
-        self.code = code
 
 
 class Stack:
@@ -153,7 +140,7 @@ class Stack:
             *("--roles", "on" if self.login else "off", "--connect-src", self.emulator_url),
             *self.allow_hosts,
         )
-        await self.wait_until_healthy()
+        await wait_until_healthy(self.url, self.wait_for_loss, START, self.say)
 
     def host_environment(self) -> dict[str, str]:
         """The app settings that point the function app at the local parts."""
@@ -193,39 +180,6 @@ class Stack:
             raise StackError(f"{error}.", list(child.lines)) from error
         self.say(f"{name} at {url} ({time.monotonic() - started:.1f} s)")
         return url
-
-    async def wait_until_healthy(self) -> None:
-        """Waits until /api/health answers 200 through the gateway."""
-        lost = asyncio.create_task(self.wait_for_loss())
-        asking = asyncio.create_task(self.poll_health())
-        try:
-            await asyncio.wait(
-                {lost, asking},
-                timeout=START.total_seconds(),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if asking.done():
-                await asking
-            elif lost.done():
-                raise lost.result()
-            else:
-                raise StackError("the function app does not answer /api/health.")
-        finally:
-            lost.cancel()
-            asking.cancel()
-
-    async def poll_health(self) -> None:
-        async with aiohttp.ClientSession() as session:
-            while True:
-                async with session.get(self.url + "/api/health") as answer:
-                    if answer.status == 200:
-                        return
-                    if answer.status not in (502, 503):
-                        text = (await answer.text())[:500]
-                        raise StackError(f"/api/health answers {answer.status}: {text}")
-                    detail = await answer.text()
-                self.say(f"/api/health answers {answer.status}: {detail[:300]}")
-                await asyncio.sleep(RETRY.total_seconds())
 
     async def stop_parts(self) -> None:
         await asyncio.gather(*(child.stop(GRACE_PERIOD) for child in self.children))

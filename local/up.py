@@ -23,7 +23,8 @@ from typing import Any
 from local.common import server
 from local.common.child_process import OnLine
 from local.gateway import proxy
-from local.stack import ROOT, Stack, StackError
+from local.readiness import StackError
+from local.stack import ROOT, Stack
 
 __all__ = ["Stack", "StackError", "main"]
 DEFAULT_PORT = 4280

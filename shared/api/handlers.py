@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.api.http import Request, Response, csv_response, json_response
 from shared.api.lazy_broker import current_broker, current_observer_worker
+from shared.api.request import Request
+from shared.api.response import Response, csv_response, json_response
 from shared.auth.roles import ADMIN
 
 if TYPE_CHECKING:

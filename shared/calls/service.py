@@ -22,6 +22,7 @@ from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import HANDLE_OUTLIVES_CALL, Handles
 from shared.calls.records import BY_BROKER, BY_KEY, CallRecord, record_id
 from shared.calls.termination import CallTerminator
+from shared.calls.token_response import Token
 from shared.config.profiles import Profile
 from shared.core import logs
 from shared.core.deadline import Deadline, Monotonic
@@ -30,12 +31,11 @@ from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger_store import Booking, Ledger
-from shared.realtime.answers import Answer
 from shared.realtime.call_ids import is_call_id
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
-from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.realtime.safety_identifier import safety_identifier
+from shared.realtime.sdp_answer import Answer
 from shared.upstream.sdp import validate_offer
 
 UPSTREAM_BUDGET = timedelta(seconds=30)
@@ -50,30 +50,6 @@ class StartedCall:
 
     sdp: str = field(repr=False)
     handle: str
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An ephemeral key for a page, and where the page posts its offer."""
-
-    key: EphemeralKey
-    url: str
-    endpoint: str
-    model: str
-
-    def public(self) -> dict[str, Any]:
-        """The body of /token's answer, without the session, which holds the instructions.
-
-        `token` and `value` are the same key, because pages use both names.
-        """
-        return {
-            "token": self.key.value,
-            "value": self.key.value,
-            "expires_at": int(self.key.expires_at.timestamp()),
-            "url": self.url,
-            "endpoint": self.endpoint,
-            "model": self.model,
-        }
 
 
 @dataclass(frozen=True, slots=True)

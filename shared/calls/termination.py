@@ -1,9 +1,9 @@
 """How calls end: by their caller, by an admin, by their limit, by themselves.
 
-A call is over when upstream says so in its answer to a hang-up (`proof_of_end`), and not because
-its sideband, its page or its time is gone: until then it counts, and it is hung up at its limit.
-Whoever ends a call, its line is freed and its record says why, once. Ending a call twice, or one
-that is over, does no harm.
+A call is over when upstream says so in its reply to a hang-up (realtime/hang_up_reply.py), and not
+because its sideband, its page or its time is gone: until then it counts, and it is hung up at its
+limit. Whoever ends a call, its line is freed and its record says why, once. Ending a call twice, or
+one that is over, does no harm.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from shared.core.clock import Clock
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
-from shared.realtime.answers import HangUpReply
 from shared.realtime.client import RealtimeClient
 from shared.storage.interfaces import Queue, StorageUnavailable
 
@@ -49,15 +48,6 @@ REMEMBERED_AT_MOST = 10_000
 ORPHANED_AFTER = timedelta(minutes=2)
 """A call that is live on record this long after its limit has nobody left to end it."""
 SETTLED_AT_ONCE = 4
-WAS_LIVE, WAS_GONE = "hang-up", "gone"
-"""What a call is settled by: the hang-up ended it, or found it gone."""
-
-
-def proof_of_end(reply: HangUpReply) -> str:
-    """What upstream's answer to a hang-up settles the call by; "" if it proves nothing."""
-    if reply.was_live:
-        return WAS_LIVE
-    return WAS_GONE if reply.was_gone else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +85,7 @@ class CallTerminator:
         Raises `Problem`, upstream_failed for an answer that does not prove the call's end.
         """
         reply = self.client.hang_up(call_id, Deadline.after(HANG_UP_BUDGET))
-        settled_by = proof_of_end(reply)
+        settled_by = reply.proof_of_end
         if not settled_by:
             logs.event(
                 "hang-up not confirmed",

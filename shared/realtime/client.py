@@ -25,9 +25,10 @@ from shared.core.clock import Clock, utc_now
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.credentials.endpoint_credential import Credential
-from shared.realtime.answers import Answer, HangUpReply, UnusableAnswer, read_answer
 from shared.realtime.ephemeral_keys import EphemeralKey, key_request, read_key
+from shared.realtime.hang_up_reply import HangUpReply
 from shared.realtime.safety_identifier import safety_header
+from shared.realtime.sdp_answer import Answer, UnusableAnswer, read_answer
 from shared.upstream.error_mapping import own_code, refusal_problem, retry_after
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
@@ -162,7 +163,7 @@ class RealtimeClient:
         except Problem as problem:
             logs.event("call left running", logging.WARNING, reason=problem.code)
             return
-        if not (reply.was_live or reply.was_gone):
+        if not reply.proof_of_end:
             logs.event("call left running", logging.WARNING, reason=f"hang-up {reply.status}")
 
     def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
-from shared.realtime.answers import HangUpReply
 from shared.realtime.client import RealtimeClient
+from shared.realtime.hang_up_reply import HangUpReply
 from shared.realtime.sideband import NoSuchCall, Sideband
 
 

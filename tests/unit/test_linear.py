@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from shared.api.http import Request
+from shared.api.request import Request
 from shared.auth.static_web_apps import decode_principal
 from shared.core.json_reader import read_object
 from shared.core.json_schema import validation_errors

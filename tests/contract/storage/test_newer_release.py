@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from shared.calls.records import BY_BROKER, CallRecord, Records, record_id
-from shared.calls.termination import WAS_LIVE
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
 from shared.observer.accounting import CallAccounting
 from shared.observer.leases import Leases
+from shared.realtime.hang_up_reply import WAS_LIVE
 from shared.storage.interfaces import StorageUnavailable, Table, Value
 from shared.usage.prices import load_prices
 from shared.usage.tokens import Usage

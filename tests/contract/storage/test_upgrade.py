@@ -27,7 +27,7 @@ from shared.calls.handles import Handles
 from shared.calls.queue_messages import call_message, record_id_in
 from shared.calls.records import Records
 from shared.calls.service import CallPolicy, CallService
-from shared.calls.termination import WAS_LIVE, CallTerminator
+from shared.calls.termination import CallTerminator
 from shared.config.profiles import Profile
 from shared.config.settings import Limits
 from shared.core.problems import Problem
@@ -36,6 +36,7 @@ from shared.limits.ledger_store import Ledger
 from shared.observer.leases import Lease, Leases, attached_to
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.realtime.ephemeral_keys import EphemeralKey
+from shared.realtime.hang_up_reply import WAS_LIVE
 from shared.storage.interfaces import Entity
 from shared.transcripts.record_lines import RecordLine
 from shared.transcripts.redaction import redacted

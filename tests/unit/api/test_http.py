@@ -8,7 +8,7 @@ import azure.functions as func
 import pytest
 import requests
 
-from shared.api.http import Request, read_request
+from shared.api.request import Request, read_request
 from shared.auth.anonymous import Anonymous
 from shared.auth.authenticator import Authenticator
 from shared.auth.entra import Entra, JwksCache

@@ -27,7 +27,7 @@ from shared.calls.queue_messages import (
 )
 from shared.calls.records import CallRecord
 from shared.core.problems import Problem
-from shared.realtime.answers import HangUpReply
+from shared.realtime.hang_up_reply import HangUpReply
 from shared.storage import memory
 from shared.storage.interfaces import Message, Queue, StorageUnavailable
 from shared.storage.memory import MemoryStorage

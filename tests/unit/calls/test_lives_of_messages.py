@@ -12,10 +12,9 @@ import pytest
 from shared.api import queue_functions
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import call_message
-from shared.calls.termination import WAS_GONE
 from shared.core.problems import Problem
 from shared.observer.sweep import CallSweep
-from shared.realtime.answers import HangUpReply
+from shared.realtime.hang_up_reply import WAS_GONE, HangUpReply
 from shared.realtime.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from shared.storage.interfaces import Message
 from shared.storage.memory import MemoryQueue

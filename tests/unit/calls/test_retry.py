@@ -11,7 +11,7 @@ import pytest
 from shared.calls.delivery import Delivery
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import FIRST_PAUSE, LONGEST_PAUSE, is_transient, retry_until
-from shared.calls.termination import WAS_LIVE, CallTerminator
+from shared.calls.termination import CallTerminator
 from shared.config.profiles import load_profiles
 from shared.config.settings import Limits
 from shared.config.settings_loader import load_settings
@@ -22,6 +22,7 @@ from shared.observer.call_terms import CallTerms
 from shared.observer.context import Dependencies
 from shared.observer.leases import Leases
 from shared.observer.worker import CLOCK_SKEW, ObserverWorker, Waiting
+from shared.realtime.hang_up_reply import WAS_LIVE
 from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable

@@ -13,11 +13,11 @@ from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import record_id_in
 from shared.calls.records import CallRecord, Records, partition_and_row
-from shared.calls.termination import WAS_GONE, WAS_LIVE, CallTerminator, proof_of_end
+from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
-from shared.realtime.answers import HangUpReply
+from shared.realtime.hang_up_reply import WAS_GONE, WAS_LIVE, HangUpReply
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from tests.support.hang_up_client import HangUpClient, no_such_call
@@ -61,11 +61,11 @@ UNPROVEN = [
 
 
 def test_what_proves_that_a_call_is_over() -> None:
-    assert [proof_of_end(HangUpReply(status)) for status in (200, 204)] == [WAS_LIVE] * 2
-    assert proof_of_end(GONE) == WAS_GONE
+    assert [HangUpReply(status).proof_of_end for status in (200, 204)] == [WAS_LIVE] * 2
+    assert GONE.proof_of_end == WAS_GONE
     unproven = [reply for reply in UNPROVEN if isinstance(reply, HangUpReply)]
-    assert not any(proof_of_end(reply) for reply in unproven)
-    assert not proof_of_end(HangUpReply(410, "call_id_not_found"))
+    assert not any(reply.proof_of_end for reply in unproven)
+    assert not HangUpReply(410, "call_id_not_found").proof_of_end
 
 
 @pytest.mark.parametrize("reply", UNPROVEN, ids=str)

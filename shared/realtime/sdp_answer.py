@@ -1,4 +1,4 @@
-"""What `calls` and `hangup` reply, read as untrusted. Pure."""
+"""What `calls` replies to an offer, read as untrusted. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from shared.core.problems import Problem
 from shared.realtime.call_ids import call_id_from_location
-from shared.upstream.error_mapping import CALL_GONE, refusal_problem
+from shared.upstream.error_mapping import refusal_problem
 from shared.upstream.transport import Reply
 
 
@@ -16,28 +16,6 @@ class Answer:
 
     sdp: str = field(repr=False)
     call_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class HangUpReply:
-    """Upstream's answer to a hang-up: its status and, of a refusal, its own error code.
-
-    calls/termination.py says what it settles. An answer that is neither of the two below comes from
-    something in between, or leaves open what became of the call.
-    """
-
-    status: int
-    code: str = ""
-
-    @property
-    def was_live(self) -> bool:
-        """2xx: the hang-up has ended the call."""
-        return 200 <= self.status < 300
-
-    @property
-    def was_gone(self) -> bool:
-        """404 with the endpoint's own code: the call was over already."""
-        return (self.status, self.code) == (404, CALL_GONE)
 
 
 class UnusableAnswer(Exception):

@@ -1,0 +1,32 @@
+"""The body of /token's response: an ephemeral key for a page, and where it posts its offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.realtime.ephemeral_keys import EphemeralKey
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An ephemeral key for a page, and where the page posts its offer."""
+
+    key: EphemeralKey
+    url: str
+    endpoint: str
+    model: str
+
+    def public(self) -> dict[str, Any]:
+        """The body of /token's answer, without the session, which holds the instructions.
+
+        `token` and `value` are the same key, because pages use both names.
+        """
+        return {
+            "token": self.key.value,
+            "value": self.key.value,
+            "expires_at": int(self.key.expires_at.timestamp()),
+            "url": self.url,
+            "endpoint": self.endpoint,
+            "model": self.model,
+        }
