@@ -176,8 +176,9 @@ def lint(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     install_browser()
     install_node_packages()
-    # All tests: in two processes, keeping each file's tests together.
-    return hand_over("-m", "pytest", *(arguments or ["-n", "2", "--dist", "loadfile"]))
+    # All tests: in three processes, because many wait; each file's together, in conftest's order.
+    everything = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+    return hand_over("-m", "pytest", *(arguments or everything))
 
 
 def bench(arguments: list[str]) -> int:

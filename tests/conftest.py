@@ -16,6 +16,21 @@ settings.load_profile("any-machine")
 PRINTED = pytest.StashKey[list[tuple[str, str]]]()
 
 
+SLOW_FIRST = ("contract/record/", "browser/", "contract/broker/", "contract/", "unit/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the folders whose tests wait longest, so that none of those is left for the end,
+    when there is nothing else to do beside it."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        ranks = (place for place, folder in enumerate(SLOW_FIRST) if f"tests/{folder}" in path)
+        return next(ranks, len(SLOW_FIRST))
+
+    items.sort(key=rank)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[PRINTED] = []
     config.pluginmanager.register(Reader(config.stash[PRINTED]), "reads-what-was-printed")

@@ -19,7 +19,7 @@ from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
 from shared.observer.accounting import CallAccounting
 from shared.observer.call_terms import CallTerms
-from shared.observer.context import Dependencies
+from shared.observer.context import Dependencies, Timing
 from shared.observer.leases import Leases
 from shared.observer.worker import CLOCK_SKEW, ObserverWorker, Waiting
 from shared.realtime.hang_up_reply import WAS_LIVE
@@ -39,6 +39,7 @@ RECORD = CallRecord(
     NOW + timedelta(minutes=15),
 )  # fmt: skip
 MANY_SLEEPS = 10
+WITHOUT_PAUSES = Timing(pauses_after_404=())
 
 
 class World:
@@ -96,6 +97,7 @@ class World:
                 executor=ThreadPoolExecutor(2),
             ),
             waiting=Waiting(self.sleep, self.monotonic),
+            timing=WITHOUT_PAUSES,
         )
 
 
