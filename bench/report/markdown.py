@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.report.stats import ratio, ratios
+from bench.report.targets import IMPORT, TARGETS
 from tests.soak.report import summary
 
 BLOCK = re.compile(r"(<!-- bench: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -21,19 +22,6 @@ Block = Callable[[Found], str | None]
 """Gives None where what it shows was not measured."""
 BLOCKS: dict[str, Block] = {}
 LOADS = ("token 1", "connect 1", "token 64", "connect 64", "token 256", "connect 256")
-IMPORT = "import of function_app, relative to azure.functions"
-
-# The ratio, whether its target is a minimum or a maximum, and the target.
-TARGETS: tuple[tuple[str, str, float], ...] = (
-    ("/connect p50 at 1 caller, relative to the article's", "at most", 0.55),
-    ("/token requests/s at 64 callers, relative to the article's", "at least", 15),
-    ("/connect requests/s at 64 callers, relative to the article's", "at least", 30),
-    ("/token requests/s at 64 callers, relative to nginx", "at least", 0.95),
-    ("/connect requests/s at 64 callers, relative to nginx", "at least", 0.95),
-    ("/token requests/s at 256 callers, relative to nginx", "at least", 0.5),
-    ("/connect requests/s at 256 callers, relative to nginx", "at least", 0.5),
-    (IMPORT, "at most", 1.3),
-)
 
 
 def fill_page(page: str, found: Found) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.observer.context import Timing
+from shared.observer.timing import Timing
 from shared.realtime.server_events import ErrorEvent, ServerEvent
 from shared.realtime.sideband import (
     Connect,

@@ -10,12 +10,13 @@ from functools import partial
 
 from shared.core import logs
 from shared.core.problems import Problem
-from shared.observer.context import HangUp, ObservedCall, ObserverResult, Outcome, Timing
+from shared.observer.context import HangUp, ObservedCall, ObserverResult, Outcome
 from shared.observer.controller import CallController
 from shared.observer.event_dispatch import EventDispatch
 from shared.observer.gaps import GapKeeper
 from shared.observer.leases import ATTACHED
 from shared.observer.run_context import RunContext, new_event_id
+from shared.observer.timing import Timing
 from shared.realtime.known_names import known_code, known_path
 from shared.realtime.server_events import ErrorEvent, ServerEvent
 from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable

@@ -16,14 +16,7 @@ from functools import partial
 from shared.core import logs
 from shared.observer.background import BackgroundTasks
 from shared.observer.connection import CallConnection
-from shared.observer.context import (
-    USUAL_TIMING,
-    Dependencies,
-    ObservedCall,
-    ObserverResult,
-    Outcome,
-    Timing,
-)
+from shared.observer.context import Dependencies, ObservedCall, ObserverResult, Outcome
 from shared.observer.controller import CallController
 from shared.observer.follower import CallFollower
 from shared.observer.gaps import GapKeeper
@@ -33,6 +26,7 @@ from shared.observer.leases import LeaseLost
 from shared.observer.recorder import CallRecorder
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext
+from shared.observer.timing import USUAL_TIMING, Timing
 from shared.realtime.sideband import NoSuchCall, SidebandUnavailable
 from shared.transcripts.record_lines import StoredLine
 from shared.transcripts.writer import TranscriptWriter, flush_periodically

@@ -29,8 +29,9 @@ from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.observer.accounting import CallAccounting
 from shared.observer.call_terms import CallTerms
-from shared.observer.context import USUAL_TIMING, Dependencies, ObserverResult, Outcome, Timing
+from shared.observer.context import Dependencies, ObserverResult, Outcome
 from shared.observer.observer import observe
+from shared.observer.timing import USUAL_TIMING, Timing
 from shared.storage.interfaces import Queue
 from shared.usage.tokens import Usage
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from local.emulator.call.call import Ended
 from shared.core.problems import Problem
-from shared.observer.context import Dependencies, Farewell, ObservedCall, Outcome, Timing
+from shared.observer.context import Dependencies, Farewell, ObservedCall, Outcome
 from shared.observer.leases import Leases
 from shared.observer.observer import observe
+from shared.observer.timing import Timing
 from shared.realtime.event_frames import read_frame
 from shared.realtime.server_events import ServerEvent
 from shared.realtime.sideband import NoSuchCall, Sideband, SidebandClosed

@@ -12,18 +12,13 @@ from typing import Any
 from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Item, milliseconds
 from local.emulator.call.dialogue import Dialogue
-from local.emulator.media.vad import SpeechStarted, TurnDetection, VoiceActivityDetector
+from local.emulator.call.turn_detection import turn_detection_of
+from local.emulator.media.vad import SpeechStarted, VoiceActivityDetector
 from local.emulator.protocol import events, ids, session, usage
 from local.emulator.protocol.validators import Invalid
 
 RATE = 16_000
 SHORTEST = timedelta(milliseconds=100)
-SEMANTIC_SILENCE = {
-    "low": timedelta(seconds=2),
-    "medium": timedelta(seconds=1),
-    "auto": timedelta(seconds=1),
-    "high": timedelta(seconds=0.5),
-}
 
 
 class InputAudioBuffer:
@@ -179,20 +174,6 @@ class InputAudioBuffer:
         if self.idle_timer is not None:
             self.idle_timer.cancel()
             self.idle_timer = None
-
-
-def turn_detection_of(config: session.Config) -> TurnDetection | None:
-    """A session's turn detection; None is push-to-talk. `semantic_vad` becomes a fixed silence."""
-    detection = config["audio"]["input"]["turn_detection"]
-    if detection is None:
-        return None
-    if detection["type"] == "semantic_vad":
-        return TurnDetection(silence_duration=SEMANTIC_SILENCE[detection["eagerness"]])
-    return TurnDetection(
-        threshold=detection["threshold"],
-        prefix_padding=timedelta(milliseconds=detection["prefix_padding_ms"]),
-        silence_duration=timedelta(milliseconds=detection["silence_duration_ms"]),
-    )
 
 
 def duration_of(pcm: bytes) -> timedelta:

@@ -21,7 +21,7 @@ from local.emulator.call.output_items import (
 )
 from local.emulator.protocol import events, ids, usage
 from local.emulator.protocol.usage import Tokens
-from local.emulator.script.replies import CallTool, Fail, Prompt, Reply, Say, choose_reply
+from local.emulator.script.reply_rules import CallTool, Fail, Prompt, Reply, Say, choose_reply
 
 if TYPE_CHECKING:
     from local.emulator.speech.synthesis import Speech

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientError
 
 from local.emulator.protocol.validators import Invalid
-from local.emulator.script.replies import CallTool, Prompt, Say, choose_reply
+from local.emulator.script.reply_rules import CallTool, Prompt, Say, choose_reply
 from local.emulator.script.script import Script
 from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE

@@ -33,8 +33,8 @@ from shared.api.lazy_broker import LazyBroker
 from shared.broker import Broker
 from shared.calls.records import CallRecord
 from shared.limits.ledger_store import CallerUsage
-from shared.observer.context import USUAL_TIMING
 from shared.observer.leases import attached_to
+from shared.observer.timing import USUAL_TIMING
 from shared.storage import memory
 from shared.storage.memory import MemoryStorage
 from shared.transcripts.record_lines import StoredLine, decode_lines

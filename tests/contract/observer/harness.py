@@ -26,9 +26,10 @@ from typing import Any
 from aiohttp import ClientWebSocketResponse
 
 from shared.core.problems import Problem
-from shared.observer.context import Dependencies, ObservedCall, ObserverResult, Timing
+from shared.observer.context import Dependencies, ObservedCall, ObserverResult
 from shared.observer.leases import Lease, Leases
 from shared.observer.observer import observe
+from shared.observer.timing import Timing
 from shared.realtime.sideband import Connect, Sideband
 from shared.realtime.sideband_connector import SidebandConnector
 from shared.storage.interfaces import StorageUnavailable

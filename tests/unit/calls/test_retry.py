@@ -19,8 +19,9 @@ from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
 from shared.observer.accounting import CallAccounting
 from shared.observer.call_terms import CallTerms
-from shared.observer.context import Dependencies, Timing
+from shared.observer.context import Dependencies
 from shared.observer.leases import Leases
+from shared.observer.timing import Timing
 from shared.observer.worker import CLOCK_SKEW, ObserverWorker, Waiting
 from shared.realtime.hang_up_reply import WAS_LIVE
 from shared.realtime.sideband import Connect

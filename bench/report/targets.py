@@ -1,0 +1,17 @@
+"""The ratios that the bench is held to."""
+
+from __future__ import annotations
+
+IMPORT = "import of function_app, relative to azure.functions"
+
+# The ratio, whether its target is a minimum or a maximum, and the target.
+TARGETS: tuple[tuple[str, str, float], ...] = (
+    ("/connect p50 at 1 caller, relative to the article's", "at most", 0.55),
+    ("/token requests/s at 64 callers, relative to the article's", "at least", 15),
+    ("/connect requests/s at 64 callers, relative to the article's", "at least", 30),
+    ("/token requests/s at 64 callers, relative to nginx", "at least", 0.95),
+    ("/connect requests/s at 64 callers, relative to nginx", "at least", 0.95),
+    ("/token requests/s at 256 callers, relative to nginx", "at least", 0.5),
+    ("/connect requests/s at 256 callers, relative to nginx", "at least", 0.5),
+    (IMPORT, "at most", 1.3),
+)

@@ -1,0 +1,34 @@
+"""How long a run waits, how often it acts, and how far ahead of the limit it says goodbye."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a run waits for things, and how often it does them."""
+
+    segment: timedelta = timedelta(minutes=50)
+    """The longest run: the next one follows the call from there."""
+    pauses_after_404: tuple[timedelta, ...] = tuple(
+        timedelta(milliseconds=pause) for pause in (200, 400, 800, 1600, 3200)
+    )
+    """Between the first dials, because a new call may answer 404 for a moment."""
+    redial_for: timedelta = timedelta(seconds=30)
+    """How long dials may fail before the run gives up."""
+    first_pause: timedelta = timedelta(milliseconds=250)
+    longest_pause: timedelta = timedelta(minutes=1)
+    """Between dials. The pause doubles until a connection holds."""
+    holds_after: timedelta = timedelta(seconds=30)
+    """A connection that lasts this long holds: the outage before it is over."""
+    write_every: timedelta = timedelta(milliseconds=500)
+    storage_retry: timedelta = timedelta(seconds=2)
+    probe_after: timedelta = timedelta(seconds=2)
+    """How long an item may fail to appear before the tail is probed for."""
+    goodbye_ahead: timedelta = timedelta(seconds=10)
+    shutdown: timedelta = timedelta(seconds=5)
+
+
+USUAL_TIMING = Timing()
