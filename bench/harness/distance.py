@@ -27,7 +27,11 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
-from bench.harness.processes import python_module, running_server, serve_until_stopped
+from bench.harness.processes import (
+    python_module,
+    running_server,
+    serve_until_stopped,
+)
 from local.common import server
 
 NAMESPACE = "broker-bench"
@@ -150,3 +154,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     server.finish(main())
+
+
+ROUND_TRIP = timedelta(milliseconds=20)

@@ -22,7 +22,7 @@ from bench.contenders.servers import (
     nginx,
     nginx_missing,
 )
-from bench.harness.distance import Distance, distant, measure_round_trip, unavailable
+from bench.harness.distance import ROUND_TRIP, Distance, distant, measure_round_trip, unavailable
 from bench.harness.fake_endpoint import SDP
 from bench.harness.load import Load
 from bench.harness.processes import python_module, resource_usage, run_for_json
@@ -31,7 +31,6 @@ from bench.report.stats import medians
 CALLERS = (1, 64, 256)
 KINDS = ("token", "connect")
 SETTLE_SECONDS = 1.0
-ROUND_TRIP = timedelta(milliseconds=20)
 MS = timedelta(milliseconds=1)
 Rounds = dict[tuple[str, str], list[dict[str, Any]]]
 """What came of each round, by contender and load ("token 64")."""

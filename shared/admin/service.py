@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,6 @@ from shared.storage.interfaces import Log, StorageError
 
 CALLS_PER_PAGE = 50
 CALLS_PER_PAGE_AT_MOST = 200
-REPORT_DAYS_AT_MOST = 92
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +71,9 @@ class AdminService:
         from shared.admin import usage_report
 
         today = self.clock().astimezone(UTC).date()
-        first, last = parse_day(query, "from", today), parse_day(query, "to", today)
-        if not 0 <= (last - first).days < REPORT_DAYS_AT_MOST:
-            raise Problem("invalid_query", f"from, to: expected up to {REPORT_DAYS_AT_MOST} days.")
-        by = [word.strip() for word in query.get("by", "").split(",") if word.strip()]
-        if not set(by) <= set(usage_report.GROUPS):
-            raise Problem(
-                "invalid_query", f"by: expected some of {', '.join(usage_report.GROUPS)}."
-            )
-        days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+        days, groups = usage_report.read_query(query, today)
         return usage_report.sum_usage(
-            (record for each in days for record in self.records.of_day(each)),
-            by or usage_report.GROUPS,
+            (record for day in days for record in self.records.of_day(day)), groups
         )
 
     def send_event(self, name: str, event: Any) -> dict[str, Any]:
@@ -141,14 +131,3 @@ def parse_number(text: str, default: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
         raise Problem("invalid_query", f"limit: expected 1 to {most}.")
     return int(text)
-
-
-def parse_day(query: Mapping[str, str], name: str, default: date) -> date:
-    """A day of a query. Raises Problem invalid_query."""
-    text = query.get(name, "")
-    if not text:
-        return default
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise Problem("invalid_query", f"{name}: expected a day like 2026-01-31.") from None

@@ -8,18 +8,45 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from shared.calls.records import CallRecord
+from shared.core.problems import Problem
 from shared.usage.prices import UNKNOWN
 from shared.usage.tokens import Usage
 
 GROUPS = ("day", "caller", "profile", "model")
 KINDS = tuple(each.name for each in fields(Usage))
 COLUMNS = (*GROUPS, "calls", "observed_calls", "seconds", *KINDS, "cost")
+DAYS_AT_MOST = 92
+
+
+def read_query(query: Mapping[str, str], today: date) -> tuple[list[date], Sequence[str]]:
+    """The days from `from` to `to` (both included, today by default) and the groups in `by` (all
+    by default, separated by commas). Raises Problem invalid_query."""
+    first, last = parse_day(query, "from", today), parse_day(query, "to", today)
+    if not 0 <= (last - first).days < DAYS_AT_MOST:
+        raise Problem("invalid_query", f"from, to: expected up to {DAYS_AT_MOST} days.")
+    by = [word.strip() for word in query.get("by", "").split(",") if word.strip()]
+    if not set(by) <= set(GROUPS):
+        raise Problem("invalid_query", f"by: expected some of {', '.join(GROUPS)}.")
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return days, by or GROUPS
+
+
+def parse_day(query: Mapping[str, str], name: str, default: date) -> date:
+    """A day of a query. Raises Problem invalid_query."""
+    text = query.get(name, "")
+    if not text:
+        return default
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise Problem("invalid_query", f"{name}: expected a day like 2026-01-31.") from None
 
 
 def sum_usage(records: Iterable[CallRecord], by: Iterable[str] = GROUPS) -> list[dict[str, Any]]:

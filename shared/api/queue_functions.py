@@ -23,7 +23,7 @@ import azure.functions as func
 from shared.api import handlers, http
 from shared.api.bulkheads import ENDS, MESSAGES
 from shared.api.lazy_broker import current_queue
-from shared.calls import queue_messages
+from shared.calls import queue_messages, redelivery
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import NewerMessage
 from shared.calls.retry import retry_until
@@ -93,7 +93,7 @@ async def handle_message(message: func.QueueMessage, queue: str, handle: Handle)
 def after_failure(body: str) -> tuple[str, timedelta]:
     """The body and the delay with which a message is sent again that could not be handled."""
     again = queue_messages.tried_again(body)
-    return again, queue_messages.pause_after(queue_messages.tries_in(again))
+    return again, redelivery.pause_after(queue_messages.tries_in(again))
 
 
 async def send_again(queue: str, again: Again) -> None:

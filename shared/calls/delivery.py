@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.calls.queue_messages import call_message, pause_after, record_id_in, tries_in
+from shared.calls.queue_messages import call_message, record_id_in, tries_in
+from shared.calls.redelivery import pause_after
 from shared.storage.interfaces import Queue
 
 

@@ -9,7 +9,6 @@ for an instance that understands it.
 from __future__ import annotations
 
 import json
-import random
 from datetime import timedelta
 from typing import Any
 
@@ -25,11 +24,6 @@ SECOND_END_MESSAGE_LATE = timedelta(seconds=15)
 """How long after a call's limit its second end message is delivered."""
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=10)
-FIRST_RETRY = timedelta(seconds=5)
-LONGEST_RETRY = timedelta(minutes=1)
-RETRIES_UNTIL_SELDOM = 100
-"""More than an hour, which is the longest call; then there is nothing left to observe."""
-SELDOM_RETRY = timedelta(minutes=10)
 PUT_BACK = "put_back"
 PUT_BACK_AT_MOST = 150
 """About a day, far longer than an upgrade lasts."""
@@ -57,17 +51,6 @@ def tried_again(body: str) -> str:
     """The body of the message that comes after one whose work could not be done. Raises
     ValueError for what is not a JSON object."""
     return json.dumps({**read_object(body), "tries": tries_in(body) + 1})
-
-
-def pause_after(tries: int) -> timedelta:
-    """How long a message waits that could not be handled `tries` times in a row: it grows to a
-    minute, and once the call must be long over to ten. It has jitter, so that not all the calls of
-    an outage come back at the same moment."""
-    if tries > RETRIES_UNTIL_SELDOM:
-        pause = SELDOM_RETRY
-    else:
-        pause = min(FIRST_RETRY * 2 ** min(max(tries - 1, 0), 10), LONGEST_RETRY)
-    return pause * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 def record_id_in(body: str) -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.observer.timing import Timing
+from shared.realtime.refusals import NOT_ALLOWED, REFUSING_CLOSE_CODES, REFUSING_ERRORS
 from shared.realtime.server_events import ErrorEvent, ServerEvent
 from shared.realtime.sideband import (
     Connect,
@@ -17,30 +18,6 @@ from shared.realtime.sideband import (
     SidebandClosed,
     SidebandUnavailable,
 )
-
-NOT_ALLOWED = (400, 401, 403, 404)
-"""Statuses of a refusal that no retry changes. This 404 is not the endpoint's own."""
-REFUSING_CLOSE_CODES = (1008, 3000, 3003)
-"""Policy violation (RFC 6455), unauthorized and forbidden (IANA's registry)."""
-REFUSING_ERRORS = frozenset(
-    {
-        "access_terminated",
-        "account_deactivated",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "insufficient_quota",
-        "invalid_api_key",
-        "invalid_authentication",
-        "invalid_organization",
-        "ip_not_authorized",
-        "mismatched_organization",
-        "mismatched_project",
-        "organization_deactivated",
-        "permission_denied",
-        "unsupported_country_region_territory",
-    }
-)
-"""Codes of error events after which an accepted connection is closed: key, quota or policy."""
 
 
 class CallConnection:

@@ -16,7 +16,7 @@ from shared.observer.context import Dependencies, ObservedCall, Spend
 from shared.observer.goodbye import Goodbye
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext, new_event_id
-from shared.observer.session_keeper import SessionKeeper
+from shared.observer.session_guard import SessionKeeper
 from shared.observer.steering import Steering, SteeringMonitor
 from shared.observer.tool_calls import ToolCalls
 from shared.realtime.item_origins import UNKNOWN

@@ -83,7 +83,7 @@ class Call:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.dialogue = Dialogue(
             self,
-            on_response=lambda: self.input_audio.cancel_idle_timer(),
+            on_response=lambda: self.input_audio.idle_timer.cancel(),
             on_drained=lambda: self.input_audio.start_idle_timer(),
         )
         self.input_audio = InputAudioBuffer(self, self.dialogue)
@@ -176,7 +176,7 @@ class Call:
             return
         self.ended = how
         logger.info("call %s ended: %s", self.id, how.reason)
-        self.input_audio.cancel_idle_timer()
+        self.input_audio.idle_timer.cancel()
         self.dialogue.close()
         for task in self.tasks:
             if task is not asyncio.current_task():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import sys
 from array import array
@@ -12,7 +11,7 @@ from typing import Any
 from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Item, milliseconds
 from local.emulator.call.dialogue import Dialogue
-from local.emulator.call.turn_detection import turn_detection_of
+from local.emulator.call.turn_detection import IdleTimer, turn_detection_of
 from local.emulator.media.vad import SpeechStarted, VoiceActivityDetector
 from local.emulator.protocol import events, ids, session, usage
 from local.emulator.protocol.validators import Invalid
@@ -28,7 +27,7 @@ class InputAudioBuffer:
         self.context, self.dialogue = context, dialogue
         self.vad = VoiceActivityDetector(turn_detection_of(context.session))
         self.item_id: str | None = None
-        self.idle_timer: asyncio.TimerHandle | None = None
+        self.idle_timer = IdleTimer(self.handle_idle_timeout)
 
     def emit(self, kind: str, **fields: Any) -> None:
         self.context.emit(events.event(kind, **fields))
@@ -48,7 +47,7 @@ class InputAudioBuffer:
                 self.stop_turn(event.at, event.pcm)
 
     def start_turn(self, at: timedelta) -> None:
-        self.cancel_idle_timer()
+        self.idle_timer.cancel()
         self.item_id = ids.new("item")
         self.emit(
             "input_audio_buffer.speech_started",
@@ -150,15 +149,8 @@ class InputAudioBuffer:
         )
 
     def start_idle_timer(self) -> None:
-        """Starts `idle_timeout_ms`: the assistant has finished speaking."""
-        detection = self.context.session["audio"]["input"]["turn_detection"] or {}
-        timeout = detection.get("idle_timeout_ms")
-        self.cancel_idle_timer()
-        if timeout:
-            loop = asyncio.get_running_loop()
-            self.idle_timer = loop.call_later(
-                timeout / 1000, self.handle_idle_timeout, self.vad.position
-            )
+        """The assistant has finished speaking."""
+        self.idle_timer.start(self.context.session, self.vad.position)
 
     def handle_idle_timeout(self, since: timedelta) -> None:
         item_id = ids.new("item")
@@ -169,11 +161,6 @@ class InputAudioBuffer:
             item_id=item_id,
         )
         self.finish_turn(self.vad.take_audio(), item_id)
-
-    def cancel_idle_timer(self) -> None:
-        if self.idle_timer is not None:
-            self.idle_timer.cancel()
-            self.idle_timer = None
 
 
 def duration_of(pcm: bytes) -> timedelta:

@@ -1,7 +1,9 @@
-"""A session's turn detection, as the voice activity detection takes it."""
+"""A session's turn detection: its silences, and what follows when the caller says nothing."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from local.emulator.media.vad import TurnDetection
@@ -27,3 +29,25 @@ def turn_detection_of(config: session.Config) -> TurnDetection | None:
         prefix_padding=timedelta(milliseconds=detection["prefix_padding_ms"]),
         silence_duration=timedelta(milliseconds=detection["silence_duration_ms"]),
     )
+
+
+class IdleTimer:
+    """`idle_timeout_ms`: calls `on_timeout` when the caller stays silent after an answer."""
+
+    def __init__(self, on_timeout: Callable[[timedelta], None]) -> None:
+        self.on_timeout = on_timeout
+        self.handle: asyncio.TimerHandle | None = None
+
+    def start(self, config: session.Config, position: timedelta) -> None:
+        """The assistant has finished speaking, `position` into the caller's audio."""
+        detection = config["audio"]["input"]["turn_detection"] or {}
+        timeout = detection.get("idle_timeout_ms")
+        self.cancel()
+        if timeout:
+            loop = asyncio.get_running_loop()
+            self.handle = loop.call_later(timeout / 1000, self.on_timeout, position)
+
+    def cancel(self) -> None:
+        if self.handle is not None:
+            self.handle.cancel()
+            self.handle = None

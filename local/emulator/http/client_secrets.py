@@ -59,3 +59,6 @@ class ClientSecrets:
         if key.expires_at <= self.clock():
             raise KeyExpired
         return key
+
+
+DEFAULT_LIFE = {"azure": timedelta(seconds=7200), "openai": timedelta(seconds=600)}

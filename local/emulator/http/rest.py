@@ -12,14 +12,13 @@ from local.emulator.call.call import Ended
 from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
 from local.emulator.http import client_secrets, offer_body
-from local.emulator.http.client_secrets import ClientSecrets
+from local.emulator.http.client_secrets import DEFAULT_LIFE, ClientSecrets
 from local.emulator.http.request_log import RequestLog
 from local.emulator.protocol import errors, session, session_schema
 from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid, missing
 
 DEFAULT_MODEL = "gpt-realtime"
-DEFAULT_LIFE = {"azure": timedelta(seconds=7200), "openai": timedelta(seconds=600)}
 SAFE_HEADERS = "authorization, content-type, x-openai-agents-sdk"
 OPEN_TO_PAGES = {
     "Access-Control-Allow-Origin": "*",

@@ -256,7 +256,7 @@ async def test_a_response_with_a_tool_that_the_profile_lacks_is_cancelled() -> N
 async def test_a_page_that_is_stubborn_does_not_win(monkeypatch: Any) -> None:
     from datetime import timedelta
 
-    monkeypatch.setattr("shared.observer.session_keeper.FIRST_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr("shared.observer.session_guard.FIRST_PAUSE", timedelta(milliseconds=20))
     async with observed_calls() as it:
         call = await call_with(it, SESSION)
         watching = await it.watch(call, session=SESSION)

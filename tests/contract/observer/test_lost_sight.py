@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from shared.core.problems import Problem
-from shared.observer.connection import REFUSING_ERRORS
 from shared.observer.context import Outcome
+from shared.realtime.refusals import REFUSING_ERRORS
 from shared.realtime.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from tests.contract.observer.harness import HELLO, ObservedCalls, observed_calls, timing_of
 from tests.contract.observer.scripted_sideband import ScriptedSideband
