@@ -7,23 +7,35 @@ older than 2023. They are let through to authentication.
 
 Behind Static Web Apps the broker's own host name is not the page's. The page's is in
 `X-MS-Original-URL` and `X-Forwarded-Host`, which a page of another origin cannot set either: that
-would need a preflight's consent, which is not given here.
+would need a preflight's consent. Preflights of listed origins may ask for any header but those in
+which platforms and proxies say who calls, and from where (`is_platform_header`).
 
 Headers are passed in with lower-case names.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from shared.core.origin import normalize_origin
+from shared.core.origin import is_web_origin, normalize_origin
 from shared.core.problems import Problem
 
 METHODS = "GET, POST, DELETE"
 REQUEST_HEADERS = "Authorization, Content-Type, X-Caller-Token, X-Request-Id"
+"""What a preflight that asks for no header is told."""
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]{1,128}")
+MOST_HEADERS = 64
+LONGEST_REQUEST = 8 * 1024
+PLATFORM_HEADERS = (
+    *("forwarded", "x-forwarded-", "x-original-", "x-real-ip", "x-client-ip", "client-ip"),
+    *("x-ms-client-principal", "x-ms-original-", "x-ms-token-", "x-ms-auth-"),
+    *("x-arr-", "x-azure-", "x-appservice-", "x-waws-", "x-site-", "disguised-host", "was-"),
+)
+"""How the names of headers begin that are a platform's or a proxy's to set."""
 EXPOSED_HEADERS = "Location, Retry-After, X-Request-Id"
 PREFLIGHT_AGE = timedelta(minutes=10)
 
@@ -88,7 +100,9 @@ class CrossOriginPolicy:
         return {
             **self.response_headers(headers),
             "Access-Control-Allow-Methods": METHODS,
-            "Access-Control-Allow-Headers": REQUEST_HEADERS,
+            "Access-Control-Allow-Headers": allowed_headers(
+                headers.get("access-control-request-headers", "")
+            ),
             "Access-Control-Max-Age": str(int(PREFLIGHT_AGE.total_seconds())),
         }
 
@@ -98,10 +112,34 @@ class CrossOriginPolicy:
         return origin if origin is not None and origin in self.allowed else None
 
 
+def allowed_headers(requested: str) -> str:
+    """What a preflight may use of the header names in Access-Control-Request-Headers.
+
+    Libraries add headers of their own (`traceparent`, `x-stainless-…`, `X-OpenAI-Agents-SDK`), and
+    a fixed list would block their pages. The broker ignores headers that it does not know.
+    """
+    if len(requested) > LONGEST_REQUEST:
+        return REQUEST_HEADERS
+    names = [name.strip() for name in requested.split(",")][:MOST_HEADERS]
+    usable = [
+        name for name in names if HEADER_NAME.fullmatch(name) and not is_platform_header(name)
+    ]
+    return ", ".join(dict.fromkeys(usable)) or REQUEST_HEADERS
+
+
+def is_platform_header(name: str) -> bool:
+    """Whether a header is a platform's or a proxy's to set, and never a page's."""
+    return name.lower().startswith(PLATFORM_HEADERS)
+
+
 def is_own_origin(origin: str, headers: Mapping[str, str]) -> bool:
     """Whether `origin` is the one that the request was sent to."""
     try:
-        wanted = urlsplit(normalize_origin(origin))
+        own = normalize_origin(origin)
+        if not is_web_origin(own):
+            # An app's origin has a host that is no name on the network: `capacitor://localhost`.
+            return False
+        wanted = urlsplit(own)
         original = urlsplit(headers.get("x-ms-original-url", "")).netloc
         given = original or headers.get("x-forwarded-host") or headers.get("host", "")
         return urlsplit(normalize_origin(f"{wanted.scheme}://{given}")).netloc == wanted.netloc

@@ -14,7 +14,8 @@ from shared.auth.method import invalid_credentials
 
 PRINCIPAL = "x-ms-client-principal"
 PRINCIPAL_CHARACTERS = 8 * 1024
-PRINCIPAL_MEMBERS = {"identityProvider", "userId", "userDetails", "userRoles"}
+EASY_AUTH_MEMBERS = {"auth_typ", "name_typ", "role_typ"}
+BASE64 = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +46,40 @@ class StaticWebApps:
 
 
 def decode_principal(header: str) -> dict[str, Any]:
-    """Decodes the header, which must have exactly the shape that Static Web Apps gives it.
+    """Decodes the header, which must say who the user is the way Static Web Apps does.
 
-    App Service authentication uses the same header with another shape ({auth_typ, …}). That one,
-    and anything else, raises Problem invalid_credentials.
+    `identityProvider`, `userId` and `userRoles` are all that is used. The platform's own encoding
+    varies: without padding (azure-docs#111728), without `userDetails`, with `claims` or other
+    members. App Service authentication uses the same header with another shape ({auth_typ, …}).
+    That one, and anything else, raises Problem invalid_credentials.
     """
     wrong = invalid_credentials("The principal does not have the shape of Static Web Apps.")
     if len(header) > PRINCIPAL_CHARACTERS:
         raise wrong
     try:
-        text = base64.b64decode(header, validate=True).decode()
-        principal = json.loads(text, object_pairs_hook=reject_duplicates)
+        principal = json.loads(decode_base64(header), object_pairs_hook=reject_duplicates)
     except (binascii.Error, ValueError, RecursionError) as error:
         raise wrong from error
-    if not isinstance(principal, dict) or principal.keys() - {"claims"} != PRINCIPAL_MEMBERS:
+    if not isinstance(principal, dict) or principal.keys() & EASY_AUTH_MEMBERS:
         raise wrong
     provider, user, roles = (
-        principal[name] for name in ("identityProvider", "userId", "userRoles")
+        principal.get(name) for name in ("identityProvider", "userId", "userRoles")
     )
     if not all(isinstance(text, str) and 0 < len(text) <= 256 for text in (provider, user)):
         raise wrong
-    if not isinstance(principal["userDetails"], str | None):
+    if not isinstance(principal.get("userDetails"), str | None):
         raise wrong
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise wrong
     return principal
+
+
+def decode_base64(text: str) -> str:
+    """UTF-8 text in base64, of either alphabet, padded or not. Raises ValueError."""
+    bare = text.strip().rstrip("=").translate(BASE64)
+    if "=" in bare:
+        raise ValueError("more than one text")
+    return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode()
 
 
 def reject_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:

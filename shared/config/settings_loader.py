@@ -181,7 +181,8 @@ def read_callers(read: EnvReader) -> CallerSettings:
             "ALLOWED_ORIGINS",
             parse_origins,
             frozenset(),
-            "exact origins like https://pages.example.com, comma-separated, no *",
+            "exact origins like https://pages.example.com or capacitor://localhost, "
+            "comma-separated: no *, no null, no file:, nothing after the host",
         ),
         trusted_proxies=read.read_number("CALLER_TRUSTED_PROXIES", 0, 0, 10),
     )

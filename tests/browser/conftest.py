@@ -55,11 +55,15 @@ def hearing(silence: Path) -> Hearing:
     return browser
 
 
+ELSEWHERE = "http://pages.localhost"
+"""A listed origin that is not the gateway's. Its pages come from the tests."""
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack() -> AsyncIterator[Stack]:
     """Emulator, function host and gateway, as `dev.py up` runs them."""
     limits = {"LIMIT_STARTS_PER_MINUTE": "0", "LIMIT_LIVE_CALLS": "0"}
-    async with Stack(env=limits) as running:
+    async with Stack(env={**limits, "ALLOWED_ORIGINS": ELSEWHERE}) as running:
         yield running
 
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, Route, TimeoutError
 
 from local.stack import Stack
-from tests.browser.conftest import Hearing
+from tests.browser.conftest import ELSEWHERE, Hearing
 from tests.support.chromium import probed_page, say
 from tests.support.emulated import Emulator
 from tests.support.patience import PATIENCE
@@ -24,7 +24,7 @@ BUNDLE = NPM / "node_modules" / "@openai" / "agents-realtime" / "dist" / "bundle
 
 
 @asynccontextmanager
-async def agents_page(stack: Stack, hearing: Hearing) -> AsyncIterator[Page]:
+async def agents_page(site: str, hearing: Hearing) -> AsyncIterator[Page]:
     if not BUNDLE.is_dir():
         pytest.skip("@openai/agents-realtime is not installed: run `npm ci` in tests/npm")
 
@@ -35,7 +35,7 @@ async def agents_page(stack: Stack, hearing: Hearing) -> AsyncIterator[Page]:
         page = await probed_page(browser, speaks=True)
         await page.route("**/agents-sdk/*", serve)
         await page.route("**/agents.html", lambda route: route.fulfill(path=PAGE))
-        await page.goto(f"{stack.url.rstrip('/')}/agents.html")
+        await page.goto(f"{site.rstrip('/')}/agents.html")
         await page.wait_for_function("window.ready")
         yield page
         assert await page.evaluate("failures") == []
@@ -54,7 +54,7 @@ async def test_directly_against_the_emulator(
     stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
     """A spoken turn that calls a tool on the page, a typed turn, and a hang-up."""
-    async with agents_page(stack, hearing) as page:
+    async with agents_page(stack.url, hearing) as page:
         url = f"{emulator.url}/openai/v1/realtime/calls"
         call_id = await page.evaluate(
             "([url, key]) => connect(url, key)", [url, await emulator.key()]
@@ -74,11 +74,15 @@ async def test_directly_against_the_emulator(
         await emulator.live_calls(0)
 
 
+@pytest.mark.parametrize("origin", ["the broker's", "another"])
 async def test_with_the_broker_for_a_base_url(
-    stack: Stack, emulator: Emulator, hearing: Hearing
+    stack: Stack, emulator: Emulator, hearing: Hearing, origin: str
 ) -> None:
-    """Unchanged except for the URL; the key is a dummy, because the broker has the real one."""
-    async with agents_page(stack, hearing) as page:
+    """Unchanged except for the URL; the key is a dummy, because the broker has the real one.
+
+    Across origins the library's own header has to pass the preflight, and `Location` be readable.
+    """
+    async with agents_page(stack.url if origin != "another" else ELSEWHERE, hearing) as page:
         url = f"{stack.url.rstrip('/')}/api/connect?profile=agents-sdk"
         handle = await page.evaluate("(url) => connect(url, 'ek_none')", url)
         call = (await emulator.state())["calls"][0]

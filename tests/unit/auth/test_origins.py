@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from shared.auth.origins import CrossOriginPolicy
@@ -114,6 +117,82 @@ def test_a_preflight_is_answered_for_the_list_alone() -> None:
             OURS.preflight_headers(headers)
 
 
+CASES = Path(__file__).resolve().parents[2] / "fixtures" / "cases" / "preflights.json"
+REPORTED = [
+    *[case["headers"] for case in json.loads(CASES.read_text(encoding="utf-8"))],
+    "x-stainless-arch,x-stainless-lang,x-stainless-retry-count",
+    "baggage,sentry-trace,tracestate",
+    "x-ms-client-request-id, x-ms-useragent",
+    "X-Caller-Token",
+    ",".join(f"x-header-{number}" for number in range(60)),
+]
+
+
+def preflight(requested: str | None, origin: str = LISTED) -> set[str]:
+    asked = {} if requested is None else {"access-control-request-headers": requested}
+    headers = {"origin": origin, "access-control-request-method": "POST", **asked}
+    answered = CrossOriginPolicy.of([origin]).preflight_headers(headers)
+    assert answered["Access-Control-Allow-Origin"] == origin
+    return {name.strip().lower() for name in answered["Access-Control-Allow-Headers"].split(",")}
+
+
+@pytest.mark.parametrize("requested", REPORTED)
+def test_a_preflight_of_a_listed_origin_may_use_what_it_asks_for(requested: str) -> None:
+    assert preflight(requested) == {name.strip().lower() for name in requested.split(",")}
+
+
+@pytest.mark.parametrize("requested", [None, "", ",", "*", "a b", "x\x00", "ü", "x" * 9000, ", ,"])
+def test_a_preflight_that_asks_for_nothing_readable_is_told_what_the_broker_reads(
+    requested: str | None,
+) -> None:
+    assert preflight(requested) == {
+        "authorization",
+        "content-type",
+        "x-caller-token",
+        "x-request-id",
+    }
+
+
+def test_a_page_may_not_set_what_the_platform_says_of_it() -> None:
+    platforms = (
+        "forwarded,x-forwarded-host,X-Forwarded-For,x-ms-original-url,x-original-url,x-real-ip,"
+        "x-ms-client-principal,x-ms-client-principal-id,x-ms-token-aad-id-token,x-azure-clientip"
+    )
+    assert preflight(f"content-type,{platforms}") == {"content-type"}
+    assert not preflight(platforms) & set(platforms.lower().split(","))
+
+
+APPS = [
+    "capacitor://localhost",
+    "ionic://localhost",
+    "tauri://localhost",
+    "http://tauri.localhost",
+    "app://obsidian.md",
+    "app://-",
+    "vscode-webview://1a2b3c",
+    "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+    "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc",
+    "safari-web-extension://9e5c5e65-39e1-41ee-8e0b-1a63b9a4f8a2",
+    "com.example.app://localhost:8080",
+]
+
+
+@pytest.mark.parametrize("origin", APPS)
+def test_the_origin_of_an_app_can_be_listed(origin: str) -> None:
+    policy = CrossOriginPolicy(parse_origins(f"https://shop.example, {origin.upper()}"))
+    headers = {**HOST, "origin": origin, "sec-fetch-site": "cross-site"}
+    policy.check_origin(headers)
+    assert policy.response_headers(headers)["Access-Control-Allow-Origin"] == origin
+    assert preflight("content-type", origin) == {"content-type"}
+
+
+@pytest.mark.parametrize("origin", APPS)
+def test_the_origin_of_an_app_is_never_the_brokers_own(origin: str) -> None:
+    host = origin.partition("://")[2]
+    with pytest.raises(Problem, match="origin_not_allowed"):
+        OURS.check_origin({"host": host, "origin": origin.replace("http:", "app:")})
+
+
 def test_listed_origins_are_normalised() -> None:
     assert parse_origins("https://A.example:443, http://b.example:8080 ,") == {
         "https://a.example",
@@ -131,6 +210,17 @@ def test_listed_origins_are_normalised() -> None:
         "https://a.example/",
         "a.example",
         "ftp://a.example",
+        "wss://a.example",
+        "htps://a.example",
+        "httpss://a.example",
+        "file://",
+        "file://localhost",
+        "capacitor://",
+        "capacitor://localhost/",
+        "capacitor://*",
+        "chrome-extension://abc/page.html",
+        "javascript://a",
+        "://a.example",
         "https://a.example?x",
         "https://a.example:99999",
         "https://u@a.example",

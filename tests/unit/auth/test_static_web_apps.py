@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,48 @@ from tests.unit.auth.linked import ADA, SECRET, linked, refusal
 
 AZURE = {"WEBSITE_SITE_NAME": "func", "WEBSITE_INSTANCE_ID": "1"}
 LAPTOP = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+CASES = Path(__file__).resolve().parents[2] / "fixtures" / "cases" / "principals.json"
+REPORTED: list[dict[str, Any]] = json.loads(CASES.read_text(encoding="utf-8"))
+
+
+def without(member: str) -> dict[str, Any]:
+    return {name: value for name, value in ADA.items() if name != member}
+
+
+@pytest.mark.parametrize("case", REPORTED, ids=lambda case: case["source"])
+def test_principals_that_were_reported_are_valid(case: dict[str, Any]) -> None:
+    headers = {"x-ms-client-principal": case["header"], **case.get("also", {})}
+    caller = linked(Anonymous()).authenticate(headers)
+    assert caller.kind == "static-web-apps"
+    assert caller.roles == {"admin", "anonymous", "authenticated"}
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        pytest.param(without("userDetails"), id="no details"),
+        pytest.param(ADA | {"userDetails": None}, id="null details"),
+        pytest.param(ADA | {"claims": [{"typ": "name", "val": "Ada"}]}, id="claims"),
+        pytest.param(ADA | {"accessToken": "x", "tenant": {"id": 1}}, id="other members"),
+        pytest.param(ADA | {"userDetails": "漢字"}, id="not ASCII"),
+        pytest.param(ADA | {"userRoles": ["authenticated"]}, id="one role"),
+        pytest.param(dict(reversed(ADA.items())), id="another order"),
+        pytest.param(json.dumps(ADA, indent=2), id="with white space"),
+    ],
+)
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("alphabet", ["+/", "-_"])
+def test_one_user_has_one_id_however_the_principal_is_encoded(
+    principal: Any, padded: bool, alphabet: str
+) -> None:
+    usual = linked().authenticate(principal_header(ADA))
+    for filling in ("", " ", "  "):
+        text = principal_header(
+            (json.dumps(principal) if isinstance(principal, dict) else principal) + filling
+        )
+        header = text["x-ms-client-principal"].translate(str.maketrans("+/", alphabet))
+        header = header if padded else header.rstrip("=")
+        assert linked().authenticate({"x-ms-client-principal": header}).id == usual.id
 
 
 @pytest.mark.parametrize(
@@ -37,14 +80,16 @@ LAPTOP = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
         pytest.param(ADA | {"userId": "x" * 257}, id="a long user id"),
         pytest.param(ADA | {"identityProvider": ""}, id="no provider"),
         pytest.param(ADA | {"userDetails": 7}, id="details that are no text"),
-        pytest.param(ADA | {"extra": 1}, id="a member too many"),
-        pytest.param({k: v for k, v in ADA.items() if k != "userDetails"}, id="one too few"),
+        pytest.param(without("userId"), id="no member userId"),
+        pytest.param(without("identityProvider"), id="no member identityProvider"),
+        pytest.param(without("userRoles"), id="no member userRoles"),
         pytest.param(
             json.dumps(ADA)[:-1] + ', "userId": "other"}', id="a member that is there twice"
         ),
         pytest.param(
             {"auth_typ": "aad", "claims": [], "name_typ": "", "role_typ": ""}, id="Easy Auth's"
         ),
+        pytest.param(ADA | {"auth_typ": "aad"}, id="of two shapes"),
         pytest.param("[" * 4000, id="deep"),
         pytest.param(ADA | {"userDetails": "x" * 9000}, id="oversize"),
     ],
