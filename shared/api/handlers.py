@@ -42,8 +42,10 @@ def admin_service(request: Request) -> AdminService:
     return broker.admin
 
 
-def location_of(handle: str) -> dict[str, str]:
-    return {"Location": f"/api/calls/{handle}"}
+def location_of(handle: str, request: Request) -> dict[str, str]:
+    """The call's URL relative to the request's: it holds whatever an ingress takes off the path,
+    and with any routePrefix. All routes that start or register a call are siblings."""
+    return {"Location": f"{'../' if request.trailing_slash else ''}calls/{handle}"}
 
 
 def token(request: Request) -> Response:
@@ -58,7 +60,9 @@ def start_call(request: Request) -> Response:
     caller = authenticate(broker, request)
     profile = requested_profile(broker, request, caller)
     started = broker.calls.start_call(request.offer(), profile, caller)
-    return Response(201, started.sdp.encode(), "application/sdp", location_of(started.handle))
+    return Response(
+        201, started.sdp.encode(), "application/sdp", location_of(started.handle, request)
+    )
 
 
 def show_call(request: Request) -> Response:
@@ -76,7 +80,7 @@ def list_or_register_calls(request: Request) -> Response:
     body = request.json()
     call_id = body.get("call_id") if isinstance(body, dict) else None
     handle = broker.calls.register_call(str(call_id), profile, caller)
-    return Response(201, headers=location_of(handle))
+    return Response(201, headers=location_of(handle, request))
 
 
 def hang_up(request: Request) -> Response:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import azure.functions as func
 
@@ -22,7 +23,11 @@ MAX_JSON_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, in plain values. Header names are lower-case, see `read_request`."""
+    """A request, in plain values. Header names are lower-case, see `read_request`.
+
+    `trailing_slash`: the path ends with one, which the host takes for the same route and a client
+    for one level more.
+    """
 
     method: str
     query: Mapping[str, str]
@@ -31,6 +36,7 @@ class Request:
     body: bytes = field(repr=False)
     form: Callable[[], Mapping[str, bytes]] = field(repr=False)
     request_id: str
+    trailing_slash: bool = False
 
     def json(self) -> Any:
         """The body as JSON. Raises Problem broken_body."""
@@ -90,4 +96,5 @@ def read_request(request: func.HttpRequest) -> Request:
         body=request.get_body() or b"",
         form=form,
         request_id=given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}",
+        trailing_slash=urlsplit(request.url or "").path.endswith("/"),
     )

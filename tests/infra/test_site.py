@@ -172,6 +172,6 @@ async def test_a_call_is_held_from_the_page(
     assert [(status, headers["content-type"]) for _, status, headers in connects] == [
         (201, "application/sdp")
     ]
-    assert connects[0][2]["location"].startswith("/api/calls/")
+    assert connects[0][2]["location"].startswith("calls/")
     async with http.get(f"{deployed.stack.emulator_url}/emulator") as answer:
         assert (await answer.json())["requests"]["calls"] == 1

@@ -16,6 +16,7 @@ import aiohttp
 
 from tests.soak.hosts import Host
 from tests.soak.journal import UPSTREAM_HOST, Journal, SentRequest
+from tests.support.call_location import call_path
 from tests.support.principals import signed_in
 
 CALLERS = 12
@@ -88,7 +89,7 @@ class SimulatedCallers:
             ) as answer:
                 text = await answer.text()
                 request.status = answer.status
-                location = answer.headers.get("Location", "")
+                location = call_path(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             request.error = type(error).__name__
             return Answer(request)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from tests.support.app_settings import app_settings
+from tests.support.call_location import call_path
 from tests.support.offers import OFFER
 from tests.support.principals import signed_in
 from tests.support.programs import Program, program
@@ -47,7 +48,7 @@ class Hosts:
 
     async def hang_up(self, response: aiohttp.ClientResponse, user: str) -> int:
         """Hangs up on any host, not always the one that started the call; returns the status."""
-        place = response.headers["Location"] + "/hangup"
+        place = call_path(response) + "/hangup"
         host = self.programs[hash(place) % len(self.programs)]
         async with self.session.post(host.url + place, headers=signed_in(user)) as answer:
             return answer.status

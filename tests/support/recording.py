@@ -20,7 +20,7 @@ async def echo(request: web.Request) -> web.Response:
         "X-Seen-Host": request.headers.get("Host", ""),
         "X-Seen-Forwarded": request.headers.get("X-Forwarded-Host", ""),
         "X-Seen-Hop": request.headers.get("X-Hop", "") + request.headers.get("TE", ""),
-        "Location": "/api/calls/abc",
+        "Location": "calls/abc",
         "Cache-Control": "no-store",
     }
     response = web.Response(status=status, body=body or None, headers=headers)

@@ -33,8 +33,12 @@ HANDLE = {
 }
 LOCATION = {
     "required": True,
-    "description": "The call, for its owner: /api/calls/{handle}.",
-    "schema": {"type": "string", "pattern": "^/api/calls/[A-Za-z0-9_-]+$"},
+    "description": "The call, for its owner: relative to the request's URL.",
+    "schema": {
+        "type": "string",
+        "format": "uri-reference",
+        "pattern": r"^(\.\./)?calls/[A-Za-z0-9_-]+$",
+    },
 }
 SDP = {"type": "string", "maxLength": MAX_OFFER_BYTES, "description": "An SDP offer, unchanged."}
 OFFER_BODY = {

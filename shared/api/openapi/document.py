@@ -32,7 +32,7 @@ def document() -> Json:
             "description": "Voice calls with a GPT Realtime model for pages that hold no key.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/api"}],
+        "servers": [{"url": ".", "description": "Where this document is served."}],
         "paths": {**calls, **both, **admin, **service_paths()},
         "components": {"schemas": SCHEMAS},
     }

@@ -39,6 +39,23 @@ test('nothing is posted before the microphone is open', async () => {
   assert.deepEqual(browser.requests, []);
 });
 
+for (const [connectUrl, hangup] of [
+  ['https://pages.test/api/connect', 'https://pages.test/api/calls/h/hangup'],
+  ['https://pages.test/voice/connect', 'https://pages.test/voice/calls/h/hangup'],
+  ['https://pages.test/connect', 'https://pages.test/calls/h/hangup'],
+]) {
+  test(`a relative Location is where ${connectUrl} was answered`, async () => {
+    const browser = new FakeBrowser();
+    const url = `${connectUrl}?profile=x`;
+    const answer = Object.defineProperty(response(201, ANSWER, { location: 'calls/h' }), 'url', { value: url });
+    browser.routes[connectUrl] = () => answer;
+    browser.routes[hangup] = () => response(204, null);
+    const { call } = await browser.live({ connectUrl, profile: 'x' });
+    await call.stop();
+    assert.equal(browser.hangups[0].url, hangup);
+  });
+}
+
 test('connect mode posts the raw offer, and hangs up at the Location', async () => {
   const browser = new FakeBrowser();
   const { call, seen, connection } = await browser.live({

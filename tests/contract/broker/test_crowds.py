@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.support.azurite import shared_azurite
+from tests.support.call_location import call_path
 from tests.support.function_hosts import hosts, statuses
 from tests.support.principals import signed_in
 from tests.support.scripted_endpoint import Said, Upstream
@@ -48,7 +49,7 @@ async def test_a_call_that_two_callers_register_at_once_is_one_callers(endpoint:
                 headers = signed_in(callers[number])  # noqa: B023
                 url = host.url + route
                 async with two.session.post(url, headers=headers, json=body) as answer:
-                    return answer.status, answer.headers.get("Location", "")
+                    return answer.status, call_path(answer)
 
             for number in range(2):
                 assert (await post(number, "/api/token"))[0] == 200

@@ -16,6 +16,7 @@ from local.azure import managed_identity
 from local.azure.key_vault import LocalKeyVault
 from tests.support.app_settings import API_KEY
 from tests.support.azurite import shared_azurite, start_azurite, stop
+from tests.support.call_location import call_path
 from tests.support.function_hosts import Hosts, hosts
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
@@ -231,7 +232,7 @@ async def test_a_rotation_of_the_brokers_secret_refuses_no_handle(
                     held.append((started, user))
                 for response, user in held:
                     for host in two.programs:
-                        url = host.url + response.headers["Location"]
+                        url = host.url + call_path(response)
                         async with two.session.get(url, headers=signed_in(user)) as answer:
                             assert answer.status == 200, await answer.text()
 

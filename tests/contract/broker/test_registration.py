@@ -13,6 +13,7 @@ from aiohttp import ClientResponse
 
 from tests.contract.broker.conftest import AppClient
 from tests.contract.broker.test_routes import SDP, refused
+from tests.support.call_location import call_path
 from tests.support.offers import OFFER
 from tests.support.principals import signed_in
 from tests.support.scripted_endpoint import Said, Upstream, answer_reply, refusal
@@ -110,7 +111,7 @@ async def test_a_call_of_another_is_not_taken_over(
         del problem["request_id"]
     assert without_key == with_key == of_nobody, "the answer says nothing about others' calls"
     assert hang_ups(endpoint) == []
-    shown = await app.get(started.headers["Location"], headers=ada)
+    shown = await app.get(call_path(started), headers=ada)
     assert (await shown.json())["status"] == "live"
     assert (await register(app, mallory, new_id())).status == 201, "the key is still unused"
 
@@ -142,8 +143,8 @@ async def test_a_call_registered_again_is_the_same_call(app: AppClient, endpoint
     first, second = [await register(app, ada, call_id) for _ in range(2)]
     assert (first.status, second.status) == (201, 201)
     endpoint.on(f"{CALLS}/{call_id}/hangup", Said(200), refusal(404, "call_id_not_found"))
-    await app.post(second.headers["Location"] + "/hangup", headers=ada)
-    shown = await app.get(first.headers["Location"], headers=ada)
+    await app.post(call_path(second) + "/hangup", headers=ada)
+    shown = await app.get(call_path(first), headers=ada)
     assert (await shown.json())["status"] == "ended"
     assert (await register(app, ada, new_id())).status == 201, "it took one key"
 
@@ -179,7 +180,7 @@ async def test_the_longest_call_id_fits_into_a_handle(app: AppClient, endpoint: 
     await get_key(app, ada)
     registered = await register(app, ada, call_id)
     assert registered.status == 201
-    assert (await app.get(registered.headers["Location"], headers=ada)).status == 200
+    assert (await app.get(call_path(registered), headers=ada)).status == 200
     await refused(await register(app, ada, call_id + "x"), 400, "invalid_call_id")
 
 
@@ -194,7 +195,7 @@ async def test_no_log_has_a_call_id(
         await register(app, ada, registered)
         await register(app, mallory, registered)
         endpoint.on(f"{CALLS}/{started}/hangup", refusal(403))
-        await app.post(connected.headers["Location"] + "/hangup", headers=ada)
+        await app.post(call_path(connected) + "/hangup", headers=ada)
     assert "call registered" in caplog.text
     assert "rtc_" not in caplog.text
 

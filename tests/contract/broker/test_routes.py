@@ -12,6 +12,7 @@ from aiohttp import ClientResponse, FormData
 from shared.core.problem_catalog import CATALOGUE
 from tests.contract.broker.conftest import AppClient
 from tests.support.app_settings import API_KEY, BROKER_SECRET
+from tests.support.call_location import call_path
 from tests.support.offers import AUDIO, CHANNEL, HEAD, OFFER
 from tests.support.scripted_endpoint import ANSWER, RESET, Upstream, refusal
 
@@ -66,7 +67,8 @@ async def test_an_offer_gets_its_answer_and_a_handle(
     assert response.status == 201
     assert response.content_type == "application/sdp"
     assert await response.text() == ANSWER
-    assert re.fullmatch(r"/api/calls/[A-Za-z0-9_-]+", response.headers["Location"])
+    assert re.fullmatch(r"calls/[A-Za-z0-9_-]+", response.headers["Location"])
+    assert re.fullmatch(r"/api/calls/[A-Za-z0-9_-]+", call_path(response))
     assert "rtc_" not in response.headers["Location"]
     assert endpoint.asked[-1].body == OFFER
 
@@ -75,7 +77,7 @@ async def test_a_page_hangs_up_its_call(app: AppClient, endpoint: Upstream) -> N
     place = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
     started = await app.post("/api/connect", data=OFFER, headers=SDP)
     endpoint.on(place, refusal(404, "call_id_not_found"))
-    hung_up = await app.post(started.headers["Location"] + "/hangup")
+    hung_up = await app.post(call_path(started) + "/hangup")
     assert (hung_up.status, await hung_up.read()) == (204, b"")
     assert endpoint.count(place) == 1
 

@@ -12,6 +12,7 @@ import pytest
 
 from shared.api.bulkheads import STARTS
 from tests.contract.broker.conftest import AppClient
+from tests.support.call_location import call_path
 from tests.support.offers import OFFER
 from tests.support.scripted_endpoint import STALL, Said, Upstream, answer_reply
 
@@ -60,7 +61,7 @@ async def test_nothing_waits_behind_starts_that_stall(app: AppClient, endpoint: 
     endpoint.on(CALLS, answer_reply(), STALL)
     endpoint.on(HANGUP, Said(200))
     started = await app.post("/api/connect", data=OFFER, headers=SDP)
-    place = started.headers["Location"]
+    place = call_path(started)
     async with crowd(app) as starts:
         for _ in range(3):
             async with asyncio.timeout(SOON):

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.app_settings import app_settings
 from tests.support.azurite import NoAzurite, start_azurite, stop
+from tests.support.call_location import call_path
 from tests.support.offers import OFFER
 from tests.support.patience import PATIENCE
 from tests.support.principals import signed_in
@@ -77,18 +78,18 @@ class Releases:
         url = self.hosts[release].url + path
         async with self.session.request(method, url, headers=headers, **request) as answer:  # type: ignore[arg-type]
             body = await answer.json() if answer.status == 200 else {}
-            return answer.status, {**answer.headers, **body}
+            return answer.status, {**answer.headers, **body, "path": call_path(answer)}
 
     async def connect(self, release: str) -> tuple[int, str]:
         status, answer = await self.ask(release, "POST", "/api/connect", data=OFFER)
-        return status, answer.get("Location", "")
+        return status, answer["path"]
 
     async def get_key(self, release: str) -> int:
         return (await self.ask(release, "POST", "/api/token"))[0]
 
     async def register(self, release: str, call_id: str) -> tuple[int, str]:
         status, answer = await self.ask(release, "POST", "/api/calls", json={"call_id": call_id})
-        return status, answer.get("Location", "")
+        return status, answer["path"]
 
     async def hang_up(self, release: str, place: str) -> int:
         return (await self.ask(release, "POST", place + "/hangup"))[0]

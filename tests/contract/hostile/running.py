@@ -41,6 +41,7 @@ from shared.transcripts.record_lines import StoredLine, decode_lines
 from shared.transcripts.transcript import Entry, read_transcript
 from shared.transcripts.writer import log_name
 from tests.support.app_settings import app_settings
+from tests.support.call_location import call_path
 from tests.support.emulated import Emulator
 from tests.support.loop_thread import Runner, loop_in_thread
 from tests.support.patience import PATIENCE
@@ -169,7 +170,7 @@ class Stack:
         ) as answer:
             assert answer.status == 201, await answer.text()
             await caller.accept(await answer.text())
-            return answer.headers["Location"]
+            return call_path(answer)
 
     async def assert_over(self, call: PageCall) -> None:
         """The call is over upstream and on record, its lease and its line are free, its record is

@@ -18,6 +18,7 @@ import pytest
 from shared.api import lazy_broker
 from shared.calls import termination
 from tests.contract.hostile.running import MARK, Fault, Stack
+from tests.support.call_location import call_path
 from tests.support.principals import signed_in
 from tests.support.webrtc_caller import Caller
 
@@ -185,7 +186,7 @@ async def answer_to(asking: Any) -> tuple[str, str]:
     """The problem code in the broker's answer, and its Location."""
     async with asking as answer:
         if answer.status < 300:
-            return "", answer.headers.get("Location", "")
+            return "", call_path(answer)
         assert answer.status != 500
         assert answer.content_type == "application/problem+json"
         text = await answer.text()

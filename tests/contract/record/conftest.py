@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from tests.support.azurite import shared_azurite
+from tests.support.call_location import call_url
 from tests.support.function_hosts import Hosts, hosts
 from tests.support.patience import PATIENCE
 from tests.support.principals import signed_in
@@ -45,7 +46,7 @@ class RunningBroker:
         ) as answer:
             assert answer.status == 201, await answer.text()
             await caller.accept(await answer.text())
-            return caller, broker + answer.headers["Location"]
+            return caller, call_url(answer)
 
     async def get(self, path: str, host: int = 0, **query: str) -> Any:
         """The JSON that an admin gets."""
