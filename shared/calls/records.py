@@ -12,13 +12,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.core.clock import MILLISECOND
+from shared.core.json_reader import read_object
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table, Value
 from shared.storage.row_layout import new_row, require_known_layout, unknown_values
 
+T = TypeVar("T")
 BY_BROKER, BY_KEY = "connect", "token"
 """How a call was started: by the broker, or by its page with a key."""
 RECORD_ID = re.compile(r"[0-9]{8}-[0-9]{8}-[0-9a-f]{12}")
@@ -63,7 +65,7 @@ class CallRecord:
             for each in fields(self)
             if each.name not in ("call_id", "reference", "settled_by")
         }
-        for moment in ("started_at", "ends_at", "ended_at"):
+        for moment in TIMES:
             value = shown[moment]
             shown[moment] = value.isoformat(timespec="milliseconds") if value else None
         shown["status"] = "ended" if self.ended_at else "live"
@@ -72,6 +74,7 @@ class CallRecord:
 
 STORED_NAMES = {"caller_id": "caller", "started_by": "way"}
 """Fields whose column, which the API shows too, has an older name."""
+TIMES = {"started_at", "ends_at", "ended_at"}
 COLUMNS = {
     each.name: STORED_NAMES.get(each.name, each.name)
     for each in fields(CallRecord)
@@ -239,8 +242,31 @@ def updated_values(entity: Entity, record: CallRecord) -> dict[str, Value]:
 
 
 def from_entity(entity: Entity) -> CallRecord:
-    """The record in a row."""
-    values: dict[str, Any] = dict(entity.values)
-    known = {name: values[column] for name, column in COLUMNS.items() if column in values}
-    usage = json.loads(values.get("usage") or "{}")
-    return CallRecord(id=f"{entity.partition}-{entity.row}", usage=usage, **known)
+    """The record in a row.
+
+    People edit rows by hand and restore half of them: what cannot be read costs that record alone.
+    Without its end a call's time is up, so that it is ended.
+    """
+    texts = {name: value_of(entity, name, str) or "" for name in COLUMNS.keys() - TIMES}
+    started_at = value_of(entity, "started_at", datetime) or start_in_id(entity)
+    return CallRecord(
+        id=f"{entity.partition}-{entity.row}",
+        usage=read_object(str(entity.values.get("usage"))),
+        started_at=started_at,
+        ends_at=value_of(entity, "ends_at", datetime) or started_at,
+        ended_at=value_of(entity, "ended_at", datetime),
+        **texts,
+    )
+
+
+def value_of(entity: Entity, name: str, kind: type[T]) -> T | None:
+    """The value of a field's column; None where there is none of that kind."""
+    value = entity.values.get(COLUMNS[name])
+    return value if isinstance(value, kind) else None
+
+
+def start_in_id(entity: Entity) -> datetime:
+    """When the call was started, by its record's id (`record_id`)."""
+    left = int(entity.row.partition("-")[0]) * MILLISECOND
+    midnight = datetime.strptime(entity.partition, "%Y%m%d").replace(tzinfo=UTC)
+    return midnight + DAY - left

@@ -34,12 +34,17 @@ from shared.limits.ledger_store import Booking, Ledger
 from shared.realtime.call_ids import is_call_id
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.realtime.safety_identifier import safety_identifier
 from shared.realtime.sdp_answer import Answer
 from shared.upstream.sdp import validate_offer
 
 UPSTREAM_BUDGET = timedelta(seconds=30)
 """Static Web Apps cuts an API request off at 45 s; the rest is for the host and the way back."""
+LONGEST_KEY_LIFE = timedelta(hours=2)
+"""No provider grants more (measured on Azure; OpenAI documents the same)."""
+CLOCKS_DIFFER = timedelta(seconds=10)
+"""How far the endpoint's clock may be off from ours without a key seeming to live longer."""
 SEPARATOR = "/"
 """Between the parts of what a handle seals; none of them contains it."""
 
@@ -87,8 +92,8 @@ class CallService:
         handles = self.handles()
         with self.undone_on_failure(self.ledger.book_call(caller.id)) as booking:
             answer = self.negotiate(text, profile, caller)
-            record = new_record(answer.call_id, booking, profile, started_by=BY_BROKER)
-            self.dispatch_call(record)
+        record = new_record(answer.call_id, booking, profile, started_by=BY_BROKER)
+        self.dispatch_call(record, booking)
         logs.event("call started", profile=profile.name, caller=caller.id, call=record.id)
         return StartedCall(answer.sdp, seal_handle(handles, record, caller))
 
@@ -151,8 +156,16 @@ class CallService:
                 self.deadline(),
                 safety_identifier=self.safety_identifier(caller),
             )
+            self.count_longer_life(booking, key)
         logs.event("ephemeral key issued", profile=profile.name, caller=caller.id)
         return Token(key, self.client.calls_url(profile), self.policy.endpoint, profile.model)
+
+    def count_longer_life(self, booking: Booking, key: EphemeralKey) -> None:
+        """Counts a key to its end where the endpoint lets it live longer than asked. Raises
+        `Problem`."""
+        life = min(key.expires_at - booking.started_at, LONGEST_KEY_LIFE)
+        if life > self.policy.token_life + CLOCKS_DIFFER:
+            self.ledger.extend_key(booking, booking.started_at + life + self.policy.call_length)
 
     def hang_up(self, handle: str, caller: Caller) -> None:
         """Ends the caller's call. Idempotent, also for a call that is over. Raises `Problem`."""
@@ -172,12 +185,16 @@ class CallService:
         call_id, reference, name, *_ = sealed
         return call_id, reference, name
 
-    def dispatch_call(self, record: CallRecord) -> None:
-        """Dispatches a call that has begun; ends it, on record too, if that fails."""
+    def dispatch_call(self, record: CallRecord, booking: Booking | None = None) -> None:
+        """Dispatches a call that has begun; ends it, on record too, if that fails.
+
+        Its booking is undone once it is hung up; until then it counts.
+        """
         try:
             self.dispatcher.dispatch_call(record)
-        except Problem:
-            self.terminator.refuse_call(record)
+        except BaseException:
+            if self.terminator.refuse_call(record) and booking is not None:
+                self.ledger.undo_booking(booking)
             raise
 
     @contextmanager

@@ -100,8 +100,8 @@ class CallTerminator:
         """Hangs the call up and settles it; see `settle`. Raises `Problem`: it counts on then."""
         return self.settle(name, reference, by, self.hang_up(call_id))
 
-    def refuse_call(self, record: CallRecord) -> None:
-        """Ends a call that has begun and may not go on.
+    def refuse_call(self, record: CallRecord) -> bool:
+        """Ends a call that has begun and may not go on; says whether it is hung up.
 
         Never raises, because the caller is told why the call may not go on. A call that cannot be
         hung up now counts until it is.
@@ -117,6 +117,7 @@ class CallTerminator:
         # The record may exist without an end message: then nobody else would settle it.
         if not (settled_by and self.settle(record.id, record.reference, "refused", settled_by)):
             self.unsettled.append(RefusedCall(record, settled_by))
+        return bool(settled_by)
 
     def end_by_admin(self, name: str) -> None:
         """Ends the call with that record, whoever its caller is. Raises `Problem`."""
@@ -143,7 +144,8 @@ class CallTerminator:
             left = timedelta(0)
         else:
             # Its time is up, and it is not over yet: the caller gets no other line for it.
-            await asyncio.to_thread(self.ledger.hold_call, record.reference, HELD_FOR)
+            hold = partial(self.ledger.hold_call, record.reference, HELD_FOR)
+            await self.run_until_done(hold, OUTAGE)
         if not record.settled_by and left <= timedelta(0):
             # The first message has failed, and this one may fail too: send another before acting.
             again = partial(delivery.send_successor, self.end_queue, SECOND_END_MESSAGE_LATE)

@@ -19,8 +19,9 @@ from shared.storage.interfaces import Value
 from shared.storage.row_layout import unknown_values
 
 MINUTE = 60_000
-TOKENS_ACCEPTED_FOR = 10 * MINUTE
-"""How long after a call's end its tokens can still be counted."""
+KNOWN_FOR = 10 * MINUTE
+"""How long a booking is known past its end: tokens are counted so late, and a call that is settled
+is not held again by somebody who had not heard of it."""
 PROPERTY_CHARACTERS = 30_000
 """Characters of one text property; a table takes 32 Ki."""
 EXACT_ENDS = 512
@@ -111,13 +112,11 @@ class Account:
 
     def drop_expired(self, now: int, limits: Limits) -> None:
         """Drops the bookings that no limit needs any more."""
-        kept_for = TOKENS_ACCEPTED_FOR if limits.tokens_per_day else 0
         self.bookings = {
             name: booked
             for name, booked in self.bookings.items()
-            if (booked.live and booked.ends > now)
+            if booked.ends > now - (KNOWN_FOR if limits.tokens_per_day or not booked.live else 0)
             or booked.started > now - MINUTE
-            or (kept_for and booked.ends + kept_for > now)
         }
         if limits.none:
             self.drop_uncounted_keys()

@@ -23,6 +23,7 @@ from shared.limits.account import Account, GlobalCount, to_datetime
 from shared.limits.limit_rules import (
     BookCall,
     CountTokens,
+    ExtendKey,
     HoldCall,
     Operation,
     RegisterCall,
@@ -111,6 +112,12 @@ class Ledger:
         started = self.clock()
         return Booking(f"{caller_id}.{name}", caller_id, started, started + lasts, is_key=True)
 
+    def extend_key(self, booking: Booking, until: datetime) -> None:
+        """The key of that booking counts until then, where that is later. Raises Problem
+        storage_unavailable or ledger_busy."""
+        operation = ExtendKey(split_reference(booking.reference)[1], unix_milliseconds(until))
+        self.transactions.carry_out(booking.caller_id, operation)
+
     def register_call(self, caller_id: str, profile: str, call: str) -> Booking:
         """The booking of a call that the caller started with a key of that profile: the key's.
 
@@ -151,8 +158,9 @@ class Ledger:
         """The call of that booking may go on past its time: it counts for that long from now on, or
         until it is settled. Idempotent; never raises, and is postponed while storage is
         unavailable."""
-        until = unix_milliseconds(self.clock() + lasts)
-        self.give_back(reference, lambda name: HoldCall(name, until))
+        since = self.clock()
+        times = (unix_milliseconds(since), unix_milliseconds(since + lasts))
+        self.give_back(reference, lambda name: HoldCall(name, *times))
 
     def count_tokens(self, reference: str, tokens: int) -> TokenBudget:
         """The call of that booking has used `tokens` since its start (not since the last report).

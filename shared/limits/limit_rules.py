@@ -14,6 +14,7 @@ from shared.config.settings import Limits
 from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.limits.account import (
+    KNOWN_FOR,
     MINUTE,
     NO_KEY,
     UNUSED_KEY,
@@ -118,6 +119,26 @@ class UndoBooking:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtendKey:
+    """The key of that booking lives longer than was asked for: it counts until `until`."""
+
+    name: str
+    until: int
+
+    def apply_to(
+        self,
+        account: Account,
+        total: GlobalCount,
+        now: int,
+        limits: Limits,  # noqa: ARG002
+    ) -> None:
+        booked = account.bookings.get(self.name)
+        if booked is not None and booked.live and booked.ends < self.until:
+            count_until(self.until, booked, total, now)
+            account.changed = True
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterCall:
     """A page reports a call that it started with a key: the key's booking becomes the call's.
 
@@ -207,13 +228,17 @@ class SettleCall:
 
 @dataclass(frozen=True, slots=True)
 class HoldCall:
-    """The call's time is up, but it is not known to be over: it counts as live until `until`, or
-    until it is settled."""
+    """The call's time is up, but at `since` it was not known to be over: it counts as live until
+    `until`, or until it is settled."""
 
     name: str
+    since: int
     until: int
 
     def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
+        if self.name not in account.bookings and now > self.since + KNOWN_FOR:
+            # Postponed for long: that the call was settled meanwhile may be forgotten.
+            return
         # A booking that has run out may have been dropped. It counts as no start.
         booked = account.bookings.setdefault(self.name, BookedCall(0, now))
         if not booked.live or booked.ends >= self.until:

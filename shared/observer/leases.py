@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.core.clock import Clock, utc_now
+from shared.core.clock import EPOCH, Clock, utc_now
 from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Value
 from shared.storage.refusal import storage_refusal
 from shared.storage.row_layout import new_row, require_known_layout, unknown_values
@@ -192,10 +192,11 @@ def to_entity(lease: Lease) -> Entity:
 
 def from_entity(entity: Entity) -> Lease:
     """The lease in a row."""
-    until = entity.values["until"]
+    until = entity.values.get("until")
     if not isinstance(until, datetime):
-        raise TypeError("a lease without its time")
-    holder, note = str(entity.values["holder"]), str(entity.values["note"])
+        # Somebody has edited it: it has run out, and the next run writes it anew.
+        until = EPOCH
+    holder, note = (str(entity.values.get(name, "")) for name in ("holder", "note"))
     unknown = unknown_columns(entity)
     return Lease(entity.partition, holder, until, note, None, entity.etag, unknown)
 

@@ -8,6 +8,7 @@ its messages, and people delete messages. Blocks.
 from __future__ import annotations
 
 import logging
+import random
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -59,7 +60,9 @@ class CallSweep:
                 self.observe_queue.send(call_message(record.id))
         for name in overdue:
             logs.event("orphaned call detected", logging.WARNING, call=name)
-        list(self.pool.map(self.end_overdue_call, overdue[:ENDED_AT_ONCE]))
+        # Any of them: some may fail each time, and the others must not wait behind those.
+        tried = random.sample(overdue, min(len(overdue), ENDED_AT_ONCE))
+        list(self.pool.map(self.end_overdue_call, tried))
 
     def is_followed(self, record: CallRecord) -> bool:
         """Whether a run has followed the call lately, or may yet do so."""

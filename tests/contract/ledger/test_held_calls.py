@@ -60,6 +60,34 @@ def test_a_settled_call_is_not_held(room: Room) -> None:
     assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (0, 0)
 
 
+def test_a_hold_that_comes_late_does_not_revive_a_settled_call(room: Room) -> None:
+    ledger = room.ledger(live_calls=1, live_calls_total=5, call_length=MINUTE * 10)
+    reference = ledger.book_call("ada").reference
+    room.clock.advance(minutes=9, seconds=56)
+    ledger.settle_call(reference)
+    room.clock.advance(minutes=1)
+    ledger.settle_call(ledger.book_call("ada").reference)
+    ledger.hold_call(reference, HELD)
+    assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (0, 0)
+
+
+@pytest.mark.parametrize("outage", [timedelta(minutes=9), timedelta(minutes=12)])
+def test_a_hold_that_was_postponed_does_not_revive_a_settled_call(
+    room: Room, outage: timedelta
+) -> None:
+    one, other = (room.ledger(live_calls=1, live_calls_total=5, call_length=MINUTE) for _ in "ab")
+    reference = one.book_call("ada").reference
+    room.clock.advance(seconds=56)
+    room.table.unavailable = True
+    one.hold_call(reference, HELD)
+    room.table.unavailable = False
+    other.settle_call(reference)
+    room.clock.now += outage
+    other.settle_call(other.book_call("ada").reference)
+    one.settle_call(one.book_call("eve").reference)
+    assert (one.usage_of("ada").live_calls, one.live_calls()) == (0, 0)
+
+
 def test_a_call_with_a_key_that_was_held_counts_to_its_own_end(room: Room) -> None:
     ledger = room.ledger(live_calls=1, live_calls_total=5, call_length=MINUTE)
     ledger.book_key("ada", "default", MINUTE)

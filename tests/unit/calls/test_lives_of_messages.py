@@ -3,6 +3,7 @@ multiply."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from shared.api import queue_functions
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import call_message
+from shared.calls.records import to_entity
 from shared.core.problems import Problem
+from shared.observer import sweep
 from shared.observer.sweep import CallSweep
 from shared.realtime.hang_up_reply import WAS_GONE, HangUpReply
 from shared.realtime.sideband import NoSuchCall, Sideband, SidebandUnavailable
-from shared.storage.interfaces import Message
+from shared.storage.interfaces import Entity, Message
 from shared.storage.memory import MemoryQueue
 from tests.unit.calls.test_retry import NAME, NOW, RECORD, World
 
@@ -202,3 +205,50 @@ def test_a_sweep_crosses_midnight(life: Life) -> None:
     sweep_of(life).run()
     assert life.world.records.get(late).ended_by == "limit"
     assert life.world.client.hung_up == ["rtc_2"], "older ones are left to their messages"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"usage": "{"}, {"usage": 5}, {"ends_at": None}, {"ends_at": "2030-01-01T11:00:00Z"}],
+    ids=str,
+)
+def test_a_record_that_was_edited_by_hand_costs_no_other_call(
+    life: Life, change: dict[str, Any]
+) -> None:
+    records = life.world.records
+    odd = replace(RECORD, id=NAME.replace("0123456789ab", "ba9876543210"), call_id="rtc_odd")
+    entity = to_entity(odd)
+    values = {
+        name: value for name, value in {**entity.values, **change}.items() if value is not None
+    }
+    records.table.insert(Entity(entity.partition, entity.row, values))
+    life.world.now = RECORD.ends_at + timedelta(minutes=3)
+    sweep_of(life).run()
+    assert {each.id: each.ended_by for each in records.newest(life.world.now)} == {
+        NAME: "limit",
+        odd.id: "limit",
+    }
+    assert sorted(life.world.client.hung_up) == ["rtc_1", "rtc_odd"]
+
+
+def test_a_lease_that_was_edited_by_hand_has_run_out(life: Life) -> None:
+    leases = life.world.leases
+    leases.table.insert(Entity(RECORD.call_id, "observer", {"holder": "x", "until": "soon"}))
+    life.world.now += timedelta(minutes=4)
+    sweep_of(life).run()
+    assert life.left == 1, "the sweep has it followed"
+    assert leases.acquire(RECORD.call_id, "a run") is not None
+
+
+def test_calls_that_cannot_be_hung_up_do_not_hold_the_sweep_up(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "ENDED_AT_ONCE", 2)
+    for number in (0, 2, 3, 4):
+        name = NAME.replace("0123456789ab", f"{number:012x}")
+        life.world.records.insert(replace(RECORD, id=name, call_id=f"rtc_{number}"))
+    life.world.client.replies = [HangUpReply(403)] * 200
+    life.world.now = RECORD.ends_at + timedelta(minutes=3)
+    for _ in range(100):
+        sweep_of(life).run()
+    assert set(life.world.client.hung_up) == {f"rtc_{number}" for number in range(5)}

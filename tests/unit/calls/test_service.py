@@ -26,7 +26,8 @@ from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger_store import Ledger
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
-from shared.storage.memory import MemoryStorage
+from shared.storage.memory import MemoryStorage, MemoryTable
+from tests.support.clock import Clock
 from tests.support.fixed_credential import FixedCredential
 from tests.support.offers import OFFER
 from tests.support.scripted_endpoint import (
@@ -284,16 +285,18 @@ def test_hanging_up_frees_the_line(endpoint: Upstream) -> None:
 
 
 def test_a_key_counts_as_the_longest_call_that_it_may_start(endpoint: Upstream) -> None:
-    moments = [NOW]
+    now = datetime.now(UTC).replace(microsecond=0)
+    endpoint.on(MINT, key_reply("ek_1", int((now + timedelta(seconds=60)).timestamp())))
+    moments = [now]
     ledger = limited(lambda: moments[-1])
     service = calls(endpoint, ledger=ledger)
     service.issue_token(PROFILE, a_caller())
     service.issue_token(PROFILE, a_caller())
     with pytest.raises(Problem, match="too_many_live_calls"):
         service.start_call(OFFER, PROFILE, a_caller())
-    moments.append(NOW + timedelta(minutes=15, seconds=59))
+    moments.append(now + timedelta(minutes=15, seconds=59))
     assert ledger.usage_of("caller-1").live_calls == 2
-    moments.append(NOW + timedelta(minutes=16, seconds=1))
+    moments.append(now + timedelta(minutes=16, seconds=1))
     assert ledger.usage_of("caller-1").live_calls == 0
 
 
@@ -349,3 +352,39 @@ def test_a_handle_with_parts_of_a_later_release_is_opened(endpoint: Upstream) ->
     sealed = f"{HANDLES.open(handle, 'caller-1')}/and more"
     later = HANDLES.seal(sealed, "caller-1", NOW + timedelta(minutes=1))
     assert service.call_status(later, a_caller())["status"] == "live"
+
+
+@pytest.mark.parametrize(("hung_up", "counted"), [(Said(204), 0), (refusal(403, "x"), 1)])
+def test_a_refused_call_counts_until_it_is_hung_up(
+    endpoint: Upstream, hung_up: Said, counted: int
+) -> None:
+    endpoint.on(f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup", hung_up)
+    ledger = Ledger(MemoryTable(), Limits(live_calls=1, starts_per_minute=1), clock=lambda: NOW)
+    service = calls(endpoint, ledger=ledger)
+    unattended = replace(service.dispatcher, attached=lambda _: False, attach_within=timedelta(0))
+    with pytest.raises(Problem, match="observer_unavailable"):
+        replace(service, dispatcher=unattended).start_call(OFFER, PROFILE, a_caller())
+    usage = ledger.usage_of("caller-1")
+    assert (usage.live_calls, usage.starts_last_minute) == (counted, counted)
+
+
+@pytest.mark.parametrize(
+    ("granted", "counted_for"),
+    [
+        (timedelta(seconds=60), timedelta(minutes=16)),
+        (timedelta(hours=1), timedelta(hours=1, minutes=15)),
+        (timedelta(days=900), timedelta(hours=2, minutes=15)),
+    ],
+)
+def test_a_key_counts_for_the_life_that_it_is_granted(
+    endpoint: Upstream, granted: timedelta, counted_for: timedelta
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    clock = Clock(now)
+    endpoint.on(MINT, key_reply("ek_1", int((now + granted).timestamp())))
+    ledger = Ledger(MemoryTable(), Limits(live_calls=1), clock=clock)
+    calls(endpoint, ledger=ledger).issue_token(PROFILE, a_caller())
+    clock.now = now + counted_for - timedelta(seconds=1)
+    assert ledger.usage_of("caller-1").live_calls == 1
+    clock.now = now + counted_for
+    assert ledger.usage_of("caller-1").live_calls == 0
