@@ -10,6 +10,8 @@ from typing import Any
 from local.emulator.protocol import errors, session_schema
 from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid, unknown
+from local.emulator.sdp.description import OfferRefused
+from local.emulator.sdp.syntax import parse_description
 
 PARTS = ("sdp", "session")
 
@@ -17,16 +19,10 @@ PARTS = ("sdp", "session")
 def parse_sdp(body: bytes) -> str:
     """The offer in a body of raw SDP. Raises ApiError 400 `invalid_offer`, as the live service."""
     try:
-        offer = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise syntax_error(error.start) from None
-    if not offer.startswith("v="):
-        raise syntax_error(next((i for i, char in enumerate(offer) if char != "v"), 0))
-    return offer
-
-
-def syntax_error(position: int) -> errors.ApiError:
-    return errors.invalid_offer(f"failed to unmarshal SDP: sdp: syntax error at pos {position}")
+        parse_description(body)
+    except OfferRefused as refused:
+        raise errors.invalid_offer(refused.message) from None
+    return body.decode("utf-8", "replace")
 
 
 def parse_form(body: bytes, content_type: str) -> tuple[str, dict[str, Any] | None]:

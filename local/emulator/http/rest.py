@@ -17,6 +17,7 @@ from local.emulator.http.request_log import RequestLog
 from local.emulator.protocol import errors, session, session_schema
 from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid, missing
+from local.emulator.sdp.description import OfferRefused
 
 DEFAULT_MODEL = "gpt-realtime"
 SAFE_HEADERS = "authorization, content-type, x-openai-agents-sdk"
@@ -115,9 +116,8 @@ class Rest:
         filtered = request.query.get("webrtcfilter") == "on"
         try:
             call, answer = await self.calls.start_call(offer, config, filtered=filtered)
-        except ValueError as error:
-            why = str(error).removeprefix("Failed to parse offer: ")
-            raise errors.invalid_offer(why) from None
+        except OfferRefused as refused:
+            raise errors.invalid_offer(refused.message) from None
         return web.Response(
             status=201,
             text=answer,

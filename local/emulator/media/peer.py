@@ -22,7 +22,8 @@ from av import AudioFrame, AudioResampler
 
 from local.emulator.media.aioice_patch import confine_media_to
 from local.emulator.media.playback import Playback, Speaker
-from local.emulator.media.sdp import OfferRefused, imitate_live_answer, validate_offer
+from local.emulator.media.sdp import imitate_live_answer, negotiable, read_offer
+from local.emulator.sdp.description import Description, OfferRefused
 from local.emulator.speech.synthesis import Speech
 
 __all__ = ["OfferRefused", "Peer", "Playback"]
@@ -66,6 +67,7 @@ class Peer:
         self.ending: asyncio.Task[None] | None = None
         self.tasks: set[asyncio.Task[None]] = set()
         self.channel: RTCDataChannel | None = None
+        self.has_channel = False
         self.speaker = Speaker()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.transceiver: RTCRtpTransceiver = self.connection.addTransceiver(self.speaker)
@@ -92,7 +94,7 @@ class Peer:
         that channel opens; `on_close` exactly once, whoever ended the call, and also if the caller
         does not connect in time.
         """
-        checked = validate_offer(offer)
+        checked = read_offer(offer)
         confine_media_to()
         peer = cls(on_audio=on_audio, on_message=on_message, on_open=on_open, on_close=on_close)
         try:
@@ -103,8 +105,9 @@ class Peer:
                 await peer.close()
             if isinstance(error, Exception):
                 # aiortc's parser lets any exception escape that a malformed line causes in it.
-                reason = str(error) if isinstance(error, ValueError) else "malformed"
-                raise OfferRefused(f"failed to parse offer: {reason}") from error
+                raise OfferRefused(
+                    str(error) if isinstance(error, ValueError) else "malformed"
+                ) from error
             raise
         peer.spawn(peer.close_unless_connected(connect_within))
         return peer
@@ -127,13 +130,15 @@ class Peer:
         """Ends the call and waits until everything is released. May be repeated."""
         await asyncio.shield(self.end_call())
 
-    async def negotiate(self, offer: str) -> None:
-        await self.connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+    async def negotiate(self, offer: Description) -> None:
+        self.has_channel = offer.find_medium("application") is not None
+        remote = RTCSessionDescription(negotiable(offer), "offer")
+        await self.connection.setRemoteDescription(remote)
         for transceiver in self.connection.getTransceivers():
             if transceiver is not self.transceiver:
                 transceiver.direction = "inactive"
         await self.connection.setLocalDescription(await self.connection.createAnswer())
-        self.sdp = imitate_live_answer(self.connection.localDescription.sdp)
+        self.sdp = imitate_live_answer(self.connection.localDescription.sdp, offer)
         if self.transceiver.currentDirection not in ("sendonly", "sendrecv"):
             self.spawn(drain_speaker(self.speaker))
 
@@ -155,6 +160,9 @@ class Peer:
         state = self.connection.connectionState
         if state in ("closed", "failed"):
             self.end_call()
+        elif state == "connected" and not self.has_channel:
+            # A caller without a data channel only speaks and listens.
+            call_guarded(self.on_open)
 
     def handle_channel(self, channel: RTCDataChannel) -> None:
         # The live service uses the caller's first channel for events, whatever its label.

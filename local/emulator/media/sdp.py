@@ -1,54 +1,35 @@
-"""SDP as text: which offers can be answered, and what the answer looks like. Pure."""
+"""Between the callers' descriptions and aiortc's: its offer, and the answer to it.
+
+aiortc understands fewer offers than the live service does. What it is given is built anew from what
+was understood: its ways of ending a line, its codecs' spelling, and nothing that it would stumble
+over. Sections that it cannot answer are answered here, as rejected.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Final
+
+from local.emulator.sdp.description import Attribute, Description, Medium
+from local.emulator.sdp.rules import check_offer, is_address
+from local.emulator.sdp.syntax import parse_description
+
+CODECS: Final = {"opus": "opus/48000/2", "pcmu": "PCMU/8000", "pcma": "PCMA/8000"}
+STATIC: Final = {"0": "PCMU/8000", "8": "PCMA/8000"}
+RTCP_PORTS: Final = range(72, 77)
+"""Payload types that could be taken for RTCP."""
+MOST_CANDIDATES: Final = 32
+"""Each makes a check with every address of this machine; a browser has a handful."""
+OLD_CHANNEL: Final = "DTLS/SCTP"
+DEFAULT_MESSAGE_SIZE: Final = 65536
+"""Of a peer that does not say how large a message it takes (RFC 8841, 6)."""
 
 
-class OfferRefused(ValueError):
-    """The offer cannot be answered; the message says why and may be shown to the caller."""
-
-
-def validate_offer(offer: str) -> str:
-    """The offer in a form that can be answered. Raises OfferRefused.
-
-    Drops candidates with mDNS names (`.local`): resolving one takes a second and gains nothing,
-    because the browser is found through its own connectivity checks.
-    """
-    lines = offer.replace("\r\n", "\n").strip("\n").split("\n")
-    if lines[0].strip() != "v=0":
-        raise OfferRefused("failed to parse offer: it is not a session description")
-    for number, line in enumerate(lines, 1):
-        if not re.match(r"[a-z]=", line):
-            raise OfferRefused(f"failed to parse offer: syntax error in line {number}")
-    if any(map(is_mdns, lines)):
-        # Drop the end of candidates too, or the checks would fail before the browser's arrive.
-        lines = [li for li in lines if not is_mdns(li) and li != "a=end-of-candidates"]
-    sections = split_sections(lines)
-    audio = [s for s in sections[1:] if s[0].startswith("m=audio ")]
-    if not audio:
-        raise OfferRefused("the offer has no audio")
-    if not any(re.match(r"a=rtpmap:\d+ opus/48000/2", line, re.I) for line in audio[0]):
-        raise OfferRefused("the offer's audio does not include Opus")
-    channels = [s for s in sections[1:] if s[0].startswith("m=application ")]
-    if not any("webrtc-datachannel" in s[0] or "DTLS/SCTP" in s[0] for s in channels):
-        raise OfferRefused("the offer has no data channel: create one before the offer")
-    for needed in ("a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:"):
-        if not any(line.startswith(needed) for line in lines):
-            raise OfferRefused(f"the offer has no {needed[2:-1]}")
-    mids = {line.removeprefix("a=mid:") for line in lines if line.startswith("a=mid:")}
-    for line in lines:
-        if line.startswith("a=group:BUNDLE ") and not mids.issuperset(line.split()[1:]):
-            raise OfferRefused(
-                "failed to parse offer: its BUNDLE group names a medium it does not have"
-            )
-    return "\r\n".join(lines) + "\r\n"
-
-
-def imitate_live_answer(answer: str) -> str:
-    """The answer as the live service's recorded ones look: their stream name, one fingerprint."""
-    named = re.sub(r"(?m)^a=msid:.*?(\r?)$", r"a=msid:realtimeapi audio\1", answer)
-    return re.sub(r"(?m)^a=fingerprint:(?!sha-256 ).*\n", "", named)
+def read_offer(offer: str) -> Description:
+    """The offer, if the live service would answer it. Raises OfferRefused."""
+    description = parse_description(offer.encode("utf-8", "surrogateescape"))
+    check_offer(description)
+    return description
 
 
 def sess_id(offer: str) -> str:
@@ -57,17 +38,147 @@ def sess_id(offer: str) -> str:
     return found.group(1) if found else ""
 
 
-def is_mdns(line: str) -> bool:
-    """Whether the line is a candidate whose address is an mDNS name."""
-    parts = line.split()
-    return line.startswith("a=candidate:") and len(parts) > 4 and parts[4].endswith(".local")
+def message_size(offer: Description) -> int:
+    """How many bytes a message to the caller may have; 0 is no limit, or no data channel."""
+    channel = offer.find_medium("application")
+    if channel is None:
+        return 0
+    given = channel.find("max-message-size") or ""
+    return int(given) if given.isdecimal() else DEFAULT_MESSAGE_SIZE
 
 
-def split_sections(lines: list[str]) -> list[list[str]]:
-    """The session section's lines, then those of each media section."""
-    sections: list[list[str]] = [[]]
-    for line in lines:
-        if line.startswith("m="):
-            sections.append([])
-        sections[-1].append(line)
-    return sections
+def answered_media(offer: Description) -> list[Medium]:
+    """The sections that aiortc can answer."""
+    audio = [medium for medium in offer.media if medium.kind == "audio"]
+    active = [medium for medium in audio if medium.direction != "inactive"]
+    voice = (active or audio)[0]
+    answered = []
+    channel = offer.find_medium("application")
+    for medium in offer.media:
+        before_voice = medium.kind == "audio" and medium in audio[: audio.index(voice)]
+        if medium is channel or (usable_formats(medium) and not before_voice):
+            answered.append(medium)
+    return answered
+
+
+def usable_formats(medium: Medium) -> dict[str, str]:
+    """The codecs of a section that aiortc knows, by payload type. Of video it answers VP8 only,
+    and sends none."""
+    found: dict[str, str] = {}
+    known = CODECS if medium.kind == "audio" else {"vp8": "VP8/90000"}
+    if medium.kind not in ("audio", "video"):
+        return found
+    for value in medium.values("rtpmap"):
+        number, _, codec = value.partition(" ")
+        spelling = known.get(codec.partition("/")[0].lower())
+        if number in medium.formats and number.isdecimal() and spelling:
+            found[number] = spelling
+    static = STATIC if medium.kind == "audio" else {}
+    found = {**{n: c for n, c in static.items() if n in medium.formats}, **found}
+    return {n: c for n, c in found.items() if int(n) < 256 and int(n) not in RTCP_PORTS}
+
+
+def negotiable(offer: Description) -> str:
+    """The offer for aiortc."""
+    media = answered_media(offer)
+    mids = " ".join(medium.mid for medium in media)
+    lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
+    if offer.find("ice-lite") is not None:
+        lines.append("a=ice-lite")
+    for medium in media:
+        lines += media_lines(offer, medium)
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def media_lines(offer: Description, medium: Medium) -> list[str]:
+    if medium.kind == "application":
+        lines = channel_lines(medium)
+    else:
+        lines = [f"a={medium.direction or 'sendrecv'}", "a=rtcp-mux"]
+        formats = usable_formats(medium)
+        head = f"m={medium.kind} 9 UDP/TLS/RTP/SAVPF {' '.join(formats)}"
+        lines = [head, *lines, *(f"a=rtpmap:{n} {codec}" for n, codec in formats.items())]
+        lines += [str(a) for a in medium.attributes if is_usable(a)]
+    setup = medium.find("setup") or offer.find("setup")
+    if setup not in ("active", "passive"):
+        setup = "actpass"
+    lines += [f"a=mid:{medium.mid}", f"a=setup:{setup}"]
+    for name in ("ice-ufrag", "ice-pwd"):
+        # Empty, it is accepted; aiortc would refuse it. Nobody will connect.
+        value = find_anywhere(offer, medium, name)
+        lines.append(f"a={name}:{value or 'none'}")
+    return [*lines, f"a=fingerprint:{find_anywhere(offer, medium, 'fingerprint')}", *checks(medium)]
+
+
+def find_anywhere(offer: Description, medium: Medium, name: str) -> str:
+    """The attribute's value in the section, in the session, or in any section."""
+    values = (section.find(name) for section in (medium, offer, *offer.media))
+    return next((value for value in values if value), "")
+
+
+def is_usable(attribute: Attribute) -> bool:
+    """Whether it is an attribute that aiortc uses and can read."""
+    if attribute.name == "extmap":
+        return re.fullmatch(r"[0-9]+(/[a-z]+)? [^ ]+", attribute.value) is not None
+    if attribute.name == "ssrc":
+        return re.fullmatch(r"[0-9]+ cname:\S+", attribute.value) is not None
+    return False
+
+
+def channel_lines(medium: Medium) -> list[str]:
+    size = medium.find("max-message-size") or ""
+    port = medium.find("sctp-port") or ""
+    if medium.protocol == OLD_CHANNEL and medium.formats[:1] and medium.formats[0].isdecimal():
+        port = medium.formats[0]
+        lines = [f"m=application 9 {OLD_CHANNEL} {port}", f"a=sctpmap:{port} webrtc-datachannel"]
+    else:
+        lines = ["m=application 9 UDP/DTLS/SCTP webrtc-datachannel"]
+        lines.append(f"a=sctp-port:{port if port.isdecimal() else 5000}")
+    return [*lines, f"a=max-message-size:{size if size.isdecimal() else DEFAULT_MESSAGE_SIZE}"]
+
+
+def checks(medium: Medium) -> list[str]:
+    """The candidates to check.
+
+    Those with mDNS names are left out: resolving one takes a second and gains nothing, because the
+    browser is found through its own checks. So is then the end of the candidates, or the checks
+    would fail before the browser's arrive.
+    """
+    given = [value.split() for value in medium.values("candidate")]
+    usable = [words for words in given if is_checkable(words)][:MOST_CANDIDATES]
+    lines = ["a=candidate:" + " ".join(words) for words in usable]
+    complete = len(usable) == len(given) and medium.find("end-of-candidates") is not None
+    return [*lines, "a=end-of-candidates"] if complete else lines
+
+
+def is_checkable(words: list[str]) -> bool:
+    return (
+        len(words) >= 8
+        and words[2].lower() == "udp"
+        and words[1] == "1"
+        and is_address(words[4])
+        and words[7] in ("host", "srflx", "prflx", "relay")
+    )
+
+
+def imitate_live_answer(answer: str, offer: Description) -> str:
+    """The answer as the live service's recorded ones look: their stream name, where there is a
+    stream, and one fingerprint. With the sections that aiortc did not see, in their places."""
+    head, *sections = re.split(r"(?m)^(?=m=)", answer)
+    sending = True
+    answered = []
+    for section in sections:
+        named = section.startswith("m=audio") and re.search(r"(?m)^a=send(recv|only)\r?$", section)
+        msid = r"a=msid:realtimeapi audio\1" if named and sending else ""
+        sending = sending and not named
+        kept = re.sub(r"(?m)^a=msid:.*?(\r?)$" + ("" if msid else r"\n"), msid, section)
+        answered.append(re.sub(r"(?m)^a=fingerprint:(?!sha-256 ).*\n", "", kept))
+    seen = answered_media(offer)
+    return head + "".join(
+        answered.pop(0) if medium in seen else reject(medium) for medium in offer.media
+    )
+
+
+def reject(medium: Medium) -> str:
+    head = f"m={medium.kind} 0 {medium.protocol} {' '.join(medium.formats) or '0'}"
+    return f"{head}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:{medium.mid}\r\n"

@@ -111,8 +111,8 @@ def not_realtime(provider: Provider) -> ApiError:
     return gateway_error(provider, 400, "OpperationNotSupported", message)
 
 
-def invalid_offer(why: str) -> ApiError:
-    return api_error(400, "invalid_offer", f"Failed to parse offer: {why}")
+def invalid_offer(message: str) -> ApiError:
+    return api_error(400, "invalid_offer", message)
 
 
 def no_call() -> ApiError:

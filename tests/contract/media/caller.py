@@ -9,7 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from types import TracebackType
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler
 
@@ -83,8 +83,14 @@ class Caller(Until):
     """Calls a Peer and keeps what either side received."""
 
     def __init__(
-        self, *, label: str = "oai-events", direction: str = "sendrecv", video: bool = False
+        self,
+        *,
+        label: str | None = "oai-events",
+        direction: str = "sendrecv",
+        video: bool = False,
+        rewrite: Callable[[str], str] = str,
     ) -> None:
+        """`rewrite` changes the offer on its way; without a `label` there is no data channel."""
         super().__init__()
         confine_media_to()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -94,9 +100,12 @@ class Caller(Until):
         )
         if video:
             self.connection.addTransceiver("video")
-        self.channel = self.connection.createDataChannel(label)
-        self.channel.on("message", self.handle_message)
-        self.channel.on("close", self.changed)
+        self.rewrite = rewrite
+        self.channel: RTCDataChannel | None = None
+        if label is not None:
+            self.channel = self.connection.createDataChannel(label)
+            self.channel.on("message", self.handle_message)
+            self.channel.on("close", self.changed)
         self.connection.on("track", self.handle_track)
         self.messages: list[str] = []
         self.received = bytearray()
@@ -112,10 +121,11 @@ class Caller(Until):
 
     async def offer(self) -> str:
         await self.connection.setLocalDescription(await self.connection.createOffer())
-        return self.connection.localDescription.sdp
+        return self.rewrite(self.connection.localDescription.sdp)
 
     async def call(self) -> Peer:
-        """Connects; returns the peer once the data channel is open on both sides."""
+        """Connects; returns the peer once the data channel, if there is one, is open on both
+        sides."""
         self.peer = await Peer.answer(
             await self.offer(),
             on_audio=self.handle_audio,
@@ -124,9 +134,18 @@ class Caller(Until):
             on_close=self.handle_close,
         )
         await self.connection.setRemoteDescription(RTCSessionDescription(self.peer.sdp, "answer"))
-        self.channel.on("open", self.changed)
-        await self.until(lambda: self.opened and self.channel.readyState == "open")
+        if self.channel is not None:
+            self.channel.on("open", self.changed)
+        await self.until(lambda: self.opened and self.channel_state in (None, "open"))
         return self.peer
+
+    @property
+    def channel_state(self) -> str | None:
+        return self.channel.readyState if self.channel is not None else None
+
+    def send(self, text: str) -> None:
+        assert self.channel is not None
+        self.channel.send(text)
 
     async def hang_up(self) -> None:
         await self.connection.close()

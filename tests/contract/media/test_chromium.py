@@ -69,12 +69,12 @@ class Call(Until):
         self.page: Page
         self.peer: Peer
 
-    async def start(self) -> None:
+    async def start(self, script: str = CALL) -> None:
         self.page = await self.browser.new_page()
         await self.page.route(PAGE, lambda route: route.fulfill(body="<body></body>"))
         await self.page.goto(PAGE)
         await self.page.expose_function("answer", self.answer_offer)
-        await self.page.evaluate(CALL)
+        await self.page.evaluate(script)
         await self.until(lambda: self.opened and self.told)
 
     async def answer_offer(self, offer: str) -> str:
@@ -138,6 +138,15 @@ async def test_a_page_is_heard_understood_and_answered(browser: Browser) -> None
     await call.until(lambda: call.closed)
     await call.peer.close()
     assert (call.opened, call.closed) == (1, 1)
+
+
+async def test_a_page_that_offers_video_and_two_microphones_is_answered(browser: Browser) -> None:
+    call = Call(browser)
+    first = "pc.addTransceiver('video'); pc.addTransceiver('audio'); const { sender }"
+    await call.start(CALL.replace("const { sender }", first))
+    assert call.told == ["hello from the page"]
+    await call.page.evaluate("pc.close()")
+    await call.until(lambda: call.closed)
 
 
 async def test_the_page_sees_the_server_hang_up(browser: Browser) -> None:
