@@ -2,7 +2,8 @@
 
 A socket's own timeout is for the next bytes, so a peer that sends one byte at a time is never cut
 off by it. Here every connect, TLS handshake, send and receive gets the time that is left of the
-request's deadline (shared/core/exchange.py).
+request's deadline (shared/core/exchange.py). How a response is read, and when no other may follow
+on its connection, is in shared/core/http_response.py.
 
 Azure's load balancers forget a connection after four idle minutes, usually without a word to either
 end. Idle connections are kept known by TCP keepalive and not used once they are `IDLE_AT_MOST` old.
@@ -17,8 +18,8 @@ took a seventh less processor time at 64 callers (docs/performance.md).
 from __future__ import annotations
 
 import http.client
-import io
 import socket
+import ssl
 import time
 from datetime import timedelta
 from functools import partial
@@ -37,6 +38,7 @@ from urllib3.exceptions import (
 )
 
 from shared.core.exchange import ATTEMPT, Attempt, current_attempt, new_attempt
+from shared.core.http_response import FinalResponse
 
 IDLE_AT_MOST = timedelta(seconds=200)
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES = 60, 15, 4
@@ -79,47 +81,6 @@ class Freshness:
         return heard_at > self.stale_before and age < IDLE_AT_MOST.total_seconds()
 
 
-class BoundedReader(io.RawIOBase):
-    """Reads a response from `raw`, within the time and size of its attempt."""
-
-    def __init__(
-        self, connection: BoundedConnection, sock: socket.socket, raw: io.RawIOBase
-    ) -> None:
-        self.connection = connection
-        self.attempt = connection.attempt
-        self.sock = sock
-        self.raw = raw
-        self.patience: float | None = connection.timeout
-
-    def fileno(self) -> int:
-        return self.raw.fileno()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """As for any raw stream. Raises TimeoutError at the deadline, OSError beyond the size."""
-        attempt, patience = self.attempt, self.patience
-        if attempt.is_stale and attempt.may_arrive_twice and patience is not None:
-            # The other half is for a fresh connection.
-            patience /= 2
-        self.sock.settimeout(attempt.seconds_left(patience))
-        count = self.raw.readinto(buffer)
-        if count:
-            attempt.answered = True
-            attempt.received += count
-            self.connection.heard_at = time.monotonic()
-            most = attempt.terms.most_bytes
-            if most is not None and attempt.received > most:
-                raise OSError("the response is too large")
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            self.raw.close()
-            super().close()
-
-
 class BoundedConnection(HTTPConnection):
     """One connection of a pool. Collects what a request sends and sends it at its end."""
 
@@ -130,16 +91,21 @@ class BoundedConnection(HTTPConnection):
         self.pending: bytearray | None = None
         self.heard_at = 0.0
         self.responses = 0
+        self.has_surplus = False
 
     @property
     def is_connected(self) -> bool:
-        """Whether the next request may be sent on it."""
-        return self.freshness.trusts(self.heard_at) and super().is_connected
+        """Whether the next request may be sent on it: it is fresh, and nothing has come that would
+        be read as the next response."""
+        decrypted = self.sock.pending() if isinstance(self.sock, ssl.SSLSocket) else 0
+        surplus = self.has_surplus or decrypted
+        return not surplus and self.freshness.trusts(self.heard_at) and super().is_connected
 
     def connect(self) -> None:
         self.attempt = current_attempt()
         super().connect()
         self.responses = 0
+        self.has_surplus = False
         self.heard_at = time.monotonic()
 
     def _new_conn(self) -> socket.socket:
@@ -205,11 +171,8 @@ class BoundedConnection(HTTPConnection):
 
     def response_class(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:  # type: ignore[override]
         """The response that http.client reads from `sock`, or a proxy's to a CONNECT."""
-        response = http.client.HTTPResponse(sock, **options)
-        raw = response.fp.detach()
-        response.fp = io.BufferedReader(BoundedReader(self, sock, raw))
         self.responses += 1
-        return response
+        return FinalResponse(self, sock, **options)
 
 
 class BoundedTLSConnection(BoundedConnection, HTTPSConnection):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import requests
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 POOLED_CONNECTIONS = 256
 """Kept open to one host: one for each thread of a worker."""
+REQUEST_ID = "x-ms-client-request-id"
 
 
 def authorities() -> str | None:
@@ -43,6 +44,27 @@ def open_session(endpoint: str) -> requests.Session:
     return session
 
 
+def refuse_odd_answer(answer: requests.Response, **_: Any) -> None:
+    """Before an SDK reads an answer. Raises RequestException for one that it must not act upon.
+
+    The SDKs follow redirects to any host, and unpack compressed bodies whatever their size: none of
+    Azure's services that are used here sends either. Storage sends each request's id back.
+    """
+    import requests
+
+    sent = answer.request.headers.get(REQUEST_ID)
+    if 300 <= answer.status_code < 400 and "Location" in answer.headers:
+        reason = "a redirect"
+    elif answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        reason = "a compressed body, which was not asked for"
+    elif sent is not None and answer.headers.get(REQUEST_ID, sent) != sent:
+        reason = "the answer to another request"
+    else:
+        return
+    answer.close()
+    raise requests.RequestException(reason)
+
+
 def open_transport(
     *, connect: timedelta, read: timedelta, connections: int = POOLED_CONNECTIONS
 ) -> RequestsTransport:
@@ -62,6 +84,8 @@ def open_transport(
             time.sleep(max(0.0, min(duration, left)))
 
     session = requests.Session()
+    session.headers["Accept-Encoding"] = "identity"
+    session.hooks["response"].append(refuse_odd_answer)
     bound_session(session, connections=connections)
     return BoundedTransport(
         session=session,

@@ -22,6 +22,7 @@ IDENTITY_CONNECTIONS = 4
 TOKEN_AHEAD = timedelta(minutes=5)
 TOKEN_BUDGET = timedelta(seconds=15)
 """For one token, the SDK's retries included."""
+TOKEN_BYTES = 1024 * 1024
 
 
 def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredential:
@@ -53,7 +54,7 @@ class EntraCredential:
         from azure.core.exceptions import AzureError
 
         try:
-            with exchange_terms(Deadline.after(TOKEN_BUDGET)):
+            with exchange_terms(Deadline.after(TOKEN_BUDGET), most_bytes=TOKEN_BYTES):
                 token = self.identity().get_token(self.scope)
             return ExpiringValue(token.token, datetime.fromtimestamp(token.expires_on, UTC))
         except (AzureError, ValueError, TypeError, OverflowError, OSError, RecursionError):

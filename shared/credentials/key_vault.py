@@ -25,6 +25,8 @@ VAULT_TIMEOUT = timedelta(seconds=5)
 VAULT_CONNECTIONS = 4
 VAULT_BUDGET = timedelta(seconds=10)
 """For one read, the identity's token and a retry included."""
+VAULT_BYTES = 1024 * 1024
+"""Of one answer. A secret has 25 KB at most."""
 
 
 class SecretStore(Protocol):
@@ -100,7 +102,7 @@ class VaultReader:
         from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
         try:
-            with exchange_terms(Deadline.after(VAULT_BUDGET)):
+            with exchange_terms(Deadline.after(VAULT_BUDGET), most_bytes=VAULT_BYTES):
                 value = self.client().get_secret(name).value
         except ClientAuthenticationError:
             raise Problem("credential_unavailable") from None

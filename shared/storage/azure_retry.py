@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Of one answer. The SDK reads blobs in pieces of up to 32 MiB."""
 CONTAINER_MISSING_CODES = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
 EXISTS_CODES = {
     "EntityAlreadyExists",
@@ -127,7 +129,8 @@ class RetryPolicy:
             try:
                 # Writes are conditional, or may be there twice: they can be repeated.
                 deadline = Deadline.after(self.timeouts.whole)
-                with exchange_terms(deadline, repeatable=True), translated_errors():
+                terms = exchange_terms(deadline, repeatable=True, most_bytes=MOST_BYTES)
+                with terms, translated_errors():
                     return attempt()
             except ContainerMissing as error:
                 if create is None:

@@ -78,9 +78,12 @@ class Said:
 
 @dataclass(frozen=True)
 class Raw:
-    """Instead of a reply: these bytes as they are; then the connection stays open."""
+    """Instead of a reply: these bytes as they are; then the connection stays open. `later` follows
+    `after` seconds, or before the next reply on the connection if that is sooner."""
 
     content: bytes
+    later: bytes = b""
+    after: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class Connection(asyncio.Protocol):
         self.closed = asyncio.Event()
         self.last: Said | None = None
         self.idle_since = 0.0
+        self.held_back = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -178,10 +182,13 @@ class Connection(asyncio.Protocol):
     def send_reply(self, reply: Reply) -> None:
         if self.transport is None or self.transport.is_closing():
             return
+        self.send_held_back()
         if reply is RESET:
             reset_connection(self.transport)
         elif isinstance(reply, Raw):
             self.transport.write(reply.content)
+            self.held_back = reply.later
+            asyncio.get_running_loop().call_later(reply.after, self.send_held_back)
         elif isinstance(reply, EndlessDrip):
             self.transport.write(reply.start)
             self.drip_on(reply)
@@ -195,6 +202,11 @@ class Connection(asyncio.Protocol):
             at_once = 0 if reply.drip_headers else len(raw) - len(reply.body)
             self.transport.write(raw[:at_once])
             self.drip_bytes(reply, iter(raw[at_once:]))
+
+    def send_held_back(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(self.held_back)
+            self.held_back = b""
 
     def drip_bytes(self, reply: Said, left: Iterator[int]) -> None:
         byte = next(left, None)

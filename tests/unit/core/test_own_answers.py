@@ -1,0 +1,326 @@
+"""Whatever comes on a pooled connection, nobody gets the answer to somebody else's request: for
+each kind of session that the broker keeps."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+
+from shared.auth.entra import JwksCache
+from shared.core.deadline import Deadline
+from shared.core.http_session import open_session
+from shared.core.problems import Problem
+from shared.credentials import identity, key_vault
+from shared.credentials.identity import EntraCredential, open_identity
+from shared.credentials.key_vault import VaultReader
+from shared.realtime.client import RealtimeClient
+from shared.storage import azure_retry
+from shared.storage.azure import open_storage
+from shared.storage.interfaces import StorageUnavailable
+from shared.upstream.transport import Timeouts
+from tests.support.scripted_endpoint import (
+    Asked,
+    Raw,
+    Reply,
+    Said,
+    Upstream,
+    answer_reply,
+    key_reply,
+    upstream,
+)
+from tests.unit.core.test_connections import (
+    EPHEMERAL,
+    HASTE,
+    PROFILE,
+    Identity,
+    StandardKey,
+    connection_string,
+    insecure_client,
+)
+
+SOON = timedelta(seconds=5)
+JSON = {"Content-Type": "application/json"}
+CALLERS = ["ada", "bob", "eve"]
+FAILED = "failed"
+
+
+class Session:
+    """One kind of session: `own` is the answer to a caller's request, `ask` makes the request and
+    gives the word in the answer, which is the caller's name."""
+
+    def __init__(self, endpoint: Upstream) -> None:
+        self.endpoint = endpoint
+
+    def own(self, caller: str) -> Said:
+        raise NotImplementedError
+
+    def ask(self, caller: str) -> str:
+        raise NotImplementedError
+
+    def close(self) -> None: ...
+
+
+class Model(Session):
+    """The model's endpoint."""
+
+    def __init__(self, endpoint: Upstream) -> None:
+        super().__init__(endpoint)
+        session = open_session(endpoint.url)
+        timeouts = Timeouts(tries=1)
+        self.client = RealtimeClient(
+            "azure", endpoint.url, StandardKey(), session, timeouts=timeouts
+        )
+
+
+class Offers(Model):
+    def own(self, caller: str) -> Said:
+        return answer_reply(f"/v1/realtime/calls/rtc_{caller}")
+
+    def ask(self, caller: str) -> str:
+        answer = self.client.negotiate(f"v=0 {caller}", EPHEMERAL, PROFILE, Deadline.after(SOON))
+        return answer.call_id.removeprefix("rtc_")
+
+
+class Keys(Model):
+    def own(self, caller: str) -> Said:
+        return key_reply(caller)
+
+    def ask(self, caller: str) -> str:
+        profile = replace(PROFILE, session={"model": caller})
+        return self.client.mint_key(profile, timedelta(seconds=60), Deadline.after(SOON)).value
+
+
+class HangUps(Model):
+    def own(self, caller: str) -> Said:
+        return Said({"ada": 200, "bob": 202, "eve": 204}[caller])
+
+    def ask(self, caller: str) -> str:
+        status = self.client.hang_up(f"rtc_{caller}", Deadline.after(SOON)).status
+        return {200: "ada", 202: "bob", 204: "eve"}[status]
+
+
+class Rows(Session):
+    """Storage."""
+
+    def __init__(self, endpoint: Upstream) -> None:
+        super().__init__(endpoint)
+        self.storage = open_storage(connection_string(endpoint), timeouts=HASTE)
+
+    def own(self, caller: str) -> Said:
+        row = {"odata.etag": "e", "PartitionKey": "p", "RowKey": caller, "word": caller}
+        return Said(200, json.dumps(row).encode(), {**JSON, "ETag": "e"})
+
+    def ask(self, caller: str) -> str:
+        found = self.storage.table("ttt").get("p", caller)
+        return str(found.values["word"]) if found else "nothing"
+
+    def close(self) -> None:
+        self.storage.close()
+
+
+class Secrets(Session):
+    """Key Vault."""
+
+    def __init__(self, endpoint: Upstream) -> None:
+        super().__init__(endpoint)
+        self.reader = VaultReader(endpoint.url, Identity, timedelta(seconds=2))
+        client = insecure_client(self.reader)
+        self.reader.client = lambda: client  # type: ignore[assignment]
+
+    def own(self, caller: str) -> Said:
+        content = {"value": caller, "id": f"{self.endpoint.url}/secrets/{caller}/1"}
+        return Said(200, json.dumps(content).encode(), JSON)
+
+    def ask(self, caller: str) -> str:
+        return self.reader.fetch_secret(caller)
+
+
+class Tokens(Session):
+    """The platform's identity."""
+
+    def __init__(self, endpoint: Upstream) -> None:
+        super().__init__(endpoint)
+        self.identity = open_identity({"IDENTITY_ENDPOINT": "there"})
+
+    def own(self, caller: str) -> Said:
+        content = {
+            "access_token": caller,
+            "expires_on": "4000000000",
+            "resource": caller,
+            "token_type": "Bearer",
+        }
+        return Said(200, json.dumps(content).encode(), JSON)
+
+    def ask(self, caller: str) -> str:
+        credential = EntraCredential(
+            lambda: self.identity, f"https://{caller}/.default", lambda: datetime.now(UTC)
+        )
+        return credential.headers()["Authorization"].removeprefix("Bearer ")
+
+
+@cache
+def signing_key() -> dict[str, Any]:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from jwt.algorithms import RSAAlgorithm
+
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    found: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(key))
+    return found
+
+
+class SignInKeys(Session):
+    """The tenant's keys."""
+
+    def __init__(self, endpoint: Upstream) -> None:
+        super().__init__(endpoint)
+        self.session = open_session(endpoint.url)
+
+    def own(self, caller: str) -> Said:
+        content = {"keys": [{**signing_key(), "kid": caller}]}
+        return Said(200, json.dumps(content).encode(), JSON)
+
+    def ask(self, caller: str) -> str:
+        keys = JwksCache(self.session, caller, authority=self.endpoint.url, timeout=SOON)
+        keys.key(caller)
+        return caller
+
+
+SESSIONS = [Offers, Keys, HangUps, Rows, Secrets, Tokens, SignInKeys]
+
+
+@pytest.fixture(params=SESSIONS, ids=lambda kind: kind.__name__)
+def session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    with upstream() as endpoint:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{endpoint.url}/msi")
+        monkeypatch.setenv("IDENTITY_HEADER", "of-the-platform")
+        # The SDKs repeat what fails until the budget is spent.
+        monkeypatch.setattr(identity, "TOKEN_BUDGET", timedelta(seconds=1))
+        monkeypatch.setattr(key_vault, "VAULT_BUDGET", timedelta(seconds=1))
+        found: Session = request.param(endpoint)
+        yield found
+        found.close()
+
+
+def words(session: Session, first: Reply) -> list[str]:
+    """What three callers get, one after another, if ada's first request is answered with
+    `first`."""
+    odd = [first]
+
+    def reply(asked: Asked) -> Reply:
+        caller = next(each for each in CALLERS if each in f"{asked.path} {asked.body!r}")
+        return odd.pop() if odd else session.own(caller)
+
+    session.endpoint.listener.reply = reply
+    return [word_for(session, caller) for caller in CALLERS]
+
+
+def word_for(session: Session, caller: str) -> str:
+    try:
+        return session.ask(caller)
+    except (Problem, StorageUnavailable):
+        return FAILED
+
+
+def interim(status: str) -> bytes:
+    return f"HTTP/1.1 {status}\r\nLink: </style.css>\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints", "199 Odd"])
+def test_an_interim_response_is_not_the_answer(session: Session, status: str) -> None:
+    own = session.own("ada").encode()
+    assert words(session, Raw(interim(status), own)) == ["ada", "bob", "eve"]
+    assert session.endpoint.connections == 1
+
+
+def test_interim_responses_have_an_end(session: Session) -> None:
+    hints = interim("103 Early Hints") * 1000
+    first, *others = words(session, Raw(hints + session.own("ada").encode()))
+    assert first in (FAILED, "ada"), "some SDKs repeat it"
+    assert others == ["bob", "eve"]
+
+
+def test_another_protocol_is_not_spoken(session: Session) -> None:
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+    first, *others = words(session, Raw(switched, session.own("eve").encode()))
+    assert first in (FAILED, "ada"), "some SDKs repeat it"
+    assert others == ["bob", "eve"]
+
+
+@pytest.mark.parametrize("part", [1.0, 0.5])
+def test_what_follows_an_answer_is_nobodys(session: Session, part: float) -> None:
+    """A second answer, whole or cut in two: the rest comes while the next request is under way."""
+    surplus = session.own("eve").encode()
+    cut = int(len(surplus) * part)
+    first = Raw(session.own("ada").encode() + surplus[:cut], surplus[cut:])
+    assert words(session, first) == ["ada", "bob", "eve"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "204 No Content\r\nContent-Length: 5",
+        "204 No Content\r\nTransfer-Encoding: chunked",
+        "304 Not Modified\r\nContent-Length: 5",
+        "304 Not Modified",
+    ],
+)
+def test_a_body_that_there_cannot_be_is_nobodys(session: Session, head: str) -> None:
+    said = f"HTTP/1.1 {head}\r\n\r\n".encode()
+    _, *others = words(session, Raw(said, session.own("ada").encode()))
+    assert others == ["bob", "eve"]
+
+
+def test_storage_is_believed_only_in_answer_to_the_same_request() -> None:
+    """Also where a second answer comes so late that nothing shows on the connection."""
+    with upstream() as endpoint:
+        rows, asked_by = Rows(endpoint), []
+
+        def reply(asked: Asked) -> Reply:
+            asked_by.append(caller := next(each for each in CALLERS if each in asked.path))
+            said = with_headers(rows.own(caller), echoed=asked.headers["x-ms-client-request-id"])
+            another = with_headers(rows.own("eve"), echoed="another")
+            return Raw(said.encode(), another.encode(), after=60) if caller == "ada" else said
+
+        endpoint.listener.reply = reply
+        assert [word_for(rows, caller) for caller in CALLERS] == CALLERS
+        assert asked_by == ["ada", "bob", "bob", "eve"]
+        rows.close()
+
+
+def with_headers(said: Said, *, echoed: str) -> Said:
+    return replace(said, headers={**said.headers, "x-ms-client-request-id": echoed})
+
+
+@pytest.mark.parametrize("session", [Rows, Secrets, Tokens, SignInKeys, Offers], indirect=True)
+@pytest.mark.parametrize("status", [301, 307, 308])
+def test_no_redirect_is_followed(session: Session, status: int) -> None:
+    with upstream() as elsewhere:
+        location = f"{elsewhere.url}/ada".replace("127.0.0.1", "localhost")
+        session.endpoint.listener.reply = lambda _: Said(status, b"", {"Location": location})
+        assert word_for(session, "ada") == FAILED
+        assert not elsewhere.connections
+
+
+@pytest.mark.parametrize("session", [Rows, Secrets, Tokens, SignInKeys, Offers], indirect=True)
+def test_an_answer_is_bounded_in_size(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, most in ((azure_retry, "MOST"), (identity, "TOKEN"), (key_vault, "VAULT")):
+        monkeypatch.setattr(module, f"{most}_BYTES", 500_000)
+    own = session.own("ada")
+    session.endpoint.listener.reply = lambda _: replace(own, body=own.body + b" " * 1_500_000)
+    assert word_for(session, "ada") == FAILED
+
+
+@pytest.mark.parametrize("session", [Rows, Secrets, Tokens, SignInKeys], indirect=True)
+def test_no_answer_is_unpacked(session: Session) -> None:
+    own = session.own("ada")
+    packed = replace(own, headers={**own.headers, "Content-Encoding": "gzip"})
+    packed.body = gzip.compress(own.body)
+    session.endpoint.listener.reply = lambda _: packed
+    assert word_for(session, "ada") == FAILED
