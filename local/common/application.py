@@ -22,6 +22,7 @@ Refusal = Callable[[int, str], web.Response]
 """The response with a status (400, 421 or 500) and, if the dialect has room for it, a reason."""
 
 REFUSAL: web.AppKey[Refusal] = web.AppKey("refusal", Callable)  # type: ignore[arg-type]
+CONNECTION: web.AppKey[type[Connection]] = web.AppKey("connection", type)
 MALFORMED = "The request is malformed."
 
 
@@ -34,12 +35,13 @@ def make_application(
     *,
     trusted: TrustedHosts | None = None,
     middlewares: Sequence[Middleware] = (),
+    connection: type[Connection] | None = None,
     **options: Any,
 ) -> web.Application:
     """An application that answers to the names of this machine, and to `trusted`.
 
     `refuse` words what it refuses: other names, malformed requests and, with 500, the exceptions
-    of its handlers.
+    of its handlers. `connection` is a `Connection` with rules of its own.
     """
     app = web.Application(
         middlewares=[guard(trusted or TrustedHosts(), refuse), *middlewares],
@@ -47,6 +49,7 @@ def make_application(
         **options,
     )
     app[REFUSAL] = refuse
+    app[CONNECTION] = connection or Connection
     return app
 
 
@@ -105,6 +108,7 @@ class Connection(web.RequestHandler):
             raise ConnectionError("part of a response is sent already")
         logger.info("refused a malformed request: %s", type(exc).__name__)
         response = self.refuse(status, MALFORMED if status < 500 else "The server failed.")
+        response.headers.update(getattr(exc, "headers", None) or {})
         response.force_close()
         return response
 
@@ -112,13 +116,14 @@ class Connection(web.RequestHandler):
 class Server(web.Server):
     """Makes a `Connection` of each connection."""
 
-    def __init__(self, made: web.Server, refuse: Refusal) -> None:
+    def __init__(self, made: web.Server, app: web.Application) -> None:
         super().__init__(made.request_handler, request_factory=made.request_factory)
-        self.refuse = refuse
+        self.refuse = app[REFUSAL]
+        self.connection = app[CONNECTION]
 
     def __call__(self) -> web.RequestHandler:
         loop = asyncio.get_running_loop()
-        return Connection(self, self.refuse, loop=loop, access_log=None, auto_decompress=False)
+        return self.connection(self, self.refuse, loop=loop, access_log=None, auto_decompress=False)
 
 
 class Runner(web.AppRunner):
@@ -126,4 +131,4 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return Server(made, self.app[REFUSAL]) if REFUSAL in self.app else made
+        return Server(made, self.app) if REFUSAL in self.app else made

@@ -47,9 +47,13 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TrustedHosts:
-    """The names of this machine, and `names` besides. Ports do not matter."""
+    """The names of this machine, and `names` besides. Ports do not matter.
+
+    `nameless`: a request without a name is answered too. No browser sends one.
+    """
 
     names: frozenset[str] = frozenset()
+    nameless: bool = False
 
     @classmethod
     def of(cls, names: Iterable[str]) -> TrustedHosts:
@@ -61,6 +65,8 @@ class TrustedHosts:
     def refusal_status(self, request: web.Request) -> int | None:
         """400 or 421 for a request that is not for this server by name, otherwise None."""
         given = request.headers.getall("Host", [])
+        if self.nameless and not given:
+            return None
         if len(given) != 1 or host_of(given[0]) is None:
             return MALFORMED
         if not self.trusts(host_of(given[0])):

@@ -8,22 +8,30 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from azure.functions.meta import Datum
 
 from local.common import server
-from local.common.application import make_application
+from local.common.application import MalformedBody, make_application
 from local.common.trusted_hosts import MISDIRECTED, TrustedHosts
 from local.host.config import HostConfig, HostConfigError, read_host_json, read_local_settings
-from local.host.http_adapter import datum_to_response, request_to_datum
+from local.host.connection import HostConnection
+from local.host.http_adapter import (
+    BodyTooLarge,
+    datum_to_response,
+    drop_length,
+    frame_body,
+    request_to_datum,
+)
 from local.host.indexing import IndexedFunction, index_functions
 from local.host.invocation import Invoker, thread_count
 from local.host.loading import load_app
 from local.host.queue_trigger import QueueListener
+from local.host.reserved_routes import reserved_response
 from local.host.routing import Router
 from local.host.timer_trigger import run_timer
 from shared.credentials.identity import open_identity
@@ -32,8 +40,7 @@ from shared.storage.interfaces import Storage
 
 logger = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 100 * 1024 * 1024
-HOST_VERSION = "4.0.0"
+LARGEST_BODY_BYTES = 100 * 1024 * 1024
 
 
 class FunctionHost:
@@ -54,18 +61,22 @@ class FunctionHost:
         self.storage = storage
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="function")
         self.invoker = Invoker(self.threads, timeout=config.function_timeout, folder=folder)
-        self.started = time.monotonic()
 
     def make_app(self, trusted: TrustedHosts | None = None) -> web.Application:
         """The aiohttp application. Queue listeners and timers run as long as it does.
 
         It answers to the names of this machine and to `trusted`.
         """
-        app = make_application(refuse, trusted=trusted, client_max_size=MAX_BODY_BYTES)
-        app.router.add_get("/", self.show_home)
-        app.router.add_get("/admin/functions", self.list_functions)
-        app.router.add_get("/admin/host/status", self.show_status)
-        app.router.add_route("*", "/{path:(?s:.*)}", self.handle_request)
+        app = make_application(
+            refuse,
+            trusted=replace(trusted or TrustedHosts(), nameless=True),
+            connection=HostConnection,
+            client_max_size=0,
+        )
+        app.router.add_route(
+            "*", "/{path:(?s:.*)}", self.handle_request, expect_handler=send_continue
+        )
+        app.on_response_prepare.append(drop_length)
         app.cleanup_ctx.append(self.run_triggers)
         for one, other in self.router.overlapping_routes():
             logger.warning(
@@ -118,21 +129,27 @@ class FunctionHost:
         return response
 
     async def invoke_route(self, request: web.Request) -> web.Response:
-        match = self.router.find_function(request.method, request.raw_path.partition("?")[0])
+        path = request.raw_path.partition("?")[0]
+        match = self.router.find_function(request.method, path)
         if match is None:
-            return web.Response(status=404)
-        trigger = await request_to_datum(request, match.parameters)
+            return reserved_response(path) or web.Response(status=404)
         trace_parent = request.headers.get("traceparent", "")
         try:
+            trigger = await request_to_datum(
+                request, match.parameters, largest_body=LARGEST_BODY_BYTES
+            )
             result = await self.invoker.call_function(
                 self.functions[match.function], trigger, {}, trace_parent
             )
             await self.send_messages(result.messages)
-            return (
-                web.Response(status=204)
-                if result.returned is None
-                else datum_to_response(result.returned)
-            )
+            if result.returned is None:
+                return web.Response(status=204)
+            return frame_body(request, datum_to_response(result.returned))
+        except BodyTooLarge:
+            logger.warning("function %s: the body is over 100 MiB", match.function)
+            return web.Response(status=500)
+        except MalformedBody:
+            raise
         except Exception:
             logger.exception("function %s failed", match.function)
             return web.Response(status=500)
@@ -141,42 +158,18 @@ class FunctionHost:
         for queue, text in messages:
             await asyncio.to_thread(self.storage.queue(queue).send, text)
 
-    async def show_home(self, request: web.Request) -> web.Response:
-        if self.router.find_function(request.method, "/"):
-            return await self.handle_request(request)
-        return web.Response(text="The function host is running.\n")
-
-    async def list_functions(self, _: web.Request) -> web.Response:
-        return web.json_response(
-            [
-                {
-                    "name": f.name,
-                    "language": "python",
-                    "config": {"bindings": to_json_value(f.bindings)},
-                }
-                for f in self.functions.values()
-            ]
-        )
-
-    async def show_status(self, _: web.Request) -> web.Response:
-        uptime = int((time.monotonic() - self.started) * 1000)
-        return web.json_response(
-            {"id": "local", "state": "Running", "version": HOST_VERSION, "processUptime": uptime}
-        )
-
 
 def refuse(status: int, reason: str) -> web.Response:
     """Without a body, as the real host does. It answers to any name, so 421 is ours."""
     return web.Response(status=status, text=f"{reason}\n" if status == MISDIRECTED else None)
 
 
-def to_json_value(value: Any) -> Any:
-    """A binding's value as JSON can hold it; anything else (an enumeration, for one) as text."""
-    if isinstance(value, Mapping):
-        return {key: to_json_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json_value(item) for item in value]
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
+async def send_continue(request: web.Request) -> None:
+    """Asks for a body that the client holds back. Other expectations are ignored."""
+    expected = request.headers.get("Expect", "").lower() == "100-continue"
+    if expected and request.version >= HttpVersion11 and "Content-Length" in request.headers:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
 def open_app(folder: Path, environment: Mapping[str, str] = os.environ) -> FunctionHost:

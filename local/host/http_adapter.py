@@ -1,12 +1,18 @@
-"""Converts aiohttp's requests and responses to and from those of `azure.functions`."""
+"""Converts aiohttp's requests and responses to and from those of `azure.functions`.
+
+What the app sees of a request is what the real host's GrpcMessageConversionExtensions give to the
+worker: no chunked body, no empty query parameter, and one value for each name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from azure.functions.meta import Datum
+
+from local.host.percent_escapes import unescape
 
 # Set by the server itself: they concern the connection or the framing of the body.
 FRAMING = frozenset(
@@ -14,28 +20,59 @@ FRAMING = frozenset(
 )
 
 
-async def request_to_datum(request: web.Request, parameters: Mapping[str, str]) -> Datum:
-    """An HTTP request as the worker receives it.
+class BodyTooLarge(Exception):
+    """The body is larger than the real host reads."""
 
-    Header names are lower-case, repeated headers are joined with commas, and the last of a
-    repeated query parameter wins.
+
+async def request_to_datum(
+    request: web.Request, parameters: Mapping[str, str], *, largest_body: int
+) -> Datum:
+    """An HTTP request as the worker receives it. Raises BodyTooLarge.
+
+    Header names are lower-case, and repeated headers and query parameters are joined with commas.
     """
-    headers: dict[str, str] = {}
-    for name, value in request.headers.items():
-        key = name.lower()
-        headers[key] = f"{headers[key]},{value}" if key in headers else value
-    body = await request.read()
+    host = request.headers.get("Host", "")
     return Datum(
         {
             "method": string_datum(request.method),
-            "url": string_datum(f"{request.scheme}://{request.host}{request.raw_path}"),
-            "headers": {name: string_datum(value) for name, value in headers.items()},
-            "query": {name: string_datum(value) for name, value in request.query.items()},
-            "params": {name: string_datum(value) for name, value in parameters.items()},
-            "body": Datum(body, "bytes"),
+            "url": string_datum(f"{request.scheme}://{host}{request.raw_path}"),
+            "headers": string_data(
+                join_repeated((name.lower(), value) for name, value in request.headers.items())
+            ),
+            "query": string_data(read_query(request.raw_path.partition("?")[2])),
+            "params": string_data(parameters),
+            "body": Datum(await read_body(request, largest_body), "bytes"),
         },
         "http",
     )
+
+
+async def read_body(request: web.Request, largest: int) -> bytes:
+    """The body, if its length is stated. The real host does not read a chunked one."""
+    length = int(request.headers.get("Content-Length", "0"))
+    if length > largest:
+        raise BodyTooLarge
+    return await request.read() if length > 0 else b""
+
+
+def read_query(query: str) -> dict[str, str]:
+    """The parameters of a query: names are compared without case and shown as first written, and
+    those without a value are dropped."""
+    pairs: list[tuple[str, str]] = []
+    shown: dict[str, str] = {}
+    for part in query.split("&"):
+        name, _, value = (unescape(text.replace("+", " ")) for text in part.partition("="))
+        pairs.append((shown.setdefault(name.lower(), name), value))
+    return {name: value for name, value in join_repeated(pairs).items() if value}
+
+
+def join_repeated(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """One value for each name: those that are not empty, joined with commas."""
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        before = values.get(name)
+        values[name] = f"{before},{value}" if before and value else before or value
+    return values
 
 
 def datum_to_response(datum: Datum) -> web.Response:
@@ -57,5 +94,25 @@ def datum_to_response(datum: Datum) -> web.Response:
     return response
 
 
+def frame_body(request: web.Request, response: web.Response) -> web.Response:
+    """Has a body sent in chunks, as the real host does; to HTTP/1.0, until the connection ends."""
+    if response.body:
+        if request.version >= HttpVersion11:
+            response.enable_chunked_encoding()
+        else:
+            response.force_close()
+    return response
+
+
+async def drop_length(request: web.Request, response: web.StreamResponse) -> None:
+    """Drops the length of a body that ends with the connection."""
+    if request.version < HttpVersion11 and isinstance(response, web.Response) and response.body:
+        response.headers.popall("Content-Length", None)
+
+
 def string_datum(value: str) -> Datum:
     return Datum(value, "string")
+
+
+def string_data(values: Mapping[str, str]) -> dict[str, Datum]:
+    return {name: string_datum(value) for name, value in values.items()}

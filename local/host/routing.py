@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from urllib.parse import unquote
 
+from local.host.percent_escapes import unescape
 from local.host.route_constraints import Check, TemplateError, parse_constraint
 
 CACHED_MATCHES = 512
@@ -100,7 +100,7 @@ def parse_segment(text: str) -> Segment:
 
 def unescape_segment(text: str) -> str:
     """Decodes a segment as the host does: an escaped slash stays escaped."""
-    return unquote(re.sub("%2f", "%252F", text, flags=re.IGNORECASE))
+    return unescape(re.sub("%2f", "%252F", text, flags=re.IGNORECASE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,11 @@ class Template:
         return re.sub(r"\{(\**)\w+", r"{\1", self.text).lower()
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The parameters' values if `path` (still percent-encoded) matches, otherwise None."""
-        stripped = path.strip("/")
+        """The parameters' values if `path` (still percent-encoded) matches, otherwise None.
+
+        It may end with one slash. An empty segment matches nothing but a catch-all.
+        """
+        stripped = path.removeprefix("/").removesuffix("/")
         parts = stripped.split("/") if stripped else []
         values: dict[str, str] = {}
         for position, segment in enumerate(self.segments):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 import azure.functions as func
 
@@ -19,6 +21,26 @@ from shared.upstream.sdp import MAX_OFFER_BYTES
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 MULTIPART_OVERHEAD = 4096  # bytes for boundaries and part headers around one offer
 MAX_JSON_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Mapping[str, str]):
+    """A query's parameters. Reading one of `repeated` raises Problem invalid_query: the host joins
+    its values with commas, so no reader could tell which of them is meant."""
+
+    values_by_name: Mapping[str, str]
+    repeated: frozenset[str] = frozenset()
+
+    def __getitem__(self, name: str) -> str:
+        if name in self.repeated:
+            raise Problem("invalid_query", f"{name}: expected once, and it is given several times.")
+        return self.values_by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_name)
+
+    def __len__(self) -> int:
+        return len(self.values_by_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +65,49 @@ class Request:
         if len(self.body) > MAX_JSON_BYTES:
             raise Problem("broken_body", "The body is too large.")
         try:
-            return read_json(self.body)
+            return read_json(self.body.decode(json.detect_encoding(self.body)))
         except ValueError:
-            raise Problem("broken_body", "The body is not JSON.") from None
+            raise self.body_problem("broken_body", "The body is not JSON.") from None
 
     def offer(self) -> bytes:
         """The SDP offer, from a raw body or from the form field `sdp`. Raises `Problem`."""
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not self.body:
-            raise Problem("missing_offer")
+            raise self.body_problem("missing_offer")
         if kind == "multipart/form-data":
             if len(self.body) > MAX_OFFER_BYTES + MULTIPART_OVERHEAD:
                 raise Problem("offer_too_large")
             fields = self.form()
             if not fields:
-                raise Problem("broken_body")
+                raise self.body_problem("broken_body")
             return fields.get("sdp", b"")
         if kind not in ("application/sdp", "text/plain"):
-            raise Problem("unsupported_content_type")
+            several = "There are several Content-Type headers." if "," in kind else None
+            raise Problem("unsupported_content_type", several)
+        if self.is_encoded and b"v=0" not in self.body[:64]:
+            raise self.body_problem("invalid_offer")
         return self.body
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the caller says that the body is compressed. The host hands it over as it is."""
+        return self.headers.get("content-encoding", "identity").strip().lower() != "identity"
+
+    def body_problem(self, code: str, detail: str | None = None) -> Problem:
+        """The problem of a body that cannot be read, with the reason where the headers have it."""
+        if not self.body and "transfer-encoding" in self.headers:
+            return Problem(
+                code,
+                "There is no body: Azure Functions hands over none that is sent in chunks.",
+                hint="Send the body with a Content-Length, not with Transfer-Encoding: chunked.",
+            )
+        if self.body and self.is_encoded:
+            return Problem(
+                code,
+                "The body is compressed, and nothing before this app decompresses it.",
+                hint="Send the body without a Content-Encoding.",
+            )
+        return Problem(code, detail)
 
 
 def read_request(request: func.HttpRequest) -> Request:
@@ -90,7 +136,7 @@ def read_request(request: func.HttpRequest) -> Request:
     given = headers.get("x-request-id", "")
     return Request(
         method=request.method or "GET",
-        query=request.params,
+        query=Query(request.params, repeated_names(request.url)),
         route=request.route_params,
         headers=headers,
         body=request.get_body() or b"",
@@ -98,3 +144,12 @@ def read_request(request: func.HttpRequest) -> Request:
         request_id=given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}",
         trailing_slash=urlsplit(request.url or "").path.endswith("/"),
     )
+
+
+def repeated_names(url: str) -> frozenset[str]:
+    """The parameters that a URL has more than once, in lower case: the host compares them so."""
+    query = url.partition("?")[2]
+    if "&" not in query:
+        return frozenset()
+    names = Counter(unquote_plus(part.partition("=")[0]).lower() for part in query.split("&"))
+    return frozenset(name for name, times in names.items() if times > 1)

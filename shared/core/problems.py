@@ -20,8 +20,8 @@ from shared.core.problem_catalog import CATALOGUE
 class Problem(Exception):
     """An error with a `code` of `CATALOGUE`.
 
-    `detail` is a sentence of this project's own (default: the title), `retry_after` how long the
-    caller should wait; `headers` go into the response.
+    `detail` and `hint` are sentences of this project's own (default: the title, and the code's
+    hint), `retry_after` is how long the caller should wait; `headers` go into the response.
     """
 
     def __init__(
@@ -29,12 +29,14 @@ class Problem(Exception):
         code: str,
         detail: str | None = None,
         *,
+        hint: str | None = None,
         retry_after: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.code = code
         self.meaning = CATALOGUE[code]
         self.detail = detail or f"{self.meaning.title}."
+        self.hint = hint or self.meaning.hint
         self.retry_after = retry_after
         self.extra_headers = dict(headers or {})
         super().__init__(f"{code}: {self.detail}")
@@ -60,6 +62,6 @@ class Problem(Exception):
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
-            "hint": self.meaning.hint,
+            "hint": self.hint,
             "request_id": request_id,
         }

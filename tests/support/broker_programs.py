@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
+from local.common.trusted_hosts import TrustedHosts
 from local.host.app import open_app
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
@@ -39,8 +40,8 @@ def scripted_endpoint() -> Iterator[Upstream]:
 
 
 @contextmanager
-def running_app(**changes: str) -> Iterator[Running]:
-    """Serves the app; `changes` are app settings."""
+def running_app(*, names: Sequence[str] = (), **changes: str) -> Iterator[Running]:
+    """Serves the app, also by the host names in `names`; `changes` are app settings."""
     before = lazy_broker.PROCESS
     with (
         scripted_endpoint() as endpoint,
@@ -50,7 +51,9 @@ def running_app(**changes: str) -> Iterator[Running]:
         session.trust_env = False
         lazy_broker.PROCESS = LazyBroker(app_settings(endpoint.url, **changes))
         served = AsyncExitStack()
-        url = run(served.enter_async_context(running(open_app(ROOT).make_app())))
+        url = run(
+            served.enter_async_context(running(open_app(ROOT).make_app(TrustedHosts.of(names))))
+        )
         try:
             yield Running(url, endpoint, session)
         finally:

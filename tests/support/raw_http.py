@@ -34,10 +34,19 @@ async def exchange(url: str, *parts: bytes) -> RawReply:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             lines = [line.partition(":") for line in head.split("\r\n")[1:] if line]
             headers = {name.lower(): value.strip() for name, _, value in lines}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            body = await read_body(reader, headers)
     finally:
         writer.close()
     return RawReply(int(re.split(" ", head, maxsplit=2)[1]), headers, body)
+
+
+async def read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(headers.get("content-length", 0)))
+    body = b""
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    return body
 
 
 def request(

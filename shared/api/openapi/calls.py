@@ -6,7 +6,7 @@ from shared.api.openapi.builders import AUTHENTICATION, LIMITS, UPSTREAM, Json, 
 from shared.realtime.call_ids import CALL_ID
 from shared.upstream.sdp import MAX_OFFER_BYTES
 
-PROFILE_CODES = ("unknown_profile", "profile_not_allowed")
+PROFILE_CODES = ("invalid_query", "unknown_profile", "profile_not_allowed")
 OFFER = (
     "missing_offer",
     "invalid_offer",

@@ -48,11 +48,12 @@ async def test_the_default_route_is_the_functions_name(client: aiohttp.ClientSes
 
 async def test_a_request_arrives_whole(client: aiohttp.ClientSession) -> None:
     headers = [("X-One", "1"), ("X-Many", "a"), ("X-Many", "b")]
-    async with client.post("/api/echo?q=1&q=2&r=%20", data=b"\x00v=0\r\n", headers=headers) as got:
+    path = "/api/echo?q=1&q=2&r=%20&none=&Q=3"
+    async with client.post(path, data=b"\x00v=0\r\n", headers=headers) as got:
         echo = await got.json()
     assert echo["method"] == "POST"
     assert echo["url"] == str(got.url)
-    assert echo["params"] == {"q": "2", "r": " "}
+    assert echo["params"] == {"q": "1,2,3", "r": " "}
     assert echo["body"] == "\x00v=0\r\n"
     assert echo["headers"]["x-one"] == "1"
     assert echo["headers"]["x-many"] == "a,b"
@@ -165,13 +166,29 @@ async def test_another_route_prefix() -> None:
         assert await got.text() == "by its name"
 
 
-async def test_admin_routes(client: aiohttp.ClientSession) -> None:
-    async with client.get("/admin/functions") as got:
-        functions = {f["name"]: f["config"]["bindings"] for f in await got.json()}
-    assert [b["type"] for b in functions["named"]] == ["httpTrigger", "http"]
-    assert {b["type"] for b in functions["work"]} == {"queueTrigger", "queue"}
-    async with client.get("/admin/host/status") as got:
-        assert (await got.json())["state"] == "Running"
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/admin/host/ping", 200),
+        ("/Admin/Host/Ping/", 200),
+        ("/admin/functions", 401),
+        ("/admin/functions/named/keys", 401),
+        ("/admin/host/status", 401),
+        ("/admin/instance/info", 401),
+        ("/admin/vfs/function_app.py", 401),
+        ("/runtime/webhooks/durabletask/x", 401),
+        ("/admin", 404),
+        ("/admin/nothing", 404),
+        ("/runtime/webhooks", 404),
+    ],
+)
+async def test_the_hosts_own_routes_need_a_key_that_nobody_has(
+    client: aiohttp.ClientSession, path: str, status: int
+) -> None:
+    async with client.get(path) as got:
+        assert (got.status, await got.read()) == (status, b"")
+        wants_key = status == 401 and "/vfs/" not in path
+        assert got.headers.get("WWW-Authenticate") == ("Bearer" if wants_key else None)
 
 
 @pytest.mark.parametrize("text", ["0", "33", "-1", "many"])

@@ -82,3 +82,78 @@ def test_repeated_forwarding_headers_are_one_list() -> None:
     joined = request({"X-Forwarded-For": "198.51.100.1,203.0.113.7"})
     last = request({"X-Forwarded-For": "203.0.113.7"})
     assert authenticator.authenticate(joined.headers) == authenticator.authenticate(last.headers)
+
+
+CHUNKED = {"content-type": "application/sdp", "transfer-encoding": "chunked"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "code", "words"),
+    [
+        (CHUNKED, b"", "missing_offer", "Content-Length"),
+        (
+            {**CHUNKED, "content-type": "multipart/form-data; boundary=a"},
+            b"",
+            "missing_offer",
+            "chunked",
+        ),
+        (
+            {"content-type": "application/sdp", "content-encoding": "gzip"},
+            b"\x1f\x8b\x08",
+            "invalid_offer",
+            "Content-Encoding",
+        ),
+        (
+            {"content-type": "multipart/form-data; boundary=a", "content-encoding": "br"},
+            b"\x1f\x8b\x08",
+            "broken_body",
+            "Content-Encoding",
+        ),
+    ],
+)
+def test_an_offer_that_the_host_did_not_hand_over_whole_is_explained(
+    headers: dict[str, str], body: bytes, code: str, words: str
+) -> None:
+    with pytest.raises(Problem) as caught:
+        request(headers, body).offer()
+    assert caught.value.code == code
+    assert words in caught.value.body("id")["hint"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "words"),
+    [
+        ({"transfer-encoding": "chunked"}, b"", "chunked"),
+        ({"content-encoding": "gzip"}, b"\x1f\x8b", "Content-Encoding"),
+        ({}, b"", "whole"),
+    ],
+)
+def test_a_body_that_is_not_json_is_explained(
+    headers: dict[str, str], body: bytes, words: str
+) -> None:
+    with pytest.raises(Problem) as caught:
+        request(headers, body).json()
+    assert (caught.value.code, words in caught.value.hint) == ("broken_body", True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_json_may_begin_with_a_byte_order_mark(encoding: str) -> None:
+    assert request({}, '{"a": "\u00e9"}'.encode(encoding)).json() == {"a": "\u00e9"}
+
+
+def test_an_offer_that_is_only_said_to_be_compressed_is_taken() -> None:
+    headers = {"content-type": "application/sdp", "content-encoding": "gzip"}
+    assert request(headers, b"v=0").offer() == b"v=0"
+
+
+@pytest.mark.parametrize(
+    "url", ["/?profile=a&profile=b", "/?profile=a&PROFILE=a", "/?profile=&%70rofile=a"]
+)
+def test_a_parameter_that_is_given_twice_is_refused_by_name_when_it_is_read(url: str) -> None:
+    query = read_request(
+        func.HttpRequest("GET", url, headers={}, params={"profile": "a,b", "x": "1"}, body=b"")
+    ).query
+    assert query["x"] == "1"
+    with pytest.raises(Problem, match="profile: expected once") as caught:
+        query.get("profile")
+    assert caught.value.code == "invalid_query"
