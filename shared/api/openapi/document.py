@@ -57,8 +57,7 @@ def service_paths() -> Json:
 def health_operation(name: str, summary: str, *, parameters: list[Json]) -> Json:
     """A health route: a failing check is reported in the same shape as a passing one."""
     answers = {"200": {"description": "Healthy.", "content": json_body("Health")}}
-    found = operation(
-        name, summary, answers, (*AUTHENTICATION, "role_required"), parameters=parameters
-    )
+    codes = (*AUTHENTICATION, "role_required", *(("invalid_query",) if parameters else ()))
+    found = operation(name, summary, answers, codes, parameters=parameters)
     found["responses"]["503"]["content"] |= json_body("Health")
     return found
