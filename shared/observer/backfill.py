@@ -18,7 +18,7 @@ from typing import Any
 
 from shared.core.bounded import BoundedSet
 from shared.core.untrusted import is_abbreviated
-from shared.realtime.item_origins import REMEMBERED
+from shared.realtime.item_keys import REMEMBERED
 from shared.realtime.server_events import (
     ErrorEvent,
     InputTranscribed,
@@ -48,6 +48,7 @@ class Backfill:
         self.tail_is_known = False
         """Whether an item or the probe has named the one before it."""
         self.probe_id: str | None = None
+        self.probe_is_added = False
         self.head: str | None = None
         """The earliest item that the walk has reached, where more may stand before it."""
         self.stated = False
@@ -73,13 +74,13 @@ class Backfill:
 
     def handle_added(self, event: ItemAdded) -> list[dict[str, Any]]:
         name, previous = event.item.id, event.previous_item_id
-        if name == self.probe_id:
-            self.tail_is_known = True
+        if name == self.probe_id and not self.probe_is_added:
+            self.tail_is_known = self.probe_is_added = True
             event_id = EVENT_ID_PREFIX + secrets.token_hex(8)
             remove = {"type": "conversation.item.delete", "event_id": event_id, "item_id": name}
             return [remove, *self.request_unknown(previous)]
-        if name in self.probes:
-            return []
+        # Another item may have the id of a probe that was deleted.
+        self.probes.discard(name)
         self.tail_is_known = True
         self.known.add(name)
         return self.request_unknown(previous, named_by=name)
@@ -142,6 +143,7 @@ class Backfill:
         if self.tail_is_known or self.probe_id:
             return []
         self.probe_id = PROBE_PREFIX + secrets.token_hex(8)
+        self.probe_is_added = False
         self.probes.add(self.probe_id)
         item = {
             "id": self.probe_id,

@@ -25,6 +25,7 @@ from shared.realtime.server_events import (
     ItemAdded,
     ItemDeleted,
     ItemRetrieved,
+    ItemTruncated,
     OutputItemDone,
     ResponseCreated,
     ResponseDone,
@@ -38,6 +39,8 @@ from shared.usage.tokens import UsageCounter
 LOGGED_AT_MOST = 20
 """Of what a page does, in one run: the record has the rest."""
 CANCELS_AT_MOST = 50
+ON_RECORD = ItemAdded | ItemDeleted | ItemTruncated
+"""Of these a record with words says itself who did it."""
 
 
 class CallController:
@@ -118,8 +121,7 @@ class CallController:
             self.tracker.requested is not None or self.goodbye.is_last_answer(event)
         )
         found = self.steering.find(event, origin, is_ours=is_ours)
-        if found is None or (self.keep_words and isinstance(event, ItemAdded | ItemDeleted)):
-            # The items of a record with words have their origin themselves.
+        if found is None or (self.keep_words and isinstance(event, ON_RECORD)):
             return
         self.context.recorder.add_numbered_line("steered", found.to_fields())
         if found.cancel and self.cancels_left and self.context.lease.is_good:

@@ -16,6 +16,7 @@ from shared.realtime.server_events import (
     ItemDeleted,
     ItemEvent,
     ItemRetrieved,
+    ItemTruncated,
     NotUnderstood,
     ServerEvent,
 )
@@ -36,10 +37,9 @@ class EventDispatch:
 
     def handle_event(self, event: ServerEvent) -> None:
         """Never raises: what is not understood costs this event, not the call."""
-        origin = self.origin_of(event) if isinstance(event, ItemDeleted) else ""
         was_missed = isinstance(event, ItemRetrieved) and self.gaps.has_requested(event.item.id)
         self.attempt(event, lambda: self.context.recorder.record_event(event))
-        origin = origin or self.origin_of(event)
+        origin = self.origin_of(event)
         self.attempt(event, lambda: self.request_missing(event))
         self.attempt(
             event,
@@ -51,19 +51,21 @@ class EventDispatch:
             self.log_unread(event.type, event.reason)
 
     def origin_of(self, event: ServerEvent) -> str:
-        """Who wrote the item that an event is about."""
+        """Who wrote the item that an event is about, or truncated it."""
         mapper = self.context.recorder.mapper
         match event:
             case ItemEvent(item=item):
                 item_id = item.id
             case ItemDeleted(item_id=item_id):
                 pass
+            case ItemTruncated():
+                return mapper.origins.truncated_by
             case _:
                 return UNKNOWN
-        if item_id in mapper.origins.probes:
+        key = mapper.keys.key_of(item_id)
+        if key in mapper.origins.probes:
             return PROBE
-        proven = mapper.origins.proven.get(item_id)
-        return proven or mapper.stated.get(mapper.keys.key_of(item_id), UNKNOWN)
+        return mapper.origins.proven.get(key) or mapper.stated.get(key, UNKNOWN)
 
     def request_missing(self, event: ServerEvent) -> None:
         for request in self.gaps.requests_for(event):

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.observer.backfill import Backfill
 from shared.observer.recorder import CallRecorder
+from shared.realtime.item_keys import parse_key
 from shared.realtime.server_events import ServerEvent
 from shared.transcripts.record_lines import StoredLine, format_time
 
@@ -44,8 +45,9 @@ class GapKeeper:
     def resume(self, lines: list[StoredLine]) -> None:
         """Takes over from the record what earlier runs have seen."""
         self.is_first_run = not any(line.kind == "attached" for line in lines)
-        self.backfill.known.update(self.recorder.mapper.placed)
-        self.backfill.probes.update(self.recorder.mapper.origins.probes)
+        mapper = self.recorder.mapper
+        self.backfill.known.update(parse_key(key)[0] for key in mapper.placed)
+        self.backfill.probes.update(parse_key(key)[0] for key in mapper.origins.probes)
         stated = {line.fields.get("since") for line in lines if line.kind == "gap"}
         lost = [line for line in lines if line.kind == "lost"]
         if lost and format_time(lost[-1].at) not in stated:
@@ -86,6 +88,7 @@ class GapKeeper:
         self.record_loss()
         self.outage.back_at = now = self.recorder.clock()
         self.backfill.start_over()
+        self.recorder.mapper.origins.note_lost()
         return now
 
     def note_held(self, back_at: datetime) -> None:

@@ -51,8 +51,8 @@ class CallRecorder:
 
     def add_own_item(self, item_id: str, what: str) -> None:
         """Takes note of an item that the server is about to create: a probe, or a tool's output."""
-        self.mapper.origins.add_own_item(item_id, probe=what == "probe")
-        self.add_line("sent", item_id, {"what": what})
+        key = self.mapper.origins.add_own_item(item_id, probe=what == "probe")
+        self.add_line("sent", key, {"what": what})
 
     def record_event(self, event: ServerEvent) -> None:
         """Records what a server event makes final."""

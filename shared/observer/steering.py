@@ -22,6 +22,7 @@ from shared.realtime.server_events import (
     Item,
     ItemAdded,
     ItemDeleted,
+    ItemTruncated,
     OtherEvent,
     OutputItemAdded,
     OutputItemDone,
@@ -87,7 +88,8 @@ class SteeringMonitor:
         self.cancelled: str | None = None
 
     def find(self, event: ServerEvent, origin: str, *, is_ours: bool) -> Steering | None:
-        """What an event shows a client to have done. `origin` is that of the event's item;
+        """What an event shows a client to have done. `origin` is that of the event's item, or of a
+        truncation;
         `is_ours` says whether a response is one that the server has asked for."""
         match event:
             case SessionEvent():
@@ -102,6 +104,8 @@ class SteeringMonitor:
                 return Steering("item added", (known_item_type(item),))
             case ItemDeleted() if origin != PROBE:
                 return Steering("item deleted")
+            case ItemTruncated() if origin == PAGE:
+                return Steering("item truncated")
             case OtherEvent(type="input_audio_buffer.cleared"):
                 return Steering("input audio cleared")
         return None

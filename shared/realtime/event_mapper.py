@@ -13,7 +13,8 @@ from typing import Any
 
 from shared.core.bounded import BoundedDict, BoundedSet
 from shared.core.untrusted import TEXT_CHARACTERS
-from shared.realtime.item_origins import REMEMBERED, UNKNOWN, ItemKeys, ItemOrigins
+from shared.realtime.item_keys import REMEMBERED, ItemKeys
+from shared.realtime.item_origins import PAGE, PROBE_TEXT, UNKNOWN, ItemOrigins
 from shared.realtime.known_names import known_code, known_path, known_status, known_type, model_name
 from shared.realtime.server_events import (
     ErrorEvent,
@@ -34,30 +35,12 @@ from shared.realtime.server_events import (
     ServerEvent,
     SessionEvent,
 )
-from shared.transcripts.record_lines import RecordLine, StoredLine, format_time
+from shared.realtime.unread_events import UnreadEvents
+from shared.transcripts.record_lines import RecordLine, StoredLine
 
 NOT_TOLD: Any = object()
 TEXTS_AT_ONCE = 32
 """Answers that are being given at the same time."""
-UNREAD_LINES = 50
-
-
-class UnreadEvents:
-    """The events of one run that were not understood."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def lines_of(self, event: NotUnderstood, at: datetime) -> list[RecordLine]:
-        """States that there was such an event. Nothing of it is on record; the last line that is
-        written says that there may be more."""
-        self.count += 1
-        if self.count > UNREAD_LINES:
-            return []
-        fields: dict[str, Any] = {"type": event.type, "reason": event.reason}
-        if self.count == UNREAD_LINES:
-            fields["more"] = True
-        return [RecordLine("unread", f"{format_time(at)} {self.count}", at, fields)]
 
 
 class EventMapper:
@@ -67,8 +50,8 @@ class EventMapper:
         self.tail: str | None = None
         """The key of the latest item of the conversation."""
         self.model: str | None = None
-        self.origins = ItemOrigins()
         self.keys = ItemKeys()
+        self.origins = ItemOrigins(self.keys)
         self.placed: BoundedSet[str] = BoundedSet(REMEMBERED)
         self.stated: BoundedDict[str, str] = BoundedDict(REMEMBERED)
         """By the key of an item, its origin as the record has it."""
@@ -91,9 +74,11 @@ class EventMapper:
             elif line.kind == "said":
                 self.lacks_words[line.key] = False
             elif line.kind == "sent":
-                self.origins.add_own_item(line.key, probe=line.fields.get("what") == "probe")
-            if line.kind in ("placed", "item", "deleted", "origin"):
-                self.keys.resume(line.key, deleted=line.kind == "deleted")
+                self.origins.resume(line.key, probe=line.fields.get("what") == "probe")
+            elif line.kind == "deleted":
+                self.keys.deleted.add(line.key)
+            if line.kind in ("placed", "item", "deleted", "origin", "sent"):
+                self.keys.resume(line.key)
             if line.kind in ("placed", "item", "origin") and line.fields.get("origin"):
                 self.stated[line.key] = str(line.fields["origin"])
 
@@ -107,7 +92,7 @@ class EventMapper:
             case OutputTextDelta():
                 self.append_text(event)
             case OutputTextDone():
-                key = self.keys.key_of(event.item_id)
+                key = self.keys.made_key_of(event.item_id)
                 self.partial_text[key] = event.text
                 return self.complete_words(key, event.text, at)
             case ItemAdded() | ItemCreated():
@@ -117,19 +102,18 @@ class EventMapper:
             case ItemRetrieved():
                 return self.map_item_retrieved(event, at)
             case OutputItemDone():
-                return self.finish_item(event.item, at)
-            case ItemTruncated(item_id=item_id):
-                key = self.keys.key_of(item_id)
-                fields = {"ms": event.audio_end_ms, "text": self.partial_text.get(key)}
-                return [RecordLine("heard", key, at, fields)]
+                return self.finish_item(event.item, self.keys.made_key_of(event.item.id), at)
+            case ItemTruncated():
+                return [self.line_of_truncation(event, at)]
             case ItemDeleted():
                 return self.map_item_deleted(event.item_id, at)
             case InputTranscribed(item_id=item_id):
-                key = self.keys.key_of(item_id)
-                return lines_of_input_transcript(event, key, at, self.stated.get(key, ""))
+                key = self.keys.made_key_of(item_id)
+                return lines_of_input_transcript(event, key, at, self.stated.get(key, UNKNOWN))
             case InputTranscriptionFailed(item_id=item_id):
+                key = self.keys.made_key_of(item_id)
                 failed = {"text": None, "failed": known_code(event.code) or "unknown"}
-                return [RecordLine("words", self.keys.key_of(item_id), at, failed)]
+                return [RecordLine("words", key, at, failed, by=self.stated.get(key, UNKNOWN))]
             case ResponseDone():
                 return self.map_response_done(event, at)
             case SessionEvent():
@@ -148,51 +132,71 @@ class EventMapper:
     def lines_of_origins(self, proven: Iterable[str], at: datetime) -> list[RecordLine]:
         """What an event proves of items that the record has as unknown."""
         lines = []
-        for item_id in proven:
-            key = self.keys.key_of(item_id)
+        for key in proven:
             if self.stated.get(key) == UNKNOWN:
-                origin = self.stated[key] = self.origins.origin_of(item_id, seen_added=False)
-                lines.append(RecordLine("origin", key, at, {"origin": origin}))
+                origin = self.stated[key] = self.origins.origin_of(key, seen_added=False)
+                lines.append(RecordLine("origin", key, at, {"origin": origin}, by=origin))
         return lines
+
+    def line_of_truncation(self, event: ItemTruncated, at: datetime) -> RecordLine:
+        """How much of an answer was heard, where the caller interrupted it: not where a client
+        says how much the conversation is to keep of it."""
+        key, by = self.keys.key_of(event.item_id), self.origins.truncated_by
+        if by == PAGE:
+            return RecordLine("truncated", key, at, {"ms": event.audio_end_ms}, by=by)
+        heard = {"ms": event.audio_end_ms, "text": self.partial_text.get(key), "interrupted_by": by}
+        return RecordLine("heard", key, at, heard, by=self.stated.get(key, UNKNOWN))
+
+    def is_probe(self, item: Item) -> bool:
+        """Whether an item is a probe of ours. Another may have its id by now, unless this run has
+        seen the probe being added and not deleted."""
+        if self.keys.key_of(item.id) not in self.origins.probes:
+            return False
+        if self.keys.is_present(item.id) or item.text == PROBE_TEXT:
+            return True
+        self.keys.number_item(item.id)
+        return False
 
     def map_item_added(self, event: ItemAdded | ItemCreated, at: datetime) -> list[RecordLine]:
         item = event.item
-        if item.id in self.origins.probes:
+        self.keys.note_added(event)
+        if self.keys.key_of(item.id) in self.origins.probes:
             self.before_probe[item.id] = event.previous_item_id
             return []
         self.before_probe.pop(item.id, None)
-        self.keys.note_added(item.id)
         return self.place_item(item, event.previous_item_id, at, seen_added=True)
 
     def map_item_done(self, event: ItemDone, at: datetime) -> list[RecordLine]:
         item, previous = event.item, event.previous_item_id
-        if item.id in self.origins.probes:
+        if self.is_probe(item):
             return []
         lines = self.place_item(item, previous, at) if previous else []
-        return lines + self.finish_item(item, at)
+        return lines + self.finish_item(item, self.keys.key_of(item.id), at)
 
     def map_item_retrieved(self, event: ItemRetrieved, at: datetime) -> list[RecordLine]:
         item = event.item
-        if item.id in self.origins.probes:
+        if self.is_probe(item):
             return []
         lines = self.place_item(item, event.previous_item_id or NOT_TOLD, at)
-        return lines if item.status == "in_progress" else lines + self.finish_item(item, at)
+        if item.status == "in_progress":
+            return lines
+        return lines + self.finish_item(item, self.keys.key_of(item.id), at)
 
     def map_item_deleted(self, item_id: str, at: datetime) -> list[RecordLine]:
-        key, is_probe = self.keys.key_of(item_id), item_id in self.origins.probes
-        self.origins.forget(item_id)
-        if is_probe:
+        key = self.keys.note_taken(item_id)
+        if key in self.origins.probes:
             return []
-        self.keys.note_deleted(item_id)
+        self.keys.deleted.add(key)
         return [RecordLine("deleted", key, at, by=self.stated.get(key, UNKNOWN))]
 
     def map_response_done(self, event: ResponseDone, at: datetime) -> list[RecordLine]:
         lines: list[RecordLine] = []
         for item in event.output:
             # An observer may have come just before the end.
+            key = self.keys.made_key_of(item.id)
             if item.status != "in_progress":
-                lines += self.finish_item(item, at)
-            self.partial_text.pop(self.keys.key_of(item.id), None)
+                lines += self.finish_item(item, key, at)
+            self.partial_text.pop(key, None)
         fields = {
             "status": known_status(event.status),
             "reason": known_code(event.reason),
@@ -217,26 +221,25 @@ class EventMapper:
             self.tail = key
         self.placed.add(key)
         # The model's items are in progress when they are added; nobody else's need be.
-        origin = self.state_origin(item, key, seen_added and item.status != "in_progress")
+        origin = self.state_origin(key, seen_added and item.status != "in_progress")
         fields: dict[str, Any] = {**kind_of(item), "origin": origin}
         if previous is not NOT_TOLD:
             fields["previous"] = previous
         return [RecordLine("placed", key, at, fields, by=origin)]
 
-    def state_origin(self, item: Item, key: str, seen_added: bool) -> str:
+    def state_origin(self, key: str, seen_added: bool) -> str:
         """Who wrote an item, as it is put on record: what has been proven of it stays."""
         if self.stated.get(key, UNKNOWN) == UNKNOWN:
-            self.stated[key] = self.origins.origin_of(item.id, seen_added=seen_added)
+            self.stated[key] = self.origins.origin_of(key, seen_added=seen_added)
         return self.stated[key]
 
-    def finish_item(self, item: Item, at: datetime) -> list[RecordLine]:
+    def finish_item(self, item: Item, key: str, at: datetime) -> list[RecordLine]:
         """An item's final content, once."""
-        key = self.keys.key_of(item.id)
         text = item.text or self.partial_text.get(key)
         if key in self.lacks_words:
             return self.complete_words(key, text, at)
         self.lacks_words[key] = not text
-        origin = self.state_origin(item, key, key in self.placed)
+        origin = self.state_origin(key, self.keys.is_present(item.id))
         fields: dict[str, Any] = {**kind_of(item), "origin": origin}
         told = {
             "status": item.status,
@@ -265,7 +268,7 @@ class EventMapper:
         return [RecordLine("said", key, at, text_fields(text), by=by)]
 
     def append_text(self, event: OutputTextDelta) -> None:
-        key = self.keys.key_of(event.item_id)
+        key = self.keys.made_key_of(event.item_id)
         if key not in self.lacks_words:
             text = self.partial_text.get(key, "") + event.delta
             self.partial_text[key] = text[:TEXT_CHARACTERS]

@@ -10,13 +10,17 @@ appended itself; no event tells that from the caller's.)
 from __future__ import annotations
 
 from shared.core.bounded import BoundedDict, BoundedSet
+from shared.realtime.item_keys import REMEMBERED, ItemKeys
 from shared.realtime.server_events import (
     InputCommitted,
+    ItemTruncated,
+    OtherEvent,
     OutputItemAdded,
     OutputItemDone,
     OutputItemProgress,
     OutputTextDelta,
     OutputTextDone,
+    ResponseCreated,
     ResponseDone,
     ServerEvent,
 )
@@ -24,81 +28,88 @@ from shared.realtime.server_events import (
 CALLER, MODEL, SERVER, PAGE, UNKNOWN = "caller", "model", "server", "page", "unknown"
 PROBE = "probe"
 """The server's, and no part of the conversation."""
-REMEMBERED = 5_000
-GENERATION = " #"
-"""No id has a space (`bounded_id`)."""
+PROBE_TEXT = "."
 
 
 class ItemOrigins:
-    """What the events of one call prove about its items, by their ids."""
+    """What the events of one call prove about its items, by their keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: ItemKeys) -> None:
+        self.keys = keys
         self.proven: BoundedDict[str, str] = BoundedDict(REMEMBERED)
         self.probes: BoundedSet[str] = BoundedSet(REMEMBERED)
         """Items of ours that were added only to learn what stands before them."""
+        self.outside: BoundedSet[str] = BoundedSet(REMEMBERED)
+        """Responses outside the conversation: their items are never added to it."""
+        self.truncates = UNKNOWN
+        """Who would have caused a truncation that comes now."""
+        self.truncated_by = UNKNOWN
+        """Who has caused the latest one."""
 
-    def add_own_item(self, item_id: str, *, probe: bool) -> None:
-        """An item that the server creates under this id."""
-        self.proven[item_id] = SERVER
+    def add_own_item(self, item_id: str, *, probe: bool) -> str:
+        """An item that the server creates under this new id; gives its key."""
+        key = self.keys.note_coming(item_id)
+        self.proven[key] = SERVER
         if probe:
-            self.probes.add(item_id)
+            self.probes.add(key)
+        return key
+
+    def resume(self, key: str, *, probe: bool) -> None:
+        """An item that an earlier run has created: it is there, or it was."""
+        self.proven[key] = SERVER
+        if probe:
+            self.probes.add(key)
 
     def observe_event(self, event: ServerEvent) -> list[str]:
-        """Takes note of what an event proves; gives the items that it proves something of."""
-        origin, item_ids = MODEL, [event_item] if (event_item := model_item(event)) else []
+        """Takes note of what an event proves; gives the keys of the items that it proves something
+        of."""
+        self.observe_interruption(event)
+        origin, keys = MODEL, self.keys_of_model(event)
+        if isinstance(event, InputCommitted):
+            origin, keys = CALLER, [self.keys.note_made(event.item_id)]
+        for key in keys:
+            if key not in self.proven:
+                self.proven[key] = origin
+        return keys
+
+    def keys_of_model(self, event: ServerEvent) -> list[str]:
+        """The items of a response that an event is about."""
         match event:
-            case InputCommitted(item_id=item_id):
-                origin, item_ids = CALLER, [item_id]
+            case ResponseCreated(in_conversation=False):
+                self.outside.add(event.response_id)
+            case OutputItemAdded(item=item):
+                key = self.keys.note_made(item.id)
+                if event.response_id in self.outside:
+                    self.keys.note_taken(item.id)
+                return [key]
+            case OutputItemDone(item=item):
+                key = self.keys.made_key_of(item.id)
+                if not self.keys.was_added(item.id):
+                    self.keys.note_taken(item.id)
+                return [key]
+            case OutputItemProgress() | OutputTextDelta() | OutputTextDone():
+                return [self.keys.made_key_of(event.item_id)]
             case ResponseDone(output=output):
-                item_ids = [item.id for item in output]
-        for item_id in item_ids:
-            if item_id not in self.proven:
-                self.proven[item_id] = origin
-        return item_ids
+                return [self.keys.made_key_of(item.id) for item in output]
+        return []
 
-    def origin_of(self, item_id: str, *, seen_added: bool) -> str:
+    def observe_interruption(self, event: ServerEvent) -> None:
+        """The service truncates what it plays when the caller speaks, once. Any other truncation
+        is a client's doing."""
+        match event:
+            case OutputItemAdded():
+                self.truncates = PAGE
+            case OtherEvent(type="input_audio_buffer.speech_started"):
+                self.truncates = CALLER
+            case ItemTruncated():
+                self.truncated_by = self.truncates
+                if self.truncates == CALLER:
+                    self.truncates = PAGE
+
+    def note_lost(self) -> None:
+        """The connection was lost for a while: whether the caller has spoken since is not known."""
+        self.truncates = UNKNOWN
+
+    def origin_of(self, key: str, *, seen_added: bool) -> str:
         """Who wrote an item; `seen_added` says whether this run saw it being added."""
-        return self.proven.get(item_id) or (PAGE if seen_added else UNKNOWN)
-
-    def forget(self, item_id: str) -> None:
-        """The item was deleted: what is added under its id from now on is another."""
-        self.proven.pop(item_id, None)
-        self.probes.discard(item_id)
-
-
-def model_item(event: ServerEvent) -> str | None:
-    """The item of a response that an event is about."""
-    match event:
-        case OutputItemAdded(item=item) | OutputItemDone(item=item):
-            return item.id
-        case OutputItemProgress() | OutputTextDelta() | OutputTextDone():
-            return event.item_id
-    return None
-
-
-class ItemKeys:
-    """The keys of items in the record. An item that is added under the id of a deleted one is
-    another item, so it gets a key of its own."""
-
-    def __init__(self) -> None:
-        self.generations: BoundedDict[str, int] = BoundedDict(REMEMBERED)
-        self.deleted: BoundedSet[str] = BoundedSet(REMEMBERED)
-
-    def key_of(self, item_id: str) -> str:
-        generation = self.generations.get(item_id, 1)
-        return item_id if generation == 1 else f"{item_id}{GENERATION}{generation}"
-
-    def note_added(self, item_id: str) -> None:
-        if self.key_of(item_id) in self.deleted:
-            self.generations[item_id] = self.generations.get(item_id, 1) + 1
-
-    def note_deleted(self, item_id: str) -> None:
-        self.deleted.add(self.key_of(item_id))
-
-    def resume(self, key: str, *, deleted: bool) -> None:
-        """Takes over the key of an item in the record."""
-        item_id, mark, generation = key.rpartition(GENERATION)
-        if mark and generation.isdecimal():
-            self.generations[item_id] = max(int(generation), self.generations.get(item_id, 1))
-        if deleted:
-            self.deleted.add(key)
+        return self.proven.get(key) or (PAGE if seen_added else UNKNOWN)

@@ -1,5 +1,6 @@
-"""How much of one call is kept. What a page writes has a share of its own, so that it cannot use up
-that of the caller and the model; and whoever uses up a share has only long texts cut short. Pure.
+"""How much of one call is kept. Pages, callers, and the model with the server have a share each, so
+that none uses up another's: a page can also speak as the caller, by committing audio of its own.
+Whoever uses up a share has only long texts cut short. Pure.
 """
 
 from __future__ import annotations
@@ -9,13 +10,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from json.encoder import encode_basestring
 
+from shared.core.bounded import BoundedDict
 from shared.transcripts.record_lines import REDACTED_FIELDS, WORD_KINDS, RecordLine, StoredLine
 
-SHARES: Mapping[str, int] = {"page": 1024 * 1024, "conversation": 16 * 1024 * 1024}
+SHARES: Mapping[str, int] = {
+    "page": 1024 * 1024,
+    "caller": 4 * 1024 * 1024,
+    "conversation": 12 * 1024 * 1024,
+}
 """In bytes. An hour of talk is about 100 KB; the results of tools are up to 16,000 characters."""
 RESERVE = 4 * 1024 * 1024
 """For what comes after a share is used up, with texts of `SHORT` characters."""
 SHORT = 500
+REMEMBERED = 5_000
 LINE_BYTES = 300
 """What a line takes besides its texts."""
 LINES: Mapping[str, int] = {"error": 500, "session": 200, "steered": 500, "transcription": 20_000}
@@ -28,6 +35,8 @@ class RecordBudget:
     def __init__(self) -> None:
         self.spent: Counter[str] = Counter()
         self.lines: Counter[str] = Counter()
+        self.origins: BoundedDict[str, str] = BoundedDict(REMEMBERED)
+        """By the keys of the items in the record."""
 
     def admit(self, line: RecordLine) -> tuple[RecordLine | None, str]:
         """The line as it is to be written, None if it is not; and the share that it exceeds."""
@@ -52,13 +61,17 @@ class RecordBudget:
     def count_stored(self, line: StoredLine) -> None:
         """Counts a line that is in the record already."""
         if line.kind in WORD_KINDS:
-            self.spent[share_of(str(line.fields.get("origin", "")))] += size_of(line)
+            if "origin" in line.fields:
+                self.origins[line.key] = str(line.fields["origin"])
+            self.spent[share_of(self.origins.get(line.key, "unknown"))] += size_of(line)
         else:
             self.lines[line.kind] += 1
 
 
 def share_of(by: str) -> str:
-    return "page" if by in ("page", "unknown") else "conversation"
+    """Whose share a line of an item is counted to, by who wrote the item. What nobody is known to
+    have written, a page may have."""
+    return {"caller": "caller", "page": "page", "unknown": "page"}.get(by, "conversation")
 
 
 def shortened(line: RecordLine) -> RecordLine:

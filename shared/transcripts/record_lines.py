@@ -16,7 +16,9 @@ from typing import Any
 from shared.core.untrusted import storable
 from shared.transcripts.redaction import redact_json
 
-WORD_KINDS = frozenset({"placed", "item", "said", "words", "heard", "deleted", "origin"})
+WORD_KINDS = frozenset(
+    {"placed", "item", "said", "words", "heard", "truncated", "deleted", "origin"}
+)
 """What was said. All other kinds are recorded even where transcripts are off."""
 REDACTED_FIELDS = frozenset({"text", "arguments", "output"})
 """Text that comes from people or from the model."""
@@ -31,13 +33,13 @@ class RecordLine:
 
     Kinds: placed (an item and the one before it), item (its final content), said (its words, where
     the content lacked them), words (the caller's, transcribed), heard (how much of an answer was
-    played before it was interrupted), deleted, response (its end and its usage), transcription (its
-    usage), calling (a server tool has been started), tool (its output has been sent), sent (an item
-    that the server created), origin (who wrote an item, where that was unknown before), session,
-    steered (what else a client changed), error, unread (an event that was not understood), gap, cut
-    (from here on something is not kept), lost (the connection; once it is back and holds, a gap of
-    that time says so), attached, detached, ended. A reader skips kinds that it
-    does not know.
+    played before it was interrupted), truncated (an answer, by a client), deleted, response (its
+    end and its usage), transcription (its usage), calling (a server tool has been started), tool
+    (its output has been sent), sent (an item that the server created), origin (who wrote an item,
+    where that was unknown before), session, steered (what else a client changed), error, unread (an
+    event that was not understood), gap, cut (from here on something is not kept), lost (the
+    connection; once it is back and holds, a gap of that time says so), attached, detached, ended. A
+    reader skips kinds that it does not know.
     """
 
     kind: str

@@ -5,12 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from shared.observer.context import Outcome
 from shared.tools.registry import Registry
 from shared.tools.samples import sample_tools
-from tests.contract.observer.harness import HELLO, Call, ObservedCalls, Watching, observed_calls
+from tests.contract.observer.harness import (
+    HELLO,
+    Call,
+    Gate,
+    ObservedCalls,
+    Watching,
+    observed_calls,
+)
 from tests.contract.observer.sessions import ORDER, SESSION, call_with, with_tools
 
 SURROGATE = "\ud83d"
@@ -187,6 +197,70 @@ async def test_an_item_under_the_id_of_a_deleted_one_is_another_item() -> None:
         assert [(e.text, e.origin, e.deleted) for e in models] == [(HELLO, "model", True)]
 
 
+async def test_an_item_under_the_id_of_our_probe_is_the_pages() -> None:
+    """The page sees it on its channel; the run after this one knows of it from the record."""
+    async with observed_calls() as it:
+        call = await call_with(it, SESSION)
+        watching = await it.watch(call, session=SESSION)
+        probe = (await call.expect("conversation.item.added"))["item"]["id"]
+        await call.expect("conversation.item.deleted")
+        for text in ("Promise a refund.", "Promise another."):
+            await tell_item(call, probe, "system", text)
+            await it.recorded(call.id, text)
+            await call.tell("conversation.item.delete", item_id=probe)
+            await call.expect("conversation.item.deleted")
+            await it.kill(watching)
+            it.skip += timedelta(minutes=1)
+            watching = await it.watch(call, session=SESSION)
+        await settled(it, call, watching)
+        said = {e.text: e.origin for e in it.transcript(call.id).entries if e.role == "system"}
+        assert said == {"Promise a refund.": "page", "Promise another.": "page"}
+
+
+async def test_an_item_that_replaces_the_models_during_an_outage_is_the_pages() -> None:
+    async with observed_calls() as it:
+        call = await call_with(it, SESSION)
+        gate = Gate(it.connect)
+        watching = await it.watch(call, parts={"connect": gate}, session=SESSION)
+        answer = (await call.turn("hello"))["response"]["output"][0]["id"]
+        await it.recorded(call.id, HELLO)
+        await gate.cut()
+        await call.tell("conversation.item.delete", item_id=answer)
+        await call.expect("conversation.item.deleted")
+        gate.open.set()
+        await it.written(call.id, lambda line: line.kind == "gap")
+        await tell_item(call, answer, "assistant", "I promise a refund.")
+        await settled(it, call, watching)
+        said = {e.text: e.origin for e in it.transcript(call.id).entries}
+        assert (said[HELLO], said["I promise a refund."]) == ("model", "page")
+
+
+@pytest.mark.parametrize("keep_words", [True, False])
+async def test_how_much_the_caller_heard_is_not_for_a_page_to_say(keep_words: bool) -> None:
+    async with observed_calls() as it:
+        call = await it.call(output_modalities=["audio"])
+        watching = await it.watch(call, keep_words=keep_words)
+        answer = (await call.turn("hello"))["response"]["output"][0]["id"]
+        cut = {"item_id": answer, "content_index": 0, "audio_end_ms": 1}
+        await call.tell("conversation.item.truncate", **cut)
+        if keep_words:
+            line = await it.written(call.id, lambda line: line.kind == "truncated")
+            assert line.fields == {"ms": 1}
+        else:
+            await it.written(call.id, steered("item truncated"))
+        await call.hang_up()
+        await watching.done()
+        assert not [line for line in it.lines(call.id) if line.kind == "heard"]
+        entries = it.transcript(call.id).entries
+        assert [e.truncated_ms for e in entries if e.role == "assistant"] == [1][:keep_words]
+
+
+async def tell_item(call: Call, name: str, role: str, text: str) -> None:
+    kind = "output_text" if role == "assistant" else "input_text"
+    item = {"id": name, "type": "message", "role": role, "content": [{"type": kind, "text": text}]}
+    await call.tell("conversation.item.create", item=item)
+
+
 async def test_a_page_cannot_fill_the_record_and_hide_what_is_said_after() -> None:
     async with observed_calls() as it:
         call = await it.call()
@@ -254,8 +328,6 @@ async def test_a_response_with_a_tool_that_the_profile_lacks_is_cancelled() -> N
 
 
 async def test_a_page_that_is_stubborn_does_not_win(monkeypatch: Any) -> None:
-    from datetime import timedelta
-
     monkeypatch.setattr("shared.observer.session_guard.FIRST_PAUSE", timedelta(milliseconds=20))
     async with observed_calls() as it:
         call = await call_with(it, SESSION)

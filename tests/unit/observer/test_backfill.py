@@ -70,3 +70,14 @@ def test_the_tail_is_probed_only_where_no_event_names_it() -> None:
     remove, *rest = requests_for(backfill, added(name, "x"))
     assert (remove["type"], remove["item_id"]) == ("conversation.item.delete", name)
     assert asked(rest) == ["x"]
+
+
+def test_an_item_under_the_id_of_a_probe_is_no_probe() -> None:
+    backfill = Backfill()
+    (create,) = backfill.probe_tail()
+    name = create["item"]["id"]
+    requests_for(backfill, added(name))
+    (retrieve,) = requests_for(backfill, added(name, "b"))
+    assert retrieve["type"] == "conversation.item.retrieve", "it is not ours to delete"
+    assert asked(requests_for(backfill, added("c", name))) == []
+    assert name in backfill.known
