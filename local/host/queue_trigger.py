@@ -6,6 +6,9 @@ Polling of an idle queue backs off. A message is hidden while its function runs 
 succeeds; after a failure it is redelivered, until it has been dequeued `max_dequeue_count` times
 and moves to `<queue>-poison`. The messages of a killed host are redelivered once their visibility
 timeout ends.
+
+A message that is not base64 goes to the poison queue at once, and one whose text is not UTF-8 after
+as many attempts as a function that fails; neither reaches the function. Both keep their content.
 """
 
 from __future__ import annotations
@@ -22,6 +25,11 @@ from shared.storage.interfaces import Message, StaleReceipt, Storage, StorageErr
 
 logger = logging.getLogger(__name__)
 POISON_SUFFIX = "-poison"
+
+
+class UndecodableMessage(Exception):
+    """The content of the message is base64, but not of UTF-8: the function cannot be given it."""
+
 
 RunFunction = Callable[[Datum, dict[str, Datum]], Awaitable[None]]
 """Runs the function for a message and its metadata; raises what the function raises."""
@@ -97,11 +105,14 @@ class QueueListener:
     async def handle_message(self, message: Message) -> None:
         lease = MessageLease(self.queue.extend, message, self.options.visibility)
         try:
-            if self.poison_queue and message.dequeue_count > self.options.max_dequeue_count:
+            hopeless = message.dequeue_count > self.options.max_dequeue_count
+            if self.poison_queue and (hopeless or message.malformed == "base64"):
                 await self.move_to_poison_queue(lease.message)
                 return
             async with lease:
                 try:
+                    if message.malformed:
+                        raise UndecodableMessage(f"the content is not {message.malformed}")
                     await self.run_function(*trigger_data(message))
                 except Exception:
                     failed = True
@@ -135,7 +146,9 @@ class QueueListener:
 
     async def move_to_poison_queue(self, message: Message) -> None:
         assert self.poison_queue is not None
-        await asyncio.to_thread(self.poison_queue.send, message.body)
+        await asyncio.to_thread(
+            self.poison_queue.send, message.body, encoded=bool(message.malformed)
+        )
         await asyncio.to_thread(self.queue.delete, message)
         logger.warning(
             "queue %s: message %s goes to %s", self.name, message.id, self.name + POISON_SUFFIX

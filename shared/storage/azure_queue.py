@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,10 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.storage.azure_retry import Missing, RetryPolicy
 from shared.storage.interfaces import RECEIVE_AT_MOST, Message, StaleReceipt
-from shared.storage.validation import check_message, whole_seconds
+from shared.storage.message_content import check_content, decode_message, encode_message
+from shared.storage.validation import whole_seconds
 
 if TYPE_CHECKING:
-    from azure.storage.queue import QueueClient
+    from azure.storage.queue import QueueClient, QueueMessage
 
 T = TypeVar("T")
 
@@ -34,8 +33,8 @@ class AzureQueue:
     def call_or_create(self, attempt: Callable[[], T]) -> T:
         return self.retry.call(attempt, create=lambda: self.client.create_queue())
 
-    def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
-        content = base64.b64encode(check_message(body).encode()).decode()
+    def send(self, body: str, *, delay: timedelta = timedelta(0), encoded: bool = False) -> None:
+        content = check_content(body) if encoded else encode_message(body)
         hidden = whole_seconds(delay)
         self.call_or_create(
             lambda: self.client.send_message(content, visibility_timeout=hidden, time_to_live=-1)
@@ -52,12 +51,7 @@ class AzureQueue:
                 )
             )
         )
-        return [
-            Message(
-                item.id, decode_body(item.content), item.dequeue_count or 1, item.pop_receipt or ""
-            )
-            for item in received
-        ]
+        return [received_message(item) for item in received]
 
     def extend(self, message: Message, visibility: timedelta) -> Message:
         hidden = whole_seconds(visibility)
@@ -78,9 +72,8 @@ class AzureQueue:
             return
 
 
-def decode_body(content: str) -> str:
-    """A message's body. One that is not base64 is not ours and is returned as it is."""
-    try:
-        return base64.b64decode(content, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return content
+def received_message(item: QueueMessage) -> Message:
+    body, malformed = decode_message(item.content)
+    return Message(
+        item.id, body, item.dequeue_count or 1, item.pop_receipt or "", malformed=malformed
+    )

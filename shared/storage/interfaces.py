@@ -51,23 +51,32 @@ class LogFull(StorageError):
     """The log has reached the limit of an append blob: 50,000 appends."""
 
 
+Malformed = Literal["", "base64", "utf-8"]
+"""What the content of a message is not, if somebody else sent it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One received message. `dequeue_count` includes this delivery, so it starts at 1."""
+    """One received message. `dequeue_count` includes this delivery, so it starts at 1.
+
+    Content that is not base64 of UTF-8 is not ours: `malformed` says so, and `body` is the content.
+    """
 
     id: str
     body: str
     dequeue_count: int
     receipt: str
+    malformed: Malformed = ""
 
 
 class Queue(Protocol):
     """A queue that delivers each message at least once."""
 
-    def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
+    def send(self, body: str, *, delay: timedelta = timedelta(0), encoded: bool = False) -> None:
         """Adds a message, invisible for `delay` (rounded up to whole seconds; at most 7 days).
 
-        It never expires. Raises ValueError for a body over 48 KiB of UTF-8.
+        It never expires. `encoded`: the body is the content of a malformed message, and stays as it
+        is. Raises ValueError for a body over 48 KiB of UTF-8, or content over 64 KiB.
         """
 
     def receive(self, *, visibility: timedelta, limit: int = 1) -> list[Message]:

@@ -22,10 +22,12 @@ from shared.storage.interfaces import (
     Entity,
     Exists,
     LogFull,
+    Malformed,
     Message,
     StaleReceipt,
     Write,
 )
+from shared.storage.message_content import check_content, decode_message
 from shared.storage.validation import (
     LOG_NAME,
     QUEUE_NAME,
@@ -48,6 +50,12 @@ class QueuedMessage:
     visible_at: datetime
     dequeue_count: int = 0
     receipt: str = ""
+    malformed: Malformed = ""
+
+
+def encoded_message(content: str) -> QueuedMessage:
+    body, malformed = decode_message(check_content(content))
+    return QueuedMessage(body, EPOCH, malformed=malformed)
 
 
 class MemoryQueue:
@@ -64,8 +72,10 @@ class MemoryQueue:
         self.messages: dict[str, QueuedMessage] = {}
         self.order: list[tuple[datetime, int, str]] = []
 
-    def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
-        waiting = QueuedMessage(check_message(body), EPOCH)
+    def send(self, body: str, *, delay: timedelta = timedelta(0), encoded: bool = False) -> None:
+        waiting = (
+            QueuedMessage(check_message(body), EPOCH) if not encoded else encoded_message(body)
+        )
         visible_at = self.clock() + timedelta(seconds=whole_seconds(delay))
         with self.lock:
             identifier = f"message-{next(self.numbers)}"
@@ -88,7 +98,13 @@ class MemoryQueue:
                 waiting.dequeue_count += 1
                 waiting.receipt = f"receipt-{next(self.numbers)}"
                 received.append(
-                    Message(identifier, waiting.body, waiting.dequeue_count, waiting.receipt)
+                    Message(
+                        identifier,
+                        waiting.body,
+                        waiting.dequeue_count,
+                        waiting.receipt,
+                        waiting.malformed,
+                    )
                 )
         return received
 

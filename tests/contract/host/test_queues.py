@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import aiohttp
+import pytest
 from azure.functions.meta import Datum
 
 from local.host.config import QueueOptions
@@ -43,8 +44,8 @@ class Watched(MemoryQueue):
         self.deleted = threading.Event()
         self.extended: list[timedelta] = []
 
-    def send(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
-        super().send(body, delay=delay)
+    def send(self, body: str, *, delay: timedelta = timedelta(0), encoded: bool = False) -> None:
+        super().send(body, delay=delay, encoded=encoded)
         self.changed.set()
 
     def delete(self, message: Message) -> None:
@@ -123,6 +124,23 @@ async def test_a_hopeless_message_goes_to_the_poison_queue() -> None:
         assert await storage.queue("work-poison").next() == "fail for good"
         assert await asyncio.to_thread(storage.queue("work").deleted.wait, 5)
     assert storage.queue("work").receive(visibility=LONG) == []
+
+
+@pytest.mark.parametrize(("content", "attempts"), [("not base64!", 1), ("/w==", 3)])
+async def test_content_that_is_no_text_reaches_the_poison_queue_as_it_is(
+    content: str, attempts: int
+) -> None:
+    storage = WatchedStorage()
+    work = Work()
+    queue, poison = storage.queue("work"), storage.queue("work-poison")
+    queue.send(content, encoded=True)
+    task = asyncio.create_task(QueueListener(storage, "work", work.run, FAST).listen())
+    assert await poison.next() == content
+    assert await asyncio.to_thread(queue.deleted.wait, 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert work.begun.empty(), "the function was not run"
+    assert len(queue.extended) == attempts - 1
 
 
 class Work:

@@ -141,3 +141,23 @@ def test_names_that_azure_refuses_are_refused_on_both(backend: Backend, name: st
 def test_table_names_that_azure_refuses_are_refused_on_both(backend: Backend, name: str) -> None:
     with pytest.raises(ValueError, match="name"):
         backend.storage.table(name)
+
+
+@pytest.mark.parametrize(
+    ("content", "malformed"),
+    [("plain text", "base64"), ("YQ", "base64"), ("/w==", "utf-8"), ('{"a": "ü"}', "base64")],
+)
+def test_content_of_another_sender_is_kept_as_it_is(
+    queue: Queue, content: str, malformed: str
+) -> None:
+    queue.send(content, encoded=True)
+    (message,) = queue.receive(visibility=MINUTE)
+    assert (message.body, message.malformed) == (content, malformed)
+
+
+def test_encoded_content_is_decoded_as_net_does(queue: Queue) -> None:
+    queue.send("YW\r\n Jj", encoded=True)
+    (message,) = queue.receive(visibility=MINUTE)
+    assert (message.body, message.malformed) == ("abc", "")
+    with pytest.raises(ValueError, match="65536"):
+        queue.send("a" * 65537, encoded=True)
