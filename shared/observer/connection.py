@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from shared.core.problems import Problem
 from shared.observer.timing import Timing
 from shared.realtime.refusals import NOT_ALLOWED, REFUSING_CLOSE_CODES, REFUSING_ERRORS
 from shared.realtime.server_events import ErrorEvent, ServerEvent
@@ -61,7 +62,7 @@ class CallConnection:
         self.was_refused = False
         while True:
             try:
-                self.sideband = await self.connect(self.call_id)
+                self.sideband = await self.connect_once()
             except NoSuchCall:
                 pause = next(pauses, None)
                 if pause is None:
@@ -79,6 +80,14 @@ class CallConnection:
                 self.grow_pause()
                 return
             await asyncio.sleep(pause.total_seconds())
+
+    async def connect_once(self) -> Sideband:
+        """Raises NoSuchCall, SidebandUnavailable."""
+        try:
+            return await self.connect(self.call_id)
+        except Problem as problem:
+            # The identity or the vault gives no credential now.
+            raise SidebandUnavailable(reason=problem.code) from None
 
     def grow_pause(self) -> timedelta:
         """The pause before the next dial: it doubles, and has jitter so that not all the calls of

@@ -65,6 +65,8 @@ class CallController:
         self.cancels_left = CANCELS_AT_MOST
         self.spend = dependencies.spend
         self.usage_counter = UsageCounter()
+        self.unchecked = self.is_checking = False
+        """Whether usage is not told yet, and whether a check is under way."""
         context.recorder.lines_to_carry_over = self.lines_to_carry_over
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
@@ -138,15 +140,25 @@ class CallController:
     def count_usage(self, event: ResponseDone) -> None:
         """Counts a finished response, and has the budget checked."""
         if self.usage_counter.count_response(event.response_id, event.usage) and self.spend:
-            self.context.background.start_task(self.check_budget(self.spend))
+            self.unchecked = True
+            if not self.is_checking:
+                self.is_checking = True
+                self.context.background.start_task(self.check_budget(self.spend))
 
     async def check_budget(self, spend: Spend) -> None:
-        """Ends the call if the budget is used up. While the ledger is away no call is ended."""
+        """Ends the call if the budget is used up. While the ledger is away no call is ended.
+
+        One check at a time: what a call has used is told as a sum, however many responses end
+        meanwhile."""
+        used_up = False
         try:
-            used_up = await spend(self.usage_counter.usage)
+            while self.unchecked and not used_up:
+                self.unchecked = False
+                used_up = await spend(self.usage_counter.usage)
         except Problem as problem:
             logs.event("usage not recorded", logging.WARNING, code=problem.code)
-            return
+        finally:
+            self.is_checking = False
         if used_up:
             await self.goodbye.end_call("token budget")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
@@ -97,6 +98,8 @@ class CallFollower:
             # Without a closing handshake nobody knows since when nothing has come through.
             since = self.gaps.recorder.clock() if closed.clean else self.heard_at
             self.gaps.note_lost(since)
+            # A run may be killed while it dials.
+            self.context.background.call_later(self.timing.lost_after, self.gaps.record_loss)
             if goodbye.hanging_up and await goodbye.wait_for_hang_up():
                 if closed.clean:
                     self.gaps.note_ended_at_once(since)
@@ -131,9 +134,14 @@ class CallFollower:
 
     async def handle_events(self) -> SidebandClosed:
         """Handles events until the connection closes."""
-        clock = self.gaps.recorder.clock
+        clock, loop = self.gaps.recorder.clock, asyncio.get_running_loop()
         self.heard_at = clock()
+        turn_ends = loop.time() + self.timing.turn.total_seconds()
         while True:
+            if loop.time() >= turn_ends:
+                # Events that have come already are received without waiting.
+                await asyncio.sleep(0)
+                turn_ends = loop.time() + self.timing.turn.total_seconds()
             try:
                 event = await self.context.connection.receive_event()
                 self.heard_at = clock()

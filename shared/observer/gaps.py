@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.observer.backfill import Backfill
@@ -27,13 +27,20 @@ class Outage:
 
 
 class GapKeeper:
-    """The gaps of one run. `fetches` says whether missed items are requested."""
+    """The gaps of one run. `fetches` says whether missed items are requested; a connection may have
+    been dead for as long as `unnoticed` before anybody knew."""
 
     def __init__(
-        self, recorder: CallRecorder, started_at: datetime | None, *, fetches: bool
+        self,
+        recorder: CallRecorder,
+        started_at: datetime | None,
+        unnoticed: timedelta,
+        *,
+        fetches: bool,
     ) -> None:
         self.recorder = recorder
         self.started_at = started_at
+        self.unnoticed = unnoticed
         self.fetches = fetches
         self.backfill = Backfill()
         self.attached_at = recorder.clock()
@@ -70,8 +77,11 @@ class GapKeeper:
         if self.outage:
             self.state_outage(now)
             return
-        # Before a renewal a run writes all that it has, and lines are written in their order.
-        times = [line.at for line in lines] + ([renewed_at] if renewed_at else [])
+        # Before a renewal a run writes all that it has, and lines are written in their order. But
+        # it renews its lease while it has no connection, too.
+        times = [line.at for line in lines]
+        if renewed_at:
+            times.append(renewed_at - self.unnoticed)
         # Another instance's clock may be ahead.
         self.recorder.note_gap(min(max(times), now), now, "taken over")
 
@@ -100,7 +110,7 @@ class GapKeeper:
     def note_ended_at_once(self, since: datetime) -> None:
         """The connection was lost because the call was over: nothing is missing since then."""
         assert self.outage is not None
-        if self.outage.since == since and not self.outage.is_recorded:
+        if self.outage.since == since:
             self.outage = None
         else:
             self.outage.back_at = since

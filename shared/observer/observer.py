@@ -75,7 +75,7 @@ class Observer:
         self.controller = CallController(context, call, dependencies, goodbye, tracker)
         # Missed items matter for their words, or for tool calls that nobody has run.
         fetches = call.keep_words or bool(dependencies.registry.tools)
-        self.gaps = GapKeeper(self.recorder, call.started_at, fetches=fetches)
+        self.gaps = GapKeeper(self.recorder, call.started_at, timing.unnoticed, fetches=fetches)
         self.follower = CallFollower(
             context, call, timing, self.gaps, self.controller, dependencies.hang_up
         )
@@ -186,6 +186,7 @@ class Observer:
     async def leave(self, reason: str) -> None:
         """Writes what is left, disconnects, and gives the lease back, whatever else fails."""
         if self.connection.was_open:
+            self.gaps.record_loss()
             self.recorder.add_line("detached", self.recorder.holder, {"reason": reason})
         for step in (self.stop, self.flush, self.lease.release):
             try:

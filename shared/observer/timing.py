@@ -27,6 +27,13 @@ class Timing:
     storage_retry: timedelta = timedelta(seconds=2)
     probe_after: timedelta = timedelta(seconds=2)
     """How long an item may fail to appear before the tail is probed for."""
+    lost_after: timedelta = timedelta(seconds=1)
+    """How long a connection may be gone before the record says so: a call that has ended is known
+    to be over by then."""
+    unnoticed: timedelta = timedelta(seconds=40)
+    """How long a dead connection may go unnoticed: two pings (`Timeouts`)."""
+    turn: timedelta = timedelta(milliseconds=10)
+    """How long events are handled before everything else in the process has a turn."""
     goodbye_ahead: timedelta = timedelta(seconds=10)
     shutdown: timedelta = timedelta(seconds=5)
 

@@ -152,7 +152,9 @@ class ObserverWorker:
             return await self.off_loop(partial(self.accounting.spend_tokens, record, used))
 
         async def hang_up() -> str:
-            return await self.off_loop(partial(self.terminator.hang_up, record.call_id))
+            # On the threads of what ends calls: those of observers renew leases.
+            work = partial(self.terminator.hang_up, record.call_id)
+            return await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
 
         return replace(self.dependencies, spend=spend, hang_up=hang_up)
 

@@ -21,11 +21,12 @@ class NoSuchCall(Exception):
 
 
 class SidebandUnavailable(Exception):
-    """No connection. `status` is the HTTP status of a refusal, None if there was no answer."""
+    """No connection. `status` is the HTTP status of a refusal, None if there was no answer, for the
+    `reason` given."""
 
-    def __init__(self, status: int | None = None) -> None:
+    def __init__(self, status: int | None = None, reason: str = "no answer") -> None:
         self.status = status
-        super().__init__(f"refused with {status}" if status else "no answer")
+        super().__init__(f"refused with {status}" if status else reason)
 
 
 class SidebandClosed(Exception):

@@ -90,9 +90,18 @@ class TellingLog(MemoryLog):
 
 
 class DeafLeases(Leases):
-    """Leases that nobody gives back while they are `deaf`."""
+    """Leases that nobody gives back while they are `deaf`. `renewed` is set by each renewal."""
 
-    deaf = False
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.loop = asyncio.get_running_loop()
+        self.renewed = asyncio.Event()
+        self.deaf = False
+
+    def renew(self, lease: Lease, *, note: str | None = None) -> Lease:
+        renewed = super().renew(lease, note=note)
+        self.loop.call_soon_threadsafe(self.renewed.set)
+        return renewed
 
     def release(self, lease: Lease) -> None:
         if not self.deaf:

@@ -234,3 +234,63 @@ async def test_a_run_is_killed_during_an_outage_and_the_next_one_states_all_of_i
         assert gap.fields["since"] == lost.at.isoformat(timespec="milliseconds")
         await call.hang_up()
         await second.done()
+
+
+@pytest.mark.parametrize("way", ["killed", "stopped"])
+async def test_a_run_that_ends_while_it_dials_again_leaves_a_gap(way: str) -> None:
+    async with observed_calls() as it:
+        closing, dialling = ScriptedSideband(SPOKEN), asyncio.Event()
+
+        async def never(_: str) -> Sideband:
+            dialling.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        timing = timing_of(lost_after=timedelta(0 if way == "killed" else 60))
+        first = it.begin("rtc_1", timing, parts={"connect": Dials(closing, then=never)})
+        await it.written("rtc_1", lambda line: line.kind == "placed")
+        closing.events.put_nowait(1000)
+        if way == "killed":
+            await it.written("rtc_1", lambda line: line.kind == "lost")
+            await it.kill(first)
+        else:
+            async with asyncio.timeout(PATIENCE):
+                await dialling.wait()
+            first.task.cancel()
+            await asyncio.gather(first.task, return_exceptions=True)
+        lost = await it.written("rtc_1", lambda line: line.kind == "lost")
+        it.skip += timedelta(seconds=31)
+        second = it.begin("rtc_1", parts={"connect": Dials(ScriptedSideband())})
+        gap = await it.written("rtc_1", lambda line: line.kind == "gap")
+        assert gap.fields["since"] == lost.at.isoformat(timespec="milliseconds")
+        second.task.cancel()
+
+
+async def test_a_renewed_lease_does_not_prove_that_the_call_was_followed() -> None:
+    """The connection was dead and nobody knew: a run finds out by its pings."""
+    async with observed_calls(lasts=timedelta(milliseconds=300)) as it:
+        timing = timing_of(unnoticed=timedelta(seconds=40))
+        half_open = ScriptedSideband(SPOKEN)
+        first = it.begin("rtc_1", timing, parts={"connect": Dials(half_open)})
+        spoken = await it.written("rtc_1", lambda line: line.kind == "placed")
+        it.leases.renewed.clear()
+        async with asyncio.timeout(PATIENCE):
+            await it.leases.renewed.wait()
+        await it.kill(first)
+        it.skip += timedelta(seconds=1)
+        second = it.begin("rtc_1", timing, parts={"connect": Dials(ScriptedSideband())})
+        gap = await it.written("rtc_1", lambda line: line.kind == "gap")
+        assert gap.fields["since"] <= spoken.at.isoformat(timespec="milliseconds")
+        second.task.cancel()
+
+
+@pytest.mark.parametrize("code", ["credential_unavailable", "vault_unavailable"])
+async def test_a_call_is_dialled_again_when_there_is_a_credential_again(code: str) -> None:
+    async with observed_calls() as it:
+        call = await it.call()
+        dials = Dials(ScriptedSideband(SPOKEN, 1000), Problem(code), then=it.connect)
+        watching = await it.watch(call, parts={"connect": dials})
+        gap = await it.written(call.id, lambda line: line.kind == "gap")
+        assert gap.fields["reason"] == "reconnected"
+        await call.hang_up()
+        assert (await watching.done()).outcome is Outcome.ENDED

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
+from shared.realtime.server_events import ServerEvent
 from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
-from tests.contract.observer.harness import observed_calls
+from shared.usage.tokens import Usage
+from tests.contract.observer.harness import observed_calls, timing_of
 from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.support.patience import PATIENCE
 
@@ -135,3 +138,70 @@ async def test_an_event_that_is_not_understood_does_not_end_the_record() -> None
         await it.recorded("rtc_1", "still here")
         scripted.events.put_nowait(None)
         await watching.done()
+
+
+def done(number: int) -> dict[str, Any]:
+    usage = {
+        "input_token_details": {"text_tokens": 1},
+        "output_token_details": {"text_tokens": 2},
+    }
+    response = {"id": f"resp_{number}", "status": "completed", "output": [], "usage": usage}
+    return {"type": "response.done", "response": response}
+
+
+class Flood(ScriptedSideband):
+    """Notes in `turns` how many turns everything else had had at each event."""
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        super().__init__(*events)
+        self.had = 0
+        self.turns: list[int] = []
+        self.counting = asyncio.create_task(self.count_turns())
+
+    async def count_turns(self) -> None:
+        while True:
+            await asyncio.sleep(0)
+            self.had += 1
+
+    async def receive_event(self) -> ServerEvent:
+        event = await super().receive_event()
+        self.turns.append(self.had)
+        return event
+
+
+async def test_a_flood_of_events_leaves_everything_else_its_turn() -> None:
+    async with observed_calls() as it:
+        flood = Flood(*(done(number) for number in range(500)))
+        timing = timing_of(turn=timedelta(0))
+        watching = it.begin("rtc_1", timing, parts={"connect": one_after_another([flood])})
+        await it.written("rtc_1", lambda line: line.key == "resp_499")
+        flood.counting.cancel()
+        watching.task.cancel()
+    assert flood.turns[499] - flood.turns[0] >= 499
+
+
+async def test_a_flood_of_responses_is_counted_one_check_at_a_time() -> None:
+    async with observed_calls() as it:
+        told: list[int] = []
+        asked, may_tell, all_told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def spend(usage: Usage) -> bool:
+            told.append(usage.total)
+            asked.set()
+            await may_tell.wait()
+            if usage.total == 300:
+                all_told.set()
+            return False
+
+        flood = ScriptedSideband(done(0))
+        parts = {"connect": one_after_another([flood]), "spend": spend}
+        watching = it.begin("rtc_1", parts=parts)
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
+            for number in range(1, 100):
+                flood.events.put_nowait(done(number))
+            await it.written("rtc_1", lambda line: line.key == "resp_99")
+            may_tell.set()
+            await all_told.wait()
+        watching.task.cancel()
+    assert told == [3, 300], "the first, and one for all that came meanwhile"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from shared.calls.termination import CallTerminator
 from shared.config.profiles import load_profiles
 from shared.config.settings import Limits
 from shared.config.settings_loader import load_settings
+from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
 from shared.observer.accounting import CallAccounting
@@ -23,7 +26,7 @@ from shared.observer.context import Dependencies
 from shared.observer.leases import Leases
 from shared.observer.timing import Timing
 from shared.observer.worker import CLOCK_SKEW, ObserverWorker, Waiting
-from shared.realtime.hang_up_reply import WAS_LIVE
+from shared.realtime.hang_up_reply import WAS_LIVE, HangUpReply
 from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
@@ -219,3 +222,18 @@ def test_what_is_transient() -> None:
     ]
     assert all(is_transient(error) for error in transient)
     assert not any(is_transient(error) for error in (Problem("call_not_found"), KeyError("x")))
+
+
+async def test_an_observer_hangs_up_on_the_threads_of_what_ends_calls() -> None:
+    threads: list[str] = []
+
+    class Noted(HangUpClient):
+        def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:
+            threads.append(threading.current_thread().name)
+            return super().hang_up(call_id, deadline)
+
+    world = World()
+    with ThreadPoolExecutor(1, thread_name_prefix="ending") as ending:
+        world.terminator = replace(world.terminator, client=Noted(), executor=ending)
+        await world.observing().dependencies_for(RECORD).hang_up()
+    assert threads == ["ending_0"]
