@@ -10,7 +10,7 @@ from functools import partial
 
 import azure.functions as func
 
-from shared.api import handlers, http, queue_functions
+from shared.api import handlers, http
 from shared.api.bulkheads import ENDS, HEALTH, READS, STARTS
 from shared.api.http import EVERY_METHOD
 from shared.api.lazy_broker import current_origins
@@ -77,15 +77,23 @@ async def events(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
     return await answer(req, context, ("POST",), handlers.send_event)
 
 
+# The queue functions import what they need when they run: the first request of an instance should
+# not wait for it.
+
+
 @app.queue_trigger(arg_name="message", queue_name="observe-call", connection="AzureWebJobsStorage")
 async def observe_call(message: func.QueueMessage, context: func.Context) -> None:
     """Follows a call over its sideband WebSocket: transcript, usage, tools, policy."""
+    from shared.api import queue_functions
+
     await queue_functions.observe(message, context)
 
 
 @app.queue_trigger(arg_name="message", queue_name="end-call", connection="AzureWebJobsStorage")
 async def end_call(message: func.QueueMessage, context: func.Context) -> None:
     """Enforces a call's time limit: hangs the call up, whether or not anything observes it."""
+    from shared.api import queue_functions
+
     await queue_functions.end(message, context)
 
 
@@ -94,6 +102,8 @@ async def end_call(message: func.QueueMessage, context: func.Context) -> None:
 )
 async def observe_call_poison(message: func.QueueMessage) -> None:
     """Takes up again what Functions has given up: a host was killed too often under it."""
+    from shared.api import queue_functions
+
     await queue_functions.take_up(message, "observe-call")
 
 
@@ -102,12 +112,16 @@ async def observe_call_poison(message: func.QueueMessage) -> None:
 )
 async def end_call_poison(message: func.QueueMessage) -> None:
     """As observe_call_poison."""
+    from shared.api import queue_functions
+
     await queue_functions.take_up(message, "end-call")
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 async def sweep_calls(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001
     """Finds calls that nobody follows, and calls past their end that nobody has settled."""
+    from shared.api import queue_functions
+
     await queue_functions.sweep(context)
 
 
