@@ -14,7 +14,7 @@ from typing import Any
 from shared.core.bounded import BoundedDict, BoundedSet
 from shared.core.untrusted import TEXT_CHARACTERS
 from shared.realtime.item_keys import REMEMBERED, ItemKeys
-from shared.realtime.item_origins import PAGE, PROBE_TEXT, UNKNOWN, ItemOrigins
+from shared.realtime.item_origins import PAGE, UNKNOWN, ItemOrigins
 from shared.realtime.known_names import known_code, known_path, known_status, known_type, model_name
 from shared.realtime.server_events import (
     ErrorEvent,
@@ -104,7 +104,13 @@ class EventMapper:
             case OutputItemDone():
                 return self.finish_item(event.item, self.keys.made_key_of(event.item.id), at)
             case ItemTruncated():
-                return [self.line_of_truncation(event, at)]
+                key, by = self.keys.key_of(event.item_id), self.origins.truncated_by
+                if by == PAGE:
+                    # It says how much is to be kept, not how much was heard.
+                    return [RecordLine("truncated", key, at, {"ms": event.audio_end_ms}, by=by)]
+                heard = {"ms": event.audio_end_ms, "text": self.partial_text.get(key)}
+                fields = {**heard, "interrupted_by": by}
+                return [RecordLine("heard", key, at, fields, by=self.stated.get(key, UNKNOWN))]
             case ItemDeleted():
                 return self.map_item_deleted(event.item_id, at)
             case InputTranscribed(item_id=item_id):
@@ -138,25 +144,6 @@ class EventMapper:
                 lines.append(RecordLine("origin", key, at, {"origin": origin}, by=origin))
         return lines
 
-    def line_of_truncation(self, event: ItemTruncated, at: datetime) -> RecordLine:
-        """How much of an answer was heard, where the caller interrupted it: not where a client
-        says how much the conversation is to keep of it."""
-        key, by = self.keys.key_of(event.item_id), self.origins.truncated_by
-        if by == PAGE:
-            return RecordLine("truncated", key, at, {"ms": event.audio_end_ms}, by=by)
-        heard = {"ms": event.audio_end_ms, "text": self.partial_text.get(key), "interrupted_by": by}
-        return RecordLine("heard", key, at, heard, by=self.stated.get(key, UNKNOWN))
-
-    def is_probe(self, item: Item) -> bool:
-        """Whether an item is a probe of ours. Another may have its id by now, unless this run has
-        seen the probe being added and not deleted."""
-        if self.keys.key_of(item.id) not in self.origins.probes:
-            return False
-        if self.keys.is_present(item.id) or item.text == PROBE_TEXT:
-            return True
-        self.keys.number_item(item.id)
-        return False
-
     def map_item_added(self, event: ItemAdded | ItemCreated, at: datetime) -> list[RecordLine]:
         item = event.item
         self.keys.note_added(event)
@@ -168,14 +155,14 @@ class EventMapper:
 
     def map_item_done(self, event: ItemDone, at: datetime) -> list[RecordLine]:
         item, previous = event.item, event.previous_item_id
-        if self.is_probe(item):
+        if self.origins.is_probe(item):
             return []
         lines = self.place_item(item, previous, at) if previous else []
         return lines + self.finish_item(item, self.keys.key_of(item.id), at)
 
     def map_item_retrieved(self, event: ItemRetrieved, at: datetime) -> list[RecordLine]:
         item = event.item
-        if self.is_probe(item):
+        if self.origins.is_probe(item):
             return []
         lines = self.place_item(item, event.previous_item_id or NOT_TOLD, at)
         if item.status == "in_progress":

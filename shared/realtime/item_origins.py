@@ -13,6 +13,7 @@ from shared.core.bounded import BoundedDict, BoundedSet
 from shared.realtime.item_keys import REMEMBERED, ItemKeys
 from shared.realtime.server_events import (
     InputCommitted,
+    Item,
     ItemTruncated,
     OtherEvent,
     OutputItemAdded,
@@ -59,6 +60,16 @@ class ItemOrigins:
         self.proven[key] = SERVER
         if probe:
             self.probes.add(key)
+
+    def is_probe(self, item: Item) -> bool:
+        """Whether an item is a probe of ours. Another may have its id by now, unless this run has
+        seen the probe being added and not deleted."""
+        if self.keys.key_of(item.id) not in self.probes:
+            return False
+        if self.keys.is_present(item.id) or item.text == PROBE_TEXT:
+            return True
+        self.keys.number_item(item.id)
+        return False
 
     def observe_event(self, event: ServerEvent) -> list[str]:
         """Takes note of what an event proves; gives the keys of the items that it proves something
