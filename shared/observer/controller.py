@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 from shared.core import logs
 from shared.core.problems import Problem
 from shared.observer.context import Dependencies, ObservedCall, Spend
 from shared.observer.goodbye import Goodbye
 from shared.observer.response_tracker import ResponseTracker
-from shared.observer.run_context import RunContext, new_event_id
+from shared.observer.run_context import RunContext
 from shared.observer.session_guard import SessionKeeper
-from shared.observer.steering import Steering, SteeringMonitor
+from shared.observer.steering import SteeringMonitor
 from shared.observer.tool_calls import ToolCalls
 from shared.realtime.item_origins import UNKNOWN
 from shared.realtime.server_events import (
@@ -38,7 +39,8 @@ from shared.usage.tokens import UsageCounter
 
 LOGGED_AT_MOST = 20
 """Of what a page does, in one run: the record has the rest."""
-CANCELS_AT_MOST = 50
+OUTSIDE_AT_ONCE = 4
+"""Responses outside the conversation. None is counted before it is done."""
 ON_RECORD = ItemAdded | ItemDeleted | ItemTruncated
 """Of these a record with words says itself who did it."""
 
@@ -62,7 +64,6 @@ class CallController:
         self.session_keeper = SessionKeeper(context, call.session)
         self.steering = SteeringMonitor(call.session)
         self.logged = 0
-        self.cancels_left = CANCELS_AT_MOST
         self.spend = dependencies.spend
         self.usage_counter = UsageCounter()
         self.unchecked = self.is_checking = False
@@ -118,24 +119,33 @@ class CallController:
 
     def watch_steering(self, event: ServerEvent, origin: str) -> None:
         """Records what a client does to the call, and cancels a response that uses what the
-        profile does not grant."""
-        is_ours = isinstance(event, ResponseCreated) and (
-            self.tracker.requested is not None or self.goodbye.is_last_answer(event)
+        profile does not grant, or that is one too many."""
+        is_ours = (
+            isinstance(event, ResponseCreated)
+            and event.in_conversation
+            and (self.tracker.requested is not None or self.goodbye.is_last_answer(event))
         )
         found = self.steering.find(event, origin, is_ours=is_ours)
+        if found and isinstance(event, ResponseCreated) and self.is_too_much(event):
+            found = replace(found, cancel=event.response_id)
         if found is None or (self.keep_words and isinstance(event, ON_RECORD)):
             return
         self.context.recorder.add_numbered_line("steered", found.to_fields())
-        if found.cancel and self.cancels_left and self.context.lease.is_good:
-            self.cancel_response(found)
+        if found.cancel and self.context.lease.is_good:
+            self.context.cancel_response(found.cancel)
         self.logged += 1
         if self.logged <= LOGGED_AT_MOST:
             logs.event("call steered", **found.to_fields())
 
-    def cancel_response(self, found: Steering) -> None:
-        self.cancels_left -= 1
-        cancel = {"type": "response.cancel", "response_id": found.cancel}
-        self.context.send_in_background({**cancel, "event_id": new_event_id()})
+    def is_too_much(self, event: ResponseCreated) -> bool:
+        """Whether a response outside the conversation is one too many: there is no end to how many
+        a page can begin at once, and each reads the whole conversation."""
+        if event.in_conversation:
+            return False
+        if self.goodbye.reason:
+            self.goodbye.disturbances += 1
+            return True
+        return len(self.tracker.outside_active) >= OUTSIDE_AT_ONCE
 
     def count_usage(self, event: ResponseDone) -> None:
         """Counts a finished response, and has the budget checked."""

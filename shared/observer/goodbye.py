@@ -16,6 +16,8 @@ from shared.realtime.server_events import ResponseCreated
 from shared.realtime.sideband import SidebandClosed
 
 HANG_UP_TRIES = 3
+DISTURBED_AT_MOST = 4
+"""How many responses outside the conversation a page may begin before the goodbye is cut short."""
 PURPOSE = "goodbye"
 """In the metadata of the last answer. A page can ask for a response with the same, so it counts
 only once we have asked for ours."""
@@ -41,6 +43,7 @@ class Goodbye:
         """The response that is the last answer."""
         self.asked = False
         """Whether the last answer has been asked for."""
+        self.disturbances = 0
         self.event_seen = asyncio.Event()
         self.hanging_up = False
         self.hung_up = asyncio.Event()
@@ -50,6 +53,8 @@ class Goodbye:
         if self.reason or not self.context.lease.is_good:
             return
         self.reason = reason
+        for response_id in self.tracker.outside_active:
+            self.context.cancel_response(response_id)
         try:
             async with asyncio.timeout(self.farewell.timeout.total_seconds()):
                 if self.farewell.instructions:
@@ -66,7 +71,7 @@ class Goodbye:
                 logs.event("call not hung up", logging.WARNING, code=problem.code)
                 await asyncio.sleep(self.farewell.hang_up_pause.total_seconds() if left else 0)
         # The delayed message of the call's hard limit hangs up in any case.
-        self.reason, self.hanging_up = None, False
+        self.reason, self.hanging_up, self.disturbances = None, False, 0
 
     def recognise_response(self, event: ResponseCreated) -> None:
         """Takes note of the last answer once it is being made."""
@@ -101,8 +106,11 @@ class Goodbye:
         await self.wait_until(lambda: self.response_id not in self.tracker.playing)
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Waits for server events to make the condition true."""
+        """Waits for server events to make the condition true. Raises TimeoutError if a page uses
+        the time for responses of its own."""
         while not condition():
+            if self.disturbances > DISTURBED_AT_MOST:
+                raise TimeoutError
             self.event_seen.clear()
             await self.event_seen.wait()
 

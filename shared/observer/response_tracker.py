@@ -38,6 +38,8 @@ class ResponseTracker:
         self.playing: BoundedSet[str] = BoundedSet(REMEMBERED)
         self.outside: BoundedSet[str] = BoundedSet(REMEMBERED)
         """Responses outside the conversation."""
+        self.outside_active: BoundedSet[str] = BoundedSet(REMEMBERED)
+        """Those of them that are under way."""
         self.unanswered: BoundedSet[str] = BoundedSet(REMEMBERED)
         """Items with outputs of ours that no response has read yet."""
         self.sent: dict[str, str] = {}
@@ -89,8 +91,10 @@ class ResponseTracker:
                 self.requests = 0
             case ResponseCreated():
                 self.outside.add(event.response_id)
+                self.outside_active.add(event.response_id)
             case ResponseDone():
                 self.active.discard(event.response_id)
+                self.outside_active.discard(event.response_id)
             case ItemAdded(item=item) if item.id in self.sent:
                 self.output_added(item.id)
             case OutputAudioStarted():
@@ -124,6 +128,7 @@ class ResponseTracker:
     def start_over(self) -> None:
         """The connection was lost: what is under way now is not known."""
         self.active.clear()
+        self.outside_active.clear()
         self.playing.clear()
         self.sent.clear()
         self.requested = None

@@ -32,6 +32,11 @@ class RunContext:
         if not self.background.is_full:
             self.background.start_task(self.connection.send_event(event))
 
+    def cancel_response(self, response_id: str) -> None:
+        """Has the service stop a response; see `send_in_background`."""
+        cancel = {"type": "response.cancel", "response_id": response_id}
+        self.send_in_background({**cancel, "event_id": new_event_id()})
+
 
 def new_event_id() -> str:
     """An id for a client event that the observer sends."""

@@ -52,7 +52,8 @@ MCP_ITEMS = ("mcp_call", "mcp_list_tools", "mcp_approval_request")
 @dataclass(frozen=True, slots=True)
 class Steering:
     """Something that a client has done: `what` it is about and which of its fields, by the API's
-    own names. `cancel` is the response to cancel, because it uses what the profile does not grant.
+    own names. `cancel` is the response to cancel, because it uses what the profile does not grant,
+    or because it is one too many.
     """
 
     what: str
