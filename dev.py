@@ -24,11 +24,21 @@ NODE_PACKAGES = ROOT / "tests" / "npm"
 OLDEST = (3, 11)
 # In this order: each may name the ones before it.
 LOCKED = ("requirements", "requirements-dev", "bench/requirements", ".github/requirements")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
+# Debian's package of each browser for the tests, and the programs that do instead of it.
+BROWSERS = {
+    "chromium": (
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "msedge",
+    ),
+    "firefox-esr": ("firefox-esr", "firefox"),
+}
 
 COMMANDS = {
     "up": "run everything on this machine, with a page for voice calls [--port N] [--login]",
-    "test": "run all tests, including those in Chromium [pytest arguments]",
+    "test": "run all tests, including those in Chromium and Firefox [pytest arguments]",
     "lint": "check style, types, front end and infrastructure [CHECK ...]",
     "host": "run the function app alone [--port 7071]",
     "emulator": "run the Realtime API emulator alone [--port 8089] [--provider azure|openai]",
@@ -120,18 +130,26 @@ def pip_install() -> None:
         raise Stop("pip could not install requirements-dev.txt; see the output above.")
 
 
-def install_browser() -> None:
-    """Installs Chromium for the browser tests if there is no browser, on Debian as root."""
-    if any(shutil.which(name) for name in BROWSERS):
+def install_browsers() -> None:
+    """Installs the browsers for the tests that this machine lacks, on Debian as root."""
+    missing = [name for name, programs in BROWSERS.items() if not any(map(shutil.which, programs))]
+    if not missing:
         return
-    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        run_quietly("updating the package lists", ["apt-get", "update", "-qq"])
-        run_quietly(
-            "installing Debian's chromium",
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
-        )
-    else:
-        say("  no Chromium, Chrome or Edge found; skipping the browser tests")
+    if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
+        say(f"  no {' and no '.join(missing)} found; skipping the tests that need them")
+        return
+    apt_get = ["apt-get", "-qq"]
+    try:
+        run_quietly("updating the package lists", [*apt_get, "update"])
+    except Stop:
+        say(f"  skipping the tests that need {' and '.join(missing)}")
+        return
+    for name in missing:
+        try:
+            install = [*apt_get, "install", "-y", "--no-install-recommends", name]
+            run_quietly(f"installing Debian's {name}", install)
+        except Stop:
+            say(f"  skipping the tests that need {name}")
 
 
 def install_node_packages() -> None:
@@ -174,7 +192,7 @@ def lint(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    install_browser()
+    install_browsers()
     install_node_packages()
     # All tests: in three processes, because many wait; each file's together, in conftest's order.
     everything = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]

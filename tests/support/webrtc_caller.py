@@ -24,7 +24,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 
-from local.emulator.media.aioice_patch import confine_media_to
+from local.emulator.media.aioice_patch import confine_media
 from tests.support.patience import PATIENCE
 
 RATE = 48_000
@@ -75,7 +75,7 @@ class Caller:
     """One caller and everything sent to it."""
 
     def __init__(self, speech: bytes | None = None, rate: int = RATE) -> None:
-        confine_media_to()
+        confine_media()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.microphone = Microphone()
         if speech:

@@ -20,7 +20,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler
 
-from local.emulator.media.aioice_patch import confine_media_to
+from local.emulator.media.aioice_patch import confine_media
 from local.emulator.media.playback import Playback, Speaker
 from local.emulator.media.sdp import imitate_live_answer, negotiable, read_offer
 from local.emulator.sdp.description import Description, OfferRefused
@@ -95,7 +95,7 @@ class Peer:
         does not connect in time.
         """
         checked = read_offer(offer)
-        confine_media_to()
+        confine_media()
         peer = cls(on_audio=on_audio, on_message=on_message, on_open=on_open, on_close=on_close)
         try:
             await peer.negotiate(checked)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from local.emulator.media.aioice_patch import is_own_address
 from local.emulator.sdp.description import Attribute, Description, Medium
-from local.emulator.sdp.rules import check_offer, is_address
+from local.emulator.sdp.rules import check_offer
 from local.emulator.sdp.syntax import parse_description
 
 CODECS: Final = {"opus": "opus/48000/2", "pcmu": "PCMU/8000", "pcma": "PCMA/8000"}
@@ -138,7 +139,7 @@ def channel_lines(medium: Medium) -> list[str]:
 
 
 def checks(medium: Medium) -> list[str]:
-    """The candidates to check.
+    """The candidates to check: those on this machine, because no packet is to leave it.
 
     Those with mDNS names are left out: resolving one takes a second and gains nothing, because the
     browser is found through its own checks. So is then the end of the candidates, or the checks
@@ -156,7 +157,7 @@ def is_checkable(words: list[str]) -> bool:
         len(words) >= 8
         and words[2].lower() == "udp"
         and words[1] == "1"
-        and is_address(words[4])
+        and is_own_address(words[4])
         and words[7] in ("host", "srflx", "prflx", "relay")
     )
 

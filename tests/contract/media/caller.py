@@ -13,7 +13,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessi
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler
 
-from local.emulator.media.aioice_patch import confine_media_to
+from local.emulator.media.aioice_patch import confine_media
 from local.emulator.media.peer import Peer
 from tests.support.patience import PATIENCE
 
@@ -92,7 +92,7 @@ class Caller(Until):
     ) -> None:
         """`rewrite` changes the offer on its way; without a `label` there is no data channel."""
         super().__init__()
-        confine_media_to()
+        confine_media()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.microphone = Microphone(tone(1))
         self.connection.addTransceiver(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from local.emulator.media.aioice_patch import is_own_address
 from local.emulator.media.peer import GAP, OfferRefused, Peer
 from local.emulator.speech.synthesis import Speech
 from tests.contract.media.caller import RATE, Caller, loudness, tone
@@ -225,9 +226,10 @@ async def test_the_answer_looks_like_the_live_ones() -> None:
         assert "a=sctp-port:5000" in lines
         assert "a=msid:realtimeapi audio" in lines
         assert "a=end-of-candidates" in lines
-        assert {line.split()[4] for line in lines if line.startswith("a=candidate")} == {
-            "127.0.0.1"
-        }
+        addresses = {line.split()[4] for line in lines if line.startswith("a=candidate")}
+        assert "127.0.0.1" in addresses
+        assert all(map(is_own_address, addresses))
+        assert len(addresses) <= 2
         assert {line for line in lines if "fingerprint" in line and "sha-256" not in line} == set()
         assert "a=inactive" in lines, "video is neither sent nor received"
 

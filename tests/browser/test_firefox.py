@@ -1,0 +1,110 @@
+"""Calls in a real Firefox, which pairs no candidate with a loopback one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+
+from local.stack import Stack
+from tests.browser.test_own_page import HOLD_A_WRITTEN_CALL
+from tests.support import firefox
+from tests.support.emulated import Emulator
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BARE_PAGE = """async () => {
+  const connection = new RTCPeerConnection();
+  const microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
+  const [track] = microphone.getAudioTracks();
+  track.enabled = false;
+  connection.addTrack(track);
+  const audio = document.body.appendChild(new Audio());
+  audio.autoplay = true;
+  connection.ontrack = ({ streams: [stream] }) => (audio.srcObject = stream);
+  const channel = connection.createDataChannel('oai-events');
+  const seen = [];
+  let look = () => {};
+  channel.onmessage = ({ data }) => {
+    seen.push(JSON.parse(data));
+    look();
+  };
+  const event = (type) => new Promise((resolve) => {
+    look = () => {
+      const found = seen.find((one) => one.type === type);
+      if (found) resolve(found);
+    };
+    look();
+  });
+  const opened = new Promise((resolve) => (channel.onopen = resolve));
+
+  await connection.setLocalDescription(await connection.createOffer());
+  const answer = await fetch('/connect', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/sdp' },
+    body: connection.localDescription.sdp,
+  });
+  await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+  await opened;
+
+  const content = [{ type: 'input_text', text: 'hello' }];
+  const item = { type: 'message', role: 'user', content };
+  channel.send(JSON.stringify({ type: 'conversation.item.create', item }));
+  channel.send(JSON.stringify({ type: 'response.create' }));
+  const { transcript } = await event('response.output_audio_transcript.done');
+  await event('output_audio_buffer.stopped');
+  let energy = 0;
+  for (const entry of (await connection.getStats()).values()) {
+    if (entry.type === 'inbound-rtp') energy = entry.totalAudioEnergy;
+  }
+  track.enabled = true;
+  await event('input_audio_buffer.speech_started');
+  connection.close();
+  return { transcript, heard: energy > 0 };
+}"""
+
+
+SILENT = """async () => {
+  const devices = navigator.mediaDevices;
+  const open = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = async (wanted) => {
+    await open(wanted);
+    return new AudioContext().createMediaStreamDestination().stream;
+  };
+}"""
+"""Firefox's pretended microphone hears a tone, which would interrupt the answer."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[firefox.Browser]:
+    if firefox.executable() is None:
+        pytest.skip(firefox.MISSING)
+    async with AsyncExitStack() as stack:
+        try:
+            running = firefox.running(tmp_path_factory.mktemp("firefox"))
+            browser = await stack.enter_async_context(running)
+        except firefox.NotUsable as reason:  # a snap's launcher, for one
+            pytest.skip(str(reason))
+        yield browser
+
+
+async def test_a_bare_page_holds_a_call(
+    stack: Stack, emulator: Emulator, browser: firefox.Browser
+) -> None:
+    page = await browser.open_page(stack.url)
+    call = await page.evaluate(BARE_PAGE)
+    assert call == {"transcript": "Hello! How can I help you today?", "heard": True}
+    await emulator.live_calls(0)
+
+
+async def test_this_projects_client_holds_a_call(
+    stack: Stack, emulator: Emulator, browser: firefox.Browser
+) -> None:
+    page = await browser.open_page(stack.url)
+    await page.evaluate(SILENT)
+    seen = await page.evaluate(HOLD_A_WRITTEN_CALL)
+    assert seen["lines"][1] == ["assistant", "Hello! How can I help you today?"]
+    assert seen["last"]["reason"] == "stopped"
+    await emulator.live_calls(0)

@@ -1,0 +1,61 @@
+"""`dev.py test` never stops for want of a browser: it says what it skips."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import dev
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The installation commands that were run, on a Debian without browsers, as root."""
+    run: list[list[str]] = []
+    monkeypatch.setattr("shutil.which", {"apt-get": "/usr/bin/apt-get"}.get)
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    monkeypatch.setattr(dev, "run_quietly", lambda _, command: run.append(command))
+    return run
+
+
+def test_both_browsers_are_installed_where_they_are_missing(commands: list[list[str]]) -> None:
+    dev.install_browsers()
+    assert [command[-1] for command in commands] == ["update", "chromium", "firefox-esr"]
+
+
+def test_the_browsers_of_the_machine_are_kept(
+    commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", {"google-chrome": "/x", "firefox": "/y"}.get)
+    dev.install_browsers()
+    assert commands == []
+
+
+@pytest.mark.parametrize("fails", ["update", "chromium", "firefox-esr"])
+def test_what_apt_does_not_have_is_skipped_aloud(
+    fails: str,
+    commands: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(_: str, command: list[str]) -> None:
+        commands.append(command)
+        if command[-1] == fails:
+            raise dev.Stop("it failed")
+
+    monkeypatch.setattr(dev, "run_quietly", run)
+    dev.install_browsers()
+    told = capsys.readouterr().err
+    skipped = {"chromium", "firefox-esr"} if fails == "update" else {fails}
+    assert {name for name in dev.BROWSERS if name in told} == skipped
+    assert len(commands) == (1 if fails == "update" else 3)
+
+
+def test_without_apt_it_says_what_is_missing(
+    commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    dev.install_browsers()
+    assert commands == []
+    assert "no chromium and no firefox-esr found" in capsys.readouterr().err
