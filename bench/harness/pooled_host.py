@@ -10,8 +10,9 @@ import sys
 from local.common import server
 from local.host.__main__ import main as run_host
 from shared.api import bulkheads
+from shared.core.bulkhead import Bulkhead
 
 if __name__ == "__main__":
-    bulkheads.STARTS = bulkheads.Bulkhead("starts", int(sys.argv[1]))
+    bulkheads.STARTS = Bulkhead("starts", int(sys.argv[1]))
     options = ("--port", "0", "--exit-with-parent", "--without-local-settings", "--log", "warning")
     server.finish(run_host(options))

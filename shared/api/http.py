@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import azure.functions as func
 
-from shared.api.bulkheads import READS, Bulkhead
+from shared.api.bulkheads import READS
 from shared.api.request import Request, read_request
 from shared.api.response import Response, problem_response, write_response
 from shared.core import logs
+from shared.core.bulkhead import Bulkhead
 from shared.core.problems import Problem
 
 if TYPE_CHECKING:

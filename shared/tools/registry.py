@@ -17,10 +17,10 @@ function: the model gets a sentence that it can act on, never a traceback, and t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
+from shared.core.bulkhead import Bulkhead, QueueLimit
 from shared.tools.parameters import parameters_of
 from shared.tools.runner import (
     TIMEOUT,
@@ -30,14 +30,18 @@ from shared.tools.runner import (
     run_tool,
 )
 
+TOOL_THREADS = 64
+"""Of one instance. A tool that outlives its timeout keeps its thread: it must not keep those that
+end calls."""
+NO_QUEUE = QueueLimit(waiting=0, patience=timedelta(0))
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Registry:
-    """The tools of one app by name. `executor` runs those that are not async."""
+    """The tools of one app by name. `threads` are for those that are not async."""
 
-    def __init__(self, executor: Executor | None = None) -> None:
-        self.executor = executor
+    def __init__(self, threads: Bulkhead | None = None) -> None:
+        self.threads = threads or Bulkhead("tools", TOOL_THREADS, NO_QUEUE)
         self.tools: dict[str, Tool] = {}
 
     @overload
@@ -89,4 +93,4 @@ class Registry:
         tool = self.tools.get(name)
         if tool is None:
             return failed(f"There is no tool {name}.")
-        return await run_tool(tool, arguments, self.executor)
+        return await run_tool(tool, arguments, self.threads)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from shared.core import logs
+from shared.core.bulkhead import Bulkhead, NoThreadFree
 from shared.core.json_reader import well_formed
 from shared.tools.parameters import Parameters, WrongArguments
 
@@ -56,7 +57,7 @@ class Tool:
         }
 
 
-async def run_tool(tool: Tool, arguments: str, executor: Executor | None) -> Result:
+async def run_tool(tool: Tool, arguments: str, threads: Bulkhead) -> Result:
     """Runs the tool with the model's arguments, which are JSON text. Never raises."""
     try:
         given = tool.parameters.check_arguments(parse_arguments(arguments))
@@ -67,10 +68,13 @@ async def run_tool(tool: Tool, arguments: str, executor: Executor | None) -> Res
         return failed("The arguments are not valid.")
     try:
         async with asyncio.timeout(tool.timeout.total_seconds()):
-            value = await run_function(tool, given, executor)
+            value = await run_function(tool, given, threads)
         return Result(encode_result(value), ok=True)
     except ToolError as told:
         return failed(str(told))
+    except NoThreadFree:
+        logs.event("tool not run", logging.WARNING, tool=tool.name, reason="no thread")
+        return failed("Too many tools are running. Call it again later.")
     except TimeoutError:
         logs.event("tool timed out", tool=tool.name, seconds=tool.timeout.total_seconds())
         return failed(f"{tool.name} took too long. Its work may or may not be done.")
@@ -79,13 +83,14 @@ async def run_tool(tool: Tool, arguments: str, executor: Executor | None) -> Res
         return failed(f"{tool.name} failed. It may work later.")
 
 
-async def run_function(tool: Tool, given: Mapping[str, Any], executor: Executor | None) -> Any:
-    """Runs a function that is not async on the executor: if it outlives its timeout it is
-    abandoned, because a thread cannot be stopped."""
+async def run_function(tool: Tool, given: Mapping[str, Any], threads: Bulkhead) -> Any:
+    """Runs a function that is not async on a thread: if it outlives its timeout it is abandoned,
+    because a thread cannot be stopped. Raises NoThreadFree, and what the function
+    raises."""
     if inspect.iscoroutinefunction(tool.function):
         return await tool.function(**given)
     work = partial(copy_context().run, partial(tool.function, **given))
-    return await asyncio.get_running_loop().run_in_executor(executor, work)
+    return await threads.run(work)
 
 
 def failed(message: str) -> Result:

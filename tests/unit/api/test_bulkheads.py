@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.api.bulkheads import Bulkhead, QueueLimit
+from shared.core.bulkhead import Bulkhead, QueueLimit
 from shared.core.problems import Problem
 
 AT_ONCE = timedelta(0)

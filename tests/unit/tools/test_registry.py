@@ -18,10 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.realtime import RealtimeFunctionTool
 
+from shared.core.bulkhead import Bulkhead
 from shared.tools.parameters import WrongArguments
-from shared.tools.registry import Registry
+from shared.tools.registry import NO_QUEUE, TOOL_THREADS, Registry
 from shared.tools.runner import OUTPUT_CHARACTERS, ToolError
 from shared.tools.samples import sample_tools
+from tests.support.patience import PATIENCE
 
 
 class Size(enum.Enum):
@@ -206,6 +208,30 @@ async def test_a_timeout(kind: str) -> None:
     release.set()
     assert not result.ok
     assert "took too long" in result.output
+
+
+async def test_tools_that_hang_keep_their_own_threads_and_no_others() -> None:
+    """What ends calls, and a dial's look-up of a name, must not wait behind them."""
+    release, names = threading.Event(), []
+
+    def hang() -> None:
+        """Hangs."""
+        names.append(threading.current_thread().name)
+        assert release.wait(PATIENCE)
+
+    registry = Registry(Bulkhead("tools", 2, NO_QUEUE))
+    registry.tool(timeout=timedelta(milliseconds=20))(hang)
+    results = [await registry.call_tool("hang", "{}") for _ in range(3)]
+    release.set()
+    assert ["took too long" in result.output for result in results] == [True, True, False]
+    assert "Too many tools are running" in results[2].output
+    assert [name.startswith("tools") for name in names] == [True, True]
+    await asyncio.to_thread(registry.threads.pool.shutdown)
+    assert registry.threads.accepted == 0
+
+
+def test_the_apps_tools_have_threads_of_their_own() -> None:
+    assert sample_tools().threads.threads == TOOL_THREADS
 
 
 async def test_results_are_json_and_capped() -> None:
