@@ -128,6 +128,7 @@ def parse_number(text: str, default: int, most: int) -> int:
     """A whole number of a query. Raises Problem invalid_query."""
     if not text:
         return default
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    if not digits or not 1 <= int(text) <= most:
         raise Problem("invalid_query", f"limit: expected 1 to {most}.")
     return int(text)

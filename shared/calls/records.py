@@ -104,6 +104,18 @@ def partition_and_row(name: str) -> tuple[str, str]:
     return day, row
 
 
+def day_of(name: str, today: date) -> date:
+    """The day of the record with that id. Raises Problem invalid_query for what can be no record's
+    id; another instance's clock may be a little ahead."""
+    try:
+        day = datetime.strptime(name[:8], "%Y%m%d").date()  # noqa: DTZ007
+    except ValueError:
+        day = date.max
+    if not is_record_id(name) or day > today + DAY:
+        raise Problem("invalid_query", "before: expected the id of a call.")
+    return day
+
+
 class Records:
     """The records of all calls, in `table`. Every method may raise `StorageUnavailable`."""
 
@@ -161,14 +173,14 @@ class Records:
         return first[0]
 
     def newest(self, now: datetime, *, before: str = "", limit: int = 50) -> list[CallRecord]:
-        """Up to `limit` records, newest first, after the one with the id `before`."""
+        """Up to `limit` records, newest first, after the one with the id `before`. Raises Problem
+        invalid_query for what can be no record's id."""
         found: list[CallRecord] = []
         today = now.astimezone(UTC).date()
         day, start = today, ""
         if before:
-            partition, row = partition_and_row(before)
             # The next possible key after that row.
-            day, start = datetime.strptime(partition, "%Y%m%d").date(), row + "!"  # noqa: DTZ007
+            day, start = day_of(before, today), before.partition("-")[2] + "!"
         oldest = today - timedelta(days=LISTED_DAYS)
         while len(found) < limit and day >= oldest:
             rows = self.table.query(f"{day:%Y%m%d}", start=start, limit=limit - len(found))

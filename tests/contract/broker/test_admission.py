@@ -235,3 +235,32 @@ async def test_the_list_of_calls_is_paged_and_usage_adds_up(
     for wrong in ("?by=hour", "?from=yesterday", "?from=2026-02-01&to=2026-01-01"):
         response = await app.get("/api/usage" + wrong, headers=ADMIN)
         await refused(response, 400, "invalid_query")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "before=20261301-00000000-aaaaaaaaaaaa",
+        "before=00000000-00000000-aaaaaaaaaaaa",
+        "before=99991231-00000000-aaaaaaaaaaaa",
+        "before=x",
+        "before=2026112%D9%A1-00000000-aaaaaaaaaaaa",
+        "limit=0",
+        "limit=201",
+        "limit=-1",
+        "limit=%D9%A1",
+        f"limit={'1' * 5000}",
+    ],
+)
+async def test_a_list_that_cannot_be_asked_for_is_refused(app: AppClient, query: str) -> None:
+    response = await app.get(f"/api/calls?{query}", headers=ADMIN)
+    await refused(response, 400, "invalid_query")
+
+
+@pytest.mark.parametrize(
+    "name", ["20261301-00000000-aaaaaaaaaaaa", "99991231-99999999-aaaaaaaaaaaa"]
+)
+async def test_an_id_of_no_day_is_no_calls(app: AppClient, name: str) -> None:
+    for method, path in (("GET", "transcript"), ("DELETE", "transcript"), ("POST", "hangup")):
+        response = await app.request(method, f"/api/calls/{name}/{path}", headers=ADMIN)
+        await refused(response, 404, "call_not_found")
