@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 AUTHORITY = "https://login.microsoftonline.com"
 V1_ISSUER = "https://sts.windows.net"
+LATEST_TIME = 1e11
+"""In seconds: the year 5138."""
 TOKEN_CHARACTERS = 16 * 1024
 KEYS_BYTES = 256 * 1024
 SMALLEST_KEY = 2048
@@ -238,7 +240,7 @@ class Entra:
         """Raises Problem invalid_credentials if the token is not valid now."""
         now, leeway = self.keys.clock().timestamp(), self.leeway.total_seconds()
         starts, ends = claims["nbf"], claims["exp"]
-        if not all(type(moment) in (int, float) for moment in (starts, ends)):
+        if not all(type(t) in (int, float) and abs(t) < LATEST_TIME for t in (starts, ends)):
             raise invalid_credentials("The token's times are not numbers.")
         if not now < ends + leeway:
             raise invalid_credentials("The token has expired.")
