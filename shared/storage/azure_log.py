@@ -38,12 +38,12 @@ class AzureLog:
         check_append(data)
         try:
             try:
-                self.call_or_create(lambda: blob.append_block(data, appendpos_condition=at))
+                self.call_or_create(lambda: append_block(blob, data, at))
             except Missing:
                 if at:
                     raise Conflict("the log ends before that") from None
                 self.create_blob(blob)
-                self.call_or_create(lambda: blob.append_block(data, appendpos_condition=at))
+                self.call_or_create(lambda: append_block(blob, data, at))
         except Conflict:
             if self.read(name, start=at)[: len(data)] != data:
                 raise
@@ -79,7 +79,7 @@ class AzureLog:
     def length(self, name: str) -> int:
         blob = self.blob(name)
         try:
-            size: int = self.retry.call(lambda: blob.get_blob_properties().size)
+            size: int = self.retry.call(lambda: int(blob.get_blob_properties().size))
         except (Missing, ContainerMissing):
             return 0
         return size
@@ -99,3 +99,10 @@ class AzureLog:
             self.retry.call(blob.delete_blob)
         except (Missing, ContainerMissing):
             return
+
+
+def append_block(blob: BlobClient, data: bytes, at: int) -> None:
+    """One append. Raises ValueError if the answer does not say that it is there."""
+    answer = blob.append_block(data, appendpos_condition=at)
+    if str(answer.get("blob_append_offset")) != str(at):
+        raise ValueError("not an answer to an append")

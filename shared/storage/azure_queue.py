@@ -44,14 +44,14 @@ class AzureQueue:
         hidden = whole_seconds(visibility, least=1)
         if not 1 <= limit <= RECEIVE_AT_MOST:
             raise ValueError("a receiver takes 1 to 32 messages")
-        received = self.call_or_create(
-            lambda: list(
-                self.client.receive_messages(
+        return self.call_or_create(
+            lambda: [
+                received_message(item)
+                for item in self.client.receive_messages(
                     messages_per_page=limit, max_messages=limit, visibility_timeout=hidden
                 )
-            )
+            ]
         )
-        return [received_message(item) for item in received]
 
     def extend(self, message: Message, visibility: timedelta) -> Message:
         hidden = whole_seconds(visibility)

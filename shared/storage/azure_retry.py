@@ -35,6 +35,8 @@ T = TypeVar("T")
 MOST_BYTES = 64 * 1024 * 1024
 """Of one answer. The SDK reads blobs in pieces of up to 32 MiB."""
 CONTAINER_MISSING_CODES = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
+MISSING_CODES = {"ResourceNotFound", "EntityNotFound", "MessageNotFound", "BlobNotFound"}
+"""Storage's own codes of a 404. One with another code, or none, is of something in between."""
 EXISTS_CODES = {
     "EntityAlreadyExists",
     "TableAlreadyExists",
@@ -45,12 +47,12 @@ EXISTS_CODES = {
 }
 
 
-class Missing(StorageError):
-    """There is no such row, message or blob. Does not leave `shared.storage`."""
+class Missing(StorageUnavailable):
+    """There is no such row, message or blob, where that is no answer to what was asked."""
 
 
-class ContainerMissing(StorageError):
-    """There is no such table, queue or container yet. Does not leave `shared.storage`."""
+class ContainerMissing(StorageUnavailable):
+    """There is no such table, queue or container yet."""
 
 
 class TransientFailure(StorageUnavailable):
@@ -64,7 +66,8 @@ def error_code(error: HttpResponseError) -> str:
         headers: Mapping[str, str] = getattr(error.response, "headers", {})
         code = headers.get("x-ms-error-code")
         if not code:
-            with suppress(ValueError, KeyError, TypeError):
+            # The body may be anything, and the SDK may not have it whole.
+            with suppress(Exception):
                 code = read_json(error.response.text())["odata.error"]["code"]
     return str(getattr(code, "value", code) or "")
 
@@ -89,7 +92,7 @@ def translate_error(error: AzureError) -> StorageError:
         return LogFull(code)
     if status == 412:
         return Conflict(index=index)
-    if status == 404:
+    if code in MISSING_CODES:
         # Only the error of a transaction has an index, and a transaction reads nothing.
         return Missing(code) if index is None else Conflict("the row is gone", index=index)
     reason = f"storage answered {status} {code}".rstrip()
@@ -149,10 +152,20 @@ class RetryPolicy:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raises the SDK's errors as those of `shared.storage.interfaces`."""
+    """Raises whatever the SDK raises as an error of `shared.storage.interfaces`.
+
+    Its parsers raise what they happen to for an answer that is cut short or that is none of
+    storage's. Such an answer leaves open what storage has done.
+    """
     from azure.core.exceptions import AzureError
 
     try:
         yield
+    except StorageError:
+        raise
     except AzureError as error:
         raise translate_error(error) from error
+    except Exception as error:
+        raise TransientFailure(
+            f"an answer that is not understood: {type(error).__name__}"
+        ) from error

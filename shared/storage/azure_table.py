@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NO_CONTENT = {"response_preference": "return-no-content"}
+"""Of an insert. Storage sends the row back otherwise, and that can be cut short."""
+
 
 class AzureTable:
     """`Table` on Azure Table Storage."""
@@ -41,7 +44,7 @@ class AzureTable:
         check_key(partition)
         check_key(row)
         try:
-            return from_row(self.retry.call(lambda: self.client.get_entity(partition, row)))
+            return self.retry.call(lambda: from_row(self.client.get_entity(partition, row)))
         except (Missing, ContainerMissing):
             return None
 
@@ -67,7 +70,9 @@ class AzureTable:
 
     def insert(self, entity: Entity) -> Entity:
         row = to_row(entity)
-        return with_new_etag(entity, self.call_or_create(lambda: self.client.create_entity(row)))
+        return self.call_or_create(
+            lambda: with_new_etag(entity, self.client.create_entity(row, **NO_CONTENT))
+        )
 
     def replace(self, entity: Entity) -> Entity:
         from azure.core import MatchConditions
@@ -77,17 +82,19 @@ class AzureTable:
         if not entity.etag:
             raise ValueError("replace needs an etag")
         try:
-            answer = self.call_or_create(
-                lambda: self.client.update_entity(
-                    row,
-                    mode=UpdateMode.REPLACE,
-                    etag=entity.etag,
-                    match_condition=MatchConditions.IfNotModified,
+            return self.call_or_create(
+                lambda: with_new_etag(
+                    entity,
+                    self.client.update_entity(
+                        row,
+                        mode=UpdateMode.REPLACE,
+                        etag=entity.etag,
+                        match_condition=MatchConditions.IfNotModified,
+                    ),
                 )
             )
         except Missing as error:
             raise Conflict("the row is gone") from error
-        return with_new_etag(entity, answer)
 
     def delete(self, partition: str, row: str, *, etag: str = "") -> None:
         check_key(partition)
@@ -111,11 +118,12 @@ class AzureTable:
                 conflict.index = 0
                 raise
         steps = [transaction_step(write) for write in writes]
-        answers = self.call_or_create(lambda: self.client.submit_transaction(steps))
-        return [
-            with_new_etag(write.entity, answer)
-            for write, answer in zip(writes, answers, strict=True)
-        ]
+        return self.call_or_create(
+            lambda: [
+                write.entity if write.kind == "delete" else with_new_etag(write.entity, answer)
+                for write, answer in zip(writes, self.client.submit_transaction(steps), strict=True)
+            ]
+        )
 
 
 def transaction_step(write: Write) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -125,7 +133,7 @@ def transaction_step(write: Write) -> tuple[str, dict[str, Any], dict[str, Any]]
     row = to_row(write.entity)
     condition = {"etag": write.entity.etag, "match_condition": MatchConditions.IfNotModified}
     if write.kind == "insert":
-        return "create", row, {}
+        return "create", row, NO_CONTENT
     if write.kind == "delete":
         return "delete", row, condition
     return "update", row, {"mode": "replace", **condition}
@@ -157,5 +165,7 @@ def from_row(row: Any) -> Entity:
 
 
 def with_new_etag(entity: Entity, answer: Mapping[str, Any]) -> Entity:
-    """The entity with the etag in the service's answer."""
-    return replace(entity, etag=str(answer.get("etag") or ""))
+    """The entity with the etag in the service's answer. Raises ValueError if that has none."""
+    if not answer.get("etag"):
+        raise ValueError("not an answer to a write")
+    return replace(entity, etag=str(answer["etag"]))

@@ -78,12 +78,14 @@ class Said:
 
 @dataclass(frozen=True)
 class Raw:
-    """Instead of a reply: these bytes as they are; then the connection stays open. `later` follows
-    `after` seconds, or before the next reply on the connection if that is sooner."""
+    """Instead of a reply: these bytes as they are; then the connection stays open, unless it
+    `closes`. `later` follows `after` seconds later, or before the next reply on the connection if
+    that is sooner."""
 
     content: bytes
     later: bytes = b""
     after: float = 0.1
+    closes: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,8 @@ class Connection(asyncio.Protocol):
             reset_connection(self.transport)
         elif isinstance(reply, Raw):
             self.transport.write(reply.content)
+            if reply.closes:
+                self.transport.close()
             self.held_back = reply.later
             asyncio.get_running_loop().call_later(reply.after, self.send_held_back)
         elif isinstance(reply, EndlessDrip):

@@ -26,6 +26,7 @@ from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger_store import Ledger
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.storage.interfaces import StorageUnavailable
 from shared.storage.memory import MemoryStorage, MemoryTable
 from tests.support.clock import Clock
 from tests.support.fixed_credential import FixedCredential
@@ -352,6 +353,27 @@ def test_a_handle_with_parts_of_a_later_release_is_opened(endpoint: Upstream) ->
     sealed = f"{HANDLES.open(handle, 'caller-1')}/and more"
     later = HANDLES.seal(sealed, "caller-1", NOW + timedelta(minutes=1))
     assert service.call_status(later, a_caller())["status"] == "live"
+
+
+@pytest.mark.parametrize(
+    "error", [StorageUnavailable("away"), KeyError("a bug"), KeyboardInterrupt()]
+)
+def test_a_call_that_cannot_be_dispatched_is_hung_up_whatever_the_reason(
+    endpoint: Upstream, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    place = f"{CALLS}/rtc_0123456789abcdef0123456789abcdef/hangup"
+    endpoint.on(place, Said(200))
+    ledger = limited()
+    service = calls(endpoint, ledger=ledger)
+
+    def insert(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Records, "insert", insert)
+    with pytest.raises((Problem, KeyError, KeyboardInterrupt)):
+        service.start_call(OFFER, PROFILE, a_caller())
+    assert endpoint.count(place) == 1
+    assert ledger.usage_of("caller-1").live_calls == 0
 
 
 @pytest.mark.parametrize(("hung_up", "counted"), [(Said(204), 0), (refusal(403, "x"), 1)])
