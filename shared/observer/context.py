@@ -13,6 +13,7 @@ from shared.core.clock import Clock, utc_now
 from shared.observer.leases import LeaseStore
 from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Log
+from shared.tools.granted import granted_names
 from shared.tools.registry import Registry
 from shared.transcripts.redaction import Redact, redacted
 from shared.usage.tokens import ZERO, Usage
@@ -94,8 +95,7 @@ class ObservedCall:
     def granted(self) -> Container[str]:
         """The server tools that this call may use: those that the profile's session names, never
         what the page adds to the session."""
-        named = (self.session or {}).get("tools") or []
-        return frozenset(str(tool.get("name")) for tool in named)
+        return granted_names(self.session, "function")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ from shared.observer.run_context import RunContext
 from shared.observer.session_guard import SessionKeeper
 from shared.observer.steering import SteeringMonitor
 from shared.observer.tool_calls import ToolCalls
-from shared.realtime.item_origins import UNKNOWN
+from shared.realtime import event_frames
 from shared.realtime.server_events import (
     ErrorEvent,
     ItemAdded,
     ItemDeleted,
     ItemRetrieved,
     ItemTruncated,
+    NotUnderstood,
     OutputItemDone,
     ResponseCreated,
     ResponseDone,
@@ -87,19 +88,19 @@ class CallController:
         response = RecordLine("response", f"{recorder.holder} before", recorder.clock(), used)
         return [response, *self.tool_calls.lines_to_carry_over()]
 
-    def handle_server_event(
-        self, event: ServerEvent, *, origin: str = UNKNOWN, was_missed: bool = False
-    ) -> None:
+    def handle_server_event(self, event: ServerEvent, *, was_missed: bool = False) -> None:
         """Acts on any event of the call. Sends nothing itself: that is left to background tasks.
 
-        `origin` is that of the item that the event is about; `was_missed` says whether the item is
-        one that we have requested because this run had missed it.
+        `was_missed` says whether the event's item is one that we have requested because this run
+        had missed it.
         """
-        self.watch_steering(event, origin)
         self.tracker.track_event(event)
         match event:
-            case SessionEvent():
+            case SessionEvent() | NotUnderstood(type="session.created" | "session.updated"):
                 self.session_keeper.check_session(event)
+            case NotUnderstood(type="response.done", reason=event_frames.TOO_LARGE):
+                # What it used is not known, and counts against the caller's budget.
+                self.context.background.start_task(self.goodbye.end_call("usage not readable"))
             case OutputItemDone():
                 self.tool_calls.handle_output_item(event)
             case ItemAdded():
@@ -119,7 +120,8 @@ class CallController:
 
     def watch_steering(self, event: ServerEvent, origin: str) -> None:
         """Records what a client does to the call, and cancels a response that uses what the
-        profile does not grant, or that is one too many."""
+        profile does not grant, or that is one too many. Comes before the event is acted on.
+        `origin` is that of the item that the event is about."""
         is_ours = (
             isinstance(event, ResponseCreated)
             and event.in_conversation
@@ -130,12 +132,13 @@ class CallController:
             found = replace(found, cancel=event.response_id)
         if found is None or (self.keep_words and isinstance(event, ON_RECORD)):
             return
-        self.context.recorder.add_numbered_line("steered", found.to_fields())
+        about = found.to_fields()
         if found.cancel and self.context.lease.is_good:
-            self.context.cancel_response(found.cancel)
+            about["cancelled"] = self.context.cancel_response(found.cancel)
+        self.context.recorder.add_numbered_line("steered", about)
         self.logged += 1
         if self.logged <= LOGGED_AT_MOST:
-            logs.event("call steered", **found.to_fields())
+            logs.event("call steered", **about)
 
     def is_too_much(self, event: ResponseCreated) -> bool:
         """Whether a response outside the conversation is one too many: there is no end to how many

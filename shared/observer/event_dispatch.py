@@ -41,11 +41,9 @@ class EventDispatch:
         self.attempt(event, lambda: self.context.recorder.record_event(event))
         origin = self.origin_of(event)
         self.attempt(event, lambda: self.request_missing(event))
+        self.attempt(event, lambda: self.controller.watch_steering(event, origin))
         self.attempt(
-            event,
-            lambda: self.controller.handle_server_event(
-                event, origin=origin, was_missed=was_missed
-            ),
+            event, lambda: self.controller.handle_server_event(event, was_missed=was_missed)
         )
         if isinstance(event, NotUnderstood):
             self.log_unread(event.type, event.reason)

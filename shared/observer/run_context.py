@@ -26,16 +26,18 @@ class RunContext:
     lease: LeaseKeeper
     background: BackgroundTasks
 
-    def send_in_background(self, event: Mapping[str, Any]) -> None:
+    def send_in_background(self, event: Mapping[str, Any]) -> bool:
         """Sends a client event without waiting; it is dropped if the connection is lost, or takes
-        so little that hundreds of events wait."""
-        if not self.background.is_full:
-            self.background.start_task(self.connection.send_event(event))
+        so little that hundreds of events wait: then this returns False."""
+        if self.background.is_full:
+            return False
+        self.background.start_task(self.connection.send_event(event))
+        return True
 
-    def cancel_response(self, response_id: str) -> None:
+    def cancel_response(self, response_id: str) -> bool:
         """Has the service stop a response; see `send_in_background`."""
         cancel = {"type": "response.cancel", "response_id": response_id}
-        self.send_in_background({**cancel, "event_id": new_event_id()})
+        return self.send_in_background({**cancel, "event_id": new_event_id()})
 
 
 def new_event_id() -> str:

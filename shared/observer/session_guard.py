@@ -1,4 +1,4 @@
-"""Keeps a running session to its profile: what a page overrides is restored.
+"""Keeps a running session to its profile: what a page overrides or adds is taken back.
 
 A page can send `session.update` on its data channel, filtered or not; the observer sees the
 `session.updated` that follows. Guarded are the fields that decide what the assistant is, what it
@@ -9,118 +9,202 @@ speed) is left to the page.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from shared.core import logs
 from shared.observer.run_context import RunContext, new_event_id
-from shared.realtime.server_events import ErrorEvent, SessionEvent
+from shared.observer.session_comparison import matches, matches_prompt, says_nothing, value_at
+from shared.realtime.server_events import ErrorEvent, NotUnderstood, SessionEvent
 
 GUARDED_FIELDS = ("instructions", "tools", "tool_choice", "max_output_tokens", "prompt")
-"""Fields of the session that only the profile decides."""
+"""Fields of the session that only the profile decides, by what it says and what it leaves out."""
+TRANSCRIPTION = "audio.input.transcription"
+GUARDED_IF_STATED = ("truncation", "reasoning", "parallel_tool_calls", TRANSCRIPTION)
+"""Fields that a page may set where the profile does not."""
 DEFAULTS: Mapping[str, Any] = {"tools": [], "tool_choice": "auto", "prompt": None}
-"""Their values where the profile has none. Instructions and `max_output_tokens` are then the
-service's own, and unknown here."""
-HIDDEN_MCP_FIELDS = ("authorization", "headers")
-"""What the service need not show of an MCP tool."""
-TRANSCRIPTION = ("audio", "input", "transcription")
+"""Their values where the profile leaves them out; the other fields are then the service's own."""
 MAX_RESTORES = 5
 """How often the profile is restored at once. After that it is restored more and more rarely, but
 for as long as the call lasts: two sides that override each other must not keep the service busy,
 and a page must not win by being stubborn."""
 
 
+def stated_fields(session: Mapping[str, Any]) -> dict[str, Any]:
+    """The guarded fields whose values a profile's session decides, by their names."""
+    # A stored prompt may bring instructions and tools of its own, and says how they are chosen.
+    defaults = {} if session.get("prompt") else DEFAULTS
+    stated = {
+        name: session.get(name, defaults.get(name))
+        for name in GUARDED_FIELDS
+        if name in session or name in defaults
+    }
+    given = {name: running_value(session, name) for name in GUARDED_IF_STATED}
+    return stated | {name: value for name, value in given.items() if value is not None}
+
+
+def running_value(session: Mapping[str, Any], name: str) -> Any:
+    return value_at(session, name.split("."))
+
+
 class SessionGuard:
-    """Guards one call's session. `session` is the profile's, private instructions included."""
+    """Guards one call's session. `session` is the profile's, private instructions included.
 
-    def __init__(
-        self,
-        session: Mapping[str, Any],
-        *,
-        guarded: Iterable[str] = GUARDED_FIELDS,
-        max_restores: int = MAX_RESTORES,
-    ) -> None:
-        # A stored prompt may bring tools of its own, and says how they are chosen.
-        defaults = {"prompt": None} if session.get("prompt") else DEFAULTS
-        self.wanted = {
-            name: session.get(name, defaults.get(name))
-            for name in guarded
-            if name in session or name in defaults
-        }
-        self.transcription = value_at(session, TRANSCRIPTION)
+    What a profile leaves to the service (a stored prompt's tools and version, the default
+    instructions) is guarded as the service first reports it beside all that the profile says.
+    """
+
+    def __init__(self, session: Mapping[str, Any], *, max_restores: int = MAX_RESTORES) -> None:
+        self.wanted = stated_fields(session)
+        self.is_completed = False
+        self.learnt: list[str] = []
+        self.accepted: dict[str, Any] = {}
+        """Values that could not be restored: only what differs from them is another override."""
+        self.seen_as_wanted: set[str] = set()
+        self.restores: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
         self.restores_left = max_restores
-        self.awaited_update: str | None = None
-        """The id of our `session.update` that has not been answered yet."""
+        self.awaited: dict[str, list[str]] = {}
+        """By the ids of our updates that have not been answered yet, the fields in them."""
 
-    def overridden_fields(self, session: Mapping[str, Any]) -> list[str]:
-        """The guarded fields in which a running session differs from the profile."""
-        found = [n for n, value in self.wanted.items() if not satisfies(session.get(n), value)]
-        running = value_at(session, TRANSCRIPTION)
-        if self.transcription and not satisfies(running, self.transcription):
-            found.append(".".join(TRANSCRIPTION))
-        return found
+    def overridden_fields(self, session: Mapping[str, Any] | None) -> list[str]:
+        """The guarded fields in which a running session differs from the profile; all of them where
+        it could not be read (None)."""
+        if session is None:
+            return list(self.wanted)
+        return [
+            name
+            for name in self.wanted
+            if not self.is_as_wanted(session, name)
+            and not (
+                name in self.accepted and matches(running_value(session, name), self.accepted[name])
+            )
+        ]
 
-    def restoring_update(self, session: Mapping[str, Any], event_id: str) -> dict[str, Any] | None:
-        """The `session.update` that restores the profile, or None where nothing is wrong.
+    def is_as_wanted(self, session: Mapping[str, Any], name: str) -> bool:
+        compare = matches_prompt if name == "prompt" else matches
+        return compare(running_value(session, name), self.wanted[name])
 
-        While an update of ours is on its way, the next `session.updated` may be older than it: that
-        one is ignored, and whatever follows the answer to ours is checked again.
+    def observe_session(self, session: Mapping[str, Any]) -> list[str]:
+        """Learns from a running session. Gives the fields that differ and cannot be restored.
+
+        What the service still reports after several restores, and has never reported as the profile
+        has it, is its own form of the field.
         """
-        if self.awaited_update is not None:
-            self.awaited_update = None
-            return None
-        names = self.overridden_fields(session)
+        for name in self.wanted:
+            if self.is_as_wanted(session, name):
+                self.seen_as_wanted.add(name)
+                self.accepted.pop(name, None)
+        given_up = [
+            name
+            for name in self.overridden_fields(session)
+            if not self.can_restore(name)
+            or (name not in self.seen_as_wanted and self.restores[name] >= MAX_RESTORES)
+        ]
+        self.accepted |= {name: running_value(session, name) for name in given_up}
+        if not self.is_completed and not self.overridden_fields(session):
+            self.complete_from(session)
+        return given_up
+
+    def complete_from(self, session: Mapping[str, Any]) -> None:
+        """Takes what the profile leaves to the service from its report."""
+        self.is_completed = True
+        self.learnt = [name for name in GUARDED_FIELDS if name not in self.wanted]
+        self.wanted |= {name: running_value(session, name) for name in self.learnt}
+        self.seen_as_wanted.update(self.learnt)
+        prompt = self.wanted["prompt"]
+        if isinstance(prompt, Mapping) and "version" not in prompt:
+            version = value_at(session, ("prompt", "version"))
+            self.wanted["prompt"] = {**prompt, "version": version}
+
+    def can_restore(self, name: str) -> bool:
+        """Whether a field's value can be sent. What the service reports of an MCP server cannot: it
+        hides what the server is called with."""
+        value = self.wanted[name]
+        if name not in self.learnt:
+            return True
+        tools = value if name == "tools" and isinstance(value, list) else ()
+        return value is not None and not any(is_mcp(tool) for tool in tools)
+
+    def restoring_updates(
+        self, session: Mapping[str, Any] | None, new_id: Callable[[], str]
+    ) -> list[dict[str, Any]]:
+        """The `session.update`s that restore the profile; none where nothing is wrong.
+
+        While updates of ours are on their way, the next `session.updated` may be older than they
+        are: as many are ignored, and whatever follows is checked again.
+        """
+        if self.awaited:
+            del self.awaited[next(iter(self.awaited))]
+            return []
+        names = [name for name in self.overridden_fields(session) if self.can_restore(name)]
         if not names or not self.restores_left:
-            return None
+            return []
         self.restores_left -= 1
-        self.awaited_update = event_id
-        update: dict[str, Any] = {"type": "realtime"}
-        update |= {name: self.wanted[name] for name in names if name in self.wanted}
-        if ".".join(TRANSCRIPTION) in names:
-            update["audio"] = {"input": {"transcription": self.transcription}}
-        return {"type": "session.update", "event_id": event_id, "session": update}
+        if self.refusals:
+            # One field that the service does not take must not keep the others from it.
+            names = [min(names, key=lambda name: self.refusals[name])]
+        steps = [{name: without_nulls(self.wanted[name]) for name in names}]
+        if session is None:
+            is_on = True
+        else:
+            self.restores.update(names)
+            is_on = not says_nothing(running_value(session, TRANSCRIPTION))
+        if TRANSCRIPTION in names and is_on:
+            # The service may keep what an update of it leaves out, unless it is off.
+            steps.insert(0, {TRANSCRIPTION: None})
+        updates = [(new_id(), step) for step in steps]
+        self.awaited = {event_id: list(step) for event_id, step in updates}
+        return [
+            {"type": "session.update", "event_id": event_id, "session": nested(step)}
+            for event_id, step in updates
+        ]
 
     def start_over(self) -> None:
-        """The connection was lost: what answered our update, if anything did, was not seen."""
-        self.awaited_update = None
+        """The connection was lost: what answered our updates, if anything did, was not seen."""
+        self.awaited.clear()
 
     def allow_restore(self) -> None:
         """The profile may be restored once more."""
-        self.awaited_update = None
+        self.awaited.clear()
         self.restores_left = max(1, self.restores_left)
 
     def update_refused(self, event_id: str | None) -> bool:
-        """An error has answered the client event of that id: if it is ours, none is awaited.
+        """An error has answered the client event of that id: if it is ours, it is awaited no more.
         Returns whether it is."""
-        ours = event_id is not None and event_id == self.awaited_update
-        if ours:
-            self.awaited_update = None
-        return ours
+        names = self.awaited.pop(event_id, None) if event_id else None
+        self.refusals.update(names or ())
+        return names is not None
 
 
-def satisfies(running: Any, wanted: Any) -> bool:
-    """Whether `running` has all that `wanted` says; the server adds fields of its own."""
-    if isinstance(wanted, Mapping):
-        if not isinstance(running, Mapping):
-            return False
-        return all(
-            satisfies(running.get(name), value)
-            for name, value in wanted.items()
-            if not (name in HIDDEN_MCP_FIELDS and "server_label" in wanted)
-        )
-    if isinstance(wanted, list):
-        if not isinstance(running, list) or len(running) != len(wanted):
-            return False
-        return all(satisfies(one, other) for one, other in zip(running, wanted, strict=True))
-    return bool(running == wanted)
+def is_mcp(tool: Any) -> bool:
+    return isinstance(tool, Mapping) and tool.get("type") == "mcp"
 
 
-def value_at(session: Mapping[str, Any], path: Iterable[str]) -> Any:
-    value: Any = session
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+def without_nulls(value: Any) -> Any:
+    """Tools as they can be sent: the service reports null for what was left out."""
+    if not isinstance(value, list):
+        return value
+    return [
+        {name: each for name, each in tool.items() if each is not None}
+        if isinstance(tool, Mapping)
+        else tool
+        for tool in value
+    ]
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """An update of a session with fields by their names."""
+    update: dict[str, Any] = {"type": "realtime"}
+    for name, value in values.items():
+        *outer, last = name.split(".")
+        place = update
+        for part in outer:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return update
 
 
 FIRST_PAUSE = timedelta(seconds=2)
@@ -135,32 +219,46 @@ class SessionKeeper:
     def __init__(self, context: RunContext, session: Mapping[str, Any] | None) -> None:
         self.context = context
         self.guard = SessionGuard(session) if session is not None else None
-        self.latest: SessionEvent | None = None
+        self.latest: SessionEvent | NotUnderstood | None = None
         self.pause = FIRST_PAUSE
         self.is_waiting = False
         self.logged = 0
 
-    def check_session(self, event: SessionEvent) -> None:
-        """Restores what a page has overridden in the session. What cannot be restored now is
-        restored later, after a pause that grows."""
+    def check_session(self, event: SessionEvent | NotUnderstood) -> None:
+        """Restores what a page has overridden in the session: everything, if the event could not be
+        read. What cannot be restored now is restored later, after a pause that grows."""
         self.latest = event
         guard = self.guard
         if guard is None or not self.context.lease.is_good:
             return
-        names = guard.overridden_fields(event.session)
-        update = guard.restoring_update(event.session, new_event_id())
-        if update is not None:
-            self.context.send_in_background(update)
-        if not names or not (update is not None or not guard.restores_left):
-            return
-        about = {"overridden": names, "put_back": update is not None}
-        self.context.recorder.add_line("session", str(event.event_id), about)
+        session = session_in(event)
+        for name in guard.observe_session(session) if session is not None else ():
+            # In the words of `steering`: a change that stays.
+            self.context.recorder.add_numbered_line(
+                "steered", {"what": "session", "fields": [name]}
+            )
+        names = guard.overridden_fields(session)
+        put_back = self.restore(guard, session)
+        if names and (put_back or not guard.restores_left):
+            self.record_override(names, put_back=put_back)
+        if names and not put_back:
+            self.check_again_later()
+
+    def restore(self, guard: SessionGuard, session: Mapping[str, Any] | None) -> bool:
+        """Sends what restores the profile. Returns whether there was anything to send."""
+        updates = guard.restoring_updates(session, new_event_id)
+        sent = [self.context.send_in_background(update) for update in updates]
+        if not all(sent):
+            guard.start_over()
+        return bool(sent) and all(sent)
+
+    def record_override(self, names: list[str], *, put_back: bool) -> None:
+        about = {"overridden": names, "put_back": put_back}
+        self.context.recorder.add_numbered_line("session", about)
         self.logged += 1
         if self.logged <= LOGGED_AT_MOST:
             call = self.context.recorder.writer.record_id
             logs.event("session overridden", logging.WARNING, call=call, **about)
-        if update is None:
-            self.check_again_later()
 
     def handle_error(self, error: ErrorEvent) -> None:
         """An update of ours that was refused is sent again later."""
@@ -185,8 +283,13 @@ class SessionKeeper:
         if guard is None or latest is None or not self.context.lease.is_good:
             return
         guard.allow_restore()
-        update = guard.restoring_update(latest.session, new_event_id())
-        if update is not None:
-            self.context.send_in_background(update)
-            about = {"overridden": guard.overridden_fields(latest.session), "put_back": True}
-            self.context.recorder.add_numbered_line("session", about)
+        session = session_in(latest)
+        names = guard.overridden_fields(session)
+        if self.restore(guard, session):
+            self.record_override(names, put_back=True)
+        elif names:
+            self.check_again_later()
+
+
+def session_in(event: SessionEvent | NotUnderstood) -> Mapping[str, Any] | None:
+    return event.session if isinstance(event, SessionEvent) else None

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.observer.session_guard import GUARDED_FIELDS, TRANSCRIPTION, satisfies, value_at
+from shared.observer.session_comparison import contains, value_at
+from shared.observer.session_guard import GUARDED_FIELDS, stated_fields
 from shared.realtime.item_origins import PAGE, PROBE
 from shared.realtime.server_events import (
     InputCommitted,
@@ -30,6 +31,7 @@ from shared.realtime.server_events import (
     ServerEvent,
     SessionEvent,
 )
+from shared.tools.granted import granted_names
 
 INPUT = ("transcription", "noise_reduction", "turn_detection", "format")
 OUTPUT = ("voice", "speed", "format")
@@ -65,8 +67,6 @@ class Steering:
         shown: dict[str, Any] = {"what": self.what}
         if self.fields:
             shown["fields"] = list(self.fields)
-        if self.cancel:
-            shown["cancelled"] = True
         return shown
 
 
@@ -81,9 +81,9 @@ class SteeringMonitor:
         """What a response shows of the running session."""
         self.turn_is_due = True
         """Whether the caller has spoken since the last response, as far as is known."""
-        tools = [tool for tool in (session or {}).get("tools") or () if isinstance(tool, Mapping)]
-        self.functions = {str(tool.get("name")) for tool in tools}
-        self.servers = {str(tool.get("server_label")) for tool in tools}
+        self.guarded = {*GUARDED_FIELDS, *stated_fields(session)} if session is not None else set()
+        self.functions = granted_names(session, "function")
+        self.servers = granted_names(session, "mcp")
         # A stored prompt may bring tools of its own.
         self.judges_tools = session is not None and not session.get("prompt")
         self.cancelled: str | None = None
@@ -132,11 +132,11 @@ class SteeringMonitor:
         return Steering("session", tuple(".".join(path) for path in left)) if left else None
 
     def is_guarded(self, path: tuple[str, ...]) -> bool:
-        return self.profile is not None and (path[0] in GUARDED_FIELDS or path == TRANSCRIPTION)
+        return ".".join(path) in self.guarded
 
     def differs_from_profile(self, session: Mapping[str, Any], path: tuple[str, ...]) -> bool:
         wanted = value_at(self.profile or {}, path)
-        return wanted is not None and not satisfies(value_at(session, path), wanted)
+        return wanted is not None and not contains(value_at(session, path), wanted)
 
     def judge_response(self, event: ResponseCreated, *, is_ours: bool) -> Steering | None:
         """A response that neither the caller's turn nor the server has begun."""

@@ -16,7 +16,11 @@ from shared.realtime.server_events import NotUnderstood, ServerEvent
 LARGEST_READ = 512 * 1024
 """In characters, without audio and images."""
 MOST_BRACKETS = 20_000
-"""Each may begin an object or array, which the garbage collector looks at again and again."""
+"""Outside of texts: each begins an object or array, which the garbage collector looks at again and
+again."""
+TOO_LARGE = "too large"
+"""Why a frame is not read that takes long."""
+STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 MEDIA = ('"audio":"', '"audio": "', '"image_url":"', '"image_url": "')
 MEDIA_PARTS = 256
 TYPE = re.compile(r'"type"\s{0,4}:\s{0,4}"([a-z_.]{1,64})"')
@@ -24,18 +28,27 @@ TYPE = re.compile(r'"type"\s{0,4}:\s{0,4}"([a-z_.]{1,64})"')
 
 def read_frame(frame: str | bytes) -> ServerEvent:
     """The event in a frame; `NotUnderstood` for whatever is not one."""
+    text = frame if isinstance(frame, str) else frame.decode(errors="replace")
+    if len(text) > LARGEST_READ:
+        text = without_media(text)
+    if len(text) > LARGEST_READ or has_too_many_brackets(text):
+        return NotUnderstood(type_at_the_beginning(text), TOO_LARGE)
     try:
-        text = frame if isinstance(frame, str) else frame.decode()
-        if len(text) > LARGEST_READ:
-            text = without_media(text)
-        if len(text) > LARGEST_READ or text.count("[") + text.count("{") > MOST_BRACKETS:
-            return NotUnderstood(type_at_the_beginning(text), "too large")
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return NotUnderstood("", type(error).__name__)
+        return NotUnderstood(type_at_the_beginning(text), type(error).__name__)
     if not isinstance(raw, dict):
         return NotUnderstood("", "not an object")
     return parse_server_event(raw)
+
+
+def has_too_many_brackets(text: str) -> bool:
+    """Whether an event consists of too many objects and arrays. A page chooses its texts, so the
+    brackets in them do not count."""
+    if text.count("[") + text.count("{") <= MOST_BRACKETS:
+        return False
+    outside = STRING.sub("", text)
+    return outside.count("[") + outside.count("{") > MOST_BRACKETS
 
 
 def without_media(text: str) -> str:
@@ -58,6 +71,6 @@ def without_media(text: str) -> str:
 
 
 def type_at_the_beginning(text: str) -> str:
-    """The type of an event that is too large to read, if it is one that we parse."""
+    """The type of an event that cannot be read, if it is one that we parse."""
     found = TYPE.search(text, 0, 1000)
     return found[1] if found and found[1] in PARSERS else ""

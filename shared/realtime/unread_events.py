@@ -9,6 +9,7 @@ from shared.realtime.server_events import NotUnderstood
 from shared.transcripts.record_lines import RecordLine, format_time
 
 UNREAD_LINES = 50
+"""Of one event each. Further ones are of more and more, so that a page cannot fill the record."""
 
 
 class UnreadEvents:
@@ -16,14 +17,17 @@ class UnreadEvents:
 
     def __init__(self) -> None:
         self.count = 0
+        self.stated = 0
 
     def lines_of(self, event: NotUnderstood, at: datetime) -> list[RecordLine]:
-        """States that there was such an event. Nothing of it is on record; the last line that is
-        written says that there may be more."""
+        """States that there were such events, and how many since the line before where that is more
+        than one. Nothing else of them is on record."""
         self.count += 1
-        if self.count > UNREAD_LINES:
+        new = self.count - self.stated
+        if self.count > UNREAD_LINES and new <= self.stated // 10:
             return []
+        self.stated = self.count
         fields: dict[str, Any] = {"type": event.type, "reason": event.reason}
-        if self.count == UNREAD_LINES:
-            fields["more"] = True
+        if new > 1:
+            fields["events"] = new
         return [RecordLine("unread", f"{format_time(at)} {self.count}", at, fields)]

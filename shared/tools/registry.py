@@ -83,7 +83,7 @@ class Registry:
         return {**session, "tools": [self.complete_tool(tool) for tool in session["tools"]]}
 
     def complete_tool(self, tool: Mapping[str, Any]) -> dict[str, Any]:
-        known = self.tools.get(str(tool.get("name")))
+        known = self.tools.get(tool.get("name", ""))
         if tool.get("type") != "function" or known is None:
             return dict(tool)
         return {**known.definition(), **tool}

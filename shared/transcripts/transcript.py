@@ -120,8 +120,13 @@ def build_transcript(lines: Sequence[StoredLine]) -> Transcript:
     ended = next((line.fields.get("reason") for line in lines if line.kind == "ended"), None)
     entries = tuple(entry_of(node) for node in order_nodes(nodes))
     gaps = sum(each.kind == "gap" for each in entries)
-    unread = sum(line.kind == "unread" for line in lines)
+    unread = sum(events_in(line) for line in lines if line.kind == "unread")
     return Transcript(entries, usage_of(lines), ended, gaps, unread)
+
+
+def events_in(line: StoredLine) -> int:
+    events = line.fields.get("events")
+    return events if isinstance(events, int) else 1
 
 
 def usage_of(lines: Iterable[StoredLine]) -> Usage:

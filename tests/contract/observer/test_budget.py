@@ -11,6 +11,7 @@ import pytest
 from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.observer.context import Farewell, Outcome
+from shared.realtime.event_frames import LARGEST_READ
 from shared.usage.tokens import Usage
 from tests.contract.observer.harness import QUICK, Call, Gate, ObservedCalls, observed_calls
 from tests.contract.observer.scripted_sideband import ScriptedSideband
@@ -52,6 +53,21 @@ async def test_a_call_over_its_budget_hears_why_and_ends() -> None:
         assert it.transcript(call.id).ended == "token budget"
         assert spent == sorted(spent), "counted from the start of the call"
         assert observed.usage.total > spent[1], "the goodbye is counted too"
+
+
+async def test_a_call_whose_usage_cannot_be_read_is_ended() -> None:
+    rules = [{"words": ["long"], "say": "x" * (LARGEST_READ + 1)}]
+    async with observed_calls(rules=rules) as it:
+        call = await call_with(it, SESSION)
+
+        async def hang_up() -> None:
+            await it.hang_up(call.id)
+
+        watching = await it.watch(call, parts={"hang_up": hang_up}, session=SESSION)
+        await call.say("long")
+        await call.tell("response.create")
+        assert (await watching.done()).reason == "usage not readable"
+        await hung_up(it, call)
 
 
 async def test_without_words_it_is_hung_up_at_once() -> None:

@@ -327,6 +327,25 @@ async def test_a_response_with_a_tool_that_the_profile_lacks_is_cancelled() -> N
         assert state["client_events"]["response.cancel"] == 1
 
 
+async def test_tools_that_the_profile_lacks_are_cancelled_however_often() -> None:
+    async with observed_calls(rules=[ORDER]) as it:
+        call = await call_with(it, SESSION)
+        watching = await it.watch(call, session=SESSION)
+        await call.expect("session.updated")
+        named = {"type": "function", "name": "order_status"}
+        for _ in range(60):
+            await call.say("where is my order")
+            await call.tell("response.create", response={"tools": [named]})
+            await call.expect("response.done")
+        await settled(it, call, watching)
+        lines = [line.fields for line in it.lines(call.id) if steered("tool not granted")(line)]
+        (state,) = (await it.state())["calls"]
+        cancels = state["client_events"]["response.cancel"]
+        assert (
+            cancels == len(lines) == sum(fields.get("cancelled", False) for fields in lines) == 60
+        )
+
+
 async def test_a_page_that_is_stubborn_does_not_win(monkeypatch: Any) -> None:
     monkeypatch.setattr("shared.observer.session_guard.FIRST_PAUSE", timedelta(milliseconds=20))
     async with observed_calls() as it:

@@ -352,3 +352,10 @@ def test_errors_keep_their_code_and_not_their_text() -> None:
     (line,) = lines_of([{"type": "error", "event_id": "e", "error": told}])
     assert line.fields["code"] == "invalid_value"
     assert "secret" not in str(line)
+
+
+def test_what_was_not_understood_is_counted_with_few_lines() -> None:
+    lines = lines_of([{"type": "session.updated"}] * 20_000)
+    assert len(lines) < 150
+    unread = transcript.build_transcript(stored("rtc_1", lines)).unread
+    assert 18_000 <= unread <= 20_000
