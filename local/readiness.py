@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import aiohttp
 
+from local.common import server
+
 RETRY = timedelta(milliseconds=50)
 FAILED = 1
+WRONG_SETTINGS = (
+    "the function app's settings are wrong: its `misconfigured` lines above name each, and "
+    "docs/settings.md says what each accepts."
+)
 Say = Callable[[str], None]
 
 
@@ -47,13 +54,30 @@ async def wait_until_healthy(
 
 
 async def poll_health(url: str, say: Say) -> None:
+    """Asks until the answer is 200, and tells each other answer once. Wrong settings end it: they
+    are read from the environment, which does not change."""
+    told: object = None
     async with aiohttp.ClientSession() as session:
         while True:
             async with session.get(url + "/api/health") as answer:
                 if answer.status == 200:
                     return
-                detail = (await answer.text())[:500]
+                text = await answer.text()
+            code, detail = read_problem(text)
+            if code == "misconfigured":
+                raise StackError(WRONG_SETTINGS, code=server.CANNOT_START)
             if answer.status not in (502, 503):
                 raise StackError(f"/api/health answers {answer.status}: {detail}")
-            say(f"/api/health answers {answer.status}: {detail[:300]}")
+            if told != (answer.status, code or detail):
+                told = answer.status, code or detail
+                say(f"/api/health answers {answer.status}: {detail}; asking again")
             await asyncio.sleep(RETRY.total_seconds())
+
+
+def read_problem(text: str) -> tuple[str, str]:
+    """The code of a problem, and what to show of it; of any other body, no code and its start."""
+    try:
+        problem = json.loads(text)
+        return problem["code"], f"{problem['code']}: {problem['detail']} {problem['hint']}"
+    except (ValueError, TypeError, KeyError):
+        return "", text.strip()[:300]

@@ -87,8 +87,8 @@ async def run(options: argparse.Namespace) -> int:
         say("stopping")
         return 0
     except StackError as error:
-        if error.code == server.CANNOT_START:  # the part has already printed why
-            return error.code
+        if error.code == server.CANNOT_START and error.lines:
+            return error.code  # the part has already printed why
         for line in error.lines:
             sys.stderr.write(f"    {line}\n")
         say(str(error))
@@ -131,7 +131,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="port of the page (%(default)s)"
+        "--port",
+        type=server.parse_port,
+        default=DEFAULT_PORT,
+        help="port of the page (%(default)s)",
     )
     parser.add_argument("--login", action="store_true", help="require callers to sign in")
     parser.add_argument(

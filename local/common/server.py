@@ -27,13 +27,16 @@ MAX_LOGGED_SEGMENT = 60
 LOOPBACK = "127.0.0.1"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
 CANNOT_START = 2
+HIGHEST_PORT = 65_535
 SHUTDOWN_TIMEOUT = timedelta(seconds=1)
 LEVELS = {"warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, port: int) -> None:
     """Adds the flags that every server program has. `port` is the default port."""
-    parser.add_argument("--port", type=int, default=port, help="0 picks a free port (%(default)s)")
+    parser.add_argument(
+        "--port", type=parse_port, default=port, help="0 picks a free port (%(default)s)"
+    )
     parser.add_argument("--address", default=LOOPBACK, help="address to listen on (%(default)s)")
     add_allow_host(parser)
     parser.add_argument(
@@ -55,6 +58,13 @@ def add_allow_host(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a host name to answer to, besides localhost and --address; repeatable",
     )
+
+
+def parse_port(text: str) -> int:
+    """A port from the command line; 0 is a free one."""
+    if not (text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT):
+        raise argparse.ArgumentTypeError(f"{text} is not a port, which is 0 to {HIGHEST_PORT}")
+    return int(text)
 
 
 def parse_host(text: str) -> str:

@@ -64,6 +64,7 @@ class QueueListener:
             None if name.endswith(POISON_SUFFIX) else storage.queue(name + POISON_SUFFIX)
         )
         self.running: set[asyncio.Task[None]] = set()
+        self.outage: str | None = None
 
     async def listen(self) -> None:
         """Fetches and handles messages forever. Cancelling it releases unfinished messages."""
@@ -86,14 +87,20 @@ class QueueListener:
 
     async def fetch_messages(self) -> list[Message]:
         try:
-            return await asyncio.to_thread(
+            messages = await asyncio.to_thread(
                 self.queue.receive,
                 visibility=self.options.visibility,
                 limit=self.options.batch_size,
             )
         except StorageError as error:
-            logger.warning("queue %s: cannot fetch messages: %s", self.name, error)
+            if self.outage != str(error):  # told once, and not at each poll
+                self.outage = str(error)
+                logger.warning("queue %s: cannot fetch messages: %s; trying on", self.name, error)
             return []
+        if self.outage is not None:
+            self.outage = None
+            logger.warning("queue %s: messages can be fetched again", self.name)
+        return messages
 
     async def wait_for_room(self) -> None:
         while True:

@@ -17,7 +17,7 @@ from azure.functions.meta import Datum
 from local.host.config import QueueOptions
 from local.host.queue_trigger import QueueListener
 from shared.core.clock import utc_now
-from shared.storage.interfaces import Message, Queue
+from shared.storage.interfaces import Message, Queue, StorageUnavailable
 from shared.storage.memory import MemoryQueue, MemoryStorage
 from tests.contract.host.test_http import host
 from tests.support.azurite import shared_azurite
@@ -256,3 +256,32 @@ async def arrived(queue: Queue) -> list[Message]:
             if messages:
                 return messages
             await asyncio.sleep(0.02)
+
+
+class OutOfReach(Watched):
+    """A queue that cannot be reached until `calls` is 5."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def receive(self, *, visibility: timedelta, limit: int = 1) -> list[Message]:
+        self.calls += 1
+        if self.calls < 5:
+            raise StorageUnavailable("refused")
+        return super().receive(visibility=visibility, limit=limit)
+
+
+async def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    storage, work = WatchedStorage(), Work()
+    queue = storage.watched["work"] = OutOfReach()
+    queue.send("x")
+    task = asyncio.create_task(QueueListener(storage, "work", work.run, FAST).listen())
+    assert await asyncio.wait_for(work.begun.get(), PATIENCE) == "x"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    told = [r.getMessage() for r in caplog.records if r.name == "local.host.queue_trigger"]
+    assert told[:2] == [
+        "queue work: cannot fetch messages: refused; trying on",
+        "queue work: messages can be fetched again",
+    ]

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from local.common.child_process import Child
+from local.readiness import WRONG_SETTINGS, poll_health
 from local.up import Stack, StackError, log_filter
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
-from tests.support.programs import ROOT, run
+from tests.support.programs import ROOT, run, running
 
 HERE = Path(__file__).parent
 STUB = "tests.contract.up.stub_emulator"
@@ -145,6 +147,45 @@ async def test_an_app_that_cannot_be_served_is_said_once_and_2() -> None:
     assert (code, out) == (2, "")
     assert errors.count("func.Out") == 1
     assert not listening(f"http://127.0.0.1:{port}")
+
+
+async def test_a_port_that_is_none_is_one_sentence_and_2() -> None:
+    for port in ("99999", "-1", "65536", "8o"):
+        code, out, errors = await run("local.up", f"--port={port}")
+        assert (code, out) == (2, "")
+        assert "Traceback" not in errors
+        assert errors.splitlines()[-1].endswith(f"{port} is not a port, which is 0 to 65535")
+
+
+async def test_wrong_settings_are_told_once_and_2() -> None:
+    [port] = free_ports(1)
+    settings = {"LIMIT_CALL_SECONDS": "many", "OBSERVER": "sometimes"}
+    code, out, errors = await run(
+        "local.up", "--emulator", STUB, "--port", str(port), environment=settings
+    )
+    assert (code, out) == (2, "")
+    for name in settings:
+        assert errors.count(f"{name}: expected") == 1
+    assert errors.splitlines()[-1].endswith(WRONG_SETTINGS)
+    assert "answers 503" not in errors
+
+
+async def test_an_answer_of_health_is_told_once_however_often_it_comes() -> None:
+    left = [200, 200, 503, 503, 502, 503, 503]
+    problem = {"code": "storage_unavailable", "detail": "Gone.", "hint": "Wait.", "request_id": ""}
+
+    async def health(_: web.Request) -> web.Response:
+        problem["request_id"] += "x"
+        return web.json_response(problem, status=left.pop())
+
+    app = web.Application()
+    app.router.add_get("/api/health", health)
+    told: list[str] = []
+    async with running(app) as url:
+        await poll_health(url, told.append)
+    words = "storage_unavailable: Gone. Wait.; asking again"
+    assert told == [f"/api/health answers {status}: {words}" for status in (503, 502, 503)]
+    assert len(left) == 1
 
 
 async def test_what_the_function_app_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

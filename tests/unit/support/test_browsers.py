@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-import dev
+from local import dev_commands as dev
+from local.installation import Stop
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_what_apt_does_not_have_is_skipped_aloud(
     def run(_: str, command: list[str]) -> None:
         commands.append(command)
         if command[-1] == fails:
-            raise dev.Stop("it failed")
+            raise Stop("it failed")
 
     monkeypatch.setattr(dev, "run_quietly", run)
     dev.install_browsers()
