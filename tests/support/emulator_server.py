@@ -76,6 +76,7 @@ class FakePeer:
 
     def __init__(self, offer: str, **callbacks: Any) -> None:
         self.sdp = "v=0\r\n"
+        self.largest_event = 100_000
         self.callbacks = callbacks
         self.events: list[dict[str, Any]] = []
         self.playbacks: list[FakePlayback] = []

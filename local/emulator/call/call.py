@@ -151,7 +151,11 @@ class Call:
     def send_to_caller(self, event: Event) -> None:
         passes = webrtc_filter.reaches_browser(event["type"], filtered=self.filtered)
         if passes and self.peer is not None and self.connected.is_set():
-            self.peer.send_event(json.dumps(event))
+            text = json.dumps(event)
+            if len(text) > self.peer.largest_event:
+                logger.warning("call %s: an event is too large for the caller", self.id)
+                text = json.dumps(events.too_large(event, len(text), self.peer.largest_event))
+            self.peer.send_event(text)
 
     def add_observer(self) -> Observer:
         """A queue of all events from now on. Past ones are not replayed."""

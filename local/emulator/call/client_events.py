@@ -98,7 +98,7 @@ class ClientEventHandler:
         known = {"id": data.pop("id", None) or ids.new("item"), "type": kind}
         data.pop("object", None)
         data.pop("type")
-        audio, words = timedelta(0), None
+        spoken = b""
         if kind == "message":
             data["status"] = "completed"
             data["content"] = [dict(part) for part in data["content"]]
@@ -106,8 +106,7 @@ class ClientEventHandler:
                 if part["type"] == "input_audio":
                     pcm = decode_audio(part.pop("audio"), f"item.content[{index}].audio")
                     part.setdefault("transcript", None)
-                    audio += duration_of(pcm)
-                    words = self.context.spawn(self.input_audio.recognise(pcm))
+                    spoken += pcm
         elif kind == "function_call_output":
             items = self.dialogue.conversation.items
             if data["call_id"] not in {i.data["call_id"] for i in items if "call_id" in i.data}:
@@ -118,8 +117,10 @@ class ClientEventHandler:
                 )
         else:
             data.setdefault("call_id", ids.tool_call())
-        item = Item({**known, **data}, audio, words)
+        item = Item({**known, **data}, duration_of(spoken))
         self.dialogue.add_item(item, event.get("previous_item_id"))
+        if spoken:
+            item.words = self.input_audio.hearing.recognise(spoken)
 
     def retrieve_item(self, event: Event) -> None:
         item = self.dialogue.conversation.find_item(event["item_id"])

@@ -20,13 +20,14 @@ class Item:
     """One item. `data` is the item as the API shows it, `audio` the length of its speech.
 
     `words` is the recognition of a user's speech; the task belongs to the call, and `heard` waits
-    for it. `answered` says whether a response of the conversation answered the item and was not
-    cancelled.
+    for it. `asked` says whether a response of the conversation began to answer the item, `answered`
+    whether one did and was not cancelled.
     """
 
     data: dict[str, Any]
     audio: timedelta = timedelta(0)
     words: asyncio.Task[str] | None = field(default=None, compare=False)
+    asked: bool = False
     answered: bool = False
 
     @property

@@ -18,8 +18,8 @@ TOKENS_PER_MINUTE = 40_000
 class Dialogue:
     """The items, the responses and the output buffer of one call.
 
-    `usage` is the sum of all finished responses. `on_response` is called when a response starts,
-    `on_drained` when the caller has heard everything.
+    `usage` is the sum of all finished responses. `on_response` is called when one in the
+    conversation starts, `on_drained` when the caller has heard everything.
     """
 
     def __init__(
@@ -59,7 +59,8 @@ class Dialogue:
             code = "conversation_already_has_active_response"
             self.context.emit(events.error(code, message, event_id=event_id))
             return
-        self.on_response()
+        if not separate:
+            self.on_response()
         response = Response(
             self.context, self.conversation, self.output, params, self.finish_response
         )

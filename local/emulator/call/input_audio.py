@@ -11,6 +11,7 @@ from typing import Any
 from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Item, milliseconds
 from local.emulator.call.dialogue import Dialogue
+from local.emulator.call.hearing import Hearing
 from local.emulator.call.turn_detection import IdleTimer, turn_detection_of
 from local.emulator.media.vad import SpeechStarted, VoiceActivityDetector
 from local.emulator.protocol import events, ids, session, usage
@@ -25,6 +26,7 @@ class InputAudioBuffer:
 
     def __init__(self, context: CallContext, dialogue: Dialogue) -> None:
         self.context, self.dialogue = context, dialogue
+        self.hearing = Hearing(context)
         self.vad = VoiceActivityDetector(turn_detection_of(context.session))
         self.item_id: str | None = None
         self.idle_timer = IdleTimer(self.handle_idle_timeout)
@@ -96,16 +98,12 @@ class InputAudioBuffer:
                 "content": [{"type": "input_audio", "transcript": None}],
             },
             audio=duration_of(pcm),
-            words=self.context.spawn(self.recognise(pcm)),
+            words=self.hearing.recognise(pcm),
         )
         previous = self.dialogue.conversation.last_id()
         self.emit("input_audio_buffer.committed", previous_item_id=previous, item_id=item_id)
         self.dialogue.add_item(item)
         return item
-
-    async def recognise(self, pcm: bytes) -> str:
-        recogniser = await self.context.services.recogniser.get()
-        return await recogniser.recognise(pcm)
 
     def start_transcription(self, item: Item) -> None:
         config = self.context.session["audio"]["input"]["transcription"]
@@ -153,6 +151,8 @@ class InputAudioBuffer:
         self.idle_timer.start(self.context.session, self.vad.position)
 
     def handle_idle_timeout(self, since: timedelta) -> None:
+        if not self.dialogue.output.idle.is_set():
+            return  # a response beside the conversation is heard; the timer starts at its end
         item_id = ids.new("item")
         self.emit(
             "input_audio_buffer.timeout_triggered",

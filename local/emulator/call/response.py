@@ -21,7 +21,15 @@ from local.emulator.call.output_items import (
 )
 from local.emulator.protocol import events, ids, usage
 from local.emulator.protocol.usage import Tokens
-from local.emulator.script.reply_rules import CallTool, Fail, Prompt, Reply, Say, choose_reply
+from local.emulator.script.reply_rules import (
+    CallTool,
+    Fail,
+    Prompt,
+    Reply,
+    Say,
+    choose_reply,
+    find_instructed,
+)
 
 if TYPE_CHECKING:
     from local.emulator.speech.synthesis import Speech
@@ -55,6 +63,7 @@ class Response:
             **session["audio"]["output"],
             **params.get("audio", {}).get("output", {}),
         }
+        self.own_instructions: str | None = params.get("instructions")
         self.in_conversation = params.get("conversation", "auto") != "none"
         self.target = ItemTarget(
             self.id,
@@ -112,7 +121,11 @@ class Response:
 
     async def prepare_reply(self) -> Reply:
         """The script's reply to a function's output, or to what the caller has said since the last
-        response. A pause in a sentence makes two items of it."""
+        response. A pause in a sentence makes two items of it.
+
+        A response with instructions of its own does what they say, where the script has a rule for
+        them or the caller has said nothing new: it is a goodbye, not the answer once again.
+        """
         script = self.context.services.script
         asked = self.answered_items
         for item in reversed(self.conversation.resolve_input(self.params.get("input"))):
@@ -125,8 +138,18 @@ class Response:
                 break
             else:
                 asked.insert(0, item)
+        told = self.own_instructions
+        if told and (is_told := find_instructed(script, told)):
+            asked.clear()
+            return is_told
         if not asked:
             return choose_reply(script, Prompt())
+        if told and all(item.asked for item in asked):
+            asked.clear()
+            return choose_reply(script, Prompt(instructions=told))
+        if self.in_conversation:
+            for item in asked:
+                item.asked = True
         heard = " ".join([words for item in asked if (words := await item.heard())])
         tools, tool_choice = self.params["tools"], self.params["tool_choice"]
         return choose_reply(script, Prompt(heard, tools=tools, tool_choice=tool_choice))

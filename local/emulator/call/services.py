@@ -65,8 +65,14 @@ class Lazy(Generic[T]):
         if self.value is None:
             if self.loading is None:
                 self.loading = asyncio.create_task(asyncio.to_thread(self.load))
+                self.loading.add_done_callback(self.retry_after_failure)
             self.value = await asyncio.shield(self.loading)
         return self.value
+
+    def retry_after_failure(self, loading: asyncio.Task[T]) -> None:
+        """Lets the next caller load again what could not be loaded for this one."""
+        if loading.cancelled() or loading.exception() is not None:
+            self.loading = None
 
     def close(self) -> None:
         """Stops loading, and closes the value if it can be closed."""

@@ -22,7 +22,7 @@ from av import AudioFrame, AudioResampler
 
 from local.emulator.media.aioice_patch import confine_media
 from local.emulator.media.playback import Playback, Speaker
-from local.emulator.media.sdp import imitate_live_answer, negotiable, read_offer
+from local.emulator.media.sdp import imitate_live_answer, largest_event, negotiable, read_offer
 from local.emulator.sdp.description import Description, OfferRefused
 from local.emulator.speech.synthesis import Speech
 
@@ -68,6 +68,8 @@ class Peer:
         self.tasks: set[asyncio.Task[None]] = set()
         self.channel: RTCDataChannel | None = None
         self.has_channel = False
+        self.largest_event = 0
+        """How many bytes an event for the caller may have."""
         self.speaker = Speaker()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.transceiver: RTCRtpTransceiver = self.connection.addTransceiver(self.speaker)
@@ -132,6 +134,7 @@ class Peer:
 
     async def negotiate(self, offer: Description) -> None:
         self.has_channel = offer.find_medium("application") is not None
+        self.largest_event = largest_event(offer)
         remote = RTCSessionDescription(negotiable(offer), "offer")
         await self.connection.setRemoteDescription(remote)
         for transceiver in self.connection.getTransceivers():

@@ -32,6 +32,12 @@ def delta(kind: str, text: str, **fields: Any) -> Event:
     return event(kind, **fields, delta=text, obfuscation=padding)
 
 
+def too_large(event: Event, size: int, largest: int) -> Event:
+    """What a caller gets instead of an event that its data channel would not survive."""
+    message = f"'{event['type']}' has {size} bytes, and this data channel takes {largest}."
+    return error("event_too_large", message, kind="server_error")
+
+
 def error(
     code: str | None,
     message: str,

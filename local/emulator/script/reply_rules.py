@@ -49,6 +49,7 @@ class Prompt:
     """What a reply responds to. `heard` is None if nobody has spoken yet."""
 
     heard: str | None = None
+    instructions: str | None = None
     tool_output: str | None = None
     tools: list[dict[str, Any]] = field(default_factory=list)
     tool_choice: Any = "auto"
@@ -58,11 +59,13 @@ def choose_reply(script: Script, prompt: Prompt) -> Reply:
     """The reply of the first rule that matches and can be followed, or a fixed one."""
     if prompt.tool_output is not None:
         return Reply(Say(fill(script.text("tool_result"), output=as_sentence(prompt.tool_output))))
+    if prompt.instructions is not None:
+        return Reply(Say(fill(script.text("instructed"), instructions=prompt.instructions)))
     if prompt.heard is None:
         return Reply(Say(script.text("greeting")))
     forced = forced_function(prompt)
     for rule in script.rules():
-        if not matches(rule["words"], prompt.heard):
+        if "words" not in rule or not matches(rule["words"], prompt.heard):
             continue
         action = action_for(script, rule, prompt)
         if action is not None and (forced is None or isinstance(action, CallTool)):
@@ -70,6 +73,16 @@ def choose_reply(script: Script, prompt: Prompt) -> Reply:
     if forced is not None:
         return Reply(CallTool(forced, "{}"))
     return Reply(default_reply(script, prompt.heard))
+
+
+def find_instructed(script: Script, instructions: str) -> Reply | None:
+    """The reply of the first rule for a response's own instructions, if one matches."""
+    for rule in script.rules():
+        if "instructed" in rule and matches(rule["instructed"], instructions):
+            action = action_for(script, rule, Prompt(heard=instructions))
+            if action is not None:
+                return Reply(action, timedelta(seconds=rule.get("stall_seconds", 0)))
+    return None
 
 
 def default_reply(script: Script, heard: str) -> Say:

@@ -22,6 +22,7 @@ from local.emulator.protocol.validators import (
     either,
     integer,
     mapping,
+    missing,
     nullable,
     number,
     obj,
@@ -38,14 +39,16 @@ def check_rule(value: Any, path: str) -> None:
     obj(
         {
             "words": array(string),
+            "instructed": array(string),
             "say": string,
             "call": obj({"tool": string, "arguments": mapping(anything)}, required=("tool",)),
             "fail": obj({"type": string, "code": string, "message": string}),
             "incomplete": string,
             "stall_seconds": number(0, DAY),
-        },
-        required=("words",),
+        }
     )(value, path)
+    if "words" not in value and "instructed" not in value:
+        raise missing(f"{path}.words")
     if not any(action in value for action in ACTIONS):
         raise Invalid("invalid_value", f"'{path}' needs one of {', '.join(ACTIONS)}.", path)
 
@@ -108,6 +111,7 @@ SHAPE = obj(
         "otherwise": string,
         "unheard": string,
         "tool_result": string,
+        "instructed": string,
         "ahead_seconds": SECONDS,
         "text_delta_seconds": SECONDS,
         "session_seconds": SECONDS,

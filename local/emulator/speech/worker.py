@@ -3,7 +3,9 @@
 Why a process: a decoder that holds the interpreter lock must not delay the audio of a call, a
 native crash must not take down the emulator, and the synthesiser's licence (GPL) stays outside it.
 A worker starts with the first request, handles one at a time and exits when its stdin closes, so it
-never outlives its parent, however that dies.
+never outlives its parent, however that dies. One that takes too long over a request, or goes on
+with one that was cancelled while others wait, is killed and replaced: no caller's request may hold
+up another's.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -31,8 +34,12 @@ Answer = tuple[dict[str, Any], bytes]
 Handler = Callable[[dict[str, Any], bytes], Answer]
 
 
+TIME_LIMIT: Final = timedelta(seconds=40)
+"""For one request. The longest takes twelve seconds, on a machine that is not busy."""
+
+
 class WorkerFailed(RuntimeError):
-    """The worker could not load its library, or died twice on one request."""
+    """The worker could not load its library, died twice on one request, or took too long."""
 
 
 class Worker:
@@ -41,14 +48,15 @@ class Worker:
     Closed by `close`, by garbage collection or at exit.
     """
 
-    def __init__(self, module: str) -> None:
-        self.thread = WorkerThread(module)
+    def __init__(self, module: str, time_limit: timedelta = TIME_LIMIT) -> None:
+        self.thread = WorkerThread(module, time_limit)
         self.close = weakref.finalize(self, self.thread.close)
 
     async def ask(self, question: dict[str, Any], blob: bytes = b"") -> Answer:
         """The worker's answer. Raises WorkerFailed.
 
-        A request that is cancelled while it is queued is never sent to the worker.
+        A request that is cancelled while it is queued is never sent to the worker. One that is
+        cancelled later ends early if others wait.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
@@ -66,7 +74,11 @@ class Worker:
                 loop.call_soon_threadsafe(settle, result)
 
         self.thread.put(Job(question, blob, done, answer.cancelled))
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self.thread.drop_cancelled_job()
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,7 @@ class Job:
     blob: bytes
     done: Callable[[Answer | WorkerFailed], None]
     is_cancelled: Callable[[], bool]
+    timed_out: threading.Event = field(default_factory=threading.Event)
 
 
 class WorkerThread:
@@ -85,12 +98,16 @@ class WorkerThread:
     It holds no reference to its `Worker`, which can therefore be garbage-collected.
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, time_limit: timedelta) -> None:
         self.module = module
+        self.time_limit = time_limit
         self.process: subprocess.Popen[bytes] | None = None
         self.thread: threading.Thread | None = None
         self.closed = False
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.lock = threading.Lock()
+        self.current: Job | None = None
+        """The request that the process is answering."""
 
     def put(self, job: Job) -> None:
         if self.closed:
@@ -101,6 +118,25 @@ class WorkerThread:
             self.thread = threading.Thread(target=self.run, name=self.module, daemon=True)
             self.thread.start()
         self.jobs.put(job)
+        self.drop_cancelled_job()
+
+    def drop_cancelled_job(self) -> None:
+        """Ends the process if it is answering nobody while others wait."""
+        with self.lock:
+            job = self.current
+            if job is not None and job.is_cancelled() and not self.jobs.empty():
+                self.kill_process()
+
+    def end_job(self, job: Job) -> None:
+        """Ends the process if it is still answering this request."""
+        with self.lock:
+            if self.current is job:
+                job.timed_out.set()
+                self.kill_process()
+
+    def kill_process(self) -> None:
+        if self.process is not None:
+            self.process.kill()
 
     def close(self) -> None:
         self.closed = True
@@ -115,23 +151,39 @@ class WorkerThread:
         while (job := self.jobs.get()) is not None:
             if job.is_cancelled():
                 continue
+            timer = threading.Timer(self.time_limit.total_seconds(), self.end_job, [job])
+            timer.daemon = True
+            timer.start()
             try:
-                job.done(self.exchange(job.question, job.blob))
+                job.done(self.exchange(job))
             except WorkerFailed as failure:
                 job.done(failure)
+            finally:
+                timer.cancel()
         self.end_process()
 
-    def exchange(self, question: dict[str, Any], blob: bytes) -> Answer:
+    def exchange(self, job: Job) -> Answer:
+        with self.lock:
+            self.current = job
+        try:
+            return self.ask_process(job)
+        finally:
+            with self.lock:
+                self.current = None
+
+    def ask_process(self, job: Job) -> Answer:
         for _ in range(2):
             try:
                 process = self.ensure_process()
                 assert process.stdin is not None
                 assert process.stdout is not None
-                write_message(process.stdin, question, blob)
+                write_message(process.stdin, job.question, job.blob)
                 answer, audio = read_message(process.stdout)
             except (OSError, EOFError):
                 self.end_process()
-                if self.closed:
+                if job.timed_out.is_set():
+                    raise WorkerFailed(f"{self.module} took too long") from None
+                if self.closed or job.is_cancelled():
                     break
                 continue
             if "error" in answer:

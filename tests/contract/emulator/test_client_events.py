@@ -200,6 +200,31 @@ async def test_silence_after_an_answer_is_a_turn_if_the_session_says_so() -> Non
         await it.expect("response.created")
 
 
+async def test_a_response_beside_the_conversation_leaves_its_silence_alone() -> None:
+    async with fake_call(ahead_seconds=60) as it:
+        it.tell("response.create")
+        await it.expect("response.done")
+        it.call.session["audio"]["input"]["turn_detection"]["idle_timeout_ms"] = 20
+        it.peer.playbacks[0].finish()
+        await it.expect("output_audio_buffer.stopped")
+        beside = {"conversation": "none", "output_modalities": ["text"]}
+        it.tell("response.create", response=beside)
+        await it.expect("input_audio_buffer.timeout_triggered")
+
+
+async def test_an_event_that_is_too_large_for_the_page_is_named_and_no_other_lost() -> None:
+    async with fake_call() as it:
+        long = "x" * it.peer.largest_event
+        it.tell("session.update", session={"type": "realtime", "instructions": long})
+        assert (await it.expect("session.updated"))["session"]["instructions"] == long
+        error = it.peer.events[-1]["error"]
+        assert error["code"] == "event_too_large"
+        assert error["message"].startswith("'session.updated' has ")
+        it.tell("input_audio_buffer.clear")
+        await it.expect("input_audio_buffer.cleared")
+        assert it.peer.events[-1]["type"] == "input_audio_buffer.cleared"
+
+
 @pytest.mark.parametrize(
     ("text", "param"),
     [("{", None), ("[]", None), ('{"type": "session.end"}', "type"), ("{}", "type")],

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
+import pytest
+
+from local.emulator.call import hearing
 from local.emulator.call.call import Ended
 from local.emulator.call.services import Lazy
+from local.emulator.script.script import Script
 from tests.contract.emulator.harness import FakeCall, fake_call
+from tests.support.emulator_server import FakeRecogniser
 
 TRANSCRIBED = {
     "output_modalities": ["text"],
     "audio": {"input": {"transcription": {"model": "gpt-realtime-whisper"}}},
 }
 COMPLETED = "conversation.item.input_audio_transcription.completed"
+
+
+UNHEARD = Script().text("unheard")
+
+
+class BrokenRecogniser:
+    async def recognise(self, pcm: bytes) -> str:
+        raise LookupError("on purpose")
 
 
 class HeldRecogniser:
@@ -131,6 +146,97 @@ async def test_a_cancel_without_an_id_spares_a_response_beside_the_conversation(
         recogniser.released.set()
         await it.expect("response.done")
         assert said(it) == ["You said: a question."]
+
+
+def transcribed(it: FakeCall) -> list[str]:
+    return [e["transcript"] for e in it.events if e["type"] == COMPLETED]
+
+
+async def test_words_that_take_too_long_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing, "LONGEST", timedelta(milliseconds=50))
+    async with held("a question") as (it, recogniser):
+        await transcripts(it, 1)
+        await it.expect("response.done")
+        assert (said(it), transcribed(it)) == ([UNHEARD], [""])
+        assert recogniser.cancelled == ["a question"]
+
+
+async def test_recognition_that_fails_costs_the_words_alone() -> None:
+    async with fake_call(config=TRANSCRIBED) as it:
+        it.call.services.recogniser = Lazy.ready(BrokenRecogniser())
+        it.speak()
+        await transcripts(it, 1)
+        await it.expect("response.done")
+        assert (said(it), transcribed(it)) == ([UNHEARD], [""])
+
+
+async def test_a_recogniser_that_did_not_load_is_loaded_again() -> None:
+    failures = [OSError("no memory")]
+
+    def load() -> FakeRecogniser:
+        if failures:
+            raise failures.pop()
+        return FakeRecogniser("a question")
+
+    async with fake_call(config=TRANSCRIBED) as it:
+        it.call.services.recogniser = Lazy(load)
+        for _ in range(2):
+            it.speak()
+            await transcripts(it, 1)
+            await it.expect("response.done")
+        assert transcribed(it) == ["", "a question"]
+
+
+async def test_a_page_that_commits_without_end_waits_for_sixteen_utterances() -> None:
+    many = [str(number) for number in range(hearing.MOST_WAITING + 5)]
+    async with held(*many) as (it, recogniser):
+        for _ in many[1:]:
+            it.speak()
+        assert it.call.input_audio.hearing.waiting <= hearing.MOST_WAITING
+        recogniser.released.set()
+        await transcripts(it, len(many))
+        assert sorted(filter(None, transcribed(it)), key=int) == many[: hearing.MOST_WAITING]
+
+
+async def test_one_utterance_of_a_call_at_a_time_is_in_the_recogniser() -> None:
+    async with held("a question", "and more of it") as (it, recogniser):
+        it.speak()
+        await it.expect("response.created")
+        await asyncio.sleep(0)
+        assert recogniser.heard == ["and more of it"]
+        async with held("another call's") as (other, others):
+            others.released.set()
+            await transcripts(other, 1)
+            assert transcribed(other) == ["another call's"]
+
+
+async def test_the_end_of_one_call_leaves_anothers_recognition_alone() -> None:
+    async with held("a question") as (it, recogniser):
+        async with fake_call(config=TRANSCRIBED) as ending:
+            ending.call.services.recogniser = it.call.services.recogniser
+            recogniser.heard.append("given up")
+            ending.speak()
+            await recogniser.asked.acquire()
+        recogniser.released.set()
+        await transcripts(it, 1)
+        assert (transcribed(it), recogniser.cancelled) == (["a question"], ["given up"])
+
+
+async def test_an_item_of_two_pieces_of_audio_is_heard_whole() -> None:
+    class Measuring:
+        async def recognise(self, pcm: bytes) -> str:
+            return f"{len(pcm)} bytes"
+
+    async with fake_call(config=TRANSCRIBED) as it:
+        it.call.services.recogniser = Lazy.ready(Measuring())
+        second = base64.b64encode(bytes(2 * 24_000)).decode()
+        content = [{"type": "input_audio", "audio": second}] * 2
+        it.tell(
+            "conversation.item.create", item={"type": "message", "role": "user", "content": content}
+        )
+        it.tell("response.create")
+        await it.expect("response.done")
+        assert said(it) == [f"You said: {2 * 2 * 16_000} bytes."]
 
 
 async def test_recognition_ends_with_the_call() -> None:

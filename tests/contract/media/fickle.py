@@ -1,9 +1,10 @@
-"""A worker that reports its process id and request count, and exits when told to."""
+"""A worker that reports its process id and request count, and sleeps or exits when told to."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import time
 from typing import Any
 
 from local.emulator.speech.worker import Answer, Handler, serve
@@ -15,6 +16,7 @@ def open_fickle() -> Handler:
     def answer(question: dict[str, Any], blob: bytes) -> Answer:
         if question.get("die"):
             os._exit(3)
+        time.sleep(question.get("sleep", 0))
         return {"pid": os.getpid(), "asked": next(asked)}, blob[::-1]
 
     return answer

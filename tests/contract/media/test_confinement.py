@@ -17,7 +17,7 @@ STRANGER = "203.0.113.7"
 """Nobody's address (RFC 5737)."""
 
 
-def test_media_hears_this_machine_only() -> None:
+async def test_media_hears_this_machine_only() -> None:
     confine_media()
     own = find_own_addresses()
     binding = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)

@@ -255,6 +255,20 @@ async def test_offers_that_cannot_be_answered_say_why() -> None:
     assert "no fingerprint" in await refusal(re.sub("a=fingerprint:.*\n", "", good))
 
 
+@pytest.mark.parametrize("offered", ["a=max-message-size:262144\r\n", ""])
+async def test_a_large_event_arrives(offered: str) -> None:
+    def rewrite(offer: str) -> str:
+        return re.sub("a=max-message-size:.*\n", offered, offer)
+
+    async with Caller(rewrite=rewrite) as caller:
+        peer = await caller.call()
+        for size in (300_000, 400_000, 10):
+            assert size < peer.largest_event
+            assert peer.send_event("x" * size)
+        await caller.until(lambda: len(caller.messages) == 3)
+        assert [len(message) for message in caller.messages] == [300_000, 400_000, 10]
+
+
 def tersely(offer: str) -> str:
     """The offer as a small device writes it: LF alone, Opus by another rate, and no more than it
     must; ended by the NUL of C."""

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from local.emulator.speech.worker import Worker, WorkerFailed
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 
@@ -57,6 +59,32 @@ async def test_a_question_given_up_before_its_turn_is_not_asked(worker: Worker) 
     asked[1].cancel()
     assert (await asked[0])[0]["asked"] == 1
     assert (await asked[2])[0]["asked"] == 2
+
+
+async def test_a_request_that_takes_too_long_fails_and_the_next_is_answered(
+    worker: Worker,
+) -> None:
+    await worker.ask({})
+    usual, worker.thread.time_limit = worker.thread.time_limit, timedelta(milliseconds=100)
+    with pytest.raises(WorkerFailed, match="too long"):
+        await worker.ask({"sleep": 600})
+    worker.thread.time_limit = usual
+    assert (await worker.ask({}, b"ab"))[1] == b"ba"
+
+
+@pytest.mark.parametrize("order", ["the other waits already", "the other comes later"])
+async def test_a_request_that_was_given_up_holds_up_no_other(worker: Worker, order: str) -> None:
+    given_up = asyncio.ensure_future(worker.ask({"sleep": 600}))
+    while worker.thread.current is None:  # noqa: ASYNC110  (another thread's)
+        await asyncio.sleep(0.01)
+    if order == "the other comes later":
+        given_up.cancel()
+        await asyncio.sleep(0)
+    other = asyncio.ensure_future(worker.ask({}, b"ab"))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    async with asyncio.timeout(PATIENCE):
+        assert (await other)[1] == b"ba"
 
 
 async def test_a_closed_worker_answers_no_more(worker: Worker) -> None:
