@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared.config.settings import Limits
 from shared.core.clock import EPOCH
-from shared.storage.interfaces import Value
+from shared.storage.interfaces import StorageUnavailable, Value
 from shared.storage.row_layout import unknown_values
 
 MINUTE = 60_000
@@ -32,6 +33,10 @@ UNCOUNTED_KEYS = 100
 """Without limits, how many unused keys of one caller are known: the newest."""
 STORED_MEMBERS = 6
 """How many members of a booking's element follow its name."""
+LARGEST_NUMBER = 2**47
+"""Of a row's times and counts: in milliseconds, in the year 6429."""
+OWN_END = "own_end"
+"""Of a key whose call is held: until when it counted before that."""
 BOOKINGS, KEYS = "held", "keys"
 """What the properties that hold an account's JSON are named after: held0, held1, …, keys0, …"""
 TOTAL_COLUMN = re.compile(f"{BOOKINGS}[0-9]+")
@@ -72,18 +77,22 @@ class Account:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Value]) -> Account:
-        """The account in a row's values; an empty one for a caller who has no row."""
-        bookings = {name: read_booking(members) for name, *members in join_json(values) or []}
-        # In columns of their own: an earlier release fails on an element with one more member.
-        for name, about in (join_json(values, KEYS) or {}).items():
-            if name in bookings:
-                bookings[name].about = about
-        return cls(
-            bookings,
-            str(values.get("day", "")),
-            int(str(values.get("tokens", 0))),
-            unknown=unknown_values(values, ACCOUNT_COLUMN.fullmatch),
-        )
+        """The account in a row's values; an empty one for a caller who has no row.
+
+        Raises StorageUnavailable for a row that cannot be read.
+        """
+        with readable():
+            bookings = {name: read_booking(members) for name, *members in read_list(values)}
+            # In columns of their own: an earlier release fails on an element with one more member.
+            for name, about in (join_json(values, KEYS) or {}).items():
+                if name in bookings:
+                    bookings[name].about = read_about(about)
+            return cls(
+                bookings,
+                str(values.get("day", "")),
+                whole_number(int(str(values.get("tokens", 0)))),
+                unknown=unknown_values(values, ACCOUNT_COLUMN.fullmatch),
+            )
 
     def to_values(self) -> dict[str, Value]:
         """The values of its row."""
@@ -141,13 +150,15 @@ class GlobalCount:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Value]) -> GlobalCount:
-        """The count in the global row's values."""
-        listed = join_json(values) or []
-        return cls(
-            {end: number for end, number, *_ in listed},
-            more={end: more for end, _, *more in listed if more},
-            unknown=unknown_values(values, TOTAL_COLUMN.fullmatch),
-        )
+        """The count in the global row's values. Raises StorageUnavailable for a row that cannot be
+        read."""
+        with readable():
+            listed = read_list(values)
+            return cls(
+                {whole_number(end): whole_number(number) for end, number, *_ in listed},
+                more={end: more for end, _, *more in listed if more},
+                unknown=unknown_values(values, TOTAL_COLUMN.fullmatch),
+            )
 
     def to_values(self) -> dict[str, Value]:
         """The values of the global row."""
@@ -176,9 +187,45 @@ class GlobalCount:
         self.changed = True
 
 
+@contextmanager
+def readable() -> Iterator[None]:
+    """Somebody may have changed a row by hand, or restored half of it."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise StorageUnavailable("a row of the ledger cannot be read") from error
+
+
+def read_list(values: Mapping[str, Value]) -> list[Any]:
+    """What a row counts; nothing if there is no row. Raises ValueError for anything but a list."""
+    if f"{BOOKINGS}0" not in values:
+        return []
+    listed = join_json(values)
+    if not isinstance(listed, list):
+        raise ValueError("not what is counted")
+    return listed
+
+
+def whole_number(value: Any) -> int:
+    """A time or a count of a row. Raises ValueError for what is none."""
+    if not isinstance(value, int) or not 0 <= value <= LARGEST_NUMBER:
+        raise ValueError("not a number that is counted with")
+    return value
+
+
+def read_about(about: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a key. Raises what reading anything else raises."""
+    if OWN_END in about:
+        whole_number(about[OWN_END])
+    return {**about}
+
+
 def read_booking(members: list[Any]) -> BookedCall:
-    """The booking in an element of a row, without its name."""
-    booked = BookedCall(*members[:STORED_MEMBERS])
+    """The booking in an element of a row, without its name. Raises ValueError or TypeError."""
+    stored = members[:STORED_MEMBERS]
+    for member in stored:
+        whole_number(member)
+    booked = BookedCall(*stored)
     booked.unknown = members[STORED_MEMBERS:]
     return booked
 

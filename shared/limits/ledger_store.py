@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from shared.config.settings import Limits
 from shared.core.clock import Clock, unix_milliseconds, utc_now
-from shared.core.problems import Problem
 from shared.limits.account import Account, GlobalCount, to_datetime
 from shared.limits.limit_rules import (
     BookCall,
@@ -39,8 +39,10 @@ from shared.limits.transactions import (
     AccountTransactions,
     row_key,
 )
-from shared.storage.interfaces import StorageUnavailable, Table, Value
+from shared.storage.interfaces import StorageUnavailable, Table
 from shared.storage.refusal import storage_refusal
+
+Counted = TypeVar("Counted", Account, GlobalCount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ class Ledger:
 
     def usage_of(self, caller_id: str) -> CallerUsage:
         """What the caller holds and has used. Raises Problem storage_unavailable."""
-        account = Account.from_values(self.read_values(row_key(caller_id)))
+        account = self.read_row(row_key(caller_id), Account)
         now = unix_milliseconds(self.clock())
         return CallerUsage(
             len(account.live_calls(now)), len(account.recent_starts(now)), account.tokens_today(now)
@@ -187,7 +189,7 @@ class Ledger:
 
         Raises Problem storage_unavailable.
         """
-        total = GlobalCount.from_values(self.read_values(GLOBAL_ROW))
+        total = self.read_row(GLOBAL_ROW, GlobalCount)
         return total.live_calls(unix_milliseconds(self.clock()))
 
     def sweep_rows(self, limit: int = 1000) -> int:
@@ -202,12 +204,12 @@ class Ledger:
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
 
-    def read_values(self, key: str) -> Mapping[str, Value]:
+    def read_row(self, key: str, kind: type[Counted]) -> Counted:
         try:
             found = self.table.get(PARTITION, key)
+            return kind.from_values(found.values if found else {})
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
-        return found.values if found else {}
 
     def give_back(
         self, reference: str, operation_on: Callable[[str], Operation], *, always: bool = False
@@ -222,7 +224,7 @@ class Ledger:
         operation = operation_on(name)
         try:
             self.transactions.carry_out(caller_id, operation)
-        except Problem:
+        except Exception:
             self.transactions.postpone(caller_id, operation)
 
 

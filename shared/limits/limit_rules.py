@@ -17,6 +17,7 @@ from shared.limits.account import (
     KNOWN_FOR,
     MINUTE,
     NO_KEY,
+    OWN_END,
     UNUSED_KEY,
     USED_KEY,
     Account,
@@ -27,8 +28,6 @@ from shared.limits.account import (
     utc_day,
 )
 
-OWN_END = "own_end"
-"""Of a key whose call is held: until when it counted before that."""
 LONGEST_WAIT = timedelta(seconds=60)
 """The longest Retry-After for the end of a live call: calls are also hung up before their limit."""
 

@@ -8,7 +8,8 @@ import string
 from shared.config.settings import Limits
 from shared.limits.account import Account
 from shared.limits.transactions import GLOBAL_ROW, PARTITION, row_key
-from shared.storage.interfaces import Conflict, Entity, Table
+from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table
+from shared.storage.row_layout import require_known_layout
 
 ID_CHARACTERS = string.ascii_letters + string.digits + "-_"
 
@@ -30,7 +31,11 @@ def random_rows(table: Table, limit: int) -> list[Entity]:
 
 def delete_if_empty(table: Table, limits: Limits, now: int, entity: Entity) -> bool:
     """Deletes a caller's row that counts nothing any more; says whether it did."""
-    account = Account.from_values(entity.values)
+    try:
+        account = Account.from_values(require_known_layout(entity).values)
+    except StorageUnavailable:
+        # What it counts is not known.
+        return False
     account.drop_expired(now, limits)
     if account.bookings or account.tokens_today(now):
         return False

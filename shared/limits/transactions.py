@@ -5,7 +5,8 @@ global row. A transaction writes the rows of a batch under the versions that wer
 are exact over all instances; nothing is cached between batches but what this process wrote last.
 
 An operation that gives something back (a settled call, an undone booking) and could not be written
-is postponed: a later transaction carries it.
+is postponed: a later transaction carries it. A row that cannot be read, or that a later release
+alone may write, costs its own caller: nothing is known of what it counts.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ BATCH_BUDGET = timedelta(seconds=10)
 """For all that a batch reads and writes: the others wait for it."""
 POSTPONED_PER_BATCH = 10
 POSTPONED_AT_MOST = 10_000
+POSTPONED_FOR = timedelta(hours=6)
+"""Longer than anything counts."""
+PUT_OFF = timedelta(minutes=1)
+"""How long a postponed operation waits whose row cannot be changed now."""
 BACKOFF = timedelta(milliseconds=10)
 LONGEST_BACKOFF = timedelta(milliseconds=250)
 TRUSTED_CONFLICTS = 3
@@ -56,6 +61,7 @@ class PendingOperation:
     deadline: float = float("inf")
     read: tuple[int, Entity | None] | None = None
     tries: int = 0
+    not_before: float = 0.0
     result: Any = None
     refusal: Problem | None = None
 
@@ -95,21 +101,39 @@ class AccountTransactions:
 
     def postpone(self, caller_id: str, operation: Operation) -> None:
         """Leaves the operation to a later transaction."""
+        pending = PendingOperation(caller_id, operation)
+        pending.deadline = time.monotonic() + POSTPONED_FOR.total_seconds()
         with self.postponed_lock:
             if len(self.postponed) < POSTPONED_AT_MOST:
-                self.postponed.append(PendingOperation(caller_id, operation))
+                self.postponed.append(pending)
+
+    def take_postponed(self) -> list[PendingOperation]:
+        """Takes some of those that are due."""
+        now = time.monotonic()
+        with self.postponed_lock:
+            due = [pending for pending in self.postponed if pending.not_before <= now]
+            taken = set(due[:POSTPONED_PER_BATCH])
+            self.postponed = [pending for pending in self.postponed if pending not in taken]
+        return due[:POSTPONED_PER_BATCH]
+
+    def put_back_postponed(self, work: Sequence[PendingOperation]) -> None:
+        """Keeps those that were not written: the next ones to be carried, or later if refused."""
+        now = time.monotonic()
+        for pending in work:
+            if pending.refusal is not None:
+                pending.refusal, pending.not_before = None, now + PUT_OFF.total_seconds()
+        with self.postponed_lock:
+            self.postponed[:0] = [pending for pending in work if pending.deadline > now]
 
     def serve_batch(self, batch: Sequence[PendingOperation]) -> list[bool]:
         """One try to write a batch; says which operations are done. One thread at a time."""
         for pending in batch:
             if time.monotonic() >= pending.deadline:
-                pending.refusal = Problem("ledger_busy", retry_after=RETRY_AFTER)
+                self.refuse([pending], "ledger_busy", may_be_written=pending.tries > 0)
         in_time = [pending for pending in batch if pending.refusal is None]
         if not in_time:
             return [True] * len(batch)
-        with self.postponed_lock:
-            postponed = self.postponed[:POSTPONED_PER_BATCH]
-            self.postponed = self.postponed[POSTPONED_PER_BATCH:]
+        postponed = self.take_postponed()
         work = [*postponed, *in_time]
         writes: list[Write] = []
         try:
@@ -118,41 +142,52 @@ class AccountTransactions:
                 stamp = next(self.stamps)
                 entities = self.table.transact(writes) if writes else []
             self.last_written = {entity.row: (stamp, entity) for entity in entities}
+            postponed = [pending for pending in postponed if pending.refusal is not None]
         except Conflict as conflict:
             self.forget_stale_rows(work, writes, conflict.index)
-            with self.postponed_lock:
-                self.postponed[:0] = postponed
             return [pending.refusal is not None for pending in batch]
         except StorageUnavailable as error:
-            self.refuse_unwritten(in_time, storage_refusal(error))
-            with self.postponed_lock:
-                self.postponed[:0] = postponed
+            self.refuse(in_time, storage_refusal(error).code)
+        except BaseException:
+            # A bug, which every thread of the batch is told.
+            self.refuse(in_time, "storage_unavailable")
+            raise
+        finally:
+            self.put_back_postponed(postponed)
         return [True] * len(batch)
 
     def apply_operations(self, work: Sequence[PendingOperation]) -> list[Write]:
         """Applies the operations to the rows as they are now; returns what must be written."""
         keys = {row_key(pending.caller_id) for pending in work}
         rows = {key: self.latest_row(key, work) for key in keys}
-        accounts = {key: Account.from_values(entity.values) for key, entity in rows.items()}
+        accounts: dict[str, Account] = {}
+        refusals: dict[str, Problem] = {}
+        for key, entity in rows.items():
+            try:
+                accounts[key] = Account.from_values(require_known_layout(entity).values)
+            except StorageUnavailable as error:
+                # Other callers' operations in the batch go on.
+                refusals[key] = storage_refusal(StorageUnavailable(f"{key}: {error}"))
         total = GlobalCount()
         if self.limits.live_calls_total or any(
             booked.counted_at
             for pending in work
-            if (booked := accounts[row_key(pending.caller_id)].bookings.get(pending.operation.name))
+            if (account := accounts.get(row_key(pending.caller_id)))
+            and (booked := account.bookings.get(pending.operation.name))
         ):
             rows[GLOBAL_ROW] = require_known_layout(self.fetch_row(GLOBAL_ROW))
             total = GlobalCount.from_values(rows[GLOBAL_ROW].values)
         now = unix_milliseconds(self.clock())
         for pending in work:
-            account = accounts[row_key(pending.caller_id)]
-            try:
-                # Other callers' operations in the batch go on.
-                require_known_layout(rows[row_key(pending.caller_id)])
-                pending.result = pending.operation.apply_to(account, total, now, self.limits)
-            except Problem as problem:
-                pending.refusal = problem
-            except StorageUnavailable as error:
-                pending.refusal = storage_refusal(error)
+            key = row_key(pending.caller_id)
+            pending.refusal = refusals.get(key)
+            if pending.refusal is None:
+                try:
+                    pending.result = pending.operation.apply_to(
+                        accounts[key], total, now, self.limits
+                    )
+                except Problem as problem:
+                    pending.refusal = problem
         states: list[tuple[str, Account | GlobalCount]] = [*accounts.items(), (GLOBAL_ROW, total)]
         return [
             write_of(rows[key].with_values(state.to_values()))
@@ -179,7 +214,8 @@ class AccountTransactions:
     ) -> None:
         """After a conflict: drops what was decided and the rows that have changed; backs off."""
         stale = {write.entity.row for write in writes}
-        if index is not None and max(pending.tries for pending in work) < TRUSTED_CONFLICTS:
+        tries = max(pending.tries for pending in work)
+        if index is not None and index < len(writes) and tries < TRUSTED_CONFLICTS:
             stale = {writes[index].entity.row}
         for pending in work:
             pending.result = pending.refusal = None
@@ -193,11 +229,13 @@ class AccountTransactions:
         longest = min(BACKOFF * 2**tries, LONGEST_BACKOFF)
         time.sleep(random.uniform(0, longest.total_seconds()))  # noqa: S311
 
-    def refuse_unwritten(self, work: Sequence[PendingOperation], refusal: Problem) -> None:
-        """Refuses operations whose write failed, and undoes bookings that it may have made."""
+    def refuse(
+        self, work: Sequence[PendingOperation], code: str, *, may_be_written: bool = True
+    ) -> None:
+        """Refuses operations, and undoes bookings that may be written all the same."""
         for pending in work:
-            pending.refusal = Problem(refusal.code, retry_after=refusal.retry_after)
-            if isinstance(pending.operation, BookCall):
+            pending.refusal = Problem(code, retry_after=RETRY_AFTER)
+            if may_be_written and isinstance(pending.operation, BookCall):
                 self.postpone(pending.caller_id, UndoBooking(pending.operation.name))
 
 

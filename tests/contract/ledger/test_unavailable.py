@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -10,12 +11,15 @@ import pytest
 
 from shared.core.exchange import TERMS
 from shared.core.problems import Problem
+from shared.limits import transactions
 from shared.limits.ledger_store import CallerUsage
-from shared.limits.limit_rules import BookCall
+from shared.limits.limit_rules import BookCall, SettleCall
 from shared.limits.transactions import PendingOperation
-from shared.storage.interfaces import Conflict, Entity, Write
+from shared.storage.interfaces import Conflict, Entity, Value, Write
 from tests.contract.ledger.conftest import LimitsOf, Room
 from tests.support.patience import PATIENCE
+
+SHORTLY = timedelta(minutes=1)
 
 
 def conflict(writes: Sequence[Write]) -> list[Entity]:
@@ -145,6 +149,112 @@ def test_a_request_that_cannot_be_counted_in_time_is_told_to_retry(room: Room) -
     room.table.transact_hook = None
     ledger.book_call("ada")
     assert ledger.usage_of("ada").live_calls == 1
+
+
+def test_a_booking_that_was_written_before_the_time_was_up_is_undone(room: Room) -> None:
+    """Its answer is lost, what repeats it gets a conflict, and then it is too late."""
+    ledger = room.ledger(budget=timedelta(seconds=0.2), live_calls=1, starts_per_minute=1)
+
+    def written_late(writes: Sequence[Write]) -> list[Entity]:
+        room.table.write(writes)
+        time.sleep(0.3)
+        raise Conflict(index=0)
+
+    room.table.next_transact = written_late
+    assert refused(lambda: ledger.book_call("ada")).code == "ledger_busy"
+    ledger.transactions.budget = timedelta(seconds=10)
+    ledger.book_call("ada")
+    assert ledger.usage_of("ada") == CallerUsage(1, 1, 0)
+
+
+ODD_ROWS: dict[str, dict[str, Value]] = {
+    "no JSON": {"held0": "[["},
+    "deep JSON": {"held0": "[" * 30_000},
+    "no list": {"held0": "5"},
+    "nothing": {"held0": "null"},
+    "an object": {"held0": '{"a":1}'},
+    "no bookings": {"held0": "[5]"},
+    "empty bookings": {"held0": "[[]]"},
+    "texts for times": {"held0": '[["a","b","c",true,0,0,0]]'},
+    "no times": {"held0": '[["a",1]]'},
+    "fractions": {"held0": '[["a",1.5,2.5,true,0,0,0]]'},
+    "endless times": {"held0": '[["a",1,1e999,true,0,0,0]]'},
+    "huge times": {"held0": '[["a",1,99999999999999999999,true,0,0,0]]'},
+    "negative times": {"held0": '[["a",-1,-2,true,0,0,0]]'},
+    "odd keys": {"held0": '[["a",1,2,true,0,0,1]]', "keys0": '{"a":5}'},
+    "an odd end": {"held0": '[["a",1,2,true,0,0,1]]', "keys0": '{"a":{"own_end":"x"}}'},
+    "keys that are a list": {"held0": '[["a",1,2,true,0,0,1]]', "keys0": "[1]"},
+    "odd tokens": {"held0": "[]", "tokens": "many"},
+    "a text for a layout": {"held0": "[]", "layout": "x"},
+    "a later layout": {"held0": "[]", "layout": 2},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ROWS)
+def test_a_row_that_cannot_be_read_costs_its_caller_alone(room: Room, odd: str) -> None:
+    ledger = room.ledger(live_calls=2, live_calls_total=9, tokens_per_day=9)
+    settled = ledger.book_call("ada").reference.split(".")[1]
+    room.table.insert(Entity("live", "caller.odd", ODD_ROWS[odd]))
+    ledger.transactions.postpone("ada", SettleCall(settled))
+    ledger.transactions.postpone("odd", SettleCall("a"))
+    batch = [PendingOperation(who, BookCall(who, SHORTLY)) for who in ("bob", "odd", "cyd")]
+    assert all(ledger.transactions.serve_batch(batch))
+    assert [pending.refusal and pending.refusal.code for pending in batch] == [
+        None,
+        "storage_unavailable",
+        None,
+    ]
+    assert [ledger.usage_of(who).live_calls for who in ("ada", "bob", "cyd")] == [0, 1, 1]
+    assert ledger.live_calls() == 2
+    assert refused(lambda: ledger.book_call("odd")).code == "storage_unavailable"
+    assert ledger.sweep_rows() == 0
+    assert room.row("caller.odd").values == ODD_ROWS[odd]
+    assert len(ledger.transactions.postponed) == 1, "it is kept"
+
+
+def test_what_is_given_back_in_a_row_of_a_later_release_is_kept(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "PUT_OFF", timedelta(0))
+    ledger = room.ledger(live_calls=1)
+    booking = ledger.book_call("ada")
+    row = room.row("caller.ada")
+    room.table.replace(row.with_values({**row.values, "layout": 2}))
+    ledger.settle_call(booking.reference)
+    for who in ("bob", "cyd"):
+        ledger.book_call(who)
+    assert len(ledger.transactions.postponed) == 1
+    room.table.replace(room.row("caller.ada").with_values({**row.values, "layout": 1}))
+    ledger.book_call("eve")
+    assert ledger.usage_of("ada").live_calls == 0
+    assert not ledger.transactions.postponed
+
+
+def test_what_cannot_be_given_back_has_an_end(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "POSTPONED_FOR", timedelta(0))
+    ledger = room.ledger(live_calls=1)
+    room.table.insert(Entity("live", "caller.odd", ODD_ROWS["no JSON"]))
+    ledger.transactions.postpone("odd", SettleCall("a"))
+    ledger.book_call("bob")
+    assert not ledger.transactions.postponed
+
+
+def test_a_bug_loses_nothing_that_is_given_back(room: Room) -> None:
+    ledger = room.ledger(live_calls=1)
+    booking = ledger.book_call("ada")
+
+    def broken(writes: Sequence[Write]) -> list[Entity]:
+        room.table.write(writes)
+        raise ZeroDivisionError
+
+    room.table.next_transact = broken
+    ledger.transactions.postpone("ada", SettleCall(booking.reference.split(".")[1]))
+    with pytest.raises(ZeroDivisionError):
+        ledger.book_call("bob")
+    room.table.next_transact = broken
+    ledger.settle_call(booking.reference)
+    ledger.book_call("cyd")
+    assert [ledger.usage_of(who).live_calls for who in ("ada", "bob", "cyd")] == [0, 0, 1]
 
 
 def test_a_conflict_that_names_the_wrong_row_is_resolved(room: Room) -> None:
