@@ -73,6 +73,11 @@ WARM_GB_SECOND = 0.000004
 WEB_A_MONTH = 9.0
 LOG_GB, FREE_LOG_GB = 2.30, 5.0
 MONTH = 30 * 24 * 3600
+# Of a call of five minutes, as counted under Microsoft's host.
+LOOKS = 12.5
+RUNS = 1 + 1 + 2 + LOOKS
+# An assumption: what Log Analytics counts for a line or a request of an app like this.
+KILOBYTES_A_RECORD = 1.0
 GB = 2.0
 
 
@@ -85,7 +90,8 @@ class Month:
     start_seconds: float = 1.0
     # Calls that one instance observes at once: an assumption, within what host.json allows.
     observed_at_once: int = 100
-    log_kilobytes: float = 6.0
+    # Six lines of the app, three of the host a run but for observe_call, and a record a run.
+    log_records: float = 6 + 3 * (RUNS - LOOKS) + RUNS
 
     @property
     def calls(self) -> int:
@@ -93,8 +99,8 @@ class Month:
 
     @property
     def executions(self) -> int:
-        """Of a call sixteen, as counted under Microsoft's host; and a sweep every five minutes."""
-        return 16 * self.calls + 30 * 24 * 12
+        """Those of the calls, and a sweep every five minutes."""
+        return round(RUNS * self.calls) + 30 * 24 * 12
 
     @property
     def gb_seconds(self) -> float:
@@ -110,7 +116,10 @@ class Month:
 
     @property
     def logs(self) -> float:
-        return max(0.0, self.calls * self.log_kilobytes / MILLION - FREE_LOG_GB) * LOG_GB
+        return (
+            max(0.0, self.calls * self.log_records * KILOBYTES_A_RECORD / MILLION - FREE_LOG_GB)
+            * LOG_GB
+        )
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from shared.observer.leases import LEASE_DURATION
 from tests.infra.arithmetic import (
     GB,
     GB_SECOND,
+    LOOKS,
     MODELS,
     MONTH,
+    RUNS,
     WARM_GB_SECOND,
     WEB_A_MONTH,
     Conversation,
@@ -86,6 +88,14 @@ def test_a_month_in_short(calls: int) -> None:
 def test_what_else_the_cost_page_says() -> None:
     assert f"about ${WARM_GB_SECOND * GB * MONTH:.0f} a month for one instance" in COST
     assert f"= ${CALL.seconds * GB * GB_SECOND:.3f} a call" in " ".join(COST.split())
+    assert f"is about {RUNS} executions" in COST
+    assert f"and {LOOKS} of `observe_call`" in COST
+    assert f"about {Month(1).log_records:.0f} records a call" in COST
+    lowered = json.loads((ROOT / "host.json").read_text())["logging"]["logLevel"]
+    assert lowered == {
+        "Function.observe_call": "Warning",
+        "Function.observe_call.User": "Information",
+    }
     alerts = json.loads((ROOT / "infra/monitoring/alerts.json").read_text(encoding="utf-8"))
     assert len(alerts) == 11
     assert "eleven log alerts" in COST
