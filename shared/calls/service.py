@@ -201,8 +201,8 @@ class CallService:
     def undone_on_failure(self, booking: Booking) -> Iterator[Booking]:
         """Holds a booking during the request upstream; undoes it if that fails.
 
-        A failure that the caller's offer caused still counts as a start, or a caller could send
-        broken offers upstream without end.
+        A failure that the caller's offer caused still counts as a start, and any other as a try, or
+        a caller could send offers upstream without end.
         """
         try:
             yield booking

@@ -31,6 +31,7 @@ ROUNDED_STEPS = 256
 NO_KEY, UNUSED_KEY, USED_KEY = 0, 1, 2
 UNCOUNTED_KEYS = 100
 """Without limits, how many unused keys of one caller are known: the newest."""
+FAILED = "failed"
 STORED_MEMBERS = 6
 """How many members of a booking's element follow its name."""
 LARGEST_NUMBER = 2**47
@@ -58,10 +59,20 @@ class BookedCall:
     USED_KEY."""
     about: dict[str, Any] = field(default_factory=dict)
     """Of a key: the `profile` that it was minted for, a mark of the `call` that used it, and its
-    `own_end` while that call is held. Empty where an earlier release, which does not know this, has
-    written the row."""
+    `own_end` while that call is held. Of a start that came to nothing: that it `failed`. Empty
+    where an earlier release, which does not know this, has written the row."""
     unknown: list[Any] = field(default_factory=list)
     """What a later release has added to the element; it is written back."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it came to nothing, by no fault of the caller's."""
+        return bool(self.about.get(FAILED))
+
+    def is_known(self, now: int, *, tokens: int) -> bool:
+        """Whether it may still be asked for; `tokens` is their limit."""
+        known_for = KNOWN_FOR if tokens or not self.live else 0
+        return not self.failed and self.ends > now - known_for
 
 
 @dataclass(slots=True)
@@ -111,9 +122,14 @@ class Account:
 
     def recent_starts(self, now: int) -> list[int]:
         """When the calls of the last minute were started, the earliest first."""
-        return sorted(
-            booked.started for booked in self.bookings.values() if booked.started > now - MINUTE
-        )
+        return sorted(b.started for b in self.recent(now) if not b.failed)
+
+    def recent_tries(self, now: int) -> list[int]:
+        """When the calls of the last minute were started or were to be, the earliest first."""
+        return sorted(booked.started for booked in self.recent(now))
+
+    def recent(self, now: int) -> list[BookedCall]:
+        return [booked for booked in self.bookings.values() if booked.started > now - MINUTE]
 
     def tokens_today(self, now: int) -> int:
         """The tokens used on the current day (UTC)."""
@@ -124,8 +140,7 @@ class Account:
         self.bookings = {
             name: booked
             for name, booked in self.bookings.items()
-            if booked.ends > now - (KNOWN_FOR if limits.tokens_per_day or not booked.live else 0)
-            or booked.started > now - MINUTE
+            if booked.started > now - MINUTE or booked.is_known(now, tokens=limits.tokens_per_day)
         }
         if limits.none:
             self.drop_uncounted_keys()

@@ -142,7 +142,8 @@ class Ledger:
 
         `keep_start` is for failures that the caller caused, such as an offer that the model's
         endpoint refuses: the line is freed but the start counts, or a caller could send broken
-        offers upstream without end.
+        offers upstream without end. What failed otherwise counts as a try, of which a caller has
+        more.
         """
         self.give_back(
             booking.reference, lambda name: UndoBooking(name, keep_start), always=booking.is_key

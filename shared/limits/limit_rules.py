@@ -14,6 +14,7 @@ from shared.config.settings import Limits
 from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.limits.account import (
+    FAILED,
     KNOWN_FOR,
     MINUTE,
     NO_KEY,
@@ -28,6 +29,9 @@ from shared.limits.account import (
     utc_day,
 )
 
+TRIES_PER_START, FEWEST_TRIES = 5, 10
+"""A start that fails by no fault of the caller's does not count as one. But it has cost a request
+upstream: a caller has so many tries for each start that is allowed, and never fewer than that."""
 LONGEST_WAIT = timedelta(seconds=60)
 """The longest Retry-After for the end of a live call: calls are also hung up before their limit."""
 
@@ -68,9 +72,11 @@ class BookCall:
 def enforce_limits(account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
     """Raises the Problem of the first limit that one more call would exceed."""
     starts = account.recent_starts(now)
-    if limits.starts_per_minute and len(starts) >= limits.starts_per_minute:
-        free = starts[-limits.starts_per_minute] + MINUTE
-        raise Problem("too_many_starts", retry_after=to_timedelta(free - now))
+    tries = max(FEWEST_TRIES, TRIES_PER_START * limits.starts_per_minute)
+    for recent, most in ((starts, limits.starts_per_minute), (account.recent_tries(now), tries)):
+        if limits.starts_per_minute and len(recent) >= most:
+            free = recent[-most] + MINUTE
+            raise Problem("too_many_starts", retry_after=to_timedelta(free - now))
     live = account.live_calls(now)
     if limits.live_calls and len(live) >= limits.live_calls:
         ends = min(booked.ends for booked in live)
@@ -101,17 +107,19 @@ def count_until(end: int, booked: BookedCall, total: GlobalCount, now: int) -> N
 
 @dataclass(frozen=True, slots=True)
 class UndoBooking:
-    """Takes a booking back. With `keep_start` it still counts as a start."""
+    """Takes a booking back. With `keep_start` it still counts as a start, else as a try."""
 
     name: str
     keep_start: bool = False
 
     def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
         booked = account.bookings.get(self.name)
-        if booked is None or (self.keep_start and not booked.live):
+        if booked is None or booked.failed or (self.keep_start and not booked.live):
             return
         release_line(booked, total)
-        if not self.keep_start:
+        if not self.keep_start and limits.starts_per_minute:
+            booked.key, booked.about = NO_KEY, {**booked.about, FAILED: True}
+        elif not self.keep_start:
             del account.bookings[self.name]
         account.drop_expired(now, limits)
         account.changed = True

@@ -18,6 +18,7 @@ from shared.limits.account import (
     GlobalCount,
 )
 from shared.limits.ledger_store import CallerUsage, Ledger
+from shared.limits.limit_rules import FEWEST_TRIES, TRIES_PER_START
 from shared.storage.interfaces import Entity
 from tests.contract.ledger.conftest import Room
 
@@ -389,3 +390,29 @@ def test_a_registered_call_spends_on_its_keys_booking(room: Room) -> None:
     registered = ledger.register_call("ada", "default", "rtc_1")
     assert not ledger.count_tokens(registered.reference, 99).used_up
     assert ledger.count_tokens(registered.reference, 100).used_up
+
+
+def test_tries_that_fail_by_no_fault_of_the_callers_are_no_starts_but_bounded(room: Room) -> None:
+    ledger = room.ledger(starts_per_minute=3, live_calls=2, live_calls_total=2)
+    for _ in range(3 * TRIES_PER_START):
+        booking = ledger.book_call("ada")
+        ledger.undo_booking(booking)
+        ledger.undo_booking(booking)
+    assert ledger.usage_of("ada") == CallerUsage(0, 0, 0)
+    assert ledger.live_calls() == 0
+    problem = refused(room.ledger(starts_per_minute=3))
+    assert (problem.code, seconds(problem)) == ("too_many_starts", 60)
+    ledger.book_call("bob")
+    room.clock.advance(minutes=1, seconds=1)
+    ledger.settle_call(ledger.book_call("ada").reference)
+    kept = Account.from_values(room.row("caller.ada").values).bookings
+    assert len(kept) == 1, "no try is kept for longer"
+
+
+def test_a_key_that_could_not_be_minted_is_a_try_and_no_key(room: Room) -> None:
+    ledger = room.ledger(starts_per_minute=1)
+    for _ in range(FEWEST_TRIES):
+        ledger.undo_booking(ledger.book_key("ada", "default", KEY))
+    assert refused(ledger).code == "too_many_starts"
+    with pytest.raises(Problem, match="registration_refused"):
+        ledger.register_call("ada", "default", "rtc_1")

@@ -24,6 +24,7 @@ from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger_store import Ledger
+from shared.limits.limit_rules import TRIES_PER_START
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.storage.interfaces import StorageUnavailable
@@ -263,6 +264,30 @@ def test_a_call_that_upstream_did_not_start_is_not_counted(endpoint: Upstream) -
             service.start_call(OFFER, PROFILE, a_caller())
     usage = ledger.usage_of("caller-1")
     assert (usage.live_calls, usage.starts_last_minute) == (0, 0)
+
+
+USELESS = Said(201, b"none", {"Location": "/openai/v1/realtime/calls/rtc_1"})
+"""A call is begun, and hung up because its answer is none."""
+
+
+@pytest.mark.parametrize("said", [refusal(500), refusal(503), USELESS], ids=["500", "503", "201"])
+def test_what_is_not_the_callers_fault_costs_no_start_and_is_bounded(
+    endpoint: Upstream, said: Said
+) -> None:
+    ledger = limited()
+    service = calls(endpoint, ledger=ledger)
+    endpoint.on(CALLS, said)
+    tries = LIMITED.starts_per_minute * TRIES_PER_START
+    for _ in range(tries):
+        with pytest.raises(Problem, match="upstream_failed"):
+            service.start_call(OFFER, PROFILE, a_caller())
+    assert ledger.usage_of("caller-1").starts_last_minute == 0
+    asked = endpoint.count(CALLS)
+    assert asked == tries
+    for _ in range(20):
+        with pytest.raises(Problem, match="too_many_starts"):
+            service.start_call(OFFER, PROFILE, a_caller())
+    assert endpoint.count(CALLS) == asked
 
 
 def test_a_refused_offer_frees_the_line_and_still_counts_as_a_start(endpoint: Upstream) -> None:
