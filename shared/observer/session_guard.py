@@ -16,7 +16,8 @@ from typing import Any
 
 from shared.core import logs
 from shared.observer.run_context import RunContext, new_event_id
-from shared.observer.session_comparison import matches, matches_prompt, says_nothing, value_at
+from shared.observer.session_comparison import matches, matches_prompt, value_at
+from shared.observer.session_updates import emptied, is_mcp, nested, without_nulls
 from shared.realtime.server_events import ErrorEvent, NotUnderstood, SessionEvent
 
 GUARDED_FIELDS = ("instructions", "tools", "tool_choice", "max_output_tokens", "prompt")
@@ -146,21 +147,28 @@ class SessionGuard:
         if self.refusals:
             # One field that the service does not take must not keep the others from it.
             names = [min(names, key=lambda name: self.refusals[name])]
-        steps = [{name: without_nulls(self.wanted[name]) for name in names}]
-        if session is None:
-            is_on = True
-        else:
+        if session is not None:
             self.restores.update(names)
-            is_on = not says_nothing(running_value(session, TRANSCRIPTION))
-        if TRANSCRIPTION in names and is_on:
-            # The service may keep what an update of it leaves out, unless it is off.
-            steps.insert(0, {TRANSCRIPTION: None})
-        updates = [(new_id(), step) for step in steps]
+        updates = [(new_id(), step) for step in self.steps_to_restore(names, session)]
         self.awaited = {event_id: list(step) for event_id, step in updates}
         return [
             {"type": "session.update", "event_id": event_id, "session": nested(step)}
             for event_id, step in updates
         ]
+
+    def steps_to_restore(
+        self, names: list[str], session: Mapping[str, Any] | None
+    ) -> list[dict[str, Any]]:
+        """The values to send, in one update or two. The service may keep what an update of
+        transcription leaves out."""
+        values = {name: without_nulls(self.wanted[name]) for name in names}
+        if TRANSCRIPTION not in names:
+            return [values]
+        if session is None or self.refusals[TRANSCRIPTION]:
+            # It keeps nothing while it is off.
+            return [{TRANSCRIPTION: None}, values]
+        empty = emptied(running_value(session, TRANSCRIPTION))
+        return [{**values, TRANSCRIPTION: {**empty, **values[TRANSCRIPTION]}}]
 
     def start_over(self) -> None:
         """The connection was lost: what answered our updates, if anything did, was not seen."""
@@ -177,34 +185,6 @@ class SessionGuard:
         names = self.awaited.pop(event_id, None) if event_id else None
         self.refusals.update(names or ())
         return names is not None
-
-
-def is_mcp(tool: Any) -> bool:
-    return isinstance(tool, Mapping) and tool.get("type") == "mcp"
-
-
-def without_nulls(value: Any) -> Any:
-    """Tools as they can be sent: the service reports null for what was left out."""
-    if not isinstance(value, list):
-        return value
-    return [
-        {name: each for name, each in tool.items() if each is not None}
-        if isinstance(tool, Mapping)
-        else tool
-        for tool in value
-    ]
-
-
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """An update of a session with fields by their names."""
-    update: dict[str, Any] = {"type": "realtime"}
-    for name, value in values.items():
-        *outer, last = name.split(".")
-        place = update
-        for part in outer:
-            place = place.setdefault(part, {})
-        place[last] = value
-    return update
 
 
 FIRST_PAUSE = timedelta(seconds=2)

@@ -42,6 +42,13 @@ def read_frame(frame: str | bytes) -> ServerEvent:
     return parse_server_event(raw)
 
 
+def unread_frame(beginning: bytes) -> NotUnderstood:
+    """The event in a frame of which only the beginning was kept."""
+    return NotUnderstood(
+        type_at_the_beginning(beginning[:1000].decode(errors="replace")), TOO_LARGE
+    )
+
+
 def has_too_many_brackets(text: str) -> bool:
     """Whether an event consists of too many objects and arrays. A page chooses its texts, so the
     brackets in them do not count."""

@@ -11,14 +11,12 @@ from typing import Any
 from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from shared.realtime.event_frames import read_frame
+from shared.realtime.event_frames import read_frame, unread_frame
+from shared.realtime.long_frames import LARGEST_EVENT, LongFrameConnection
 from shared.realtime.server_events import ServerEvent
 from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
 from shared.upstream.error_mapping import CALL_GONE, own_code
 from shared.upstream.transport import Reply
-
-LARGEST_EVENT = 16 * 1024 * 1024
-"""A retrieved item may carry its audio."""
 
 # At debug level the library logs the handshake, including credentials.
 WEBSOCKETS_LOGGER = logging.getLogger("broker.sideband")
@@ -47,7 +45,8 @@ async def connect_websocket(
             close_timeout=timeouts.close.total_seconds(),
             ping_interval=timeouts.ping.total_seconds(),
             ping_timeout=timeouts.ping.total_seconds(),
-            max_size=LARGEST_EVENT,
+            max_size=None,
+            create_connection=LongFrameConnection,
             logger=WEBSOCKETS_LOGGER,
         )
     except InvalidStatus as refused:
@@ -58,13 +57,14 @@ async def connect_websocket(
         raise SidebandUnavailable(status) from None
     except (OSError, InvalidHandshake, TimeoutError):
         raise SidebandUnavailable from None
+    assert isinstance(socket, LongFrameConnection)
     return WebSocketSideband(socket)
 
 
 class WebSocketSideband:
     """`Sideband` over one connection."""
 
-    def __init__(self, socket: client.ClientConnection) -> None:
+    def __init__(self, socket: LongFrameConnection) -> None:
         self.socket = socket
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
@@ -76,9 +76,10 @@ class WebSocketSideband:
 
     async def receive_event(self) -> ServerEvent:
         try:
-            return read_frame(await self.socket.recv())
+            frame = await self.socket.receive_message()
         except ConnectionClosed:
             raise self.closed() from None
+        return read_frame(frame) if len(frame) <= LARGEST_EVENT else unread_frame(frame)
 
     async def close(self) -> None:
         await self.socket.close()

@@ -202,6 +202,8 @@ class Dials:
     ever: bool = False
     silent: bool = False
     """Nothing comes, so that what is waited for is a time."""
+    kept: bool = False
+    """The connection holds nevertheless."""
 
 
 def closed(code: int, *send: str, reason: str = "", **fault: Any) -> Fault:
@@ -237,8 +239,8 @@ DIALS: Final[list[Dials]] = [
     Dials("a reset", [{"drop_after_seconds": 0, "reset": True, "times": 1}]),
     Dials("a reset before the handshake", [{"reset": True, "times": 1}]),
     Dials("a reset after an event", [{"drop_after_events": 1, "reset": True, "times": 1}]),
-    Dials("a frame that is no UTF-8", [{"send": ["\udcff\udcfe"], "times": 1}]),
-    Dials("a frame of 17 MiB", [{"send": ["x" * 17 * 2**20], "times": 1}]),
+    Dials("a frame that is no UTF-8", [{"send": ["\udcff\udcfe"], "times": 1}], kept=True),
+    Dials("a frame of 17 MiB", [{"send": ["x" * 17 * 2**20], "times": 1}], kept=True),
     *[Dials(f"a handshake with {status}", [refused(status)]) for status in (404, 429, 500, 503)],
     Dials("a handshake with a page", [refused(404, reply={"status": 200, "body": MARK})]),
     Dials("a handshake elsewhere", [refused(404, reply={
@@ -284,10 +286,12 @@ async def sideband_with(stack: Stack, case: Dials) -> None:
             assert 1 <= await call.dials() <= MOST_DIALS
             await emulator.change({"faults": {"sideband": []}})
         else:
-            first = sum(fault["times"] for fault in case.faults)
+            first = 0 if case.kept else sum(fault["times"] for fault in case.faults)
             await call.until_observed(first + 1)
             await until(call.is_attached, "attached")
             await call.ordinary_turn()
+            if case.kept:
+                assert await call.dials() == 1
         assert (await call.upstream())["live"], "nobody but its page has ended it"
     assert sum(line.kind == "gap" for line in call.lines) <= MOST_GAPS
 

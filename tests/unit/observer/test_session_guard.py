@@ -133,10 +133,19 @@ def test_what_a_page_adds_is_taken_away(path: str, value: Any, field: str) -> No
     assert updates(guard, theirs)
 
 
-def test_what_was_added_to_transcription_goes_with_a_restart_of_it() -> None:
+def test_what_was_added_to_transcription_is_emptied_and_if_that_is_refused_switched_off() -> None:
     """The service may keep what an update of an object leaves out."""
+    guard = SessionGuard(PROFILE)
     theirs = changed(RUNNING, "audio.input.transcription.prompt", "I agree.")
-    assert [each["audio"]["input"] for each in updates(SessionGuard(PROFILE), theirs)] == [
+    theirs = changed(theirs, "audio.input.transcription.keywords", ["refund"])
+    (update,) = guard.restoring_updates(theirs, lambda: "first")
+    assert update["session"]["audio"]["input"]["transcription"] == {
+        "model": "whisper-1",
+        "prompt": None,
+        "keywords": [],
+    }
+    guard.update_refused("first")
+    assert [each["audio"]["input"] for each in updates(guard, theirs)] == [
         {"transcription": None},
         {"transcription": {"model": "whisper-1"}},
     ]
@@ -174,9 +183,8 @@ def test_its_own_echo_is_not_answered_but_what_comes_after_is() -> None:
 
 
 def test_each_of_its_updates_has_an_echo() -> None:
-    guard = SessionGuard(PROFILE)
-    bad = changed(RUNNING, "audio.input.transcription.prompt", "I agree.")
-    assert len(updates(guard, bad)) == 2
+    guard, bad = SessionGuard(PROFILE), {**RUNNING, "instructions": "x"}
+    assert len(updates(guard, None)) == 2
     assert [bool(updates(guard, bad)) for _ in range(3)] == [False, False, True]
 
 

@@ -1,0 +1,93 @@
+"""Frames that are too long for us cost themselves, not the connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from shared.realtime.event_frames import TOO_LARGE
+from shared.realtime.long_frames import LARGEST_EVENT, LongFrameReader
+from shared.realtime.server_events import ItemRetrieved, NotUnderstood, OtherEvent, ServerEvent
+from shared.realtime.sideband import Timeouts
+from shared.realtime.websocket_sideband import connect_websocket
+
+SOON = timedelta(seconds=5)
+SMALL = '{"type":"small"}'
+MiB = 1024 * 1024
+
+
+def retrieved(size: int) -> str:
+    part = {"type": "input_audio", "audio": "A" * size, "transcript": "hello"}
+    item = {"id": "a", "type": "message", "role": "user", "content": [part]}
+    return json.dumps({"type": "conversation.item.retrieved", "item": item})
+
+
+def in_pieces(text: str, size: int) -> Iterable[str]:
+    return (text[start : start + size] for start in range(0, len(text), size))
+
+
+async def received(*messages: Any) -> list[ServerEvent]:
+    """What a sideband makes of them, and of a small event after them, on one connection."""
+
+    async def send(socket: ServerConnection) -> None:
+        for message in messages:
+            await socket.send(message, text=True)
+        await socket.send(SMALL)
+        await socket.wait_closed()
+
+    async with serve(send, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"ws://127.0.0.1:{port}"
+        sideband = await connect_websocket(url, {}, None, Timeouts(SOON, SOON, SOON))
+        try:
+            return [await sideband.receive_event() for _ in range(len(messages) + 1)]
+        finally:
+            await sideband.close()
+
+
+@pytest.mark.parametrize("size", [17 * MiB, 40 * MiB])
+async def test_a_frame_that_is_too_long_is_told_and_skipped(size: int) -> None:
+    unread, after = await received(retrieved(size))
+    assert unread == NotUnderstood("conversation.item.retrieved", TOO_LARGE)
+    assert after == OtherEvent("small")
+
+
+async def test_a_message_in_too_many_pieces_is_read_as_one() -> None:
+    """The library takes 4,096."""
+    event, after = await received(in_pieces(retrieved(5000), 1))
+    assert isinstance(event, ItemRetrieved)
+    assert event.item.text == "hello"
+    assert after == OtherEvent("small")
+
+
+async def test_a_message_that_is_too_long_in_pieces_is_told_and_skipped() -> None:
+    unread, after = await received(in_pieces(retrieved(17 * MiB), MiB))
+    assert unread == NotUnderstood("conversation.item.retrieved", TOO_LARGE)
+    assert after == OtherEvent("small")
+
+
+async def test_a_frame_that_is_no_utf_8_costs_itself() -> None:
+    unread, after = await received(b"\xff\xfe")
+    assert isinstance(unread, NotUnderstood)
+    assert after == OtherEvent("small")
+
+
+def test_what_is_dropped_takes_no_memory() -> None:
+    reader, piece = LongFrameReader(), b"x" * MiB
+    reading = reader.read_exact(500 * MiB)
+    kept = None
+    for _ in range(500):
+        reader.feed_data(piece)
+        try:
+            next(reading)
+        except StopIteration as done:
+            kept = done.value
+        assert len(reader.buffer) <= LARGEST_EVENT + MiB
+    assert kept is not None
+    assert len(kept) == LARGEST_EVENT + 1
+    assert len(reader.buffer) == 0
