@@ -166,8 +166,8 @@ param realtimeInstructions string = ''
 @description('REALTIME_PROFILES.')
 param realtimeProfiles string = 'profiles'
 
-@description('REALTIME_TOKEN_SCOPE.')
-param realtimeTokenScope string = 'https://ai.azure.com/.default'
+@description('REALTIME_TOKEN_SCOPE; if empty, that of the cloud that is deployed to.')
+param realtimeTokenScope string = ''
 
 @description('REALTIME_SAFETY_IDENTIFIER: identify the caller to the endpoint by a keyed hash.')
 @allowed(['on', 'off'])
@@ -196,6 +196,16 @@ param entraAudience string = ''
 
 @description('ENTRA_REQUIRED_SCOPE.')
 param entraRequiredScope string = ''
+
+@description('ENTRA_ISSUER.')
+param entraIssuer string = ''
+
+@description('ENTRA_KEYS_URL.')
+param entraKeysUrl string = ''
+
+@description('ENTRA_APP_KEYS.')
+@allowed(['on', 'off'])
+param entraAppKeys string = 'off'
 
 @description('ALLOWED_ORIGINS in addition to the page\'s own, comma-separated.')
 param allowedOrigins string = ''
@@ -513,6 +523,12 @@ module privateEndpoint 'modules/private-endpoint.bicep' = [
 ]
 
 var ownSubnetId = enableVirtualNetwork ? '${networkId}/subnets/app' : ''
+var cloudScopes = {
+  AzureCloud: 'https://ai.azure.com/.default'
+  AzureUSGovernment: 'https://cognitiveservices.azure.us/.default'
+  AzureChinaCloud: 'https://cognitiveservices.azure.cn/.default'
+}
+var tokenScope = empty(realtimeTokenScope) ? cloudScopes[environment().name] : realtimeTokenScope
 var origins = empty(allowedOrigins) ? [] : split(allowedOrigins, ',')
 
 module api 'modules/api.bicep' = {
@@ -547,7 +563,7 @@ module api 'modules/api.bicep' = {
       REALTIME_INSTRUCTIONS: realtimeInstructions
       REALTIME_TRANSCRIPTION_MODEL: enableTranscription ? transcriptionModelName : ''
       REALTIME_PROFILES: realtimeProfiles
-      REALTIME_TOKEN_SCOPE: realtimeTokenScope
+      REALTIME_TOKEN_SCOPE: tokenScope
       REALTIME_SAFETY_IDENTIFIER: realtimeSafetyIdentifier
       KEY_VAULT_URI: vaultAccess.outputs.uri
       KEY_VAULT_TTL_SECONDS: string(keyVaultTtlSeconds)
@@ -558,6 +574,9 @@ module api 'modules/api.bicep' = {
       ENTRA_TENANT_ID: entraTenantId
       ENTRA_AUDIENCE: entraAudience
       ENTRA_REQUIRED_SCOPE: entraRequiredScope
+      ENTRA_ISSUER: entraIssuer
+      ENTRA_KEYS_URL: entraKeysUrl
+      ENTRA_APP_KEYS: entraAppKeys
       ALLOWED_ORIGINS: join(concat([web.outputs.uri], origins), ',')
       CALLER_TRUSTED_PROXIES: string(callerTrustedProxies)
       LIMIT_STARTS_PER_MINUTE: string(limitStartsPerMinute)
@@ -657,7 +676,7 @@ output REALTIME_ENDPOINT string = modelAccess.outputs.endpoint
 output REALTIME_MODEL string = deploymentName
 
 @description('Entra scope of the model\'s endpoint.')
-output REALTIME_TOKEN_SCOPE string = realtimeTokenScope
+output REALTIME_TOKEN_SCOPE string = tokenScope
 
 @description('Whether pages may get keys and connect to the model\'s endpoint directly.')
 output TOKEN_ENDPOINT string = tokenEndpoint

@@ -137,6 +137,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     credentials = open_credentials(settings, env, clock)
     stores = open_stores(settings, storage, clock, shared=is_configured(env))
     model = open_model_endpoint(settings, credentials, pool, clock)
+    authenticator = open_authenticator(settings, env, credentials.secret, clock)
     terminator = CallTerminator(
         model.client,
         stores.ledger,
@@ -150,13 +151,16 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         settings=settings,
         profiles=profiles,
         origins=CrossOriginPolicy(settings.callers.allowed_origins),
-        authenticator=open_authenticator(settings, env, credentials.secret, clock),
+        authenticator=authenticator,
         calls=open_call_service(settings, credentials, stores, model, terminator, clock),
         terminator=terminator,
         admin=AdminService(stores.records, terminator, stores.transcripts, model.connector, clock),
-        checks=deep_checks(
-            credentials.secret, credentials.endpoint, stores.ledger, model.minter, profiles
-        ),
+        checks={
+            **deep_checks(
+                credentials.secret, credentials.endpoint, stores.ledger, model.minter, profiles
+            ),
+            **authenticator.checks(),
+        },
         registry=registry,
         vault=credentials.vault,
         stores=stores,

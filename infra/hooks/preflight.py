@@ -107,11 +107,12 @@ def check_settings(chosen: Mapping[str, str]) -> Iterator[Finding]:
             "CALLER_AUTH=static-web-apps needs the linked backend. Run: azd env set "
             "ENABLE_LINKED_BACKEND true, or azd env set CALLER_AUTH entra"
         )
-    entra = ("entraTenantId", "entraAudience", "entraRequiredScope")
-    if "entra" in methods and not all(chosen[name] for name in entra):
+    whose = chosen["entraTenantId"] or chosen["entraIssuer"]
+    entra = (whose, chosen["entraAudience"], chosen["entraRequiredScope"])
+    if "entra" in methods and not all(entra):
         yield error(
-            "CALLER_AUTH=entra needs ENTRA_TENANT_ID, ENTRA_AUDIENCE and ENTRA_REQUIRED_SCOPE. "
-            "Set each with: azd env set NAME value"
+            "CALLER_AUTH=entra needs ENTRA_TENANT_ID (or ENTRA_ISSUER), ENTRA_AUDIENCE and "
+            "ENTRA_REQUIRED_SCOPE. Set each with: azd env set NAME value"
         )
     if chosen["enablePrivateEndpoints"] == "true" and chosen["enableVirtualNetwork"] != "true":
         yield error(

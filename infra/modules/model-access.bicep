@@ -33,6 +33,12 @@ var defaultRole = existingAccount ? 'Cognitive Services OpenAI User' : 'Cognitiv
 var chosenRole = empty(roleName) ? defaultRole : roleName
 var role = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds[chosenRole])
 
+var hosts = {
+  AzureCloud: 'openai.azure.com'
+  AzureUSGovernment: 'openai.azure.us'
+  AzureChinaCloud: 'openai.azure.cn'
+}
+
 resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = {
   name: accountName
 }
@@ -58,4 +64,4 @@ resource developer 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!e
 }
 
 @description('The model\'s endpoint, for REALTIME_ENDPOINT.')
-output endpoint string = 'https://${account.properties.customSubDomainName}.openai.azure.com'
+output endpoint string = 'https://${account.properties.customSubDomainName}.${hosts[environment().name]}'

@@ -23,6 +23,7 @@ class Anonymous:
 
     proxies: int = 0
     challenge: str = ""
+    check_keys: None = None
 
     def recognise_caller(self, headers: Mapping[str, str], ids: CallerIds) -> Caller:
         return ids.caller("anonymous", "anonymous", self.client_address(headers), ROLES)

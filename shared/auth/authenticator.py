@@ -8,7 +8,7 @@ anything, the answer is 401 `sign_in_required`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from shared.auth.caller import Caller, CallerIds
@@ -49,6 +49,15 @@ class Authenticator:
             if caller is not None:
                 return caller
         raise self.sign_in_required(headers)
+
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """What `/api/health/deep` tries for the methods: that the keys which proofs are verified
+        with can be fetched. A check raises Problem sign_in_keys_unavailable."""
+        checks = {}
+        for method in self.methods:
+            if method.check_keys is not None:
+                checks["sign_in"] = method.check_keys
+        return checks
 
     def sign_in_required(self, headers: Mapping[str, str]) -> Problem:
         """The refusal when no method recognised the caller."""

@@ -28,6 +28,7 @@ class StaticWebApps:
 
     trusted: bool
     challenge: str = ""
+    check_keys: None = None
 
     def recognise_caller(self, headers: Mapping[str, str], ids: CallerIds) -> Caller | None:
         header = headers.get(PRINCIPAL)
@@ -36,7 +37,9 @@ class StaticWebApps:
         principal = decode_principal(header)
         roles = principal["userRoles"]
         if "authenticated" not in roles:
-            raise invalid_credentials("The principal is not that of a signed-in user.")
+            raise invalid_credentials(
+                "The principal is not that of a signed-in user.", check="authenticated"
+            )
         return ids.caller(
             "static-web-apps",
             f"static-web-apps:{principal['identityProvider']}",
@@ -53,24 +56,39 @@ def decode_principal(header: str) -> dict[str, Any]:
     members. App Service authentication uses the same header with another shape ({auth_typ, …}).
     That one, and anything else, raises Problem invalid_credentials.
     """
-    wrong = invalid_credentials("The principal does not have the shape of Static Web Apps.")
-    if len(header) > PRINCIPAL_CHARACTERS:
-        raise wrong
     try:
-        principal = json.loads(decode_base64(header), object_pairs_hook=reject_duplicates)
+        return parse_principal(header)
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise wrong from error
-    if not isinstance(principal, dict) or principal.keys() & EASY_AUTH_MEMBERS:
-        raise wrong
+        reason = str(error) if isinstance(error, OtherShape) else "not base64 of JSON"
+        raise invalid_credentials(
+            "The principal does not have the shape of Static Web Apps.",
+            check="principal",
+            reason=reason,
+        ) from error
+
+
+class OtherShape(ValueError):
+    """JSON that is not the principal of Static Web Apps."""
+
+
+def parse_principal(header: str) -> dict[str, Any]:
+    """The principal. Raises ValueError or RecursionError."""
+    if len(header) > PRINCIPAL_CHARACTERS:
+        raise OtherShape("too long")
+    principal = json.loads(decode_base64(header), object_pairs_hook=reject_duplicates)
+    if not isinstance(principal, dict):
+        raise OtherShape("not an object")
+    if principal.keys() & EASY_AUTH_MEMBERS:
+        raise OtherShape("that of App Service authentication, without a Static Web App")
     provider, user, roles = (
         principal.get(name) for name in ("identityProvider", "userId", "userRoles")
     )
     if not all(isinstance(text, str) and 0 < len(text) <= 256 for text in (provider, user)):
-        raise wrong
+        raise OtherShape("no identityProvider or no userId")
     if not isinstance(principal.get("userDetails"), str | None):
-        raise wrong
+        raise OtherShape("userDetails that are no text")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise wrong
+        raise OtherShape("userRoles that are no list of names")
     return principal
 
 

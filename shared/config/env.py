@@ -8,6 +8,12 @@ from datetime import timedelta
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+from shared.config.unusable_values import (
+    is_placeholder,
+    is_quoted,
+    unfilled,
+    unresolved_reference,
+)
 from shared.core.json_schema import did_you_mean
 from shared.core.origin import normalize_origin
 
@@ -18,6 +24,9 @@ T = TypeVar("T")
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MIN_SECRET_BYTES = 32
+SECRET_NAME = re.compile(r"[0-9A-Za-z-]{1,127}")
+HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+", re.IGNORECASE)
+WORD = re.compile(r"[^\s\x00-\x1f\x7f]+")
 PROVIDERS: Mapping[str, Provider] = {"azure": "azure", "openai": "openai"}
 OBSERVERS: Mapping[str, Observer] = {"off": "off", "eager": "eager", "required": "required"}
 CALLER_AUTH: Mapping[str, CallerAuth] = {
@@ -36,30 +45,87 @@ class ConfigurationError(Exception):
         super().__init__("; ".join(mistakes))
 
 
+class Unusable(ValueError):
+    """A value that cannot work, where more can be said: `expected` is what to write, in `setting`
+    if that is another one than was read."""
+
+    def __init__(self, expected: str, setting: str | None = None) -> None:
+        self.expected = expected
+        self.setting = setting
+        super().__init__(expected)
+
+
 class EnvReader:
     """Reads settings one by one, with their defaults, and collects the mistakes.
 
-    A mistake names the setting and what was expected, never the value: it may be a secret.
+    A mistake names the setting and what was expected, never the value: it may be a secret. A
+    setting has one mistake, the first that was found.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
-        self.mistakes: list[str] = []
+        self.found: dict[str, str] = {}
+
+    @property
+    def mistakes(self) -> list[str]:
+        """All mistakes, each `NAME: what was expected`."""
+        return list(self.found.values())
+
+    def read_free_text(self, name: str) -> str | None:
+        """The setting without surrounding white space, whatever it says; None if unset, empty or
+        never filled in."""
+        value = self.env.get(name, "").strip()
+        if (expected := unfilled(value)) is not None:
+            self.add_mistake(name, expected)
+            return None
+        return value or None
+
+    def read_value(self, name: str) -> str | None:
+        """The setting as it is to be parsed: free of quotation marks."""
+        value = self.read_free_text(name)
+        if value is not None and is_quoted(value):
+            self.add_mistake(name, "the value without quotation marks")
+            return None
+        return value
 
     def read_text(self, name: str) -> str | None:
-        """The setting without surrounding white space; None if unset or empty."""
-        return self.env.get(name, "").strip() or None
+        """The setting, which is a name or an address: no placeholder, and nothing in quotation
+        marks. None if unset or unusable."""
+        value = self.read_value(name)
+        if value is not None and is_placeholder(value):
+            self.add_mistake(name, "the value itself: this is a placeholder")
+            return None
+        return value
 
-    def read_parsed(self, name: str, parse: Callable[[str], T], default: T, expected: str) -> T:
-        """The setting as `parse` reads it; ValueError or KeyError is a mistake."""
+    def read_word(self, name: str, expected: str) -> str | None:
+        """The setting, which is one word without white space."""
         value = self.read_text(name)
+        if value is not None and not WORD.fullmatch(value):
+            self.add_mistake(name, expected)
+            return None
+        return value
+
+    def read_parsed(
+        self,
+        name: str,
+        parse: Callable[[str], T],
+        default: T,
+        expected: str,
+        *,
+        quoted: bool = False,
+    ) -> T:
+        """The setting as `parse` reads it; ValueError or KeyError is a mistake, `Unusable` with
+        words of its own. `quoted`: quotation marks may be part of it."""
+        value = self.read_free_text(name) if quoted else self.read_value(name)
         if value is None:
             return default
         try:
             return parse(value)
+        except Unusable as reason:
+            self.add_mistake(name, reason.expected)
         except (ValueError, KeyError):
             self.add_mistake(name, expected)
-            return default
+        return default
 
     def read_switch(self, name: str, default: bool) -> bool:
         return self.read_parsed(name, parse_switch, default, '"on" or "off"')
@@ -79,13 +145,20 @@ class EnvReader:
         return timedelta(seconds=self.read_number(name, default, low, high))
 
     def add_mistake(self, name: str, expected: str) -> None:
-        self.mistakes.append(f"{name}: expected {expected}")
+        self.found.setdefault(name, f"{name}: expected {expected}")
+
+    def check_platform_references(self, prefixes: tuple[str, ...]) -> None:
+        """A setting of the platform's own that holds an unresolved reference is a mistake too."""
+        for name in sorted(self.env):
+            expected = unresolved_reference(self.env[name])
+            if name.startswith(prefixes) and expected is not None:
+                self.add_mistake(name, expected)
 
     def check_names(self, prefixes: tuple[str, ...], known: tuple[str, ...]) -> None:
         """A name with one of our prefixes that is not a setting is a typing error: a mistake."""
         for name in sorted(self.env):
             if name.startswith(prefixes) and name not in known:
-                self.mistakes.append(f"{name}: unknown setting{did_you_mean(name, known)}")
+                self.found[name] = f"{name}: unknown setting{did_you_mean(name, known)}"
 
 
 def parse_provider(value: str) -> Provider:
@@ -105,18 +178,26 @@ def parse_caller_auth(value: str) -> tuple[CallerAuth, ...]:
     return tuple(dict.fromkeys(kinds))
 
 
-def parse_scope(value: str) -> str:
-    if not re.fullmatch(r"(https|api)://\S+/\.default", value):
-        raise ValueError
-    return value
-
-
 def parse_https_host(value: str) -> str | None:
     """An https URL with nothing after its host."""
     parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/") or parts.query:
+    if parts.scheme != "https" or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError
+    if not is_host(parts.hostname) or is_placeholder(value):
         raise ValueError
     return value.rstrip("/")
+
+
+def is_host(name: str | None) -> bool:
+    """Whether it is a host name or an address, as a URL has it."""
+    return name is not None and HOST.fullmatch(name) is not None
+
+
+def parse_secret_name(value: str) -> str:
+    """The name of a secret in Key Vault, not its URL and not the secret."""
+    if not SECRET_NAME.fullmatch(value):
+        raise ValueError
+    return value
 
 
 def parse_broker_secrets(value: str) -> tuple[str, ...]:

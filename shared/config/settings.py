@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from shared.config.clouds import Cloud
 from shared.config.env import CallerAuth, Observer, Provider
 
 LONGEST_CALL = timedelta(minutes=60)
@@ -20,7 +21,7 @@ class EndpointSettings:
     """The model's endpoint and how the broker authenticates to it. `url` ends at the host.
 
     `key_secret` names the secret in Key Vault that holds the API key. `safety_identifier`: tell
-    upstream which caller a call is for.
+    upstream which caller a call is for. `cloud` is the one that the endpoint is in.
     """
 
     provider: Provider
@@ -29,6 +30,7 @@ class EndpointSettings:
     key: str | None = field(repr=False)
     key_secret: str | None
     safety_identifier: bool
+    cloud: Cloud
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,36 @@ class SessionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenIssuer:
+    """Who issues callers' tokens: `name` as tokens have it, and where the keys are published.
+
+    `tenant` is the id in the name. `standard`: one of Entra's own, whose tokens name their tenant
+    and the user's object id.
+    """
+
+    name: str
+    keys_url: str
+    tenant: str | None
+    standard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntraSettings:
+    """What callers' tokens are checked against. `tenants` may be empty where issuers are set."""
+
+    issuers: tuple[TokenIssuer, ...]
+    tenants: frozenset[str]
+    audiences: tuple[str, ...]
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallerSettings:
-    """Who may call: authentication methods, and the origins of other pages."""
+    """Who may call: authentication methods, and the origins of other pages. `entra` is there if it
+    is one of the methods."""
 
     methods: tuple[CallerAuth, ...]
-    entra_tenant: str | None
-    entra_audience: str | None
-    entra_scope: str | None
+    entra: EntraSettings | None
     allowed_origins: frozenset[str]
     trusted_proxies: int
 

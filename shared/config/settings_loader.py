@@ -6,29 +6,26 @@ together.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from shared.config.clouds import Cloud
+from shared.config.endpoint_reader import NAME_IN_VAULT, read_endpoint
 from shared.config.env import (
+    CallerAuth,
     ConfigurationError,
     EnvReader,
     Observer,
-    Provider,
-    is_safe_scheme,
     parse_broker_secrets,
     parse_caller_auth,
     parse_https_host,
     parse_observer,
     parse_origins,
-    parse_provider,
-    parse_scope,
+    parse_secret_name,
 )
 from shared.config.settings import (
     LONGEST_CALL,
     CallerSettings,
-    EndpointSettings,
     Limits,
     ObserverSettings,
     SecretSettings,
@@ -36,10 +33,11 @@ from shared.config.settings import (
     Settings,
     TokenSettings,
 )
+from shared.config.sign_in import read_entra
 from shared.storage.factory import is_configured
 
-DEFAULT_SCOPE = "https://ai.azure.com/.default"
-OPENAI_ENDPOINT = "https://api.openai.com"
+NAME = "a name: one word"
+PLATFORM_SETTINGS = ("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_")
 PREFIXES = ("REALTIME_", "CALLER_", "BROKER_", "KEY_VAULT_", "LIMIT_", "ENTRA_", "TRANSCRIPT")
 NAMES = (
     "REALTIME_PROVIDER",
@@ -63,6 +61,9 @@ NAMES = (
     "ENTRA_TENANT_ID",
     "ENTRA_AUDIENCE",
     "ENTRA_REQUIRED_SCOPE",
+    "ENTRA_ISSUER",
+    "ENTRA_KEYS_URL",
+    "ENTRA_APP_KEYS",
     "ALLOWED_ORIGINS",
     "CALLER_TRUSTED_PROXIES",
     "LIMIT_STARTS_PER_MINUTE",
@@ -85,10 +86,11 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     Raises `ConfigurationError` with all mistakes together.
     """
     read = EnvReader(env)
+    endpoint = read_endpoint(read)
     settings = Settings(
-        endpoint=read_endpoint(read),
+        endpoint=endpoint,
         session=read_session(read, root),
-        callers=read_callers(read),
+        callers=read_callers(read, endpoint.cloud),
         secrets=read_secrets(read),
         tokens=TokenSettings(
             enabled=read.read_switch("TOKEN_ENDPOINT", True),
@@ -101,7 +103,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     )
     check_model(read, settings)
     check_credentials(read, settings)
-    check_callers(read, settings)
+    check_switches(read)
     # Without shared storage each instance would count for itself, and no limit would hold.
     if settings.in_azure and not is_configured(env):
         read.add_mistake("AzureWebJobsStorage", "a storage account")
@@ -111,72 +113,27 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     return settings
 
 
-def read_endpoint(read: EnvReader) -> EndpointSettings:
-    default: Provider = "azure"
-    provider = read.read_parsed("REALTIME_PROVIDER", parse_provider, default, '"azure" or "openai"')
-    return EndpointSettings(
-        provider=provider,
-        url=read_endpoint_url(read, provider),
-        token_scope=read.read_parsed(
-            "REALTIME_TOKEN_SCOPE",
-            parse_scope,
-            DEFAULT_SCOPE,
-            "an Entra scope like " + DEFAULT_SCOPE,
-        ),
-        key=read.read_text("REALTIME_API_KEY"),
-        key_secret=read.read_text("REALTIME_API_KEY_SECRET"),
-        # Recommended by OpenAI; not known to be accepted by Azure.
-        safety_identifier=read.read_switch("REALTIME_SAFETY_IDENTIFIER", provider == "openai"),
-    )
-
-
-def read_endpoint_url(read: EnvReader, provider: Provider) -> str:
-    """The model's endpoint up to its host: no path, no query, no trailing slash."""
-    expected = "https://<resource>.openai.azure.com, with no path and no api-version"
-    resource = read.read_text("AZURE_RESOURCE")
-    value = read.read_text("REALTIME_ENDPOINT")
-    if value is None and provider == "openai":
-        return OPENAI_ENDPOINT
-    if value is None:
-        if resource is None:
-            read.add_mistake("REALTIME_ENDPOINT", expected + ", or AZURE_RESOURCE, the bare name")
-        elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", resource):
-            read.add_mistake(
-                "AZURE_RESOURCE", "the bare resource name: letters, digits and hyphens"
-            )
-        return f"https://{resource}.openai.azure.com"
-    parts = urlsplit(value)
-    preview = "api-version" in parts.query or "realtimeapi" in value or "realtimertc" in value
-    if preview or parts.path.rstrip("/").endswith("/openai/realtime"):
-        read.add_mistake("REALTIME_ENDPOINT", f"the GA endpoint, not a preview one: {expected}")
-    elif parts.path.rstrip("/") not in ("", "/openai/v1", "/v1") or parts.query or parts.fragment:
-        read.add_mistake("REALTIME_ENDPOINT", expected)
-    elif parts.username or not parts.hostname or not is_safe_scheme(parts.scheme, parts.hostname):
-        read.add_mistake("REALTIME_ENDPOINT", expected + " (http only for this machine itself)")
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 def read_session(read: EnvReader, root: Path) -> SessionSettings:
     return SessionSettings(
         profiles=root / (read.read_text("REALTIME_PROFILES") or "profiles"),
-        model=read.read_text("REALTIME_MODEL") or "",
-        voice=read.read_text("REALTIME_VOICE"),
-        instructions=read.read_text("REALTIME_INSTRUCTIONS"),
-        transcription_model=read.read_text("REALTIME_TRANSCRIPTION_MODEL"),
+        model=read.read_word("REALTIME_MODEL", NAME) or "",
+        voice=read.read_word("REALTIME_VOICE", NAME),
+        instructions=read.read_free_text("REALTIME_INSTRUCTIONS"),
+        transcription_model=read.read_word("REALTIME_TRANSCRIPTION_MODEL", NAME),
     )
 
 
-def read_callers(read: EnvReader) -> CallerSettings:
+def read_callers(read: EnvReader, cloud: Cloud) -> CallerSettings:
+    default: tuple[CallerAuth, ...] = ("static-web-apps",)
+    methods = read.read_parsed(
+        "CALLER_AUTH",
+        parse_caller_auth,
+        default,
+        'one or more of "static-web-apps", "entra", "anonymous", comma-separated',
+    )
     return CallerSettings(
-        methods=read.read_parsed(
-            "CALLER_AUTH",
-            parse_caller_auth,
-            ("static-web-apps",),
-            'one or more of "static-web-apps", "entra", "anonymous", comma-separated',
-        ),
-        entra_tenant=read.read_text("ENTRA_TENANT_ID"),
-        entra_audience=read.read_text("ENTRA_AUDIENCE"),
-        entra_scope=read.read_text("ENTRA_REQUIRED_SCOPE"),
+        methods=methods,
+        entra=read_entra(read, cloud) if "entra" in methods else None,
         allowed_origins=read.read_parsed(
             "ALLOWED_ORIGINS",
             parse_origins,
@@ -199,8 +156,11 @@ def read_secrets(read: EnvReader) -> SecretSettings:
             parse_broker_secrets,
             (),
             "32 bytes or more, for example 64 hex digits",
+            quoted=True,
         ),
-        broker_secret_name=read.read_text("BROKER_SECRET_NAME"),
+        broker_secret_name=read.read_parsed(
+            "BROKER_SECRET_NAME", parse_secret_name, None, NAME_IN_VAULT
+        ),
     )
 
 
@@ -252,17 +212,10 @@ def check_credentials(read: EnvReader, settings: Settings) -> None:
         )
 
 
-def check_callers(read: EnvReader, settings: Settings) -> None:
-    """Entra tokens are checked against a tenant, an audience and a scope: all three are needed."""
-    linked = (read.read_text("STATIC_WEB_APP_LINKED") or "").lower()
+def check_switches(read: EnvReader) -> None:
+    """What other modules read from the environment by themselves."""
+    linked = (read.read_value("STATIC_WEB_APP_LINKED") or "").lower()
     if linked not in ("", "on", "off", "unchecked"):
         read.add_mistake("STATIC_WEB_APP_LINKED", '"on", "off" or "unchecked"')
-    callers = settings.callers
-    if "entra" in callers.methods:
-        for name, value, expected in (
-            ("ENTRA_TENANT_ID", callers.entra_tenant, "the tenant's id"),
-            ("ENTRA_AUDIENCE", callers.entra_audience, "the broker's application id"),
-            ("ENTRA_REQUIRED_SCOPE", callers.entra_scope, "a scope or app role, like call"),
-        ):
-            if not value:
-                read.add_mistake(name, f'{expected}, because CALLER_AUTH contains "entra"')
+    # Without it the platform itself cannot work, and its errors do not name the setting.
+    read.check_platform_references(PLATFORM_SETTINGS)

@@ -108,12 +108,13 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
         "invalid_credentials": Meaning(
             401,
             "The caller's credentials are not valid",
-            "Sign in again. For Entra tokens, check tenant, audience and scope.",
+            "Sign in again. The log says which check failed (docs/sign-in.md).",
         ),
         "sign_in_keys_unavailable": Meaning(
             503,
             "The keys that sign-in tokens are verified with cannot be fetched",
-            "Try again. Check that the app can reach login.microsoftonline.com.",
+            "Try again. Check ENTRA_TENANT_ID, or ENTRA_ISSUER and ENTRA_KEYS_URL, and that the "
+            "app can reach the sign-in's host.",
         ),
         "role_required": Meaning(
             403, "The caller does not have the role for this", "Ask for the role `admin`."

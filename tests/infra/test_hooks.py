@@ -370,7 +370,7 @@ def test_parameters_are_read_as_azd_fills_them_in() -> None:
     found = parameters({"MODEL_CAPACITY": "3", "CALLER_AUTH": ""})
     assert found["modelCapacity"] == "3"
     assert found["callerAuth"] == "static-web-apps"
-    assert found["realtimeTokenScope"] == "https://ai.azure.com/.default"
+    assert found["tokenSeconds"] == "15"
 
 
 def test_a_hook_that_stops_says_why_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,12 @@ def test_every_problem_code_has_a_section_and_every_section_a_code() -> None:
     assert sorted(sections) == sorted(CATALOGUE)
 
 
+def test_every_check_of_a_sign_in_is_explained_and_nothing_else() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "shared/auth").glob("*.py"))
+    explained = re.findall(r"^\| `([a-z_]+)` \|", read("docs/sign-in.md"), re.M)
+    assert sorted(explained) == sorted(set(re.findall(r'check="([a-z_]+)"', code)))
+
+
 def test_every_route_is_documented_and_nothing_else() -> None:
     routes = set(re.findall(r'@app\.route\(route="([^"]+)"', read("function_app.py")))
     documented = set(re.findall(r"^\| `[A-Z, ]+ /api/([^`]*)`", read("docs/api.md"), re.M))

@@ -11,9 +11,10 @@ import requests
 from shared.api.request import Request, read_request
 from shared.auth.anonymous import Anonymous
 from shared.auth.authenticator import Authenticator
-from shared.auth.entra import Entra, JwksCache
+from shared.auth.entra import Entra, Issuer
 from shared.auth.method import Method
 from shared.auth.origins import CrossOriginPolicy
+from shared.auth.signing_keys import JwksCache
 from shared.auth.static_web_apps import StaticWebApps
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
@@ -47,7 +48,8 @@ def test_a_repeated_principal_is_not_valid_even_where_others_get_in() -> None:
 
 @pytest.mark.parametrize("name", ["Authorization", "X-Caller-Token"])
 def test_a_repeated_token_is_not_valid(name: str) -> None:
-    entra = Entra(JwksCache(requests.Session(), "tenant"), "tenant", "api://broker", "call")
+    keys = JwksCache(requests.Session(), "https://login.example/keys")
+    entra = Entra([Issuer("https://login.example", keys, None)], ["api://broker"], "call")
     twice = request({name: "Bearer a.b.c,Bearer a.b.c"})
     with pytest.raises(Problem, match="invalid_credentials"):
         Authenticator([entra, Anonymous()], SECRET).authenticate(twice.headers)

@@ -22,7 +22,8 @@ from requests.adapters import BaseAdapter
 
 from shared.auth.anonymous import Anonymous
 from shared.auth.authenticator import Authenticator
-from shared.auth.entra import Entra, JwksCache
+from shared.auth.entra import Entra, Issuer
+from shared.auth.signing_keys import JwksCache
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
 from tests.support.at_once import at_once
@@ -33,6 +34,7 @@ AUDIENCE = "api://3c1d-broker"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 V2 = f"https://login.microsoftonline.com/{TENANT}/v2.0"
 V1 = f"https://sts.windows.net/{TENANT}/"
+KEYS = f"https://login.microsoftonline.com/{TENANT}/discovery/v2.0/keys"
 
 
 @cache
@@ -65,8 +67,7 @@ class Tenant(BaseAdapter):
         cert: object = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        keys = f"https://login.microsoftonline.com/{TENANT}/discovery/v2.0/keys"
-        assert (request.method, request.url) == ("GET", keys)
+        assert (request.method, request.url) == ("GET", KEYS)
         assert isinstance(timeout, float)
         assert timeout > 0
         self.fetches += 1
@@ -88,9 +89,10 @@ class Tenant(BaseAdapter):
         return session
 
     def callers(self, *others: Any) -> Authenticator:
-        keys = JwksCache(self.session(), TENANT, clock=lambda: self.now)
-        methods = [Entra(keys, TENANT, AUDIENCE, "calls.start"), *others]
-        return Authenticator(methods, FixedSecret([SECRET]))
+        keys = JwksCache(self.session(), KEYS, clock=lambda: self.now)
+        issuers = [Issuer(V2, keys, TENANT), Issuer(V1, keys, TENANT)]
+        entra = Entra(issuers, [AUDIENCE], "calls.start", clock=lambda: self.now)
+        return Authenticator([entra, *others], FixedSecret([SECRET]))
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -100,6 +102,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "tid": TENANT,
         "oid": "0c5b-ada",
         "sub": "pairwise",
+        "azp": "3c1d-client",
         "scp": "profile calls.start",
         "iat": int(NOW.timestamp()),
         "nbf": int(NOW.timestamp()),
@@ -133,6 +136,11 @@ def refusal(callers: Authenticator, headers: dict[str, str]) -> Problem:
         pytest.param({"aud": "3c1d-broker"}, id="v2, bare audience"),
         pytest.param({"iss": V1}, id="v1"),
         pytest.param({"scp": None, "roles": ["calls.start"]}, id="an app's role"),
+        pytest.param(
+            {"iss": V1, "scp": None, "roles": ["calls.start"], "azp": None, "appid": "x"},
+            id="an app's role, v1",
+        ),
+        pytest.param({"azp": None, "nonce": "x"}, id="a delegated scope, whatever else it has"),
         pytest.param({"exp": int(NOW.timestamp()) - 30}, id="expired within the leeway"),
         pytest.param({"nbf": int(NOW.timestamp()) + 30}, id="early within the leeway"),
     ],
@@ -212,6 +220,13 @@ REFUSED = {
     "another scope": token(scp="calls.read calls.start.not"),
     "a scope that is no text": token(scp={"calls.start": 1}),
     "an ID token": token(scp=None, nonce="x"),
+    "an ID token with app roles": token(scp=None, azp=None, roles=["calls.start"]),
+    "one with a nonce": token(scp=None, azp=None, roles=["calls.start"], nonce="x", name="Ada"),
+    "one with an access token's hash": token(scp=None, roles=["calls.start"], at_hash="x"),
+    "one with a code's hash": token(scp=None, roles=["calls.start"], c_hash="x"),
+    "one of v1": token(scp=None, azp=None, iss=V1, roles=["calls.start"], ver="1.0", amr=["pwd"]),
+    "one whose client is no text": token(scp=None, azp=7, roles=["calls.start"]),
+    "an empty scope": token(scp="", azp=None, roles=["calls.start"]),
     "empty": "",
     "nonsense": "nonsense",
     "dots": "...",
@@ -323,13 +338,12 @@ def test_known_keys_are_used_while_the_tenant_is_unavailable() -> None:
     callers.authenticate(bearer(last))
 
 
-@pytest.mark.parametrize("missing", ["tenant", "audience", "scope"])
+@pytest.mark.parametrize("missing", ["issuer", "audience", "scope"])
 def test_an_incomplete_entra_setup_is_an_error(missing: str) -> None:
-    given = {"tenant": TENANT, "audience": AUDIENCE, "scope": "calls.start"} | {missing: ""}
+    issuer = Issuer(V2, JwksCache(requests.Session(), KEYS), TENANT)
     with pytest.raises(ValueError, match="Entra"):
         Entra(
-            JwksCache(requests.Session(), TENANT),
-            tenant=given["tenant"],
-            audience=given["audience"],
-            scope=given["scope"],
+            [] if missing == "issuer" else [issuer],
+            [] if missing == "audience" else [AUDIENCE],
+            "" if missing == "scope" else "calls.start",
         )

@@ -105,7 +105,7 @@ def test_all_errors_are_reported_together_by_name_and_without_values() -> None:
 
 
 def test_openai_needs_a_key_and_has_an_endpoint() -> None:
-    (mistake,) = mistakes(REALTIME_PROVIDER="openai")
+    (mistake,) = mistakes(REALTIME_PROVIDER="openai", REALTIME_ENDPOINT="")
     assert mistake.startswith("REALTIME_API_KEY:")
     chosen = load_settings(
         {"REALTIME_PROVIDER": "openai", "REALTIME_MODEL": "m", "REALTIME_API_KEY": "sk-x"}, ROOT
@@ -128,7 +128,7 @@ def test_in_azure_limits_are_not_counted_in_memory() -> None:
 
 
 def test_openai_is_told_who_calls_and_azure_only_on_request() -> None:
-    openai = {"REALTIME_PROVIDER": "openai", "REALTIME_API_KEY": "k"}
+    openai = {"REALTIME_PROVIDER": "openai", "REALTIME_API_KEY": "k", "REALTIME_ENDPOINT": ""}
     asked = {"REALTIME_SAFETY_IDENTIFIER": "on"}
     assert load_settings({**GOOD, **openai}, ROOT).endpoint.safety_identifier
     assert not load_settings(GOOD, ROOT).endpoint.safety_identifier

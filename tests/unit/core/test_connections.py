@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from shared.auth.entra import JwksCache
+from shared.auth.signing_keys import JwksCache
 from shared.config.profiles import Profile
 from shared.core import connections
 from shared.core.connections import Freshness
@@ -187,13 +187,13 @@ def test_a_request_that_nobody_takes_is_cut_off_at_the_deadline() -> None:
 
 
 def test_the_sign_in_keys_are_fetched_in_bounded_time_and_size(endpoint: Upstream) -> None:
-    path = "/tenant/discovery/v2.0/keys"
+    path = "/keys"
     bomb = Said(200, b"x", {"Content-Encoding": "gzip, gzip"})
     endless = EndlessDrip(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 60_000, 0.0001)
     for said in (DRIPS["a body byte by byte"], bomb, endless, Said(200, b"[" * 100_000)):
         endpoint.on(path, said)
         session = open_session(endpoint.url)
-        keys = JwksCache(session, "tenant", authority=endpoint.url, timeout=BUDGET)
+        keys = JwksCache(session, f"{endpoint.url}/keys", timeout=BUDGET)
         error = in_time(lambda keys=keys: keys.key("any"))  # type: ignore[misc]
         assert isinstance(error, Problem)
         assert error.code == "sign_in_keys_unavailable"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from shared.auth.entra import JwksCache
+from shared.auth.signing_keys import JwksCache
 from shared.core.deadline import Deadline
 from shared.core.http_session import open_session
 from shared.core.problems import Problem
@@ -187,7 +187,8 @@ class SignInKeys(Session):
         return Said(200, json.dumps(content).encode(), JSON)
 
     def ask(self, caller: str) -> str:
-        keys = JwksCache(self.session, caller, authority=self.endpoint.url, timeout=SOON)
+        url = f"{self.endpoint.url}/{caller}/discovery/v2.0/keys"
+        keys = JwksCache(self.session, url, timeout=SOON)
         keys.key(caller)
         return caller
 

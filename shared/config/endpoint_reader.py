@@ -1,0 +1,181 @@
+"""Reads the settings of the model's endpoint and of the credential for it.
+
+What cannot work together is refused here: an endpoint of one provider or cloud with another's
+scope, vault or sign-in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
+
+from shared.config.clouds import (
+    Cloud,
+    cloud_of_authority,
+    cloud_of_endpoint,
+    cloud_of_gateway,
+    cloud_of_scope,
+    cloud_of_vault,
+    find_cloud,
+)
+from shared.config.env import (
+    EnvReader,
+    Provider,
+    Unusable,
+    is_host,
+    is_safe_scheme,
+    parse_provider,
+    parse_secret_name,
+)
+from shared.config.settings import EndpointSettings
+
+OPENAI_HOST = "api.openai.com"
+OPENAI_ENDPOINT = f"https://{OPENAI_HOST}"
+PORTALS = frozenset(
+    {"ai.azure.com", "oai.azure.com", "portal.azure.com", "ai.azure.us", "portal.azure.us"}
+    | {"platform.openai.com", "chatgpt.com"}
+)
+REGIONAL = (
+    ".api.cognitive.microsoft.com",
+    ".api.cognitive.microsoft.us",
+    ".api.cognitive.azure.cn",
+)
+GA_PATHS = ("", "/openai/v1", "/v1")
+NAME_IN_VAULT = "the name of a secret in KEY_VAULT_URI, not its URL and not the secret itself"
+CLIENT_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+AUTHORITY_HOST = "AZURE_AUTHORITY_HOST"
+
+
+def read_endpoint(read: EnvReader) -> EndpointSettings:
+    default: Provider = "azure"
+    provider = read.read_parsed("REALTIME_PROVIDER", parse_provider, default, '"azure" or "openai"')
+    url = read_endpoint_url(read, provider)
+    host = urlsplit(url).hostname or ""
+    key = read_key(read)
+    key_secret = read.read_parsed("REALTIME_API_KEY_SECRET", parse_secret_name, None, NAME_IN_VAULT)
+    cloud = find_cloud(host, authority_host(read.env))
+    endpoint = EndpointSettings(
+        provider=provider,
+        url=url,
+        token_scope=read_scope(read, cloud),
+        key=key,
+        key_secret=key_secret,
+        # Recommended by OpenAI; not known to be accepted by Azure.
+        safety_identifier=read.read_switch("REALTIME_SAFETY_IDENTIFIER", provider == "openai"),
+        cloud=cloud,
+    )
+    if provider == "azure" and not (key or key_secret):
+        check_identity(read, endpoint, host)
+    return endpoint
+
+
+def authority_host(env: Mapping[str, str]) -> str:
+    """Where the identity signs in, if the environment says so, as Azure's libraries read it."""
+    return env.get(AUTHORITY_HOST, "").strip()
+
+
+def read_key(read: EnvReader) -> str | None:
+    """The API key as it goes into a header."""
+    expected = "the key alone: one word, no Bearer before it, no URL"
+    key = read.read_word("REALTIME_API_KEY", expected)
+    if key is None:
+        return None
+    if key.startswith("ek_"):
+        read.add_mistake("REALTIME_API_KEY", "a standard key: an ephemeral one (ek_…) expires")
+    elif not key.isascii() or "://" in key:
+        read.add_mistake("REALTIME_API_KEY", expected)
+    return key
+
+
+def read_endpoint_url(read: EnvReader, provider: Provider) -> str:
+    """The model's endpoint up to its host: no path, no query, no trailing slash."""
+    expected = "https://<resource>.openai.azure.com, with no path and no api-version"
+    value = read.read_text("REALTIME_ENDPOINT")
+    if value is None and "REALTIME_ENDPOINT" not in read.found:
+        if provider == "openai":
+            return OPENAI_ENDPOINT
+        return read_resource(read, expected)
+    if value is None:
+        return ""
+    try:
+        parts = urlsplit(value)
+        check_endpoint(parts, value, provider, expected)
+    except Unusable as reason:
+        read.add_mistake(reason.setting or "REALTIME_ENDPOINT", reason.expected)
+    except ValueError:
+        read.add_mistake("REALTIME_ENDPOINT", expected)
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def read_resource(read: EnvReader, expected: str) -> str:
+    """The endpoint of the resource that AZURE_RESOURCE names, in the cloud that is signed in to."""
+    resource = read.read_text("AZURE_RESOURCE")
+    if resource is None and "AZURE_RESOURCE" not in read.found:
+        read.add_mistake("REALTIME_ENDPOINT", expected + ", or AZURE_RESOURCE, the bare name")
+    elif resource is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", resource):
+        read.add_mistake("AZURE_RESOURCE", "the bare resource name: letters, digits and hyphens")
+    cloud = find_cloud("", authority_host(read.env))
+    return f"https://{resource}{cloud.endpoints[0]}"
+
+
+def check_endpoint(parts: SplitResult, value: str, provider: Provider, expected: str) -> None:
+    """Raises Unusable, or ValueError for what is no URL."""
+    host = (parts.hostname or "").lower()
+    preview = "api-version" in parts.query or "realtimeapi" in value or "realtimertc" in value
+    if preview or parts.path.rstrip("/").endswith("/openai/realtime"):
+        raise Unusable(f"the GA endpoint, not a preview one: {expected}")
+    if host in PORTALS:
+        raise Unusable(f"the resource's endpoint, not a portal's address: {expected}")
+    if parts.path.rstrip("/") not in GA_PATHS or parts.query or parts.fragment:
+        raise Unusable(expected)
+    if parts.username is not None or not is_host(host) or parts.port == 0:
+        raise Unusable(expected)
+    if not is_safe_scheme(parts.scheme, host):
+        raise Unusable(expected + " (http only for this machine itself)")
+    if provider == "openai" and cloud_of_endpoint(host):
+        raise Unusable('"azure" for this REALTIME_ENDPOINT', setting="REALTIME_PROVIDER")
+    if provider == "azure" and (host == OPENAI_HOST or host.endswith("." + OPENAI_HOST)):
+        raise Unusable('"openai" for this REALTIME_ENDPOINT', setting="REALTIME_PROVIDER")
+
+
+def read_scope(read: EnvReader, cloud: Cloud) -> str:
+    """The scope to request; that of the endpoint's cloud by default."""
+    default = cloud.default_scope
+    return read.read_parsed(
+        "REALTIME_TOKEN_SCOPE", parse_scope, default, f"an Entra scope like {default}"
+    )
+
+
+def parse_scope(value: str) -> str:
+    if not re.fullmatch(r"(https|api)://[^\s<>{}]+/\.default", value):
+        raise ValueError
+    return value
+
+
+def check_identity(read: EnvReader, endpoint: EndpointSettings, host: str) -> None:
+    """What the app's identity needs: scope, vault and sign-in of the endpoint's own cloud."""
+    if host.endswith(REGIONAL):
+        read.add_mistake(
+            "REALTIME_ENDPOINT",
+            "the resource's own host, like https://<resource>.openai.azure.com: a region's host "
+            "takes no identity. Give the resource a custom subdomain",
+        )
+    client = read.read_text("AZURE_CLIENT_ID")
+    if client is not None and not CLIENT_ID.fullmatch(client):
+        read.add_mistake("AZURE_CLIENT_ID", "the identity's client id, a GUID, not its name")
+    cloud, own = endpoint.cloud, cloud_of_endpoint(host)
+    scoped = cloud_of_scope(endpoint.token_scope)
+    if (own and scoped is not own) or (cloud_of_gateway(host) and scoped not in (None, cloud)):
+        read.add_mistake("REALTIME_TOKEN_SCOPE", f"{cloud.default_scope} in {cloud.name}")
+    if own is None and cloud_of_gateway(host) is None:
+        return
+    vault = cloud_of_vault(read.env.get("KEY_VAULT_URI", ""))
+    if vault not in (None, cloud):
+        read.add_mistake(
+            "KEY_VAULT_URI", f"https://<vault>{cloud.vault} beside an endpoint in {cloud.name}"
+        )
+    signed_in = cloud_of_authority(authority_host(read.env))
+    if "IDENTITY_ENDPOINT" not in read.env and signed_in not in (None, cloud):
+        read.add_mistake(AUTHORITY_HOST, f"{cloud.authority_url} for an endpoint in {cloud.name}")

@@ -1,0 +1,74 @@
+"""`/api/health/deep` where a setting is found to be wrong only once it is used: the remedy that it
+names is the right one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.broker.conftest import AppClient
+from tests.support.principals import signed_in
+from tests.support.scripted_endpoint import Said, Upstream
+
+ADMIN = signed_in("4f0c1ad2c3a94f0b8f9e0b6d6d3c9a51", "admin")
+TENANT = "7a797836-d1e3-4249-a68d-f2cb8e4f58a5"
+KEYS = "/keys"
+
+
+@pytest.fixture
+def settings(settings: dict[str, str]) -> dict[str, str]:
+    """Those of an app in Azure that is linked to a Static Web App."""
+    return {
+        **settings,
+        "CALLER_AUTH": "static-web-apps",
+        "WEBSITE_HOSTNAME": "app.azurewebsites.net",
+        "WEBSITE_AUTH_ENABLED": "True",
+    }
+
+
+async def failing(app: AppClient) -> dict[str, dict[str, str]]:
+    """The checks that fail, by name."""
+    answer = await app.get("/api/health/deep", headers=ADMIN)
+    checks = (await answer.json())["checks"]
+    return {check["name"]: check for check in checks if check["status"] == "failing"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Said(404, b'{"error":"invalid_tenant"}'), "answered 404"),
+        (Said(400, b'{"error":"invalid_tenant"}'), "answered 400"),
+        (Said(302, b"", {"Location": "https://elsewhere.example/"}), "answered 302"),
+        (Said(200, b'{"issuer": "https://login.example", "jwks_uri": "/keys"}'), "has no keys"),
+        (Said(200, b"<html>"), "has no keys"),
+    ],
+)
+async def test_an_address_that_has_no_sign_in_keys(
+    app: AppClient, endpoint: Upstream, settings: dict[str, str], reply: Said, words: str
+) -> None:
+    settings |= entra(endpoint.url)
+    endpoint.on(KEYS, reply)
+    found = await failing(app)
+    assert set(found) == {"sign_in"}
+    assert found["sign_in"]["code"] == "sign_in_keys_unavailable"
+    assert words in found["sign_in"]["detail"]
+    assert "ENTRA_KEYS_URL" in found["sign_in"]["hint"]
+
+
+async def test_sign_in_keys_that_cannot_be_reached(
+    app: AppClient, settings: dict[str, str]
+) -> None:
+    settings |= entra("http://127.0.0.1:9")
+    found = await failing(app)
+    assert set(found) == {"sign_in"}
+    assert "outbound network" in found["sign_in"]["detail"]
+
+
+def entra(keys: str) -> dict[str, str]:
+    """Callers' tokens, besides, with keys at that address."""
+    return {
+        "CALLER_AUTH": "static-web-apps,entra",
+        "ENTRA_TENANT_ID": TENANT,
+        "ENTRA_AUDIENCE": "84846a08-b110-44f0-92af-a353b2e94d30",
+        "ENTRA_REQUIRED_SCOPE": "call",
+        "ENTRA_KEYS_URL": keys + KEYS,
+    }
