@@ -73,6 +73,27 @@ async def test_an_offer_gets_its_answer_and_a_handle(
     assert endpoint.asked[-1].body == OFFER
 
 
+@pytest.mark.parametrize("way", ["raw", "form"])
+@pytest.mark.parametrize(
+    ("sent", "passed_on"),
+    [
+        (OFFER.rstrip(), OFFER),
+        (b"\n" + OFFER + b"\0", OFFER),
+        (OFFER.replace(b"s=-", "s=a\u0085b\u2028".encode()),) * 2,
+    ],
+    ids=["trimmed", "a NUL at its end", "line separators in a name"],
+)
+async def test_a_slip_on_the_way_here_is_mended(
+    app: AppClient, endpoint: Upstream, way: str, sent: bytes, passed_on: bytes
+) -> None:
+    if way == "raw":
+        response = await app.post("/api/connect", data=sent, headers=SDP)
+    else:
+        response = await app.post("/api/connect", data=form(value=sent))
+    assert response.status == 201
+    assert endpoint.asked[-1].body == passed_on
+
+
 async def test_a_page_hangs_up_its_call(app: AppClient, endpoint: Upstream) -> None:
     place = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
     started = await app.post("/api/connect", data=OFFER, headers=SDP)

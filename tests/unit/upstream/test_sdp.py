@@ -89,6 +89,10 @@ def test_what_was_lost_or_added_on_the_way_here_is_mended() -> None:
     )
 
 
+def test_a_name_in_another_encoding_is_nobodys_loss() -> None:
+    assert "s=caf\ufffd\r\n" in sdp.validate_offer(OFFER.replace(b"s=-", b"s=caf\xe9"))
+
+
 @pytest.mark.parametrize("name", ["as is", "LF only", "a blank line after each", "NEL in s"])
 def test_a_good_offer_of_any_form_is_passed_on_unchanged(name: str) -> None:
     text = next(offer.text for offer in known_offers() if offer.name == name)
