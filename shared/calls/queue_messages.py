@@ -59,9 +59,7 @@ def record_id_in(body: str) -> str:
     Raises NewerMessage for an object that this release does not understand, ValueError for what no
     release has sent.
     """
-    content = read_object(body)
-    if PUT_BACK in content:
-        content = read_object(content[PUT_BACK]["body"])
+    content = read_object(original(body)[0])
     found = content.get("call")
     if isinstance(found, str) and (is_record_id(found) or content.get("v", VERSION) == VERSION):
         return found
@@ -73,12 +71,23 @@ def put_back(body: str) -> tuple[str, timedelta]:
 
     Raises ValueError once it has been put back for about a day.
     """
-    before = read_object(body).get(PUT_BACK) or {"body": body, "times": 0}
-    times = before["times"] + 1
+    first, times = original(body)
+    times += 1
     if times > PUT_BACK_AT_MOST:
         raise ValueError("a message that no instance understands")
-    again = {"v": VERSION, PUT_BACK: {"body": before["body"], "times": times}}
+    again = {"v": VERSION, PUT_BACK: {"body": first, "times": times}}
     return json.dumps(again), min(FIRST_PAUSE * 2 ** min(times - 1, 10), LONGEST_PAUSE)
+
+
+def original(body: str) -> tuple[str, int]:
+    """The body that was first sent, and how often it has been put back. Raises ValueError."""
+    content = read_object(body)
+    if PUT_BACK not in content:
+        return body, 0
+    match content[PUT_BACK]:
+        case {"body": str(first), "times": int(times)} if times >= 0:
+            return first, times
+    raise ValueError("not a message about a call")
 
 
 def read_object(body: str) -> dict[str, Any]:

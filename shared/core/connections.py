@@ -152,12 +152,9 @@ class BoundedConnection(HTTPConnection):
             self.connect()
         # What a proxy said while connecting is no answer.
         attempt.reused, attempt.answered, attempt.received = self.responses > 0, False, 0
-        try:
-            self.send(whole)
-        except OSError:
-            # It did not leave in full, so it cannot be acted upon.
-            attempt.sent = False
-            raise
+        # What does not leave in full cannot be acted upon.
+        self.send(whole)
+        attempt.sent = attempt.terms.progress.sent = True
 
     def send(self, data: Any) -> None:
         """As in http.client; a CONNECT to a proxy, which comes first, is sent at once."""

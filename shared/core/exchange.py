@@ -9,10 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shared.core.deadline import Deadline
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the requests under some terms have got."""
+
+    sent: bool = False
+    """Whether one has left in full: then it may have been acted upon, whatever came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,7 @@ class Terms:
     repeatable: bool = False
     repeated_by_caller: bool = False
     most_bytes: int | None = None
+    progress: Progress = field(default_factory=Progress)
 
 
 NO_TERMS = Terms()
@@ -37,14 +46,15 @@ def exchange_terms(
     repeatable: bool = False,
     repeated_by_caller: bool = False,
     most_bytes: int | None = None,
-) -> Iterator[None]:
+) -> Iterator[Progress]:
     """Requests made inside are over by `deadline`, or by the one around it if that is earlier."""
     outer = TERMS.get().deadline
     if outer is not None and outer.seconds_left < deadline.seconds_left:
         deadline = outer
-    token = TERMS.set(Terms(deadline, repeatable, repeated_by_caller, most_bytes))
+    terms = Terms(deadline, repeatable, repeated_by_caller, most_bytes)
+    token = TERMS.set(terms)
     try:
-        yield
+        yield terms.progress
     finally:
         TERMS.reset(token)
 
@@ -62,7 +72,7 @@ class Attempt:
     terms: Terms
     may_arrive_twice: bool = False
     reused: bool = False  # on a connection that has had a response before
-    sent: bool = True
+    sent: bool = False
     answered: bool = False
     received: int = 0
 

@@ -155,16 +155,15 @@ class RealtimeClient:
     def end_unusable_call(self, call_id: str | None) -> None:
         """Hangs up a call that nobody can use, as far as it is known. Never raises."""
         if call_id is None:
-            # Nobody can end it: the endpoint ends a call that nobody connects to.
-            logs.event("call left running", logging.WARNING, reason="no call id")
+            tell_left_running("no call id")
             return
         try:
             reply = self.hang_up(call_id, Deadline.after(UNUSABLE_CALL_BUDGET))
         except Problem as problem:
-            logs.event("call left running", logging.WARNING, reason=problem.code)
+            tell_left_running(problem.code)
             return
         if not reply.proof_of_end:
-            logs.event("call left running", logging.WARNING, reason=f"hang-up {reply.status}")
+            tell_left_running(f"hang-up {reply.status}")
 
     def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:
         """Asks for the end of the call; gives the answer, which may be a 404. Raises `Problem`."""
@@ -183,9 +182,11 @@ class RealtimeClient:
         *,
         repeatable: bool = False,
     ) -> Reply:
-        return post_request(
-            self.pool, url, body, headers, self.timeouts, deadline, repeatable=repeatable
-        )
+        terms = (self.pool, url, body, headers, self.timeouts, deadline)
+        if repeatable:
+            return post_request(*terms, repeatable=True)
+        # An offer, which may have started a call although its answer is lost.
+        return post_request(*terms, when_lost=tell_left_running)
 
     @cached_property
     def pool(self) -> HTTPConnectionPool:
@@ -223,3 +224,8 @@ class RealtimeClient:
             self.sleep(wait.total_seconds() * (1 + random.random() / 4))  # noqa: S311
             pause *= 2
         raise AssertionError("unreachable")
+
+
+def tell_left_running(reason: str) -> None:
+    """Of a call that may run, and that nobody can end: the endpoint ends it if nobody connects."""
+    logs.event("call left running", logging.WARNING, reason=reason)

@@ -18,7 +18,7 @@ from shared.storage.azure_queue import AzureQueue
 from shared.storage.azure_retry import RetryPolicy, Timeouts
 from shared.storage.azure_table import AzureTable
 from shared.storage.interfaces import ServiceUris, StorageUnavailable
-from shared.storage.storage_clock import StorageClock
+from shared.storage.storage_clock import STORAGES_OWN, StorageClock
 from shared.storage.validation import QUEUE_NAME, TABLE_NAME, check_name
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class AzureStorage:
 
     def learn_time(self, answer: requests.Response, **_: Any) -> None:
         """What every answer of storage says about the time."""
+        if not all(name in answer.headers for name in STORAGES_OWN):
+            return
         for clock in self.clocks:
             clock.learn(answer.headers.get("Date", ""), answer.elapsed)
 

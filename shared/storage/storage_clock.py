@@ -2,7 +2,8 @@
 
 Leases, bookings and the ends of calls are times that one instance writes and another compares with
 its own clock. Every answer of storage has a `Date`, so each instance knows how far off it is. The
-header has whole seconds, so two corrected clocks differ by about two seconds at most.
+header has whole seconds, so two corrected clocks differ by about two seconds at most. What answers
+in storage's place, such as a proxy with a page of its own, is not believed.
 """
 
 from __future__ import annotations
@@ -19,8 +20,13 @@ TOLERATED = timedelta(seconds=2)
 """A difference up to this is left alone: it may come from the header and the way of the answer."""
 SLOW = timedelta(seconds=2)
 """An answer that took longer says too little."""
+LARGEST_AT_ONCE = timedelta(hours=2)
+"""A first answer is believed up to this, so that the first call is counted right; any other change
+takes two answers that agree."""
 LARGEST = timedelta(days=1)
 """Storage refuses requests that are off by 15 minutes: more than this is no clock at all."""
+STORAGES_OWN = ("x-ms-request-id", "x-ms-version")
+"""What every answer of storage has."""
 HALF_A_SECOND = timedelta(milliseconds=500)
 
 
@@ -55,7 +61,7 @@ class StorageClock:
                 self.suspected = None
                 return
             confirmed = self.suspected is not None and abs(offset - self.suspected) <= TOLERATED
-            if known and not confirmed:
+            if not confirmed and (known or abs(offset) > LARGEST_AT_ONCE):
                 self.suspected = offset
                 return
             self.suspected = None

@@ -5,7 +5,7 @@ Network failures become problems here, refusals in upstream/error_mapping.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -84,6 +84,7 @@ def post_request(
     deadline: Deadline,
     *,
     repeatable: bool = False,
+    when_lost: Callable[[str], None] = lambda _: None,
 ) -> Reply:
     """One POST, over by the deadline whatever upstream sends, and how slowly.
 
@@ -92,26 +93,32 @@ def post_request(
     that did not leave in full is sent again here, once.
 
     Raises Problem upstream_unreachable or upstream_timeout until the response's head is there; what
-    befalls its body is `Reply.broken`.
+    befalls its body is `Reply.broken`. `when_lost` is told the problem's code if the request has
+    left: then it may have been acted upon.
     """
     import urllib3
 
-    with (
-        network_problems(deadline),
-        exchange_terms(deadline, repeatable=repeatable, repeated_by_caller=True),
-    ):
-        response = pool.urlopen(
-            "POST",
-            "/" + url.split("/", 3)[3],
-            body,
-            headers,
-            retries=False,
-            redirect=False,
-            timeout=urllib3.Timeout(
-                connect=deadline.within(timeouts.connect), read=deadline.within(timeouts.read)
-            ),
-            preload_content=False,
-        )
+    try:
+        with (
+            network_problems(deadline),
+            exchange_terms(deadline, repeatable=repeatable, repeated_by_caller=True) as progress,
+        ):
+            response = pool.urlopen(
+                "POST",
+                "/" + url.split("/", 3)[3],
+                body,
+                headers,
+                retries=False,
+                redirect=False,
+                timeout=urllib3.Timeout(
+                    connect=deadline.within(timeouts.connect), read=deadline.within(timeouts.read)
+                ),
+                preload_content=False,
+            )
+    except Problem as problem:
+        if progress.sent:
+            when_lost(problem.code)
+        raise
     try:
         with network_problems(deadline):
             return Reply(response.status, response.headers, read_body(response))

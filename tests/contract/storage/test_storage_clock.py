@@ -19,6 +19,8 @@ from shared.storage.storage_clock import StorageClock
 from tests.support.app_settings import app_settings
 from tests.support.azurite import shared_azurite
 from tests.support.clock import Clock
+from tests.support.scripted_endpoint import Said, upstream
+from tests.unit.core.test_connections import connection_string
 
 TRUE = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 AT_ONCE = timedelta(0)
@@ -78,6 +80,33 @@ def test_a_change_later_on_takes_two_answers_that_agree() -> None:
     for _ in range(2):
         clock.learn(date(TRUE), AT_ONCE)
     assert clock() == TRUE
+
+
+@pytest.mark.parametrize("hours", [-20, -3, 3, 20])
+def test_a_large_correction_takes_two_answers_that_agree(hours: int) -> None:
+    clock, wrong = StorageClock(Clock(TRUE)), TRUE + timedelta(hours=hours)
+    clock.learn(date(wrong), AT_ONCE)
+    assert clock() == TRUE
+    clock.learn(date(TRUE), AT_ONCE)
+    clock.learn(date(wrong), AT_ONCE)
+    assert clock() == TRUE, "they were not in a row"
+    clock.learn(date(wrong), AT_ONCE)
+    assert abs(clock() - wrong) <= timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_only_storage_itself_is_believed(own: bool) -> None:
+    headers = {"x-ms-request-id": "1", "x-ms-version": "2019-02-02"} if own else {}
+    row = b'{"odata.etag": "e", "PartitionKey": "p", "RowKey": "r"}'
+    kind = {"Content-Type": "application/json", "ETag": "e"}
+    said = Said(200, row, {**kind, **headers, "Date": date(utc_now() + timedelta(hours=1))})
+    with upstream() as endpoint:
+        endpoint.listener.reply = lambda _: said
+        storage = open_storage(connection_string(endpoint))
+        clock = storage.corrected_clock(utc_now)
+        assert storage.table("ttt").get("p", "r")
+        assert (clock() - utc_now() > timedelta(minutes=59)) is own
+        storage.close()
 
 
 @pytest.mark.parametrize(

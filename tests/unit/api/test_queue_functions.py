@@ -188,7 +188,9 @@ async def test_a_failure_after_the_successor_sends_no_other(
     assert tries_in(held.body) == 4
 
 
-@pytest.mark.parametrize("body", ["", "no JSON", "[1]", "\udcff", "1", "[" * 100_000])
+@pytest.mark.parametrize(
+    "body", ["", "no JSON", "[1]", "\udcff", "1", "[" * 100_000, '{"put_back": {}}']
+)
 async def test_what_is_no_message_of_ours_is_poison_and_then_dropped(
     storage: MemoryStorage, body: str
 ) -> None:

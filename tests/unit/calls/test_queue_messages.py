@@ -57,10 +57,23 @@ def test_a_message_of_a_later_release_is_put_back_with_growing_pauses(body: str)
         put_back(again)
 
 
-@pytest.mark.parametrize("body", ["", "not JSON", "[1]", '"text"'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "not JSON", "[1]", '"text"'),
+        '{"put_back": null}',
+        '{"put_back": 5, "v": 2}',
+        '{"put_back": {}}',
+        '{"put_back": {"body": 5, "times": 1}}',
+        '{"put_back": {"body": "{}"}}',
+        '{"put_back": {"body": "{}", "times": "x"}}',
+        '{"put_back": {"body": "{}", "times": -1}}',
+    ],
+)
 def test_what_no_release_has_sent_is_an_error(body: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
-        record_id_in(body)
+    for read in (record_id_in, put_back):
+        with pytest.raises(ValueError):  # noqa: PT011
+            read(body)
 
 
 class Trigger(func.QueueMessage):

@@ -18,7 +18,11 @@ from shared.core.problems import Problem
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.upstream.transport import Timeouts
+from tests.support.ports import free_ports
 from tests.support.scripted_endpoint import (
+    CLOSE,
+    RESET,
+    STALL,
     EndlessDrip,
     Raw,
     Reply,
@@ -57,6 +61,12 @@ def api(endpoint: Upstream) -> RealtimeClient:
     return RealtimeClient(
         "azure", endpoint.url, StandardKey(), open_session(endpoint.url), timeouts=timeouts
     )
+
+
+def with_head(more: str) -> Raw:
+    """An answer that names its call and has these headers too."""
+    head = f"HTTP/1.1 201 Created\r\nLocation: /calls/{CALL}\r\n{more}Content-Length: 3\r\n\r\nv=0"
+    return Raw(head.encode())
 
 
 def mint(api: RealtimeClient) -> EphemeralKey:
@@ -250,6 +260,42 @@ def test_a_call_without_a_usable_id_is_told(
         offer(api)
     assert 'call left running {"reason": "no call id"}' in caplog.text
     assert "other" not in caplog.text
+
+
+UNREADABLE: dict[str, Reply] = {
+    "101 headers": with_head("X-A: b\r\n" * 101),
+    "a header of 70 KB": with_head(f"X-A: {'b' * 70_000}\r\n"),
+    "another protocol": Raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
+    "no HTTP": Raw(b"\xff" * 100),
+    "a reset": RESET,
+    "an end": CLOSE,
+    "silence": STALL,
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_call_whose_answer_cannot_be_read_is_told(
+    endpoint: Upstream, api: RealtimeClient, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    caplog.set_level(logging.INFO, "broker")
+    endpoint.on(CALLS, UNREADABLE[name])
+    with pytest.raises(Problem) as problem:
+        offer(api)
+    assert f'call left running {{"reason": "{problem.value.code}"}}' in caplog.text
+
+
+def test_a_call_whose_offer_did_not_leave_is_not_told(
+    endpoint: Upstream, api: RealtimeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "broker")
+    nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
+    with pytest.raises(Problem, match="upstream_unreachable"):
+        offer(RealtimeClient("azure", nowhere, StandardKey(), open_session(nowhere)))
+    assert "call left running" not in caplog.text
+    endpoint.on(MINT, RESET)
+    with pytest.raises(Problem):
+        mint(api)
+    assert "call left running" not in caplog.text
 
 
 @pytest.mark.parametrize(
