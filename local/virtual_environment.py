@@ -24,7 +24,7 @@ def install_packages() -> None:
     if is_of_this_python() and up_to_date(mark, wanted):
         return
     say("Setting up .venv (once; about a minute)")
-    if not (is_of_this_python() and has_pip()):
+    if not (is_of_this_python() and runs_pip()):
         create_environment()
     pip_install()
     mark.write_text(wanted)
@@ -46,10 +46,14 @@ def environment_version() -> str:
     return ".".join(version.split(".")[:2])
 
 
-def has_pip() -> bool:
-    """Whether pip runs in `.venv`: a creation that failed half-way leaves a Python without it."""
+def runs_pip() -> bool:
+    """Whether pip runs in `.venv`: a creation that failed half-way leaves a Python without it, and
+    one of another machine does not run at all."""
     asked = [str(PYTHON), "-m", "pip", "--version"]
-    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+    try:
+        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def create_environment() -> None:
@@ -79,7 +83,7 @@ def describe_environment() -> str:
         return "its Python is gone"
     other = environment_version()
     if other == THIS_PYTHON:
-        return "it has no pip"
+        return "pip does not run in it"
     return f"it is of Python {other or '?'}, and this is Python {THIS_PYTHON}"
 
 

@@ -23,6 +23,9 @@ TOO_NEW = (
 )
 
 
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="uses POSIX scripts and links")
+
+
 def old_pythons() -> list[str]:
     names = ["python2.7", *(f"python3.{minor}" for minor in range(11))]
     found = [name for name in map(shutil.which, names) if name and "shims" not in name]
@@ -79,6 +82,14 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
+@needs_posix
+def test_a_python_of_another_machine_is_replaced(venv: Path) -> None:
+    make_environment(venv, virtual_environment.THIS_PYTHON)
+    (venv / "bin" / "python").write_text("\x7fELF of another machine")
+    virtual_environment.install_packages()
+    assert not (venv / "bin" / "python").read_bytes().endswith(b"machine")
+
+
 def make_environment(place: Path, version: str, *, pip: bool = True) -> None:
     """What is left of an environment: its Python says it is this one, whatever it was made with."""
     (place / "bin").mkdir(parents=True)
@@ -86,9 +97,6 @@ def make_environment(place: Path, version: str, *, pip: bool = True) -> None:
     shim = f"#!/bin/sh\nexit {0 if pip else 1}\n"
     (place / "bin" / "python").write_text(shim)
     (place / "bin" / "python").chmod(0o755)
-
-
-needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="uses POSIX scripts and links")
 
 
 @needs_posix
@@ -112,7 +120,7 @@ def test_a_linked_environment_is_not_replaced(venv: Path, tmp_path: Path) -> Non
     ("version", "pip", "gone", "why"),
     [
         ("3.2", True, False, r"it is of Python 3\.2, and this is Python 3\.\d+"),
-        (virtual_environment.THIS_PYTHON, False, False, "it has no pip"),
+        (virtual_environment.THIS_PYTHON, False, False, "pip does not run in it"),
         (virtual_environment.THIS_PYTHON, True, True, "its Python is gone"),
     ],
 )
