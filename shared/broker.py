@@ -131,7 +131,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     storage = open_storage_from_env(env, partial(open_identity, env, CONNECTION))
     clock = storage.corrected_clock(clock)
     registry = sample_tools(clock)
-    profiles = load_profiles(settings, registry.complete_session)
+    profiles = load_profiles(settings, registry.complete_session, frozenset(registry.tools))
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")
     ending = ThreadPoolExecutor(ENDING_THREADS, thread_name_prefix="ending")
     credentials = open_credentials(settings, env, clock)

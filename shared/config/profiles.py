@@ -8,6 +8,7 @@ profiles/profile.schema.json when the app starts. All mistakes of all files are 
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import Any
 
 from shared.config.env import ConfigurationError
 from shared.config.settings import SessionSettings, Settings
+from shared.core import logs
 from shared.core.json_schema import did_you_mean, validation_errors
 from shared.core.problems import Problem
 
@@ -70,10 +72,15 @@ class Profiles:
         return found
 
 
-def load_profiles(settings: Settings, fill_tools: FillTools = dict) -> Profiles:
+def load_profiles(
+    settings: Settings,
+    fill_tools: FillTools = dict,
+    server_tools: frozenset[str] | None = None,
+) -> Profiles:
     """Reads every profile file of the settings' folder. Raises `ConfigurationError`.
 
-    `fill_tools` completes a session with what it names: the tools that run on the server.
+    `fill_tools` completes a session with what it names: the tools that run on the server, which are
+    `server_tools`; None if they are not known.
     """
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     folder = settings.session.profiles
@@ -93,6 +100,8 @@ def load_profiles(settings: Settings, fill_tools: FillTools = dict) -> Profiles:
             wrong.append("the file's name: expected lower-case letters, digits and hyphens")
         elif isinstance(content, dict) and content.get("instructions_secret"):
             wrong += check_private_instructions(content, settings)
+        if not wrong:
+            wrong += check_tools(content, settings, server_tools)
         mistakes += [f"{where}: {line}" for line in wrong]
         if not wrong:
             found[file.stem] = build_profile(file.stem, content, settings.session, fill_tools)
@@ -103,7 +112,18 @@ def load_profiles(settings: Settings, fill_tools: FillTools = dict) -> Profiles:
         )
     if mistakes:
         raise ConfigurationError(mistakes)
-    return Profiles(found)
+    profiles = Profiles(found)
+    warn_of_idle_tools(settings, profiles)
+    return profiles
+
+
+def warn_of_idle_tools(settings: Settings, profiles: Profiles) -> None:
+    """Logs which profiles have tools of the server while nothing observes calls, and so runs them:
+    a conversation falls silent at the first one."""
+    if settings.observer.mode == "off":
+        for profile in profiles.by_name.values():
+            if profile.filtered and profile.session.get("tools"):
+                logs.event("tools without an observer", logging.WARNING, profile=profile.name)
 
 
 def check_private_instructions(content: Mapping[str, Any], settings: Settings) -> list[str]:
@@ -113,6 +133,36 @@ def check_private_instructions(content: Mapping[str, Any], settings: Settings) -
         wrong.append("instructions_secret: expected KEY_VAULT_URI to be set too")
     if "instructions" in content.get("session", {}):
         wrong.append("session.instructions: expected nothing beside instructions_secret")
+    return wrong
+
+
+def check_tools(
+    content: Mapping[str, Any], settings: Settings, server_tools: frozenset[str] | None
+) -> list[str]:
+    """What is wrong with a profile's functions: that nobody would run them, or that the model is
+    told to use one that there is not.
+
+    Azure's filter withholds function calls from the page. A conversation whose model waits for one
+    that nobody answers is silent from then on.
+    """
+    session: Mapping[str, Any] = content["session"]
+    wrong: list[str] = []
+    tools = session.get("tools", [])
+    functions = [(at, tool["name"]) for at, tool in enumerate(tools) if tool["type"] == "function"]
+    filtered = settings.endpoint.provider == "azure" and content.get("webrtc_filter", "on") == "on"
+    known = server_tools if filtered else None
+    for at, name in functions:
+        if known is not None and name not in known:
+            meant = did_you_mean(name, set(known)) or ","
+            wrong.append(
+                f"session.tools[{at}].name: expected a tool of the server{meant} or "
+                '"webrtc_filter": "off": with the filter on, the page does not see the calls of '
+                "functions that it is to run"
+            )
+    choice = session.get("tool_choice")
+    must = choice["name"] if isinstance(choice, dict) and choice["type"] == "function" else None
+    if tools and must is not None and must not in [name for _, name in functions]:
+        wrong.append("session.tool_choice.name: expected the name of a function in its tools")
     return wrong
 
 

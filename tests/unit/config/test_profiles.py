@@ -189,3 +189,80 @@ def test_private_instructions_come_from_the_vault_and_from_nowhere_else(tmp_path
         load(tmp_path)
     assert "KEY_VAULT_URI" in str(wrong.value)
     assert "session.instructions" in str(wrong.value)
+
+
+PAGE_TOOLS = json.loads((ROOT / "tests/fixtures/cases/pagetools.json").read_text(encoding="utf-8"))
+OPENAI = {"REALTIME_PROVIDER": "openai", "REALTIME_API_KEY": "k", "REALTIME_ENDPOINT": ""}
+SERVER_TOOLS = frozenset({"order_status", "current_time"})
+
+
+def load_with_tools(folder: Path, **env: str) -> profiles.Profiles:
+    chosen = load_settings({**ENV, "REALTIME_PROFILES": str(folder), **env}, ROOT)
+    return profiles.load_profiles(chosen, dict, SERVER_TOOLS)
+
+
+def test_tools_that_the_page_runs_are_refused_where_the_filter_hides_their_calls(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "default", {})
+    (tmp_path / "weather.json").write_text(json.dumps(PAGE_TOOLS))
+    with pytest.raises(ConfigurationError) as wrong:
+        load_with_tools(tmp_path)
+    (mistake,) = wrong.value.mistakes
+    assert mistake.startswith(f"{tmp_path.name}/weather.json: session.tools[0].name: ")
+    assert '"webrtc_filter": "off"' in mistake
+    (tmp_path / "weather.json").write_text(json.dumps({**PAGE_TOOLS, "webrtc_filter": "off"}))
+    assert not load_with_tools(tmp_path).named("weather").filtered
+
+
+def test_the_other_provider_has_no_filter(tmp_path: Path) -> None:
+    (tmp_path / "default.json").write_text(json.dumps(PAGE_TOOLS))
+    assert load_with_tools(tmp_path, **OPENAI).named(None).session["tools"]
+
+
+@pytest.mark.parametrize(
+    ("tools", "told"),
+    [
+        ([{"type": "function", "name": "order_status"}], None),
+        ([{"type": "function", "name": "order_statsu"}], 'did you mean "order_status"?'),
+        (
+            [{"type": "function", "name": "order_status"}, {"type": "function", "name": "weather"}],
+            "session.tools[1].name",
+        ),
+        ([{"type": "mcp", "server_label": "docs", "server_url": "https://mcp.example"}], None),
+    ],
+)
+def test_which_tools_somebody_runs(
+    tmp_path: Path, tools: list[dict[str, Any]], told: str | None
+) -> None:
+    write(tmp_path, "default", {"tools": tools})
+    if told is None:
+        load_with_tools(tmp_path)
+        return
+    with pytest.raises(ConfigurationError) as wrong:
+        load_with_tools(tmp_path)
+    (mistake,) = wrong.value.mistakes
+    assert told in mistake
+
+
+def test_a_function_that_must_be_called_is_there(tmp_path: Path) -> None:
+    choice = {"type": "function", "name": "order_status"}
+    write(tmp_path, "default", {"tools": [choice], "tool_choice": choice})
+    load_with_tools(tmp_path)
+    write(
+        tmp_path,
+        "default",
+        {"tools": [{"type": "function", "name": "current_time"}], "tool_choice": choice},
+    )
+    with pytest.raises(ConfigurationError, match=r"session\.tool_choice\.name: "):
+        load_with_tools(tmp_path)
+
+
+def test_the_log_warns_of_server_tools_that_nobody_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, "default", {"tools": [{"type": "function", "name": "order_status"}]})
+    load_with_tools(tmp_path)
+    assert "tools without an observer" not in caplog.text
+    load_with_tools(tmp_path, OBSERVER="off")
+    assert 'tools without an observer {"profile": "default"}' in caplog.text
