@@ -85,8 +85,10 @@ class SessionGuard:
         ]
 
     def is_as_wanted(self, session: Mapping[str, Any], name: str) -> bool:
-        compare = matches_prompt if name == "prompt" else matches
-        return compare(running_value(session, name), self.wanted[name])
+        running, wanted = running_value(session, name), self.wanted[name]
+        if running is None and wanted == DEFAULTS.get(name):
+            return True
+        return (matches_prompt if name == "prompt" else matches)(running, wanted)
 
     def observe_session(self, session: Mapping[str, Any]) -> list[str]:
         """Learns from a running session. Gives the fields that differ and cannot be restored.
@@ -112,10 +114,11 @@ class SessionGuard:
     def complete_from(self, session: Mapping[str, Any]) -> None:
         """Takes what the profile leaves to the service from its report."""
         self.is_completed = True
-        self.learnt = [name for name in GUARDED_FIELDS if name not in self.wanted]
-        self.wanted |= {name: running_value(session, name) for name in self.learnt}
+        reported = {name: session[name] for name in GUARDED_FIELDS if session.get(name) is not None}
+        self.learnt = [name for name in reported if name not in self.wanted]
+        self.wanted |= {name: reported[name] for name in self.learnt}
         self.seen_as_wanted.update(self.learnt)
-        prompt = self.wanted["prompt"]
+        prompt = self.wanted.get("prompt")
         if isinstance(prompt, Mapping) and "version" not in prompt:
             version = value_at(session, ("prompt", "version"))
             self.wanted["prompt"] = {**prompt, "version": version}
@@ -127,7 +130,7 @@ class SessionGuard:
         if name not in self.learnt:
             return True
         tools = value if name == "tools" and isinstance(value, list) else ()
-        return value is not None and not any(is_mcp(tool) for tool in tools)
+        return not any(is_mcp(tool) for tool in tools)
 
     def restoring_updates(
         self, session: Mapping[str, Any] | None, new_id: Callable[[], str]
@@ -144,12 +147,12 @@ class SessionGuard:
         if not names or not self.restores_left:
             return []
         self.restores_left -= 1
-        if self.refusals:
-            # One field that the service does not take must not keep the others from it.
-            names = [min(names, key=lambda name: self.refusals[name])]
         if session is not None:
             self.restores.update(names)
-        updates = [(new_id(), step) for step in self.steps_to_restore(names, session)]
+        # One field that the service does not take must not keep the others from it.
+        groups = [[name] for name in names] if self.refusals else [names]
+        steps = [step for group in groups for step in self.steps_to_restore(group, session)]
+        updates = [(new_id(), step) for step in steps]
         self.awaited = {event_id: list(step) for event_id, step in updates}
         return [
             {"type": "session.update", "event_id": event_id, "session": nested(step)}

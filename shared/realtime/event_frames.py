@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from shared.realtime.server_event_parser import PARSERS, parse_server_event
 from shared.realtime.server_events import NotUnderstood, ServerEvent
@@ -19,7 +20,7 @@ MOST_BRACKETS = 20_000
 """Outside of texts: each begins an object or array, which the garbage collector looks at again and
 again."""
 TOO_LARGE = "too large"
-"""Why a frame is not read that takes long."""
+"""Why a frame is not read that takes long, or that is nested more deeply than Python reads."""
 STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 MEDIA = ('"audio":"', '"audio": "', '"image_url":"', '"image_url": "')
 MEDIA_PARTS = 256
@@ -34,12 +35,25 @@ def read_frame(frame: str | bytes) -> ServerEvent:
     if len(text) > LARGEST_READ or has_too_many_brackets(text):
         return NotUnderstood(type_at_the_beginning(text), TOO_LARGE)
     try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        raw = read_any_number(text)
+    except RecursionError:
+        return NotUnderstood(type_at_the_beginning(text), TOO_LARGE)
+    except ValueError as error:
         return NotUnderstood(type_at_the_beginning(text), type(error).__name__)
     if not isinstance(raw, dict):
         return NotUnderstood("", "not an object")
     return parse_server_event(raw)
+
+
+def read_any_number(text: str) -> Any:
+    """The JSON in a text. Raises ValueError, RecursionError."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # Python makes no whole number of more than 4,300 digits.
+        return json.loads(text, parse_int=float)
 
 
 def unread_frame(beginning: bytes) -> NotUnderstood:

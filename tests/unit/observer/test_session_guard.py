@@ -225,7 +225,10 @@ def test_a_field_that_is_refused_does_not_keep_the_others_from_being_restored() 
     (both,) = guard.restoring_updates(theirs, lambda: "both")
     assert set(both["session"]) == {"type", "instructions", "truncation"}
     guard.update_refused("both")
-    assert updates(guard, theirs) == [{"type": "realtime", "instructions": "Be brief."}]
+    assert updates(guard, theirs) == [
+        {"type": "realtime", "instructions": "Be brief."},
+        {"type": "realtime", "truncation": PROFILE["truncation"]},
+    ]
 
 
 def test_a_stored_prompt_may_bring_tools_and_a_version() -> None:
@@ -255,6 +258,12 @@ def test_what_a_page_adds_to_a_stored_prompt_is_taken_away(
     field = path.partition(".")[0]
     theirs = changed(PROMPT_RUNNING, path, value)
     assert updates(guard, theirs) == [{"type": "realtime", field: restored}]
+
+
+def test_what_the_service_does_not_report_is_not_guarded() -> None:
+    running = {"prompt": {"id": "pmpt_1"}}
+    guard = attached(PROMPT_PROFILE, running)
+    assert guard.overridden_fields({**running, "instructions": "The prompt's."}) == []
 
 
 def test_a_prompt_that_a_page_set_before_is_not_learnt_from() -> None:

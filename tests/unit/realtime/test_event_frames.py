@@ -91,6 +91,19 @@ def test_brackets_in_a_text_are_text(words: str) -> None:
     assert done.usage.total == 7
 
 
+def test_what_is_nested_too_deeply_is_too_large() -> None:
+    deep = "[" * 5000 + "]" * 5000
+    event = read_frame(f'{{"type":"response.done","response":{{"metadata":{deep}}}}}')
+    assert event == NotUnderstood("response.done", TOO_LARGE)
+
+
+def test_a_number_of_thousands_of_digits_costs_itself() -> None:
+    response = f'{{"id":"r","metadata":{{"a":{"1" * 5000}}},"usage":{{"input_tokens":7}}}}'
+    done = read_frame(f'{{"type":"response.done","response":{response}}}')
+    assert isinstance(done, ResponseDone)
+    assert done.usage.total == 7
+
+
 @pytest.mark.parametrize(
     "value", ["[" * 5000 + "]" * 5000, "1" * 5000, "{", "-", '"\\x"', '"\xff"']
 )
