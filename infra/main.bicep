@@ -242,6 +242,13 @@ param transcripts string = 'off'
 @allowed(['on', 'off'])
 param transcriptRedaction string = 'on'
 
+@description('RETRY_FAILED_RESPONSES: a response that fails of a passing fault is asked for once more.')
+@allowed(['on', 'off'])
+param retryFailedResponses string = 'on'
+
+@description('PRICE_TABLE: a file of your own prices, relative to the folder of the app.')
+param priceTable string = ''
+
 @description('Days to keep transcripts; 0 keeps them until they are deleted.')
 param transcriptRetentionDays int = 30
 
@@ -587,6 +594,8 @@ module api 'modules/api.bicep' = {
       OBSERVER: observer
       TRANSCRIPTS: transcripts
       TRANSCRIPT_REDACTION: transcriptRedaction
+      RETRY_FAILED_RESPONSES: retryFailedResponses
+      PRICE_TABLE: priceTable
       BROKER_SECRET_NAME: brokerSecretName
     }
   }

@@ -274,21 +274,24 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
     from shared.observer.context import Dependencies
     from shared.observer.worker import ObserverWorker
     from shared.transcripts import redaction
-    from shared.usage.prices import load_prices
+    from shared.usage.price_files import load_prices
 
-    settings, stores = broker.settings, broker.stores
+    settings, stores = broker.settings.observer, broker.stores
+    prices = load_prices(own=settings.price_table)
     return ObserverWorker(
         records=stores.records,
         terminator=broker.terminator,
         queue=stores.observe_queue,
-        terms=CallTerms(broker.profiles, broker.vault, keep_words=settings.observer.transcripts),
-        accounting=CallAccounting(stores.records, stores.ledger, load_prices()),
+        terms=CallTerms(
+            broker.profiles, broker.vault, settings.transcripts, settings.retries_responses
+        ),
+        accounting=CallAccounting(stores.records, stores.ledger, prices),
         dependencies=Dependencies(
             connect=broker.model.connector,
             leases=stores.leases,
             log=stores.transcripts,
             registry=broker.registry,
-            redact=redaction.redacted if settings.observer.redaction else redaction.unchanged,
+            redact=redaction.redacted if settings.redaction else redaction.unchanged,
             clock=broker.clock,
             executor=broker.pool,
         ),

@@ -1,7 +1,9 @@
 """What calls cost: usage summed up for admins, as JSON and as CSV. Pure.
 
-Tokens are as the observers counted them. Calls that nobody observed are counted too, in a column of
-their own, so that a sum is not mistaken for the total.
+Tokens, and the seconds of transcription, are as the observers counted them. Calls that nobody
+observed are counted too, in a column of their own, so that a sum is not mistaken for the total.
+`failures` is how often something failed in the calls of a row, `prices_as_of` the day of the price
+table that their costs are from, or the first and the last of several.
 """
 
 from __future__ import annotations
@@ -16,12 +18,20 @@ from typing import Any
 
 from shared.calls.records import CallRecord
 from shared.core.problems import Problem
+from shared.core.untrusted import finite
+from shared.transcripts.failures import known_counts
+from shared.usage import transcription
 from shared.usage.prices import UNKNOWN
 from shared.usage.tokens import Usage
 
 GROUPS = ("day", "caller", "profile", "model")
 KINDS = tuple(each.name for each in fields(Usage))
-COLUMNS = (*GROUPS, "calls", "observed_calls", "seconds", *KINDS, "cost")
+WORDS = {f"transcription_{kind}": kind for kind in transcription.KINDS}
+"""The columns of what transcribed the callers."""
+COUNTED = ("calls", "observed_calls", "seconds", *KINDS, *WORDS, "failures")
+COLUMNS = (*GROUPS, *COUNTED, "cost", "prices_as_of")
+SELDOM = frozenset({*WORDS, "failures", "prices_as_of"})
+"""Left out of a row that has nothing in them."""
 DAYS_AT_MOST = 92
 
 
@@ -59,12 +69,20 @@ def sum_usage(records: Iterable[CallRecord], by: Iterable[str] = GROUPS) -> list
             key,
             {
                 **dict(zip(groups, key, strict=True)),
-                **dict.fromkeys(("calls", "observed_calls", "seconds", *KINDS), 0),
+                **dict.fromkeys(COUNTED, 0),
                 "cost": Decimal(0),
+                "prices_as_of": set(),
             },
         )
         add_call(row, record)
-    return [{**row, "cost": cost_text(row["cost"])} for _, row in sorted(rows.items())]
+    return [finished_row(row) for _, row in sorted(rows.items())]
+
+
+def finished_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as it is shown."""
+    days = days_text(row["prices_as_of"])
+    shown = {**row, "cost": cost_text(row["cost"]), "prices_as_of": days}
+    return {name: value for name, value in shown.items() if value or name not in SELDOM}
 
 
 def group_value(record: CallRecord, group: str) -> str:
@@ -79,11 +97,16 @@ def add_call(row: dict[str, Any], record: CallRecord) -> None:
     row["calls"] += 1
     if record.ended_at is not None:
         row["seconds"] += round((record.ended_at - record.started_at).total_seconds())
+    row["failures"] += sum(sum(codes.values()) for codes in known_counts(record.failures).values())
     if not record.usage:
         return
     row["observed_calls"] += 1
     for kind in KINDS:
         row[kind] += int(record.usage.get(kind, 0))
+    for column, kind in WORDS.items():
+        row[column] = round(row[column] + (finite(record.transcription.get(kind)) or 0), 3)
+    if record.prices_as_of:
+        row["prices_as_of"].add(record.prices_as_of)
     known = row["cost"] is not None and record.cost not in ("", UNKNOWN)
     row["cost"] = row["cost"] + Decimal(record.cost) if known else None
 
@@ -92,10 +115,15 @@ def cost_text(cost: Decimal | None) -> str:
     return UNKNOWN if cost is None else str(cost)
 
 
+def days_text(days: set[str]) -> str:
+    """The day of all, or the first and the last; empty where no cost is known with its day."""
+    return "/".join(sorted({min(days), max(days)})) if days else ""
+
+
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The rows as CSV with a header; groups that were not asked for have no column."""
+    """The rows as CSV with a header; what no row has has no column."""
     listed = list(rows)
-    columns = [name for name in COLUMNS if not listed or name in listed[0]]
+    columns = [name for name in COLUMNS if not listed or any(name in row for row in listed)]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()

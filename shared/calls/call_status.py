@@ -6,10 +6,13 @@ from typing import Any
 
 from shared.calls.records import CallRecord
 
-FIELDS = ("status", "started_at", "ends_at", "ended_at", "ended_by", "usage")
+FIELDS = (
+    *("status", "started_at", "ends_at", "ended_at", "ended_by"),
+    *("usage", "transcription", "failures"),
+)
 
 
 def status_for_caller(record: CallRecord) -> dict[str, Any]:
     """The call as its own caller may see it: nothing that joins or books it, and no cost."""
     shown = record.public()
-    return {name: shown[name] for name in FIELDS}
+    return {name: shown[name] for name in FIELDS if name in shown}

@@ -12,15 +12,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from shared.core.clock import MILLISECOND
 from shared.core.json_reader import read_object
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table, Value
-from shared.storage.row_layout import new_row, require_known_layout, unknown_values
+from shared.storage.row_layout import new_row, require_known_layout, unknown_values, value_of
+from shared.transcripts.failures import known_counts
 
-T = TypeVar("T")
 BY_BROKER, BY_KEY = "connect", "token"
 """How a call was started: by the broker, or by its page with a key."""
 RECORD_ID = re.compile(r"[0-9]{8}-[0-9]{8}-[0-9a-f]{12}")
@@ -40,6 +40,11 @@ class CallRecord:
 
     `started_by` is BY_BROKER or BY_KEY. `reference` is its booking in the ledger. `usage` holds
     tokens by kind as the observer counted them; it is empty for calls that nobody observed.
+    `transcription` is the same for what transcribed the caller, in tokens or seconds. `failures`
+    counts what failed, by what it was and by the endpoint's code
+    (`{"response_failed": {"rate_limit_exceeded": 2}}`). `session_model` is the model that the
+    session named; `model` may be a deployment's name. `cost` is by the price table of the day
+    `prices_as_of`.
     """
 
     id: str
@@ -57,6 +62,10 @@ class CallRecord:
     cost: str = ""
     observed: str = ""
     settled_by: str = ""
+    transcription: Mapping[str, Any] = field(default_factory=dict)
+    failures: Mapping[str, Any] = field(default_factory=dict)
+    session_model: str = ""
+    prices_as_of: str = ""
 
     def public(self) -> dict[str, Any]:
         """What an admin may see: everything but what joins the call, books it or settles it."""
@@ -68,17 +77,22 @@ class CallRecord:
         for moment in TIMES:
             value = shown[moment]
             shown[moment] = value.isoformat(timespec="milliseconds") if value else None
+        shown["failures"] = known_counts(self.failures)
+        shown = {name: value for name, value in shown.items() if value or name not in SELDOM}
         shown["status"] = "ended" if self.ended_at else "live"
         return shown
 
 
+SELDOM = ("transcription", "failures", "session_model", "prices_as_of")
+"""Left out where they are empty."""
 STORED_NAMES = {"caller_id": "caller", "started_by": "way"}
 """Fields whose column, which the API shows too, has an older name."""
 TIMES = {"started_at", "ends_at", "ended_at"}
+JSON_COLUMNS = ("usage", "transcription", "failures")
 COLUMNS = {
     each.name: STORED_NAMES.get(each.name, each.name)
     for each in fields(CallRecord)
-    if each.name not in ("id", "usage")
+    if each.name not in ("id", *JSON_COLUMNS)
 }
 
 
@@ -241,15 +255,19 @@ def to_entity(record: CallRecord) -> Entity:
     values: dict[str, Value] = {
         column: value
         for name, column in COLUMNS.items()
-        if (value := getattr(record, name)) is not None
+        if (value := getattr(record, name)) is not None and (value or name not in SELDOM)
     }
-    values["usage"] = json.dumps(record.usage)
+    values |= {
+        name: json.dumps(value)
+        for name in JSON_COLUMNS
+        if (value := getattr(record, name)) or name not in SELDOM
+    }
     return Entity(*partition_and_row(record.id), values)
 
 
 def updated_values(entity: Entity, record: CallRecord) -> dict[str, Value]:
     """The values of a record's row with what has changed. What a later release added stays."""
-    unknown = unknown_values(entity.values, {*COLUMNS.values(), "usage"}.__contains__)
+    unknown = unknown_values(entity.values, {*COLUMNS.values(), *JSON_COLUMNS}.__contains__)
     return {**unknown, **to_entity(record).values}
 
 
@@ -259,22 +277,19 @@ def from_entity(entity: Entity) -> CallRecord:
     People edit rows by hand and restore half of them: what cannot be read costs that record alone.
     Without its end a call's time is up, so that it is ended.
     """
-    texts = {name: value_of(entity, name, str) or "" for name in COLUMNS.keys() - TIMES}
+    objects = {name: read_object(str(entity.values.get(name))) for name in JSON_COLUMNS}
+    texts = {name: value_of(entity, COLUMNS[name], str) or "" for name in COLUMNS.keys() - TIMES}
     started_at = value_of(entity, "started_at", datetime) or start_in_id(entity)
     return CallRecord(
         id=f"{entity.partition}-{entity.row}",
-        usage=read_object(str(entity.values.get("usage"))),
+        usage=objects["usage"],
+        transcription=objects["transcription"],
+        failures=objects["failures"],
         started_at=started_at,
         ends_at=value_of(entity, "ends_at", datetime) or started_at,
         ended_at=value_of(entity, "ended_at", datetime),
         **texts,
     )
-
-
-def value_of(entity: Entity, name: str, kind: type[T]) -> T | None:
-    """The value of a field's column; None where there is none of that kind."""
-    value = entity.values.get(COLUMNS[name])
-    return value if isinstance(value, kind) else None
 
 
 def start_in_id(entity: Entity) -> datetime:

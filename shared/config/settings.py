@@ -100,11 +100,17 @@ class TokenSettings:
 
 @dataclass(frozen=True, slots=True)
 class ObserverSettings:
-    """Whether calls are observed, and what is kept of them."""
+    """Whether calls are observed, what is kept of them, and what they cost.
+
+    `retries_responses`: a response that failed of a passing fault is asked for once more.
+    `price_table` is a file of prices of the operator's own.
+    """
 
     mode: Observer
     transcripts: bool
     redaction: bool
+    retries_responses: bool = True
+    price_table: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

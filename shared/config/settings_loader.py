@@ -38,7 +38,10 @@ from shared.storage.factory import is_configured
 
 NAME = "a name: one word"
 PLATFORM_SETTINGS = ("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_")
-PREFIXES = ("REALTIME_", "CALLER_", "BROKER_", "KEY_VAULT_", "LIMIT_", "ENTRA_", "TRANSCRIPT")
+PREFIXES = (
+    *("REALTIME_", "CALLER_", "BROKER_", "KEY_VAULT_", "LIMIT_", "ENTRA_", "TRANSCRIPT"),
+    *("RETRY_", "PRICE_"),
+)
 NAMES = (
     "REALTIME_PROVIDER",
     "REALTIME_ENDPOINT",
@@ -74,6 +77,8 @@ NAMES = (
     "OBSERVER",
     "TRANSCRIPTS",
     "TRANSCRIPT_REDACTION",
+    "RETRY_FAILED_RESPONSES",
+    "PRICE_TABLE",
     "BROKER_SECRET",
     "BROKER_SECRET_NAME",
 )
@@ -98,7 +103,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
             life=read.read_seconds("TOKEN_SECONDS", 15, 10, 7200),
         ),
         limits=read_limits(read),
-        observer=read_observer(read),
+        observer=read_observer(read, root),
         in_azure="WEBSITE_SITE_NAME" in env,
     )
     check_model(read, settings)
@@ -176,13 +181,33 @@ def read_limits(read: EnvReader) -> Limits:
     )
 
 
-def read_observer(read: EnvReader) -> ObserverSettings:
+def read_observer(read: EnvReader, root: Path) -> ObserverSettings:
     default: Observer = "eager"
     return ObserverSettings(
         mode=read.read_parsed("OBSERVER", parse_observer, default, '"off", "eager" or "required"'),
         transcripts=read.read_switch("TRANSCRIPTS", False),
         redaction=read.read_switch("TRANSCRIPT_REDACTION", True),
+        retries_responses=read.read_switch("RETRY_FAILED_RESPONSES", True),
+        price_table=read_price_table(read, root),
     )
+
+
+def read_price_table(read: EnvReader, root: Path) -> Path | None:
+    """The operator's own prices. A file that cannot be read would make every cost wrong."""
+    name = read.read_text("PRICE_TABLE")
+    if name is None:
+        return None
+    # Imported here because a cold start without such a file need not wait for it.
+    from shared.usage.price_files import load_prices
+
+    try:
+        load_prices(own=root / name)
+    except (OSError, ValueError) as wrong:
+        reason = wrong.strerror if isinstance(wrong, OSError) else str(wrong)
+        read.add_mistake(
+            "PRICE_TABLE", f"a file of prices like shared/usage/prices.json ({reason})"
+        )
+    return root / name
 
 
 def check_model(read: EnvReader, settings: Settings) -> None:

@@ -1,16 +1,41 @@
-"""What a call has used: on its record, with its cost, and in its caller's budget. Blocks."""
+"""What a call has used, and what failed in it: on its record, with the cost, and in its caller's
+budget. Blocks."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from shared.calls.records import CallRecord, Records
 from shared.core import logs
 from shared.core.problems import Problem
+from shared.core.untrusted import finite
 from shared.limits.ledger_store import Ledger
+from shared.observer.context import Tally
+from shared.transcripts.failures import larger_counts
+from shared.usage.call_usage import CallUsage
 from shared.usage.prices import UNKNOWN, Prices
-from shared.usage.tokens import Usage, usage_of_counts
+from shared.usage.tokens import Usage
+from shared.usage.transcription import KINDS
+
+TOKENS = tuple(each.name for each in fields(Usage))
+
+
+@dataclass(frozen=True, slots=True)
+class CallCost:
+    """The cost of a call as its record has it: an amount in the currency of the price table of the
+    day `prices_as_of`, or `unknown` because these models have no price."""
+
+    cost: str
+    prices_as_of: str
+    unpriced: tuple[str, ...] = ()
+
+    def to_fields(self) -> dict[str, Any]:
+        """The fields of a log event."""
+        fields: dict[str, Any] = {"cost": self.cost, "prices_as_of": self.prices_as_of}
+        return {**fields, "unpriced": list(self.unpriced)} if self.unpriced else fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +46,53 @@ class CallAccounting:
     ledger: Ledger
     prices: Prices
 
-    def cost_of(self, record: CallRecord, used: Usage) -> str:
-        """The amount in the currency of the price table, or `unknown`."""
-        cost = self.prices.cost(record.model, used)
-        return UNKNOWN if cost is None else str(cost.amount)
+    def cost_of(self, record: CallRecord, used: CallUsage) -> CallCost:
+        """What a call has cost so far."""
+        as_of = self.prices.as_of.isoformat()
+        cost = self.prices.call_cost(record.model, used)
+        if cost is None:
+            return CallCost(UNKNOWN, as_of, tuple(self.prices.unpriced(record.model, used)))
+        return CallCost(f"{cost.amount:f}", as_of)
 
-    def record_usage(self, record: CallRecord, used: Usage) -> None:
-        """Writes to the call's record what it has used since its start. A record that has been
-        deleted meanwhile stays so."""
-        counts = used.counts()
+    def record_tally(self, record: CallRecord, tally: Tally) -> None:
+        """Writes to the call's record what it has used since its start, and what failed. A record
+        that has been deleted meanwhile stays so."""
+        counts, words = tally.usage.responses.counts(), tally.usage.transcribed.counts()
 
-        def with_usage(present: CallRecord) -> CallRecord:
+        def with_tally(present: CallRecord) -> CallRecord:
+            failures = larger_counts(present.failures, tally.failures)
+            present = replace(present, failures=failures)
             # A late run must not undo what another one has counted.
-            if sum(usage_of_counts(present.usage).counts().values()) > sum(counts.values()):
+            if sum_of(present.usage, TOKENS) + sum_of(present.transcription, KINDS) > sum_of(
+                counts, TOKENS
+            ) + sum_of(words, KINDS):
                 return present
-            cost = self.cost_of(record, used)
-            usage = {**present.usage, **counts}  # a later release may count more kinds
-            return replace(present, usage=usage, cost=cost, observed="yes")
+            cost = self.cost_of(record, tally.usage)
+            return replace(
+                present,
+                # A later release may count more kinds.
+                usage={**present.usage, **counts},
+                transcription={**present.transcription, **words},
+                cost=cost.cost,
+                prices_as_of=cost.prices_as_of,
+                session_model=tally.usage.model or present.session_model,
+                observed="yes",
+            )
 
         try:
-            self.records.update(record.id, with_usage)
+            self.records.update(record.id, with_tally)
         except Problem as problem:
             if problem.code != "call_not_found":
                 raise
             logs.event("usage not recorded", logging.WARNING, call=record.id, code=problem.code)
 
-    def spend_tokens(self, record: CallRecord, used: Usage) -> bool:
-        """Records the usage and counts it against the caller's budget. True: the caller has no
-        tokens left today."""
-        self.record_usage(record, used)
-        return self.ledger.count_tokens(record.reference, used.total).used_up
+    def spend_tokens(self, record: CallRecord, tally: Tally) -> bool:
+        """Records the tally and counts its tokens against the caller's budget. True: the caller has
+        no tokens left today."""
+        self.record_tally(record, tally)
+        return self.ledger.count_tokens(record.reference, tally.total).used_up
+
+
+def sum_of(counts: Mapping[str, Any], kinds: Iterable[str]) -> float:
+    """The sum of the counts whose kind this release has."""
+    return sum(finite(counts.get(name)) or 0 for name in kinds)

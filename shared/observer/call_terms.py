@@ -14,11 +14,13 @@ from shared.observer.context import Farewell, ObservedCall
 
 @dataclass(frozen=True, slots=True)
 class CallTerms:
-    """Finds the terms of calls. `keep_words` is the setting `TRANSCRIPTS`."""
+    """Finds the terms of calls. `keep_words` is the setting `TRANSCRIPTS`, `retries_responses` is
+    `RETRY_FAILED_RESPONSES`."""
 
     profiles: Profiles
     vault: SecretStore
     keep_words: bool
+    retries_responses: bool = True
 
     def observed_call(self, record: CallRecord) -> ObservedCall:
         """The call of that record. Blocks. Raises Problem vault_secret_unavailable."""
@@ -31,6 +33,7 @@ class CallTerms:
             started_at=record.started_at,
             ends_at=record.ends_at,
             farewell=Farewell(profile.goodbye),
+            retries_responses=self.retries_responses,
             record_id=record.id,
         )
 

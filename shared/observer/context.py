@@ -15,12 +15,29 @@ from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Log
 from shared.tools.granted import granted_names
 from shared.tools.registry import Registry
+from shared.transcripts.failures import Counts
 from shared.transcripts.redaction import Redact, redacted
-from shared.usage.tokens import ZERO, Usage
+from shared.usage.call_usage import NOTHING_USED, CallUsage
+from shared.usage.tokens import Usage
 
-Spend = Callable[[Usage], Awaitable[bool]]
-"""Called after each response with what the call has used since its start. True: the budget is used
-up."""
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a call has used since its start, and what failed in it: how often, by what it was and by
+    the endpoint's code."""
+
+    usage: CallUsage = NOTHING_USED
+    failures: Counts = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All tokens."""
+        return self.usage.total
+
+
+Spend = Callable[[Tally], Awaitable[bool]]
+"""Called after each response, and now and then between them, with the tally since the call's start.
+True: the budget is used up."""
 
 
 class Outcome(enum.Enum):
@@ -36,13 +53,18 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ObserverResult:
-    """The outcome of a run, and what the call has used since its start. `settled_by` is what a
+    """The outcome of a run, and the call's tally since its start. `settled_by` is what a
     call that is over is settled by (calls/termination.py)."""
 
     outcome: Outcome
     reason: str = ""
-    usage: Usage = ZERO
+    tally: Tally = Tally()
     settled_by: str = ""
+
+    @property
+    def usage(self) -> Usage:
+        """What the call's responses have used."""
+        return self.tally.usage.responses
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +99,8 @@ class ObservedCall:
     `session` is the profile's, private instructions included; None: the page decides. `keep_words`
     says whether what is said is recorded. `ends_at` is the hard limit: the observer says goodbye
     ahead of it if it has instructions for that. `ended_by` and `ended_at` are those of a call that
-    is settled: it is not dialled.
+    is settled: it is not dialled. `retries_responses`: a response that fails of a passing fault is
+    asked for once more.
     """
 
     call_id: str
@@ -88,6 +111,7 @@ class ObservedCall:
     farewell: Farewell = field(default_factory=Farewell)
     ended_by: str = ""
     ended_at: datetime | None = None
+    retries_responses: bool = True
     record_id: str = ""
     """What logs call it: a call id is all that is needed to hang the call up."""
 

@@ -7,14 +7,15 @@ the connection.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.core import logs
-from shared.core.problems import Problem
-from shared.observer.context import Dependencies, ObservedCall, Spend
+from shared.observer.call_meter import CallMeter
+from shared.observer.context import Dependencies, ObservedCall
+from shared.observer.failure_watch import FailureWatch
 from shared.observer.goodbye import Goodbye
+from shared.observer.response_retry import ResponseRetry
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext
 from shared.observer.session_guard import SessionKeeper
@@ -23,6 +24,7 @@ from shared.observer.tool_calls import ToolCalls
 from shared.realtime import event_frames
 from shared.realtime.server_events import (
     ErrorEvent,
+    InputTranscribed,
     ItemAdded,
     ItemDeleted,
     ItemRetrieved,
@@ -34,9 +36,8 @@ from shared.realtime.server_events import (
     ServerEvent,
     SessionEvent,
 )
+from shared.realtime.session_models import configured_transcription
 from shared.transcripts.record_lines import RecordLine, StoredLine
-from shared.usage import tokens
-from shared.usage.tokens import UsageCounter
 
 LOGGED_AT_MOST = 20
 """Of what a page does, in one run: the record has the rest."""
@@ -65,28 +66,30 @@ class CallController:
         self.session_keeper = SessionKeeper(context, call.session)
         self.steering = SteeringMonitor(call.session)
         self.logged = 0
-        self.spend = dependencies.spend
-        self.usage_counter = UsageCounter()
-        self.unchecked = self.is_checking = False
-        """Whether usage is not told yet, and whether a check is under way."""
+        self.meter = CallMeter(context, goodbye, dependencies.spend)
+        guard = self.session_keeper.guard
+        self.failures = FailureWatch(context, tracker, guard, self.meter.count_failure)
+        self.retry = ResponseRetry(
+            context,
+            tracker,
+            self.tool_calls.outputs,
+            lambda: goodbye.reason is not None,
+            enabled=call.retries_responses,
+        )
+        context.recorder.mapper.models.configured = configured_transcription(call.session)
         context.recorder.lines_to_carry_over = self.lines_to_carry_over
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
-        """Takes over from the record what was used, and which tools were begun."""
+        """Takes over from the record what was used, what failed, and which tools were begun."""
         lines = list(lines)
         self.tool_calls.resume(lines)
-        for line in lines:
-            if line.kind == "response":
-                usage = tokens.usage_of_counts(line.fields.get("usage") or {})
-                self.usage_counter.count_response(line.key, usage)
+        self.failures.resume(self.meter.resume(lines))
+        self.retry.resume(lines)
 
     def lines_to_carry_over(self) -> list[RecordLine]:
-        """What a later run must know of what a record had that has been deleted: what was used, as
-        if by one response, and which tools were begun."""
-        recorder = self.context.recorder
-        used = {"status": "carried over", "usage": self.usage_counter.usage.counts()}
-        response = RecordLine("response", f"{recorder.holder} before", recorder.clock(), used)
-        return [response, *self.tool_calls.lines_to_carry_over()]
+        """What a later run must know of what a record had that has been deleted: what was used and
+        what failed, and which tools were begun."""
+        return [*self.meter.lines_to_carry_over(), *self.tool_calls.lines_to_carry_over()]
 
     def handle_server_event(self, event: ServerEvent, *, was_missed: bool = False) -> None:
         """Acts on any event of the call. Sends nothing itself: that is left to background tasks.
@@ -94,7 +97,9 @@ class CallController:
         `was_missed` says whether the event's item is one that we have requested because this run
         had missed it.
         """
+        self.failures.handle_event(event)
         self.tracker.track_event(event)
+        self.retry.handle_event(event)
         match event:
             case SessionEvent() | NotUnderstood(type="session.created" | "session.updated"):
                 self.session_keeper.check_session(event)
@@ -110,8 +115,10 @@ class CallController:
             case ResponseCreated():
                 self.goodbye.recognise_response(event)
             case ResponseDone():
-                self.count_usage(event)
+                self.meter.count_response(event)
                 self.tool_calls.handle_response_done(event)
+            case InputTranscribed():
+                self.meter.count_transcription(event)
             case ErrorEvent():
                 self.session_keeper.handle_error(event)
         self.goodbye.event_seen.set()
@@ -150,34 +157,10 @@ class CallController:
             return True
         return len(self.tracker.outside_active) >= OUTSIDE_AT_ONCE
 
-    def count_usage(self, event: ResponseDone) -> None:
-        """Counts a finished response, and has the budget checked."""
-        if self.usage_counter.count_response(event.response_id, event.usage) and self.spend:
-            self.unchecked = True
-            if not self.is_checking:
-                self.is_checking = True
-                self.context.background.start_task(self.check_budget(self.spend))
-
-    async def check_budget(self, spend: Spend) -> None:
-        """Ends the call if the budget is used up. While the ledger is away no call is ended.
-
-        One check at a time: what a call has used is told as a sum, however many responses end
-        meanwhile."""
-        used_up = False
-        try:
-            while self.unchecked and not used_up:
-                self.unchecked = False
-                used_up = await spend(self.usage_counter.usage)
-        except Problem as problem:
-            logs.event("usage not recorded", logging.WARNING, code=problem.code)
-        finally:
-            self.is_checking = False
-        if used_up:
-            await self.goodbye.end_call("token budget")
-
     async def reconnected(self) -> None:
         """Sends over the new connection what the lost one did not take. Raises SidebandClosed."""
         self.tracker.start_over()
         self.session_keeper.start_over()
+        self.retry.start_over()
         await self.tool_calls.outputs.send_unsent_outputs()
         self.goodbye.event_seen.set()

@@ -193,9 +193,9 @@ class CallFollower:
         return self.result(Outcome.UNREACHABLE, reason)
 
     def result(self, outcome: Outcome, reason: str = "") -> ObserverResult:
-        """The result of this run, with all that the call has used."""
-        usage = self.controller.usage_counter.usage
-        return ObserverResult(outcome, reason, usage, self.settled_by)
+        """The result of this run, with the tally of the call."""
+        tally = self.controller.meter.tally()
+        return ObserverResult(outcome, reason, tally, self.settled_by)
 
 
 def items_without_words(lines: list[StoredLine]) -> list[str]:

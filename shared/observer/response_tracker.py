@@ -125,6 +125,12 @@ class ResponseTracker:
         elif error.code == ACTIVE_RESPONSE:
             self.requested = None
 
+    def refused_output(self, error: ErrorEvent) -> bool:
+        """Whether an error refuses an output of ours; to be asked before `track_event`."""
+        if error.caused_by is not None:
+            return error.caused_by in self.sent.values()
+        return error.code in OUTPUT_REFUSALS and bool(self.sent)
+
     def start_over(self) -> None:
         """The connection was lost: what is under way now is not known."""
         self.active.clear()

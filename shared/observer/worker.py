@@ -29,11 +29,15 @@ from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.observer.accounting import CallAccounting
 from shared.observer.call_terms import CallTerms
-from shared.observer.context import Dependencies, ObserverResult, Outcome
+from shared.observer.context import (
+    Dependencies,
+    ObserverResult,
+    Outcome,
+    Tally,
+)
 from shared.observer.observer import observe
 from shared.observer.timing import USUAL_TIMING, Timing
 from shared.storage.interfaces import Queue
-from shared.usage.tokens import Usage
 
 T = TypeVar("T")
 LEASE_MARGIN = timedelta(milliseconds=500)
@@ -148,8 +152,8 @@ class ObserverWorker:
     def dependencies_for(self, record: CallRecord) -> Dependencies:
         """The dependencies of a run for that call."""
 
-        async def spend(used: Usage) -> bool:
-            return await self.off_loop(partial(self.accounting.spend_tokens, record, used))
+        async def spend(tally: Tally) -> bool:
+            return await self.off_loop(partial(self.accounting.spend_tokens, record, tally))
 
         async def hang_up() -> str:
             # On the threads of what ends calls: those of observers renew leases.
@@ -165,14 +169,14 @@ class ObserverWorker:
             call=record.id,
             outcome=result.outcome.value,
             reason=result.reason,
-            tokens=result.usage.total,
-            cost=self.accounting.cost_of(record, result.usage),
+            tokens=result.tally.total,
+            **self.accounting.cost_of(record, result.tally.usage).to_fields(),
         )
         if record.settled_by:
-            self.accounting.record_usage(record, result.usage)
+            self.accounting.record_tally(record, result.tally)
             self.dependencies.leases.forget(record.call_id)
         elif result.outcome in CALL_IS_OVER:
-            self.accounting.record_usage(record, result.usage)
+            self.accounting.record_tally(record, result.tally)
             reason = result.reason or result.outcome.value
             self.terminator.settle(record.id, record.reference, reason, result.settled_by)
         elif result.outcome is Outcome.CONTINUE:

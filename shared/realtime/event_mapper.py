@@ -13,9 +13,11 @@ from typing import Any
 
 from shared.core.bounded import BoundedDict, BoundedSet
 from shared.core.untrusted import TEXT_CHARACTERS
+from shared.realtime.failures import failure_code
 from shared.realtime.item_keys import REMEMBERED, ItemKeys
 from shared.realtime.item_origins import PAGE, UNKNOWN, ItemOrigins
-from shared.realtime.known_names import known_code, known_path, known_status, known_type, model_name
+from shared.realtime.known_names import known_code, known_path, known_status, known_type
+from shared.realtime.line_fields import kind_of, lines_of_input_transcript, text_fields
 from shared.realtime.server_events import (
     ErrorEvent,
     InputTranscribed,
@@ -35,6 +37,7 @@ from shared.realtime.server_events import (
     ServerEvent,
     SessionEvent,
 )
+from shared.realtime.session_models import SessionModels
 from shared.realtime.unread_events import UnreadEvents
 from shared.transcripts.record_lines import RecordLine, StoredLine
 
@@ -49,7 +52,7 @@ class EventMapper:
     def __init__(self) -> None:
         self.tail: str | None = None
         """The key of the latest item of the conversation."""
-        self.model: str | None = None
+        self.models = SessionModels()
         self.keys = ItemKeys()
         self.origins = ItemOrigins(self.keys)
         self.placed: BoundedSet[str] = BoundedSet(REMEMBERED)
@@ -115,15 +118,16 @@ class EventMapper:
                 return self.map_item_deleted(event.item_id, at)
             case InputTranscribed(item_id=item_id):
                 key = self.keys.made_key_of(item_id)
-                return lines_of_input_transcript(event, key, at, self.stated.get(key, UNKNOWN))
+                by, model = self.stated.get(key, UNKNOWN), self.models.transcription
+                return lines_of_input_transcript(event, key, at, by, model)
             case InputTranscriptionFailed(item_id=item_id):
                 key = self.keys.made_key_of(item_id)
-                failed = {"text": None, "failed": known_code(event.code) or "unknown"}
+                failed = {"text": None, "failed": failure_code(event.code, event.error_type)}
                 return [RecordLine("words", key, at, failed, by=self.stated.get(key, UNKNOWN))]
             case ResponseDone():
                 return self.map_response_done(event, at)
             case SessionEvent():
-                self.model = model_name(event.session.get("model")) or self.model
+                self.models.note_session(event.session)
             case ErrorEvent():
                 error = {
                     "type": known_type(event.error_type),
@@ -184,10 +188,11 @@ class EventMapper:
             if item.status != "in_progress":
                 lines += self.finish_item(item, key, at)
             self.partial_text.pop(key, None)
+        not_told = event.reason in (None, "")
         fields = {
             "status": known_status(event.status),
-            "reason": known_code(event.reason),
-            "model": self.model,
+            "reason": None if not_told else failure_code(event.reason),
+            "model": self.models.model,
             "usage": event.usage.counts(),
         }
         return [*lines, RecordLine("response", event.response_id, at, fields)]
@@ -259,24 +264,3 @@ class EventMapper:
         if key not in self.lacks_words:
             text = self.partial_text.get(key, "") + event.delta
             self.partial_text[key] = text[:TEXT_CHARACTERS]
-
-
-def lines_of_input_transcript(
-    event: InputTranscribed, key: str, at: datetime, by: str
-) -> list[RecordLine]:
-    """The caller's words, and what it took to recognise them."""
-    lines = [RecordLine("words", key, at, text_fields(event.transcript), by=by)]
-    if event.usage is not None:
-        lines.append(RecordLine("transcription", key, at, event.usage))
-    return lines
-
-
-def text_fields(text: str) -> dict[str, Any]:
-    """A text as it is recorded; one of the greatest length has been cut."""
-    fields: dict[str, Any] = {"text": text.strip()}
-    return {**fields, "cut": ["text"]} if len(text) >= TEXT_CHARACTERS else fields
-
-
-def kind_of(item: Item) -> dict[str, Any]:
-    told = {"type": item.type, "role": item.role}
-    return {name: value for name, value in told.items() if value}

@@ -27,8 +27,8 @@ CODES = frozenset(
 )
 TYPES = frozenset(
     """
-    authentication_error invalid_request_error permission_error rate_limit_error server_error
-    tokens insufficient_quota
+    authentication_error http_error insufficient_quota invalid_request_error permission_error
+    protocol_error rate_limit_error server_error tokens tool_execution_error transcription_error
     """.split()  # noqa: SIM905
 )
 FIELDS = frozenset(
@@ -49,8 +49,15 @@ STATUSES = frozenset(
     completed cancelled failed incomplete in_progress
     """.split()  # noqa: SIM905
 )
+TRANSCRIPTION_MODELS = frozenset(
+    """
+    gpt-4o-mini-transcribe gpt-4o-transcribe gpt-4o-transcribe-diarize gpt-live-transcribe
+    gpt-realtime-whisper gpt-transcribe whisper-1
+    """.split()  # noqa: SIM905
+)
 LONGEST_PATH = 200
 INDEX = re.compile(r"\[[0-9]{1,4}\]")
+DATE = re.compile(r"-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 
@@ -94,3 +101,13 @@ def known_path(path: object) -> str | None:
 def model_name(model: object) -> str | None:
     """The name of a model or deployment."""
     return model if isinstance(model, str) and MODEL.fullmatch(model) else None
+
+
+def transcription_model(model: object, configured: str | None) -> str | None:
+    """The name of a transcription model: the profile's, or the API's own. A page that decides its
+    session may write any other."""
+    if not isinstance(model, str) or not model:
+        return None
+    family = DATE.sub("", model[:200])
+    known = model == configured or family in TRANSCRIPTION_MODELS
+    return model_name(model) if known else hashed(model)

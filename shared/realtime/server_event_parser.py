@@ -9,16 +9,15 @@ from recorded live traffic and the providers' references.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from shared.core.untrusted import (
     LONGEST_MILLISECONDS,
     NAME_CHARACTERS,
-    TEXT_CHARACTERS,
     bounded_id,
     clean_text,
     finite,
 )
+from shared.realtime.item_parser import parse_item
 from shared.realtime.json_fields import (
     name_text,
     object_or_empty,
@@ -31,12 +30,12 @@ from shared.realtime.json_fields import (
     scalar,
     text,
 )
+from shared.realtime.response_errors import wait_in_message
 from shared.realtime.server_events import (
     ErrorEvent,
     InputCommitted,
     InputTranscribed,
     InputTranscriptionFailed,
-    Item,
     ItemAdded,
     ItemCreated,
     ItemDeleted,
@@ -45,6 +44,8 @@ from shared.realtime.server_events import (
     ItemRetrieved,
     ItemTruncated,
     Json,
+    McpCallFailed,
+    McpListToolsFailed,
     NotUnderstood,
     OtherEvent,
     OutputAudioStarted,
@@ -60,9 +61,8 @@ from shared.realtime.server_events import (
     SessionEvent,
 )
 from shared.usage import tokens
+from shared.usage.transcription import usage_of_transcription
 
-MAX_PARTS = 256
-"""Of an item's content; an item has a few."""
 MAX_OUTPUT_ITEMS = 256
 """Of a response."""
 SETTINGS = ("output_modalities", "max_output_tokens", "audio")
@@ -79,46 +79,6 @@ def parse_server_event(raw: Json) -> ServerEvent:
         return parse(kind, raw)
     except Exception as error:  # whatever it is, it costs this event alone
         return NotUnderstood(kind, type(error).__name__)
-
-
-def parse_item(raw: Json) -> Item:
-    said, parts_cut = content_text(raw.get("content"))
-    cut = [name for name in ("arguments", "output") if is_too_long(raw.get(name))]
-    if parts_cut or is_too_long(said):
-        cut.append("text")
-    return Item(
-        required_id(raw, "id"),
-        name_text(raw, "type"),
-        name_text(raw, "role"),
-        name_text(raw, "status"),
-        name_text(raw, "name"),
-        optional_id(raw, "call_id"),
-        text(raw, "arguments"),
-        text(raw, "output"),
-        name_text(raw, "server_label"),
-        clean_text(said),
-        tuple(cut),
-    )
-
-
-def is_too_long(value: Any) -> bool:
-    return isinstance(value, str) and len(value) > TEXT_CHARACTERS
-
-
-def content_text(content: Any) -> tuple[str, bool]:
-    """What the parts of an item's content say, without audio; and whether parts were left out."""
-    found = []
-    for part in objects(content, MAX_PARTS):
-        if part.get("type") == "input_image":
-            found.append("[image]")
-        elif said := text_of(part.get("text")) or text_of(part.get("transcript")):
-            # One character more than is kept, so that a cut is noticed.
-            found.append(said[: TEXT_CHARACTERS + 1])
-    return "\n".join(found), isinstance(content, list) and len(content) > MAX_PARTS
-
-
-def text_of(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def item_event(event_class: type[ItemEvent]) -> Callable[[str, Json], ServerEvent]:
@@ -163,14 +123,23 @@ def item_deleted(kind: str, raw: Json) -> ServerEvent:
 
 
 def input_transcribed(kind: str, raw: Json) -> ServerEvent:
-    usage = tokens.usage_of_transcription(raw.get("usage"))
+    usage = usage_of_transcription(raw.get("usage"))
     transcript = text(raw, "transcript") or ""
     return InputTranscribed(kind, required_id(raw, "item_id"), transcript, usage)
 
 
 def input_transcription_failed(kind: str, raw: Json) -> ServerEvent:
-    code = scalar(object_or_empty(raw, "error"), "code")
-    return InputTranscriptionFailed(kind, required_id(raw, "item_id"), code)
+    error = object_or_empty(raw, "error")
+    code, error_type = scalar(error, "code"), scalar(error, "type")
+    return InputTranscriptionFailed(kind, required_id(raw, "item_id"), code, error_type)
+
+
+def mcp_list_tools_failed(kind: str, raw: Json) -> ServerEvent:
+    return McpListToolsFailed(kind, required_id(raw, "item_id"))
+
+
+def mcp_call_failed(kind: str, raw: Json) -> ServerEvent:
+    return McpCallFailed(kind, required_id(raw, "item_id"))
 
 
 def output_text_delta(kind: str, raw: Json) -> ServerEvent:
@@ -194,7 +163,8 @@ def response_created(kind: str, raw: Json) -> ServerEvent:
 def response_done(kind: str, raw: Json) -> ServerEvent:
     response = required_object(raw, "response")
     details = object_or_empty(response, "status_details")
-    reason = scalar(details, "reason") or scalar(object_or_empty(details, "error"), "code")
+    error = object_or_empty(details, "error")
+    reason = scalar(details, "reason") or scalar(error, "code") or scalar(error, "type")
     # An item that is not understood must not cost the usage.
     output = tuple(
         parse_item(item)
@@ -203,7 +173,18 @@ def response_done(kind: str, raw: Json) -> ServerEvent:
     )
     usage = tokens.usage_of_response(response)
     response_id, status = required_id(response, "id"), name_text(response, "status")
-    return ResponseDone(kind, response_id, status, reason, output, usage)
+    return ResponseDone(
+        kind,
+        response_id,
+        status,
+        reason,
+        output,
+        usage,
+        error_type=scalar(error, "type"),
+        wait=wait_in_message(error.get("message")),
+        in_conversation=response.get("conversation_id", "") is not None,
+        has_metadata=bool(response.get("metadata")),
+    )
 
 
 def output_audio_started(kind: str, raw: Json) -> ServerEvent:
@@ -249,6 +230,8 @@ PARSERS: Mapping[str, Callable[[str, Json], ServerEvent]] = {
     "response.output_audio.done": output_item_progress,
     "response.mcp_call_arguments.delta": output_item_progress,
     "response.mcp_call_arguments.done": output_item_progress,
+    "response.mcp_call.failed": mcp_call_failed,
+    "mcp_list_tools.failed": mcp_list_tools_failed,
     "response.output_text.delta": output_text_delta,
     "response.output_text.done": output_text_done,
     "response.output_audio_transcript.delta": output_text_delta,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from shared.usage.tokens import Usage
@@ -39,7 +40,7 @@ class NotUnderstood(ServerEvent):
 class Item:
     """An item of the conversation. What it does not say is None; `text` is all that it says, part
     by part, without the audio that a retrieved item may carry. `cut` names the texts of which only
-    the beginning is here."""
+    the beginning is here. An MCP item may have an error."""
 
     id: str
     type: str | None
@@ -52,6 +53,9 @@ class Item:
     server_label: str | None
     text: str
     cut: tuple[str, ...] = ()
+    has_error: bool = False
+    error_type: Scalar = None
+    error_code: Scalar = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,21 @@ class InputTranscriptionFailed(ServerEvent):
 
     item_id: str
     code: Scalar
+    error_type: Scalar = None
+
+
+@dataclass(frozen=True, slots=True)
+class McpListToolsFailed(ServerEvent):
+    """`mcp_list_tools.failed`: an MCP server's tools are not available to the model."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class McpCallFailed(ServerEvent):
+    """`response.mcp_call.failed`. Its item, which comes later, says why."""
+
+    item_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +197,18 @@ class ResponseCreated(ServerEvent):
 
 @dataclass(frozen=True, slots=True)
 class ResponseDone(ServerEvent):
-    """`response.done`: how the response ended, what it made, and what it used."""
+    """`response.done`: how the response ended, what it made, and what it used. `reason` is an
+    error's code where there is an error; of its message only the wait that it asks for is read."""
 
     response_id: str
     status: str | None
     reason: Scalar
     output: tuple[Item, ...]
     usage: Usage
+    error_type: Scalar = None
+    wait: timedelta | None = None
+    in_conversation: bool = True
+    has_metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ number has the first layout.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from shared.storage.interfaces import Entity, StorageUnavailable, Value
 
+T = TypeVar("T")
 COLUMN = "layout"
 LAYOUT = 1
 
@@ -34,3 +36,9 @@ def unknown_values(
 ) -> dict[str, Value]:
     """The columns of a row that this release does not know."""
     return {name: value for name, value in values.items() if not is_known(name)}
+
+
+def value_of(entity: Entity, column: str, kind: type[T]) -> T | None:
+    """The value of a column; None where there is none of that kind."""
+    value = entity.values.get(column)
+    return value if isinstance(value, kind) else None

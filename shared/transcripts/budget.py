@@ -25,7 +25,13 @@ SHORT = 500
 REMEMBERED = 5_000
 LINE_BYTES = 300
 """What a line takes besides its texts."""
-LINES: Mapping[str, int] = {"error": 500, "session": 200, "steered": 500, "transcription": 20_000}
+LINES: Mapping[str, int] = {
+    "error": 500,
+    "failed": 500,
+    "session": 200,
+    "steered": 500,
+    "transcription": 20_000,
+}
 """Lines of a kind, where a page decides how many there are."""
 
 

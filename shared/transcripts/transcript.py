@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from shared.transcripts.failures import TRANSCRIPTION_FAILED, failure_in_line
 from shared.transcripts.record_lines import WORD_KINDS, StoredLine, decode_lines, format_time
 from shared.usage import tokens
 from shared.usage.tokens import Usage
@@ -28,7 +29,9 @@ FRONT = ""
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that was said or done; or a gap: a time from which things may be missing; or a cut:
-    the moment from which something was not kept, because there was too much of it.
+    the moment from which something was not kept, because there was too much of it; or a failure of
+    the endpoint's: `name` is what failed, `reason` its code, and `retried` says that the server has
+    asked for the response once more.
 
     `origin` is who wrote the item: caller, model, server, page, or unknown where the observer did
     not see it being added; empty in records from before that was written. `cut`: of its text only
@@ -62,6 +65,7 @@ class Entry:
     reason: str = ""
     origin: str = ""
     cut: bool = False
+    retried: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The entry as JSON, without what is empty."""
@@ -76,13 +80,15 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """A call as it was recorded. `ended` says how it ended; None while it goes on, or if nobody saw
-    the end. `unread` is the number of events that were not understood."""
+    the end. `unread` is the number of events that were not understood, `failures` that of what
+    failed. `usage` is that of the responses."""
 
     entries: tuple[Entry, ...]
     usage: Usage
     ended: str | None
     gaps: int
     unread: int = 0
+    failures: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The transcript as JSON."""
@@ -92,6 +98,7 @@ class Transcript:
             "ended": self.ended,
             "gaps": self.gaps,
             **({"unread": self.unread} if self.unread else {}),
+            **({"failures": self.failures} if self.failures else {}),
         }
 
 
@@ -116,12 +123,13 @@ def read_transcript(data: bytes) -> Transcript:
 
 def build_transcript(lines: Sequence[StoredLine]) -> Transcript:
     """The transcript of lines that are in the order they were written."""
-    nodes = collect_nodes(lines)
+    nodes = [*collect_nodes(lines), *failures_in(lines)]
     ended = next((line.fields.get("reason") for line in lines if line.kind == "ended"), None)
     entries = tuple(entry_of(node) for node in order_nodes(nodes))
     gaps = sum(each.kind == "gap" for each in entries)
     unread = sum(events_in(line) for line in lines if line.kind == "unread")
-    return Transcript(entries, usage_of(lines), ended, gaps, unread)
+    failures = sum(failure_in_line(line) is not None for line in lines)
+    return Transcript(entries, usage_of(lines), ended, gaps, unread, failures)
 
 
 def events_in(line: StoredLine) -> int:
@@ -136,6 +144,30 @@ def usage_of(lines: Iterable[StoredLine]) -> Usage:
         for line in lines
         if line.kind == "response"
     )
+
+
+def failures_in(lines: Iterable[StoredLine]) -> list[Node]:
+    """What failed, each after the item that was the latest by then. Words that could not be
+    transcribed are in the entry of their item, where there is one."""
+    nodes: dict[str, Node] = {}
+    latest: str | None = None
+    words: set[str] = set()
+    for line in lines:
+        if line.kind == "placed":
+            latest = line.key
+        elif line.kind == "words":
+            words.add(line.key)
+        elif line.kind == "retried" and (failed := nodes.get(f"failure response {line.key}")):
+            failed.facts["failure"]["retried"] = True
+        failure = failure_in_line(line)
+        if failure is None or "count" in line.fields:
+            continue
+        if failure.what == TRANSCRIPTION_FAILED and failure.key in words:
+            continue
+        name = f"failure {line.kind} {line.key}"
+        facts = {"failure": {"name": failure.what, "reason": failure.code, "retried": False}}
+        nodes[name] = Node(name, line.seq, line.at, after=latest, weak=True, facts=facts)
+    return list(nodes.values())
 
 
 def collect_nodes(lines: Iterable[StoredLine]) -> list[Node]:
@@ -231,6 +263,8 @@ def entry_of(node: Node) -> Entry:
             until=datetime.fromisoformat(gap["until"]),
             reason=gap.get("reason", ""),
         )
+    if failure := facts.get("failure"):
+        return Entry("failure", node.at, **failure)
     if limit := facts.get("limit"):
         return Entry("cut", node.at, reason=f"{limit.get('reason', '')}: {node.name[4:]}")
     item = {**facts.get("placed", {}), **facts.get("item", {}), **facts.get("origin", {})}

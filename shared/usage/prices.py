@@ -1,27 +1,27 @@
-"""What tokens cost: a dated price table, and the cost of a usage. Pure except for reading the file.
+"""What calls cost: a dated price table, and the cost of a usage. Pure.
 
 The cost of a model that is not in the table is None, which means unknown: never 0, never a guess. A
 dated name (`gpt-realtime-2025-08-28`) has the price of its family, and the cost says so. A newer
 model whose name merely begins like an older one's (`gpt-realtime-3`) does not.
+
+shared/usage/price_files.py reads the tables.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
-from types import MappingProxyType
 
+from shared.usage.call_usage import CallUsage
 from shared.usage.tokens import Usage
+from shared.usage.transcription import TranscriptionUsage
 
-FILE = Path(__file__).with_name("prices.json")
 MILLION = 1_000_000
 DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|latest|preview(?:-\d{4}-\d{2}-\d{2})?)")
-KINDS = (
+TOKEN_KINDS = (
     "text_in",
     "cached_text",
     "text_out",
@@ -31,6 +31,13 @@ KINDS = (
     "image_in",
     "cached_image",
 )
+"""Prices of a million tokens."""
+MINUTE_KINDS = ("minute", "paused_minute")
+"""Prices of a minute, for models that are billed by time: of audio, or of a session while it runs
+and while it pauses."""
+KINDS = (*TOKEN_KINDS, *MINUTE_KINDS)
+SMALLEST = Decimal("1e-9")
+"""A price by the minute is billed by the second, which is no whole number of anything."""
 Tariff = Mapping[str, Decimal]
 
 
@@ -48,11 +55,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A price table: for each model the price of a million tokens of each kind."""
+    """A price table: for each model the price of a million tokens of each kind, or of a minute.
+    `deployments` names the models behind names that only the operator knows."""
 
     as_of: date
     currency: str
     models: Mapping[str, Tariff]
+    deployments: Mapping[str, str] = field(default_factory=dict)
 
     def price_family(self, model: str) -> str | None:
         """The entry that gives the price of `model`: its own, or the longest name of which it is a
@@ -70,15 +79,91 @@ class Prices:
         family = self.price_family(model)
         if family is None or usage.unsplit_in or usage.unsplit_out:
             return None
-        amount = Decimal(0)
-        for kind, tokens in billed_tokens(usage).items():
-            if not tokens:
-                continue
-            price = self.models[family].get(kind)
-            if price is None:
-                return None
-            amount += price * tokens / MILLION
+        return self.cost_as(model, family, token_amount(self.models[family], billed_tokens(usage)))
+
+    def transcription_cost(self, model: str, usage: TranscriptionUsage) -> Cost | None:
+        """What transcriptions cost with `model`, by the minute or by tokens as the table has it.
+        None where that is unknown."""
+        family = self.price_family(model)
+        if family is None or usage.unmeasured:
+            return None
+        return self.cost_as(model, family, transcription_amount(self.models[family], usage))
+
+    def call_cost(self, deployment: str, used: CallUsage) -> Cost | None:
+        """What a call costs, its transcriptions included; `deployment` is what its profile calls
+        the model. None where any part is unknown: see `unpriced`."""
+        model = self.model_of(deployment, used)
+        parts = [self.cost(model, used.responses)]
+        parts += [
+            self.transcription_cost(self.deployments.get(name, name), usage)
+            for name, usage in used.transcriptions.items()
+        ]
+        first = parts[0]
+        if first is None:
+            return None
+        amounts = [part.amount for part in parts if part is not None]
+        if len(amounts) < len(parts):
+            return None
+        amount = sum(amounts, Decimal(0))
+        return Cost(amount, self.currency, first.model, first.by_family, self.as_of)
+
+    def unpriced(self, deployment: str, used: CallUsage) -> list[str]:
+        """The models of a call whose part of its cost is unknown."""
+        model = self.model_of(deployment, used)
+        found = [] if self.cost(model, used.responses) else [model]
+        return found + [
+            name
+            for name, usage in used.transcriptions.items()
+            if self.transcription_cost(self.deployments.get(name, name), usage) is None
+        ]
+
+    def model_of(self, deployment: str, used: CallUsage) -> str:
+        """The model of a call: what the operator says of the deployment, what the session told, or
+        else the deployment's name."""
+        return self.deployments.get(deployment) or used.model or deployment
+
+    def cost_as(self, model: str, family: str, amount: Decimal | None) -> Cost | None:
+        if amount is None:
+            return None
         return Cost(amount, self.currency, family, family != model, self.as_of)
+
+
+def token_amount(tariff: Tariff, billed: Mapping[str, int]) -> Decimal | None:
+    """The price of these tokens, None if one of the kinds has none."""
+    amount = Decimal(0)
+    for kind, tokens in billed.items():
+        if not tokens:
+            continue
+        price = tariff.get(kind)
+        if price is None:
+            return None
+        amount += price * tokens / MILLION
+    return amount
+
+
+def minute_amount(tariff: Tariff, seconds: float, kind: str = "minute") -> Decimal | None:
+    """The price of these seconds, None if the tariff has no price by the minute."""
+    price = tariff.get(kind)
+    if price is None:
+        return None
+    amount = price * Decimal(str(seconds)) / 60
+    return amount.quantize(SMALLEST).normalize() if amount else Decimal(0)
+
+
+def transcription_amount(tariff: Tariff, usage: TranscriptionUsage) -> Decimal | None:
+    """The price of transcriptions. Tokens of a model by the minute, and seconds of a model by
+    tokens, do not tell it."""
+    if "minute" in tariff:
+        measured = usage.seconds or not usage.total
+        return minute_amount(tariff, usage.seconds) if measured else None
+    if usage.seconds and not usage.total:
+        return None
+    # Where both kinds of input cost the same, the endpoint need not split them.
+    if usage.unsplit_in and tariff.get("text_in") != tariff.get("audio_in"):
+        return None
+    audio_in = usage.audio_in + usage.unsplit_in
+    billed = {"text_in": usage.text_in, "audio_in": audio_in, "text_out": usage.text_out}
+    return token_amount(tariff, billed)
 
 
 def billed_tokens(usage: Usage) -> dict[str, int]:
@@ -93,20 +178,6 @@ def billed_tokens(usage: Usage) -> dict[str, int]:
         "image_in": usage.image_in - usage.cached_image,
         "cached_image": usage.cached_image,
     }
-
-
-def load_prices(file: Path = FILE) -> Prices:
-    """The table in a file like prices.json. Raises ValueError for anything else."""
-    content = json.loads(file.read_text(encoding="utf-8"))
-    models: dict[str, Tariff] = {}
-    for model, tariff in content["models"].items():
-        if unknown := set(tariff) - set(KINDS):
-            raise ValueError(f"{file.name}: {model} has prices of unknown kinds: {sorted(unknown)}")
-        if not all(isinstance(price, str) for price in tariff.values()):
-            raise ValueError(f'{file.name}: {model}: write prices as strings, like "4.00"')
-        models[model] = MappingProxyType({kind: Decimal(price) for kind, price in tariff.items()})
-    as_of = date.fromisoformat(content["as_of"])
-    return Prices(as_of, content["currency"], MappingProxyType(models))
 
 
 UNKNOWN = "unknown"

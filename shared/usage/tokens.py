@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from shared.core.bounded import BoundedSet
 from shared.core.untrusted import finite
 
 
@@ -62,8 +61,6 @@ ZERO = Usage()
 MOST_TOKENS = 1_000_000_000
 """The most tokens of a kind that one response is believed to have used: sums of these fit the 64
 bits of a table's column."""
-TRANSCRIPTION_TYPES = ("tokens", "duration")
-TRANSCRIPTION_COUNTS = ("seconds", "total_tokens", "input_tokens", "output_tokens")
 
 
 def usage_of_response(response: Mapping[str, Any]) -> Usage:
@@ -112,41 +109,8 @@ def sum_usages(usages: Iterable[Usage]) -> Usage:
     return sum(usages, ZERO)
 
 
-MOST_RESPONSES = 20_000
-"""How many responses of a call are remembered."""
-
-
-class UsageCounter:
-    """The usage of one call. Each response counts once, however often it is reported."""
-
-    def __init__(self) -> None:
-        self.counted: BoundedSet[str] = BoundedSet(MOST_RESPONSES)
-        self.usage = ZERO
-
-    def count_response(self, response_id: str, usage: Usage) -> bool:
-        """Counts a response; returns False if it was counted before."""
-        if response_id in self.counted:
-            return False
-        self.counted.add(response_id)
-        self.usage += usage
-        return True
-
-
 def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def usage_of_transcription(told: object) -> dict[str, int | float | str] | None:
-    """What a transcription took, in the API's own names and units: tokens or seconds. None where
-    the endpoint does not say."""
-    told = mapping(told)
-    numbers = {name: finite(told.get(name)) for name in TRANSCRIPTION_COUNTS}
-    found: dict[str, int | float | str] = {
-        name: min(number, MOST_TOKENS) for name, number in numbers.items() if number and number > 0
-    }
-    if told.get("type") in TRANSCRIPTION_TYPES:
-        found["type"] = told["type"]
-    return found or None
 
 
 def count(values: Mapping[str, Any], name: str) -> int:

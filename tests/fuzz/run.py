@@ -16,7 +16,7 @@ from typing import Any
 
 from local.emulator.call.call import Ended
 from shared.core.problems import Problem
-from shared.observer.context import Dependencies, Farewell, ObservedCall, Outcome
+from shared.observer.context import Dependencies, Farewell, ObservedCall, Outcome, Tally
 from shared.observer.leases import Leases
 from shared.observer.observer import observe
 from shared.observer.timing import Timing
@@ -27,7 +27,6 @@ from shared.storage.memory import MemoryLog, MemoryTable
 from shared.tools.samples import sample_tools
 from shared.transcripts import transcript
 from shared.transcripts.writer import log_name
-from shared.usage.tokens import Usage
 from tests.contract.emulator.harness import FakeCall, fake_call
 from tests.fuzz.shapes import page_message, server_frame
 
@@ -184,9 +183,9 @@ async def observe_page(rng: Random, count: int, findings: Findings) -> None:
 async def observe_over(connect: Any, rng: Random, findings: Findings) -> None:
     """Runs the observer to the call's end, and checks what it leaves."""
     leases, log = Leases(MemoryTable(), timedelta(seconds=30)), MemoryLog()
-    counted: list[Usage] = []
+    counted: list[Tally] = []
 
-    async def spend(usage: Usage) -> bool:
+    async def spend(usage: Tally) -> bool:
         counted.append(usage)
         assert 0 <= usage.total < 2**63
         if rng.random() < 0.05:
@@ -206,7 +205,7 @@ async def observe_over(connect: Any, rng: Random, findings: Findings) -> None:
         result = await observe(call, dependencies, f"run-{rng.random()}", TIMING)
     assert result.outcome is Outcome.ENDED, result
     assert leases.holder(CALL) is None, "the lease is let go"
-    assert not counted or counted[-1].total <= result.usage.total
+    assert not counted or counted[-1].total <= result.tally.total
     with findings.not_counted():
         check_record(log.read(log_name(CALL)), findings)
 

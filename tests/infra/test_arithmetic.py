@@ -66,6 +66,30 @@ def test_the_default_model_is_the_one_that_is_reckoned_with() -> None:
     assert DEFAULT_MODEL in MODELS
 
 
+@pytest.mark.parametrize(
+    ("models", "by_minute"),
+    [
+        ("gpt-realtime-whisper, gpt-live-transcribe", True),
+        ("gpt-transcribe", True),
+        ("whisper-1", True),
+        ("gpt-4o-transcribe", False),
+        ("gpt-4o-mini-transcribe", False),
+    ],
+)
+def test_transcription(models: str, by_minute: bool) -> None:
+    for model in models.split(", "):
+        price = {kind: float(value) for kind, value in MODELS[model].items()}
+        heard, words = CALL.turns * CALL.heard, CALL.turns * CALL.words
+        dollars = (
+            price["minute"] * CALL.seconds / 2 / 60
+            if by_minute
+            else (price["audio_in"] * heard + price["text_out"] * words) / 1e6
+        )
+        said, cost = row(COST, models)
+        assert f"${price['minute' if by_minute else 'audio_in']:.4f}".rstrip("0") in f"{said}0"
+        assert abs(float(cost.removeprefix("$")) - dollars) < 0.00051
+
+
 @pytest.mark.parametrize("calls", [100, 10_000, 1_000_000])
 def test_functions_in_a_month(calls: int) -> None:
     month = Month(calls)
@@ -97,8 +121,8 @@ def test_what_else_the_cost_page_says() -> None:
         "Function.observe_call.User": "Information",
     }
     alerts = json.loads((ROOT / "infra/monitoring/alerts.json").read_text(encoding="utf-8"))
-    assert len(alerts) == 11
-    assert "eleven log alerts" in COST
+    assert len(alerts) == 12
+    assert "twelve log alerts" in COST
 
 
 def test_the_days_of_the_scale_page() -> None:

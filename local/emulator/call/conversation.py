@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -85,6 +86,10 @@ class Conversation:
         self.responses_done = 0
         self.tokens_seen = Tokens()
         """The most that a response has read, which later responses find cached."""
+        self.rule_uses: Counter[str] = Counter()
+        """How often each rule of the script has been followed."""
+        self.unanswered: str | None = None
+        """What the last response was to answer, if it failed."""
 
     def find_item(self, item_id: str, param: str = "item_id") -> Item:
         """The item with this id. Raises Invalid if there is none."""

@@ -79,6 +79,7 @@ class Response:
         self.spoken = timedelta(0)
         self.is_done = False
         self.answered_items: list[Item] = []
+        self.heard: str | None = None
         self.output_started = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -142,7 +143,9 @@ class Response:
         if told and (is_told := find_instructed(script, told)):
             asked.clear()
             return is_told
-        if not asked:
+        # A response that failed has answered nothing: another one may.
+        self.heard = self.conversation.unanswered
+        if not asked and self.heard is None:
             return choose_reply(script, Prompt())
         if told and all(item.asked for item in asked):
             asked.clear()
@@ -150,9 +153,13 @@ class Response:
         if self.in_conversation:
             for item in asked:
                 item.asked = True
-        heard = " ".join([words for item in asked if (words := await item.heard())])
+        if asked:
+            self.heard = " ".join([words for item in asked if (words := await item.heard())])
         tools, tool_choice = self.params["tools"], self.params["tool_choice"]
-        return choose_reply(script, Prompt(heard, tools=tools, tool_choice=tool_choice))
+        uses = self.conversation.rule_uses
+        return choose_reply(
+            script, Prompt(self.heard, tools=tools, tool_choice=tool_choice, uses=uses)
+        )
 
     async def write_text(self, say: Say) -> None:
         pieces = TOKEN.findall(say.text)
@@ -236,6 +243,8 @@ class Response:
             return
         self.is_done = True
         self.output_started.set()
+        if self.in_conversation:
+            self.conversation.unanswered = self.heard if status == "failed" else None
         if self.in_conversation and status != "cancelled":
             for item in self.answered_items:
                 item.answered = True

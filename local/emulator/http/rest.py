@@ -95,7 +95,7 @@ class Rest:
             raise errors.not_realtime(provider)
         if not script.is_deployed("realtime", model):
             raise errors.no_deployment(provider, model)
-        return session.create(requested)
+        return session.create({**requested, "model": script.model_behind(model)})
 
     async def start_call(self, request: web.Request) -> web.Response:
         """`POST /realtime/calls`. The credential is checked before the offer."""

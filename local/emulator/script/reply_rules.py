@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -53,6 +54,8 @@ class Prompt:
     tool_output: str | None = None
     tools: list[dict[str, Any]] = field(default_factory=list)
     tool_choice: Any = "auto"
+    uses: Counter[str] = field(default_factory=Counter)
+    """How often each rule has been followed in this call."""
 
 
 def choose_reply(script: Script, prompt: Prompt) -> Reply:
@@ -65,14 +68,26 @@ def choose_reply(script: Script, prompt: Prompt) -> Reply:
         return Reply(Say(script.text("greeting")))
     forced = forced_function(prompt)
     for rule in script.rules():
-        if "words" not in rule or not matches(rule["words"], prompt.heard):
+        if "words" not in rule or is_used_up(rule, prompt):
+            continue
+        if not matches(rule["words"], prompt.heard):
             continue
         action = action_for(script, rule, prompt)
         if action is not None and (forced is None or isinstance(action, CallTool)):
+            prompt.uses[key_of(rule)] += 1
             return Reply(action, timedelta(seconds=rule.get("stall_seconds", 0)))
     if forced is not None:
         return Reply(CallTool(forced, "{}"))
     return Reply(default_reply(script, prompt.heard))
+
+
+def is_used_up(rule: dict[str, Any], prompt: Prompt) -> bool:
+    """Whether a rule has been followed as often as it may in this call."""
+    return "times" in rule and prompt.uses[key_of(rule)] >= rule["times"]
+
+
+def key_of(rule: dict[str, Any]) -> str:
+    return json.dumps(rule, sort_keys=True)
 
 
 def find_instructed(script: Script, instructions: str) -> Reply | None:

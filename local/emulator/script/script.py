@@ -45,6 +45,7 @@ def check_rule(value: Any, path: str) -> None:
             "fail": obj({"type": string, "code": string, "message": string}),
             "incomplete": string,
             "stall_seconds": number(0, DAY),
+            "times": integer(1, 1_000_000),
         }
     )(value, path)
     if "words" not in value and "instructed" not in value:
@@ -119,6 +120,7 @@ SHAPE = obj(
         "key_seconds_max": SECONDS,
         "credentials": CREDENTIALS,
         "deployments": obj(dict.fromkeys(("realtime", "transcription", "other"), array(string))),
+        "models": mapping(string),
         "refusals": array(CHECK_REFUSAL),
         "faults": obj(dict.fromkeys(ROUTES, nullable(array(check_fault)))),
     }
@@ -201,6 +203,10 @@ class Script:
     def is_deployed(self, kind: str, model: str) -> bool:
         """Whether `model` is among the `realtime`, `transcription` or `other` deployments."""
         return model in self.values["deployments"][kind]
+
+    def model_behind(self, deployment: str) -> str:
+        """The model that the session of a deployment names."""
+        return str(self.values["models"].get(deployment, deployment))
 
     def faults(self, route: str) -> list[dict[str, Any]]:
         faults: list[dict[str, Any]] = self.values["faults"][route]

@@ -31,6 +31,17 @@ SCHEMAS: dict[str, Any] = {
             "ended_at": {"type": ["string", "null"]},
             "ended_by": {"type": "string"},
             "usage": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "transcription": {"type": "object", "additionalProperties": {"type": "number"}},
+            "failures": {
+                "type": "object",
+                "description": "How often what failed, by the code of the model's endpoint.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": {"type": "integer"},
+                },
+            },
+            "session_model": {"type": "string", "description": "For admins."},
+            "prices_as_of": {"type": "string", "description": "For admins: the day of the cost."},
         },
     },
     "Calls": {

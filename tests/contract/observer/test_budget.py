@@ -10,9 +10,8 @@ import pytest
 
 from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
-from shared.observer.context import Farewell, Outcome
+from shared.observer.context import Farewell, Outcome, Tally
 from shared.realtime.event_frames import LARGEST_READ
-from shared.usage.tokens import Usage
 from tests.contract.observer.harness import QUICK, Call, Gate, ObservedCalls, observed_calls
 from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.contract.observer.sessions import SESSION, call_with
@@ -28,7 +27,7 @@ async def hung_up(it: ObservedCalls, call: Call) -> None:
 async def test_a_call_over_its_budget_hears_why_and_ends() -> None:
     spent: list[int] = []
 
-    async def spend(usage: Usage) -> bool:
+    async def spend(usage: Tally) -> bool:
         spent.append(usage.total)
         return len(spent) >= 2
 
@@ -71,7 +70,7 @@ async def test_a_call_whose_usage_cannot_be_read_is_ended() -> None:
 
 
 async def test_without_words_it_is_hung_up_at_once() -> None:
-    async def spend(usage: Usage) -> bool:
+    async def spend(usage: Tally) -> bool:
         return True
 
     async with observed_calls() as it:
@@ -88,7 +87,7 @@ async def test_without_words_it_is_hung_up_at_once() -> None:
 
 
 async def test_a_ledger_that_is_away_ends_no_call() -> None:
-    async def spend(usage: Usage) -> bool:
+    async def spend(usage: Tally) -> bool:
         raise Problem("storage_unavailable")
 
     async with observed_calls() as it:
@@ -197,7 +196,7 @@ async def test_a_failed_hang_up_is_retried_and_then_left_to_the_limit(
 ) -> None:
     left, given_up = [failures], asyncio.Event()
 
-    async def spend(usage: Usage) -> bool:
+    async def spend(usage: Tally) -> bool:
         return True
 
     async with observed_calls() as it:
@@ -236,7 +235,7 @@ async def test_what_a_silent_connection_has_missed_at_the_end_is_stated() -> Non
     async def connect(call_id: str) -> ScriptedSideband:
         return sideband
 
-    async def spend(usage: Usage) -> bool:
+    async def spend(usage: Tally) -> bool:
         return True
 
     async def hang_up() -> str:

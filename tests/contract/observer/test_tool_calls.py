@@ -6,9 +6,9 @@ import asyncio
 import json
 from datetime import timedelta
 
+from shared.observer.context import Tally
 from shared.tools.registry import Registry
 from shared.tools.samples import sample_tools
-from shared.usage.tokens import Usage
 from tests.contract.observer.harness import Gate, observed_calls
 from tests.contract.observer.sessions import ORDER, SESSION, call_with, with_tools
 
@@ -181,7 +181,7 @@ async def test_nothing_is_done_to_a_call_while_the_lease_has_run_out() -> None:
     """Another run may be acting. What is said is still recorded."""
     registry, spent = sample_tools(), asyncio.Event()
 
-    async def spend(usage: Usage) -> bool:
+    async def spend(usage: Tally) -> bool:
         spent.set()
         return True
 

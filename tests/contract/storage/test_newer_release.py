@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
+from shared.calls.call_status import status_for_caller
 from shared.calls.records import BY_BROKER, CallRecord, Records, record_id
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
 from shared.observer.accounting import CallAccounting
+from shared.observer.context import Tally
 from shared.observer.leases import Leases
 from shared.realtime.hang_up_reply import WAS_LIVE
 from shared.storage.interfaces import StorageUnavailable, Table, Value
-from shared.usage.prices import load_prices
+from shared.usage.call_usage import CallUsage
+from shared.usage.price_files import load_prices
 from shared.usage.tokens import Usage
 from tests.contract.storage.conftest import Backend, existing_row
 
@@ -101,17 +104,22 @@ def test_a_record_of_a_later_release_is_shown_ended_and_kept(table: Table) -> No
     records.insert(RECORD)
     keys = RECORD.id.split("-", 1)
     usage = json.dumps({"text_in": 5, "smells_in": 3, "by_voice": {"marin": 5}})
-    before = extend(table, *keys, region="north", usage=usage, retries=2)
+    failures = json.dumps({"response_failed": {"server_error": 2}, "smell_failed": 3})
+    before = extend(table, *keys, region="north", usage=usage, failures=failures, retries=2)
     assert records.get(RECORD.id).call_id == "rtc_1"
     assert [each.id for each in records.newest(NOW)] == [RECORD.id]
     accounting = CallAccounting(records, ledger_on(table), load_prices())
-    accounting.record_usage(RECORD, Usage(text_in=9))
+    failed = {"response_failed": {"server_error": 1, "timeout": 1}}
+    accounting.record_tally(RECORD, Tally(CallUsage(Usage(text_in=9)), failed))
     assert records.mark_ended(RECORD.id, "limit", NOW, WAS_LIVE)
     after = existing_row(table, *keys).values
     assert (after["region"], after["retries"], after["ended_by"]) == ("north", 2, "limit")
     counted = json.loads(str(after["usage"]))
     assert counted == {"text_in": 9, "smells_in": 3, "by_voice": {"marin": 5}}
+    counts = {"server_error": 2, "timeout": 1}
+    assert json.loads(str(after["failures"])) == {"response_failed": counts, "smell_failed": 3}
     assert before.keys() <= after.keys()
+    assert "smell_failed" not in status_for_caller(records.get(RECORD.id))["failures"]
 
 
 def test_a_lease_of_a_later_release_is_taken_over_renewed_and_given_back(table: Table) -> None:

@@ -31,7 +31,7 @@ from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from shared.transcripts.redaction import unchanged
-from shared.usage.prices import load_prices
+from shared.usage.price_files import load_prices
 from tests.support.hang_up_client import HangUpClient, no_such_call
 from tests.support.vaults import FixedVault
 

@@ -1,15 +1,50 @@
-"""What a call has used counts, whatever becomes of its record."""
+"""What a call has used counts, whatever becomes of its record; what failed in it is on record."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Final, cast
 
+from shared.admin.usage_report import as_csv, sum_usage
+from shared.calls.call_status import status_for_caller
 from shared.calls.records import CallRecord, Records
 from shared.observer.accounting import CallAccounting
+from shared.observer.context import Tally
 from shared.storage.memory import MemoryTable
-from shared.usage.prices import load_prices
+from shared.usage.call_usage import CallUsage
+from shared.usage.price_files import load_prices
 from shared.usage.tokens import Usage
+from shared.usage.transcription import TranscriptionUsage
+
+NOW: Final = datetime(2026, 11, 26, 12, tzinfo=UTC)
+RECORD: Final = CallRecord(
+    id="20261126-00000001-0123456789ab",
+    call_id="rtc_1",
+    reference="ada.1",
+    caller_id="ada",
+    profile="default",
+    model="voice-prod",
+    started_by="connect",
+    started_at=NOW,
+    ends_at=NOW + timedelta(minutes=15),
+)
+WORDS: Final = {"gpt-realtime-whisper": TranscriptionUsage(seconds=60)}
+USED: Final = CallUsage(Usage(text_in=1_000_000), "gpt-realtime-2025-08-28", WORDS)
+FAILED: Final = {"response_failed": {"server_error": 2}}
+
+
+def records_with(*records: CallRecord) -> Records:
+    there = Records(MemoryTable())
+    for record in records:
+        there.insert(record)
+    return there
+
+
+def accounting_of(records: Records) -> CallAccounting:
+    ledger: Any = SimpleNamespace(count_tokens=lambda *_: SimpleNamespace(used_up=False))
+    return CallAccounting(records, ledger, load_prices())
 
 
 def test_tokens_count_against_the_budget_when_the_record_is_deleted() -> None:
@@ -25,5 +60,62 @@ def test_tokens_count_against_the_budget_when_the_record_is_deleted() -> None:
         SimpleNamespace(id="20261126-00000001-0123456789ab", model="m", reference="r"),
     )
     accounting = CallAccounting(Records(MemoryTable()), ledger, load_prices())
-    assert accounting.spend_tokens(record, Usage(text_in=7))
-    assert counted == [7]
+    words = {"gpt-4o-transcribe": TranscriptionUsage(text_out=2)}
+    assert accounting.spend_tokens(record, Tally(CallUsage(Usage(text_in=7), None, words)))
+    assert counted == [9], "the tokens of transcriptions too"
+
+
+def test_a_record_has_what_was_used_and_what_failed_with_the_date_of_its_prices() -> None:
+    records = records_with(RECORD)
+    accounting_of(records).record_tally(RECORD, Tally(USED, FAILED))
+    shown = records.get(RECORD.id).public()
+    assert (shown["model"], shown["session_model"]) == ("voice-prod", USED.model)
+    assert (shown["usage"], shown["transcription"]) == ({"text_in": 1_000_000}, {"seconds": 60})
+    assert (shown["cost"], shown["failures"]) == ("4.017", FAILED)
+    assert shown["prices_as_of"] == load_prices().as_of.isoformat()
+    of_caller = status_for_caller(records.get(RECORD.id))
+    assert (of_caller["failures"], of_caller["transcription"]) == (FAILED, {"seconds": 60})
+    assert not {"cost", "session_model", "prices_as_of", "model"} & of_caller.keys()
+
+
+def test_no_run_undoes_what_another_has_counted() -> None:
+    records = records_with(RECORD)
+    accounting = accounting_of(records)
+    accounting.record_tally(RECORD, Tally(USED, FAILED))
+    late = CallUsage(Usage(text_in=5), "gpt-realtime-2025-08-28")
+    accounting.record_tally(RECORD, Tally(late, {"response_failed": {"server_error": 1, "x": 1}}))
+    record = records.get(RECORD.id)
+    assert (record.usage, record.transcription) == ({"text_in": 1_000_000}, {"seconds": 60})
+    assert record.failures == {"response_failed": {"server_error": 2, "x": 1}}
+    assert record.cost == "4.017"
+
+
+def test_a_record_of_the_release_before_is_read_and_shown_as_before() -> None:
+    table = MemoryTable()
+    records = Records(table)
+    records.insert(RECORD)
+    accounting_of(records).record_tally(RECORD, Tally(USED, FAILED))
+    before = table.get(*RECORD.id.split("-", 1))
+    assert before is not None
+    new = {"transcription", "failures", "session_model", "prices_as_of"}
+    assert new <= before.values.keys()
+    old = {name: value for name, value in before.values.items() if name not in new}
+    table.replace(before.with_values(old))
+    assert records.get(RECORD.id).failures == {}, "a row without them is read"
+    assert new.isdisjoint(records.get(RECORD.id).public())
+
+
+def test_the_report_has_transcriptions_failures_and_the_date_of_the_prices() -> None:
+    records = records_with(RECORD)
+    accounting_of(records).record_tally(RECORD, Tally(USED, FAILED))
+    counted = records.get(RECORD.id)
+    older = replace(counted, prices_as_of="2026-11-20")
+    unseen = replace(RECORD, caller_id="bob")
+    of_ada, of_bob = sum_usage([counted, older, unseen], ["caller"])
+    assert (of_ada["transcription_seconds"], of_ada["failures"]) == (120, 4)
+    assert of_ada["prices_as_of"] == f"2026-11-20/{counted.prices_as_of}"
+    assert of_ada["cost"] == "8.034"
+    assert "failures" not in of_bob
+    header, ada, bob = as_csv([of_bob, of_ada]).splitlines()
+    assert header.endswith("failures,cost,prices_as_of")
+    assert header.count(",") == ada.count(",") == bob.count(",")

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.usage import tokens
-from shared.usage.prices import load_prices
-from shared.usage.tokens import Usage, UsageCounter
+from shared.usage.call_usage import UsageCounter
+from shared.usage.price_files import load_prices
+from shared.usage.tokens import Usage
 
 # The usage of a response in recorded live traffic, with a cache hit added.
 RECORDED = {

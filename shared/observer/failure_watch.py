@@ -1,0 +1,75 @@
+"""Makes known what fails in one call: in its record, in the log, and to those who count."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from shared.core import logs
+from shared.observer.response_tracker import ResponseTracker
+from shared.observer.run_context import RunContext
+from shared.observer.session_guard import SessionGuard
+from shared.realtime.failures import FailureFinder, failure_code
+from shared.realtime.server_events import ErrorEvent, ServerEvent
+from shared.transcripts.failures import (
+    OUTPUT_REFUSED,
+    RESPONSE_FAILED,
+    RESPONSE_INCOMPLETE,
+    UPDATE_REFUSED,
+    Failure,
+)
+
+LOGGED_AT_MOST = 50
+"""In one run: the record has the rest."""
+IN_RECORD = (RESPONSE_FAILED, RESPONSE_INCOMPLETE)
+"""Those that a line of their response tells of already."""
+
+
+class FailureWatch:
+    """Watches one call. `guard` is that of its session, `count` is told of each failure."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        tracker: ResponseTracker,
+        guard: SessionGuard | None,
+        count: Callable[[Failure], None],
+    ) -> None:
+        self.context = context
+        self.tracker = tracker
+        self.guard = guard
+        self.count = count
+        self.finder = FailureFinder()
+        self.logged = 0
+
+    def resume(self, failures: Iterable[Failure]) -> None:
+        """Takes over what an earlier run has found."""
+        for failure in failures:
+            self.finder.is_new(failure)
+
+    def handle_event(self, event: ServerEvent) -> None:
+        """Takes note of what an event shows to have failed. Comes before what the tracker and the
+        guard make of the event: then they no longer know what it answers."""
+        for failure in self.finder.find(event):
+            self.make_known(failure)
+        if isinstance(event, ErrorEvent) and (what := self.refused_by(event)):
+            key = f"{self.context.recorder.holder} {next(self.context.recorder.numbers)}"
+            self.make_known(Failure(what, key, failure_code(event.code, event.error_type)))
+
+    def refused_by(self, error: ErrorEvent) -> str:
+        """What of the server's own an error has refused; "" for anything else."""
+        if self.tracker.refused_output(error):
+            return OUTPUT_REFUSED
+        awaited = self.guard.awaited if self.guard else {}
+        return UPDATE_REFUSED if error.caused_by in awaited else ""
+
+    def make_known(self, failure: Failure) -> None:
+        recorder = self.context.recorder
+        about = {"what": failure.what, "code": failure.code}
+        if failure.what not in IN_RECORD:
+            recorder.add_line("failed", f"{failure.what} {failure.key}", about)
+        self.count(failure)
+        self.logged += 1
+        if self.logged <= LOGGED_AT_MOST:
+            call = recorder.writer.record_id
+            logs.event("call failure", logging.WARNING, call=call, **about)
