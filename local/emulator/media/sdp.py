@@ -84,7 +84,7 @@ def usable_formats(medium: Medium) -> dict[str, str]:
 def negotiable(offer: Description) -> str:
     """The offer for aiortc."""
     media = answered_media(offer)
-    mids = " ".join(medium.mid for medium in media)
+    mids = " ".join(map(plain_mid, media))
     lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
     if offer.find("ice-lite") is not None:
         lines.append("a=ice-lite")
@@ -105,12 +105,18 @@ def media_lines(offer: Description, medium: Medium) -> list[str]:
     setup = medium.find("setup") or offer.find("setup")
     if setup not in ("active", "passive"):
         setup = "actpass"
-    lines += [f"a=mid:{medium.mid}", f"a=setup:{setup}"]
+    lines += [f"a=mid:{plain_mid(medium)}", f"a=setup:{setup}"]
     for name in ("ice-ufrag", "ice-pwd"):
         # Empty, it is accepted; aiortc would refuse it. Nobody will connect.
         value = find_anywhere(offer, medium, name)
         lines.append(f"a={name}:{value or 'none'}")
-    return [*lines, f"a=fingerprint:{find_anywhere(offer, medium, 'fingerprint')}", *checks(medium)]
+    fingerprint = " ".join(find_anywhere(offer, medium, "fingerprint").split()[:2])
+    return [*lines, f"a=fingerprint:{fingerprint}", *checks(medium)]
+
+
+def plain_mid(medium: Medium) -> str:
+    """The section's name as one word, so that a group of them can be read."""
+    return re.sub(r"\s", "_", medium.mid)
 
 
 def find_anywhere(offer: Description, medium: Medium, name: str) -> str:
@@ -122,7 +128,7 @@ def find_anywhere(offer: Description, medium: Medium, name: str) -> str:
 def is_usable(attribute: Attribute) -> bool:
     """Whether it is an attribute that aiortc uses and can read."""
     if attribute.name == "extmap":
-        return re.fullmatch(r"[0-9]+(/[a-z]+)? [^ ]+", attribute.value) is not None
+        return re.fullmatch(r"[0-9]+(/[a-z]+)? \S+", attribute.value) is not None
     if attribute.name == "ssrc":
         return re.fullmatch(r"[0-9]+ cname:\S+", attribute.value) is not None
     return False

@@ -76,6 +76,19 @@ async def test_every_offer_that_is_accepted_is_answered() -> None:
     assert len(accepted) > 150
 
 
+async def test_what_is_accepted_is_answered_whichever_line_is_missing_or_odd() -> None:
+    offer = known_offers()[0].text
+    lines = offer.splitlines(keepends=True)
+    changed = [Offer(f"without {line}", offer.replace(line, ""), ACCEPTED) for line in set(lines)]
+    changed += [
+        Offer(f"odd {line}", offer.replace(line, line.replace(" ", "\u00a0", 1)), ACCEPTED)
+        for line in set(lines)
+    ]
+    answerable = [one for one in changed if verdict(one.text.encode()) == ACCEPTED]
+    assert {one.name: found for one in answerable if (found := await flaws(one))} == {}
+    assert len(answerable) > 40
+
+
 async def test_a_refusal_over_http_has_the_live_services_words() -> None:
     offers = {offer.name: offer.text for offer in known_offers()}
     parser = "Failed to parse offer: failed to unmarshal SDP: "
