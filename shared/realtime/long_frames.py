@@ -17,6 +17,8 @@ from websockets.streams import StreamReader
 LARGEST_EVENT = 16 * 1024 * 1024
 """In bytes. A retrieved item may carry its audio."""
 DROPPED_AT_ONCE = 64 * 1024
+LARGEST_BACKLOG = 4 * 1024 * 1024
+"""In bytes, of what waits to be sent. The library answers every ping, read or not."""
 
 
 class LongFrameReader(StreamReader):
@@ -41,6 +43,11 @@ class LongFrameConnection(client.ClientConnection):
         protocol.parser = protocol.parse()
         next(protocol.parser)
         super().__init__(protocol, **options)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.get_write_buffer_size() > LARGEST_BACKLOG:
+            self.transport.abort()
 
     async def receive_message(self) -> bytes:
         """The next message; of one over `LARGEST_EVENT` the beginning, which is longer than that.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Iterable
 from datetime import timedelta
@@ -9,11 +11,12 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.utils import accept_key
 
 from shared.realtime.event_frames import TOO_LARGE
 from shared.realtime.long_frames import LARGEST_EVENT, LongFrameReader
 from shared.realtime.server_events import ItemRetrieved, NotUnderstood, OtherEvent, ServerEvent
-from shared.realtime.sideband import Timeouts
+from shared.realtime.sideband import SidebandClosed, Timeouts
 from shared.realtime.websocket_sideband import connect_websocket
 
 SOON = timedelta(seconds=5)
@@ -91,3 +94,39 @@ def test_what_is_dropped_takes_no_memory() -> None:
     assert kept is not None
     assert len(kept) == LARGEST_EVENT + 1
     assert len(reader.buffer) == 0
+
+
+async def test_pings_whose_answers_nobody_reads_take_no_memory() -> None:
+    """The library queues the answer to each."""
+    pings = frame_of(0x9, b"x" * 125) * 10_000
+    over = asyncio.Event()
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        writer.write(accepted(request))
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(pings)
+                await writer.drain()
+        over.set()
+
+    async with await asyncio.start_server(send, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        sideband = await connect_websocket(url, {}, None, Timeouts(SOON, SOON, SOON))
+        with pytest.raises(SidebandClosed):
+            await sideband.receive_event()
+        await over.wait()
+
+
+def frame_of(opcode: int, payload: bytes) -> bytes:
+    return bytes([0x80 | opcode, len(payload)]) + payload
+
+
+def accepted(request: bytes) -> bytes:
+    """The response to a client's handshake (RFC 6455)."""
+    lines = dict(line.split(b": ", 1) for line in request.split(b"\r\n")[1:] if line)
+    key = next(value for name, value in lines.items() if name.lower() == b"sec-websocket-key")
+    upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    accept = accept_key(key.decode()).encode()
+    return upgrade + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
