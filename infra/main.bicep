@@ -173,6 +173,22 @@ param realtimeTokenScope string = ''
 @allowed(['on', 'off'])
 param realtimeSafetyIdentifier string = 'off'
 
+@description('REALTIME_ENDPOINT, where calls go through a gateway in front of the account (docs/gateway.md).')
+param realtimeGatewayEndpoint string = ''
+
+@description('REALTIME_GATEWAY_HEADER.')
+param realtimeGatewayHeader string = ''
+
+@description('REALTIME_GATEWAY_KEY_SECRET: the name of a secret in the key vault.')
+param realtimeGatewayKeyInVault string = ''
+
+@description('REALTIME_GATEWAY_AUTH.')
+@allowed(['beside', 'instead'])
+param realtimeGatewayAuth string = 'beside'
+
+@description('REALTIME_SIDEBAND_ENDPOINT.')
+param realtimeSidebandEndpoint string = ''
+
 @description('KEY_VAULT_TTL_SECONDS.')
 param keyVaultTtlSeconds int = 300
 
@@ -564,7 +580,7 @@ module api 'modules/api.bicep' = {
     subnetId: empty(existingSubnetId) ? ownSubnetId : existingSubnetId
     brokerSettings: {
       REALTIME_PROVIDER: 'azure'
-      REALTIME_ENDPOINT: modelAccess.outputs.endpoint
+      REALTIME_ENDPOINT: empty(realtimeGatewayEndpoint) ? modelAccess.outputs.endpoint : realtimeGatewayEndpoint
       REALTIME_MODEL: deploymentName
       REALTIME_VOICE: realtimeVoice
       REALTIME_INSTRUCTIONS: realtimeInstructions
@@ -572,6 +588,10 @@ module api 'modules/api.bicep' = {
       REALTIME_PROFILES: realtimeProfiles
       REALTIME_TOKEN_SCOPE: tokenScope
       REALTIME_SAFETY_IDENTIFIER: realtimeSafetyIdentifier
+      REALTIME_GATEWAY_HEADER: realtimeGatewayHeader
+      REALTIME_GATEWAY_KEY_SECRET: realtimeGatewayKeyInVault
+      REALTIME_GATEWAY_AUTH: realtimeGatewayAuth
+      REALTIME_SIDEBAND_ENDPOINT: realtimeSidebandEndpoint
       KEY_VAULT_URI: vaultAccess.outputs.uri
       KEY_VAULT_TTL_SECONDS: string(keyVaultTtlSeconds)
       TOKEN_ENDPOINT: tokenEndpoint
@@ -680,6 +700,9 @@ output WEB_BACKEND_LINKED bool = enableLinkedBackend
 
 @description('The model\'s endpoint.')
 output REALTIME_ENDPOINT string = modelAccess.outputs.endpoint
+
+@description('The gateway in front of it, if there is one.')
+output REALTIME_GATEWAY_ENDPOINT string = realtimeGatewayEndpoint
 
 @description('Name of the realtime deployment.')
 output REALTIME_MODEL string = deploymentName

@@ -7,13 +7,14 @@ indexed at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.admin.endpoint_probe import EndpointProbe
 from shared.admin.health import Check, deep_checks
 from shared.admin.service import AdminService
 from shared.auth.authenticator import Authenticator
@@ -30,24 +31,18 @@ from shared.config.settings import Settings
 from shared.config.settings_loader import load_settings
 from shared.core import logs
 from shared.core.clock import Clock, utc_now
-from shared.core.http_session import authorities, open_session
-from shared.credentials.broker_secret import SecretSource, open_broker_secret
-from shared.credentials.endpoint_credential import Credential, open_credential
+from shared.credentials.credentials import Credentials, open_credentials
 from shared.credentials.identity import open_identity
-from shared.credentials.key_vault import SecretStore, open_vault
+from shared.credentials.key_vault import SecretStore
 from shared.limits.ledger_store import Ledger
 from shared.observer.leases import LEASE_DURATION, Leases, attached_to
-from shared.realtime.client import RealtimeClient
-from shared.realtime.ephemeral_key_cache import EphemeralKeyCache, KeyMinter
-from shared.realtime.sideband_connector import SidebandConnector
+from shared.realtime.model_endpoint import ModelEndpoint, open_model_endpoint
 from shared.storage.factory import CONNECTION, is_configured, open_storage_from_env
 from shared.storage.interfaces import Log, Queue, Storage
 from shared.tools.registry import Registry
 from shared.tools.samples import sample_tools
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
-
     from shared.observer.sweep import CallSweep
     from shared.observer.worker import ObserverWorker
 
@@ -69,15 +64,6 @@ TOKENS_NOT_HELD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """How the broker authenticates, and the secrets that it holds."""
-
-    vault: SecretStore
-    secret: SecretSource
-    endpoint: Credential
-
-
-@dataclass(frozen=True, slots=True)
 class Stores:
     """Everything the broker keeps outside this process. `shared` says whether other instances see
     it: without a storage account it is kept in memory."""
@@ -89,16 +75,6 @@ class Stores:
     end_queue: Queue
     observe_queue: Queue
     shared: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEndpoint:
-    """The endpoint that answers calls: its REST client, its keys, its sideband."""
-
-    client: RealtimeClient
-    minter: KeyMinter
-    keys: EphemeralKeyCache
-    connector: SidebandConnector
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +112,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     ending = ThreadPoolExecutor(ENDING_THREADS, thread_name_prefix="ending")
     credentials = open_credentials(settings, env, clock)
     stores = open_stores(settings, storage, clock, shared=is_configured(env))
-    model = open_model_endpoint(settings, credentials, pool, clock)
+    model = open_model_endpoint(settings.endpoint, credentials, UPSTREAM_BUDGET, pool, clock)
     authenticator = open_authenticator(settings, env, credentials.secret, clock)
     terminator = CallTerminator(
         model.client,
@@ -157,7 +133,10 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         admin=AdminService(stores.records, terminator, stores.transcripts, model.connector, clock),
         checks={
             **deep_checks(
-                credentials.secret, credentials.endpoint, stores.ledger, model.minter, profiles
+                settings,
+                credentials,
+                stores.ledger,
+                EndpointProbe(model.client, model.minter, model.connector, profiles),
             ),
             **authenticator.checks(),
         },
@@ -171,16 +150,6 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     )
 
 
-def open_credentials(settings: Settings, env: Mapping[str, str], clock: Clock) -> Credentials:
-    identity: Callable[[], TokenCredential] = cache(partial(open_identity, env))
-    vault = open_vault(settings.secrets, identity, clock)
-    return Credentials(
-        vault=vault,
-        secret=open_broker_secret(settings.secrets, vault),
-        endpoint=open_credential(settings.endpoint, identity, vault, clock),
-    )
-
-
 def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: bool) -> Stores:
     return Stores(
         ledger=Ledger(storage.table(LEDGER_TABLE), settings.limits, clock=clock),
@@ -190,28 +159,6 @@ def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: b
         end_queue=storage.queue(END_QUEUE),
         observe_queue=storage.queue(OBSERVE_QUEUE),
         shared=shared,
-    )
-
-
-def open_model_endpoint(
-    settings: Settings, credentials: Credentials, pool: Executor, clock: Clock
-) -> ModelEndpoint:
-    endpoint = settings.endpoint
-    client = RealtimeClient(
-        endpoint.provider,
-        endpoint.url,
-        credentials.endpoint,
-        open_session(endpoint.url),
-        clock=clock,
-    )
-    minter = KeyMinter(client, credentials.vault, UPSTREAM_BUDGET)
-    return ModelEndpoint(
-        client=client,
-        minter=minter,
-        keys=EphemeralKeyCache(minter.mint_key, clock=clock),
-        connector=SidebandConnector(
-            client.base, credentials.endpoint.headers, executor=pool, authorities=authorities()
-        ),
     )
 
 

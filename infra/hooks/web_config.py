@@ -83,7 +83,7 @@ def page_origins(env: Mapping[str, str]) -> list[str]:
     """The origins that the page may connect to, besides its own."""
     found = []
     if env.get("TOKEN_ENDPOINT", "on").lower() == "on":
-        found.append(origin(env["REALTIME_ENDPOINT"]))
+        found.append(origin(env.get("REALTIME_GATEWAY_ENDPOINT") or env["REALTIME_ENDPOINT"]))
     if env.get("WEB_BACKEND_LINKED", "true").lower() != "true":
         found.append(origin(env["SERVICE_API_URI"]))
     return found

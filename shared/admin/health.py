@@ -1,51 +1,56 @@
 """Whether the broker can work: each dependency is tried once, and a failure comes with its remedy.
 
-For admins and for the probe after a deployment. The model's endpoint is tried by minting a key of
-the shortest life, which is thrown away.
+For admins and for the probe after a deployment. The model's endpoint is tried part by part
+(endpoint_probe.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from shared.config.profiles import Profiles
+from shared.admin.endpoint_probe import EndpointProbe, NotTried
+from shared.config.gateway import NO_SIDEBAND
+from shared.config.settings import Settings
 from shared.core import logs
 from shared.core.problems import Problem
-from shared.credentials.broker_secret import SecretSource
-from shared.credentials.endpoint_credential import Credential
+from shared.credentials.credentials import Credentials
 from shared.limits.ledger_store import Ledger
-from shared.realtime.ephemeral_key_cache import KeyMinter
 
 Check = Callable[[], object]
-SHORTEST_KEY = timedelta(seconds=10)
 
 
 def deep_checks(
-    secret: SecretSource,
-    credential: Credential,
-    ledger: Ledger,
-    minter: KeyMinter,
-    profiles: Profiles,
+    settings: Settings, credentials: Credentials, ledger: Ledger, probe: EndpointProbe
 ) -> dict[str, Check]:
     """The checks by name, in the order in which one failure explains the next."""
-    return {
-        "secret": secret.current,
-        "credential": credential.headers,
+    checks: dict[str, Check] = {
+        "secret": credentials.secret.current,
+        "credential": credentials.endpoint.headers,
         "storage": partial(ledger.usage_of, "health"),
-        "model": partial(minter.mint_key, profiles.named(None), SHORTEST_KEY),
+        "model": probe.mint_key,
+        "calls": probe.post_no_offer,
+        "hangup": probe.hang_up_no_call,
+        "sideband": probe.dial_no_call,
     }
+    endpoint = settings.endpoint
+    unused = settings.observer.mode == "off" and endpoint.sideband_url is None
+    if unused or endpoint.sideband_url == NO_SIDEBAND:
+        del checks["sideband"]
+    if not endpoint.has_gateway:
+        del checks["hangup"]
+    return checks
 
 
 def run_checks(checks: Mapping[str, Check]) -> dict[str, Any]:
     """Runs every check, also after a failure. Returns `{"status", "checks": [{"name", …}]}`.
 
-    A check fails by raising `Problem`; the problem's code and hint are the remedy.
+    A check fails by raising `Problem`; the problem's code and hint are the remedy. It is skipped if
+    it depends on one that fails.
     """
     results = [run_check(name, check) for name, check in checks.items()]
-    healthy = all(each["status"] == "ok" for each in results)
+    healthy = all(each["status"] != "failing" for each in results)
     return {"status": "ok" if healthy else "failing", "checks": results}
 
 
@@ -53,6 +58,8 @@ def run_check(name: str, check: Check) -> dict[str, Any]:
     """The result of one check."""
     try:
         check()
+    except NotTried:
+        return {"name": name, "status": "skipped"}
     except Problem as problem:
         return failed_check(name, problem)
     except Exception:

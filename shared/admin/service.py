@@ -105,8 +105,8 @@ class AdminService:
             raise Problem("event_refused", f"Refused as {refused.code}{where}.") from None
         except sideband.NoSuchCall:
             raise Problem("call_not_found", "The call is over.") from None
-        except sideband.SidebandUnavailable:
-            raise Problem("upstream_unreachable") from None
+        except sideband.SidebandUnavailable as unavailable:
+            raise Problem(unavailable.problem) from None
         logs.event("event sent", call=record.id, type=event["type"])
         return {"answered_by": answer.type if answer else None}
 

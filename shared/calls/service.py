@@ -224,9 +224,9 @@ class CallService:
                 key = self.keys.key(profile)
             try:
                 return self.client.negotiate(offer, key, profile, deadline)
-            except EphemeralKeyRefused:
+            except EphemeralKeyRefused as refused:
                 # The key is refused before the offer is read (measured): try with a fresh one.
-                logs.event("ephemeral key refused", profile=profile.name)
+                logs.event("ephemeral key refused", profile=profile.name, **refused.evidence)
                 self.keys.drop_key(profile, key)
         raise Problem("ephemeral_key_refused")
 

@@ -28,6 +28,7 @@ from shared.config.env import (
     parse_provider,
     parse_secret_name,
 )
+from shared.config.gateway import NO_SIDEBAND, gateway_path, read_gateway
 from shared.config.settings import EndpointSettings
 
 OPENAI_HOST = "api.openai.com"
@@ -42,6 +43,11 @@ REGIONAL = (
     ".api.cognitive.azure.cn",
 )
 GA_PATHS = ("", "/openai/v1", "/v1")
+"""Of the providers' own hosts."""
+EXPECTED = (
+    "https://<resource>.openai.azure.com, with no path and no api-version; of a gateway, with the "
+    "path before /openai/v1"
+)
 NAME_IN_VAULT = "the name of a secret in KEY_VAULT_URI, not its URL and not the secret itself"
 CLIENT_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 AUTHORITY_HOST = "AZURE_AUTHORITY_HOST"
@@ -54,6 +60,7 @@ def read_endpoint(read: EnvReader) -> EndpointSettings:
     host = urlsplit(url).hostname or ""
     key = read_key(read)
     key_secret = read.read_parsed("REALTIME_API_KEY_SECRET", parse_secret_name, None, NAME_IN_VAULT)
+    gateway = read_gateway(read)
     cloud = find_cloud(host, authority_host(read.env))
     endpoint = EndpointSettings(
         provider=provider,
@@ -64,8 +71,11 @@ def read_endpoint(read: EnvReader) -> EndpointSettings:
         # Recommended by OpenAI; not known to be accepted by Azure.
         safety_identifier=read.read_switch("REALTIME_SAFETY_IDENTIFIER", provider == "openai"),
         cloud=cloud,
+        gateway=gateway,
+        sideband_url=read_sideband_endpoint(read, provider),
     )
-    if provider == "azure" and not (key or key_secret):
+    keyless = gateway is not None and gateway.instead and not endpoint.sideband_elsewhere
+    if provider == "azure" and not (key or key_secret or keyless):
         check_identity(read, endpoint, host)
     return endpoint
 
@@ -89,8 +99,8 @@ def read_key(read: EnvReader) -> str | None:
 
 
 def read_endpoint_url(read: EnvReader, provider: Provider) -> str:
-    """The model's endpoint up to its host: no path, no query, no trailing slash."""
-    expected = "https://<resource>.openai.azure.com, with no path and no api-version"
+    """The model's endpoint, without the API's own path, a query or a trailing slash."""
+    expected = EXPECTED
     value = read.read_text("REALTIME_ENDPOINT")
     if value is None and "REALTIME_ENDPOINT" not in read.found:
         if provider == "openai":
@@ -99,14 +109,33 @@ def read_endpoint_url(read: EnvReader, provider: Provider) -> str:
     if value is None:
         return ""
     try:
-        parts = urlsplit(value)
-        check_endpoint(parts, value, provider, expected)
+        return parse_endpoint(value, provider, expected)
     except Unusable as reason:
         read.add_mistake(reason.setting or "REALTIME_ENDPOINT", reason.expected)
+        parts = urlsplit(value)
+        return f"{parts.scheme}://{parts.netloc}"
     except ValueError:
         read.add_mistake("REALTIME_ENDPOINT", expected)
         return ""
-    return f"{parts.scheme}://{parts.netloc}"
+
+
+def read_sideband_endpoint(read: EnvReader, provider: Provider) -> str | None:
+    """Where the sideband's WebSocket is served if not at the endpoint; "off" if nowhere."""
+    name = "REALTIME_SIDEBAND_ENDPOINT"
+    value = read.read_text(name)
+    if value is None or value.lower() == NO_SIDEBAND:
+        return value and NO_SIDEBAND
+    scheme, separator, rest = value.partition("://")
+    scheme = {"wss": "https", "ws": "http"}.get(scheme.lower(), scheme)
+    expected = 'https://<host>, with the path before /openai/v1 if it has one; or "off"'
+    try:
+        return parse_endpoint(f"{scheme}{separator}{rest}", provider, expected)
+    except Unusable as reason:
+        # What concerns another setting is what the hosts of the two do not have in common.
+        read.add_mistake(name, expected if reason.setting else reason.expected)
+    except ValueError:
+        read.add_mistake(name, expected)
+    return None
 
 
 def read_resource(read: EnvReader, expected: str) -> str:
@@ -120,6 +149,23 @@ def read_resource(read: EnvReader, expected: str) -> str:
     return f"https://{resource}{cloud.endpoints[0]}"
 
 
+def parse_endpoint(value: str, provider: Provider, expected: str) -> str:
+    """The address up to the API's own path. Raises Unusable, or ValueError for what is no URL."""
+    parts = urlsplit(value)
+    check_endpoint(parts, value, provider, expected)
+    path = parts.path.rstrip("/")
+    if is_providers_own((parts.hostname or "").lower()) and path not in GA_PATHS:
+        raise Unusable(expected)
+    path = gateway_path(path, provider)
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def is_providers_own(host: str) -> bool:
+    """Whether the host is Azure's or OpenAI's, which has no path of its own."""
+    is_openai = host == OPENAI_HOST or host.endswith("." + OPENAI_HOST)
+    return is_openai or cloud_of_endpoint(host) is not None
+
+
 def check_endpoint(parts: SplitResult, value: str, provider: Provider, expected: str) -> None:
     """Raises Unusable, or ValueError for what is no URL."""
     host = (parts.hostname or "").lower()
@@ -128,7 +174,7 @@ def check_endpoint(parts: SplitResult, value: str, provider: Provider, expected:
         raise Unusable(f"the GA endpoint, not a preview one: {expected}")
     if host in PORTALS:
         raise Unusable(f"the resource's endpoint, not a portal's address: {expected}")
-    if parts.path.rstrip("/") not in GA_PATHS or parts.query or parts.fragment:
+    if parts.query or parts.fragment:
         raise Unusable(expected)
     if parts.username is not None or not is_host(host) or parts.port == 0:
         raise Unusable(expected)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from shared.config.clouds import Cloud
 from shared.config.env import CallerAuth, Observer, Provider
+from shared.config.gateway import NO_SIDEBAND, GatewaySettings
 
 LONGEST_CALL = timedelta(minutes=60)
 """The service ends every call after an hour (measured on recorded live traffic)."""
@@ -18,10 +20,12 @@ LONGEST_CALL = timedelta(minutes=60)
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """The model's endpoint and how the broker authenticates to it. `url` ends at the host.
+    """The model's endpoint and how the broker authenticates to it. `url` ends at the host, or at
+    the path that a gateway has in front of the API's own.
 
     `key_secret` names the secret in Key Vault that holds the API key. `safety_identifier`: tell
-    upstream which caller a call is for. `cloud` is the one that the endpoint is in.
+    upstream which caller a call is for. `cloud` is the one that the endpoint is in. `sideband_url`:
+    where the sideband is served, if elsewhere than at `url`; "off" if nowhere.
     """
 
     provider: Provider
@@ -31,6 +35,21 @@ class EndpointSettings:
     key_secret: str | None
     safety_identifier: bool
     cloud: Cloud
+    gateway: GatewaySettings | None = None
+    sideband_url: str | None = None
+
+    @property
+    def sideband_elsewhere(self) -> bool:
+        """Whether the sideband is another host's, which must not get the gateway's header."""
+        if self.sideband_url in (None, NO_SIDEBAND):
+            return False
+        return urlsplit(self.sideband_url).netloc != urlsplit(self.url).netloc
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether the settings speak of a gateway in front of the model."""
+        path = urlsplit(self.url).path
+        return bool(path or self.gateway or self.sideband_url)
 
 
 @dataclass(frozen=True, slots=True)

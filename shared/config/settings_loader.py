@@ -23,6 +23,7 @@ from shared.config.env import (
     parse_origins,
     parse_secret_name,
 )
+from shared.config.gateway import NO_SIDEBAND
 from shared.config.settings import (
     LONGEST_CALL,
     CallerSettings,
@@ -55,6 +56,11 @@ NAMES = (
     "REALTIME_SAFETY_IDENTIFIER",
     "REALTIME_API_KEY",
     "REALTIME_API_KEY_SECRET",
+    "REALTIME_GATEWAY_HEADER",
+    "REALTIME_GATEWAY_KEY",
+    "REALTIME_GATEWAY_KEY_SECRET",
+    "REALTIME_GATEWAY_AUTH",
+    "REALTIME_SIDEBAND_ENDPOINT",
     "KEY_VAULT_URI",
     "KEY_VAULT_TTL_SECONDS",
     "TOKEN_ENDPOINT",
@@ -108,6 +114,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     )
     check_model(read, settings)
     check_credentials(read, settings)
+    check_sideband(read, settings)
     check_switches(read)
     # Without shared storage each instance would count for itself, and no limit would hold.
     if settings.in_azure and not is_configured(env):
@@ -219,8 +226,10 @@ def check_model(read: EnvReader, settings: Settings) -> None:
 def check_credentials(read: EnvReader, settings: Settings) -> None:
     """A secret's name needs a vault; OpenAI does not accept a managed identity."""
     endpoint, secrets = settings.endpoint, settings.secrets
+    gateway = endpoint.gateway
     for name, value in (
         ("REALTIME_API_KEY_SECRET", endpoint.key_secret),
+        ("REALTIME_GATEWAY_KEY_SECRET", gateway and gateway.key_secret),
         ("BROKER_SECRET_NAME", secrets.broker_secret_name),
     ):
         if value and not secrets.vault_uri and "KEY_VAULT_URI" not in read.env:
@@ -229,12 +238,24 @@ def check_credentials(read: EnvReader, settings: Settings) -> None:
         read.add_mistake(
             "REALTIME_API_KEY", "nothing where REALTIME_API_KEY_SECRET is set: choose one"
         )
-    if endpoint.provider == "openai" and not (endpoint.key or endpoint.key_secret):
+    beside = gateway is not None and not gateway.instead and gateway.header.lower() == "api-key"
+    if beside and endpoint.provider == "azure" and (endpoint.key or endpoint.key_secret):
+        read.add_mistake(
+            "REALTIME_GATEWAY_HEADER", "another header than api-key, which carries REALTIME_API_KEY"
+        )
+    keyless = gateway is not None and gateway.instead and not endpoint.sideband_elsewhere
+    if endpoint.provider == "openai" and not (endpoint.key or endpoint.key_secret or keyless):
         read.add_mistake("REALTIME_API_KEY", "a key, or REALTIME_API_KEY_SECRET with KEY_VAULT_URI")
     if settings.in_azure and not (secrets.broker_secrets or secrets.broker_secret_name):
         read.add_mistake(
             "BROKER_SECRET", "32 bytes or more, or BROKER_SECRET_NAME with KEY_VAULT_URI"
         )
+
+
+def check_sideband(read: EnvReader, settings: Settings) -> None:
+    """Nothing can be observed where no sideband is served."""
+    if settings.endpoint.sideband_url == NO_SIDEBAND and settings.observer.mode != "off":
+        read.add_mistake("OBSERVER", '"off", because REALTIME_SIDEBAND_ENDPOINT is "off"')
 
 
 def check_switches(read: EnvReader) -> None:

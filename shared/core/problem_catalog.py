@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a problem code means: the HTTP status, a short title and what the reader can do."""
-
-    status: int
-    title: str
-    hint: str
-
+from shared.core.problem_meaning import Meaning
+from shared.core.upstream_problems import UPSTREAM_PROBLEMS
 
 CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
     {
@@ -191,58 +183,7 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
             "Try again. This broker requires an observer (OBSERVER=required); see the log of the "
             "function observe_call.",
         ),
-        # The model's endpoint.
-        "upstream_access_denied": Meaning(
-            502,
-            "The model's endpoint does not accept the broker's identity",
-            "Give the app's identity the role Cognitive Services OpenAI User on the resource or, "
-            "if that is not enough, Cognitive Services User (either takes minutes to take effect). "
-            "Check REALTIME_TOKEN_SCOPE, and that the endpoint has a "
-            "custom subdomain. With an API key, check the key.",
-        ),
-        "upstream_region": Meaning(
-            502,
-            "The resource's region does not offer Realtime over WebRTC",
-            "Use a resource in East US 2 or Sweden Central.",
-        ),
-        "deployment_not_found": Meaning(
-            502,
-            "The model deployment does not exist",
-            "REALTIME_MODEL is the deployment's name, not the model's. A new deployment takes "
-            "minutes to become available.",
-        ),
-        "not_a_realtime_model": Meaning(
-            502,
-            "The deployment is not a realtime model",
-            "Deploy gpt-realtime or another realtime model, and set REALTIME_MODEL to the "
-            "deployment's name.",
-        ),
-        "upstream_quota": Meaning(
-            503,
-            "The model's quota is exhausted for now",
-            "Try again after Retry-After. If it persists, raise the deployment's capacity.",
-        ),
-        "ephemeral_key_refused": Meaning(
-            502,
-            "The model's endpoint refused a new ephemeral key",
-            "Try again. Check the clock, and that the endpoint is the one that issued the key.",
-        ),
-        "profile_refused": Meaning(
-            502,
-            "The model's endpoint refused the session profile",
-            "Check the profile against the model and its API; the log has the field's name.",
-        ),
-        "upstream_unreachable": Meaning(
-            502,
-            "The model's endpoint cannot be reached",
-            "Check REALTIME_ENDPOINT, DNS and the app's outbound network.",
-        ),
-        "upstream_timeout": Meaning(
-            504, "The model's endpoint did not answer in time", "Try again in a moment."
-        ),
-        "upstream_failed": Meaning(
-            502, "The model's endpoint failed", "Try again. Check Azure Service Health."
-        ),
+        **UPSTREAM_PROBLEMS,
         "internal_error": Meaning(
             500, "The broker failed", "Try again. The log has the cause under the request id."
         ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from shared.config.gateway import GatewaySettings
 from shared.config.settings import EndpointSettings
 from shared.core.clock import Clock
 from shared.credentials.identity import EntraCredential
@@ -38,13 +39,52 @@ class KeyCredential:
         return {"Authorization": f"Bearer {self.key()}"}
 
 
+class GatewayHeader:
+    """The header that a gateway in front of the model demands."""
+
+    def __init__(self, settings: GatewaySettings, vault: SecretStore) -> None:
+        self.settings = settings
+        self.vault = vault
+
+    def headers(self) -> Mapping[str, str]:
+        """The header, as a request with a standard credential carries it. Raises Problem vault_…"""
+        secret, value = self.settings.key_secret, self.settings.key or ""
+        if secret is not None:
+            # A secret that was piped into the vault ends with a line end.
+            value = self.vault.secret(secret).strip()
+        if self.settings.replaces_bearer and " " not in value:
+            value = f"Bearer {value}"
+        return {self.settings.header: value}
+
+    def headers_beside_key(self) -> Mapping[str, str]:
+        """The header, as a request with an ephemeral key carries it."""
+        return {} if self.settings.replaces_bearer else self.headers()
+
+
+def no_headers() -> Mapping[str, str]:
+    """Of an endpoint without a gateway."""
+    return {}
+
+
+class GatewayCredential:
+    """The gateway's header, and our own credential beside it unless that is the gateway's part."""
+
+    def __init__(self, own: Credential, header: GatewayHeader) -> None:
+        self.own = own
+        self.header = header
+
+    def headers(self) -> Mapping[str, str]:
+        own = {} if self.header.settings.instead else self.own.headers()
+        return {**own, **self.header.headers()}
+
+
 def open_credential(
     settings: EndpointSettings,
     identity: Callable[[], TokenCredential],
     vault: SecretStore,
     clock: Clock,
 ) -> Credential:
-    """The credential that the settings ask for."""
+    """Our own credential, as the settings ask for."""
     if settings.key is not None:
         key = settings.key
         return KeyCredential(lambda: key, settings.provider)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 IDENTITY_TIMEOUT = timedelta(seconds=5)
 IDENTITY_CONNECTIONS = 4
+ENTRA_CODE = re.compile(r"AADSTS[0-9]{4,8}")
+LONGEST_ERROR = 20_000
 TOKEN_AHEAD = timedelta(minutes=5)
 TOKEN_BUDGET = timedelta(seconds=15)
 """For one token, the SDK's retries included."""
@@ -42,6 +47,12 @@ def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredenti
     return DefaultAzureCredential(exclude_interactive_browser_credential=True)
 
 
+def entra_code(error: BaseException) -> str:
+    """The code of Entra's in an error of the SDK, which tells the causes apart; "" without one."""
+    found = ENTRA_CODE.search(str(error)[:LONGEST_ERROR])
+    return found[0] if found else ""
+
+
 class EntraCredential:
     """An access token for `scope`, refreshed five minutes before it expires."""
 
@@ -57,7 +68,16 @@ class EntraCredential:
             with exchange_terms(Deadline.after(TOKEN_BUDGET), most_bytes=TOKEN_BYTES):
                 token = self.identity().get_token(self.scope)
             return ExpiringValue(token.token, datetime.fromtimestamp(token.expires_on, UTC))
-        except (AzureError, ValueError, TypeError, OverflowError, OSError, RecursionError):
+        except (
+            *(AzureError, ValueError, TypeError, OverflowError, OSError, RecursionError),
+        ) as error:
+            logs.event(
+                "identity refused",
+                logging.WARNING,
+                cause=type(error).__name__,
+                status=getattr(error, "status_code", None),
+                upstream_code=entra_code(error),
+            )
             # The error's text lists what was tried, and sometimes the responses. The SDK reads JSON
             # and numbers as they come, and raises what its readers raise.
             raise Problem("credential_unavailable") from None

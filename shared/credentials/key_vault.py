@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from shared.config.env import LOOPBACK
 from shared.config.settings import SecretSettings
+from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
@@ -19,6 +20,7 @@ from shared.core.refreshing import ExpiringValue, RefreshingValue
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+    from azure.core.exceptions import HttpResponseError
     from azure.keyvault.secrets import SecretClient
 
 VAULT_TIMEOUT = timedelta(seconds=5)
@@ -27,6 +29,16 @@ VAULT_BUDGET = timedelta(seconds=10)
 """For one read, the identity's token and a retry included."""
 VAULT_BYTES = 1024 * 1024
 """Of one answer. A secret has 25 KB at most."""
+
+
+NETWORK_REASONS = ("ForbiddenByFirewall", "ForbiddenByConnection")
+REASONS = {
+    "ForbiddenByRbac": "The app's identity has no role on the vault or on this secret.",
+    "AccessDenied": "The vault's access policies do not let the app's identity read secrets.",
+    "SecretDisabled": "The secret is disabled.",
+    "SecretNotFound": "The vault has no secret of that name.",
+}
+"""What a reader is told, by the vault's own codes (Key Vault's REST API error codes)."""
 
 
 class SecretStore(Protocol):
@@ -107,14 +119,37 @@ class VaultReader:
         except ClientAuthenticationError:
             raise Problem("credential_unavailable") from None
         except HttpResponseError as error:
-            refused = error.status_code is not None and 400 <= error.status_code < 500
-            raise Problem("vault_secret_unavailable" if refused else "vault_unavailable") from None
+            raise vault_problem(error) from None
         except (AzureError, ValueError, RecursionError):
             # The SDK reads JSON and dates as they come, and raises what its readers raise.
             raise Problem("vault_unavailable") from None
         if not value:
             raise Problem("vault_secret_unavailable")
         return value
+
+
+def vault_problem(error: HttpResponseError) -> Problem:
+    """What the vault's refusal means; its codes are logged."""
+    inner = getattr(getattr(error, "error", None), "innererror", None)
+    codes = [str(getattr(error.error, "code", "") or ""), inner_code(inner)]
+    logs.event(
+        "vault refused",
+        status=error.status_code,
+        upstream_code=logs.safe_word(codes[0]),
+        reason=logs.safe_word(codes[1]),
+    )
+    refused = error.status_code is not None and 400 <= error.status_code < 500
+    if not refused or error.status_code == 429:
+        return Problem("vault_unavailable")
+    if codes[1] in NETWORK_REASONS:
+        return Problem("vault_unavailable", "The vault's network rules keep the broker out.")
+    return Problem("vault_secret_unavailable", REASONS.get(codes[1]) or REASONS.get(codes[0]))
+
+
+def inner_code(inner: object) -> str:
+    """The code within an error of the SDK's, which is an object or the JSON itself."""
+    code = inner.get("code") if isinstance(inner, dict) else getattr(inner, "code", "")
+    return code if isinstance(code, str) else ""
 
 
 def open_vault(

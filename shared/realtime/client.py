@@ -16,20 +16,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.config.env import Provider
 from shared.config.profiles import Profile
 from shared.core import logs
 from shared.core.clock import Clock, utc_now
 from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.credentials.endpoint_credential import Credential
 from shared.realtime.ephemeral_keys import EphemeralKey, key_request, read_key
 from shared.realtime.hang_up_reply import HangUpReply
 from shared.realtime.safety_identifier import safety_header
 from shared.realtime.sdp_answer import Answer, UnusableAnswer, read_answer
-from shared.upstream.error_mapping import own_code, refusal_problem, retry_after
+from shared.upstream.error_body import read_error
+from shared.upstream.error_mapping import is_passing, own_code, problem_of, refusal_problem
+from shared.upstream.retry_after import retry_after
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
 if TYPE_CHECKING:
@@ -56,11 +59,19 @@ PROVIDERS: Mapping[Provider, ProviderTraits] = {
 
 
 class EphemeralKeyRefused(Exception):
-    """The endpoint does not accept this key, or no longer does: drop it and mint another."""
+    """The endpoint does not accept this key, or no longer does: drop it and mint another.
+    `evidence` is what it says, for the log."""
+
+    def __init__(self, evidence: Mapping[str, Any]) -> None:
+        self.evidence = evidence
+        super().__init__()
 
 
 class RealtimeClient:
-    """Talks to one endpoint over one pooled `requests.Session`; safe to share between threads."""
+    """Talks to one endpoint over one pooled `requests.Session`; safe to share between threads.
+
+    `beside_key` gives what a gateway wants in requests with an ephemeral key.
+    """
 
     def __init__(
         self,
@@ -72,6 +83,7 @@ class RealtimeClient:
         timeouts: Timeouts = USUAL_TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
         clock: Clock = utc_now,
+        beside_key: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.traits = PROVIDERS[provider]
         self.base = endpoint + self.traits.base
@@ -80,6 +92,7 @@ class RealtimeClient:
         self.timeouts = timeouts
         self.sleep = sleep
         self.clock = clock
+        self.beside_key = beside_key
 
     def calls_url(self, profile: Profile) -> str:
         """Where an offer for `profile` is posted, the filter included."""
@@ -113,10 +126,18 @@ class RealtimeClient:
     ) -> Answer:
         """The answer to `offer`, with an ephemeral key. Never retried: an offer whose answer is
         lost may have started a call. Raises `EphemeralKeyRefused` or `Problem`."""
-        headers = {"Authorization": f"Bearer {key.value}", "Content-Type": "application/sdp"}
+        with exchange_terms(deadline):
+            gateway = self.beside_key()
+        headers = {
+            **gateway,
+            "Authorization": f"Bearer {key.value}",
+            "Content-Type": "application/sdp",
+        }
         reply = self.post(self.calls_url(profile), offer.encode(), headers, deadline)
         if reply.status == 401:
-            raise EphemeralKeyRefused
+            error = read_error(reply)
+            if problem_of(error, sent_offer=True).code == "upstream_access_denied":
+                raise EphemeralKeyRefused(error.evidence())
         return self.usable_answer(reply)
 
     def negotiate_unified(
@@ -216,9 +237,8 @@ class RealtimeClient:
             else:
                 if 200 <= reply.status < 300 or (gone_is_ok and reply.status == 404):
                     return reply
-                wait = retry_after(reply.headers) or pause
-                temporary = reply.status == 429 or reply.status >= 500
-                if not temporary or not left or deadline.remaining <= wait:
+                wait = retry_after(reply.headers, status=reply.status) or pause
+                if not left or deadline.remaining <= wait or not is_passing(reply):
                     raise refusal_problem(reply)
             # Instances that were refused together must not retry together.
             self.sleep(wait.total_seconds() * (1 + random.random() / 4))  # noqa: S311

@@ -39,8 +39,11 @@ class KeyMinter:
 
     def mint_key(self, profile: Profile, life: timedelta) -> EphemeralKey:
         """A new key for `profile`, good for `life`. Raises `Problem`."""
-        complete = complete_profile(profile, self.vault)
-        return self.client.mint_key(complete, life, deadline_within(self.budget))
+        return self.client.mint_key(self.complete(profile), life, deadline_within(self.budget))
+
+    def complete(self, profile: Profile) -> Profile:
+        """`profile` with its private instructions. Raises the Problems of `SecretStore.secret`."""
+        return complete_profile(profile, self.vault)
 
 
 class EphemeralKeyCache:

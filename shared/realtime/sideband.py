@@ -22,10 +22,17 @@ class NoSuchCall(Exception):
 
 class SidebandUnavailable(Exception):
     """No connection. `status` is the HTTP status of a refusal, None if there was no answer, for the
-    `reason` given."""
+    `reason` given; `problem` is the code of what it means."""
 
-    def __init__(self, status: int | None = None, reason: str = "no answer") -> None:
+    def __init__(
+        self,
+        status: int | None = None,
+        reason: str = "no answer",
+        *,
+        problem: str = "upstream_unreachable",
+    ) -> None:
         self.status = status
+        self.problem = problem
         super().__init__(f"refused with {status}" if status else reason)
 
 

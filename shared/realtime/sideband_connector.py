@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from shared.realtime.sideband import USUAL_TIMEOUTS, Sideband, Timeouts
+from shared.realtime.sideband import USUAL_TIMEOUTS, Sideband, SidebandUnavailable, Timeouts
 
 HANDSHAKES_AT_ONCE = 8
 
@@ -79,3 +79,8 @@ class SidebandConnector:
                     capath=self.authorities if folder else None,
                 )
             return self.context
+
+
+async def no_sideband(_: str) -> Sideband:
+    """A `Connect` for an endpoint that serves no sideband (REALTIME_SIDEBAND_ENDPOINT=off)."""
+    raise SidebandUnavailable(problem="sideband_not_served")

@@ -11,12 +11,17 @@ from typing import Any
 from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from shared.core import logs
 from shared.realtime.event_frames import read_frame, unread_frame
 from shared.realtime.long_frames import LARGEST_EVENT, LongFrameConnection
 from shared.realtime.server_events import ServerEvent
 from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
-from shared.upstream.error_mapping import CALL_GONE, own_code
-from shared.upstream.transport import Reply
+from shared.upstream.error_body import read_error
+from shared.upstream.error_mapping import CALL_GONE, own_code, problem_of
+from shared.upstream.transport import Reply, sent_secrets
+
+NO_WEBSOCKET = (426, 501)
+"""Upgrade Required and Not Implemented: the handshake arrived as a plain request."""
 
 # At debug level the library logs the handshake, including credentials.
 WEBSOCKETS_LOGGER = logging.getLogger("broker.sideband")
@@ -50,15 +55,30 @@ async def connect_websocket(
             logger=WEBSOCKETS_LOGGER,
         )
     except InvalidStatus as refused:
-        status, body = refused.response.status_code, bytes(refused.response.body or b"")
+        reply = Reply(
+            refused.response.status_code,
+            refused.response.headers,
+            bytes(refused.response.body or b""),
+            secrets=sent_secrets(headers),
+        )
         # Any other 404 is that of a gateway or a router, which knows nothing of calls.
-        if status == 404 and own_code(Reply(status, {}, body)) == CALL_GONE:
+        if reply.status == 404 and own_code(reply) == CALL_GONE:
             raise NoSuchCall from None
-        raise SidebandUnavailable(status) from None
+        raise SidebandUnavailable(reply.status, problem=refused_dial(reply)) from None
     except (OSError, InvalidHandshake, TimeoutError):
         raise SidebandUnavailable from None
     assert isinstance(socket, LongFrameConnection)
     return WebSocketSideband(socket)
+
+
+def refused_dial(reply: Reply) -> str:
+    """The code of what a refused handshake means; what it says is logged."""
+    error = read_error(reply)
+    code = problem_of(error).code
+    if reply.status < 400 or reply.status in NO_WEBSOCKET or code == "endpoint_not_found":
+        code = "sideband_not_served"
+    logs.event("sideband refused", **error.evidence(), problem=code)
+    return code
 
 
 class WebSocketSideband:

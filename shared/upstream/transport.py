@@ -36,17 +36,25 @@ class Timeouts:
 
 
 USUAL_TIMEOUTS = Timeouts()
+UNREACHABLE = {
+    "NameResolutionError": "The name of the model's endpoint is not in DNS.",
+    "ProxyError": "The proxy does not connect to the model's endpoint.",
+    "SSLError": "The certificate of the model's endpoint is not trusted (REQUESTS_CA_BUNDLE).",
+}
+"""What a reader is told of some causes, by the name of urllib3's exception."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Upstream's response. `broken` says why the body, which is empty then, could not be read: what
-    the status says has happened all the same."""
+    the status says has happened all the same. `secrets` are the credentials that were sent, which
+    its text may quote."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     broken: Problem | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; {} if it is not one."""
@@ -119,11 +127,23 @@ def post_request(
         if progress.sent:
             when_lost(problem.code)
         raise
+    return read_reply(response, sent_secrets(headers), deadline)
+
+
+def read_reply(response: BaseHTTPResponse, secrets: tuple[str, ...], deadline: Deadline) -> Reply:
+    """The reply to a request that had these credentials."""
     try:
         with network_problems(deadline):
-            return Reply(response.status, response.headers, read_body(response))
+            content = read_body(response)
+            return Reply(response.status, response.headers, content, secrets=secrets)
     except Problem as problem:
-        return Reply(response.status, response.headers, b"", broken=problem)
+        return Reply(response.status, response.headers, b"", broken=problem, secrets=secrets)
+
+
+def sent_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The credentials in a request's headers, whatever the headers are called."""
+    values = (value for name, value in headers.items() if name.lower() != "content-type")
+    return tuple(value.removeprefix("Bearer ") for value in values)
 
 
 def read_body(response: BaseHTTPResponse) -> bytes:
@@ -162,5 +182,6 @@ def network_problems(deadline: Deadline) -> Iterator[None]:
 
 
 def unreachable_problem(error: Exception) -> Problem:
-    logs.event("upstream unreachable", cause=type(error).__name__)
-    return Problem("upstream_unreachable")
+    cause = type(error).__name__
+    logs.event("upstream unreachable", cause=cause)
+    return Problem("upstream_unreachable", UNREACHABLE.get(cause))

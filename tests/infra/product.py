@@ -19,6 +19,7 @@ NOT_SET_BY_BICEP = {
     "AZURE_RESOURCE": "REALTIME_ENDPOINT is set, which is more specific",
     "REALTIME_API_KEY": "the app uses its identity, not a key",
     "REALTIME_API_KEY_SECRET": "the app uses its identity, not a key",
+    "REALTIME_GATEWAY_KEY": "it is in the key vault, under the name in REALTIME_GATEWAY_KEY_SECRET",
     "BROKER_SECRET": "it is in the key vault, under the name in BROKER_SECRET_NAME",
     "AzureWebJobsStorage": "the three service URIs are set instead, which need no key",
 }

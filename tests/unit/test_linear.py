@@ -25,7 +25,7 @@ from shared.core.problems import Problem
 from shared.realtime.admin_event_schemas import FIELDS, event_schema, validate_client_event
 from shared.realtime.call_ids import call_id_from_location
 from shared.transcripts.redaction import redact_json, redacted
-from shared.upstream.error_mapping import retry_after
+from shared.upstream.retry_after import retry_after
 from shared.upstream.sdp import validate_offer
 
 ROOT = Path(__file__).resolve().parents[2]

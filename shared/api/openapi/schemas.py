@@ -64,7 +64,7 @@ SCHEMAS: dict[str, Any] = {
                     "required": ["name", "status"],
                     "properties": {
                         "name": TEXT,
-                        "status": {"enum": ["ok", "failing"]},
+                        "status": {"enum": ["ok", "failing", "skipped"]},
                         "code": {"type": "string", "enum": sorted(CATALOGUE)},
                         "detail": TEXT,
                         "hint": TEXT,

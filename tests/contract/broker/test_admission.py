@@ -160,8 +160,9 @@ async def test_deep_health_is_for_admins_and_names_what_fails(
         "credential",
         "storage",
         "model",
+        "calls",
     ]
-    assert endpoint.asked[-1].json()["expires_after"]["seconds"] == 10
+    assert endpoint.asked[0].json()["expires_after"]["seconds"] == 10
     assert "ek_test_one" not in str(content)
 
     endpoint.on("/openai/v1/realtime/client_secrets", refusal(404, "DeploymentNotFound"))

@@ -4,22 +4,28 @@ managed-identity endpoint and a vault over TLS that can go offline."""
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestServer
+from azure.core.exceptions import HttpResponseError, ODataV4Format
 
 from local.azure.key_vault import LocalKeyVault
 from local.azure.managed_identity import make_app
 from shared.core.problems import Problem
 from shared.credentials.endpoint_credential import KeyCredential
-from shared.credentials.identity import EntraCredential, open_identity
-from shared.credentials.key_vault import Vault, VaultReader
+from shared.credentials.identity import EntraCredential, entra_code, open_identity
+from shared.credentials.key_vault import Vault, VaultReader, vault_problem
 from tests.support.clock import Clock
 
+CASES = Path(__file__).resolve().parents[2] / "fixtures" / "cases"
 TTL = timedelta(minutes=5)
 SCOPE = "https://ai.azure.com/.default"
 HEADER = "a-header-of-the-platform"
@@ -69,6 +75,60 @@ async def test_a_missing_identity_is_a_problem_without_the_sdks_message(
         await asyncio.to_thread(proof.headers)
     assert problem.value.code == "credential_unavailable"
     assert problem.value.__cause__ is None
+
+
+async def test_a_wrong_client_id_is_a_problem_of_the_identity_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = json.loads((CASES / "managed-identity-refused.json").read_text())
+
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response(case["body"], status=case["status"])
+
+    app = web.Application()
+    app.router.add_get("/msi/token", refuse)
+    caplog.set_level(logging.INFO, "broker")
+    async with TestServer(app) as server:
+        env = {"IDENTITY_ENDPOINT": str(server.make_url("/msi/token")), "IDENTITY_HEADER": "x"}
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        proof = EntraCredential(lambda: open_identity(env), SCOPE, Clock(datetime.now(UTC)))
+        with pytest.raises(Problem, match="credential_unavailable") as problem:
+            await asyncio.to_thread(proof.headers)
+    assert "AZURE_CLIENT_ID" in problem.value.meaning.hint
+    assert "identity refused" in caplog.text
+    ours = [each.getMessage() for each in caplog.records if each.name == "broker"]
+    assert not [line for line in ours if "No User Assigned" in line]
+
+
+def test_entras_code_is_told_from_the_sdks_text() -> None:
+    assert entra_code(ValueError("AADSTS700016: Application with identifier 'x'")) == "AADSTS700016"
+    assert entra_code(ValueError("no code")) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (403, {"code": "Forbidden", "innererror": {"code": "ForbiddenByRbac"}}, "secret"),
+        (403, {"code": "Forbidden", "innererror": {"code": "ForbiddenByFirewall"}}, "network"),
+        (403, {"code": "Forbidden", "innererror": {"code": "ForbiddenByConnection"}}, "network"),
+        (403, {"code": "Forbidden", "innererror": "odd"}, "secret"),
+        (403, {"code": ["odd"]}, "secret"),
+        (404, {"code": "SecretNotFound"}, "secret"),
+        (429, {"code": "Throttled"}, "vault"),
+        (503, None, "vault"),
+    ],
+)
+def test_the_vaults_network_rules_are_told_from_a_missing_role(
+    status: int, error: Any, code: str
+) -> None:
+    refused = HttpResponseError("refused")
+    refused.status_code = status
+    refused.error = ODataV4Format({"error": error}) if error else None
+    problem = vault_problem(refused)
+    wanted = "vault_secret_unavailable" if code == "secret" else "vault_unavailable"
+    assert problem.code == wanted
+    assert ("network" in problem.detail) == (code == "network")
 
 
 async def test_a_key_in_the_vault_is_read_once_per_ttl_and_outlives_the_vault(

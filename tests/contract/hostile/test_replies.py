@@ -93,7 +93,7 @@ REPLIES: Final[list[Replies]] = [
         "profile_refused"),
     Replies("an error's code that is none", MINT, {"status": 403, **reply(
         body=json.dumps({"error": {"code": {"a": MARK}, "message": [MARK], "param": 1}}))},
-        "upstream_access_denied"),
+        "upstream_forbidden"),
     Replies("a wait to the year 9999", MINT, {"status": 429,
         "retry_after": "Fri, 31 Dec 9999 23:59:59 -1200"}, "upstream_quota"),
     Replies("a wait to the year 1", MINT, {"status": 429, "times": 1,

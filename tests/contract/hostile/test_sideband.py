@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import pytest
 
+from shared.realtime.sideband_connector import SidebandConnector
 from tests.contract.hostile.running import MARK, SCRIPT, Fault, PageCall, Stack, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -300,6 +301,7 @@ async def sideband_with(stack: Stack, case: Dials) -> None:
 def impatient(stack: Stack) -> Iterator[None]:
     """Sidebands that nothing comes on are given up soon."""
     connector, soon = stack.broker.model.connector, timedelta(seconds=0.3)
+    assert isinstance(connector, SidebandConnector)
     usual = connector.timeouts
     connector.timeouts = replace(usual, open=soon, ping=soon, close=soon)
     try:

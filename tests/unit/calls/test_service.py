@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -288,6 +291,46 @@ def test_what_is_not_the_callers_fault_costs_no_start_and_is_bounded(
         with pytest.raises(Problem, match="too_many_starts"):
             service.start_call(OFFER, PROFILE, a_caller())
     assert endpoint.count(CALLS) == asked
+
+
+REPORTED: list[dict[str, Any]] = json.loads(
+    (Path(__file__).resolve().parents[2] / "fixtures/cases/upstream-errors.json").read_text()
+)
+
+
+@pytest.mark.parametrize("case", REPORTED, ids=lambda case: f"{case['status']} {case['source']}")
+def test_an_operators_fault_costs_the_caller_no_start(
+    endpoint: Upstream, case: dict[str, Any]
+) -> None:
+    ledger = limited()
+    base = "/openai/v1/realtime" if case["provider"] == "azure" else "/v1/realtime"
+    said = Said(case["status"], json.dumps(case["body"]).encode(), case.get("headers", {}))
+    endpoint.on(f"{base}/{'client_secrets' if case['on'] == 'mint' else 'calls'}", said)
+    service = calls(endpoint, case["provider"], ledger=ledger)
+    with pytest.raises(Problem) as problem:
+        service.start_call(OFFER, PROFILE, a_caller())
+    assert problem.value.status >= 500
+    usage = ledger.usage_of("caller-1")
+    assert (usage.live_calls, usage.starts_last_minute) == (0, 0)
+
+
+def test_a_gateways_refusal_of_its_key_is_not_taken_for_one_of_the_ephemeral_key(
+    endpoint: Upstream,
+) -> None:
+    said = {"statusCode": 401, "message": "Access denied due to missing subscription key."}
+    endpoint.on(CALLS, Said(401, json.dumps(said).encode()))
+    with pytest.raises(Problem, match="gateway_key_refused"):
+        calls(endpoint).start_call(OFFER, PROFILE, a_caller())
+    assert (endpoint.count(MINT), endpoint.count(CALLS)) == (1, 1)
+
+
+def test_a_refused_key_is_logged_with_the_reason(
+    endpoint: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "broker")
+    endpoint.on(CALLS, refusal(401, None, "Ephemeral token expired"), answer_reply())
+    calls(endpoint).start_call(OFFER, PROFILE, a_caller())
+    assert '"message": "Ephemeral token expired"' in caplog.text
 
 
 def test_a_refused_offer_frees_the_line_and_still_counts_as_a_start(endpoint: Upstream) -> None:

@@ -113,7 +113,7 @@ def test_a_retry_after_beyond_the_budget_is_passed_to_the_caller(
     [
         (refusal(401, "PermissionDenied"), "upstream_access_denied"),
         (refusal(403, None, "not available in this region"), "upstream_region"),
-        (refusal(403), "upstream_access_denied"),
+        (refusal(403), "upstream_forbidden"),
         (refusal(404, "DeploymentNotFound"), "deployment_not_found"),
         (refusal(400, "OpperationNotSupported"), "not_a_realtime_model"),
         (refusal(404, "OpperationNotSupported"), "not_a_realtime_model"),
@@ -140,8 +140,11 @@ def test_every_failure_is_a_problem_without_upstreams_words(
     assert "words of upstream" not in str(problem.value.body("id"))
 
 
-def test_a_lasting_refusal_is_not_retried(endpoint: Upstream, slept: list[float]) -> None:
-    endpoint.on(MINT, refusal(401))
+@pytest.mark.parametrize("said", [refusal(401), refusal(429, "insufficient_quota")])
+def test_a_lasting_refusal_is_not_retried(
+    endpoint: Upstream, slept: list[float], said: Said
+) -> None:
+    endpoint.on(MINT, said)
     with pytest.raises(Problem):
         client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
     assert endpoint.count(MINT) == 1
@@ -211,6 +214,14 @@ def test_a_refused_offer_is_the_callers(endpoint: Upstream, slept: list[float]) 
     with pytest.raises(Problem) as problem:
         client(endpoint, slept).negotiate("v=0", KEY, PROFILE, soon())
     assert (problem.value.code, problem.value.status) == ("offer_refused", 400)
+
+
+def test_limits_that_come_with_every_reply_do_not_keep_a_failure_from_being_retried(
+    endpoint: Upstream, slept: list[float]
+) -> None:
+    endpoint.on(MINT, Said(500, b"", {"x-ratelimit-reset-requests": "6m0s"}), key_reply())
+    client(endpoint, slept).mint_key(PROFILE, timedelta(seconds=60), soon())
+    assert endpoint.count(MINT) == 2
 
 
 def test_openai_negotiates_in_one_multipart_request_and_says_who_calls(

@@ -155,10 +155,10 @@ def test_an_error_of_any_shape_is_a_refusal(endpoint: Upstream, api: RealtimeCli
     shapes: list[Any] = ["boom", 7, None, [], [{}], every, deep]
     for error in shapes:
         endpoint.on(MINT, Said(403, json.dumps({"error": error}).encode()))
-        with pytest.raises(Problem, match="upstream_access_denied"):
+        with pytest.raises(Problem, match="upstream_forbidden"):
             mint(api)
     endpoint.on(MINT, Said(403, b'{"error":' * 50_000))
-    with pytest.raises(Problem, match="upstream_access_denied"):
+    with pytest.raises(Problem, match="upstream_forbidden"):
         mint(api)
 
 
