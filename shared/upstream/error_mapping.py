@@ -11,7 +11,8 @@ from datetime import timedelta
 from shared.core import logs
 from shared.core.problems import Problem
 from shared.upstream.error_body import ErrorBody, read_error
-from shared.upstream.known_refusals import known_refusal, offer_reason
+from shared.upstream.known_refusals import known_refusal
+from shared.upstream.offer_reasons import offer_reason
 from shared.upstream.retry_after import retry_after
 from shared.upstream.transport import Reply
 

@@ -7,65 +7,8 @@ providers' documents, recorded traffic and public bug reports.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Literal
-
 from shared.upstream.error_body import ErrorBody
-
-Route = Literal["", "session", "offer"]
-"""What a row is for: replies to a request with the session profile, to one with the caller's offer,
-or to any."""
-ANYTHING = " … "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownRefusal:
-    """One row. It fits a refusal that has all that the row names: one of `statuses`, one of `codes`
-    (as code, inner code or type), one of `phrases` in its code or message (`…` stands for anything
-    in between), a `header` with that value, a field of `fields`, a body that is not JSON if
-    `foreign`. `detail` is what a reader is told; without one it is the problem's title."""
-
-    problem: str
-    statuses: tuple[int, ...] = ()
-    codes: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
-    header: tuple[str, str] | None = None
-    fields: tuple[str, ...] = ()
-    foreign: bool = False
-    on: Route = ""
-    detail: str = ""
-
-    def fits(self, error: ErrorBody, *, sent_offer: bool) -> bool:
-        """Whether this row is about `error`, the reply to a request with an offer or without."""
-        if self.on and sent_offer != (self.on == "offer"):
-            return False
-        if self.header is not None:
-            name, value = self.header
-            if value.lower() not in str(error.headers.get(name, "")).lower():
-                return False
-        return (
-            (not self.statuses or error.status in self.statuses)
-            and (not self.codes or not error.codes.isdisjoint(map(str.lower, self.codes)))
-            and (not self.phrases or any(contains(error.text, each) for each in self.phrases))
-            and (not self.fields or error.param.partition(".")[0] in self.fields)
-            and (error.foreign or not self.foreign)
-        )
-
-
-@cache
-def pattern_of(phrase: str) -> re.Pattern[str]:
-    parts = (rf"\b{re.escape(part)}" for part in phrase.lower().split(ANYTHING))
-    return re.compile(".*".join(parts), re.DOTALL)
-
-
-def contains(text: str, phrase: str) -> bool:
-    """Whether the parts of `phrase` occur in `text` (lower-case), in their order, each at the
-    beginning of a word."""
-    return pattern_of(phrase).search(text) is not None
-
+from shared.upstream.refusal_row import KnownRefusal
 
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -344,40 +287,7 @@ KNOWN_REFUSALS: tuple[KnownRefusal, ...] = (
 )
 """All rows, in the order in which they are tried; the last one fits anything."""
 
-OFFER_REASONS: Mapping[str, str] = {
-    "syntax error": "it is not valid SDP",
-    "unmarshal": "it is not valid SDP",
-    "eof": "it is cut off: post it whole, its last line end included",
-    "ice-ufrag": "it has no ICE user name and password",
-    "ice-pwd": "it has no ICE user name and password",
-    "ice credential": "it has no ICE user name and password",
-    "fingerprint": "it has no usable DTLS fingerprint",
-    "mid value": "a media section has no a=mid",
-    "parse address": "a candidate has an address that cannot be parsed",
-    "candidate": "a candidate cannot be parsed",
-    "codec": "it has no audio codec that the endpoint speaks: keep Opus",
-    "opus": "it has no audio codec that the endpoint speaks: keep Opus",
-    "setup": "its DTLS role is not valid",
-    "no audio": "it has no audio",
-    "data channel": "it has no data channel",
-    "whip-compliant": "it is not complete: wait for ICE gathering, and do not trickle",
-    "failed to parse offer": "it is not valid SDP",
-}
-"""Why an offer was refused, in our words, by what the message has; the first one that is in it."""
-PLACE = re.compile(r"\b(?:at|in) (pos|line) ([0-9]{1,6})\b")
-PLACES = {"pos": "character", "line": "line"}
-
 
 def known_refusal(error: ErrorBody, *, sent_offer: bool) -> KnownRefusal:
     """The row for `error`."""
     return next(row for row in KNOWN_REFUSALS if row.fits(error, sent_offer=sent_offer))
-
-
-def offer_reason(error: ErrorBody) -> str:
-    """Why the endpoint refused an offer, in our words and with the place that it names; "" if it
-    does not say so in a known form."""
-    why = next((why for said, why in OFFER_REASONS.items() if contains(error.text, said)), "")
-    place = PLACE.search(error.text)
-    if why and place:
-        return f"{why} (at {PLACES[place[1]]} {place[2]})"
-    return why

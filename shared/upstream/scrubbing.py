@@ -21,14 +21,15 @@ OPENING = re.compile(rf"(?<!\w)[{QUOTES}]|[{QUOTES}](?=\s*\Z)")
 AFTER_COLON = re.compile(
     r"(?i)((?:keys?|tokens?|secrets?|passwords?|credentials?|provided|bearer)\s{0,3}[:=])\s{0,3}\S+"
 )
-OPAQUE = re.compile(r"(?=[A-Za-z0-9+/=]{0,200}[0-9])[A-Za-z0-9+/=]{20,}")
-MAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,100}")
+DIGIT = re.compile("[0-9]")
+OPAQUE = re.compile(r"[A-Za-z0-9+/=]{20,}")
+"""A key, if it has a digit: no word of a language is that long."""
 ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f:]{0,8}")
 SDP_LINE = re.compile(r"(?<![A-Za-z])[a-z]=\S.{0,300}")
 """`a=ice-pwd:…` and the like; the rest of the message goes with it."""
 MARK = "\ufffd"
-MASK = "**"
-"""Where the endpoint has masked a key itself, it leaves the ends."""
+MARKED = ("**", "@")
+"""In a word that goes whole: a key that the endpoint has masked but for its ends, an address."""
 
 
 def scrubbed(message: str, secrets: Iterable[str] = ()) -> str:
@@ -38,9 +39,11 @@ def scrubbed(message: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, REMOVED)
-    text = " ".join(REMOVED if MASK in word else word for word in text.split(" "))
-    for pattern in (SECRETS, SDP_LINE, MAIL, ADDRESS, OPAQUE):
+    words = text.split(" ")
+    text = " ".join(REMOVED if any(m in word for m in MARKED) else word for word in words)
+    for pattern in (SECRETS, SDP_LINE, ADDRESS):
         text = pattern.sub(REMOVED, text)
+    text = OPAQUE.sub(lambda run: REMOVED if DIGIT.search(run[0]) else run[0], text)
     text = AFTER_COLON.sub(rf"\1 {REMOVED}", text)
     return shortened(without_quotes(text), LONGEST_MESSAGE)
 

@@ -13,7 +13,9 @@ from shared.core.problem_catalog import CATALOGUE
 from shared.core.problems import Problem
 from shared.upstream.error_body import read_error
 from shared.upstream.error_mapping import problem_of
-from shared.upstream.known_refusals import KNOWN_REFUSALS, OFFER_REASONS, contains
+from shared.upstream.known_refusals import KNOWN_REFUSALS
+from shared.upstream.offer_reasons import OFFER_REASONS
+from shared.upstream.refusal_row import contains
 from shared.upstream.transport import Reply
 
 ROOT = Path(__file__).resolve().parents[3]
