@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import re
@@ -17,6 +18,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from local.common import server
 from local.common.child_process import Child
 from local.readiness import WRONG_SETTINGS, poll_health
 from local.up import Stack, StackError, log_filter
@@ -150,11 +152,17 @@ async def test_an_app_that_cannot_be_served_is_said_once_and_2() -> None:
 
 
 async def test_a_port_that_is_none_is_one_sentence_and_2() -> None:
-    for port in ("99999", "-1", "65536", "8o"):
-        code, out, errors = await run("local.up", f"--port={port}")
-        assert (code, out) == (2, "")
-        assert "Traceback" not in errors
-        assert errors.splitlines()[-1].endswith(f"{port} is not a port, which is 0 to 65535")
+    code, out, errors = await run("local.up", "--port", "99999")
+    assert (code, out) == (2, "")
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].endswith("99999 is not a port, which is 0 to 65535")
+
+
+@pytest.mark.parametrize("text", ["-1", "65536", "8o", "", "\u0661", "1.0"])
+def test_what_is_no_port(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a port"):
+        server.parse_port(text)
+    assert server.parse_port("65535") == 65535
 
 
 async def test_wrong_settings_are_told_once_and_2() -> None:
