@@ -256,7 +256,7 @@ REQUEST = (
         detail="The model's endpoint, or a gateway in front of it, does not take the request.",
     ),
     KnownRefusal(problem="profile_refused", statuses=(400, 422), on="session"),
-    KnownRefusal(problem="offer_refused", statuses=(400, 422), on="offer"),
+    KnownRefusal(problem="offer_refused", statuses=(400, 413, 415, 422), on="offer"),
 )
 STATUSES = (
     KnownRefusal(problem="upstream_access_denied", statuses=(401,)),

@@ -333,9 +333,12 @@ def test_a_refused_key_is_logged_with_the_reason(
     assert '"message": "Ephemeral token expired"' in caplog.text
 
 
-def test_a_refused_offer_frees_the_line_and_still_counts_as_a_start(endpoint: Upstream) -> None:
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_a_refused_offer_frees_the_line_and_still_counts_as_a_start(
+    endpoint: Upstream, status: int
+) -> None:
     ledger = limited()
-    endpoint.on(CALLS, refusal(400, "invalid_offer"))
+    endpoint.on(CALLS, refusal(status, "invalid_offer" if status == 400 else None))
     with pytest.raises(Problem, match="offer_refused"):
         calls(endpoint, ledger=ledger).start_call(OFFER, PROFILE, a_caller())
     usage = ledger.usage_of("caller-1")
