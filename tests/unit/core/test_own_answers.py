@@ -4,15 +4,18 @@ each kind of session that the broker keeps."""
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.harness.tls import issue_certificate, server_context
 from shared.auth.signing_keys import JwksCache
 from shared.core.deadline import Deadline
 from shared.core.http_session import open_session
@@ -25,8 +28,10 @@ from shared.storage import azure_retry
 from shared.storage.azure import open_storage
 from shared.storage.interfaces import StorageUnavailable
 from shared.upstream.transport import Timeouts
+from tests.support.loop_thread import loop_in_thread
 from tests.support.scripted_endpoint import (
     Asked,
+    Listener,
     Raw,
     Reply,
     Said,
@@ -261,6 +266,29 @@ def test_what_follows_an_answer_is_nobodys(session: Session, part: float) -> Non
     cut = int(len(surplus) * part)
     first = Raw(session.own("ada").encode() + surplus[:cut], surplus[cut:])
     assert words(session, first) == ["ada", "bob", "eve"]
+
+
+def test_what_follows_an_answer_in_the_same_tls_record_is_nobodys(tmp_path: Path) -> None:
+    """It is decrypted, and in no buffer but the TLS library's."""
+    pair, trusted = issue_certificate(tmp_path, "127.0.0.1")
+    answers = [answer_reply(f"/v1/realtime/calls/rtc_{caller}") for caller in CALLERS]
+    first = answers[0]
+    first.body += b" " * (io.DEFAULT_BUFFER_SIZE - len(first.encode()) - 2)
+    assert len(first.encode()) == io.DEFAULT_BUFFER_SIZE, "so that nothing else is read with it"
+    said: list[Reply] = [Raw(first.encode() + answers[2].encode()), *answers[1:]]
+    replies = iter(said)
+    listener = Listener(lambda _: next(replies))
+    with loop_in_thread() as run:
+        url = run(listener.listen(tls=server_context(pair)))
+        session = open_session(url)
+        session.verify = str(trusted)
+        client = RealtimeClient("azure", url, StandardKey(), session)
+        found = [
+            client.negotiate("v=0", EPHEMERAL, PROFILE, Deadline.after(SOON)).call_id
+            for _ in CALLERS
+        ]
+        run(listener.close())
+    assert found == [f"rtc_{caller}" for caller in CALLERS]
 
 
 @pytest.mark.parametrize(
