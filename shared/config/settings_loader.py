@@ -35,7 +35,7 @@ from shared.config.settings import (
     TokenSettings,
 )
 from shared.config.sign_in import read_entra
-from shared.storage.factory import is_configured
+from shared.config.storage_account import check_storage
 
 NAME = "a name: one word"
 PLATFORM_SETTINGS = ("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_")
@@ -116,9 +116,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     check_credentials(read, settings)
     check_sideband(read, settings)
     check_switches(read)
-    # Without shared storage each instance would count for itself, and no limit would hold.
-    if settings.in_azure and not is_configured(env):
-        read.add_mistake("AzureWebJobsStorage", "a storage account")
+    check_storage(read, in_azure=settings.in_azure)
     read.check_names(PREFIXES, NAMES)
     if read.mistakes:
         raise ConfigurationError(read.mistakes)
