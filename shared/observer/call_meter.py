@@ -39,14 +39,15 @@ class CallMeter:
 
     def resume(self, lines: Iterable[StoredLine]) -> list[Failure]:
         """Takes over from the record what was used and what failed; returns the failures."""
-        lines = list(lines)
+        lines, models = list(lines), self.context.recorder.mapper.models
         for line in lines:
             if line.kind == "response":
                 usage = tokens.usage_of_counts(line.fields.get("usage") or {})
                 self.usage.count_response(line.key, usage)
-                self.usage.model = line.fields.get("model") or self.usage.model
+                models.model = line.fields.get("model") or models.model
             elif line.kind == "transcription":
                 model = str(line.fields.get("model") or self.transcription_model)
+                models.transcription = line.fields.get("model") or models.transcription
                 self.usage.count_transcription(line.key, model, transcription_usage_of(line.fields))
         return self.failures.resume(lines)
 
@@ -58,7 +59,7 @@ class CallMeter:
 
     def tally(self) -> Tally:
         """All that is counted so far."""
-        self.usage.model = self.context.recorder.mapper.models.model or self.usage.model
+        self.usage.model = self.context.recorder.mapper.models.model
         return Tally(self.usage.call_usage(), self.failures.snapshot())
 
     def count_response(self, event: ResponseDone) -> None:

@@ -59,6 +59,9 @@ async def test_a_story_that_the_caller_interrupts() -> None:
         assert observed.usage == tokens.usage_of_response({"usage": (await it.state())["usage"]})
         assert observed.usage.audio_in > 0
         assert observed.usage.audio_out > 0
+        heard = observed.tally.usage.transcriptions["gpt-realtime-whisper"]
+        assert heard.seconds > 1
+        assert not heard.unmeasured
 
 
 async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoken() -> None:
