@@ -9,12 +9,16 @@ from shared.core import logs
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext
 from shared.observer.session_guard import SessionGuard
-from shared.realtime.failures import FailureFinder, failure_code
+from shared.realtime.failures import FailureFinder
+from shared.realtime.known_names import known_code, known_type
+from shared.realtime.response_errors import is_passing
 from shared.realtime.server_events import ErrorEvent, ServerEvent
 from shared.transcripts.failures import (
+    ENDPOINT_ERROR,
     OUTPUT_REFUSED,
     RESPONSE_FAILED,
     RESPONSE_INCOMPLETE,
+    UNKNOWN_CODE,
     UPDATE_REFUSED,
     Failure,
 )
@@ -52,16 +56,21 @@ class FailureWatch:
         guard make of the event: then they no longer know what it answers."""
         for failure in self.finder.find(event):
             self.make_known(failure)
-        if isinstance(event, ErrorEvent) and (what := self.refused_by(event)):
+        if isinstance(event, ErrorEvent) and (what := self.shown_by(event)):
             key = f"{self.context.recorder.holder} {next(self.context.recorder.numbers)}"
-            self.make_known(Failure(what, key, failure_code(event.code, event.error_type)))
+            # The error may answer a page, and repeat its words.
+            code = known_code(event.code) or known_type(event.error_type) or UNKNOWN_CODE
+            self.make_known(Failure(what, key, code))
 
-    def refused_by(self, error: ErrorEvent) -> str:
-        """What of the server's own an error has refused; "" for anything else."""
+    def shown_by(self, error: ErrorEvent) -> str:
+        """What an error shows to have failed; "" for one that refuses what a page has
+        sent, or that the connection is closed with, which the log tells."""
         if self.tracker.refused_output(error):
             return OUTPUT_REFUSED
         awaited = self.guard.awaited if self.guard else {}
-        return UPDATE_REFUSED if error.caused_by in awaited else ""
+        if error.caused_by in awaited:
+            return UPDATE_REFUSED
+        return ENDPOINT_ERROR if is_passing(error.code, error.error_type) else ""
 
     def make_known(self, failure: Failure) -> None:
         recorder = self.context.recorder

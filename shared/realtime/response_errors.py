@@ -34,8 +34,13 @@ WAIT = re.compile(
 
 def is_passing(code: Scalar, kind: Scalar) -> bool:
     """Whether an error's fault may be over by the next try."""
-    plain, plain_kind = (re.sub(r"[^a-z0-9]", "", str(each or "").lower()) for each in (code, kind))
+    plain, plain_kind = plain_word(code), plain_word(kind)
     return plain in PASSING or (plain_kind in PASSING_TYPES and plain not in LASTING)
+
+
+def plain_word(word: Scalar) -> str:
+    """A code or type without its capitals and separators."""
+    return re.sub(r"[^a-z0-9]", "", str(word or "").lower())
 
 
 def wait_in_message(message: object) -> timedelta | None:

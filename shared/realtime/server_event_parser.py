@@ -172,10 +172,10 @@ def response_done(kind: str, raw: Json) -> ServerEvent:
         if item.get("id") and isinstance(item["id"], str)
     )
     usage = tokens.usage_of_response(response)
-    response_id, status = required_id(response, "id"), name_text(response, "status")
+    status = name_text(response, "status") or name_text(details, "type")
     return ResponseDone(
         kind,
-        response_id,
+        required_id(response, "id"),
         status,
         reason,
         output,

@@ -16,6 +16,7 @@ TOOLS_NOT_LISTED = "mcp_list_tools_failed"
 MCP_CALL_FAILED = "mcp_call_failed"
 OUTPUT_REFUSED = "tool_output_refused"
 UPDATE_REFUSED = "session_update_refused"
+ENDPOINT_ERROR = "endpoint_error"
 UNKNOWN_CODE = "unknown"
 FILTERED = "content_filter"
 NOT_FAILED = ("completed", "cancelled", "in_progress", "carried over", None)

@@ -65,11 +65,15 @@ class Prices:
 
     def price_family(self, model: str) -> str | None:
         """The entry that gives the price of `model`: its own, or the longest name of which it is a
-        dated version."""
+        dated version. A gateway's name for it has the provider before a slash; capitals do not
+        matter."""
+        if model in self.models:
+            return model
+        plain = model.lower().rpartition("/")[2]
         for name in sorted(self.models, key=len, reverse=True):
-            rest = model.removeprefix(name)
-            if model == name or (rest != model and DATED.fullmatch(rest)):
-                return name
+            rest = plain.removeprefix(name.lower())
+            if not rest or (rest != plain and DATED.fullmatch(rest)):
+                return name if plain else None
         return None
 
     def cost(self, model: str, usage: Usage) -> Cost | None:

@@ -132,6 +132,20 @@ async def test_what_the_server_sends_and_the_endpoint_refuses_is_known() -> None
     assert (failure.name, failure.reason) == ("session_update_refused", "server_error")
 
 
+async def test_a_fault_of_the_endpoints_own_is_known_and_a_refused_client_event_is_not_one(
+    logged: pytest.LogCaptureFixture,
+) -> None:
+    async with scripted() as run:
+        run.tell("error", error={"type": "server_error", "code": None, "message": "secret"})
+        run.tell("error", error={"type": "invalid_request_error", "code": "rate_limit_exceeded"})
+        for code in ("invalid_value", "response_cancel_not_active", "item_not_found"):
+            run.tell("error", error={"type": "invalid_request_error", "code": code})
+        failures = await run.done()
+    told = [(each.name, each.reason) for each in failures]
+    assert told == [("endpoint_error", "server_error"), ("endpoint_error", "rate_limit_exceeded")]
+    assert "secret" not in logged.text
+
+
 async def test_a_failure_is_counted_once_by_all_runs_together() -> None:
     async with observed_calls(rules=[BUSY]) as it:
         call = await call_with(it, SESSION)
