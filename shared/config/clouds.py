@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+AUTHORITY_HOST = "AZURE_AUTHORITY_HOST"
+"""Where an identity signs in, as Azure's libraries read it from the environment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cloud:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from shared.config.clouds import (
+    AUTHORITY_HOST,
     Cloud,
     cloud_of_authority,
     cloud_of_endpoint,
@@ -50,7 +51,6 @@ EXPECTED = (
 )
 NAME_IN_VAULT = "the name of a secret in KEY_VAULT_URI, not its URL and not the secret itself"
 CLIENT_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-AUTHORITY_HOST = "AZURE_AUTHORITY_HOST"
 
 
 def read_endpoint(read: EnvReader) -> EndpointSettings:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.config.env import parse_broker_secrets
 from shared.config.settings import SecretSettings
+from shared.config.unusable_values import unfilled
 from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 
@@ -40,10 +41,19 @@ class VaultSecret:
         self.name = name
 
     def current(self) -> Secrets:
+        value = self.vault.secret(self.name)
+        if unfilled(value) is not None:
+            raise Problem(
+                "vault_secret_unavailable",
+                "The secret of BROKER_SECRET_NAME stands for another value, which it should hold.",
+            )
         try:
-            return parse_broker_secrets(self.vault.secret(self.name))
+            return parse_broker_secrets(value)
         except ValueError:
-            raise Problem("vault_secret_unavailable", "The broker's secret is too short.") from None
+            raise Problem(
+                "vault_secret_unavailable",
+                "The broker's secret is too short: 32 bytes or more.",
+            ) from None
 
 
 def open_broker_secret(settings: SecretSettings, vault: SecretStore) -> SecretSource:

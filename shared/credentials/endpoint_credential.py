@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from shared.config.gateway import GatewaySettings
+from shared.config.env import WORD
+from shared.config.gateway import VALUE, GatewaySettings
 from shared.config.settings import EndpointSettings
+from shared.config.unusable_values import unfilled
 from shared.core.clock import Clock
+from shared.core.problems import Problem
 from shared.credentials.identity import EntraCredential
 from shared.credentials.key_vault import SecretStore
 
@@ -34,9 +37,24 @@ class KeyCredential:
         self.provider = provider
 
     def headers(self) -> Mapping[str, str]:
+        key = usable_key(self.key())
         if self.provider == "azure":
-            return {"api-key": self.key()}
-        return {"Authorization": f"Bearer {self.key()}"}
+            return {"api-key": key}
+        return {"Authorization": f"Bearer {key}"}
+
+
+def usable_key(secret: str) -> str:
+    """A key as a header can carry it; one that was piped into the vault ends with a line end.
+
+    Raises Problem vault_secret_unavailable: a key in a setting is checked at start.
+    """
+    key = secret.strip()
+    if unfilled(key) is not None or not key.isascii() or not WORD.fullmatch(key):
+        raise Problem(
+            "vault_secret_unavailable",
+            "The secret of REALTIME_API_KEY_SECRET is not a key: one word, in plain characters.",
+        )
+    return key
 
 
 class GatewayHeader:
@@ -52,6 +70,11 @@ class GatewayHeader:
         if secret is not None:
             # A secret that was piped into the vault ends with a line end.
             value = self.vault.secret(secret).strip()
+            if unfilled(value) is not None or not VALUE.fullmatch(value):
+                raise Problem(
+                    "vault_secret_unavailable",
+                    "The secret of REALTIME_GATEWAY_KEY_SECRET is not a header's value.",
+                )
         if self.settings.replaces_bearer and " " not in value:
             value = f"Bearer {value}"
         return {self.settings.header: value}

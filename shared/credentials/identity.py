@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from shared.config.clouds import AUTHORITY_HOST, find_cloud, host_of
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline
@@ -35,6 +36,7 @@ def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredenti
 
     IDENTITY_ENDPOINT is set where there is a managed identity. AZURE_CLIENT_ID, or
     `<connection>__clientId` for the resource behind that connection, chooses a user-assigned one.
+    Elsewhere it signs in where AZURE_AUTHORITY_HOST says, or in the cloud of the model's endpoint.
     """
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
@@ -44,7 +46,11 @@ def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredenti
             connect=IDENTITY_TIMEOUT, read=IDENTITY_TIMEOUT, connections=IDENTITY_CONNECTIONS
         )
         return ManagedIdentityCredential(client_id=client, transport=transport)
-    return DefaultAzureCredential(exclude_interactive_browser_credential=True)
+    authority = env.get(AUTHORITY_HOST, "").strip()
+    cloud = find_cloud(host_of(env.get("REALTIME_ENDPOINT", "")), authority)
+    return DefaultAzureCredential(
+        exclude_interactive_browser_credential=True, authority=authority or cloud.authority
+    )
 
 
 def entra_code(error: BaseException) -> str:

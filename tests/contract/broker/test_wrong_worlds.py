@@ -5,13 +5,18 @@ from __future__ import annotations
 
 import pytest
 
+from shared.admin.health import run_checks
+from shared.broker import open_broker
+from shared.credentials import credentials
 from tests.contract.broker.conftest import AppClient
 from tests.support.principals import signed_in
 from tests.support.scripted_endpoint import Said, Upstream
+from tests.support.vaults import FixedVault
 
 ADMIN = signed_in("4f0c1ad2c3a94f0b8f9e0b6d6d3c9a51", "admin")
 TENANT = "7a797836-d1e3-4249-a68d-f2cb8e4f58a5"
 KEYS = "/keys"
+REFERENCE = "@Microsoft.KeyVault(SecretUri=https://demo.vault.azure.net/secrets/x/)"
 
 
 @pytest.fixture
@@ -72,3 +77,56 @@ def entra(keys: str) -> dict[str, str]:
         "ENTRA_REQUIRED_SCOPE": "call",
         "ENTRA_KEYS_URL": keys + KEYS,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "secret", "words"),
+    [
+        ("BROKER_SECRET_NAME", "secret", None, "does not return the secret"),
+        ("BROKER_SECRET_NAME", "secret", "tiny", "32 bytes"),
+        ("BROKER_SECRET_NAME", "secret", REFERENCE, "stands for another"),
+        ("REALTIME_API_KEY_SECRET", "credential", None, "does not return the secret"),
+        ("REALTIME_API_KEY_SECRET", "credential", REFERENCE, "not a key"),
+        ("REALTIME_API_KEY_SECRET", "credential", "two words", "not a key"),
+        ("REALTIME_API_KEY_SECRET", "credential", "k\u00fc", "not a key"),
+    ],
+)
+async def test_a_secret_of_the_vault_that_is_of_no_use(
+    settings: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    check: str,
+    secret: str | None,
+    words: str,
+) -> None:
+    kept = {} if secret is None else {"the-secret": secret}
+    found = failing_checks(settings, monkeypatch, FixedVault(kept), **{name: "the-secret"})
+    assert check in found
+    assert found[check]["code"] == "vault_secret_unavailable"
+    assert words in found[check]["detail"]
+    assert secret is None or secret not in str(found)
+
+
+async def test_a_key_that_was_piped_into_the_vault_is_used_without_its_line_end(
+    settings: dict[str, str], endpoint: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = FixedVault({"the-secret": "k3y\r\n"})
+    assert failing_checks(settings, monkeypatch, vault, REALTIME_API_KEY_SECRET="the-secret") == {}
+    assert endpoint.asked[0].headers["api-key"] == "k3y"
+
+
+def failing_checks(
+    settings: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    vault: FixedVault,
+    **names: str,
+) -> dict[str, dict[str, str]]:
+    """The failing checks of a broker whose secrets are in `vault`."""
+    monkeypatch.setattr(credentials, "open_vault", lambda *_: vault)
+    chosen = {**settings, "KEY_VAULT_URI": "https://demo.vault.azure.net", **names}
+    if "REALTIME_API_KEY_SECRET" in names:
+        del chosen["REALTIME_API_KEY"]
+    if "BROKER_SECRET_NAME" in names:
+        del chosen["BROKER_SECRET"]
+    checks = run_checks(open_broker(chosen).checks)["checks"]
+    return {check["name"]: check for check in checks if check["status"] == "failing"}

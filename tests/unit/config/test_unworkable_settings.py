@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.config.env import ConfigurationError
 from shared.config.settings import Settings
 from shared.config.settings_loader import NAMES, load_settings
+from shared.credentials.identity import open_identity
 
 ROOT = Path(__file__).resolve().parents[3]
 REPORTED = json.loads((ROOT / "tests/fixtures/cases/entra.json").read_text(encoding="utf-8"))
@@ -518,3 +520,25 @@ def test_each_service_has_its_own_address() -> None:
         f"{STORAGE}__accountName"
     }
     load(uris(table="", queue=""))
+
+
+@pytest.mark.parametrize(
+    ("env", "authority"),
+    [
+        (GOOD, "login.microsoftonline.com"),
+        (GOV, "login.microsoftonline.us"),
+        (CHINA, "login.partner.microsoftonline.cn"),
+        ({"AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us"}, "login.microsoftonline.us"),
+    ],
+)
+def test_a_developer_signs_in_to_the_endpoints_cloud(
+    env: dict[str, str], authority: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def credential(**given: Any) -> None:
+        seen.append(given["authority"].removeprefix("https://"))
+
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", credential)
+    open_identity(env)
+    assert seen == [authority]
