@@ -273,11 +273,18 @@ class PageCall:
         said, answers = f"ordinary turn {len(self.said)} of {self.name}", self.answers()
         content = [{"type": "input_text", "text": said}]
         item = {"type": "message", "role": "user", "content": content}
+        await self.ask(item, lambda: self.answers() > answers, "answered")
+        self.said |= {said, ANSWER}
+        used = (await self.upstream())["usage"]["total_tokens"]
+        await until(lambda: self.counted.tokens_today >= used, "counted")
+
+    async def ask(self, item: Mapping[str, Any], came: Callable[[], bool], what: str) -> None:
+        """Says it, and asks for a response, until that comes of it."""
         ask_again = 0.0
 
-        def is_answered() -> bool:
+        def is_there() -> bool:
             nonlocal ask_again
-            if self.answers() > answers:
+            if came():
                 return True
             if time.monotonic() > ask_again:
                 # What came before may have left a response under way, or a session that takes the
@@ -287,10 +294,7 @@ class PageCall:
                 ask_again = time.monotonic() + ASK_AGAIN
             return False
 
-        await until(is_answered, "answered")
-        self.said |= {said, ANSWER}
-        used = (await self.upstream())["usage"]["total_tokens"]
-        await until(lambda: self.counted.tokens_today >= used, "counted")
+        await until(is_there, what)
 
     def answers(self) -> int:
         """How many ordinary turns the page has seen answered."""

@@ -348,9 +348,7 @@ async def test_what_is_refused_once(stack: Stack, case: Refused) -> None:
     await stack.emulator.change({"refusals": [case.refusal], "rules": [PARCEL, *SCRIPT["rules"]]})
     async with stack.call() as call:
         for turn in range(1, 2 + case.refusal.get("times", 1)):
-            call.caller.send_event({"type": "conversation.item.create", "item": WHERE})
-            call.caller.send_event({"type": "response.create"})
-            await until(lambda: tools_run(call) >= turn, "run")  # noqa: B023
+            await call.ask(WHERE, lambda: tools_run(call) >= turn, "run")  # noqa: B023
         await until(lambda: is_told(call), "told")
         await call.ordinary_turn()
 
