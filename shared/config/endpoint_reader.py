@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from shared.config.clouds import (
     AUTHORITY_HOST,
+    CLOUDS,
     Cloud,
     cloud_of_authority,
     cloud_of_endpoint,
@@ -38,6 +39,8 @@ PORTALS = frozenset(
     {"ai.azure.com", "oai.azure.com", "portal.azure.com", "ai.azure.us", "portal.azure.us"}
     | {"platform.openai.com", "chatgpt.com"}
 )
+NO_RESOURCE = frozenset(suffix[1:] for cloud in CLOUDS for suffix in cloud.endpoints)
+"""Hosts of Azure's without a resource's name before them."""
 REGIONAL = (
     ".api.cognitive.microsoft.com",
     ".api.cognitive.microsoft.us",
@@ -174,7 +177,7 @@ def check_endpoint(parts: SplitResult, value: str, provider: Provider, expected:
         raise Unusable(f"the GA endpoint, not a preview one: {expected}")
     if host in PORTALS:
         raise Unusable(f"the resource's endpoint, not a portal's address: {expected}")
-    if parts.query or parts.fragment:
+    if parts.query or parts.fragment or host in NO_RESOURCE or host.endswith(".azure.openai.com"):
         raise Unusable(expected)
     if parts.username is not None or not is_host(host) or parts.port == 0:
         raise Unusable(expected)

@@ -102,7 +102,9 @@ def parse_audience(value: str) -> str:
         value = value.lower()
     if value.rstrip("/") in GRAPH:
         raise Unusable(f"{AUDIENCE}: tokens for Microsoft Graph are Graph's alone to check")
-    if not bare or re.search(r"\s", value) or is_placeholder(value) or value.endswith("/.default"):
+    if not bare.strip("/") or bare.endswith("://") or bare.startswith("/"):
+        raise ValueError
+    if re.search(r"\s", value) or is_placeholder(value) or value.endswith("/.default"):
         raise ValueError
     return value
 

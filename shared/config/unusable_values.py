@@ -44,6 +44,8 @@ def unfilled(value: str) -> str | None:
     """What was expected instead of a reference or a template's variable; None for other text."""
     if (expected := unresolved_reference(value)) is not None:
         return expected
+    if BRACKETS.fullmatch(value) and value.startswith("<"):
+        return "the value itself: this is a placeholder"
     if TEMPLATE.fullmatch(value):
         return "the value itself: this is a template's variable that nothing has filled in"
     return None

@@ -114,7 +114,7 @@ def test_what_may_be_meant_is_left_alone(name: str, value: str) -> None:
     load(**{name: value})
 
 
-@pytest.mark.parametrize("value", ["${INSTRUCTIONS}", "$(Instructions)", "{{instructions}}"])
+@pytest.mark.parametrize("value", ["${INSTRUCTIONS}", "$(Instructions)", "<instructions>"])
 def test_instructions_that_nothing_filled_in_are_refused(value: str) -> None:
     assert set(mistakes(REALTIME_INSTRUCTIONS=value)) == {"REALTIME_INSTRUCTIONS"}
     secret = value.replace("nstructions", "nstructions" * 4)
@@ -139,6 +139,10 @@ def test_instructions_that_nothing_filled_in_are_refused(value: str) -> None:
         ("https://", "https://"),
         ("https://demo openai.azure.com", "https://"),
         ("https://[demo", "https://"),
+        ("https://demo..openai.azure.com", "https://"),
+        ("https://openai.azure.com", "https://"),
+        ("https://.openai.azure.us", "https://"),
+        ("https://demo.azure.openai.com", "https://"),
         ("https://demo.openai.azure.com:99999", "https://"),
         ("https://demo.openai.azure.com:port", "https://"),
         ("https://ai.azure.com", "portal"),
@@ -321,7 +325,7 @@ def test_a_scopes_bare_name(scope: str) -> None:
     [
         *(f"api://{APP}/access_as_user", f"{APP}/call", f"api://{APP}/.default", "api://", "<id>"),
         *("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000", "a b", f'"{APP}"'),
-        *("your-application-id", "https://graph.microsoft.com/"),
+        *("https://", "api:///call", "your-application-id", "https://graph.microsoft.com/"),
     ],
 )
 def test_an_audience_that_no_token_for_the_broker_has(audience: str) -> None:
