@@ -90,17 +90,20 @@ class TellingLog(MemoryLog):
 
 
 class DeafLeases(Leases):
-    """Leases that nobody gives back while they are `deaf`. `renewed` is set by each renewal."""
+    """Leases that nobody gives back while they are `deaf`. `renewed` is set by each renewal,
+    `noted` by one that leaves a note: a run has asked for the state of its call."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.loop = asyncio.get_running_loop()
-        self.renewed = asyncio.Event()
+        self.renewed, self.noted = asyncio.Event(), asyncio.Event()
         self.deaf = False
 
     def renew(self, lease: Lease, *, note: str | None = None) -> Lease:
         renewed = super().renew(lease, note=note)
         self.loop.call_soon_threadsafe(self.renewed.set)
+        if note is not None:
+            self.loop.call_soon_threadsafe(self.noted.set)
         return renewed
 
     def release(self, lease: Lease) -> None:

@@ -21,6 +21,7 @@ async def test_an_observer_that_is_killed_is_replaced_and_the_gap_is_stated() ->
         first = await it.watch(call)
         await call.turn("hello")
         await it.recorded(call.id, HELLO)
+        await it.written(call.id, lambda line: line.kind == "response")
         killed_at = it.clock()
         await it.kill(first)
         await call.turn("unheard")

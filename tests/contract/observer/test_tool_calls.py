@@ -11,6 +11,7 @@ from shared.tools.registry import Registry
 from shared.tools.samples import sample_tools
 from tests.contract.observer.harness import Gate, observed_calls
 from tests.contract.observer.sessions import ORDER, SESSION, call_with, with_tools
+from tests.support.patience import PATIENCE
 
 
 async def test_a_tool_runs_on_the_server_and_its_result_is_said() -> None:
@@ -194,6 +195,8 @@ async def test_nothing_is_done_to_a_call_while_the_lease_has_run_out() -> None:
 
         parts = {"registry": registry, "spend": spend, "hang_up": hang_up}
         watching = await it.watch(call, parts=parts, session=session)
+        async with asyncio.timeout(PATIENCE):
+            await it.leases.noted.wait()
         it.skip += timedelta(seconds=31)
         await call.turn("where is my order")
         await spent.wait()
