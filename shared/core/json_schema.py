@@ -5,7 +5,8 @@ Schema library takes longer to import than the rest of the broker and says less 
 field (docs/adr/0007-profiles-are-checked-before-they-are-sent.md); a test compares the two.
 
 Supported: $ref (within the file), type, const, enum, anyOf, properties, required,
-additionalProperties, items, minimum, maximum, minLength, maxLength, pattern.
+additionalProperties, items, minimum, maximum, minLength, maxLength, pattern. Beside `properties`,
+`anyOf` lists members of which an object must have one.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Validator:
 
     def validate(self, value: Any, schema: Schema, path: str) -> Iterator[str]:
         schema = self.resolve(schema)
-        if "anyOf" in schema:
+        if "anyOf" in schema and "properties" not in schema:
             yield from self.validate_any(value, schema["anyOf"], path)
             return
         if not self.type_matches(value, schema) or not literal_matches(value, schema):
@@ -95,6 +96,10 @@ class Validator:
         for name in schema.get("required", ()):
             if name not in value:
                 yield f"{path}.{name}: missing" if path else f"{name}: missing"
+        groups = [branch["required"] for branch in schema.get("anyOf", ())]
+        if groups and not any(all(name in value for name in group) for group in groups):
+            words = " or ".join(" with ".join(group) for group in groups)
+            yield f"{path or 'the file'}: expected {words}"
 
     def validate_any(self, value: Any, branches: list[Schema], path: str) -> Iterator[str]:
         resolved = [self.resolve(branch) for branch in branches]

@@ -1,7 +1,8 @@
 """The client events that an admin may send to a running call, and their schemas. Pure.
 
-Left out on purpose: `input_audio_buffer.…` (speaking in the caller's place) and
-`conversation.item.retrieve` (it returns the caller's audio). A `session.update` is validated
+Left out on purpose: `input_audio_buffer.…` and audio in items (speaking in the caller's place),
+calls as items of the conversation (speaking in the model's), and `conversation.item.retrieve` (it
+returns the caller's audio). A `session.update` is validated
 against the same schema as a profile. The schemas follow the API's specification; a test compares
 them with the official Python types.
 """
@@ -20,6 +21,8 @@ from shared.core.json_schema import validation_errors
 PROFILE_SCHEMA = Path(__file__).parents[2] / "profiles" / "profile.schema.json"
 ID = {"type": "string", "minLength": 1, "maxLength": 512}
 TEXT = {"type": "string", "maxLength": 100_000}
+ITEM_ID = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"}
+IMAGE = "^data:image/(png|jpeg);base64,"
 MAX_CHARACTERS = 200_000
 """In characters, as JSON."""
 
@@ -37,32 +40,81 @@ def part_schema(kind: str) -> dict[str, Any]:
     return object_schema({"type": {"const": kind}, "text": TEXT}, "type", "text")
 
 
-def message_schema(role: str, content: str) -> dict[str, Any]:
+def message_schema(role: str, *parts: dict[str, Any]) -> dict[str, Any]:
     fields = {
         "type": {"const": "message"},
         "role": {"const": role},
-        "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"},
-        "content": {"type": "array", "items": part_schema(content)},
+        "id": ITEM_ID,
+        "content": {"type": "array", "items": {"anyOf": list(parts)}},
     }
     return object_schema(fields, "type", "role", "content")
 
 
-ITEM = {
+def item_schema(kind: str, required: Mapping[str, Any], **optional: Any) -> dict[str, Any]:
+    """An item that is not a message."""
+    fields = {"type": {"const": kind}, "id": ITEM_ID, **required, **optional}
+    return object_schema(fields, "type", *required)
+
+
+IMAGE_PART = object_schema(
+    {
+        "type": {"const": "input_image"},
+        "image_url": {"type": "string", "maxLength": MAX_CHARACTERS, "pattern": IMAGE},
+        "detail": {"enum": ["auto", "low", "high"]},
+    },
+    "type",
+    "image_url",
+)
+ITEMS = [
+    message_schema("system", part_schema("input_text")),
+    message_schema("user", part_schema("input_text"), IMAGE_PART),
+    message_schema("assistant", part_schema("output_text")),
+    item_schema("function_call_output", {"call_id": ID, "output": TEXT}),
+    item_schema(
+        "mcp_approval_response",
+        {"approval_request_id": ID, "approve": {"type": "boolean"}},
+        reason={"type": ["string", "null"], "maxLength": 1000},
+    ),
+]
+ITEM = {"anyOf": ITEMS}
+INPUT = {
+    # A response's own context may tell of calls; in the conversation only the model makes them.
     "anyOf": [
-        message_schema("system", "input_text"),
-        message_schema("user", "input_text"),
-        message_schema("assistant", "output_text"),
+        *ITEMS,
+        item_schema("function_call", {"name": ID, "arguments": TEXT}, call_id=ID),
+        object_schema({"type": {"const": "item_reference"}, "id": ID}, "type", "id"),
     ]
 }
 RESPONSE = object_schema(
     {
         "instructions": TEXT,
         "output_modalities": {"type": "array", "items": {"enum": ["audio", "text"]}},
-        "tool_choice": {"enum": ["auto", "none", "required"]},
+        "audio": object_schema(
+            {
+                "output": object_schema(
+                    {
+                        "format": {"$ref": "#/$defs/format"},
+                        "voice": {"$ref": "#/$defs/voice"},
+                    }
+                )
+            }
+        ),
+        "conversation": {"enum": ["auto", "none"]},
+        "input": {"type": "array", "items": INPUT},
+        "tools": {"$ref": "#/$defs/tools"},
+        "tool_choice": {"$ref": "#/$defs/tool_choice"},
+        "parallel_tool_calls": {"type": "boolean"},
+        "reasoning": {"$ref": "#/$defs/reasoning"},
         "max_output_tokens": {
             "anyOf": [{"type": "integer", "minimum": 1, "maximum": 4096}, {"const": "inf"}]
         },
-        "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+        "prompt": {"$ref": "#/$defs/prompt"},
+        "metadata": {
+            "anyOf": [
+                {"type": "null"},
+                {"type": "object", "additionalProperties": {"type": "string", "maxLength": 512}},
+            ]
+        },
     }
 )
 FIXED_SESSION_FIELDS = ("model", "tracing")

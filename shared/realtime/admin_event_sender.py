@@ -15,6 +15,7 @@ from shared.realtime.server_events import (
     ItemDeleted,
     ItemEvent,
     ItemTruncated,
+    ResponseCreated,
     ResponseDone,
     ServerEvent,
 )
@@ -80,6 +81,9 @@ def is_answer(answer: ServerEvent, ours: Mapping[str, Any]) -> bool:
             return bool(answer.item.id == ours["item"]["id"])
         case ItemDeleted() | ItemTruncated():
             return bool(answer.item_id == ours["item_id"])
+        case ResponseCreated():
+            wanted = (ours.get("response") or {}).get("conversation") != "none"
+            return answer.in_conversation == wanted
         case ResponseDone() if "response_id" in ours:
             return bool(answer.response_id == ours["response_id"])
     return True

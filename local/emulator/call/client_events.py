@@ -115,7 +115,9 @@ class ClientEventHandler:
                     f"Tool call ID '{data['call_id']}' not found in conversation.",
                     "item.call_id",
                 )
-        else:
+        elif kind == "mcp_approval_response":
+            self.dialogue.conversation.find_approval_request(data["approval_request_id"])
+        elif kind == "function_call":
             data.setdefault("call_id", ids.tool_call())
         item = Item({**known, **data}, duration_of(spoken))
         self.dialogue.add_item(item, event.get("previous_item_id"))

@@ -98,6 +98,19 @@ class Conversation:
                 return item
         raise item_not_found(item_id, param)
 
+    def find_approval_request(self, request_id: str) -> Item:
+        """An MCP call's request to be approved. Raises Invalid if there is none, or if it has been
+        answered."""
+        request = self.find_item(request_id, "item.approval_request_id")
+        if request.data["type"] != "mcp_approval_request" or any(
+            other.data.get("approval_request_id") == request_id
+            and other.data["type"] == "mcp_approval_response"
+            for other in self.items
+        ):
+            message = f"No approval is awaited for '{request_id}'."
+            raise Invalid("invalid_value", message, "item.approval_request_id")
+        return request
+
     def previous_id(self, item_id: str) -> str | None:
         """The id of the item before this one, or of the last item if there is no such item."""
         previous = None

@@ -30,7 +30,9 @@ CONTENT = tagged(
         "input_audio": obj(
             {"type": string, "audio": string, "transcript": nullable(string)}, required=("audio",)
         ),
-        "input_image": obj({"type": string, "image_url": string, "detail": string}),
+        "input_image": obj(
+            {"type": string, "image_url": string, "detail": choice("auto", "low", "high")}
+        ),
         "output_text": obj({"type": string, "text": string}, required=("text",)),
         "output_audio": obj({"type": string, "audio": string, "transcript": nullable(string)}),
     }
@@ -51,6 +53,16 @@ ITEMS: dict[str, Check] = {
     ),
     "function_call_output": obj(
         {**COMMON, "call_id": string, "output": string}, required=("call_id", "output")
+    ),
+    "mcp_approval_response": obj(
+        {
+            "id": string,
+            "type": string,
+            "approval_request_id": string,
+            "approve": boolean,
+            "reason": nullable(string),
+        },
+        required=("approval_request_id", "approve"),
     ),
 }
 

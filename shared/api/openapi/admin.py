@@ -11,6 +11,7 @@ from shared.api.openapi.builders import (
     operation,
     query_parameter,
 )
+from shared.realtime.admin_event_schemas import FIELDS
 
 ADMIN = (
     *AUTHENTICATION,
@@ -68,7 +69,12 @@ def list_operation() -> Json:
 
 
 def send_event_operation() -> Json:
-    event = {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}}
+    event = {
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"enum": list(FIELDS)}},
+        "description": "A client event of the Realtime API, as in docs/api.md.",
+    }
     answered = {
         "type": "object",
         "properties": {"answered_by": {"type": ["string", "null"]}},

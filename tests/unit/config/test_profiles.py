@@ -109,6 +109,15 @@ def test_a_folder_without_a_default_profile_is_an_error(tmp_path: Path) -> None:
             'output_modalities[0]: expected one of "audio", "text"',
         ),
         ({"audio": {"output": {"speed": 9}}}, "speed: expected number from 0.25 to 1.5"),
+        (
+            {"tools": [{"type": "mcp", "server_label": "docs"}]},
+            "session.tools[0]: expected server_url or connector_id or tunnel_id",
+        ),
+        (
+            {"tools": [{"type": "mcp", "server_label": "docs", "server_url": ""}]},
+            "session.tools[0].server_url: expected",
+        ),
+        ({"tools": [{"type": "mcp", "tunnel_id": "t"}]}, "session.tools[0].server_label: missing"),
     ],
 )
 def test_an_error_says_where_and_what_was_expected(session: dict[str, Any], told: str) -> None:
