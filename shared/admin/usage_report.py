@@ -13,7 +13,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from shared.calls.records import CallRecord
@@ -102,13 +102,22 @@ def add_call(row: dict[str, Any], record: CallRecord) -> None:
         return
     row["observed_calls"] += 1
     for kind in KINDS:
-        row[kind] += int(record.usage.get(kind, 0))
+        row[kind] += int(finite(record.usage.get(kind)) or 0)
     for column, kind in WORDS.items():
         row[column] = round(row[column] + (finite(record.transcription.get(kind)) or 0), 3)
     if record.prices_as_of:
         row["prices_as_of"].add(record.prices_as_of)
-    known = row["cost"] is not None and record.cost not in ("", UNKNOWN)
-    row["cost"] = row["cost"] + Decimal(record.cost) if known else None
+    cost = known_cost(record.cost)
+    row["cost"] = None if row["cost"] is None or cost is None else row["cost"] + cost
+
+
+def known_cost(text: str) -> Decimal | None:
+    """The cost in a record; None where it is not known."""
+    try:
+        cost = Decimal(text)
+    except InvalidOperation:
+        return None
+    return cost if cost.is_finite() else None
 
 
 def cost_text(cost: Decimal | None) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from shared.auth.caller import Caller, CallerIds
 from shared.auth.method import invalid_credentials
+from shared.auth.roles import ADMIN
 from shared.auth.signing_keys import JwksCache
 from shared.core.clock import Clock, utc_now
 from shared.core.logs import safe_word
@@ -53,7 +54,8 @@ class Entra:
     `audiences` are the broker's own application ids and App ID URIs; an id counts in both
     spellings, `api://…` and bare (v2 tokens carry it bare). `scope` is the delegated scope or app
     role that a token must have been issued for. A token that names a tenant must name one of
-    `tenants`, if there are any.
+    `tenants`, if there are any. Only callers of the first can be admins: in each of the others its
+    own administrators say who has which role.
     """
 
     challenge = "Bearer"
@@ -64,7 +66,7 @@ class Entra:
         audiences: Sequence[str],
         scope: str,
         *,
-        tenants: frozenset[str] = frozenset(),
+        tenants: Sequence[str] = (),
         clock: Clock = utc_now,
         leeway: timedelta = LEEWAY,
     ) -> None:
@@ -73,7 +75,7 @@ class Entra:
         self.issuers = {issuer.name.rstrip("/"): issuer for issuer in issuers}
         self.audiences = spellings(audiences)
         self.scope = scope
-        self.tenants = tenants
+        self.tenants = tuple(tenants)
         self.clock = clock
         self.leeway = leeway
 
@@ -107,6 +109,8 @@ class Entra:
                 compare="ENTRA_REQUIRED_SCOPE",
                 token_has=[word for word in map(safe_word, sorted(roles | scopes)) if word],
             )
+        if self.tenants and claims.get("tid", self.tenants[0]) != self.tenants[0]:
+            roles -= {ADMIN}
         return ids.caller("entra", issuer.provider, user, roles)
 
     def verify_token(self, token: str) -> tuple[Issuer, dict[str, Any]]:

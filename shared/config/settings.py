@@ -79,10 +79,11 @@ class TokenIssuer:
 
 @dataclass(frozen=True, slots=True)
 class EntraSettings:
-    """What callers' tokens are checked against. `tenants` may be empty where issuers are set."""
+    """What callers' tokens are checked against. `tenants` may be empty where issuers are set; the
+    first of them is the broker's own."""
 
     issuers: tuple[TokenIssuer, ...]
-    tenants: frozenset[str]
+    tenants: tuple[str, ...]
     audiences: tuple[str, ...]
     scope: str
 

@@ -71,7 +71,7 @@ def read_entra(read: EnvReader, cloud: Cloud) -> EntraSettings:
         ]
     if tenants and any(one.tenant not in (None, *tenants) for one in trusted):
         read.add_mistake("ENTRA_ISSUER", "an issuer of a tenant that ENTRA_TENANT_ID has")
-    return EntraSettings(tuple(trusted), frozenset(tenants), audiences, scope)
+    return EntraSettings(tuple(trusted), tuple(tenants), audiences, scope)
 
 
 def each(parse: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:

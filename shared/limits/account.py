@@ -25,6 +25,10 @@ KNOWN_FOR = 10 * MINUTE
 is not held again by somebody who had not heard of it."""
 PROPERTY_CHARACTERS = 30_000
 """Characters of one text property; a table takes 32 Ki."""
+BOOKING_CHARACTERS, ABOUT_CHARACTERS = 80, 24
+"""What a booking takes of its row, and what it takes more if something is known about it."""
+ROOM = 450_000
+"""Characters of a caller's row; an entity of a table takes 512 Ki."""
 EXACT_ENDS = 512
 """So many different ends of calls are kept in the global row; beyond that, ends are rounded up."""
 ROUNDED_STEPS = 256
@@ -135,6 +139,18 @@ class Account:
         """The tokens used on the current day (UTC)."""
         return self.tokens if self.day == utc_day(now) else 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether its row takes no more: storage refuses a larger one, and with it the rows of all
+        callers that are written together."""
+        return self.size > ROOM
+
+    @property
+    def size(self) -> int:
+        """Characters of its row, estimated."""
+        about = sum(ABOUT_CHARACTERS + len(str(b.about)) for b in self.bookings.values() if b.about)
+        return BOOKING_CHARACTERS * len(self.bookings) + about
+
     def drop_expired(self, now: int, limits: Limits) -> None:
         """Drops the bookings that no limit needs any more."""
         self.bookings = {
@@ -144,6 +160,17 @@ class Account:
         }
         if limits.none:
             self.drop_uncounted_keys()
+        if self.is_full:
+            self.drop_settled(now)
+
+    def drop_settled(self, now: int) -> None:
+        """Makes room where a caller has started and ended thousands of calls: what they are still
+        known for matters less than the next one."""
+        self.bookings = {
+            name: booked
+            for name, booked in self.bookings.items()
+            if booked.live or booked.started > now - MINUTE
+        }
 
     def drop_uncounted_keys(self) -> None:
         """Without limits only unused keys matter, and nothing else bounds their number."""

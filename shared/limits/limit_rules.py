@@ -71,6 +71,8 @@ class BookCall:
 
 def enforce_limits(account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
     """Raises the Problem of the first limit that one more call would exceed."""
+    if account.is_full:
+        raise Problem("too_many_starts", retry_after=to_timedelta(MINUTE))
     starts = account.recent_starts(now)
     tries = max(FEWEST_TRIES, TRIES_PER_START * limits.starts_per_minute)
     for recent, most in ((starts, limits.starts_per_minute), (account.recent_tries(now), tries)):

@@ -20,6 +20,7 @@ QUEUE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){1,61}[a-z0-9]")
 TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
 LOG_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,511}")
 KEY = re.compile(r"[ !\"$-.0->@-\[\]-~]{1,512}")
+ENTITY_BYTES = 1024 * 1024
 PROPERTY = re.compile(r"(?!(?:PartitionKey|RowKey|Timestamp)$)[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
@@ -41,6 +42,8 @@ def check_entity(entity: Entity) -> Entity:
     """Returns the entity. Raises ValueError for what a table does not accept."""
     check_key(entity.partition)
     check_key(entity.row)
+    if sum(map(size_of, entity.values.items())) > ENTITY_BYTES:
+        raise ValueError("an entity is over 1 MiB")
     for name, value in entity.values.items():
         if not PROPERTY.fullmatch(name):
             raise ValueError(f"a table does not accept the property name {name!r}")
@@ -53,6 +56,14 @@ def check_entity(entity: Entity) -> Entity:
         if isinstance(value, datetime) and value.tzinfo is None:
             raise ValueError(f"{name} is a time without a time zone")
     return entity
+
+
+def size_of(named: tuple[str, Value]) -> int:
+    """Bytes that a property takes of its entity, about: storage counts text in UTF-16."""
+    name, value = named
+    if isinstance(value, str):
+        return 2 * (len(name) + len(value))
+    return 2 * len(name) + (len(value) if isinstance(value, bytes) else 8)
 
 
 def check_writes(writes: Sequence[Write]) -> Sequence[Write]:

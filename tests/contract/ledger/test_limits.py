@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.config.settings import Limits
+from shared.core.clock import unix_milliseconds
 from shared.core.problems import Problem
 from shared.limits.account import (
     EXACT_ENDS,
@@ -416,3 +417,28 @@ def test_a_key_that_could_not_be_minted_is_a_try_and_no_key(room: Room) -> None:
     assert refused(ledger).code == "too_many_starts"
     with pytest.raises(Problem, match="registration_refused"):
         ledger.register_call("ada", "default", "rtc_1")
+
+
+def row_of(room: Room, caller_id: str, **booked: Any) -> None:
+    """A row with more bookings than storage would take of the next one."""
+    now = unix_milliseconds(room.clock())
+    bookings = {
+        f"{number:012x}": BookedCall(now, now + 900_000, **booked) for number in range(5700)
+    }
+    room.table.insert(Entity("live", f"caller.{caller_id}", Account(bookings).to_values()))
+
+
+def test_a_caller_whose_row_is_full_is_refused_and_nobody_else(room: Room) -> None:
+    ledger = room.ledger(starts_per_minute=5000)
+    row_of(room, "ada", live=True)
+    with pytest.raises(Problem, match="too_many_starts"):
+        ledger.book_call("ada")
+    ledger.book_call("eve")
+
+
+def test_ended_calls_do_not_fill_a_callers_row(room: Room) -> None:
+    ledger = room.ledger(starts_per_minute=5000)
+    row_of(room, "ada", live=False)
+    room.clock.advance(minutes=2)
+    ledger.settle_call(ledger.book_call("ada").reference)
+    assert len(str(room.row("caller.ada").values)) < 1_000

@@ -103,6 +103,14 @@ def keys_of(tenant: str, authority: str = PUBLIC) -> str:
     return f"{authority}/{tenant}/discovery/v2.0/keys"
 
 
+def test_only_the_first_tenant_has_admins(publishers: Publishers) -> None:
+    """In any other its own administrators assign the roles."""
+    for tenant, expected in ((ONE, {"admin", "call"}), (TWO, {"call"})):
+        claims = entra(tenant, roles=["admin", "call"])
+        caller = authenticate(claims, keys_of(tenant), ENTRA_TENANT_ID=f"{ONE},{TWO}")
+        assert caller.roles == expected
+
+
 def test_each_tenant_of_a_list_has_its_own_keys_and_users(publishers: Publishers) -> None:
     both = f"{ONE},{TWO.upper()}"
     ada = authenticate(entra(ONE), keys_of(ONE), ENTRA_TENANT_ID=both)

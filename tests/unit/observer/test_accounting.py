@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
+import pytest
+
 from shared.admin.usage_report import as_csv, sum_usage
 from shared.calls.call_status import status_for_caller
 from shared.calls.records import CallRecord, Records
@@ -119,3 +121,18 @@ def test_the_report_has_transcriptions_failures_and_the_date_of_the_prices() -> 
     header, ada, bob = as_csv([of_bob, of_ada]).splitlines()
     assert header.endswith("failures,cost,prices_as_of")
     assert header.count(",") == ada.count(",") == bob.count(",")
+
+
+@pytest.mark.parametrize("change", [
+    {"usage": {"text_in": "many", "audio_in": None}},
+    {"cost": "abc"},
+    {"cost": "NaN"},
+    {"cost": "Infinity"},
+], ids=str)  # fmt: skip
+def test_a_record_that_was_edited_by_hand_costs_the_report_nothing_else(
+    change: dict[str, Any],
+) -> None:
+    whole = replace(RECORD, usage={"text_in": 3}, cost="0.5")
+    odd, ada = sum_usage([replace(whole, profile="a", **change), whole], ["profile"])
+    assert odd["calls"] == 1
+    assert (ada["text_in"], ada["cost"]) == (3, "0.5")
