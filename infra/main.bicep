@@ -108,6 +108,9 @@ param transcriptionCapacity int = 10
 
 // ---- The app --------------------------------------------------------------------------------
 
+@description('Deploy a Static Web App with a page. If false, the app stands alone, for pages that are served elsewhere: docs/existing-site.md.')
+param enableStaticWebApp bool = true
+
 @description('Link the function app to the Static Web App. If false, the page calls it directly, with Entra tokens and ALLOWED_ORIGINS.')
 param enableLinkedBackend bool = true
 
@@ -483,7 +486,7 @@ module model 'modules/model.bicep' = if (enableModelDeployment) {
   }
 }
 
-module web 'modules/web.bicep' = {
+module web 'modules/web.bicep' = if (enableStaticWebApp) {
   name: 'web'
   scope: group
   params: {
@@ -553,6 +556,8 @@ var cloudScopes = {
 }
 var tokenScope = empty(realtimeTokenScope) ? cloudScopes[environment().name] : realtimeTokenScope
 var origins = empty(allowedOrigins) ? [] : split(allowedOrigins, ',')
+var linked = enableStaticWebApp && enableLinkedBackend
+var pageUri = enableStaticWebApp ? web!.outputs.uri : ''
 
 module api 'modules/api.bicep' = {
   name: 'api'
@@ -597,14 +602,14 @@ module api 'modules/api.bicep' = {
       TOKEN_ENDPOINT: tokenEndpoint
       TOKEN_SECONDS: string(tokenSeconds)
       CALLER_AUTH: callerAuth
-      STATIC_WEB_APP_LINKED: enableLinkedBackend ? 'on' : 'off'
+      STATIC_WEB_APP_LINKED: linked ? 'on' : 'off'
       ENTRA_TENANT_ID: entraTenantId
       ENTRA_AUDIENCE: entraAudience
       ENTRA_REQUIRED_SCOPE: entraRequiredScope
       ENTRA_ISSUER: entraIssuer
       ENTRA_KEYS_URL: entraKeysUrl
       ENTRA_APP_KEYS: entraAppKeys
-      ALLOWED_ORIGINS: join(concat([web.outputs.uri], origins), ',')
+      ALLOWED_ORIGINS: join(concat(enableStaticWebApp ? [pageUri] : [], origins), ',')
       CALLER_TRUSTED_PROXIES: string(callerTrustedProxies)
       LIMIT_STARTS_PER_MINUTE: string(limitStartsPerMinute)
       LIMIT_LIVE_CALLS: string(limitLiveCalls)
@@ -621,11 +626,11 @@ module api 'modules/api.bicep' = {
   }
 }
 
-module webLink 'modules/web-link.bicep' = if (enableLinkedBackend) {
+module webLink 'modules/web-link.bicep' = if (linked) {
   name: 'web-link'
   scope: group
   params: {
-    siteName: web.outputs.name
+    siteName: web!.outputs.name
     backendId: api.outputs.id
     backendRegion: location
   }
@@ -692,11 +697,11 @@ output SERVICE_API_NAME string = api.outputs.name
 @description('Address of the function app itself.')
 output SERVICE_API_URI string = api.outputs.uri
 
-@description('Address of the page.')
-output SERVICE_WEB_URI string = web.outputs.uri
+@description('Address of the page; empty without a Static Web App.')
+output SERVICE_WEB_URI string = pageUri
 
 @description('Whether the function app is the linked backend of the page.')
-output WEB_BACKEND_LINKED bool = enableLinkedBackend
+output WEB_BACKEND_LINKED bool = linked
 
 @description('The model\'s endpoint.')
 output REALTIME_ENDPOINT string = modelAccess.outputs.endpoint

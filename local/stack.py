@@ -148,7 +148,7 @@ class Stack:
         settings = {
             "REALTIME_PROVIDER": self.provider,
             "REALTIME_ENDPOINT": self.emulator_url,
-            "REALTIME_MODEL": "gpt-realtime",
+            "REALTIME_MODEL": "gpt-realtime-1.5",
             "REALTIME_TRANSCRIPTION_MODEL": "gpt-realtime-whisper",
             "CALLER_AUTH": auth,
             "IDENTITY_ENDPOINT": self.identity_url + IDENTITY_PATH,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from shared.admin.endpoint_probe import EndpointProbe
 from shared.admin.health import Check, deep_checks
+from shared.admin.retirement_warnings import RetirementWarnings, logged_retirements
 from shared.admin.service import AdminService
 from shared.auth.authenticator import Authenticator
 from shared.auth.factory import open_authenticator
@@ -89,6 +90,7 @@ class Broker:
     terminator: CallTerminator
     admin: AdminService
     checks: Mapping[str, Check]
+    retirements: RetirementWarnings
     registry: Registry
     vault: SecretStore
     stores: Stores
@@ -101,13 +103,12 @@ class Broker:
 def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc_now) -> Broker:
     """Builds the broker from the app settings in `env`. Raises `ConfigurationError`."""
     settings = load_settings(env, root)
-    if settings.tokens.enabled:
-        life = int(settings.tokens.life.total_seconds())
-        logs.event("token endpoint on", key_seconds=life, note=TOKENS_NOT_HELD)
+    log_token_endpoint(settings)
     storage = open_storage_from_env(env, partial(open_identity, env, CONNECTION))
     clock = storage.corrected_clock(clock)
     registry = sample_tools(clock)
     profiles = load_profiles(settings, registry.complete_session, frozenset(registry.tools))
+    retirements = logged_retirements(settings, profiles, clock)
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")
     ending = ThreadPoolExecutor(ENDING_THREADS, thread_name_prefix="ending")
     credentials = open_credentials(settings, env, clock)
@@ -140,6 +141,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
             ),
             **authenticator.checks(),
         },
+        retirements=retirements,
         registry=registry,
         vault=credentials.vault,
         stores=stores,
@@ -148,6 +150,13 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         ending=ending,
         clock=clock,
     )
+
+
+def log_token_endpoint(settings: Settings) -> None:
+    """Logs what cannot be held while pages get keys."""
+    if settings.tokens.enabled:
+        life = int(settings.tokens.life.total_seconds())
+        logs.event("token endpoint on", key_seconds=life, note=TOKENS_NOT_HELD)
 
 
 def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: bool) -> Stores:

@@ -24,6 +24,9 @@ from pathlib import Path
 from typing import Any
 
 INFRA = Path(__file__).resolve().parent.parent
+if str(INFRA.parent) not in sys.path:
+    # For the modules of the app that hooks use, which need nothing installed either.
+    sys.path.append(str(INFRA.parent))
 MANAGEMENT = "https://management.azure.com"
 TIMEOUT = timedelta(seconds=30)
 # What MODEL_ROLE may be, narrowest first; docs/deploy.md compares them.

@@ -9,10 +9,18 @@ from __future__ import annotations
 import fnmatch
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from azd_tools import MODEL_ROLES, Outside, Stop, main, model_role, parameters
+from findings import Finding, error, warning
+from model_checks import (
+    COGNITIVE_SERVICES,
+    account_path,
+    check_existing_deployments,
+    check_models,
+    check_retirement,
+    chosen_models,
+)
 
 # The regions listed in the documentation of realtime over WebRTC (November 2026).
 REALTIME_REGIONS = ("eastus2", "swedencentral")
@@ -29,33 +37,17 @@ PROVIDERS = (
 )
 NETWORK = "Microsoft.Network"
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
-COGNITIVE_SERVICES = "2025-06-01"
 MAX_REGISTRATION = timedelta(minutes=3)
 RETRY_INTERVAL = timedelta(seconds=10)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """An error (`stops`) or a warning."""
-
-    stops: bool
-    message: str
-
-
-def error(message: str) -> Finding:
-    return Finding(True, message)
-
-
-def warning(message: str) -> Finding:
-    return Finding(False, message)
-
-
-def preflight(outside: Outside) -> None:
+def preflight(outside: Outside, today: date | None = None) -> None:
     """Prints the findings. Raises `Stop` if the deployment would fail."""
+    today = today or datetime.now(UTC).date()
     if outside.env.get("PREFLIGHT", "").lower() == "off":
         outside.say("Preflight: skipped (PREFLIGHT=off)")
         return
-    found = list(findings(outside))
+    found = list(findings(outside, today))
     for finding in found:
         outside.say(("error: " if finding.stops else "warning: ") + finding.message)
     if any(finding.stops for finding in found):
@@ -63,10 +55,14 @@ def preflight(outside: Outside) -> None:
     outside.say("Preflight: no errors found")
 
 
-def findings(outside: Outside) -> Iterator[Finding]:
+def findings(outside: Outside, today: date) -> Iterator[Finding]:
     """All findings; the settings first, because checking them needs no network."""
     chosen = parameters(outside.env)
     yield from check_settings(chosen)
+    yield from check_notifications(chosen)
+    if chosen["enableModelDeployment"] == "true":
+        for name, version, _, _ in chosen_models(chosen):
+            yield from check_retirement(name, version, today)
     subscription = outside.env.get("AZURE_SUBSCRIPTION_ID", "")
     region = chosen["modelLocation"] or chosen["location"]
     if not subscription or not region:
@@ -77,6 +73,8 @@ def findings(outside: Outside) -> Iterator[Finding]:
     yield from register_providers(outside, scope, chosen)
     if chosen["existingAiAccountName"]:
         yield from check_account(outside, scope, chosen)
+        if chosen["enableModelDeployment"] != "true":
+            yield from check_existing_deployments(outside, scope, chosen, today)
         return
     if region not in REALTIME_REGIONS:
         yield warning(
@@ -85,7 +83,7 @@ def findings(outside: Outside) -> Iterator[Finding]:
             "To change it: azd env set MODEL_LOCATION eastus2"
         )
     if chosen["enableModelDeployment"] == "true":
-        yield from check_models(outside, scope, region, chosen)
+        yield from check_models(outside, scope, region, chosen, today)
 
 
 def check_settings(chosen: Mapping[str, str]) -> Iterator[Finding]:
@@ -123,6 +121,32 @@ def check_settings(chosen: Mapping[str, str]) -> Iterator[Finding]:
         yield error(
             "Choose one: ENABLE_VIRTUAL_NETWORK creates a network, EXISTING_SUBNET_ID uses one."
         )
+    yield from check_site(chosen, methods)
+
+
+def check_site(chosen: Mapping[str, str], methods: set[str]) -> Iterator[Finding]:
+    """Settings that conflict with a deployment without a Static Web App."""
+    if chosen["enableStaticWebApp"] == "true":
+        return
+    if "static-web-apps" in methods:
+        yield error(
+            "ENABLE_STATIC_WEB_APP=false leaves nobody to sign callers in. Run: azd env set "
+            "CALLER_AUTH entra (docs/existing-site.md)"
+        )
+    if not chosen["allowedOrigins"].strip():
+        yield error(
+            "ENABLE_STATIC_WEB_APP=false needs the origin of the page that calls. Run: azd env set "
+            "ALLOWED_ORIGINS https://…"
+        )
+
+
+def check_notifications(chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether anybody is told what happens and what it costs."""
+    if chosen["enableAlerts"] == "true" and not chosen["alertEmail"].strip():
+        yield warning(
+            "The alerts reach nobody: they only show in the portal. Run: azd env set ALERT_EMAIL "
+            "you@example.com, or, to pay for none: azd env set ENABLE_ALERTS false"
+        )
     if int(chosen["monthlyBudget"] or 0) <= 0:
         yield warning("No budget is set. Run: azd env set MONTHLY_BUDGET 100")
 
@@ -149,19 +173,13 @@ def check_account(outside: Outside, scope: str, chosen: Mapping[str, str]) -> It
     """Warns if the app will be able to list the keys of an account that accepts keys."""
     if model_role(chosen) != "Cognitive Services User":
         return
-    group = chosen["existingAiAccountResourceGroup"] or deployment_group(chosen)
     name = chosen["existingAiAccountName"]
-    path = f"resourceGroups/{group}/providers/Microsoft.CognitiveServices/accounts/{name}"
-    answer = outside.manage("GET", f"{scope}/{path}", COGNITIVE_SERVICES)
+    answer = outside.manage("GET", f"{scope}/{account_path(chosen)}", COGNITIVE_SERVICES)
     if answer.status == 200 and answer.json()["properties"].get("disableLocalAuth") is not True:
         yield warning(
             f"{name} accepts keys, and MODEL_ROLE lets the app list them. A role that does not: "
             f'azd env set MODEL_ROLE "{MODEL_ROLES[1]}"'
         )
-
-
-def deployment_group(chosen: Mapping[str, str]) -> str:
-    return chosen["resourceGroupName"] or f"rg-{chosen['environmentName']}"
 
 
 def allows(permission: Mapping[str, list[str]], action: str) -> bool:
@@ -209,75 +227,6 @@ def registration_state(outside: Outside, scope: str, provider: str) -> str:
     """The registration state: Registered, NotRegistered, Registering, … or "" if unknown."""
     answer = outside.manage("GET", f"{scope}/providers/{provider}", "2021-04-01")
     return str(answer.json().get("registrationState", ""))
-
-
-def check_models(
-    outside: Outside, scope: str, region: str, chosen: Mapping[str, str]
-) -> Iterator[Finding]:
-    """Checks that the region has the models and the subscription has quota for them."""
-    place = f"{scope}/providers/Microsoft.CognitiveServices/locations/{region}"
-    catalogue = outside.manage("GET", f"{place}/models", COGNITIVE_SERVICES)
-    usages = outside.manage("GET", f"{place}/usages", COGNITIVE_SERVICES)
-    if catalogue.status != 200 or usages.status != 200:
-        yield warning(f"The models and quota of {region} cannot be read and were not checked.")
-        return
-    wanted = [("modelName", "modelVersion", "modelCapacity", "MODEL", "MODEL_VERSION")]
-    if chosen["enableTranscription"] == "true":
-        names = ("transcriptionModelName", "transcriptionModelVersion", "transcriptionCapacity")
-        wanted.append((*names, "TRANSCRIPTION", "TRANSCRIPTION_MODEL_VERSION"))
-    for name, version, capacity, prefix, setting in wanted:
-        model, of, units = chosen[name], chosen[version], int(chosen[capacity])
-        versions = offered_versions(catalogue.json(), model, chosen["modelSku"])
-        if of not in versions:
-            yield error(
-                f"{region} does not offer {model} {of} as {chosen['modelSku']}"
-                + (f"; versions there: {', '.join(sorted(versions))}. " if versions else ". ")
-                + "Run: azd env set MODEL_LOCATION …, or "
-                + f"azd env set {setting} …"
-            )
-            continue
-        free = free_quota(usages.json(), f"OpenAI.{chosen['modelSku']}.{model}")
-        if free is None:
-            yield warning(f"The quota of {model} in {region} is not listed and was not checked.")
-        elif free < units:
-            message = (
-                f"{model} needs {units} units of {chosen['modelSku']} quota in {region}, {free} "
-                f"are free. Run: azd env set {prefix}_CAPACITY {max(free, 1)}, or request more at "
-                "https://aka.ms/oai/stuquotarequest, or choose another region"
-            )
-            yield Finding(not deployed_before(outside, scope, chosen), message)
-
-
-def deployed_before(outside: Outside, scope: str, chosen: Mapping[str, str]) -> bool:
-    """Whether the environment already has an account, whose units may be the ones in use."""
-    group = deployment_group(chosen)
-    place = f"{scope}/resourceGroups/{group}/providers/Microsoft.CognitiveServices/accounts"
-    return bool(outside.manage("GET", place, COGNITIVE_SERVICES).json().get("value"))
-
-
-def offered_versions(
-    catalogue: Mapping[str, list[dict[str, dict[str, object]]]], model: str, sku: str
-) -> set[str]:
-    """The versions of a model that the region offers with this SKU."""
-    versions = set()
-    for entry in catalogue.get("value", []):
-        found = entry.get("model", {})
-        skus = found.get("skus") or []
-        if found.get("name") == model and any(
-            isinstance(each, dict) and each.get("name") == sku
-            for each in (skus if isinstance(skus, list) else [])
-        ):
-            versions.add(str(found.get("version")))
-    return versions
-
-
-def free_quota(usages: Mapping[str, list[dict[str, object]]], name: str) -> int | None:
-    """The unused units of a quota; None if there is no such quota."""
-    for entry in usages.get("value", []):
-        title = entry.get("name")
-        if isinstance(title, dict) and str(title.get("value", "")).lower() == name.lower():
-            return int(float(str(entry.get("limit", 0))) - float(str(entry.get("currentValue", 0))))
-    return None
 
 
 if __name__ == "__main__":

@@ -29,19 +29,19 @@ FORGED = {
 
 def probe(outside: Outside) -> None:
     """Raises `Stop` with every check that failed."""
-    api, site = outside.env["SERVICE_API_URI"], outside.env["SERVICE_WEB_URI"]
+    api, site = outside.env["SERVICE_API_URI"], outside.env.get("SERVICE_WEB_URI", "")
     callers = {each.strip() for each in outside.env.get("CALLER_AUTH", "").split(",")}
     linked = outside.env.get("WEB_BACKEND_LINKED", "true").lower() == "true"
-    failures = [*check_page(outside, site)]
+    failures = check_page(outside, site) if site else []
     if "anonymous" not in callers:
         failures += check_forged_principal(outside, api)
-    if linked:
+    if site and linked:
         failures += check_site_api(outside, site, open_to_all="anonymous" in callers)
     else:
         failures += check_health(outside, api)
     if failures:
         raise Stop("The deployment failed its checks:\n- " + "\n- ".join(failures))
-    outside.say(f"Probe: all checks passed. The page: {site}")
+    outside.say(f"Probe: all checks passed. The {'page' if site else 'app'}: {site or api}")
 
 
 def wait_for_answer(
@@ -126,6 +126,9 @@ def check_health(outside: Outside, base: str) -> list[str]:
     elif deep.status != 200:
         said = deep.body[:1000].decode(errors="replace")
         return [f"{base}/api/health/deep answers {deep.status}: {said}"]
+    else:
+        for each in deep.json().get("warnings", []):
+            outside.say(f"Probe: warning: {each}")
     return []
 
 

@@ -6,7 +6,7 @@ For admins and for the probe after a deployment. The model's endpoint is tried p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -43,15 +43,17 @@ def deep_checks(
     return checks
 
 
-def run_checks(checks: Mapping[str, Check]) -> dict[str, Any]:
-    """Runs every check, also after a failure. Returns `{"status", "checks": [{"name", …}]}`.
+def run_checks(checks: Mapping[str, Check], warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """Runs every check, also after a failure. Returns `{"status", "checks": [{"name", …}]}`, and
+    `warnings` of what works today and will not for long, if there are any.
 
     A check fails by raising `Problem`; the problem's code and hint are the remedy. It is skipped if
     it depends on one that fails.
     """
     results = [run_check(name, check) for name, check in checks.items()]
     healthy = all(each["status"] != "failing" for each in results)
-    return {"status": "ok" if healthy else "failing", "checks": results}
+    found = {"status": "ok" if healthy else "failing", "checks": results}
+    return {**found, "warnings": [*warnings]} if warnings else found
 
 
 def run_check(name: str, check: Check) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def deep_health(request: Request) -> Response:
 
     broker = current_broker()
     authenticate(broker, request).require_role(ADMIN)
-    found = run_checks(broker.checks)
+    found = run_checks(broker.checks, broker.retirements.sentences())
     return json_response(200 if found["status"] == "ok" else 503, found)
 
 

@@ -125,7 +125,7 @@ UPSTREAM_PROBLEMS: Mapping[str, Meaning] = MappingProxyType(
         "not_a_realtime_model": Meaning(
             502,
             "The deployment is not a realtime model",
-            "Deploy gpt-realtime or another realtime model, and set REALTIME_MODEL to the "
+            "Deploy gpt-realtime-1.5 or another realtime model, and set REALTIME_MODEL to the "
             "deployment's name.",
         ),
         "upstream_quota": Meaning(

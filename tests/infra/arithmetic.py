@@ -71,6 +71,10 @@ GB_SECOND, PER_EXECUTION = 0.000026, 0.40 / MILLION
 FREE_GB_SECONDS, FREE_EXECUTIONS = 100_000, 250_000
 WARM_GB_SECOND = 0.000004
 WEB_A_MONTH = 9.0
+# A log alert rule, by how often it looks.
+ALERT_A_MONTH = {"PT5M": 1.5, "PT10M": 1.0, "PT15M": 0.5}
+ALERTS = json.loads((ROOT / "infra" / "monitoring" / "alerts.json").read_text(encoding="utf-8"))
+ALERTS_A_MONTH = sum(ALERT_A_MONTH[alert["every"]] for alert in ALERTS)
 LOG_GB, FREE_LOG_GB = 2.30, 5.0
 MONTH = 30 * 24 * 3600
 # Of a call of five minutes, as counted under Microsoft's host.

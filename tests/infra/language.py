@@ -166,7 +166,7 @@ def modules(project: Project, file: File) -> Iterator[str]:
         for name, param in taken.items():
             if param.value is None and name not in given:
                 yield f"module {module.name} needs the parameter {name}"
-    for module, output in re.findall(r"\b(\w+)\.outputs\.(\w+)", file.text):
+    for module, output in re.findall(r"\b(\w+)!?\.outputs\.(\w+)", file.text):
         if module in targets and output not in targets[module].of("output"):
             yield f"module {module} has no output {output}"
 
@@ -211,7 +211,7 @@ def parameters(project: Project) -> Iterator[str]:
 
 def outputs(project: Project) -> Iterator[str]:
     """Each output is used: a module's by main.bicep, main.bicep's by a hook."""
-    read_by_main = set(re.findall(r"\b(\w+)\.outputs\.(\w+)", project.main.text))
+    read_by_main = set(re.findall(r"\b(\w+)!?\.outputs\.(\w+)", project.main.text))
     for module in project.main.of("module").values():
         target = project.files.get(module.type)
         for name in target.of("output") if target else ():

@@ -10,6 +10,8 @@ import pytest
 
 from shared.observer.leases import LEASE_DURATION
 from tests.infra.arithmetic import (
+    ALERTS,
+    ALERTS_A_MONTH,
     GB,
     GB_SECOND,
     LOOKS,
@@ -54,7 +56,7 @@ def test_the_tokens_of_a_call() -> None:
     assert row(COST, "total") == [f"{CALL.tokens:,}"]
 
 
-@pytest.mark.parametrize("model", [DEFAULT_MODEL, "gpt-realtime-mini"])
+@pytest.mark.parametrize("model", [DEFAULT_MODEL, "gpt-realtime-2.1-mini"])
 def test_the_price_of_a_call(model: str) -> None:
     wanted = [f"${CALL.dollars(model, cached=cached):.2f}" for cached in (True, False)]
     assert row(COST, model) == wanted
@@ -104,9 +106,20 @@ def test_functions_in_a_month(calls: int) -> None:
 def test_a_month_in_short(calls: int) -> None:
     month = Month(calls)
     model = month.calls * CALL.dollars(DEFAULT_MODEL, cached=True)
-    rest = WEB_A_MONTH + month.functions + month.logs
+    rest = WEB_A_MONTH + ALERTS_A_MONTH + month.functions + month.logs
     [said] = row(COST, f"{calls:,} calls of five minutes a day")
     assert said == f"about ${model:,.0f} for the model, ${rest:,.0f} for the rest"
+
+
+def test_an_idle_month_is_what_its_parts_cost_by_default() -> None:
+    parameters = json.loads((ROOT / "infra/main.parameters.json").read_text(encoding="utf-8"))
+    values = {name: each["value"] for name, each in parameters["parameters"].items()}
+    for name in ("enableAlerts", "enableStaticWebApp"):
+        assert values[name].endswith("=true}")
+    assert row(COST, "idle") == [
+        f"about ${WEB_A_MONTH + ALERTS_A_MONTH:.0f}: the Static Web App ${WEB_A_MONTH:.0f}, "
+        f"the alerts ${ALERTS_A_MONTH:.0f}"
+    ]
 
 
 def test_what_else_the_cost_page_says() -> None:
@@ -120,9 +133,10 @@ def test_what_else_the_cost_page_says() -> None:
         "Function.observe_call": "Warning",
         "Function.observe_call.User": "Information",
     }
-    alerts = json.loads((ROOT / "infra/monitoring/alerts.json").read_text(encoding="utf-8"))
-    assert len(alerts) == 12
-    assert "twelve log alerts" in COST
+    assert len(ALERTS) == 12
+    assert sum(alert["every"] == "PT5M" for alert in ALERTS) == 10
+    assert "twelve log alerts: ten that look every 5 minutes at $1.50 a month, two every" in COST
+    assert f"at $0.50: ${ALERTS_A_MONTH:.0f}." in COST
 
 
 def test_the_days_of_the_scale_page() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,13 @@ from tests.infra.outside import Stage, answer
 ROOT = Path(__file__).parent.parent.parent
 M = "GET https://management.azure.com/subscriptions/s"
 MODEL, VERSION = "gpt-realtime-1.5", "2026-02-23"
+TODAY = date(2026, 11, 26)
 AZURE = {
     "AZURE_ENV_NAME": "talk",
     "AZURE_SUBSCRIPTION_ID": "s",
     "AZURE_LOCATION": "eastus2",
     "MONTHLY_BUDGET": "100",
+    "ALERT_EMAIL": "you@example.com",
     "BUDGET_START_DATE": "2026-11-01",
     "SIGN_IN_CLIENT_ID": "c",
 }
@@ -60,20 +62,20 @@ def azure(**changed: str) -> Stage:
 
 def refused(stage: Stage) -> str:
     with pytest.raises(Stop):
-        preflight.preflight(stage.outside())
+        preflight.preflight(stage.outside(), TODAY)
     [said] = [line for line in stage.said if line.startswith("error: ")]
     return said
 
 
 def test_preflight_lets_through_what_is_fine() -> None:
     stage = azure()
-    preflight.preflight(stage.outside())
+    preflight.preflight(stage.outside(), TODAY)
     assert stage.said == ["Preflight: no errors found"]
 
 
 def test_preflight_can_be_turned_off() -> None:
     stage = Stage(env={"PREFLIGHT": "off"})
-    preflight.preflight(stage.outside())
+    preflight.preflight(stage.outside(), TODAY)
     assert stage.requests == []
 
 
@@ -90,7 +92,7 @@ def test_quota_that_the_deployment_itself_uses_does_not_stop() -> None:
     place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/usages"
     stage.routes[place] = usages(10, 10)
     stage.routes[f"{M}/resourceGroups/rg-talk/"] = answer(200, {"value": [{"name": "oai-x"}]})
-    preflight.preflight(stage.outside())
+    preflight.preflight(stage.outside(), TODAY)
     assert stage.said[0].startswith("warning: ")
 
 
@@ -107,7 +109,7 @@ def test_a_region_that_is_not_documented_is_a_warning() -> None:
     stage = azure(AZURE_LOCATION="centralus")
     place = f"{M}/providers/Microsoft.CognitiveServices/locations/centralus/"
     stage.routes |= {f"{place}models": catalogue(VERSION), f"{place}usages": usages(100, 0)}
-    preflight.preflight(stage.outside())
+    preflight.preflight(stage.outside(), TODAY)
     assert stage.said[0].startswith("warning: centralus is not among the regions")
 
 
@@ -134,7 +136,7 @@ def test_a_provider_is_registered_and_waited_for() -> None:
     ]
     register = "POST https://management.azure.com/subscriptions/s/providers/Microsoft.App/register"
     stage.routes[register] = answer(202)
-    preflight.preflight(stage.outside())
+    preflight.preflight(stage.outside(), TODAY)
     assert len(stage.slept) == 2
 
 
@@ -151,7 +153,7 @@ def test_nobody_signed_in_is_said_so() -> None:
     stage = azure()
     stage.signed_in = False
     with pytest.raises(Stop, match="azd auth login"):
-        preflight.preflight(stage.outside())
+        preflight.preflight(stage.outside(), TODAY)
 
 
 @pytest.mark.parametrize(
@@ -174,17 +176,80 @@ def test_settings_that_do_not_go_together_stop(changed: dict[str, str], words: s
         ({"SIGN_IN_CLIENT_ID": ""}, "Anyone with a Microsoft account"),
         ({"MONTHLY_BUDGET": "0"}, "No budget"),
         ({"AZURE_SUBSCRIPTION_ID": ""}, "not chosen yet"),
+        ({"ALERT_EMAIL": ""}, "The alerts reach nobody"),
+        ({"ALERT_EMAIL": "  "}, "azd env set ENABLE_ALERTS false"),
     ],
 )
 def test_what_may_be_meant_is_a_warning(changed: dict[str, str], words: str) -> None:
     stage = azure(**changed)
-    preflight.preflight(stage.outside())
+    preflight.preflight(stage.outside(), TODAY)
     assert any(line.startswith("warning: ") and words in line for line in stage.said)
+
+
+@pytest.mark.parametrize(
+    ("day", "warned"),
+    [("2027-05-25", False), ("2027-05-26", True), ("2027-08-23", True), ("2028-01-01", True)],
+)
+def test_the_default_model_is_warned_of_from_ninety_days_before_it_retires(
+    day: str, warned: bool
+) -> None:
+    stage = azure()
+    preflight.preflight(stage.outside(), date.fromisoformat(day))
+    said = [line for line in stage.said if f"The model {MODEL} {VERSION} retire" in line]
+    assert bool(said) == warned
+    assert all("2027-08-24" in line and "2027-02-23" in line for line in said)
+
+
+def test_a_model_behind_a_deployment_that_exists_is_judged_whatever_the_deployment_is_called() -> (
+    None
+):
+    stage = azure(
+        EXISTING_AI_ACCOUNT_NAME="mine",
+        ENABLE_MODEL_DEPLOYMENT="false",
+        MODEL_DEPLOYMENT_NAME="voice-prod",
+    )
+    account = f"{M}/resourceGroups/rg-talk/providers/Microsoft.CognitiveServices/accounts/mine"
+    mini = {"name": "gpt-realtime-mini", "version": "2025-12-15"}
+    stage.routes[f"{account}/deployments/voice-prod"] = answer(200, {"properties": {"model": mini}})
+    preflight.preflight(stage.outside(), TODAY)
+    assert any("gpt-realtime-mini 2025-12-15 retires on 2026-12-15" in each for each in stage.said)
+    del stage.routes[f"{account}/deployments/voice-prod"]
+    stage.said.clear()
+    preflight.preflight(stage.outside(), TODAY)
+    assert not any("retire" in each for each in stage.said), "a name that nothing is known of"
+
+
+def test_the_regions_catalogue_may_know_an_earlier_end() -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/models"
+    listed = json.loads(catalogue(VERSION).body)
+    listed["value"][0]["model"]["deprecation"] = {"inference": "2027-01-31T00:00:00Z"}
+    stage.routes[place] = answer(200, listed)
+    preflight.preflight(stage.outside(), TODAY)
+    assert (
+        f"warning: The catalogue of eastus2 ends {MODEL} {VERSION} on 2027-01-31."
+        in (stage.said[0])
+    )
+
+
+def test_without_a_site_callers_bring_tokens_and_pages_are_named() -> None:
+    alone = {"ENABLE_STATIC_WEB_APP": "false", "ALLOWED_ORIGINS": "https://shop.example.com"}
+    tokens = {
+        "CALLER_AUTH": "entra",
+        "ENTRA_TENANT_ID": "t",
+        "ENTRA_AUDIENCE": "a",
+        "ENTRA_REQUIRED_SCOPE": "s",
+    }
+    assert "leaves nobody to sign callers in" in refused(azure(**alone))
+    assert "ALLOWED_ORIGINS https" in refused(azure(**alone | tokens | {"ALLOWED_ORIGINS": ""}))
+    stage = azure(**alone, **tokens)
+    preflight.preflight(stage.outside(), TODAY)
+    assert stage.said == ["Preflight: no errors found"]
 
 
 def test_an_account_that_is_there_needs_no_quota() -> None:
     stage = azure(EXISTING_AI_ACCOUNT_NAME="mine")
-    preflight.preflight(stage.outside())
+    preflight.preflight(stage.outside(), TODAY)
     assert not any("locations" in request for request in stage.requests)
 
 
@@ -204,7 +269,7 @@ def test_a_role_that_lists_the_keys_of_an_account_is_a_warning(
     stage = azure(EXISTING_AI_ACCOUNT_NAME="mine", MODEL_ROLE=role)
     account = f"{M}/resourceGroups/rg-talk/providers/Microsoft.CognitiveServices/accounts/mine"
     stage.routes[account] = answer(200, {"properties": {"disableLocalAuth": no_keys}})
-    preflight.preflight(stage.outside())
+    preflight.preflight(stage.outside(), TODAY)
     assert any("lets the app list them" in line for line in stage.said) == warned
 
 
@@ -317,6 +382,23 @@ def test_a_good_deployment_passes_the_probe() -> None:
     assert stage.said[-1] == "Probe: all checks passed. The page: https://page.test"
 
 
+def test_the_probe_of_an_app_without_a_site_asks_the_app_alone() -> None:
+    app = "https://func-x.test"
+    said = {"status": "ok", "checks": [], "warnings": ["The model x retires on 2027-01-20."]}
+    stage = Stage(
+        {
+            f"POST {app}/api/token": answer(401),
+            f"GET {app}/api/health": answer(200, {"status": "ok"}),
+            f"GET {app}/api/health/deep": answer(200, said),
+        },
+        DEPLOYED | {"SERVICE_WEB_URI": "", "WEB_BACKEND_LINKED": "false", "CALLER_AUTH": "entra"},
+    )
+    probe.probe(stage.outside())
+    assert stage.said[-1] == f"Probe: all checks passed. The app: {app}"
+    assert "Probe: warning: The model x retires on 2027-01-20." in stage.said
+    assert not any("page.test" in request for request in stage.requests)
+
+
 def test_the_forged_principal_is_one_that_would_be_believed() -> None:
     from shared.auth.static_web_apps import decode_principal
 
@@ -382,16 +464,21 @@ def test_a_hook_that_stops_says_why_without_a_traceback(capsys: pytest.CaptureFi
 
 
 def test_the_hooks_need_nothing_but_the_standard_library() -> None:
+    """Nor do the modules of the app that they use, and the packages that those are in."""
     import ast
     import sys
 
     hooks = ROOT / "infra" / "hooks"
     own = {path.stem for path in hooks.glob("*.py")}
-    for path in hooks.glob("*.py"):
+    used = {ROOT / "shared/__init__.py", ROOT / "shared/config/__init__.py"}
+    used.add(ROOT / "shared/config/retirements.py")
+    for path in [*hooks.glob("*.py"), *used]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
             for name in names:
+                if ROOT / f"{name.replace('.', '/')}.py" in used:
+                    continue
                 top = name.partition(".")[0]
                 assert top in sys.stdlib_module_names | own, (path.name, name)

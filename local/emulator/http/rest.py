@@ -19,7 +19,7 @@ from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid, missing
 from local.emulator.sdp.description import OfferRefused
 
-DEFAULT_MODEL = "gpt-realtime"
+DEFAULT_MODEL = "gpt-realtime-1.5"
 SAFE_HEADERS = "authorization, content-type, x-openai-agents-sdk"
 OPEN_TO_PAGES = {
     "Access-Control-Allow-Origin": "*",

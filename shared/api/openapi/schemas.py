@@ -57,6 +57,7 @@ SCHEMAS: dict[str, Any] = {
         "required": ["status"],
         "properties": {
             "status": {"enum": ["ok", "failing"]},
+            "warnings": {"type": "array", "items": TEXT},
             "checks": {
                 "type": "array",
                 "items": {

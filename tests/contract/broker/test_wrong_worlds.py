@@ -130,3 +130,22 @@ def failing_checks(
         del chosen["BROKER_SECRET"]
     checks = run_checks(open_broker(chosen).checks)["checks"]
     return {check["name"]: check for check in checks if check["status"] == "failing"}
+
+
+async def test_what_ends_is_a_warning_and_no_failure(
+    app: AppClient, settings: dict[str, str]
+) -> None:
+    settings["REALTIME_MODEL"] = "gpt-4o-realtime-preview"
+    for route in ("/api/health/deep", "/api/health?deep=1"):
+        answer = await app.get(route, headers=ADMIN)
+        content = await answer.json()
+        assert (answer.status, content["status"]) == (200, "ok")
+        [told] = content["warnings"]
+        assert "gpt-4o-realtime-preview retired on 2026-03-24" in told
+
+
+async def test_nothing_is_warned_of_where_nothing_ends(
+    app: AppClient, settings: dict[str, str]
+) -> None:
+    settings["REALTIME_MODEL"] = "voice-prod"
+    assert "warnings" not in await (await app.get("/api/health/deep", headers=ADMIN)).json()
