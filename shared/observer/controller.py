@@ -15,9 +15,10 @@ from shared.observer.call_meter import CallMeter
 from shared.observer.context import Dependencies, ObservedCall
 from shared.observer.failure_watch import FailureWatch
 from shared.observer.goodbye import Goodbye
+from shared.observer.mcp_calls import McpCalls
 from shared.observer.response_retry import ResponseRetry
 from shared.observer.response_tracker import ResponseTracker
-from shared.observer.run_context import RunContext
+from shared.observer.run_context import RunContext, new_event_id
 from shared.observer.session_guard import SessionKeeper
 from shared.observer.steering import SteeringMonitor
 from shared.observer.tool_calls import ToolCalls
@@ -63,6 +64,8 @@ class CallController:
         self.tracker = tracker
         self.goodbye = goodbye
         self.tool_calls = ToolCalls(context, tracker, dependencies.registry, call.granted)
+        outputs = self.tool_calls.outputs
+        self.mcp_calls = McpCalls(tracker, context.background.call_later, outputs.request_response)
         self.session_keeper = SessionKeeper(context, call.session)
         self.steering = SteeringMonitor(call.session)
         self.logged = 0
@@ -72,7 +75,7 @@ class CallController:
         self.retry = ResponseRetry(
             context,
             tracker,
-            self.tool_calls.outputs,
+            outputs,
             lambda: goodbye.reason is not None,
             enabled=call.retries_responses,
         )
@@ -99,6 +102,7 @@ class CallController:
         """
         self.failures.handle_event(event)
         self.tracker.track_event(event)
+        self.mcp_calls.handle_event(event)
         self.retry.handle_event(event)
         match event:
             case SessionEvent() | NotUnderstood(type="session.created" | "session.updated"):
@@ -163,4 +167,6 @@ class CallController:
         self.session_keeper.start_over()
         self.retry.start_over()
         await self.tool_calls.outputs.send_unsent_outputs()
+        for request in self.mcp_calls.requests_after_loss():
+            self.context.send_in_background({**request, "event_id": new_event_id()})
         self.goodbye.event_seen.set()

@@ -115,7 +115,7 @@ class ResponseRetry:
         """Whether a response has failed in a way that another may not, and nobody else sees to it:
         who asked for one outside the conversation, or gave it metadata, knows it by its id; and the
         output of a function that it called is answered anyway."""
-        calls = any(item.type == "function_call" for item in event.output)
+        calls = any(item.type in ("function_call", "mcp_call") for item in event.output)
         theirs = not event.in_conversation or event.has_metadata or calls
         return (
             self.enabled
@@ -133,7 +133,8 @@ class ResponseRetry:
         if self.failed != response_id:
             return
         tracker, context = self.tracker, self.context
-        busy = tracker.active or tracker.requested or tracker.sent or self.outputs.running
+        waits = tracker.sent or tracker.awaited or self.outputs.running
+        busy = tracker.active or tracker.requested or waits
         if busy or self.caller_speaks or self.is_ending() or not context.lease.is_good:
             self.forget()
             return

@@ -1,8 +1,8 @@
 """Which responses are under way, what is being played, and when to ask for the next. Pure.
 
 A conversation has one response at a time. The server does not go on by itself after a function
-call's output, and refuses a `response.create` while another response is active; a response that
-began after an output was added has read it, whoever asked for it.
+call's output or an MCP call, and refuses a `response.create` while another response is active; a
+response that began after an output was added has read it, whoever asked for it.
 
 An error may not say which client event it answers. The service handles the events of a connection
 in their order, so an output that is added shows that all those sent before it, and not added, were
@@ -14,7 +14,9 @@ from __future__ import annotations
 from shared.core.bounded import BoundedSet
 from shared.realtime.server_events import (
     ErrorEvent,
+    InputCommitted,
     ItemAdded,
+    OtherEvent,
     OutputAudioStarted,
     OutputAudioStopped,
     ResponseCreated,
@@ -42,6 +44,9 @@ class ResponseTracker:
         """Those of them that are under way."""
         self.unanswered: BoundedSet[str] = BoundedSet(REMEMBERED)
         """Items with outputs of ours that no response has read yet."""
+        self.awaited: BoundedSet[str] = BoundedSet(REMEMBERED)
+        """Calls that the service makes, of MCP servers' tools, whose outputs are yet to come."""
+        self.caller_speaks = False
         self.sent: dict[str, str] = {}
         """Items with outputs of ours that are not in the conversation yet, in the order in which
         they were sent, with the ids of the client events that create them."""
@@ -63,12 +68,22 @@ class ResponseTracker:
     @property
     def should_request_response(self) -> bool:
         """Whether to ask for a response now, to have the outputs answered."""
-        busy = self.active or self.sent or self.requested
+        busy = self.active or self.sent or self.requested or self.awaited or self.caller_speaks
         return bool(self.unanswered) and not busy and self.requests < REQUESTS_AT_MOST
 
     def output_sent(self, item_id: str, event_id: str = "") -> None:
         """An output of ours is on its way to the conversation."""
         self.sent[item_id] = event_id
+
+    def call_begun(self, item_id: str) -> None:
+        """The service calls an MCP server's tool: its output will be in the conversation."""
+        self.awaited.add(item_id)
+
+    def call_ended(self, item_id: str) -> None:
+        """That output is there, or it is an error, which the caller should hear of too."""
+        self.awaited.discard(item_id)
+        self.unanswered.add(item_id)
+        self.requests = 0
 
     def response_requested(self, event_id: str) -> None:
         """We have asked for a response with this client event."""
@@ -78,6 +93,7 @@ class ResponseTracker:
     def give_up(self, waiting_for: str) -> None:
         """That output, or that request for a response, has been answered by nothing in time."""
         self.sent.pop(waiting_for, None)
+        self.awaited.discard(waiting_for)
         if waiting_for == self.requested:
             self.requested = None
 
@@ -97,6 +113,12 @@ class ResponseTracker:
                 self.outside_active.discard(event.response_id)
             case ItemAdded(item=item) if item.id in self.sent:
                 self.output_added(item.id)
+            case OtherEvent(type="input_audio_buffer.speech_started"):
+                self.caller_speaks = True
+            case InputCommitted() | OtherEvent(type="input_audio_buffer.speech_stopped"):
+                self.caller_speaks = False
+            case OtherEvent(type="input_audio_buffer.cleared"):
+                self.caller_speaks = False
             case OutputAudioStarted():
                 self.playing.add(event.response_id)
             case OutputAudioStopped():
@@ -137,4 +159,6 @@ class ResponseTracker:
         self.outside_active.clear()
         self.playing.clear()
         self.sent.clear()
+        self.awaited.clear()
+        self.caller_speaks = False
         self.requested = None

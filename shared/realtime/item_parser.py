@@ -31,6 +31,8 @@ def parse_item(raw: Json) -> Item:
         clean_text(said),
         tuple(cut),
         *item_error(raw.get("error")),
+        optional_id(raw, "approval_request_id"),
+        raw["approve"] if isinstance(raw.get("approve"), bool) else None,
     )
 
 

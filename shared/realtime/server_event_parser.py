@@ -44,6 +44,8 @@ from shared.realtime.server_events import (
     ItemRetrieved,
     ItemTruncated,
     Json,
+    McpArgumentsDone,
+    McpCallCompleted,
     McpCallFailed,
     McpListToolsFailed,
     NotUnderstood,
@@ -138,6 +140,14 @@ def mcp_list_tools_failed(kind: str, raw: Json) -> ServerEvent:
     return McpListToolsFailed(kind, required_id(raw, "item_id"))
 
 
+def mcp_arguments_done(kind: str, raw: Json) -> ServerEvent:
+    return McpArgumentsDone(kind, required_id(raw, "item_id"), text(raw, "arguments") or "")
+
+
+def mcp_call_completed(kind: str, raw: Json) -> ServerEvent:
+    return McpCallCompleted(kind, required_id(raw, "item_id"))
+
+
 def mcp_call_failed(kind: str, raw: Json) -> ServerEvent:
     return McpCallFailed(kind, required_id(raw, "item_id"))
 
@@ -229,7 +239,8 @@ PARSERS: Mapping[str, Callable[[str, Json], ServerEvent]] = {
     "response.function_call_arguments.done": output_item_progress,
     "response.output_audio.done": output_item_progress,
     "response.mcp_call_arguments.delta": output_item_progress,
-    "response.mcp_call_arguments.done": output_item_progress,
+    "response.mcp_call_arguments.done": mcp_arguments_done,
+    "response.mcp_call.completed": mcp_call_completed,
     "response.mcp_call.failed": mcp_call_failed,
     "mcp_list_tools.failed": mcp_list_tools_failed,
     "response.output_text.delta": output_text_delta,

@@ -56,6 +56,13 @@ class Item:
     has_error: bool = False
     error_type: Scalar = None
     error_code: Scalar = None
+    approval_request_id: str | None = None
+    approve: bool | None = None
+
+    @property
+    def is_made_mcp_call(self) -> bool:
+        """Whether it is a call of an MCP server's tool that has come to an end."""
+        return self.type == "mcp_call" and (self.output is not None or self.has_error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,13 @@ class OutputItemProgress(ServerEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class McpArgumentsDone(OutputItemProgress):
+    """`response.mcp_call_arguments.done`: what the model calls an MCP server's tool with."""
+
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class InputCommitted(ServerEvent):
     """`input_audio_buffer.committed`: the caller's audio becomes this item."""
 
@@ -156,6 +170,14 @@ class InputTranscriptionFailed(ServerEvent):
 @dataclass(frozen=True, slots=True)
 class McpListToolsFailed(ServerEvent):
     """`mcp_list_tools.failed`: an MCP server's tools are not available to the model."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class McpCallCompleted(ServerEvent):
+    """`response.mcp_call.completed`: the output is in the conversation. The service does not go on
+    by itself."""
 
     item_id: str
 
