@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from shared.core.clock import MILLISECOND
+from shared.core.clock import EPOCH, MILLISECOND
 from shared.core.json_reader import read_object
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table, Value
@@ -198,7 +198,7 @@ class Records:
         oldest = today - timedelta(days=LISTED_DAYS)
         while len(found) < limit and day >= oldest:
             rows = self.table.query(f"{day:%Y%m%d}", start=start, limit=limit - len(found))
-            found += [from_entity(entity) for entity in rows]
+            found += records_in(rows)
             day, start = day - DAY, ""
         return found
 
@@ -207,7 +207,8 @@ class Records:
         day = now.astimezone(UTC).date()
         while day >= moment.astimezone(UTC).date():
             for record in self.rows_of_day(day):
-                if record.started_at < moment:
+                # Rows are in the order of their ids, whatever else is edited in them.
+                if start_in_id(record.id) < moment:
                     return
                 yield record
             day -= DAY
@@ -221,7 +222,8 @@ class Records:
         swept = 0
         for back in range(1, SWEPT_DAYS + 1):
             for entity in self.table.query(f"{oldest - back * DAY:%Y%m%d}", limit=limit - swept):
-                forget(from_entity(entity).call_id)
+                if call_id := from_entity(entity).call_id:
+                    forget(call_id)
                 self.table.delete(entity.partition, entity.row)
                 swept += 1
             if swept >= limit:
@@ -237,7 +239,7 @@ class Records:
         start = ""
         while True:
             rows = self.table.query(f"{day:%Y%m%d}", start=start, limit=QUERY_ROWS)
-            yield from map(from_entity, rows)
+            yield from records_in(rows)
             if len(rows) < QUERY_ROWS:
                 return
             start = rows[-1].row + "!"
@@ -279,9 +281,10 @@ def from_entity(entity: Entity) -> CallRecord:
     """
     objects = {name: read_object(str(entity.values.get(name))) for name in JSON_COLUMNS}
     texts = {name: value_of(entity, COLUMNS[name], str) or "" for name in COLUMNS.keys() - TIMES}
-    started_at = value_of(entity, "started_at", datetime) or start_in_id(entity)
+    name = f"{entity.partition}-{entity.row}"
+    started_at = value_of(entity, "started_at", datetime) or start_in_id(name)
     return CallRecord(
-        id=f"{entity.partition}-{entity.row}",
+        id=name,
         usage=objects["usage"],
         transcription=objects["transcription"],
         failures=objects["failures"],
@@ -292,8 +295,15 @@ def from_entity(entity: Entity) -> CallRecord:
     )
 
 
-def start_in_id(entity: Entity) -> datetime:
-    """When the call was started, by its record's id (`record_id`)."""
-    left = int(entity.row.partition("-")[0]) * MILLISECOND
-    midnight = datetime.strptime(entity.partition, "%Y%m%d").replace(tzinfo=UTC)
-    return midnight + DAY - left
+def records_in(rows: Iterable[Entity]) -> list[CallRecord]:
+    """The records in rows; a row that no call has is nothing of ours."""
+    return [from_entity(row) for row in rows if is_record_id(f"{row.partition}-{row.row}")]
+
+
+def start_in_id(name: str) -> datetime:
+    """When the call was started, by its record's id (`record_id`); long ago for any other name."""
+    if not is_record_id(name):
+        return EPOCH
+    day, left, _ = name.split("-")
+    midnight = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
+    return midnight + DAY - int(left) * MILLISECOND

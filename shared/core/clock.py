@@ -20,3 +20,8 @@ def utc_now() -> datetime:
 def unix_milliseconds(moment: datetime) -> int:
     """Whole milliseconds since 1970, rounded down. `moment` is aware."""
     return (moment - EPOCH) // MILLISECOND
+
+
+def in_doubt(clock: Clock) -> bool:
+    """Whether a clock that corrects itself has a reason to believe that it is wrong."""
+    return bool(getattr(clock, "in_doubt", False))

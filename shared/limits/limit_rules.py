@@ -123,6 +123,9 @@ class UndoBooking:
             booked.key, booked.about = NO_KEY, {**booked.about, FAILED: True}
         elif not self.keep_start:
             del account.bookings[self.name]
+        else:
+            # There is no call that anybody might still ask about.
+            booked.ends = min(booked.ends, now - KNOWN_FOR)
         account.drop_expired(now, limits)
         account.changed = True
 

@@ -22,13 +22,20 @@ from typing import Any
 
 from shared.config.settings import Limits
 from shared.core.batching import LeaderBatcher
-from shared.core.clock import Clock, unix_milliseconds
+from shared.core.clock import Clock, in_doubt, unix_milliseconds
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.limits.account import Account, GlobalCount
 from shared.limits.limit_rules import BookCall, Operation, UndoBooking
-from shared.storage.interfaces import Conflict, Entity, StorageUnavailable, Table, Write
+from shared.storage.interfaces import (
+    Conflict,
+    Entity,
+    StorageUnavailable,
+    Table,
+    Write,
+    WriteRefused,
+)
 from shared.storage.refusal import RETRY_AFTER, storage_refusal
 from shared.storage.row_layout import new_row, require_known_layout
 
@@ -92,6 +99,9 @@ class AccountTransactions:
         stamp = next(self.stamps)
         try:
             pending.read = (stamp, self.table.get(PARTITION, row_key(caller_id)))
+            if in_doubt(self.clock):
+                # Another answer of storage confirms what it is off by, before anything is decided.
+                self.table.get(PARTITION, row_key(caller_id))
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
         self.batcher.submit(pending)
@@ -135,26 +145,49 @@ class AccountTransactions:
             return [True] * len(batch)
         postponed = self.take_postponed()
         work = [*postponed, *in_time]
-        writes: list[Write] = []
+        written: set[PendingOperation] = set()
         try:
             with exchange_terms(Deadline.after(BATCH_BUDGET)):
-                writes = self.apply_operations(work)
-                stamp = next(self.stamps)
-                entities = self.table.transact(writes) if writes else []
-            self.last_written = {entity.row: (stamp, entity) for entity in entities}
-            postponed = [pending for pending in postponed if pending.refusal is not None]
-        except Conflict as conflict:
-            self.forget_stale_rows(work, writes, conflict.index)
-            return [pending.refusal is not None for pending in batch]
+                try:
+                    written = self.write(work)
+                except WriteRefused:
+                    # Storage takes one of the rows not at all. It must not cost other callers.
+                    for caller_id in {pending.caller_id for pending in work}:
+                        own = [pending for pending in work if pending.caller_id == caller_id]
+                        written |= self.write_alone(own)
         except StorageUnavailable as error:
-            self.refuse(in_time, storage_refusal(error).code)
+            self.refuse([p for p in in_time if p not in written], storage_refusal(error).code)
         except BaseException:
             # A bug, which every thread of the batch is told.
             self.refuse(in_time, "storage_unavailable")
             raise
         finally:
-            self.put_back_postponed(postponed)
-        return [True] * len(batch)
+            done = {pending for pending in written if pending.refusal is None}
+            self.put_back_postponed([pending for pending in postponed if pending not in done])
+        return [pending in written or pending.refusal is not None for pending in batch]
+
+    def write(self, work: Sequence[PendingOperation]) -> set[PendingOperation]:
+        """Carries out operations in one transaction; gives those that are done, written or refused:
+        none after a conflict. Raises StorageUnavailable."""
+        writes = self.apply_operations(work)
+        stamp = next(self.stamps)
+        try:
+            entities = self.table.transact(writes) if writes else []
+        except Conflict as conflict:
+            self.forget_stale_rows(work, writes, conflict.index)
+            return set()
+        self.last_written = {entity.row: (stamp, entity) for entity in entities}
+        return set(work)
+
+    def write_alone(self, work: Sequence[PendingOperation]) -> set[PendingOperation]:
+        """As `write`, for the operations of one caller: what storage does not take is refused."""
+        try:
+            return self.write(work)
+        except WriteRefused as error:
+            caller_id = work[0].caller_id
+            refusal = storage_refusal(StorageUnavailable(f"{row_key(caller_id)}: {error}"))
+            self.refuse(work, refusal.code, may_be_written=False)
+            return set(work)
 
     def apply_operations(self, work: Sequence[PendingOperation]) -> list[Write]:
         """Applies the operations to the rows as they are now; returns what must be written."""

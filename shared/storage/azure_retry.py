@@ -25,6 +25,7 @@ from shared.storage.interfaces import (
     StaleReceipt,
     StorageError,
     StorageUnavailable,
+    WriteRefused,
 )
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def translate_error(error: AzureError) -> StorageError:
     reason = f"storage answered {status} {code}".rstrip()
     if status in (408, 429) or status >= 500 or code.endswith("BeingDeleted"):
         return TransientFailure(reason)
-    return StorageUnavailable(reason)
+    return (WriteRefused if status in (400, 413) else StorageUnavailable)(reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ class StorageUnavailable(StorageError):
     """Storage is unreachable or failing, or refuses our identity. The text holds no secret."""
 
 
+class WriteRefused(StorageUnavailable):
+    """Storage does not take what was to be written, now or later: it is too large, or has a form
+    that storage does not know."""
+
+
 class Conflict(StorageError):
     """The row or the log has changed since the writer read it; nothing was written.
 

@@ -23,8 +23,6 @@ SLOW = timedelta(seconds=2)
 LARGEST_AT_ONCE = timedelta(hours=2)
 """A first answer is believed up to this, so that the first call is counted right; any other change
 takes two answers that agree."""
-LARGEST = timedelta(days=1)
-"""Storage refuses requests that are off by 15 minutes: more than this is no clock at all."""
 STORAGES_OWN = ("x-ms-request-id", "x-ms-version")
 """What every answer of storage has."""
 HALF_A_SECOND = timedelta(milliseconds=500)
@@ -44,6 +42,11 @@ class StorageClock:
     def __call__(self) -> datetime:
         return self.own() + self.offset
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the latest answer of storage contradicts it: the next one decides."""
+        return self.suspected is not None
+
     def learn(self, date: str, took: timedelta) -> None:
         """An answer with this `Date` header has just come; it `took` so long. Never raises."""
         if took > SLOW:
@@ -52,8 +55,6 @@ class StorageClock:
             # The header is rounded down, and was written halfway.
             offset = parsedate_to_datetime(date) + HALF_A_SECOND - (self.own() - took / 2)
         except (ValueError, TypeError, OverflowError):
-            return
-        if abs(offset) > LARGEST:
             return
         with self.lock:
             known, self.has_learned = self.has_learned, True

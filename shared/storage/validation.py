@@ -14,6 +14,7 @@ from shared.storage.interfaces import (
     Entity,
     Value,
     Write,
+    WriteRefused,
 )
 
 QUEUE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){1,61}[a-z0-9]")
@@ -39,22 +40,23 @@ def check_key(key: str) -> str:
 
 
 def check_entity(entity: Entity) -> Entity:
-    """Returns the entity. Raises ValueError for what a table does not accept."""
+    """Returns the entity. Raises ValueError for a key, and
+    WriteRefused for values, that a table does not accept."""
     check_key(entity.partition)
     check_key(entity.row)
     if sum(map(size_of, entity.values.items())) > ENTITY_BYTES:
-        raise ValueError("an entity is over 1 MiB")
+        raise WriteRefused("an entity is over 1 MiB")
     for name, value in entity.values.items():
         if not PROPERTY.fullmatch(name):
-            raise ValueError(f"a table does not accept the property name {name!r}")
+            raise WriteRefused(f"a table does not accept the property name {name!r}")
         if isinstance(value, str) and len(value.encode("utf-16-le")) > 64 * 1024:
-            raise ValueError(f"{name} is over 64 KiB of UTF-16")
+            raise WriteRefused(f"{name} is over 64 KiB of UTF-16")
         if isinstance(value, bytes) and len(value) > 64 * 1024:
-            raise ValueError(f"{name} is over 64 KiB")
+            raise WriteRefused(f"{name} is over 64 KiB")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise ValueError(f"{name} does not fit into 64 bits")
+            raise WriteRefused(f"{name} does not fit into 64 bits")
         if isinstance(value, datetime) and value.tzinfo is None:
-            raise ValueError(f"{name} is a time without a time zone")
+            raise WriteRefused(f"{name} is a time without a time zone")
     return entity
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from shared.limits.account import (
 )
 from shared.limits.ledger_store import CallerUsage, Ledger
 from shared.limits.limit_rules import FEWEST_TRIES, TRIES_PER_START
-from shared.storage.interfaces import Entity
+from shared.storage.interfaces import Entity, Write, WriteRefused
 from tests.contract.ledger.conftest import Room
 
 
@@ -442,3 +443,37 @@ def test_ended_calls_do_not_fill_a_callers_row(room: Room) -> None:
     room.clock.advance(minutes=2)
     ledger.settle_call(ledger.book_call("ada").reference)
     assert len(str(room.row("caller.ada").values)) < 1_000
+
+
+def test_a_row_that_storage_does_not_take_costs_its_caller_alone(room: Room) -> None:
+    """Such as one with a column that somebody has added, and that cannot be written."""
+    ledger = room.ledger(live_calls=2)
+    booking = ledger.book_call("ada")
+    row = room.row("caller.ada").row
+
+    def refuse_ada(writes: Sequence[Write]) -> list[Entity]:
+        if any(write.entity.row == row for write in writes):
+            raise WriteRefused("not this row")
+        return room.table.write(writes)
+
+    room.table.transact_hook = refuse_ada
+    ledger.settle_call(booking.reference)
+    for caller in ("eve", "bob"):
+        ledger.settle_call(ledger.book_call(caller).reference)
+    with pytest.raises(Problem, match="storage_unavailable"):
+        ledger.book_call("ada")
+    ledger.book_call("eve")
+    room.table.transact_hook = None
+    for pending in ledger.transactions.postponed:
+        pending.not_before = 0.0
+    ledger.book_call("bob")
+    assert ledger.usage_of("ada").live_calls == 0, "what was to be given back is not lost"
+
+
+def test_an_offer_that_was_refused_is_known_no_longer_than_it_counts(room: Room) -> None:
+    ledger = room.ledger(starts_per_minute=0, live_calls=5)
+    for _ in range(20):
+        ledger.undo_booking(ledger.book_call("ada"), keep_start=True)
+    room.clock.advance(minutes=1, seconds=1)
+    ledger.undo_booking(ledger.book_call("ada"))
+    assert len(str(room.row("caller.ada").values)) < 200

@@ -82,7 +82,7 @@ def test_a_change_later_on_takes_two_answers_that_agree() -> None:
     assert clock() == TRUE
 
 
-@pytest.mark.parametrize("hours", [-20, -3, 3, 20])
+@pytest.mark.parametrize("hours", [-200, -20, -3, 3, 20, 200])
 def test_a_large_correction_takes_two_answers_that_agree(hours: int) -> None:
     clock, wrong = StorageClock(Clock(TRUE)), TRUE + timedelta(hours=hours)
     clock.learn(date(wrong), AT_ONCE)
@@ -146,6 +146,30 @@ def test_live_calls_are_counted_exactly_by_clocks_that_differ(
                 instance.ledger.book_call("ada")
         for reference in [f"ada.{name}" for name in names_of(second, "ada")]:
             second.ledger.settle_call(reference)
+
+
+@pytest.mark.parametrize("hours", [-25, -3, 3, 25])
+def test_a_clock_that_is_far_off_decides_nothing_before_it_is_corrected(hours: int) -> None:
+    names = f"ledger{uuid4().hex[:12]}", f"leases{uuid4().hex[:12]}"
+    true, wrong = Instance(timedelta(0), *names), Instance(timedelta(hours=hours), *names)
+    for _ in range(2):
+        true.ledger.book_call("ada")
+    with pytest.raises(Problem, match="too_many_live_calls"):
+        wrong.ledger.book_call("ada")
+    assert true.ledger.usage_of("ada").live_calls == 2
+
+
+def test_a_clock_that_steps_decides_nothing_before_it_is_corrected() -> None:
+    skew = [timedelta(0)]
+    storage = open_storage(shared_azurite().connection)
+    clock = storage.corrected_clock(lambda: utc_now() + skew[0])
+    ledger = Ledger(storage.table(f"ledger{uuid4().hex[:12]}"), LIMITS, clock=clock)
+    for _ in range(2):
+        ledger.book_call("ada")
+    skew[0] = timedelta(minutes=20)
+    with pytest.raises(Problem, match="too_many_live_calls"):
+        ledger.book_call("ada")
+    storage.close()
 
 
 def names_of(instance: Instance, caller: str) -> list[str]:

@@ -4,7 +4,7 @@ multiply."""
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.functions as func
@@ -209,10 +209,11 @@ def test_a_sweep_crosses_midnight(life: Life) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"usage": "{"}, {"usage": 5}, {"ends_at": None}, {"ends_at": "2030-01-01T11:00:00Z"}],
+    [{"usage": "{"}, {"usage": 5}, {"ends_at": None}, {"ends_at": "2030-01-01T11:00:00Z"},
+     {"started_at": datetime(2020, 1, 1, tzinfo=UTC)}],
     ids=str,
-)
-def test_a_record_that_was_edited_by_hand_costs_no_other_call(
+)  # fmt: skip
+def test_a_record_that_was_edited_by_hand_is_ended_like_any_other(
     life: Life, change: dict[str, Any]
 ) -> None:
     records = life.world.records
@@ -252,3 +253,31 @@ def test_calls_that_cannot_be_hung_up_do_not_hold_the_sweep_up(
     for _ in range(100):
         sweep_of(life).run()
     assert set(life.world.client.hung_up) == {f"rtc_{number}" for number in range(5)}
+
+
+@pytest.mark.parametrize("change", [
+    {"reference": None},
+    {"reference": "x"},
+    {"call_id": None},
+    {"layout": 9},
+    {"row": "0-note", "started_at": None},
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("late", [False, True], ids=["unfollowed", "overdue"])
+def test_a_record_that_was_edited_by_hand_costs_no_other_call(
+    life: Life, change: dict[str, Any], late: bool
+) -> None:
+    newer = f"{RECORD.id[:9]}{int(RECORD.id[9:17]) - 1:08d}-ba9876543210"
+    entity = to_entity(replace(RECORD, id=newer, call_id="rtc_odd"))
+    changed = {**entity.values, **change}
+    row = str(changed.pop("row", entity.row))
+    values = {name: value for name, value in changed.items() if value is not None}
+    life.world.records.table.insert(Entity(entity.partition, row, values))
+    life.world.now = RECORD.ends_at + timedelta(minutes=3) if late else NOW + timedelta(minutes=5)
+    sweep_of(life).run()
+    if late:
+        assert "rtc_1" in life.world.client.hung_up
+    else:
+        assert call_message(NAME) in {each.body for each in life.world.queue.messages.values()}
+    assert NAME in {each.id for each in life.world.records.newest(life.world.now)}
+    after = RECORD.ends_at + timedelta(days=92)
+    assert life.world.records.sweep_expired(after, life.world.leases.forget) == 2
