@@ -108,11 +108,11 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     clock = storage.corrected_clock(clock)
     registry = sample_tools(clock)
     profiles = load_profiles(settings, registry.complete_session, frozenset(registry.tools))
-    retirements = logged_retirements(settings, profiles, clock)
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")
     ending = ThreadPoolExecutor(ENDING_THREADS, thread_name_prefix="ending")
     credentials = open_credentials(settings, env, clock)
     stores = open_stores(settings, storage, clock, shared=is_configured(env))
+    retirements = logged_retirements(settings, profiles, stores.records, clock)
     model = open_model_endpoint(settings.endpoint, credentials, UPSTREAM_BUDGET, pool, clock)
     authenticator = open_authenticator(settings, env, credentials.secret, clock)
     terminator = CallTerminator(

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import date
-from typing import Any
+from datetime import timedelta
+from itertools import islice
 
+from shared.calls.records import Records
 from shared.config.profiles import Profiles
 from shared.config.retirements import read_retirements, session_retirements
 from shared.config.settings import Settings
 from shared.core import logs
 from shared.core.clock import Clock
+from shared.storage.interfaces import StorageError
+
+A_DAY = timedelta(days=1)
+MOST_CALLS = 200
 
 
 class RetirementWarnings:
     """The warnings of every profile, by the clock. A deployment with a name of its own is judged by
-    the model that PRICE_TABLE names for it, and not at all without one."""
+    the model that PRICE_TABLE names for it or that its latest calls told, and otherwise not."""
 
-    def __init__(self, settings: Settings, profiles: Profiles, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, profiles: Profiles, records: Records, clock: Clock
+    ) -> None:
+        self.records = records
         self.provider = settings.endpoint.provider
         self.profiles = profiles
         self.clock = clock
@@ -30,19 +38,28 @@ class RetirementWarnings:
 
             self.deployments = load_prices(own=own).deployments
 
-    def by_profile(self) -> dict[str, list[str]]:
-        """The sentences, by the profile that they are about."""
-        today = self.clock().date()
+    def by_profile(self, told: Mapping[str, str] | None = None) -> dict[str, list[str]]:
+        """The sentences, by the profile that they are about. `told`: models by deployment, besides
+        those of PRICE_TABLE."""
+        today, known = self.clock().date(), {**(told or {}), **self.deployments}
         found = {
-            name: self.of_session(profile.session, today)
+            name: list(
+                session_retirements(self.table, self.provider, profile.session, known, today)
+            )
             for name, profile in self.profiles.by_name.items()
         }
         return {name: sentences for name, sentences in found.items() if sentences}
 
-    def of_session(self, session: Mapping[str, Any], today: date) -> list[str]:
-        return list(
-            session_retirements(self.table, self.provider, session, self.deployments, today)
-        )
+    def models_of_calls(self) -> dict[str, str]:
+        """The models that the sessions of a day's calls named, by deployment. None are known while
+        storage is unavailable, which has a check of its own."""
+        now = self.clock()
+        try:
+            newest_first = list(islice(self.records.started_since(now - A_DAY, now), MOST_CALLS))
+        except StorageError:
+            return {}
+        calls = reversed(newest_first)
+        return {call.model: call.session_model for call in calls if call.session_model}
 
     def log(self) -> None:
         """One line for each profile and thing that ends."""
@@ -53,14 +70,16 @@ class RetirementWarnings:
     def sentences(self) -> list[str]:
         """For the deep health check: each sentence once, with its profiles."""
         told: dict[str, list[str]] = {}
-        for profile, sentences in self.by_profile().items():
+        for profile, sentences in self.by_profile(self.models_of_calls()).items():
             for sentence in sentences:
                 told.setdefault(sentence, []).append(profile)
         return [f"{each} Profiles: {', '.join(names)}." for each, names in told.items()]
 
 
-def logged_retirements(settings: Settings, profiles: Profiles, clock: Clock) -> RetirementWarnings:
+def logged_retirements(
+    settings: Settings, profiles: Profiles, records: Records, clock: Clock
+) -> RetirementWarnings:
     """The warnings of these profiles, logged once."""
-    warnings = RetirementWarnings(settings, profiles, clock)
+    warnings = RetirementWarnings(settings, profiles, records, clock)
     warnings.log()
     return warnings

@@ -99,7 +99,7 @@ def session_retirements(
         if name:
             found = retirement_of(table, provider, deployments.get(name, name))
             if found and found.is_near(today):
-                model = f"{name} ({found.name})" if name in deployments else name
+                model = name if found.name == name else f"{name} ({found.name})"
                 yield found.sentence(f"The model {model}", today)
     if session.get("prompt"):
         found = retirement_of(table, provider, PROMPT)

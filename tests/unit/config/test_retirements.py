@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from shared.admin.retirement_warnings import RetirementWarnings
 from shared.broker import open_broker
+from shared.calls.records import CallRecord, Records, record_id
 from shared.config.profiles import load_profiles
 from shared.config.retirements import (
     FILE,
@@ -22,7 +24,9 @@ from shared.config.retirements import (
     session_retirements,
 )
 from shared.config.settings_loader import load_settings
+from shared.storage.memory import MemoryTable
 from tests.support.app_settings import app_settings
+from tests.support.faulty_table import FaultyTable
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = read_retirements()
@@ -114,7 +118,8 @@ def warnings(tmp_path: Path, day: date, provider: str, **env: str) -> Retirement
     given = {"REALTIME_PROVIDER": provider, "REALTIME_ENDPOINT": ENDPOINTS[provider]}
     settings = load_settings({**given, "REALTIME_API_KEY": "k" * 32, **env}, tmp_path)
     moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return RetirementWarnings(settings, load_profiles(settings), lambda: moment)
+    records = Records(MemoryTable())
+    return RetirementWarnings(settings, load_profiles(settings), records, lambda: moment)
 
 
 def test_profiles_that_share_what_ends_are_told_of_once(tmp_path: Path) -> None:
@@ -204,3 +209,35 @@ def test_the_page_has_every_date() -> None:
         wanted.append((row.provider, what, str(row.on), others, row.instead))
     assert [(a, b, c, d.strip(), e) for a, b, c, d, e in found] == wanted
     assert f"read on {AS_OF}" in page
+
+
+def call_record(name: str, model: str, told: str, started: datetime) -> CallRecord:
+    identity = record_id(started, name)
+    ends = started + timedelta(minutes=15)
+    record = CallRecord(
+        identity, f"rtc_{name}", name, "who", "default", model, "connect", started, ends
+    )
+    return replace(record, session_model=told)
+
+
+def test_the_sessions_of_the_latest_calls_tell_the_model_of_a_deployment(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    content = {"session": {"type": "realtime"}}
+    (tmp_path / "profiles/default.json").write_text(json.dumps(content), encoding="utf-8")
+    found = warnings(tmp_path, AS_OF, "azure", REALTIME_MODEL="voice-prod")
+    now = found.clock()
+    calls = [
+        ("a" * 12, "voice-prod", "gpt-realtime-2.1-2026-07-07", timedelta(hours=5)),
+        ("b" * 12, "voice-prod", "gpt-realtime-mini-2025-12-15", timedelta(hours=2)),
+        ("c" * 12, "voice-prod", "", timedelta(hours=1)),
+        ("d" * 12, "other", "whisper-1", timedelta(hours=1)),
+    ]
+    for name, model, told, ago in calls:
+        found.records.insert(call_record(name, model, told, now - ago))
+    [sentence] = found.sentences()
+    assert "The model voice-prod (gpt-realtime-mini) retires on 2026-12-15" in sentence
+
+    table = FaultyTable(MemoryTable())
+    table.unavailable = True
+    found.records = Records(table)
+    assert found.sentences() == []
