@@ -48,6 +48,16 @@ def test_every_route_is_documented_and_nothing_else() -> None:
     assert documented == routes
 
 
+def test_what_the_page_guide_says_that_the_policy_forbids_is_forbidden() -> None:
+    config = json.loads(read("frontend/staticwebapp.config.json"))
+    policy = config["globalHeaders"]["Content-Security-Policy"]
+    rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split("; ")}
+    assert rules["default-src"] == ["'self'"]
+    assert not rules.keys() & {"script-src", "style-src", "worker-src"}
+    assert not {"data:", "blob:"} & set(rules["media-src"])
+    assert not any("realtimeapi-preview" in source for source in rules["connect-src"])
+
+
 def test_the_example_of_a_problem_is_what_the_broker_sends() -> None:
     [example] = re.findall(r"```json\n(.*?)```", read("docs/api.md"), re.S)
     shown = json.loads(example)
