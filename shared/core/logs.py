@@ -3,7 +3,8 @@
 Nothing secret is passed to a log in the first place, and no text of a page's or of upstream's but
 words of a safe shape (`safe_word`). What this module does is the last line of defence, against what
 a library or a mistake puts into a record: it redacts, and it bounds each field and each record, so
-that no line costs more than a moment, whoever chose its text.
+that no line costs more than a moment, whoever chose its text. A library's own text is withheld: the
+SDKs quote the answer that they could not read, which may be a token.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import json
 import logging
 import re
 import traceback
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 LOGGER = logging.getLogger("broker")
@@ -34,6 +38,9 @@ LONGEST_RECORD = 16_000
 """Characters. What is longer is cut, and says so."""
 LONGEST_CHAIN = 5
 SAFE_WORD = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
+WITHHELD = "message of a library withheld"
+PACKAGES = frozenset({"site-packages", "dist-packages"})
+STANDARD_LIBRARY = str(Path(logging.__file__).parents[1])
 TELLING = (
     *(AssertionError, AttributeError, ImportError, NameError, OSError),
     *(RuntimeError, TypeError, ZeroDivisionError),
@@ -87,33 +94,72 @@ def traceback_of(error: BaseException) -> str:
     return "\n\ncaused:\n".join(reversed(parts))
 
 
-class Redaction(logging.Filter):
-    """Redacts whole records, arguments and tracebacks included."""
+class RedactingFactory:
+    """Makes every log record of this process, for any logger and handler, and redacts it.
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        if record.exc_info and record.exc_info[0] is not None:
-            if isinstance(record.exc_info[1], BaseException):
-                text += "\n" + traceback_of(record.exc_info[1])
-            record.exc_info = record.exc_text = None
+    A filter would not do: a logger's is not asked about what its children pass on, and the handlers
+    are the Functions worker's.
+    """
+
+    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
+        self.make = make
+
+    def __call__(self, *arguments: Any, **options: Any) -> logging.LogRecord:
+        record = self.make(*arguments, **options)
+        error = record.exc_info[1] if record.exc_info else None
+        is_librarys = is_library(record.pathname)
+        if is_librarys:
+            text = withheld(record, error)
+        else:
+            try:
+                text = record.getMessage()
+            except Exception as odd:
+                # logging itself would print the arguments.
+                text = f"a log line that cannot be formatted: {type(odd).__name__}"
+        if error is not None and (is_librarys or is_brokers(record.name)):
+            text += "\n" + traceback_of(error)
+            record.exc_info = None
+        elif error is not None:
+            # The text of a program around the broker, such as the host.
+            record.exc_text = redacted("".join(traceback.format_exception(error)))
         record.msg, record.args = redacted(text), ()
-        return True
+        return record
+
+
+def is_brokers(logger: str) -> bool:
+    """Whether that logger is the broker's or one below it."""
+    return logger.partition(".")[0] == LOGGER.name
+
+
+@lru_cache(maxsize=1000)
+def is_library(path: str) -> bool:
+    """Whether the code at `path` is an installed package's or Python's own."""
+    return not PACKAGES.isdisjoint(Path(path).parts) or path.startswith(STANDARD_LIBRARY)
+
+
+def withheld(record: logging.LogRecord, error: BaseException | None) -> str:
+    """What stands for the text of a library's record."""
+    shown = {
+        "logger": shortened(record.name, LONGEST_FIELD),
+        **({"error": type(error).__name__} if error is not None else {}),
+        "where": f"{record.filename}:{record.lineno}",
+    }
+    return f"{WITHHELD} {json.dumps(shown)}"
 
 
 def set_up() -> None:
-    """Adds redaction to the broker's log and silences the SDKs' request logs. Call it at load.
+    """Redacts whatever this process logs, and silences the SDKs' request logs. Call it at load.
 
     A log level that the host has set is kept; otherwise it becomes INFO.
     """
-    # A logger's filter does not see what the loggers below it pass on.
-    for logger in (LOGGER, LOGGER.getChild("sideband")):
-        if not any(isinstance(one, Redaction) for one in logger.filters):
-            logger.addFilter(Redaction())
+    make = logging.getLogRecordFactory()
+    if not isinstance(make, RedactingFactory):
+        logging.setLogRecordFactory(RedactingFactory(make))
     if LOGGER.level == logging.NOTSET:
         LOGGER.setLevel(logging.INFO)
     for noisy in ("azure", "msal", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # Its warnings quote headers that it could not read.
+    # It warns of every header that it cannot read.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 

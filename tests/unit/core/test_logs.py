@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import asyncio
+import gc
+import io
+import json
 import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from shared.core import logs
 from shared.core.problems import Problem
+from shared.credentials import identity
+from shared.credentials.identity import EntraCredential, open_identity
+from tests.support.scripted_endpoint import Raw, Reply, Said, upstream
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl"
 SECRETS = [
@@ -19,8 +29,21 @@ SECRETS = [
 
 
 @pytest.fixture(autouse=True)
-def redacting_log() -> None:
+def redacting_log() -> Iterator[None]:
+    before = logging.getLogRecordFactory()
     logs.set_up()
+    yield
+    logging.setLogRecordFactory(before)
+
+
+@pytest.fixture
+def workers_log() -> Iterator[io.StringIO]:
+    """What a handler on the root logger writes, as the Functions worker's does."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    logging.getLogger().addHandler(handler)
+    yield written
+    logging.getLogger().removeHandler(handler)
 
 
 @pytest.mark.parametrize("secret", [*SECRETS, f"Bearer {'x' * 20}"])
@@ -127,3 +150,107 @@ def test_what_the_websockets_library_logs_is_redacted(caplog: pytest.LogCaptureF
 def test_only_a_short_word_is_safe(value: object) -> None:
     assert logs.safe_word(value) == ""
     assert logs.safe_word("session.tools[2].name") == "session.tools[2].name"
+
+
+TOKEN = "an0paqueAccessToken"
+ANSWER = json.dumps(
+    {
+        "expires_on": "4000000000",
+        "resource": "x",
+        "token_type": "Bearer",
+        "access_token": TOKEN,
+        "client_id": "c",
+    }
+).encode()
+TEXT = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Raw(b"HTTP/1.1 200 OK\r\n\r\n" + ANSWER[:-3], closes=True),
+        Said(200, ANSWER[:-1] + b",}", TEXT),
+        Said(200, ANSWER + b"\0", TEXT),
+        Said(400, ANSWER[:-3], TEXT),
+    ],
+    ids=["cut short", "a comma too many", "a byte after it", "a refusal cut short"],
+)
+def test_a_token_in_an_answer_that_cannot_be_read_is_not_logged(
+    monkeypatch: pytest.MonkeyPatch, workers_log: io.StringIO, reply: Reply
+) -> None:
+    monkeypatch.setattr(identity, "TOKEN_BUDGET", timedelta(seconds=1))
+    with upstream() as endpoint:
+        endpoint.listener.reply = lambda _: reply
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{endpoint.url}/msi")
+        monkeypatch.setenv("IDENTITY_HEADER", "of-the-platform")
+        opened = open_identity({"IDENTITY_ENDPOINT": "there"})
+        credential = EntraCredential(
+            lambda: opened, "https://x/.default", lambda: datetime.now(UTC)
+        )
+        with pytest.raises(Problem, match="credential_unavailable"):
+            credential.headers()
+    assert TOKEN not in workers_log.getvalue()
+    assert "azure.identity" in workers_log.getvalue()
+    assert "identity refused" in workers_log.getvalue()
+
+
+def library_logger(name: str) -> Callable[..., None]:
+    """Logs an error as the code of an installed package would."""
+    code = compile(
+        "def log(*arguments, **options): logger.error(*arguments, **options)",
+        "/home/site/wwwroot/.python_packages/lib/site-packages/a/b.py",
+        "exec",
+    )
+    known: dict[str, Any] = {"logger": logging.getLogger(name)}
+    exec(code, known)
+    found: Callable[..., None] = known["log"]
+    return found
+
+
+@pytest.mark.parametrize("name", ["azure.identity.x", "msal", "urllib3.x", "broker.sideband", "q"])
+def test_the_text_of_a_library_is_withheld(workers_log: io.StringIO, name: str) -> None:
+    log = library_logger(name)
+    try:
+        raise ValueError(TOKEN)
+    except ValueError:
+        log("odd answer: %s", TOKEN, exc_info=True)
+    log(f"odd answer: {TOKEN}")
+    log("cannot be formatted", TOKEN)
+    text = workers_log.getvalue()
+    assert TOKEN not in text
+    assert text.count(f'"logger": "{name}"') == 3
+    assert text.count('"where": "b.py:1"') == 3
+    assert "ValueError: [redacted]" in text
+
+
+def test_a_lost_error_of_a_task_is_told_without_its_text(workers_log: io.StringIO) -> None:
+    loop = asyncio.new_event_loop()
+
+    async def fail() -> None:
+        raise ValueError(TOKEN)
+
+    loop.run_until_complete(asyncio.wait([loop.create_task(fail())]))
+    gc.collect()
+    loop.close()
+    assert TOKEN not in workers_log.getvalue()
+    assert '"logger": "asyncio", "error": "ValueError"' in workers_log.getvalue()
+
+
+@pytest.mark.parametrize("name", ["", "a_tool", "azure_functions_worker"])
+def test_what_other_programs_log_is_redacted(workers_log: io.StringIO, name: str) -> None:
+    logger = logging.getLogger(name)
+    logger.warning("odd: %s", JWT)
+    try:
+        raise ValueError(f"odd: {JWT}")
+    except ValueError:
+        logger.exception("failed")
+    logger.warning("odd", JWT)
+    assert JWT not in workers_log.getvalue()
+    assert "odd: [redacted]" in workers_log.getvalue()
+    assert "ValueError: odd: [redacted]" in workers_log.getvalue()
+
+
+def test_set_up_twice_redacts_once() -> None:
+    once = logging.getLogRecordFactory()
+    logs.set_up()
+    assert logging.getLogRecordFactory() is once

@@ -196,11 +196,13 @@ def test_logs_are_read_for_what_they_may_not_hold() -> None:
     logs.read_line(f'WARNING broker: error event received {{"param": "session.{MARKER}"}}')
     logs.read_line("ERROR broker: failed for rtc_0123456789abcdef")
     logs.read_line("Task exception was never retrieved")
+    logs.read_line('ERROR asyncio: withheld {"logger": "asyncio", "error": "ValueError"}')
     found = " ".join(logs.complaints())
     assert "a page's text (1 lines, first: WARNING broker: error event received)" in found
     assert "a call's id" in found
     assert "was never retrieved" in found
-    assert logs.lines == 4
+    assert '"asyncio", "error"' in found
+    assert logs.lines == 5
 
 
 def test_health_that_takes_long_is_found() -> None:
