@@ -100,6 +100,12 @@ class Broker:
     clock: Clock
 
 
+def open_profiles(settings: Settings, registry: Registry) -> Profiles:
+    """The session profiles, with the tools of the server. Raises `ConfigurationError`."""
+    tools, approvers = frozenset(registry.tools), frozenset(registry.approvers)
+    return load_profiles(settings, registry.complete_session, tools, approvers)
+
+
 def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc_now) -> Broker:
     """Builds the broker from the app settings in `env`. Raises `ConfigurationError`."""
     settings = load_settings(env, root)
@@ -107,7 +113,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     storage = open_storage_from_env(env, partial(open_identity, env, CONNECTION))
     clock = storage.corrected_clock(clock)
     registry = sample_tools(clock)
-    profiles = load_profiles(settings, registry.complete_session, frozenset(registry.tools))
+    profiles = open_profiles(settings, registry)
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")
     ending = ThreadPoolExecutor(ENDING_THREADS, thread_name_prefix="ending")
     credentials = open_credentials(settings, env, clock)

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +21,8 @@ from shared.config.settings import SessionSettings, Settings
 from shared.core import logs
 from shared.core.json_schema import did_you_mean, validation_errors
 from shared.core.problems import Problem
+from shared.tools.approvals import functions_in
+from shared.tools.granted import granted_names
 
 SCHEMA_FILE = Path(__file__).parents[2] / "profiles" / "profile.schema.json"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -38,6 +40,7 @@ class Profile:
     `session_from_page`: the page may replace instructions and tools; otherwise the observer
     restores them. `goodbye` tells the model what to say before the server ends the call. `roles`:
     callers with any of them may choose the profile; if there are none, every caller may.
+    `mcp_approvals`: who approves the calls of MCP servers' tools (tools/approvals.py).
     """
 
     name: str
@@ -47,6 +50,7 @@ class Profile:
     session_from_page: bool = False
     goodbye: str | None = None
     roles: frozenset[str] = frozenset()
+    mcp_approvals: Mapping[str, Any] = field(default_factory=dict)
 
     def with_instructions(self, instructions: str) -> Profile:
         """The profile with these instructions in its session."""
@@ -76,11 +80,13 @@ def load_profiles(
     settings: Settings,
     fill_tools: FillTools = dict,
     server_tools: frozenset[str] | None = None,
+    approvers: frozenset[str] = frozenset(),
 ) -> Profiles:
     """Reads every profile file of the settings' folder. Raises `ConfigurationError`.
 
     `fill_tools` completes a session with what it names: the tools that run on the server, which are
-    `server_tools`; None if they are not known.
+    `server_tools`; None if they are not known. `approvers` are the functions of the server that may
+    approve calls of MCP servers' tools.
     """
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     folder = settings.session.profiles
@@ -102,6 +108,7 @@ def load_profiles(
             wrong += check_private_instructions(content, settings)
         if not wrong:
             wrong += check_tools(content, settings, server_tools)
+            wrong += check_approvals(content, approvers)
         mistakes += [f"{where}: {line}" for line in wrong]
         if not wrong:
             found[file.stem] = build_profile(file.stem, content, settings.session, fill_tools)
@@ -166,6 +173,25 @@ def check_tools(
     return wrong
 
 
+def check_approvals(content: Mapping[str, Any], approvers: frozenset[str]) -> list[str]:
+    """What is wrong with who approves the calls of MCP servers' tools."""
+    policies, session = content.get("mcp_approvals", {}), content["session"]
+    wrong: list[str] = []
+    if policies and content.get("session_from_page"):
+        wrong.append("mcp_approvals: expected nothing beside session_from_page: the page answers")
+    labels = granted_names(session, "mcp")
+    for label in policies:
+        # A stored prompt may bring servers of its own.
+        if label not in labels and not session.get("prompt"):
+            meant = did_you_mean(label, set(labels))
+            wrong.append(f"mcp_approvals.{label}: expected the server_label of an MCP tool{meant}")
+    for name in functions_in(policies):
+        if name not in approvers:
+            meant = did_you_mean(name, set(approvers))
+            wrong.append(f"mcp_approvals: expected a function of the server{meant}, not {name}")
+    return wrong
+
+
 def build_profile(
     name: str, content: Mapping[str, Any], settings: SessionSettings, fill_tools: FillTools
 ) -> Profile:
@@ -188,6 +214,7 @@ def build_profile(
         session_from_page=content.get("session_from_page", False),
         goodbye=content.get("goodbye"),
         roles=frozenset(content.get("roles", ())),
+        mcp_approvals=content.get("mcp_approvals", {}),
     )
 
 

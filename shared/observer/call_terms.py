@@ -34,6 +34,7 @@ class CallTerms:
             ends_at=record.ends_at,
             farewell=Farewell(profile.goodbye),
             retries_responses=self.retries_responses,
+            approvals=profile.mcp_approvals,
             record_id=record.id,
         )
 

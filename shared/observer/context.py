@@ -100,7 +100,7 @@ class ObservedCall:
     says whether what is said is recorded. `ends_at` is the hard limit: the observer says goodbye
     ahead of it if it has instructions for that. `ended_by` and `ended_at` are those of a call that
     is settled: it is not dialled. `retries_responses`: a response that fails of a passing fault is
-    asked for once more.
+    asked for once more. `approvals` are the profile's `mcp_approvals`.
     """
 
     call_id: str
@@ -112,6 +112,7 @@ class ObservedCall:
     ended_by: str = ""
     ended_at: datetime | None = None
     retries_responses: bool = True
+    approvals: Mapping[str, Any] = field(default_factory=dict)
     record_id: str = ""
     """What logs call it: a call id is all that is needed to hang the call up."""
 

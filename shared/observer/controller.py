@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.core import logs
+from shared.observer.approvals import Approvals
 from shared.observer.call_meter import CallMeter
 from shared.observer.context import Dependencies, ObservedCall
 from shared.observer.failure_watch import FailureWatch
@@ -66,6 +67,9 @@ class CallController:
         self.tool_calls = ToolCalls(context, tracker, dependencies.registry, call.granted)
         outputs = self.tool_calls.outputs
         self.mcp_calls = McpCalls(tracker, context.background.call_later, outputs.request_response)
+        self.approvals = Approvals(
+            context, outputs, dependencies.registry, call.session, call.approvals
+        )
         self.session_keeper = SessionKeeper(context, call.session)
         self.steering = SteeringMonitor(call.session)
         self.logged = 0
@@ -86,13 +90,20 @@ class CallController:
         """Takes over from the record what was used, what failed, and which tools were begun."""
         lines = list(lines)
         self.tool_calls.resume(lines)
+        self.approvals.resume(lines)
         self.failures.resume(self.meter.resume(lines))
         self.retry.resume(lines)
 
     def lines_to_carry_over(self) -> list[RecordLine]:
         """What a later run must know of what a record had that has been deleted: what was used and
-        what failed, and which tools were begun."""
-        return [*self.meter.lines_to_carry_over(), *self.tool_calls.lines_to_carry_over()]
+        what failed, which tools were begun, and what was to be approved."""
+        parts = (self.meter, self.tool_calls, self.approvals)
+        return [line for part in parts for line in part.lines_to_carry_over()]
+
+    async def answer_abandoned(self) -> None:
+        """Answers what an earlier run has left unanswered."""
+        await self.tool_calls.answer_abandoned_calls()
+        self.approvals.answer_abandoned_requests()
 
     def handle_server_event(self, event: ServerEvent, *, was_missed: bool = False) -> None:
         """Acts on any event of the call. Sends nothing itself: that is left to background tasks.
@@ -103,6 +114,7 @@ class CallController:
         self.failures.handle_event(event)
         self.tracker.track_event(event)
         self.mcp_calls.handle_event(event)
+        self.approvals.handle_event(event, was_missed=was_missed)
         self.retry.handle_event(event)
         match event:
             case SessionEvent() | NotUnderstood(type="session.created" | "session.updated"):

@@ -86,7 +86,7 @@ class CallFollower:
             item_ids = await self.context.recorder.writer.run_blocking(find)
             for event in self.gaps.backfill.requests_to_repair(item_ids):
                 await send_event(event)
-        await self.controller.tool_calls.answer_abandoned_calls()
+        await self.controller.answer_abandoned()
         await self.context.lease.renew(ATTACHED)
 
     async def follow(self) -> ObserverResult:

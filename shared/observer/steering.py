@@ -101,6 +101,8 @@ class SteeringMonitor:
                 return self.judge_response(event, is_ours=is_ours)
             case OutputItemAdded() | OutputItemDone():
                 return self.judge_item(event.item, event.response_id)
+            case ItemAdded(item=item) if self.is_services(item):
+                return None
             case ItemAdded(item=item) if origin == PAGE:
                 return Steering("item added", (known_item_type(item),))
             case ItemDeleted() if origin != PROBE:
@@ -110,6 +112,11 @@ class SteeringMonitor:
             case OtherEvent(type="input_audio_buffer.cleared"):
                 return Steering("input audio cleared")
         return None
+
+    def is_services(self, item: Item) -> bool:
+        """Whether an item is of those that the service adds by itself, of a server that the profile
+        grants: its list of tools, and its requests for approval."""
+        return item.type in MCP_ITEMS[1:] and item.server_label in self.servers
 
     def compare_sessions(self, session: Mapping[str, Any]) -> Steering | None:
         """Changes of what the profile leaves to the page. The guard states the others."""

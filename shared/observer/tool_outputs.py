@@ -26,13 +26,25 @@ class ToolOutputs:
         """Outputs that wait for the next connection."""
 
     async def send_output(self, call_id: str, output: str) -> None:
-        """Adds a function's output to the conversation, on the next connection if this one is
-        lost."""
-        item_id = f"item_{secrets.token_hex(8)}"
-        item = {"id": item_id, "type": "function_call_output", "call_id": call_id, "output": output}
-        event = {"type": "conversation.item.create", "event_id": new_event_id(), "item": item}
-        self.context.recorder.add_own_item(item_id, "tool output")
+        """Adds a function's output to the conversation."""
+        item = {"type": "function_call_output", "call_id": call_id, "output": output}
         self.running.discard(call_id)
+        await self.add_item(item, "tool output")
+
+    async def send_approval(self, request_id: str, *, approve: bool) -> None:
+        """Answers an MCP server's request for approval."""
+        item = {"type": "mcp_approval_response", "approval_request_id": request_id}
+        await self.add_item({**item, "approve": approve}, "approval")
+
+    async def add_item(self, item: Mapping[str, Any], what: str) -> None:
+        """Adds an item of ours to the conversation, on the next connection if this one is lost."""
+        item_id = f"item_{secrets.token_hex(8)}"
+        event = {
+            "type": "conversation.item.create",
+            "event_id": new_event_id(),
+            "item": {"id": item_id, **item},
+        }
+        self.context.recorder.add_own_item(item_id, what)
         try:
             await self.send_item(event)
         except SidebandClosed:
@@ -41,8 +53,10 @@ class ToolOutputs:
     async def send_item(self, event: Mapping[str, Any]) -> None:
         """Sends an output. Raises SidebandClosed."""
         item_id = event["item"]["id"]
-        self.tracker.output_sent(item_id, event["event_id"])
-        self.give_up_later(item_id)
+        # What has been approved is yet to be called; there is nothing to answer until then.
+        if event["item"].get("approve") is not True:
+            self.tracker.output_sent(item_id, event["event_id"])
+            self.give_up_later(item_id)
         await self.context.connection.send_event(event)
 
     async def send_unsent_outputs(self) -> None:

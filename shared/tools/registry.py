@@ -21,6 +21,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, overload
 
 from shared.core.bulkhead import Bulkhead, QueueLimit
+from shared.tools.approvals import ApprovalRequest, Approver, ask_approver
 from shared.tools.parameters import parameters_of
 from shared.tools.runner import (
     TIMEOUT,
@@ -35,6 +36,7 @@ TOOL_THREADS = 64
 end calls."""
 NO_QUEUE = QueueLimit(waiting=0, patience=timedelta(0))
 F = TypeVar("F", bound=Callable[..., Any])
+A = TypeVar("A", bound=Callable[[ApprovalRequest], Any])
 
 
 class Registry:
@@ -43,6 +45,8 @@ class Registry:
     def __init__(self, threads: Bulkhead | None = None) -> None:
         self.threads = threads or Bulkhead("tools", TOOL_THREADS, NO_QUEUE)
         self.tools: dict[str, Tool] = {}
+        self.approvers: dict[str, Approver] = {}
+        """Functions that approve calls of MCP servers' tools. The model sees none of them."""
 
     @overload
     def tool(self, function: F, /) -> F: ...
@@ -71,6 +75,19 @@ class Registry:
             return function
 
         return register if function is None else register(function)
+
+    def approval(self, function: A) -> A:
+        """Registers a function that approves calls of MCP servers' tools, and returns it unchanged.
+        Raises ValueError for a name that is taken."""
+        if function.__name__ in self.approvers:
+            raise ValueError(f"there is already an approval named {function.__name__}")
+        self.approvers[function.__name__] = function
+        return function
+
+    async def approves(self, name: str, request: ApprovalRequest) -> bool:
+        """Whether the function of that name approves a call; False if there is none."""
+        approver = self.approvers.get(name)
+        return approver is not None and await ask_approver(approver, request, self.threads, name)
 
     def __contains__(self, name: object) -> bool:
         return name in self.tools

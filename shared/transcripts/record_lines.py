@@ -36,11 +36,12 @@ class RecordLine:
     played before it was interrupted), truncated (an answer, by a client), deleted, response (its
     end and its usage), retried (a response that failed, which has been asked for once more),
     transcription (its usage), failed (what else failed, with its code), calling (a server tool has
-    been started), tool (its output has been sent), sent (an item that the server created), origin
-    (who wrote an item, where that was unknown before), session, steered (what else a client
-    changed), error, unread (an event that was not understood), gap, cut (from here on something is
-    not kept), lost (the connection; once it is back and holds, a gap of that time says so),
-    attached, detached, ended. A reader skips kinds that it does not know.
+    been started), tool (its output has been sent), approval asked (a call of an MCP server's tool
+    is to be approved), approval (it has been approved or refused, and by whom), sent (an item that
+    the server created), origin (who wrote an item, where that was unknown before), session, steered
+    (what else a client changed), error, unread (an event that was not understood), gap, cut (from
+    here on something is not kept), lost (the connection; once it is back and holds, a gap of that
+    time says so), attached, detached, ended. A reader skips kinds that it does not know.
     """
 
     kind: str

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from shared.observer.context import Tally
 from shared.realtime.sideband import NoSuchCall
+from shared.tools.registry import Registry
 from shared.transcripts.transcript import Entry
 from tests.contract.observer.harness import ObservedCalls, Watching, observed_calls
 from tests.contract.observer.scripted_sideband import ScriptedSideband
@@ -89,7 +90,9 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(there: ObservedCalls | None = None, **terms: Any) -> AsyncIterator[Scripted]:
+async def scripted(
+    there: ObservedCalls | None = None, registry: Registry | None = None, **terms: Any
+) -> AsyncIterator[Scripted]:
     """A run; in the store of another one's, where it takes its call over."""
     async with AsyncExitStack() as stack:
         if there is None:
@@ -110,6 +113,7 @@ async def scripted(there: ObservedCalls | None = None, **terms: Any) -> AsyncIte
             told.set()
             return False
 
-        watching = it.begin(CALL, parts={"connect": connect, "spend": spend}, **terms)
+        parts = {"connect": connect, "spend": spend, "registry": registry or Registry()}
+        watching = it.begin(CALL, parts=parts, **terms)
         await it.attached(CALL, watching.holder)
         yield Scripted(it, sideband, watching, tallies, told)

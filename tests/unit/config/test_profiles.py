@@ -254,6 +254,34 @@ def test_which_tools_somebody_runs(
     assert told in mistake
 
 
+@pytest.mark.parametrize(
+    ("policies", "more", "told"),
+    [
+        ({"docs": "approve"}, {}, None),
+        ({"docs": {"search": "approve", "buy": "function:within_limits", "*": "admin"}}, {}, None),
+        ({"dosc": "approve"}, {}, "mcp_approvals.dosc: expected the server_label of an MCP tool, "),
+        ({"docs": "never"}, {}, "mcp_approvals.docs: expected"),
+        ({"docs": {"buy": "function:limits"}}, {}, "expected a function of the server"),
+        ({"docs": "approve"}, {"session_from_page": True}, "session_from_page"),
+    ],
+)
+def test_who_approves_the_calls_of_mcp_tools(
+    tmp_path: Path, policies: Any, more: dict[str, Any], told: str | None
+) -> None:
+    server = {"type": "mcp", "server_label": "docs", "server_url": "https://mcp.example"}
+    write(tmp_path, "default", {"tools": [server]}, mcp_approvals=policies, **more)
+    chosen = load_settings({**ENV, "REALTIME_PROFILES": str(tmp_path)}, ROOT)
+    approvers = frozenset({"within_limits"})
+    if told is None:
+        known = profiles.load_profiles(chosen, approvers=approvers)
+        assert known.named(None).mcp_approvals == policies
+        return
+    with pytest.raises(ConfigurationError) as wrong:
+        profiles.load_profiles(chosen, approvers=approvers)
+    (mistake,) = wrong.value.mistakes
+    assert told in mistake
+
+
 def test_a_function_that_must_be_called_is_there(tmp_path: Path) -> None:
     choice = {"type": "function", "name": "order_status"}
     write(tmp_path, "default", {"tools": [choice], "tool_choice": choice})
