@@ -84,7 +84,7 @@ def list_or_register_calls(request: Request) -> Response:
 
 
 def hang_up(request: Request) -> Response:
-    from shared.calls.records import is_record_id
+    from shared.calls.record_ids import is_record_id
 
     broker = current_broker()
     caller = authenticate(broker, request)

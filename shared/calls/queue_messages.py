@@ -12,7 +12,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from shared.calls.records import is_record_id
+from shared.calls.record_ids import is_record_id
 
 END_QUEUE = "end-call"
 OBSERVE_QUEUE = "observe-call"

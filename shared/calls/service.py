@@ -20,7 +20,8 @@ from shared.auth.caller import Caller
 from shared.calls.call_status import status_for_caller
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import HANDLE_OUTLIVES_CALL, Handles
-from shared.calls.records import BY_BROKER, BY_KEY, CallRecord, record_id
+from shared.calls.record_ids import record_id
+from shared.calls.records import BY_BROKER, BY_KEY, CallRecord
 from shared.calls.termination import CallTerminator
 from shared.calls.token_response import Token
 from shared.config.profiles import Profile

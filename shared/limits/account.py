@@ -6,7 +6,6 @@ compared exactly.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from shared.config.settings import Limits
 from shared.core.clock import EPOCH
+from shared.limits.json_columns import BOOKINGS, KEYS, join_json, split_json
 from shared.storage.interfaces import StorageUnavailable, Value
 from shared.storage.row_layout import unknown_values
 
@@ -23,8 +23,6 @@ MINUTE = 60_000
 KNOWN_FOR = 10 * MINUTE
 """How long a booking is known past its end: tokens are counted so late, and a call that is settled
 is not held again by somebody who had not heard of it."""
-PROPERTY_CHARACTERS = 30_000
-"""Characters of one text property; a table takes 32 Ki."""
 BOOKING_CHARACTERS, ABOUT_CHARACTERS = 80, 24
 """What a booking takes of its row, and what it takes more if something is known about it."""
 ROOM = 450_000
@@ -42,8 +40,6 @@ LARGEST_NUMBER = 2**47
 """Of a row's times and counts: in milliseconds, in the year 6429."""
 OWN_END = "own_end"
 """Of a key whose call is held: until when it counted before that."""
-BOOKINGS, KEYS = "held", "keys"
-"""What the properties that hold an account's JSON are named after: held0, held1, …, keys0, …"""
 TOTAL_COLUMN = re.compile(f"{BOOKINGS}[0-9]+")
 ACCOUNT_COLUMN = re.compile(f"day|tokens|(?:{BOOKINGS}|{KEYS})[0-9]+")
 
@@ -288,21 +284,3 @@ def utc_day(now: int) -> str:
 def until_utc_midnight(now: int) -> timedelta:
     """The time left until the next day in UTC."""
     return to_timedelta(24 * 60 * MINUTE - now % (24 * 60 * MINUTE))
-
-
-def split_json(content: Any, prefix: str = BOOKINGS) -> dict[str, Value]:
-    """JSON in as many text properties as it needs: held0, held1, …"""
-    text = json.dumps(content, separators=(",", ":"))
-    pieces = [
-        text[start : start + PROPERTY_CHARACTERS]
-        for start in range(0, len(text), PROPERTY_CHARACTERS)
-    ]
-    return {f"{prefix}{index}": piece for index, piece in enumerate(pieces)}
-
-
-def join_json(values: Mapping[str, Value], prefix: str = BOOKINGS) -> Any:
-    """What `split_json` was given; None if the values hold none of it."""
-    pieces: list[str] = []
-    while (piece := values.get(f"{prefix}{len(pieces)}")) is not None:
-        pieces.append(str(piece))
-    return json.loads("".join(pieces)) if pieces else None

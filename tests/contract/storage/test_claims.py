@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shared.calls.claims import Claims
-from shared.calls.records import BY_BROKER, BY_KEY, CallRecord, Records, record_id
+from shared.calls.record_ids import record_id
+from shared.calls.records import BY_BROKER, BY_KEY, CallRecord, Records
 from tests.contract.storage.conftest import Backend
 from tests.support.at_once import at_once
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from shared.calls.call_status import status_for_caller
-from shared.calls.records import BY_BROKER, CallRecord, Records, record_id
+from shared.calls.record_ids import record_id
+from shared.calls.records import BY_BROKER, CallRecord, Records
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger

@@ -12,7 +12,8 @@ from shared.admin.service import AdminService
 from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import record_id_in
-from shared.calls.records import CallRecord, Records, partition_and_row
+from shared.calls.record_ids import partition_and_row
+from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
 from shared.core.problems import Problem
