@@ -118,8 +118,6 @@ class JwksCache:
 
     def fetch_keys(self) -> None:
         """Fetches the keys; keeps the old ones if that fails. Call it with the lock held."""
-        import requests
-
         self.fetch_began_at = self.clock()
         try:
             with exchange_terms(Deadline.after(self.timeout), most_bytes=KEYS_BYTES):
@@ -138,7 +136,8 @@ class JwksCache:
             self.failure = KEYS_ADDRESS.format(f"answered {refused.status}")
         except ValueError:
             self.failure = KEYS_ADDRESS.format("has no keys")
-        except (requests.RequestException, OSError):
+        except Exception:
+            # Whatever the library makes of an odd answer.
             self.failure = UNREACHABLE
         if self.failure:
             logs.event("sign-in keys unavailable", reason=self.failure)
@@ -169,7 +168,6 @@ def parse_key_set(document: Any) -> dict[str, RSAPublicKey]:
     """The RSA signing keys of a JSON Web Key Set, by id. Raises ValueError if there are none."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from jwt.algorithms import RSAAlgorithm
-    from jwt.exceptions import InvalidKeyError
 
     entries = document.get("keys") if isinstance(document, dict) else None
     found: dict[str, RSAPublicKey] = {}
@@ -178,9 +176,13 @@ def parse_key_set(document: Any) -> dict[str, RSAPublicKey]:
             continue
         if entry.get("use", "sig") != "sig" or not isinstance(entry.get("kid"), str):
             continue
+        if "d" in entry:
+            # A private key, which anybody can sign with.
+            continue
         try:
             key = RSAAlgorithm.from_jwk(entry)
-        except (InvalidKeyError, ValueError):
+        except Exception:  # noqa: S112
+            # Whatever the library makes of an odd member: the other keys count all the same.
             continue
         if isinstance(key, RSAPublicKey) and key.key_size >= SMALLEST_KEY:
             found[entry["kid"]] = key

@@ -61,8 +61,10 @@ def record_id_in(body: str) -> str:
     """
     content = read_object(original(body)[0])
     found = content.get("call")
-    if isinstance(found, str) and (is_record_id(found) or content.get("v", VERSION) == VERSION):
+    if isinstance(found, str) and is_record_id(found):
         return found
+    if isinstance(found, str) and content.get("v", VERSION) == VERSION:
+        raise ValueError("no record has that id")
     raise NewerMessage("a later release sent this message")
 
 

@@ -25,6 +25,7 @@ IDENTITY_TIMEOUT = timedelta(seconds=5)
 IDENTITY_CONNECTIONS = 4
 ENTRA_CODE = re.compile(r"AADSTS[0-9]{4,8}")
 LONGEST_ERROR = 20_000
+ACCESS_TOKEN = re.compile(r"[\x21-\x7e]+")
 TOKEN_AHEAD = timedelta(minutes=5)
 TOKEN_BUDGET = timedelta(seconds=15)
 """For one token, the SDK's retries included."""
@@ -68,15 +69,13 @@ class EntraCredential:
         self.token = RefreshingValue(self.fetch_token, ahead=TOKEN_AHEAD, clock=clock)
 
     def fetch_token(self) -> ExpiringValue[str]:
-        from azure.core.exceptions import AzureError
-
         try:
             with exchange_terms(Deadline.after(TOKEN_BUDGET), most_bytes=TOKEN_BYTES):
                 token = self.identity().get_token(self.scope)
+            if not isinstance(token.token, str) or not ACCESS_TOKEN.fullmatch(token.token):
+                raise ValueError("an access token that is none")
             return ExpiringValue(token.token, datetime.fromtimestamp(token.expires_on, UTC))
-        except (
-            *(AzureError, ValueError, TypeError, OverflowError, OSError, RecursionError),
-        ) as error:
+        except Exception as error:
             logs.event(
                 "identity refused",
                 logging.WARNING,
@@ -84,8 +83,8 @@ class EntraCredential:
                 status=getattr(error, "status_code", None),
                 upstream_code=entra_code(error),
             )
-            # The error's text lists what was tried, and sometimes the responses. The SDK reads JSON
-            # and numbers as they come, and raises what its readers raise.
+            # The error's text lists what was tried, and sometimes the responses. The SDK takes JSON
+            # as it comes, and raises whatever that leads to.
             raise Problem("credential_unavailable") from None
 
     def headers(self) -> Mapping[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from shared.config.env import LOOPBACK
@@ -15,6 +16,7 @@ from shared.core.clock import Clock
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
 from shared.core.http_session import open_transport
+from shared.core.json_reader import read_json
 from shared.core.problems import Problem
 from shared.core.refreshing import ExpiringValue, RefreshingValue
 
@@ -111,17 +113,27 @@ class VaultReader:
 
     def fetch_secret(self, name: str) -> str:
         """The secret's value, read now. Raises the Problems of `SecretStore.secret`."""
-        from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+        from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+
+        bodies: list[bytes] = []
+
+        def keep_body(response: Any) -> None:
+            bodies.append(response.http_response.body())
 
         try:
             with exchange_terms(Deadline.after(VAULT_BUDGET), most_bytes=VAULT_BYTES):
-                value = self.client().get_secret(name).value
+                self.client().get_secret(name, raw_response_hook=keep_body)
+            # The SDK makes a text of whatever the value is.
+            value = read_json(bodies[-1]).get("value")
+            if not isinstance(value, str | None):
+                raise ValueError("a secret that is no text")
         except ClientAuthenticationError:
             raise Problem("credential_unavailable") from None
         except HttpResponseError as error:
             raise vault_problem(error) from None
-        except (AzureError, ValueError, RecursionError):
-            # The SDK reads JSON and dates as they come, and raises what its readers raise.
+        except Exception as error:
+            # The SDK takes JSON as it comes, and raises whatever that leads to.
+            logs.event("vault unavailable", logging.WARNING, cause=type(error).__name__)
             raise Problem("vault_unavailable") from None
         if not value:
             raise Problem("vault_secret_unavailable")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
 MAX_REPLY_BYTES = 256 * 1024  # a session echoed at minting has a few KiB
+MOST_BYTES = 2 * MAX_REPLY_BYTES
+"""Of a response as it arrives, its head, chunk lines and trailers included: urllib3 reads all that
+follows a chunk of size -1 at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,9 @@ def post_request(
     try:
         with (
             network_problems(deadline),
-            exchange_terms(deadline, repeatable=repeatable, repeated_by_caller=True) as progress,
+            exchange_terms(
+                deadline, repeatable=repeatable, repeated_by_caller=True, most_bytes=MOST_BYTES
+            ) as progress,
         ):
             response = pool.urlopen(
                 "POST",

@@ -189,15 +189,20 @@ async def test_a_failure_after_the_successor_sends_no_other(
 
 
 @pytest.mark.parametrize(
-    "body", ["", "no JSON", "[1]", "\udcff", "1", "[" * 100_000, '{"put_back": {}}']
+    "body",
+    [
+        *("", "no JSON", "[1]", "\udcff", "1", "[" * 100_000, '{"put_back": {}}'),
+        *('{"v": 1, "call": "Jane Doe"}', '{"call": "Jane Doe"}'),
+    ],
 )
 async def test_what_is_no_message_of_ours_is_poison_and_then_dropped(
-    storage: MemoryStorage, body: str
+    storage: MemoryStorage, body: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(queue_functions.MessageFailed):
         await function("end_call")(trigger(body), Context())
     await function("end_call_poison")(trigger(body))
     assert storage.queue("end-call").receive(visibility=timedelta(minutes=1)) == []
+    assert "Jane" not in caplog.text
 
 
 @pytest.mark.parametrize("name", ["observe-call", "end-call"])

@@ -18,6 +18,7 @@ import pytest
 from bench.harness.tls import issue_certificate, server_context
 from shared.auth.signing_keys import JwksCache
 from shared.core.deadline import Deadline
+from shared.core.http_response import BoundedReader
 from shared.core.http_session import open_session
 from shared.core.problems import Problem
 from shared.credentials import identity, key_vault
@@ -344,6 +345,85 @@ def test_an_answer_is_bounded_in_size(session: Session, monkeypatch: pytest.Monk
     own = session.own("ada")
     session.endpoint.listener.reply = lambda _: replace(own, body=own.body + b" " * 1_500_000)
     assert word_for(session, "ada") == FAILED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"-1\r\n" + b"x" * 8_000_000,
+        b"-ffffffff\r\n" + b"x" * 8_000_000,
+        b"5;" + b"x" * 8_000_000 + b"\r\nhello\r\n0\r\n\r\n",
+        b"0" * 8_000_000 + b"5\r\nhello\r\n0\r\n\r\n",
+        b"0\r\n" + b"x: y\r\n" * 1_500_000 + b"\r\n",
+        b"+700000\r\n" + b"x" * 8_000_000,
+        b" 0x700000\r\n" + b"x" * 8_000_000,
+    ],
+    ids=["minus one", "less", "extension", "digits", "trailers", "plus", "prefix"],
+)
+@pytest.mark.parametrize(
+    "session", [Rows, Secrets, Tokens, SignInKeys, Offers, HangUps], indirect=True
+)
+def test_an_answer_in_odd_chunks_is_bounded_as_it_arrives(
+    session: Session, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    monkeypatch.setattr(azure_retry, "MOST_BYTES", 500_000)
+    received = [0]
+    read = BoundedReader.readinto
+
+    def readinto(reader: BoundedReader, buffer: Any) -> int | None:
+        try:
+            return read(reader, buffer)
+        finally:
+            received.append(reader.attempt.received)
+
+    monkeypatch.setattr(BoundedReader, "readinto", readinto)
+    status = 201 if isinstance(session, Offers) else 200
+    head = f"HTTP/1.1 {status} Odd\r\nTransfer-Encoding: chunked\r\n"
+    location = "Location: /v1/realtime/calls/rtc_ada\r\n\r\n"
+    odd = Raw(f"{head}{location}".encode() + body, closes=True)
+    session.endpoint.listener.reply = lambda _: odd
+    word_for(session, "ada")
+    assert 0 < max(received) < 1_500_000
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("body", [b"[]", b"null", b"5", b'"x"', b"[" * 100_000, b"\xff", b"{}"])
+@pytest.mark.parametrize("session", [Rows, Secrets, Tokens, SignInKeys, Keys], indirect=True)
+def test_an_answer_that_is_no_object_is_a_problem(
+    session: Session, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int
+) -> None:
+    for module, budget in ((identity, "TOKEN"), (key_vault, "VAULT")):
+        monkeypatch.setattr(module, f"{budget}_BUDGET", timedelta(seconds=0.2))
+    session.endpoint.listener.reply = lambda _: Said(status, body, JSON)
+    assert word_for(session, "ada") in (FAILED, "nothing")
+
+
+@pytest.mark.parametrize("value", [5, True, ["ada"], {"a": "ada"}, 1.5])
+@pytest.mark.parametrize("session", [Secrets], indirect=True)
+def test_a_secret_that_is_no_text_is_none(session: Session, value: object) -> None:
+    content = {"value": value, "id": f"{session.endpoint.url}/secrets/ada/1"}
+    session.endpoint.listener.reply = lambda _: Said(200, json.dumps(content).encode(), JSON)
+    with pytest.raises(Problem, match="vault_unavailable"):
+        session.ask("ada")
+
+
+@pytest.mark.parametrize("token", [5, True, ["ada"], {"a": "ada"}, "a\r\nX: y", "\ud800", "a b"])
+@pytest.mark.parametrize("session", [Tokens], indirect=True)
+def test_a_token_that_is_no_token_is_none(session: Session, token: object) -> None:
+    content = {**json.loads(session.own("ada").body), "access_token": token}
+    session.endpoint.listener.reply = lambda _: Said(200, json.dumps(content).encode(), JSON)
+    with pytest.raises(Problem, match="credential_unavailable"):
+        session.ask("ada")
+
+
+@pytest.mark.parametrize("session", [SignInKeys], indirect=True)
+@pytest.mark.parametrize("value", [None, 5, 1.5, [], {}, True, "", "\ud800"])
+@pytest.mark.parametrize("member", ["n", "e", "d", "kid", "use", "kty"])
+def test_an_odd_key_costs_no_other_key(session: Session, member: str, value: object) -> None:
+    odd = {**signing_key(), "kid": "odd", member: value}
+    content = {"keys": [odd, 5, {**signing_key(), "kid": "ada"}]}
+    session.endpoint.listener.reply = lambda _: Said(200, json.dumps(content).encode(), JSON)
+    assert word_for(session, "ada") == "ada"
 
 
 @pytest.mark.parametrize("session", [Rows, Secrets, Tokens, SignInKeys], indirect=True)
