@@ -119,7 +119,9 @@ class CallController:
         match event:
             case SessionEvent() | NotUnderstood(type="session.created" | "session.updated"):
                 self.session_keeper.check_session(event)
-            case NotUnderstood(type="response.done", reason=event_frames.TOO_LARGE):
+            case NotUnderstood(
+                type="response.done", reason=(event_frames.TOO_LARGE | event_frames.NO_JSON)
+            ):
                 # What it used is not known, and counts against the caller's budget.
                 self.context.background.start_task(self.goodbye.end_call("usage not readable"))
             case OutputItemDone():

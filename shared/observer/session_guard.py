@@ -16,7 +16,13 @@ from typing import Any
 
 from shared.core import logs
 from shared.observer.run_context import RunContext, new_event_id
-from shared.observer.session_comparison import matches, matches_prompt, value_at
+from shared.observer.session_comparison import (
+    COMPLETED,
+    completed,
+    matches_field,
+    matches_prompt,
+    value_at,
+)
 from shared.observer.session_updates import emptied, is_mcp, nested, without_nulls
 from shared.realtime.server_events import ErrorEvent, NotUnderstood, SessionEvent
 
@@ -43,7 +49,8 @@ def stated_fields(session: Mapping[str, Any]) -> dict[str, Any]:
         if name in session or name in defaults
     }
     given = {name: running_value(session, name) for name in GUARDED_IF_STATED}
-    return stated | {name: value for name, value in given.items() if value is not None}
+    stated |= {name: value for name, value in given.items() if value is not None}
+    return {name: without_nulls(value) for name, value in stated.items()}
 
 
 def running_value(session: Mapping[str, Any], name: str) -> Any:
@@ -54,7 +61,8 @@ class SessionGuard:
     """Guards one call's session. `session` is the profile's, private instructions included.
 
     What a profile leaves to the service (a stored prompt's tools and version, the default
-    instructions) is guarded as the service first reports it beside all that the profile says.
+    instructions, the limits of a truncation) is guarded as the service first reports it beside all
+    that the profile says.
     """
 
     def __init__(self, session: Mapping[str, Any], *, max_restores: int = MAX_RESTORES) -> None:
@@ -79,16 +87,18 @@ class SessionGuard:
             name
             for name in self.wanted
             if not self.is_as_wanted(session, name)
-            and not (
-                name in self.accepted and matches(running_value(session, name), self.accepted[name])
-            )
+            and not (name in self.accepted and self.matches(session, name, self.accepted[name]))
         ]
 
     def is_as_wanted(self, session: Mapping[str, Any], name: str) -> bool:
-        running, wanted = running_value(session, name), self.wanted[name]
-        if running is None and wanted == DEFAULTS.get(name):
-            return True
-        return (matches_prompt if name == "prompt" else matches)(running, wanted)
+        wanted = completed(name, self.wanted[name], running_value(session, name))
+        return self.matches(session, name, wanted)
+
+    def matches(self, session: Mapping[str, Any], name: str, value: Any) -> bool:
+        running = running_value(session, name)
+        if name == "prompt":
+            return matches_prompt(running, value)
+        return matches_field(name.rpartition(".")[2], running, value)
 
     def observe_session(self, session: Mapping[str, Any]) -> list[str]:
         """Learns from a running session. Gives the fields that differ and cannot be restored.
@@ -118,10 +128,8 @@ class SessionGuard:
         self.learnt = [name for name in reported if name not in self.wanted]
         self.wanted |= {name: reported[name] for name in self.learnt}
         self.seen_as_wanted.update(self.learnt)
-        prompt = self.wanted.get("prompt")
-        if isinstance(prompt, Mapping) and "version" not in prompt:
-            version = value_at(session, ("prompt", "version"))
-            self.wanted["prompt"] = {**prompt, "version": version}
+        for name in self.wanted.keys() & COMPLETED.keys():
+            self.wanted[name] = completed(name, self.wanted[name], running_value(session, name))
 
     def can_restore(self, name: str) -> bool:
         """Whether a field's value can be sent. What the service reports of an MCP server cannot: it
@@ -211,10 +219,13 @@ class SessionKeeper:
         """Restores what a page has overridden in the session: everything, if the event could not be
         read. What cannot be restored now is restored later, after a pause that grows."""
         self.latest = event
-        guard = self.guard
-        if guard is None or not self.context.lease.is_good:
+        self.check_latest()
+
+    def check_latest(self) -> None:
+        guard, latest = self.guard, self.latest
+        if guard is None or latest is None or not self.context.lease.is_good:
             return
-        session = session_in(event)
+        session = session_in(latest)
         for name in guard.observe_session(session) if session is not None else ():
             # In the words of `steering`: a change that stays.
             self.context.recorder.add_numbered_line(
@@ -262,16 +273,9 @@ class SessionKeeper:
 
     def check_again(self) -> None:
         self.is_waiting = False
-        guard, latest = self.guard, self.latest
-        if guard is None or latest is None or not self.context.lease.is_good:
-            return
-        guard.allow_restore()
-        session = session_in(latest)
-        names = guard.overridden_fields(session)
-        if self.restore(guard, session):
-            self.record_override(names, put_back=True)
-        elif names:
-            self.check_again_later()
+        if self.guard is not None:
+            self.guard.allow_restore()
+        self.check_latest()
 
 
 def session_in(event: SessionEvent | NotUnderstood) -> Mapping[str, Any] | None:

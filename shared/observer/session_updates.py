@@ -19,15 +19,12 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_nulls(value: Any) -> Any:
-    """Tools as they can be sent: the service reports null for what was left out."""
-    if not isinstance(value, list):
-        return value
-    return [
-        {name: each for name, each in tool.items() if each is not None}
-        if isinstance(tool, Mapping)
-        else tool
-        for tool in value
-    ]
+    """A field as it can be sent, tools too: the service reports null for what was left out."""
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: each for name, each in value.items() if each is not None}
+    return value
 
 
 def emptied(value: Any) -> dict[str, Any]:

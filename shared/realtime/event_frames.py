@@ -21,16 +21,22 @@ MOST_BRACKETS = 20_000
 again."""
 TOO_LARGE = "too large"
 """Why a frame is not read that takes long, or that is nested more deeply than Python reads."""
+NO_JSON = "JSONDecodeError"
+"""Why a frame is not read that is no JSON."""
 STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 MEDIA = ('"audio":"', '"audio": "', '"image_url":"', '"image_url": "')
 MEDIA_PARTS = 256
+WITH_MEDIA = "conversation.item."
+"""How the types of events begin whose audio and images are left out. In a session, a page names
+fields as it likes."""
 TYPE = re.compile(r'"type"\s{0,4}:\s{0,4}"([a-z_.]{1,64})"')
 
 
 def read_frame(frame: str | bytes) -> ServerEvent:
     """The event in a frame; `NotUnderstood` for whatever is not one."""
     text = frame if isinstance(frame, str) else frame.decode(errors="replace")
-    if len(text) > LARGEST_READ:
+    is_shortened = len(text) > LARGEST_READ
+    if is_shortened:
         text = without_media(text)
     if len(text) > LARGEST_READ or has_too_many_brackets(text):
         return NotUnderstood(type_at_the_beginning(text), TOO_LARGE)
@@ -38,10 +44,12 @@ def read_frame(frame: str | bytes) -> ServerEvent:
         raw = read_any_number(text)
     except RecursionError:
         return NotUnderstood(type_at_the_beginning(text), TOO_LARGE)
-    except ValueError as error:
-        return NotUnderstood(type_at_the_beginning(text), type(error).__name__)
+    except ValueError:
+        return NotUnderstood(type_at_the_beginning(text), NO_JSON)
     if not isinstance(raw, dict):
         return NotUnderstood("", "not an object")
+    if is_shortened and not str(raw.get("type")).startswith(WITH_MEDIA):
+        return NotUnderstood(known_type(raw.get("type")), TOO_LARGE)
     return parse_server_event(raw)
 
 
@@ -94,4 +102,8 @@ def without_media(text: str) -> str:
 def type_at_the_beginning(text: str) -> str:
     """The type of an event that cannot be read, if it is one that we parse."""
     found = TYPE.search(text, 0, 1000)
-    return found[1] if found and found[1] in PARSERS else ""
+    return known_type(found[1]) if found else ""
+
+
+def known_type(kind: Any) -> str:
+    return kind if isinstance(kind, str) and kind in PARSERS else ""

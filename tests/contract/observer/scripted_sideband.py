@@ -17,7 +17,7 @@ class ScriptedSideband:
     1000, closes it; 1006 without a closing handshake."""
 
     def __init__(self, *events: Event | int | None) -> None:
-        self.events: asyncio.Queue[Event | int | None] = asyncio.Queue()
+        self.events: asyncio.Queue[Event | ServerEvent | int | None] = asyncio.Queue()
         self.sent: asyncio.Queue[Event] = asyncio.Queue()
         for event in events:
             self.events.put_nowait(event)
@@ -30,7 +30,7 @@ class ScriptedSideband:
         if event is None or isinstance(event, int):
             code = event or 1000
             raise SidebandClosed(code, clean=code != 1006)
-        return parse_server_event(event)
+        return parse_server_event(event) if isinstance(event, dict) else event
 
     async def close(self) -> None:
         self.events.put_nowait(None)

@@ -11,8 +11,9 @@ import pytest
 from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.observer.context import Farewell, Outcome, Tally
-from shared.realtime.event_frames import LARGEST_READ
+from shared.realtime.event_frames import LARGEST_READ, read_frame
 from tests.contract.observer.harness import QUICK, Call, Gate, ObservedCalls, observed_calls
+from tests.contract.observer.scripted_run import scripted
 from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.contract.observer.sessions import SESSION, call_with
 from tests.support.patience import PATIENCE
@@ -67,6 +68,15 @@ async def test_a_call_whose_usage_cannot_be_read_is_ended() -> None:
         await call.tell("response.create")
         assert (await watching.done()).reason == "usage not readable"
         await hung_up(it, call)
+
+
+@pytest.mark.parametrize("response", ["{", "[" * 9000, '{"id":"r\x00"}', " " * LARGEST_READ])
+async def test_usage_that_is_unreadable_for_any_reason_ends_the_call(response: str) -> None:
+    """Whatever a page has put into the response's metadata."""
+    async with scripted() as run:
+        frame = f'{{"type":"response.done","response":{response}}}'
+        run.sideband.events.put_nowait(read_frame(frame))
+        assert (await run.watching.done()).reason == "usage not readable"
 
 
 async def test_without_words_it_is_hung_up_at_once() -> None:

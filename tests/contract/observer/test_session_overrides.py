@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from shared.observer import session_guard
 from shared.observer.session_guard import MAX_RESTORES
 from shared.realtime.event_frames import MOST_BRACKETS
 from shared.tools.samples import sample_tools
 from tests.contract.observer.harness import TEXT, Call, Gate, observed_calls
+from tests.contract.observer.scripted_run import CALL, QUIET, scripted
 from tests.contract.observer.sessions import SESSION, call_with, with_tools
 
 
@@ -67,6 +69,32 @@ async def test_what_is_overridden_while_the_connection_is_lost_is_restored() -> 
             pass
         await call.hang_up()
         await watching.done()
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_a_field_that_the_service_never_takes_is_given_up(
+    refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that lacks a field reports it in no form, and may refuse each update of it."""
+    monkeypatch.setattr(session_guard, "FIRST_PAUSE", QUIET)
+    monkeypatch.setattr(session_guard, "LONGEST_PAUSE", QUIET)
+    profile = {"type": "realtime", "instructions": "Be brief.", "parallel_tool_calls": True}
+    reported = {"instructions": "Be brief.", "tools": [], "tool_choice": "auto"}
+    async with scripted(session=profile) as run:
+        assert (await run.sent("session.update"))["session"] == {"type": "realtime"}
+        run.tell("session.updated", session=reported)
+        for _ in range(MAX_RESTORES):
+            update = await run.sent("session.update")
+            assert update["session"] == {"type": "realtime", "parallel_tool_calls": True}
+            if refused:
+                run.tell("error", error={"event_id": update["event_id"]})
+            else:
+                run.tell("session.updated", session=reported)
+        await run.it.written(CALL, lambda line: line.kind == "steered")
+        await run.has_sent_none("session.update")
+        await run.done()
+        (line,) = [line for line in run.it.lines(CALL) if line.kind == "steered"]
+        assert line.fields == {"what": "session", "fields": ["parallel_tool_calls"]}
 
 
 async def test_page_and_observer_do_not_override_each_other_for_ever() -> None:
