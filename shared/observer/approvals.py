@@ -1,14 +1,12 @@
 """Answers MCP servers' requests for approval, each once, as the profile says.
 
-A request is answered only if the model has made it: it is an item of a response, or it has the
-server, the tool and the arguments of a call that a response contains. Anybody may add an item that
-looks like one. Whoever else answers (an admin, or the page, whose events look the same), the first
-answer counts. What nobody answers is refused after a while, so that the caller is told.
+A request is answered only if the model has made it (`approval_proofs`): anybody may add an item
+that looks like one. Whoever else answers (an admin, or the page, whose events look the same), the
+first answer counts. What nobody answers is refused after a while, so that the caller is told.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -16,6 +14,7 @@ from typing import Any
 
 from shared.core import logs
 from shared.core.bounded import BoundedDict, BoundedSet
+from shared.observer.approval_proofs import CallProofs
 from shared.observer.run_context import RunContext
 from shared.observer.tool_outputs import ToolOutputs
 from shared.realtime.item_origins import MODEL
@@ -24,8 +23,6 @@ from shared.realtime.server_events import (
     ItemAdded,
     ItemDone,
     ItemRetrieved,
-    McpArgumentsDone,
-    OutputItemAdded,
     OutputItemDone,
     ResponseDone,
     ServerEvent,
@@ -69,13 +66,7 @@ class Approvals:
         self.policies = policies
         self.is_ours = session is not None
         self.servers = {*granted_names(session, "mcp"), *policies}
-        self.names: BoundedDict[str, tuple[str, str]] = BoundedDict(REMEMBERED)
-        """By the item of a call of the model's, the server and the tool."""
-        self.called: BoundedDict[str, tuple[str, str, str]] = BoundedDict(REMEMBERED)
-        """By the item of a call of the model's, the server, the tool and the arguments, until it
-        has proven a request or has been made."""
-        self.settled: BoundedSet[str] = BoundedSet(REMEMBERED)
-        """Calls that prove no request any more."""
+        self.proofs = CallProofs()
         self.unproven: BoundedDict[str, Item] = BoundedDict(REMEMBERED)
         self.asked: BoundedDict[str, tuple[str, str]] = BoundedDict(REMEMBERED)
         """By the id of a request of the model's, the server and the tool."""
@@ -111,12 +102,11 @@ class Approvals:
         """Takes note of any event of the call. Comes after the tracker, and after the event has
         been recorded. `was_missed`: its item is one that we have requested."""
         outside = self.outputs.tracker.outside
+        self.proofs.note_event(event, outside)
+        for item in list(self.unproven.values()):
+            if self.proofs.use(item):
+                self.handle_request(item)
         match event:
-            case OutputItemAdded(item=item) if item.type == "mcp_call":
-                self.names[item.id] = (str(item.server_label), str(item.name))
-            case McpArgumentsDone() if event.item_id in self.names:
-                names = self.names[event.item_id]
-                self.note_call(event.item_id, (*names, canonical(event.arguments)))
             case OutputItemDone(item=item) if event.response_id not in outside:
                 self.handle_output(item)
             case ResponseDone() if event.response_id not in outside:
@@ -128,12 +118,9 @@ class Approvals:
                 self.handle_missed_item(item)
 
     def handle_output(self, item: Item) -> None:
-        """An item that a response contains."""
-        if item.type == "mcp_call":
-            self.note_call(item.id, call_of(item))
-            if item.is_made_mcp_call:
-                self.settle_call(item.id)
-        elif item.type == REQUEST:
+        """An item that a response contains: the model's."""
+        if item.type == REQUEST and item.id not in self.asked:
+            self.proofs.use(item)
             self.handle_request(item)
 
     def handle_item(self, item: Item) -> None:
@@ -141,26 +128,13 @@ class Approvals:
         if item.type == RESPONSE:
             self.note_answer(item)
         elif item.type == REQUEST and item.id not in self.asked:
-            keys, proven = self.context.recorder.mapper.keys, self.context.recorder.mapper.origins
-            is_models = proven.proven.get(keys.key_of(item.id)) == MODEL
-            if is_models or call_of(item) in self.called.values():
+            mapper = self.context.recorder.mapper
+            if mapper.origins.proven.get(mapper.keys.key_of(item.id)) == MODEL:
+                self.handle_output(item)
+            elif self.proofs.use(item):
                 self.handle_request(item)
             else:
                 self.unproven[item.id] = item
-
-    def note_call(self, call: str, about: tuple[str, str, str]) -> None:
-        """The model calls a tool: that proves a request for it."""
-        if call in self.settled:
-            return
-        self.called[call] = about
-        for item in list(self.unproven.values()):
-            if call_of(item) == about:
-                self.handle_request(item)
-                return
-
-    def settle_call(self, call: str) -> None:
-        self.called.pop(call, None)
-        self.settled.add(call)
 
     def handle_request(self, item: Item) -> None:
         """Has a request of the model's answered, if that is for us to do."""
@@ -172,14 +146,11 @@ class Approvals:
             str(item.server_label), str(item.name), parsed_arguments(item.arguments or "") or {}
         )
         self.asked[item.id] = (request.server_label, request.tool)
-        if proof := next((call for call, it in self.called.items() if it == call_of(item)), None):
-            self.settle_call(proof)
         about = {"server_label": request.server_label, "tool": request.tool}
         self.context.recorder.add_line("approval asked", item.id, about)
-        for call, names in self.names.items():
-            if names == self.asked[item.id]:
-                # It is made once it has been approved; nothing else waits for that.
-                self.outputs.tracker.awaited.discard(call)
+        for call in self.proofs.calls_of(*self.asked[item.id]):
+            # It is made once it has been approved; nothing else waits for that.
+            self.outputs.tracker.awaited.discard(call)
         whole = "arguments" not in item.cut and parsed_arguments(item.arguments or "") is not None
         self.decide(item.id, request, has_arguments=whole)
 
@@ -246,13 +217,3 @@ class Approvals:
             self.asked[item.id] = (str(item.server_label), str(item.name))
             request = ApprovalRequest(*self.asked[item.id], {})
             self.answer(item.id, request, approve=False, by=MISSED)
-
-
-def call_of(item: Item) -> tuple[str, str, str]:
-    return str(item.server_label), str(item.name), canonical(item.arguments or "")
-
-
-def canonical(arguments: str) -> str:
-    """Arguments that can be compared, however they are written."""
-    given = parsed_arguments(arguments)
-    return arguments if given is None else json.dumps(given, sort_keys=True)
