@@ -121,6 +121,8 @@ class ClientEventHandler:
             data.setdefault("call_id", ids.tool_call())
         item = Item({**known, **data}, duration_of(spoken))
         self.dialogue.add_item(item, event.get("previous_item_id"))
+        if kind == "mcp_approval_response":
+            self.dialogue.approvals.answer(data["approval_request_id"], approve=data["approve"])
         if spoken:
             item.words = self.input_audio.hearing.recognise(spoken)
 

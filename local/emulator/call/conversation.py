@@ -46,6 +46,19 @@ class Item:
         """The item for an event: a copy, because the item may still change."""
         return copy.deepcopy(self.data)
 
+    def tool_output(self) -> str | None:
+        """What a tool has given, if the item tells of that."""
+        match self.data:
+            case {"type": "function_call_output", "output": str(output)}:
+                return output
+            case {"type": "mcp_call", "output": str(output)}:
+                return output
+            case {"type": "mcp_call", "error": {"message": str(message)}}:
+                return message
+            case {"type": "mcp_approval_response", "approve": False}:
+                return "not approved"
+        return None
+
     def tokens(self) -> Tokens:
         """The tokens that the item takes in the model's context."""
         user = self.data.get("role") == "user"
@@ -54,7 +67,7 @@ class Item:
             spoken = None if user else part.get("transcript")
             total += usage.of_text(part.get("text") or spoken or "")
         for name in ("arguments", "output"):
-            total += usage.of_text(self.data.get(name, ""))
+            total += usage.of_text(self.data.get(name) or "")
         return total
 
     async def heard(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Conversation, Item, milliseconds
+from local.emulator.call.mcp import McpApprovals, McpCall
 from local.emulator.call.output_audio import OutputAudioBuffer
 from local.emulator.call.response import Response
 from local.emulator.protocol import events, usage
@@ -36,6 +37,7 @@ class Dialogue:
         self.response: Response | None = None
         self.others: set[Response] = set()
         self.usage = usage.ZERO
+        self.approvals = McpApprovals(context, self.conversation)
 
     def add_item(self, item: Item, after: str | None = None) -> None:
         """Adds an item that is not the model's: `conversation.item.added`, then `.done`."""
@@ -75,6 +77,9 @@ class Dialogue:
         if self.response is response:
             self.response = None
         self.conversation.count_response(response.read)
+        call = response.writer
+        if isinstance(call, McpCall) and call.tool.needs_approval and response.is_complete:
+            self.approvals.request(call)
         self.usage = usage.add_reports(self.usage, report)
         if self.context.services.provider == "openai":
             left = max(0, TOKENS_PER_MINUTE - report["total_tokens"])

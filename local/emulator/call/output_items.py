@@ -72,7 +72,7 @@ class OutputItemWriter:
     def close_item(self, status: str) -> None:
         """Emits the remaining events of an item that is `completed` or `incomplete`."""
         self.close_content()
-        self.item.data["status"] = status
+        self.set_status(status)
         if self.target.conversation is not None:
             previous = None if self.target.is_first_response else self.previous
             self.emit("conversation.item.done", previous_item_id=previous, item=self.item.to_json())
@@ -82,6 +82,9 @@ class OutputItemWriter:
             output_index=0,
             item=self.item.to_json(),
         )
+
+    def set_status(self, status: str) -> None:
+        self.item.data["status"] = status
 
     def open_content(self) -> None:
         """Emits what follows `conversation.item.added`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.emulator.call.context import CallContext
 from local.emulator.call.conversation import Conversation, Item
+from local.emulator.call.mcp import McpCall
 from local.emulator.call.output_audio import OutputAudioBuffer
 from local.emulator.call.output_items import (
     FunctionCall,
@@ -22,6 +23,7 @@ from local.emulator.call.output_items import (
 from local.emulator.protocol import events, ids, usage
 from local.emulator.protocol.usage import Tokens
 from local.emulator.script.reply_rules import (
+    CallMcpTool,
     CallTool,
     Fail,
     Prompt,
@@ -77,7 +79,7 @@ class Response:
         self.writer: OutputItemWriter | None = None
         self.speech: Speech | None = None
         self.spoken = timedelta(0)
-        self.is_done = False
+        self.is_done = self.is_complete = False
         self.answered_items: list[Item] = []
         self.heard: str | None = None
         self.output_started = asyncio.Event()
@@ -110,6 +112,10 @@ class Response:
                     self.open_writer(FunctionCall(self.context, self.target, call.name))
                     await self.write_deltas(re.findall(r"\w+|\W", call.arguments))
                     self.finish("completed")
+                case CallMcpTool() as tool:
+                    self.open_writer(McpCall(self.context, self.target, tool))
+                    await self.write_deltas(re.findall(r"\w+|\W", tool.arguments))
+                    self.finish("completed")
                 case Say() as say if self.params["output_modalities"] == ["text"]:
                     await self.write_text(say)
                 case Say() as say:
@@ -130,8 +136,8 @@ class Response:
         script = self.context.services.script
         asked = self.answered_items
         for item in reversed(self.conversation.resolve_input(self.params.get("input"))):
-            if item.data["type"] == "function_call_output" and not asked:
-                return choose_reply(script, Prompt(tool_output=item.data["output"]))
+            if not asked and (output := item.tool_output()) is not None:
+                return choose_reply(script, Prompt(tool_output=output))
             if item.data.get("role") != "user":
                 if asked:
                     break
@@ -242,6 +248,7 @@ class Response:
         if self.is_done:
             return
         self.is_done = True
+        self.is_complete = status == "completed"
         self.output_started.set()
         if self.in_conversation:
             self.conversation.unanswered = self.heard if status == "failed" else None

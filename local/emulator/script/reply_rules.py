@@ -29,6 +29,19 @@ class CallTool:
 
 
 @dataclass(frozen=True, slots=True)
+class CallMcpTool:
+    """A tool of one of the session's MCP servers to call, its arguments as JSON text, and what
+    comes of it: an output or an error."""
+
+    server_label: str
+    name: str
+    arguments: str
+    output: str | None = None
+    error: dict[str, Any] | None = None
+    needs_approval: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """A response that fails."""
 
@@ -41,7 +54,7 @@ class Fail:
 class Reply:
     """What to do after waiting for `stall`."""
 
-    action: Say | CallTool | Fail
+    action: Say | CallTool | CallMcpTool | Fail
     stall: timedelta = timedelta(0)
 
 
@@ -73,7 +86,7 @@ def choose_reply(script: Script, prompt: Prompt) -> Reply:
         if not matches(rule["words"], prompt.heard):
             continue
         action = action_for(script, rule, prompt)
-        if action is not None and (forced is None or isinstance(action, CallTool)):
+        if action is not None and (forced is None or isinstance(action, CallTool | CallMcpTool)):
             prompt.uses[key_of(rule)] += 1
             return Reply(action, timedelta(seconds=rule.get("stall_seconds", 0)))
     if forced is not None:
@@ -109,16 +122,51 @@ def default_reply(script: Script, heard: str) -> Say:
 
 def action_for(
     script: Script, rule: dict[str, Any], prompt: Prompt
-) -> Say | CallTool | Fail | None:
+) -> Say | CallTool | CallMcpTool | Fail | None:
     heard = prompt.heard or ""
     if "fail" in rule:
         return Fail(**rule["fail"])
+    if "mcp" in rule:
+        return mcp_call(rule["mcp"], prompt)
     if "call" in rule:
         name = find_function(rule["call"]["tool"], prompt)
         arguments = fill_all(rule["call"].get("arguments", {}), heard)
         return CallTool(name, json.dumps(arguments, ensure_ascii=False)) if name else None
     say = Say(fill(rule["say"], heard=heard)) if "say" in rule else default_reply(script, heard)
     return Say(say.text, rule.get("incomplete"))
+
+
+def mcp_call(call: dict[str, Any], prompt: Prompt) -> CallMcpTool | None:
+    """A call of the session's first MCP server whose label has `server` in it."""
+    for server in prompt.tools:
+        label = server.get("server_label", "")
+        if server["type"] != "mcp" or call.get("server", "").lower() not in label.lower():
+            continue
+        if prompt.tool_choice in ("auto", "required") or names_server(prompt.tool_choice, label):
+            arguments = fill_all(call.get("arguments", {}), prompt.heard or "")
+            return CallMcpTool(
+                label,
+                call["tool"],
+                json.dumps(arguments, ensure_ascii=False),
+                None if call.get("error") else call.get("output", ""),
+                call.get("error"),
+                needs_approval(server.get("require_approval"), call["tool"]),
+            )
+    return None
+
+
+def names_server(tool_choice: Any, label: str) -> bool:
+    return isinstance(tool_choice, dict) and tool_choice.get("server_label") == label
+
+
+def needs_approval(stated: Any, tool: str) -> bool:
+    """Whether a server's `require_approval` demands it for a tool: by default, it does."""
+    if not isinstance(stated, dict):
+        return bool(stated != "never")
+    never, always = (
+        (stated.get(name) or {}).get("tool_names") or [] for name in ("never", "always")
+    )
+    return tool in always or (tool not in never and not always)
 
 
 def callable_functions(prompt: Prompt) -> list[str]:

@@ -32,7 +32,17 @@ from local.emulator.protocol.validators import (
 DEFAULT = Path(__file__).with_name("script.json")
 ROUTES = ("client_secrets", "calls", "hangup", "sideband")
 DAY = 86_400.0
-ACTIONS = ("say", "call", "fail", "stall_seconds", "incomplete")
+ACTIONS = ("say", "call", "mcp", "fail", "stall_seconds", "incomplete")
+
+
+CHECK_MCP_ERROR = obj(
+    {
+        "type": choice("http_error", "protocol_error", "tool_execution_error"),
+        "code": integer(-1_000_000, 1_000_000),
+        "message": string,
+    },
+    required=("type", "message"),
+)
 
 
 def check_rule(value: Any, path: str) -> None:
@@ -42,6 +52,16 @@ def check_rule(value: Any, path: str) -> None:
             "instructed": array(string),
             "say": string,
             "call": obj({"tool": string, "arguments": mapping(anything)}, required=("tool",)),
+            "mcp": obj(
+                {
+                    "server": string,
+                    "tool": string,
+                    "arguments": mapping(anything),
+                    "output": string,
+                    "error": CHECK_MCP_ERROR,
+                },
+                required=("tool",),
+            ),
             "fail": obj({"type": string, "code": string, "message": string}),
             "incomplete": string,
             "stall_seconds": number(0, DAY),

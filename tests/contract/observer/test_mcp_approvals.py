@@ -11,12 +11,13 @@ from typing import Any, Final
 import pytest
 
 from shared.observer import approvals
+from shared.realtime.admin_event_sender import send_admin_event
 from shared.tools.approvals import ApprovalRequest
 from shared.tools.registry import Registry
-from tests.contract.observer.harness import ObservedCalls
+from tests.contract.observer.harness import ObservedCalls, observed_calls
 from tests.contract.observer.scripted_run import CALL as CALL_ID
 from tests.contract.observer.scripted_run import Scripted, scripted
-from tests.contract.observer.sessions import SESSION
+from tests.contract.observer.sessions import SESSION, call_with
 from tests.contract.observer.test_mcp_calls import asks_once, begin_call, end_call, followed
 
 CASES: Final = Path(__file__).resolve().parents[2] / "fixtures" / "cases"
@@ -223,3 +224,53 @@ async def test_a_server_whose_list_the_service_adds_is_no_pages_doing() -> None:
         await run.handled()
         steered = [line.fields for line in run.it.lines(CALL_ID) if line.kind == "steered"]
         assert [each["fields"] for each in steered] == [["mcp_list_tools"]]
+
+
+QUESTION: Final = {"words": ["question"], "mcp": {"tool": "ask_question", "output": "42"}}
+
+
+def texts(done: dict[str, Any]) -> list[str]:
+    return [part["text"] for item in done["response"]["output"] for part in item["content"]]
+
+
+@pytest.mark.parametrize("policy", ["approve", "refuse"])
+async def test_the_caller_hears_what_came_of_it(policy: str) -> None:
+    async with observed_calls(rules=[QUESTION]) as it:
+        call = await call_with(it, TERMS["session"])
+        watching = await it.watch(call, **TERMS, approvals={"deepwiki": policy})
+        await call.turn("a question")
+        done = await call.expect("response.done")
+        heard = "42" if policy == "approve" else "not approved"
+        assert texts(done) == [f"The tool says: {heard}"]
+        assert not [each for each in call.events if each["type"] == "error"]
+        await call.hang_up()
+        await watching.done()
+
+
+async def test_the_caller_hears_what_an_admin_has_approved() -> None:
+    async with observed_calls(rules=[QUESTION]) as it:
+        call = await call_with(it, TERMS["session"])
+        watching = await it.watch(call, **TERMS)
+        await call.turn("a question")
+        asked = await it.written(call.id, lambda line: line.kind == "approval asked")
+        given = {"type": "mcp_approval_response", "approval_request_id": asked.key, "approve": True}
+        event = {"type": "conversation.item.create", "item": given}
+        assert await send_admin_event(it.connect, call.id, event) is not None
+        assert texts(await call.expect("response.done")) == ["The tool says: 42"]
+        await call.hang_up()
+        await watching.done()
+
+
+async def test_the_caller_hears_an_answer_to_a_call_that_needs_no_approval_or_fails() -> None:
+    error = {"type": "http_error", "code": 502, "message": "Bad gateway"}
+    fails = {"words": ["failure"], "mcp": {"tool": "ask_question", "error": error}}
+    session = {**TERMS["session"], "tools": [{**SERVER, "require_approval": "never"}]}
+    async with observed_calls(rules=[QUESTION, fails]) as it:
+        call = await call_with(it, session)
+        watching = await it.watch(call, session=session)
+        for said, heard in (("a question", "42"), ("a failure", "Bad gateway")):
+            await call.turn(said)
+            assert texts(await call.expect("response.done")) == [f"The tool says: {heard}"]
+        await call.hang_up()
+        result = await watching.done()
+        assert result.tally.failures == {"mcp_call_failed": {"http_error 502": 1}}
