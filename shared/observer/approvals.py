@@ -41,7 +41,8 @@ from shared.transcripts.record_lines import RecordLine, StoredLine
 
 ANSWERED_WITHIN = timedelta(minutes=1)
 """How long an admin has."""
-REMEMBERED = 1_000
+REQUESTS_AT_MOST = 1_000
+"""Of one conversation. Each is remembered, so that none is answered twice."""
 FUNCTIONS_AT_ONCE = 16
 REQUEST, RESPONSE = "mcp_approval_request", "mcp_approval_response"
 PROFILE, CLIENT, NOBODY, MISSED = "profile", "client", "nobody", "missed"
@@ -67,10 +68,10 @@ class Approvals:
         self.is_ours = session is not None
         self.servers = {*granted_names(session, "mcp"), *policies}
         self.proofs = CallProofs()
-        self.unproven: BoundedDict[str, Item] = BoundedDict(REMEMBERED)
-        self.asked: BoundedDict[str, tuple[str, str]] = BoundedDict(REMEMBERED)
+        self.unproven: BoundedDict[str, Item] = BoundedDict(REQUESTS_AT_MOST)
+        self.asked: BoundedDict[str, tuple[str, str]] = BoundedDict(REQUESTS_AT_MOST)
         """By the id of a request of the model's, the server and the tool."""
-        self.answered: BoundedSet[str] = BoundedSet(REMEMBERED)
+        self.answered: BoundedSet[str] = BoundedSet(10 * REQUESTS_AT_MOST)
         self.deciding = 0
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
@@ -142,11 +143,15 @@ class Approvals:
         # A response that uses another server than the profile's is cancelled.
         if not self.is_ours or item.id in self.asked or item.server_label not in self.servers:
             return
+        if len(self.asked) >= REQUESTS_AT_MOST:
+            logs.event("approval not given", reason="too many requests")
+            return
         request = ApprovalRequest(
             str(item.server_label), str(item.name), parsed_arguments(item.arguments or "") or {}
         )
         self.asked[item.id] = (request.server_label, request.tool)
         about = {"server_label": request.server_label, "tool": request.tool}
+        self.context.recorder.add_made_item(item.id)
         self.context.recorder.add_line("approval asked", item.id, about)
         for call in self.proofs.calls_of(*self.asked[item.id]):
             # It is made once it has been approved; nothing else waits for that.

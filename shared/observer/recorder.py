@@ -10,6 +10,7 @@ from typing import Any
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.realtime.event_mapper import EventMapper
+from shared.realtime.item_origins import MODEL
 from shared.realtime.server_events import ServerEvent
 from shared.storage.interfaces import StorageUnavailable
 from shared.transcripts.record_lines import RecordLine, StoredLine, format_time
@@ -53,6 +54,12 @@ class CallRecorder:
         """Takes note of an item that the server is about to create: a probe, or a tool's output."""
         key = self.mapper.origins.add_own_item(item_id, probe=what == "probe")
         self.add_line("sent", key, {"what": what})
+
+    def add_made_item(self, item_id: str) -> None:
+        """Takes note of an item that is proven to be the model's, by what it says."""
+        key = self.mapper.keys.key_of(item_id)
+        self.mapper.origins.proven.setdefault(key, MODEL)
+        self.writer.add_lines(*self.mapper.lines_of_origins([key], self.clock()))
 
     def record_event(self, event: ServerEvent) -> None:
         """Records what a server event makes final."""

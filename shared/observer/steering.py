@@ -17,7 +17,7 @@ from typing import Any
 
 from shared.observer.session_comparison import contains, value_at
 from shared.observer.session_guard import GUARDED_FIELDS, stated_fields
-from shared.realtime.item_origins import PAGE, PROBE
+from shared.realtime.item_origins import ADDED_BY_SERVICE, PAGE, PROBE, UNKNOWN
 from shared.realtime.server_events import (
     InputCommitted,
     Item,
@@ -101,9 +101,7 @@ class SteeringMonitor:
                 return self.judge_response(event, is_ours=is_ours)
             case OutputItemAdded() | OutputItemDone():
                 return self.judge_item(event.item, event.response_id)
-            case ItemAdded(item=item) if self.is_services(item):
-                return None
-            case ItemAdded(item=item) if origin == PAGE:
+            case ItemAdded(item=item) if origin == PAGE or self.is_of_other_server(item, origin):
                 return Steering("item added", (known_item_type(item),))
             case ItemDeleted() if origin != PROBE:
                 return Steering("item deleted")
@@ -113,10 +111,11 @@ class SteeringMonitor:
                 return Steering("input audio cleared")
         return None
 
-    def is_services(self, item: Item) -> bool:
-        """Whether an item is of those that the service adds by itself, of a server that the profile
-        grants: its list of tools, and its requests for approval."""
-        return item.type in MCP_ITEMS[1:] and item.server_label in self.servers
+    def is_of_other_server(self, item: Item, origin: str) -> bool:
+        """Whether an item, as the service adds it by itself, is of an MCP server that the profile
+        does not grant."""
+        by_itself = item.type in ADDED_BY_SERVICE and origin == UNKNOWN
+        return by_itself and self.judges_tools and item.server_label not in self.servers
 
     def compare_sessions(self, session: Mapping[str, Any]) -> Steering | None:
         """Changes of what the profile leaves to the page. The guard states the others."""

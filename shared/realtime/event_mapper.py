@@ -15,9 +15,14 @@ from shared.core.bounded import BoundedDict, BoundedSet
 from shared.core.untrusted import TEXT_CHARACTERS
 from shared.realtime.failures import failure_code
 from shared.realtime.item_keys import REMEMBERED, ItemKeys
-from shared.realtime.item_origins import PAGE, UNKNOWN, ItemOrigins
+from shared.realtime.item_origins import ADDED_BY_SERVICE, PAGE, UNKNOWN, ItemOrigins
 from shared.realtime.known_names import known_code, known_path, known_status, known_type
-from shared.realtime.line_fields import kind_of, lines_of_input_transcript, text_fields
+from shared.realtime.line_fields import (
+    approval_fields,
+    kind_of,
+    lines_of_input_transcript,
+    text_fields,
+)
 from shared.realtime.server_events import (
     ErrorEvent,
     InputTranscribed,
@@ -155,7 +160,8 @@ class EventMapper:
             self.before_probe[item.id] = event.previous_item_id
             return []
         self.before_probe.pop(item.id, None)
-        return self.place_item(item, event.previous_item_id, at, seen_added=True)
+        seen_added = item.type not in ADDED_BY_SERVICE
+        return self.place_item(item, event.previous_item_id, at, seen_added=seen_added)
 
     def map_item_done(self, event: ItemDone, at: datetime) -> list[RecordLine]:
         item, previous = event.item, event.previous_item_id
@@ -231,7 +237,8 @@ class EventMapper:
         if key in self.lacks_words:
             return self.complete_words(key, text, at)
         self.lacks_words[key] = not text
-        origin = self.state_origin(key, self.keys.is_present(item.id))
+        seen_added = self.keys.is_present(item.id) and item.type not in ADDED_BY_SERVICE
+        origin = self.state_origin(key, seen_added)
         fields: dict[str, Any] = {**kind_of(item), "origin": origin}
         told = {
             "status": item.status,
@@ -240,6 +247,7 @@ class EventMapper:
             "call_id": item.call_id,
             "output": item.output,
             "server_label": item.server_label,
+            **approval_fields(item),
         }
         fields |= {name: each for name, each in told.items() if each is not None}
         if item.type == "message":

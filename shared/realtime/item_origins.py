@@ -30,6 +30,8 @@ CALLER, MODEL, SERVER, PAGE, UNKNOWN = "caller", "model", "server", "page", "unk
 PROBE = "probe"
 """The server's, and no part of the conversation."""
 PROBE_TEXT = "."
+ADDED_BY_SERVICE = ("mcp_list_tools", "mcp_approval_request")
+"""Items that the service may add by itself. No event tells them from a page's."""
 
 
 class ItemOrigins:

@@ -33,6 +33,14 @@ def text_fields(text: str) -> dict[str, Any]:
     return {**fields, "cut": ["text"]} if len(text) >= TEXT_CHARACTERS else fields
 
 
+def approval_fields(item: Item) -> dict[str, Any]:
+    """What an answer to an MCP server's request for approval says."""
+    if item.type != "mcp_approval_response":
+        return {}
+    decision = None if item.approve is None else "approved" if item.approve else "refused"
+    return {"call_id": item.approval_request_id, "decision": decision}
+
+
 def kind_of(item: Item) -> dict[str, Any]:
     told = {"type": item.type, "role": item.role}
     return {name: value for name, value in told.items() if value}

@@ -236,10 +236,8 @@ class Response:
         return count
 
     def finish_say(self, say: Say, *, cut: bool) -> None:
-        if cut:
-            self.finish("incomplete", reason=say.incomplete or "max_output_tokens")
-        else:
-            self.finish("completed")
+        reason = say.incomplete or "max_output_tokens"
+        self.finish("incomplete" if cut else "completed", reason=reason if cut else None)
 
     def finish(
         self, status: str, *, reason: str | None = None, error: dict[str, str] | None = None

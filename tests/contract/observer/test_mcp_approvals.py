@@ -242,6 +242,14 @@ async def test_the_caller_hears_what_came_of_it(policy: str) -> None:
         done = await call.expect("response.done")
         heard = "42" if policy == "approve" else "not approved"
         assert texts(done) == [f"The tool says: {heard}"]
+        asked, told = (
+            next(each for each in it.transcript(call.id).entries if each.kind == kind)
+            for kind in ("approval_request", "approval")
+        )
+        assert (asked.origin, asked.name) == ("model", "ask_question")
+        decision = "approved" if policy == "approve" else "refused"
+        assert (told.origin, told.decision) == ("server", decision)
+        assert told.call_id == asked.item_id
         assert not [each for each in call.events if each["type"] == "error"]
         await call.hang_up()
         await watching.done()
