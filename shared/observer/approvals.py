@@ -130,7 +130,7 @@ class Approvals:
             self.note_answer(item)
         elif item.type == REQUEST and item.id not in self.asked:
             mapper = self.context.recorder.mapper
-            if mapper.origins.proven.get(mapper.keys.key_of(item.id)) == MODEL:
+            if mapper.origins.proven.get(mapper.keys.key_of(item.id), "") == MODEL:
                 self.handle_output(item)
             elif self.proofs.use(item):
                 self.handle_request(item)

@@ -63,7 +63,7 @@ class EventDispatch:
         key = mapper.keys.key_of(item_id)
         if key in mapper.origins.probes:
             return PROBE
-        return mapper.origins.proven.get(key) or mapper.stated.get(key, UNKNOWN)
+        return mapper.origins.proven.get(key, mapper.stated_origin(key))
 
     def request_missing(self, event: ServerEvent) -> None:
         for request in self.gaps.requests_for(event):

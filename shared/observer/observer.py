@@ -185,6 +185,7 @@ class Observer:
 
     async def leave(self, reason: str) -> None:
         """Writes what is left, disconnects, and gives the lease back, whatever else fails."""
+        self.recorder.add_summed_responses()
         if self.connection.was_open:
             self.gaps.record_loss()
             self.recorder.add_line("detached", self.recorder.holder, {"reason": reason})

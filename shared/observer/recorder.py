@@ -43,6 +43,7 @@ class CallRecorder:
         """What a record begins with that has been deleted under this run: that something is
         missing, that this run is attached, and what is carried over."""
         now = self.clock()
+        self.mapper.responses.start_over()
         about = {"since": None, "until": format_time(now), "reason": "deleted"}
         return [
             RecordLine("gap", f"{self.holder} {format_time(now)} deleted", now, about),
@@ -58,7 +59,9 @@ class CallRecorder:
     def add_made_item(self, item_id: str) -> None:
         """Takes note of an item that is proven to be the model's, by what it says."""
         key = self.mapper.keys.key_of(item_id)
-        self.mapper.origins.proven.setdefault(key, MODEL)
+        self.mapper.keys.made_keys.add(key)
+        if key not in self.mapper.origins.proven:
+            self.mapper.origins.proven[key] = MODEL
         self.writer.add_lines(*self.mapper.lines_of_origins([key], self.clock()))
 
     def record_event(self, event: ServerEvent) -> None:
@@ -70,6 +73,11 @@ class CallRecorder:
     ) -> None:
         """Records a line that comes from no server event; of now, unless `at` is given."""
         self.writer.add_lines(RecordLine(kind, key, at or self.clock(), fields))
+
+    def add_summed_responses(self) -> None:
+        """Records what responses used that have no line of their own, at the end of a run."""
+        models = self.mapper.models
+        self.writer.add_lines(*self.mapper.responses.sum_up(models.model, self.clock()))
 
     def note_gap(
         self,

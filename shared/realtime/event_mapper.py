@@ -11,18 +11,27 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from shared.core.bounded import BoundedDict, BoundedSet
+from shared.core.bounded import BoundedDict
 from shared.core.untrusted import TEXT_CHARACTERS
 from shared.realtime.failures import failure_code
-from shared.realtime.item_keys import REMEMBERED, ItemKeys
-from shared.realtime.item_origins import ADDED_BY_SERVICE, PAGE, UNKNOWN, ItemOrigins
-from shared.realtime.known_names import known_code, known_path, known_status, known_type
+from shared.realtime.item_keys import REMEMBERED, ItemKeys, ItemMemory
+from shared.realtime.item_origins import (
+    ADDED_BY_SERVICE,
+    CALLER,
+    MODEL,
+    PAGE,
+    SERVER,
+    UNKNOWN,
+    ItemOrigins,
+)
+from shared.realtime.known_names import known_code, known_path, known_type
 from shared.realtime.line_fields import (
     approval_fields,
     kind_of,
     lines_of_input_transcript,
     text_fields,
 )
+from shared.realtime.response_lines import ResponseLines
 from shared.realtime.server_events import (
     ErrorEvent,
     InputTranscribed,
@@ -60,22 +69,23 @@ class EventMapper:
         self.models = SessionModels()
         self.keys = ItemKeys()
         self.origins = ItemOrigins(self.keys)
-        self.placed: BoundedSet[str] = BoundedSet(REMEMBERED)
-        self.stated: BoundedDict[str, str] = BoundedDict(REMEMBERED)
+        self.placed: ItemMemory[bool] = ItemMemory(self.keys.made_keys)
+        self.stated: ItemMemory[str] = ItemMemory(self.keys.made_keys)
         """By the key of an item, its origin as the record has it."""
         self.before_probe: BoundedDict[str, str | None] = BoundedDict(REMEMBERED)
         """By the id of a probe, the item before it."""
         self.partial_text: BoundedDict[str, str] = BoundedDict(TEXTS_AT_ONCE)
         """By the key of an item, what it says so far."""
-        self.lacks_words: BoundedDict[str, bool] = BoundedDict(REMEMBERED)
+        self.lacks_words: ItemMemory[bool] = ItemMemory(self.keys.made_keys)
         """Of items whose content is recorded: whether it was without words."""
+        self.responses = ResponseLines()
         self.unread = UnreadEvents()
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
         """Takes over what is in the record."""
         for line in lines:
             if line.kind == "placed":
-                self.placed.add(line.key)
+                self.placed[line.key] = True
                 self.tail = line.key
             elif line.kind == "item":
                 self.lacks_words[line.key] = not line.fields.get("text")
@@ -83,11 +93,15 @@ class EventMapper:
                 self.lacks_words[line.key] = False
             elif line.kind == "sent":
                 self.origins.resume(line.key, probe=line.fields.get("what") == "probe")
+            elif line.kind == "response":
+                self.responses.resume(line)
             elif line.kind == "deleted":
                 self.keys.deleted.add(line.key)
             if line.kind in ("placed", "item", "deleted", "origin", "sent"):
                 self.keys.resume(line.key)
             if line.kind in ("placed", "item", "origin") and line.fields.get("origin"):
+                if line.fields["origin"] in (CALLER, MODEL, SERVER):
+                    self.keys.made_keys.add(line.key)
                 self.stated[line.key] = str(line.fields["origin"])
 
     def map_event(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
@@ -118,17 +132,17 @@ class EventMapper:
                     return [RecordLine("truncated", key, at, {"ms": event.audio_end_ms}, by=by)]
                 heard = {"ms": event.audio_end_ms, "text": self.partial_text.get(key)}
                 fields = {**heard, "interrupted_by": by}
-                return [RecordLine("heard", key, at, fields, by=self.stated.get(key, UNKNOWN))]
+                return [RecordLine("heard", key, at, fields, by=self.stated_origin(key))]
             case ItemDeleted():
                 return self.map_item_deleted(event.item_id, at)
             case InputTranscribed(item_id=item_id):
                 key = self.keys.made_key_of(item_id)
-                by, model = self.stated.get(key, UNKNOWN), self.models.transcription
-                return lines_of_input_transcript(event, key, at, by, model)
+                model = self.models.transcription
+                return lines_of_input_transcript(event, key, at, CALLER, model)
             case InputTranscriptionFailed(item_id=item_id):
                 key = self.keys.made_key_of(item_id)
                 failed = {"text": None, "failed": failure_code(event.code, event.error_type)}
-                return [RecordLine("words", key, at, failed, by=self.stated.get(key, UNKNOWN))]
+                return [RecordLine("words", key, at, failed, by=CALLER)]
             case ResponseDone():
                 return self.map_response_done(event, at)
             case SessionEvent():
@@ -148,7 +162,7 @@ class EventMapper:
         """What an event proves of items that the record has as unknown."""
         lines = []
         for key in proven:
-            if self.stated.get(key) == UNKNOWN:
+            if self.stated.get(key, "") == UNKNOWN:
                 origin = self.stated[key] = self.origins.origin_of(key, seen_added=False)
                 lines.append(RecordLine("origin", key, at, {"origin": origin}, by=origin))
         return lines
@@ -184,7 +198,7 @@ class EventMapper:
         if key in self.origins.probes:
             return []
         self.keys.deleted.add(key)
-        return [RecordLine("deleted", key, at, by=self.stated.get(key, UNKNOWN))]
+        return [RecordLine("deleted", key, at, by=self.stated_origin(key))]
 
     def map_response_done(self, event: ResponseDone, at: datetime) -> list[RecordLine]:
         lines: list[RecordLine] = []
@@ -194,14 +208,7 @@ class EventMapper:
             if item.status != "in_progress":
                 lines += self.finish_item(item, key, at)
             self.partial_text.pop(key, None)
-        not_told = event.reason in (None, "")
-        fields = {
-            "status": known_status(event.status),
-            "reason": None if not_told else failure_code(event.reason),
-            "model": self.models.model,
-            "usage": event.usage.counts(),
-        }
-        return [*lines, RecordLine("response", event.response_id, at, fields)]
+        return [*lines, *self.responses.lines_of(event, self.models.model, at)]
 
     def place_item(
         self, item: Item, previous: Any, at: datetime, *, seen_added: bool = False
@@ -217,7 +224,7 @@ class EventMapper:
         inserted = previous in self.placed and previous != self.tail
         if not inserted or self.tail in self.keys.deleted:
             self.tail = key
-        self.placed.add(key)
+        self.placed[key] = True
         # The model's items are in progress when they are added; nobody else's need be.
         origin = self.state_origin(key, seen_added and item.status != "in_progress")
         fields: dict[str, Any] = {**kind_of(item), "origin": origin}
@@ -227,9 +234,14 @@ class EventMapper:
 
     def state_origin(self, key: str, seen_added: bool) -> str:
         """Who wrote an item, as it is put on record: what has been proven of it stays."""
-        if self.stated.get(key, UNKNOWN) == UNKNOWN:
-            self.stated[key] = self.origins.origin_of(key, seen_added=seen_added)
-        return self.stated[key]
+        stated = self.stated_origin(key)
+        if stated == UNKNOWN:
+            stated = self.stated[key] = self.origins.origin_of(key, seen_added=seen_added)
+        return stated
+
+    def stated_origin(self, key: str) -> str:
+        """Who wrote an item, as the record has it."""
+        return self.stated.get(key, UNKNOWN)
 
     def finish_item(self, item: Item, key: str, at: datetime) -> list[RecordLine]:
         """An item's final content, once."""
@@ -261,10 +273,10 @@ class EventMapper:
 
     def complete_words(self, key: str, text: str | None, at: datetime) -> list[RecordLine]:
         """The words of an item whose content is recorded already, if it was without."""
-        if not text or not self.lacks_words.get(key):
+        if not text or not self.lacks_words.get(key, False):
             return []
         self.lacks_words[key] = False
-        by = self.stated.get(key, UNKNOWN)
+        by = self.stated_origin(key)
         return [RecordLine("said", key, at, text_fields(text), by=by)]
 
     def append_text(self, event: OutputTextDelta) -> None:

@@ -7,6 +7,10 @@ id a number too.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Container, Iterator
+from typing import Generic, TypeVar
+
 from shared.core.bounded import BoundedDict, BoundedSet
 from shared.realtime.server_events import ItemEvent
 
@@ -14,6 +18,32 @@ REMEMBERED = 5_000
 NUMBER = " #"
 """No id has a space (`bounded_id`)."""
 COMING, GONE = -2, 0
+V = TypeVar("V")
+
+
+class ItemMemory(Generic[V]):
+    """What is remembered of items, by their keys or ids. Those that are `made` have room of their
+    own: a page cannot have them forgotten by adding items."""
+
+    def __init__(self, made: Container[str]) -> None:
+        self.made = made
+        self.of_made: BoundedDict[str, V] = BoundedDict(REMEMBERED)
+        self.of_others: BoundedDict[str, V] = BoundedDict(REMEMBERED)
+
+    def __setitem__(self, key: str, value: V) -> None:
+        (self.of_made if key in self.made else self.of_others)[key] = value
+
+    def __getitem__(self, key: str) -> V:
+        return self.of_made[key] if key in self.of_made else self.of_others[key]
+
+    def get(self, key: str, default: V) -> V:
+        return self.of_made.get(key, self.of_others.get(key, default))
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.of_made or key in self.of_others
+
+    def __iter__(self) -> Iterator[str]:
+        return itertools.chain(self.of_made, self.of_others)
 
 
 class ItemKeys:
@@ -25,11 +55,13 @@ class ItemKeys:
     """
 
     def __init__(self) -> None:
-        self.latest: BoundedDict[str, tuple[int, int]] = BoundedDict(REMEMBERED)
+        self.made: BoundedDict[str, str] = BoundedDict(REMEMBERED)
+        """By id, the key of the item that the service or the broker makes: the service's events
+        of it go on if it is deleted."""
+        self.latest: ItemMemory[tuple[int, int]] = ItemMemory(self.made)
         """By id, the number of the item that has it, and the hash of what was added: COMING before
         it is added, GONE once another item may be."""
-        self.made: BoundedDict[str, str] = BoundedDict(REMEMBERED)
-        """By id, the key of the item that the service makes: its events go on if it is deleted."""
+        self.made_keys: BoundedSet[str] = BoundedSet(REMEMBERED)
         self.deleted: BoundedSet[str] = BoundedSet(REMEMBERED)
         self.count = 0
 
@@ -49,9 +81,11 @@ class ItemKeys:
         return self.key_of(item_id)
 
     def note_made(self, item_id: str) -> str:
-        """The service makes an item under a new id; gives its key."""
+        """The service, or the broker, makes an item under a new id; gives its key."""
         if item_id not in self.made:
             self.made[item_id] = self.note_coming(item_id)
+            self.made_keys.add(self.made[item_id])
+            self.latest[item_id] = self.latest[item_id]
         return self.made[item_id]
 
     def note_added(self, event: ItemEvent) -> None:

@@ -9,8 +9,8 @@ appended itself; no event tells that from the caller's.)
 
 from __future__ import annotations
 
-from shared.core.bounded import BoundedDict, BoundedSet
-from shared.realtime.item_keys import REMEMBERED, ItemKeys
+from shared.core.bounded import BoundedSet
+from shared.realtime.item_keys import REMEMBERED, ItemKeys, ItemMemory
 from shared.realtime.server_events import (
     InputCommitted,
     Item,
@@ -39,7 +39,7 @@ class ItemOrigins:
 
     def __init__(self, keys: ItemKeys) -> None:
         self.keys = keys
-        self.proven: BoundedDict[str, str] = BoundedDict(REMEMBERED)
+        self.proven: ItemMemory[str] = ItemMemory(keys.made_keys)
         self.probes: BoundedSet[str] = BoundedSet(REMEMBERED)
         """Items of ours that were added only to learn what stands before them."""
         self.outside: BoundedSet[str] = BoundedSet(REMEMBERED)
@@ -51,7 +51,7 @@ class ItemOrigins:
 
     def add_own_item(self, item_id: str, *, probe: bool) -> str:
         """An item that the server creates under this new id; gives its key."""
-        key = self.keys.note_coming(item_id)
+        key = self.keys.note_made(item_id)
         self.proven[key] = SERVER
         if probe:
             self.probes.add(key)
@@ -125,4 +125,4 @@ class ItemOrigins:
 
     def origin_of(self, key: str, *, seen_added: bool) -> str:
         """Who wrote an item; `seen_added` says whether this run saw it being added."""
-        return self.proven.get(key) or (PAGE if seen_added else UNKNOWN)
+        return self.proven.get(key, PAGE if seen_added else UNKNOWN)

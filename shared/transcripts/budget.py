@@ -28,6 +28,7 @@ LINE_BYTES = 300
 LINES: Mapping[str, int] = {
     "error": 500,
     "failed": 500,
+    "response": 10_000,
     "session": 200,
     "steered": 500,
     "transcription": 20_000,

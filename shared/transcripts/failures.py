@@ -21,7 +21,7 @@ UNKNOWN_CODE = "unknown"
 FILTERED = "content_filter"
 NOT_FAILED = ("completed", "cancelled", "in_progress", "carried over", None)
 """Statuses of a response; the last but one is a record's own, of what was used before its
-deletion."""
+deletion, or by responses that have no line of their own."""
 Counts = Mapping[str, Mapping[str, int]]
 """How often what has failed in a call, by code."""
 CODES_AT_MOST = 20

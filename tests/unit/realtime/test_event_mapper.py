@@ -10,7 +10,9 @@ import pytest
 
 from shared.realtime.event_mapper import EventMapper
 from shared.realtime.item_keys import REMEMBERED, ItemKeys
+from shared.realtime.response_lines import RESPONSE_LINES
 from shared.realtime.server_event_parser import parse_server_event
+from shared.transcripts.failures import failure_in_line
 from shared.transcripts.record_lines import RecordLine, StoredLine, decode_lines, encode_line
 from shared.transcripts.redaction import unchanged
 from shared.transcripts.transcript import Entry, build_transcript
@@ -204,3 +206,49 @@ def test_an_interruption_of_an_answer_that_was_not_seen_is_by_nobody_known() -> 
     it.tell("conversation.item.truncated", **TRUNCATED, audio_end_ms=900)
     (entry,) = it.entries()
     assert (entry.heard_ms, entry.interrupted_by) == (900, "unknown")
+
+
+def test_a_page_cannot_have_the_items_of_others_forgotten() -> None:
+    """It adds items between the caller's words, or the model's, and what they say."""
+    call = Recorded()
+    call.tell("input_audio_buffer.committed", item_id="asked")
+    call.tell("conversation.item.added", item=item_of("asked", ""), previous_item_id=None)
+    call.begin_answer("answer")
+    in_progress = item_of("answer", "", "assistant", status="in_progress")
+    call.tell("conversation.item.added", item=in_progress, previous_item_id="asked")
+    own = call.mapper.origins.add_own_item("ours", probe=False)
+    for number in range(REMEMBERED + 100):
+        call.add(item_of(f"page_{number}", "x"))
+    transcribed = "conversation.item.input_audio_transcription.completed"
+    call.tell(transcribed, item_id="asked", transcript="I never agreed.")
+    call.end_answer("answer", PROMISE)
+    call.tell("conversation.item.done", item=item_of("answer", PROMISE, "assistant"))
+    call.add(item_of("ours", "Result."))
+    (words,) = [line for line in call.lines if line.kind == "words"]
+    assert (words.key, words.by) == ("asked", "caller")
+    said = [line for line in call.lines if line.fields.get("text") == PROMISE]
+    assert [(line.key, line.by) for line in said] == [("answer", "model")]
+    assert {line.by for line in call.lines if line.key == own} == {"server"}
+
+
+def test_words_of_a_transcription_are_the_callers_whatever_is_remembered() -> None:
+    call = Recorded()
+    for kind in ("completed", "failed"):
+        about = {"item_id": "gone", "transcript": "Hello.", "error": {}}
+        call.tell(f"conversation.item.input_audio_transcription.{kind}", **about)
+    assert [line.by for line in call.lines if line.kind == "words"] == ["caller", "caller"]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_responses_without_an_end_are_summed_up(resumed: bool) -> None:
+    call, responses = Recorded(), 20_000
+    for number in range(responses):
+        if resumed and number == RESPONSE_LINES - 10:
+            call = Recorded(call.lines)
+        usage = {"input_token_details": {"text_tokens": 3}}
+        call.tell("response.done", response={"id": f"r{number}", "usage": usage})
+    call.lines += call.mapper.responses.sum_up(None, NOW)
+    lines = [line for line in call.lines if line.kind == "response"]
+    assert len(lines) < RESPONSE_LINES + 200
+    assert sum(line.fields["usage"]["text_in"] for line in lines) == 3 * responses
+    assert not any(failure_in_line(line) for line in call.stored())

@@ -26,6 +26,12 @@ def test_what_a_page_can_make_leaves_room_for_the_models_words(by: str, kind: st
     assert sum(budget.spent.values()) < max(SHARES["page"], SHARES["caller"]) + RESERVE + 1000
 
 
+def test_lines_of_responses_have_an_end() -> None:
+    budget = RecordBudget()
+    lines = [RecordLine("response", f"r{number}", NOW) for number in range(LINES)]
+    assert sum(budget.admit(line)[0] is not None for line in lines) < 20_000
+
+
 def test_what_is_on_record_counts_for_who_wrote_it() -> None:
     lines = [
         RecordLine("placed", "item_1", NOW, {"origin": "page"}),
