@@ -90,6 +90,8 @@ class ResponseRetry:
             case InputCommitted():
                 self.caller_speaks = False
                 self.forget()
+            case ItemAdded(item=item) if self.context.recorder.mapper.is_own_probe(item.id):
+                pass
             case ItemAdded() | OutputAudioStopped(type="output_audio_buffer.cleared"):
                 self.forget()
             case ErrorEvent(code=code) if code == NOT_ACTIVE:

@@ -50,6 +50,8 @@ class ResponseTracker:
         self.sent: dict[str, str] = {}
         """Items with outputs of ours that are not in the conversation yet, in the order in which
         they were sent, with the ids of the client events that create them."""
+        self.given_up: BoundedSet[str] = BoundedSet(REMEMBERED)
+        """Items with outputs of ours that seemed to be refused, or were not answered in time."""
         self.requested: str | None = None
         """The id of our `response.create` that no response has followed yet."""
         self.requests = 0
@@ -92,7 +94,8 @@ class ResponseTracker:
 
     def give_up(self, waiting_for: str) -> None:
         """That output, or that request for a response, has been answered by nothing in time."""
-        self.sent.pop(waiting_for, None)
+        if self.sent.pop(waiting_for, None) is not None:
+            self.given_up.add(waiting_for)
         self.awaited.discard(waiting_for)
         if waiting_for == self.requested:
             self.requested = None
@@ -113,6 +116,10 @@ class ResponseTracker:
                 self.outside_active.discard(event.response_id)
             case ItemAdded(item=item) if item.id in self.sent:
                 self.output_added(item.id)
+            case ItemAdded(item=item) if item.id in self.given_up:
+                # The error was about an output of somebody else's, or the answer was late.
+                self.given_up.discard(item.id)
+                self.unanswered.add(item.id)
             case OtherEvent(type="input_audio_buffer.speech_started"):
                 self.caller_speaks = True
             case InputCommitted() | OtherEvent(type="input_audio_buffer.speech_stopped"):

@@ -170,12 +170,16 @@ class EventMapper:
     def map_item_added(self, event: ItemAdded | ItemCreated, at: datetime) -> list[RecordLine]:
         item = event.item
         self.keys.note_added(event)
-        if self.keys.key_of(item.id) in self.origins.probes:
+        if self.is_own_probe(item.id):
             self.before_probe[item.id] = event.previous_item_id
             return []
         self.before_probe.pop(item.id, None)
         seen_added = item.type not in ADDED_BY_SERVICE
         return self.place_item(item, event.previous_item_id, at, seen_added=seen_added)
+
+    def is_own_probe(self, item_id: str) -> bool:
+        """Whether the item that has this id now is a probe of ours."""
+        return self.keys.key_of(item_id) in self.origins.probes
 
     def map_item_done(self, event: ItemDone, at: datetime) -> list[RecordLine]:
         item, previous = event.item, event.previous_item_id

@@ -274,6 +274,16 @@ async def test_it_is_not_asked_for_once_the_call_has_moved_on(
         await run.done()
 
 
+async def test_a_probe_of_ours_does_not_keep_it_from_being_asked_for() -> None:
+    async with scripted() as run:
+        run.tell("session.updated", session=SESSION)
+        probe = (await run.sent("conversation.item.create"))["item"]
+        run.fail("resp_1")
+        run.tell("conversation.item.added", item=probe, previous_item_id=None)
+        await run.sent("response.create")
+        await run.done()
+
+
 async def test_it_is_not_asked_for_while_the_caller_speaks() -> None:
     async with scripted() as run:
         run.begin("resp_1")

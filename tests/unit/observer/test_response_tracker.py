@@ -93,6 +93,16 @@ def test_an_output_that_was_refused_is_not_waited_for(error: dict[str, Any] | No
     assert requests_response(tracker, "e1")
 
 
+def test_an_output_that_is_added_after_all_is_answered() -> None:
+    """A page's own output is refused, by an error that does not say what it answers."""
+    tracker = ResponseTracker()
+    tracker.output_sent("o1", "create1")
+    track(tracker, refused("invalid_tool_call_id"))
+    assert not requests_response(tracker, "e1")
+    track(tracker, added("o1"))
+    assert requests_response(tracker, "e1")
+
+
 def test_what_is_answered_by_nothing_is_given_up_and_asking_has_an_end() -> None:
     tracker = ResponseTracker()
     tracker.output_sent("o1")
