@@ -18,6 +18,12 @@ from typing import Any
 
 from shared.config.env import ConfigurationError
 from shared.config.settings import SessionSettings, Settings
+from shared.config.transcription_sessions import (
+    check_transcription,
+    complete_transcription,
+    is_transcription,
+    transcription_in,
+)
 from shared.core import logs
 from shared.core.json_schema import did_you_mean, validation_errors
 from shared.core.problems import Problem
@@ -58,7 +64,9 @@ class Profile:
 
     @property
     def model(self) -> str:
-        """The deployment (Azure) or the model (OpenAI) that answers the call."""
+        """The deployment (Azure) or the model (OpenAI) that answers the call, or transcribes it."""
+        if is_transcription(self.session):
+            return str(transcription_in(self.session).get("model", ""))
         return str(self.session["model"])
 
 
@@ -109,6 +117,7 @@ def load_profiles(
         if not wrong:
             wrong += check_tools(content, settings, server_tools)
             wrong += check_approvals(content, approvers)
+            wrong += check_transcription(content, settings.session.transcription_model)
         mistakes += [f"{where}: {line}" for line in wrong]
         if not wrong:
             found[file.stem] = build_profile(file.stem, content, settings.session, fill_tools)
@@ -196,16 +205,10 @@ def build_profile(
     name: str, content: Mapping[str, Any], settings: SessionSettings, fill_tools: FillTools
 ) -> Profile:
     """A `Profile` from a valid file's content, with what the settings fill in."""
-    session = dict(fill_tools(content["session"]))
-    session.setdefault("model", settings.model)
-    if settings.transcription_model:
-        transcription = {"model": settings.transcription_model}
-        session = with_audio_field(session, "input", "transcription", transcription)
-    if name == DEFAULT:
-        if settings.instructions and "instructions_secret" not in content:
-            session["instructions"] = settings.instructions
-        if settings.voice:
-            session = with_audio_field(session, "output", "voice", settings.voice, replace=True)
+    if is_transcription(content["session"]):
+        session = complete_transcription(content["session"], settings.transcription_model)
+    else:
+        session = build_session(name, content, settings, fill_tools)
     return Profile(
         name,
         session,
@@ -216,6 +219,23 @@ def build_profile(
         roles=frozenset(content.get("roles", ())),
         mcp_approvals=content.get("mcp_approvals", {}),
     )
+
+
+def build_session(
+    name: str, content: Mapping[str, Any], settings: SessionSettings, fill_tools: FillTools
+) -> dict[str, Any]:
+    """The session of a profile whose model answers."""
+    session = dict(fill_tools(content["session"]))
+    session.setdefault("model", settings.model)
+    if settings.transcription_model:
+        transcription = {"model": settings.transcription_model}
+        session = with_audio_field(session, "input", "transcription", transcription)
+    if name == DEFAULT:
+        if settings.instructions and "instructions_secret" not in content:
+            session["instructions"] = settings.instructions
+        if settings.voice:
+            session = with_audio_field(session, "output", "voice", settings.voice, replace=True)
+    return session
 
 
 def with_audio_field(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from shared.config.transcription_sessions import is_transcription
 from shared.core import logs
 from shared.observer.run_context import RunContext, new_event_id
 from shared.observer.session_comparison import (
@@ -42,7 +43,8 @@ and a page must not win by being stubborn."""
 def stated_fields(session: Mapping[str, Any]) -> dict[str, Any]:
     """The guarded fields whose values a profile's session decides, by their names."""
     # A stored prompt may bring instructions and tools of its own, and says how they are chosen.
-    defaults = {} if session.get("prompt") else DEFAULTS
+    # A session that only transcribes has none of them.
+    defaults = {} if session.get("prompt") or is_transcription(session) else DEFAULTS
     stated = {
         name: session.get(name, defaults.get(name))
         for name in GUARDED_FIELDS
@@ -67,6 +69,7 @@ class SessionGuard:
 
     def __init__(self, session: Mapping[str, Any], *, max_restores: int = MAX_RESTORES) -> None:
         self.wanted = stated_fields(session)
+        self.kind = str(session.get("type", "realtime"))
         self.is_completed = False
         self.learnt: list[str] = []
         self.accepted: dict[str, Any] = {}
@@ -163,7 +166,7 @@ class SessionGuard:
         updates = [(new_id(), step) for step in steps]
         self.awaited = {event_id: list(step) for event_id, step in updates}
         return [
-            {"type": "session.update", "event_id": event_id, "session": nested(step)}
+            {"type": "session.update", "event_id": event_id, "session": nested(step, self.kind)}
             for event_id, step in updates
         ]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A session with fields by their names, as in `audio.input.transcription`."""
-    update: dict[str, Any] = {"type": "realtime"}
+def nested(values: Mapping[str, Any], kind: str = "realtime") -> dict[str, Any]:
+    """A session of that type with fields by their names, as in `audio.input.transcription`."""
+    update: dict[str, Any] = {"type": kind}
     for name, value in values.items():
         *outer, last = name.split(".")
         place = update

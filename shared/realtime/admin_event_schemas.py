@@ -117,10 +117,13 @@ RESPONSE = object_schema(
         },
     }
 )
+SESSION = {
+    "anyOf": [{"$ref": "#/$defs/running_session"}, {"$ref": "#/$defs/transcription_session"}]
+}
 FIXED_SESSION_FIELDS = ("model", "tracing")
 
 FIELDS: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "session.update": ({"session": {"$ref": "#/$defs/running_session"}}, ("session",)),
+    "session.update": ({"session": SESSION}, ("session",)),
     "conversation.item.create": ({"item": ITEM, "previous_item_id": ID}, ("item",)),
     "conversation.item.delete": ({"item_id": ID}, ("item_id",)),
     "conversation.item.truncate": (

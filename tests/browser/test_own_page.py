@@ -49,6 +49,30 @@ async def test_the_documented_example(stack: Stack, emulator: Emulator, hearing:
         await emulator.live_calls(0)
 
 
+DICTATE = """async () => {
+  const { RealtimeCall } = await import('/realtime-call.js');
+  globalThis.call = new RealtimeCall({ profile: 'dictation' });
+  globalThis.lines = [];
+  globalThis.call.on('caption', (lines) => (globalThis.lines = lines));
+  return (await globalThis.call.start()).status;
+}"""
+
+
+async def test_a_page_that_dictates(stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
+    """Its captions are what was said; nobody answers."""
+    async with hearing("silence") as browser:
+        page = await probed_page(browser, speaks=True)
+        await page.goto(stack.url)
+        assert await page.evaluate(DICTATE) == "live"
+        await say(page, *utterances("hello.wav"))
+        await page.wait_for_function("() => lines.some((line) => line.final && line.text)")
+        said = await page.evaluate("() => lines.map(({ who, text }) => [who, text])")
+        assert [who for who, _ in said] == ["user"]
+        assert "hello" in said[0][1].lower()
+        await page.evaluate("() => call.stop()")
+        await emulator.live_calls(0)
+
+
 HOLD_A_WRITTEN_CALL = """async () => {
   const { RealtimeCall } = await import('/realtime-call.js');
   const call = new RealtimeCall({ levelInterval: 20 });

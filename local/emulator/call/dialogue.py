@@ -10,7 +10,7 @@ from local.emulator.call.conversation import Conversation, Item, milliseconds
 from local.emulator.call.mcp import McpApprovals, McpCall
 from local.emulator.call.output_audio import OutputAudioBuffer
 from local.emulator.call.response import Response
-from local.emulator.protocol import events, usage
+from local.emulator.protocol import events, session, usage
 from local.emulator.protocol.validators import Invalid
 
 TOKENS_PER_MINUTE = 40_000
@@ -51,6 +51,9 @@ class Dialogue:
 
     def create_response(self, params: dict[str, Any], event_id: str | None = None) -> None:
         """Starts a response, or emits an error if the conversation has one in progress."""
+        if session.is_transcription(self.context.session):
+            message = "A transcription session makes no responses."
+            raise Invalid("invalid_value", message, "type")
         separate = params.get("conversation") == "none"
         if self.response is not None and not separate:
             message = (

@@ -168,8 +168,8 @@ def duration_of(pcm: bytes) -> timedelta:
 
 
 def transcription_usage(model: str, audio: timedelta, words: str) -> dict[str, Any]:
-    """Whisper is billed by duration, the other models by token."""
-    if "whisper" in model:
+    """Whisper and the live models are billed by duration, the others by token."""
+    if "whisper" in model or "live" in model:
         return {"type": "duration", "seconds": round(audio.total_seconds(), 1)}
     heard, written = usage.of_input_audio(audio).total, usage.of_text(words).total
     return {

@@ -85,6 +85,8 @@ class Rest:
         Raises ApiError if the model is missing where it is required, or is not a realtime model.
         """
         provider, script = self.services.provider, self.services.script
+        if requested is not None and session.is_transcription(requested):
+            return self.build_transcription(requested)
         if provider == "azure" and (requested is None or "model" not in requested):
             raise errors.invalid_parameter(
                 missing("session.type" if requested is None else "session.model")
@@ -96,6 +98,17 @@ class Rest:
         if not script.is_deployed("realtime", model):
             raise errors.no_deployment(provider, model)
         return session.create({**requested, "model": script.model_behind(model)})
+
+    def build_transcription(self, requested: dict[str, Any]) -> session.Config:
+        """The full session of a request that only transcribes. Raises ApiError as `build_session`,
+        about the model that transcribes."""
+        config = session.create(requested)
+        model = (config["audio"]["input"]["transcription"] or {}).get("model")
+        if model is None:
+            raise errors.invalid_parameter(missing("session.audio.input.transcription.model"))
+        if not self.services.script.is_deployed("transcription", model):
+            raise errors.no_deployment(self.services.provider, model)
+        return config
 
     async def start_call(self, request: web.Request) -> web.Response:
         """`POST /realtime/calls`. The credential is checked before the offer."""

@@ -71,8 +71,42 @@ def defaults(model: str) -> Config:
     }
 
 
+def is_transcription(config: Config) -> bool:
+    """Whether a session only transcribes."""
+    return bool(config["type"] == "transcription")
+
+
+def transcription_defaults() -> Config:
+    """The transcription session for a request that says nothing."""
+    return {
+        "type": "transcription",
+        "object": "realtime.transcription_session",
+        "id": ids.new("sess"),
+        "expires_at": 0,
+        "audio": {
+            "input": {
+                "format": {"type": "audio/pcm", "rate": 24_000},
+                "transcription": None,
+                "noise_reduction": None,
+                "turn_detection": detection_alone(server_vad("")),
+            }
+        },
+        "include": None,
+    }
+
+
+def detection_alone(detection: Config | None) -> Config | None:
+    """Turn detection without what it says about responses."""
+    if detection is None:
+        return None
+    about_responses = ("create_response", "interrupt_response", "idle_timeout_ms")
+    return {name: value for name, value in detection.items() if name not in about_responses}
+
+
 def create(request: Config) -> Config:
     """The full session for a validated request that names its model."""
+    if is_transcription(request):
+        return merge(transcription_defaults(), request)
     return merge(defaults(request["model"]), request)
 
 
@@ -87,7 +121,8 @@ def merge(config: Config, update: Config) -> Config:
     for name, value in update.items():
         if name == "audio":
             merge_input(out, value.get("input", {}))
-            out["audio"]["output"].update(value.get("output", {}))
+            if "output" in out["audio"]:
+                out["audio"]["output"].update(value.get("output", {}))
         elif name not in ("model", "type"):
             out[name] = copy.deepcopy(value)
     return out
@@ -101,9 +136,11 @@ def merge_input(out: Config, update: Config) -> None:
             config[name] = {**before, **value}
         elif name == "turn_detection" and value is not None:
             config[name] = {
-                **turn_detection_base(config[name], value["type"], out["model"]),
+                **turn_detection_base(config[name], value["type"], out.get("model", "")),
                 **value,
             }
+            if is_transcription(out):
+                config[name] = detection_alone(config[name])
         else:
             config[name] = value
 
@@ -127,7 +164,12 @@ def apply_update(config: Config, update: Config, *, has_spoken: bool) -> Config:
     Raises Invalid, and applies nothing, if the update changes the voice after the assistant has
     spoken, or tracing once it is on.
     """
+    if update["type"] != config["type"]:
+        message = f"The type of this session is '{config['type']}', and stays so."
+        raise Invalid("invalid_value", message, "session.type")
     out = merge(config, update)
+    if is_transcription(config):
+        return out
     if has_spoken and out["audio"]["output"]["voice"] != config["audio"]["output"]["voice"]:
         raise Invalid(
             "cannot_update_voice",
@@ -146,4 +188,4 @@ def apply_update(config: Config, update: Config, *, has_spoken: bool) -> Config:
 def turn_flag(config: Config, name: str) -> bool:
     """`create_response` or `interrupt_response`; false in push-to-talk."""
     detection = config["audio"]["input"]["turn_detection"]
-    return bool(detection and detection[name])
+    return bool(detection and detection.get(name))

@@ -161,8 +161,18 @@ PROMPT = nullable(
 REASONING = obj({"effort": choice("minimal", "low", "medium", "high", "xhigh")})
 OUTPUT_FORMAT = {"format": FORMAT, "voice": VOICE}
 
+INPUT = obj(
+    {
+        "format": FORMAT,
+        "transcription": nullable(TRANSCRIPTION),
+        "noise_reduction": nullable(NOISE_REDUCTION),
+        "turn_detection": nullable(TURN_DETECTION),
+    }
+)
+INCLUDE = nullable(array(choice("item.input_audio_transcription.logprobs")))
 SESSION = tagged(
     {
+        "transcription": obj({"type": string, "audio": obj({"input": INPUT}), "include": INCLUDE}),
         "realtime": obj(
             {
                 "type": string,
@@ -171,14 +181,7 @@ SESSION = tagged(
                 "output_modalities": modalities,
                 "audio": obj(
                     {
-                        "input": obj(
-                            {
-                                "format": FORMAT,
-                                "transcription": nullable(TRANSCRIPTION),
-                                "noise_reduction": nullable(NOISE_REDUCTION),
-                                "turn_detection": nullable(TURN_DETECTION),
-                            }
-                        ),
+                        "input": INPUT,
                         "output": obj({**OUTPUT_FORMAT, "speed": number(0.25, 1.5)}),
                     }
                 ),
@@ -189,10 +192,10 @@ SESSION = tagged(
                 "max_output_tokens": max_output_tokens,
                 "tracing": TRACING,
                 "truncation": TRUNCATION,
-                "include": nullable(array(choice("item.input_audio_transcription.logprobs"))),
+                "include": INCLUDE,
                 "prompt": PROMPT,
             }
-        )
+        ),
     }
 )
 EXPIRES_AFTER = obj({"anchor": choice("created_at"), "seconds": integer(*KEY_SECONDS)})

@@ -83,7 +83,9 @@ async def fake_call(
 ) -> AsyncIterator[FakeCall]:
     """A call in progress."""
     fakes = Fakes(provider, heard, **script)
-    wanted = {"type": "realtime", "model": "gpt-realtime", **(config or {})}
+    wanted = config or {}
+    if wanted.get("type") != "transcription":
+        wanted = {"type": "realtime", "model": "gpt-realtime", **wanted}
     session_schema.SESSION(wanted, "session")
     call = Call(fakes.services, session.create(wanted), filtered=filtered, on_end=lambda _: None)
     await call.answer_offer("v=0")

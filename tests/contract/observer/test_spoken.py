@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from shared.tools.registry import Registry
 from shared.usage import tokens
+from shared.usage.price_files import load_prices
 from tests.contract.observer.harness import ObservedCalls, observed_calls
 from tests.support.voice import SPEECH, read_wav
 from tests.support.webrtc_caller import Caller
 
+CASES = Path(__file__).resolve().parents[2] / "fixtures" / "cases"
 EARS = {
     "turn_detection": {"type": "server_vad", "silence_duration_ms": 400},
     "transcription": {"model": "gpt-realtime-whisper"},
@@ -62,6 +65,40 @@ async def test_a_story_that_the_caller_interrupts() -> None:
         heard = observed.tally.usage.transcriptions["gpt-realtime-whisper"]
         assert heard.seconds > 1
         assert not heard.unmeasured
+
+
+async def test_what_is_dictated_is_on_record_and_nobody_answers() -> None:
+    session = json.loads((CASES / "dictation.json").read_text())["session"]
+    async with observed_calls(real_media=True) as it, Caller() as caller:
+        it.key = await it.server.mint(session=session)
+        call_id = await it.server_call(await caller.offer())
+        await caller.accept(it.answer)
+        watching = it.begin(call_id, session=session)
+        await it.attached(call_id, watching.holder)
+        caller.say(*read_wav(SPEECH / "hello.wav"))
+        await it.written(call_id, lambda line: line.kind == "transcription")
+        driver = await it.driven(call_id)
+        # What a page changes is taken back, in a session of the same type.
+        off = {"type": "transcription", "audio": {"input": {"transcription": None}}}
+        await driver.tell("session.update", session=off)
+        for wanted in (None, "gpt-live-transcribe"):
+            session_now = (await driver.expect("session.updated"))["session"]
+            found = session_now["audio"]["input"]["transcription"] or {}
+            assert found.get("model") == wanted
+        await driver.tell("response.create")
+        assert (await driver.expect("error"))["error"]["code"] == "invalid_value"
+        await caller.close()
+        used = (await watching.done()).tally.usage
+        (entry,) = it.transcript(call_id).entries
+        assert (entry.role, entry.origin) == ("user", "caller")
+        assert "hello" in (entry.text or "").lower()
+        assert not [line for line in it.lines(call_id) if line.kind == "response"]
+        heard = used.transcriptions["gpt-live-transcribe"]
+        assert heard.seconds > 0.5
+        assert not heard.unmeasured
+        cost = load_prices().call_cost("gpt-live-transcribe", used)
+        assert cost is not None
+        assert cost.amount > 0
 
 
 async def test_a_tool_called_by_voice_runs_on_the_server_and_its_result_is_spoken() -> None:

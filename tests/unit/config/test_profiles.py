@@ -8,7 +8,10 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.realtime import RealtimeSessionCreateRequest
+from openai.types.realtime import (
+    RealtimeSessionCreateRequest,
+    RealtimeTranscriptionSessionCreateRequest,
+)
 from pydantic import BaseModel, TypeAdapter
 
 from shared.config import profiles
@@ -22,6 +25,7 @@ from tests.support.vaults import FixedVault
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = json.loads(SCHEMA_FILE.read_text())
+Request = RealtimeSessionCreateRequest | RealtimeTranscriptionSessionCreateRequest
 ENV = {"REALTIME_ENDPOINT": "https://demo.openai.azure.com", "REALTIME_MODEL": "gpt-realtime"}
 
 
@@ -37,9 +41,9 @@ def write(folder: Path, name: str, session: dict[str, Any], **more: Any) -> None
 
 def test_the_shipped_profiles_load_and_match_the_official_types() -> None:
     known = load(ROOT / "profiles")
-    assert {"default", "agents-sdk"} <= set(known.by_name)
+    assert {"default", "agents-sdk", "dictation"} <= set(known.by_name)
     for profile in known.by_name.values():
-        TypeAdapter(RealtimeSessionCreateRequest).validate_python(dict(profile.session))
+        TypeAdapter(Request).validate_python(dict(profile.session))
     assert known.named(None).filtered
     assert not known.named("agents-sdk").filtered
 
@@ -155,7 +159,11 @@ def test_every_ga_session_field_is_allowed_and_no_other() -> None:
             if inner and nested:
                 compare(inner, nested, f"{path}.{name}")
 
-    compare([RealtimeSessionCreateRequest], branches(SCHEMA["$defs"]["session"]), "session")
+    for official, name in (
+        (RealtimeSessionCreateRequest, "session"),
+        (RealtimeTranscriptionSessionCreateRequest, "transcription_session"),
+    ):
+        compare([official], branches(SCHEMA["$defs"][name]), name)
 
 
 WORDS = st.sampled_from(
@@ -252,6 +260,51 @@ def test_which_tools_somebody_runs(
         load_with_tools(tmp_path)
     (mistake,) = wrong.value.mistakes
     assert told in mistake
+
+
+DICTATION = json.loads((ROOT / "tests" / "fixtures" / "cases" / "dictation.json").read_text())
+
+
+def test_a_profile_may_only_transcribe(tmp_path: Path) -> None:
+    (tmp_path / "default.json").write_text(json.dumps(DICTATION))
+    spoken = {"input": {"transcription": {"language": "de"}}}
+    write(tmp_path, "german", {"type": "transcription", "audio": spoken})
+    write(tmp_path, "bare", {"type": "transcription"})
+    known = load(
+        tmp_path,
+        REALTIME_VOICE="cedar",
+        REALTIME_INSTRUCTIONS="Answer.",
+        REALTIME_TRANSCRIPTION_MODEL="ears",
+    )
+    assert known.named(None).session == DICTATION["session"], "nothing is filled in"
+    assert known.named(None).model == "gpt-live-transcribe"
+    german, bare = known.named("german"), known.named("bare")
+    assert german.session["audio"]["input"]["transcription"] == {"model": "ears", "language": "de"}
+    assert (german.model, bare.model) == ("ears", "ears")
+    for profile in (known.named(None), german, bare):
+        TypeAdapter(RealtimeTranscriptionSessionCreateRequest).validate_python(
+            dict(profile.session)
+        )
+
+
+@pytest.mark.parametrize(
+    ("session", "more", "told"),
+    [
+        ({}, {}, "session.audio.input.transcription.model: missing"),
+        ({"audio": {"input": {"transcription": None}}}, {}, "transcription.model: missing"),
+        ({"instructions": "x"}, {}, "session.instructions: unknown field"),
+        ({"audio": {"output": {}}}, {}, "session.audio.output: unknown field"),
+        (DICTATION["session"], {"goodbye": "Bye."}, "goodbye: expected nothing"),
+        (DICTATION["session"], {"session_from_page": True}, "session_from_page: expected nothing"),
+    ],
+)
+def test_what_cannot_be_said_of_a_transcription_session(
+    tmp_path: Path, session: dict[str, Any], more: dict[str, Any], told: str
+) -> None:
+    write(tmp_path, "default", {**session, "type": "transcription"}, **more)
+    with pytest.raises(ConfigurationError) as wrong:
+        load(tmp_path)
+    assert any(told in each for each in wrong.value.mistakes), wrong.value.mistakes
 
 
 @pytest.mark.parametrize(
