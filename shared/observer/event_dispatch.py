@@ -63,7 +63,7 @@ class EventDispatch:
         key = mapper.keys.key_of(item_id)
         if key in mapper.origins.probes:
             return PROBE
-        return mapper.origins.proven.get(key, mapper.stated_origin(key))
+        return mapper.origins.proven.get(key, mapper.stated.of(key))
 
     def request_missing(self, event: ServerEvent) -> None:
         for request in self.gaps.requests_for(event):

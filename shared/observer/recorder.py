@@ -62,7 +62,7 @@ class CallRecorder:
         self.mapper.keys.made_keys.add(key)
         if key not in self.mapper.origins.proven:
             self.mapper.origins.proven[key] = MODEL
-        self.writer.add_lines(*self.mapper.lines_of_origins([key], self.clock()))
+        self.writer.add_lines(*self.mapper.stated.lines_of([key], self.clock()))
 
     def record_event(self, event: ServerEvent) -> None:
         """Records what a server event makes final."""

@@ -18,10 +18,7 @@ from shared.realtime.item_keys import REMEMBERED, ItemKeys, ItemMemory
 from shared.realtime.item_origins import (
     ADDED_BY_SERVICE,
     CALLER,
-    MODEL,
     PAGE,
-    SERVER,
-    UNKNOWN,
     ItemOrigins,
 )
 from shared.realtime.known_names import known_code, known_path, known_type
@@ -52,6 +49,7 @@ from shared.realtime.server_events import (
     SessionEvent,
 )
 from shared.realtime.session_models import SessionModels
+from shared.realtime.stated_origins import StatedOrigins
 from shared.realtime.unread_events import UnreadEvents
 from shared.transcripts.record_lines import RecordLine, StoredLine
 
@@ -70,8 +68,7 @@ class EventMapper:
         self.keys = ItemKeys()
         self.origins = ItemOrigins(self.keys)
         self.placed: ItemMemory[bool] = ItemMemory(self.keys.made_keys)
-        self.stated: ItemMemory[str] = ItemMemory(self.keys.made_keys)
-        """By the key of an item, its origin as the record has it."""
+        self.stated = StatedOrigins(self.keys, self.origins)
         self.before_probe: BoundedDict[str, str | None] = BoundedDict(REMEMBERED)
         """By the id of a probe, the item before it."""
         self.partial_text: BoundedDict[str, str] = BoundedDict(TEXTS_AT_ONCE)
@@ -99,15 +96,12 @@ class EventMapper:
                 self.keys.deleted.add(line.key)
             if line.kind in ("placed", "item", "deleted", "origin", "sent"):
                 self.keys.resume(line.key)
-            if line.kind in ("placed", "item", "origin") and line.fields.get("origin"):
-                if line.fields["origin"] in (CALLER, MODEL, SERVER):
-                    self.keys.made_keys.add(line.key)
-                self.stated[line.key] = str(line.fields["origin"])
+            self.stated.resume(line)
 
     def map_event(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
         """The lines that this event makes final; mostly none."""
         proven = self.origins.observe_event(event)
-        return [*self.lines_of_content(event, at), *self.lines_of_origins(proven, at)]
+        return [*self.lines_of_content(event, at), *self.stated.lines_of(proven, at)]
 
     def lines_of_content(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
         match event:
@@ -132,7 +126,7 @@ class EventMapper:
                     return [RecordLine("truncated", key, at, {"ms": event.audio_end_ms}, by=by)]
                 heard = {"ms": event.audio_end_ms, "text": self.partial_text.get(key)}
                 fields = {**heard, "interrupted_by": by}
-                return [RecordLine("heard", key, at, fields, by=self.stated_origin(key))]
+                return [RecordLine("heard", key, at, fields, by=self.stated.of(key))]
             case ItemDeleted():
                 return self.map_item_deleted(event.item_id, at)
             case InputTranscribed(item_id=item_id):
@@ -157,15 +151,6 @@ class EventMapper:
             case NotUnderstood():
                 return self.unread.lines_of(event, at)
         return []
-
-    def lines_of_origins(self, proven: Iterable[str], at: datetime) -> list[RecordLine]:
-        """What an event proves of items that the record has as unknown."""
-        lines = []
-        for key in proven:
-            if self.stated.get(key, "") == UNKNOWN:
-                origin = self.stated[key] = self.origins.origin_of(key, seen_added=False)
-                lines.append(RecordLine("origin", key, at, {"origin": origin}, by=origin))
-        return lines
 
     def map_item_added(self, event: ItemAdded | ItemCreated, at: datetime) -> list[RecordLine]:
         item = event.item
@@ -202,7 +187,7 @@ class EventMapper:
         if key in self.origins.probes:
             return []
         self.keys.deleted.add(key)
-        return [RecordLine("deleted", key, at, by=self.stated_origin(key))]
+        return [RecordLine("deleted", key, at, by=self.stated.of(key))]
 
     def map_response_done(self, event: ResponseDone, at: datetime) -> list[RecordLine]:
         lines: list[RecordLine] = []
@@ -230,22 +215,11 @@ class EventMapper:
             self.tail = key
         self.placed[key] = True
         # The model's items are in progress when they are added; nobody else's need be.
-        origin = self.state_origin(key, seen_added and item.status != "in_progress")
+        origin = self.stated.state(key, seen_added and item.status != "in_progress")
         fields: dict[str, Any] = {**kind_of(item), "origin": origin}
         if previous is not NOT_TOLD:
             fields["previous"] = previous
         return [RecordLine("placed", key, at, fields, by=origin)]
-
-    def state_origin(self, key: str, seen_added: bool) -> str:
-        """Who wrote an item, as it is put on record: what has been proven of it stays."""
-        stated = self.stated_origin(key)
-        if stated == UNKNOWN:
-            stated = self.stated[key] = self.origins.origin_of(key, seen_added=seen_added)
-        return stated
-
-    def stated_origin(self, key: str) -> str:
-        """Who wrote an item, as the record has it."""
-        return self.stated.get(key, UNKNOWN)
 
     def finish_item(self, item: Item, key: str, at: datetime) -> list[RecordLine]:
         """An item's final content, once."""
@@ -254,7 +228,7 @@ class EventMapper:
             return self.complete_words(key, text, at)
         self.lacks_words[key] = not text
         seen_added = self.keys.is_present(item.id) and item.type not in ADDED_BY_SERVICE
-        origin = self.state_origin(key, seen_added)
+        origin = self.stated.state(key, seen_added)
         fields: dict[str, Any] = {**kind_of(item), "origin": origin}
         told = {
             "status": item.status,
@@ -280,7 +254,7 @@ class EventMapper:
         if not text or not self.lacks_words.get(key, False):
             return []
         self.lacks_words[key] = False
-        by = self.stated_origin(key)
+        by = self.stated.of(key)
         return [RecordLine("said", key, at, text_fields(text), by=by)]
 
     def append_text(self, event: OutputTextDelta) -> None:

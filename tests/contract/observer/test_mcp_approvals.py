@@ -242,6 +242,9 @@ async def test_the_caller_hears_what_came_of_it(policy: str) -> None:
         done = await call.expect("response.done")
         heard = "42" if policy == "approve" else "not approved"
         assert texts(done) == [f"The tool says: {heard}"]
+        assert not [each for each in call.events if each["type"] == "error"]
+        await call.hang_up()
+        await watching.done()
         asked, told = (
             next(each for each in it.transcript(call.id).entries if each.kind == kind)
             for kind in ("approval_request", "approval")
@@ -250,9 +253,6 @@ async def test_the_caller_hears_what_came_of_it(policy: str) -> None:
         decision = "approved" if policy == "approve" else "refused"
         assert (told.origin, told.decision) == ("server", decision)
         assert told.call_id == asked.item_id
-        assert not [each for each in call.events if each["type"] == "error"]
-        await call.hang_up()
-        await watching.done()
 
 
 async def test_the_caller_hears_what_an_admin_has_approved() -> None:
