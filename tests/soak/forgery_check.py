@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from shared.transcripts.record_lines import StoredLine
 from shared.transcripts.transcript import Transcript
@@ -14,6 +15,10 @@ PAGE, UNKNOWN = "page", "unknown"
 missing."""
 RUN = frozenset({"calling", "tool"})
 """Lines about tools that the server ran."""
+SEEN_AFTER = timedelta(seconds=3)
+"""How long after an observer is attached it surely sees a response begin. Of one that had begun
+before, nobody can know whether the caller's voice or the page has asked for it, nor of the first
+that it sees. The hosts' clocks are corrected to two seconds."""
 STEERING = {"overridden_session": "session", "own_response": "steered"}
 """Attacks that steer a call without an item, and the kind of line that says so."""
 
@@ -21,6 +26,13 @@ STEERING = {"overridden_session": "session", "own_response": "steered"}
 def forged_entries(talk: HostileConversation, transcript: Transcript) -> int:
     """How many items that the page made are on record."""
     return sum(entry.item_id in talk.items for entry in transcript.entries)
+
+
+def came_before_observer(talk: HostileConversation, lines: Sequence[StoredLine]) -> bool:
+    """Whether the page asked for a response of its own before an observer saw all that it did."""
+    attached = [line.at for line in lines if line.kind == "attached"]
+    asked = talk.own_response_at
+    return asked is not None and bool(attached) and asked < min(attached) + SEEN_AFTER
 
 
 def forgery_complaints(
@@ -39,7 +51,11 @@ def forgery_complaints(
     unstated = [
         name
         for name, kind in STEERING.items()
-        if name in talk.attacks and talk.finished and kind not in kinds and not declared
+        if name in talk.attacks
+        and talk.finished
+        and kind not in kinds
+        and not declared
+        and not (name == "own_response" and came_before_observer(talk, lines))
     ]
     return [
         *(["a tool ran for a call that the page made"] if run else []),

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from aiortc.exceptions import InvalidStateError
 
@@ -33,6 +34,8 @@ class HostileConversation(Conversation):
     """The ids of the items that it made, as far as the endpoint took them."""
     calls: set[str] = field(default_factory=set)
     """The ids of function calls that no response made."""
+    own_response_at: datetime | None = None
+    """When it first asked for a response with settings of its own."""
     finished: bool = False
     """Whether it came to all that it wanted to do."""
 
@@ -89,6 +92,7 @@ async def take_own_response(caller: Caller, talk: HostileConversation) -> None:
     """Has the model answer with instructions and tools of the page's. Raises TimeoutError."""
     await type_message(caller, talk)
     talk.attacks["own_response"] += 1
+    talk.own_response_at = talk.own_response_at or datetime.now(UTC)
     caller.send_event(dict(own_response()))
     answer = await caller.expect(ANSWERED, timeout=ANSWER_LIMIT)
     talk.answered[answer["item_id"]] = answer["transcript"]

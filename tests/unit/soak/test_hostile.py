@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -187,6 +187,9 @@ def test_what_a_page_steers_is_on_record() -> None:
     transcript = Transcript((), Usage(), "closed", 0)
     assert forgery_complaints(talk, transcript, []) == ["own_response is not on record"]
     assert forgery_complaints(talk, transcript, [line("steered", "1")]) == []
+    for seconds, complains in ((-5, False), (2, False), (4, True)):
+        talk.own_response_at = AT + timedelta(seconds=seconds)
+        assert bool(forgery_complaints(talk, transcript, [line("attached", "1")])) is complains
 
 
 def test_logs_are_read_for_what_they_may_not_hold() -> None:
