@@ -11,7 +11,7 @@ import re
 from urllib.parse import urlsplit
 
 ORIGIN = re.compile(
-    r"[a-z][a-z0-9+.-]{0,63}://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE
+    r"\A[a-z][a-z0-9+.-]{0,63}://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE
 )
 LONGEST = 512
 """Characters; a host name has at most 253."""
