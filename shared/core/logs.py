@@ -30,8 +30,6 @@ SECRETS = re.compile(
     r"|eyJ[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*){0,2}"
     r"|a=(?:ice-pwd|ice-ufrag|fingerprint|candidate):[^\r\n\"\\]*"
 )
-
-
 LONGEST_FIELD = 500
 LONGEST_LIST = 20
 LONGEST_RECORD = 16_000

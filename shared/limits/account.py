@@ -137,8 +137,7 @@ class Account:
 
     @property
     def is_full(self) -> bool:
-        """Whether its row takes no more: storage refuses a larger one, and with it the rows of all
-        callers that are written together."""
+        """Whether its row takes no more: storage refuses a larger one."""
         return self.size > ROOM
 
     @property

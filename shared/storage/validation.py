@@ -40,8 +40,8 @@ def check_key(key: str) -> str:
 
 
 def check_entity(entity: Entity) -> Entity:
-    """Returns the entity. Raises ValueError for a key, and
-    WriteRefused for values, that a table does not accept."""
+    """Returns the entity. Raises ValueError for a key that a table does not accept, WriteRefused
+    for values that it does not take."""
     check_key(entity.partition)
     check_key(entity.row)
     if sum(map(size_of, entity.values.items())) > ENTITY_BYTES:

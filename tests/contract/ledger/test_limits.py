@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from shared.config.settings import Limits
-from shared.core.clock import unix_milliseconds
 from shared.core.problems import Problem
 from shared.limits.account import (
-    EXACT_ENDS,
-    UNCOUNTED_KEYS,
-    UNUSED_KEY,
     Account,
-    BookedCall,
-    GlobalCount,
 )
 from shared.limits.ledger_store import CallerUsage, Ledger
-from shared.limits.limit_rules import FEWEST_TRIES, TRIES_PER_START
-from shared.storage.interfaces import Entity, Write, WriteRefused
+from shared.limits.limit_rules import TRIES_PER_START
 from tests.contract.ledger.conftest import Room
 
 
@@ -198,60 +190,6 @@ def test_a_call_booked_under_other_limits_is_settled(room: Room) -> None:
     assert before.live_calls() == 0
 
 
-def test_a_day_of_calls_leaves_a_small_row(room: Room) -> None:
-    ledger = room.ledger(starts_per_minute=6, live_calls=2, tokens_per_day=10**6)
-    for number in range(40):
-        reference = ledger.book_call("ada").reference
-        ledger.count_tokens(reference, number)
-        ledger.settle_call(reference)
-        room.clock.advance(minutes=5)
-    (row,) = room.table.query("live")
-    assert len(str(row.values)) < 1000
-
-
-def test_rows_that_count_nothing_are_swept(room: Room) -> None:
-    ledger = room.ledger(starts_per_minute=6, tokens_per_day=100, live_calls_total=9)
-    spender, _, _ = (ledger.book_call(name) for name in ("ada", "bob", "Cyd"))
-    ledger.count_tokens(spender.reference, 1)
-    assert ledger.sweep_rows() == 0
-    room.clock.advance(hours=1)
-    ledger.book_call("bob")
-    assert ledger.sweep_rows() == 1
-    assert ledger.sweep_rows() == 0
-    rows = [entity.row for entity in room.table.query("live")]
-    assert rows == ["caller.ada", "caller.bob", "everyone"]
-    room.clock.advance(days=1)
-    assert ledger.sweep_rows() == 2
-    assert ledger.usage_of("ada") == CallerUsage(0, 0, 0)
-    ledger.book_call("ada")
-
-
-def test_thousands_of_live_calls_fit(room: Room) -> None:
-    ledger = room.ledger(live_calls_total=0, live_calls=5000)
-    (row,) = [room.table.insert(full_row(room, 2000))]
-    assert ledger.usage_of("ada").live_calls == 2000
-    ledger.book_call("ada")
-    assert ledger.usage_of("ada").live_calls == 2001
-    assert row.etag != room.row("caller.ada").etag
-
-
-def full_row(room: Room, number: int) -> Entity:
-    now = int(room.clock.now.timestamp() * 1000)
-    bookings = {f"{index:012x}": BookedCall(now, now + 900_000) for index in range(number)}
-    return Entity("live", "caller.ada", Account(bookings).to_values())
-
-
-def test_ends_are_kept_exactly_and_then_rounded_up_but_never_down() -> None:
-    total, now = GlobalCount(), 1_000_000
-    counted = {end: total.add_call(now, end) for end in range(now + 900_000, now + 910_000, 3)}
-    assert len(total.ends) <= EXACT_ENDS + 300
-    assert all(0 <= at - end <= 4_000 for end, at in counted.items())
-    assert total.live_calls(now) == len(counted)
-    for at in counted.values():
-        total.remove_call(at)
-    assert total.live_calls(now) == 0
-
-
 @pytest.mark.parametrize("reference", ["", "ada", ".x", "ada."])
 def test_a_malformed_reference_is_an_error(room: Room, reference: str) -> None:
     with pytest.raises(ValueError, match="reference"):
@@ -273,127 +211,6 @@ def test_limits_that_make_no_sense_are_an_error(wrong: dict[str, Any]) -> None:
         Limits(**wrong)
 
 
-KEY = timedelta(minutes=16)
-
-
-def registration_refused(ledger: Ledger, caller: str, profile: str, call: str) -> bool:
-    with pytest.raises(Problem) as problem:
-        ledger.register_call(caller, profile, call)
-    return problem.value.code == "registration_refused"
-
-
-def test_a_key_counts_until_the_longest_call_it_could_start_is_over(room: Room) -> None:
-    ledger = room.ledger(live_calls=1)
-    ledger.book_key("ada", "default", KEY)
-    assert refused(ledger).code == "too_many_live_calls"
-    registered = ledger.register_call("ada", "default", "rtc_1")
-    assert ledger.usage_of("ada").live_calls == 1, "the call is the key's"
-    ledger.settle_call(registered.reference)
-    assert refused(ledger).code == "too_many_live_calls", "it may have started others, unseen"
-    room.clock.advance(minutes=16)
-    ledger.book_call("ada")
-
-
-def test_a_key_is_good_for_one_call(room: Room) -> None:
-    ledger = room.ledger(live_calls=3)
-    ledger.book_key("ada", "default", KEY)
-    first = ledger.register_call("ada", "default", "rtc_1")
-    assert registration_refused(ledger, "ada", "default", "rtc_2")
-    assert ledger.register_call("ada", "default", "rtc_1").reference == first.reference
-    assert ledger.usage_of("ada").live_calls == 1
-
-
-@pytest.mark.parametrize("live_calls", [0, 2])
-def test_a_call_is_registered_with_a_key_of_its_caller_and_profile(
-    room: Room, live_calls: int
-) -> None:
-    ledger = room.ledger(live_calls=live_calls)
-    assert registration_refused(ledger, "ada", "default", "rtc_1")
-    key = ledger.book_key("ada", "sales", KEY)
-    assert registration_refused(ledger, "bob", "sales", "rtc_1")
-    assert registration_refused(ledger, "ada", "default", "rtc_1")
-    assert ledger.register_call("ada", "sales", "rtc_1").reference == key.reference
-
-
-@pytest.mark.parametrize("live_calls", [0, 1])
-def test_a_key_that_was_not_minted_registers_nothing(room: Room, live_calls: int) -> None:
-    ledger = room.ledger(live_calls=live_calls)
-    ledger.undo_booking(ledger.book_key("ada", "default", KEY))
-    assert registration_refused(ledger, "ada", "default", "rtc_1")
-
-
-def test_a_key_whose_call_was_another_callers_is_unused_again(room: Room) -> None:
-    ledger = room.ledger()
-    ledger.book_key("ada", "default", KEY)
-    taken = ledger.register_call("ada", "default", "rtc_of_bob")
-    ledger.return_key(taken, "rtc_else")
-    assert registration_refused(ledger, "ada", "default", "rtc_1")
-    ledger.return_key(taken, "rtc_of_bob")
-    ledger.return_key(taken, "rtc_of_bob")
-    assert ledger.register_call("ada", "default", "rtc_1").reference == taken.reference
-    assert registration_refused(ledger, "ada", "default", "rtc_of_bob")
-
-
-def test_a_registered_call_ends_no_later_than_its_key_counts(room: Room) -> None:
-    ledger = room.ledger(live_calls=1, call_length=timedelta(minutes=15))
-    key = ledger.book_key("ada", "default", KEY)
-    room.clock.advance(minutes=10)
-    assert ledger.register_call("ada", "default", "rtc_1").ends_at == key.ends_at
-    room.clock.advance(minutes=6)
-    ledger.book_key("ada", "default", KEY)
-    registered = ledger.register_call("ada", "default", "rtc_2")
-    assert registered.ends_at == room.clock.now + timedelta(minutes=15)
-
-
-def test_a_key_past_its_booking_registers_nothing(room: Room) -> None:
-    ledger = room.ledger()
-    ledger.book_key("ada", "default", KEY)
-    room.clock.advance(minutes=16)
-    assert registration_refused(ledger, "ada", "default", "rtc_1")
-
-
-def test_a_lost_answer_does_not_cost_the_key(room: Room) -> None:
-    ledger = room.ledger()
-    key = ledger.book_key("ada", "default", KEY)
-    room.table.lose_answers = True
-    with pytest.raises(Problem, match="storage_unavailable"):
-        ledger.register_call("ada", "default", "rtc_1")
-    room.table.lose_answers = False
-    assert ledger.register_call("ada", "default", "rtc_1").reference == key.reference
-
-
-def test_thousands_of_keys_fit(room: Room) -> None:
-    ledger = room.ledger()
-    now = int(room.clock.now.timestamp() * 1000)
-    about = {"profile": "p" * 63}
-    bookings = {
-        f"{index:012x}": BookedCall(now, now + 900_000, key=UNUSED_KEY, about=about)
-        for index in range(1500)
-    }
-    room.table.insert(Entity("live", "caller.ada", Account(bookings).to_values()))
-    for call in range(2):
-        assert ledger.register_call("ada", "p" * 63, f"rtc_{call}").reference.startswith("ada.")
-
-
-def test_without_limits_the_newest_keys_of_a_caller_are_known(room: Room) -> None:
-    ledger = room.ledger()
-    for number in range(UNCOUNTED_KEYS + 2):
-        ledger.book_key("ada", f"profile-{number}", KEY)
-    assert registration_refused(ledger, "ada", "profile-0", "rtc_1")
-    for number in (2, UNCOUNTED_KEYS + 1):
-        ledger.register_call("ada", f"profile-{number}", f"rtc_{number}")
-    (row,) = room.table.query("live")
-    assert len(str(row.values)) < 20_000
-
-
-def test_a_registered_call_spends_on_its_keys_booking(room: Room) -> None:
-    ledger = room.ledger(tokens_per_day=100)
-    ledger.book_key("ada", "default", KEY)
-    registered = ledger.register_call("ada", "default", "rtc_1")
-    assert not ledger.count_tokens(registered.reference, 99).used_up
-    assert ledger.count_tokens(registered.reference, 100).used_up
-
-
 def test_tries_that_fail_by_no_fault_of_the_callers_are_no_starts_but_bounded(room: Room) -> None:
     ledger = room.ledger(starts_per_minute=3, live_calls=2, live_calls_total=2)
     for _ in range(3 * TRIES_PER_START):
@@ -409,71 +226,3 @@ def test_tries_that_fail_by_no_fault_of_the_callers_are_no_starts_but_bounded(ro
     ledger.settle_call(ledger.book_call("ada").reference)
     kept = Account.from_values(room.row("caller.ada").values).bookings
     assert len(kept) == 1, "no try is kept for longer"
-
-
-def test_a_key_that_could_not_be_minted_is_a_try_and_no_key(room: Room) -> None:
-    ledger = room.ledger(starts_per_minute=1)
-    for _ in range(FEWEST_TRIES):
-        ledger.undo_booking(ledger.book_key("ada", "default", KEY))
-    assert refused(ledger).code == "too_many_starts"
-    with pytest.raises(Problem, match="registration_refused"):
-        ledger.register_call("ada", "default", "rtc_1")
-
-
-def row_of(room: Room, caller_id: str, **booked: Any) -> None:
-    """A row with more bookings than storage would take of the next one."""
-    now = unix_milliseconds(room.clock())
-    bookings = {
-        f"{number:012x}": BookedCall(now, now + 900_000, **booked) for number in range(5700)
-    }
-    room.table.insert(Entity("live", f"caller.{caller_id}", Account(bookings).to_values()))
-
-
-def test_a_caller_whose_row_is_full_is_refused_and_nobody_else(room: Room) -> None:
-    ledger = room.ledger(starts_per_minute=5000)
-    row_of(room, "ada", live=True)
-    with pytest.raises(Problem, match="too_many_starts"):
-        ledger.book_call("ada")
-    ledger.book_call("eve")
-
-
-def test_ended_calls_do_not_fill_a_callers_row(room: Room) -> None:
-    ledger = room.ledger(starts_per_minute=5000)
-    row_of(room, "ada", live=False)
-    room.clock.advance(minutes=2)
-    ledger.settle_call(ledger.book_call("ada").reference)
-    assert len(str(room.row("caller.ada").values)) < 1_000
-
-
-def test_a_row_that_storage_does_not_take_costs_its_caller_alone(room: Room) -> None:
-    """Such as one with a column that somebody has added, and that cannot be written."""
-    ledger = room.ledger(live_calls=2)
-    booking = ledger.book_call("ada")
-    row = room.row("caller.ada").row
-
-    def refuse_ada(writes: Sequence[Write]) -> list[Entity]:
-        if any(write.entity.row == row for write in writes):
-            raise WriteRefused("not this row")
-        return room.table.write(writes)
-
-    room.table.transact_hook = refuse_ada
-    ledger.settle_call(booking.reference)
-    for caller in ("eve", "bob"):
-        ledger.settle_call(ledger.book_call(caller).reference)
-    with pytest.raises(Problem, match="storage_unavailable"):
-        ledger.book_call("ada")
-    ledger.book_call("eve")
-    room.table.transact_hook = None
-    for pending in ledger.transactions.postponed:
-        pending.not_before = 0.0
-    ledger.book_call("bob")
-    assert ledger.usage_of("ada").live_calls == 0, "what was to be given back is not lost"
-
-
-def test_an_offer_that_was_refused_is_known_no_longer_than_it_counts(room: Room) -> None:
-    ledger = room.ledger(starts_per_minute=0, live_calls=5)
-    for _ in range(20):
-        ledger.undo_booking(ledger.book_call("ada"), keep_start=True)
-    room.clock.advance(minutes=1, seconds=1)
-    ledger.undo_booking(ledger.book_call("ada"))
-    assert len(str(room.row("caller.ada").values)) < 200

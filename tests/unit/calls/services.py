@@ -1,0 +1,100 @@
+"""Call services for tests, in front of a scripted endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+
+from shared.auth.caller import Caller
+from shared.calls.dispatch import CallDispatcher
+from shared.calls.handles import Handles
+from shared.calls.records import Records
+from shared.calls.service import CallPolicy, CallService
+from shared.calls.termination import CallTerminator
+from shared.config.env import Provider
+from shared.config.profiles import Profile
+from shared.config.settings import Limits
+from shared.core.deadline import Deadline
+from shared.credentials.private_instructions import complete_profile
+from shared.limits.ledger_store import Ledger
+from shared.realtime.client import RealtimeClient
+from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.storage.memory import MemoryStorage
+from tests.support.fixed_credential import FixedCredential
+from tests.support.scripted_endpoint import (
+    Upstream,
+)
+from tests.support.vaults import FixedVault
+
+MINT = "/openai/v1/realtime/client_secrets"
+CALLS = "/openai/v1/realtime/calls"
+PROFILE = Profile("default", {"type": "realtime", "model": "m", "instructions": "hidden words"})
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SECRET = "a secret of the broker, for tests"
+HANDLES = Handles(SECRET, clock=lambda: NOW)
+
+
+def a_caller(name: str = "caller-1") -> Caller:
+    return Caller(name, frozenset(), "anonymous")
+
+
+VAULT = FixedVault({"hidden": "instructions of the vault"})
+POOL = ThreadPoolExecutor(4)
+UNLIMITED = Limits(starts_per_minute=0, live_calls=0)
+
+
+def calls(
+    endpoint: Upstream,
+    provider: Provider = "azure",
+    ledger: Ledger | None = None,
+    **policy: Any,
+) -> CallService:
+    session = requests.Session()
+    session.trust_env = False
+    client = RealtimeClient(provider, endpoint.url, FixedCredential(), session)
+    storage = MemoryStorage()
+    counting = ledger or Ledger(storage.table("ledger"), UNLIMITED, clock=lambda: NOW)
+    dispatcher = CallDispatcher(
+        records=Records(storage.table("calls")),
+        end_queue=storage.queue("end-call"),
+        observe_queue=storage.queue("observe-call"),
+        pool=POOL,
+        clock=lambda: NOW,
+    )
+    keys = EphemeralKeyCache(
+        lambda profile, life: client.mint_key(
+            complete_profile(profile, VAULT),
+            life,
+            Deadline.after(timedelta(seconds=5)),
+        ),
+        clock=lambda: NOW,
+    )
+    return CallService(
+        client=client,
+        keys=keys,
+        handles=lambda: HANDLES,
+        ledger=counting,
+        dispatcher=dispatcher,
+        terminator=CallTerminator(
+            client, counting, dispatcher.records, dispatcher.end_queue, lambda: NOW
+        ),
+        vault=VAULT,
+        policy=CallPolicy(
+            endpoint.url,
+            call_length=timedelta(minutes=15),
+            token_life=timedelta(seconds=60),
+            tells_who_calls=provider == "openai",
+            **policy,
+        ),
+    )
+
+
+LIMITED = Limits(starts_per_minute=10, live_calls=2)
+
+
+def limited(now: Callable[[], datetime] = lambda: NOW) -> Ledger:
+    return Ledger(MemoryStorage().table("ledger"), LIMITED, clock=now)
