@@ -20,7 +20,7 @@ from tests.support.app_settings import app_settings
 from tests.support.azurite import shared_azurite
 from tests.support.clock import Clock
 from tests.support.scripted_endpoint import Said, upstream
-from tests.unit.core.test_connections import connection_string
+from tests.unit.core.clients import connection_string
 
 TRUE = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 AT_ONCE = timedelta(0)

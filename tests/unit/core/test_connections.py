@@ -3,7 +3,6 @@ a middlebox forgot cost at most half of a timeout."""
 
 from __future__ import annotations
 
-import itertools
 import socket
 import threading
 import time
@@ -17,7 +16,6 @@ import pytest
 import requests
 
 from shared.auth.signing_keys import JwksCache
-from shared.config.profiles import Profile
 from shared.core import connections
 from shared.core.connections import Freshness
 from shared.core.deadline import Deadline
@@ -29,12 +27,10 @@ from shared.credentials import key_vault
 from shared.credentials.identity import EntraCredential, open_identity
 from shared.credentials.key_vault import VaultReader
 from shared.realtime.client import RealtimeClient
-from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.storage.azure import open_storage
-from shared.storage.azure_retry import Timeouts as StorageTimeouts
 from shared.storage.interfaces import StorageUnavailable
 from shared.upstream.transport import Timeouts
-from tests.support.azurite import ACCOUNT, KEY
+from tests.support.azurite import ACCOUNT
 from tests.support.scripted_endpoint import (
     RESET,
     EndlessDrip,
@@ -46,13 +42,20 @@ from tests.support.scripted_endpoint import (
     key_reply,
     upstream,
 )
+from tests.unit.core.clients import (
+    BUDGET,
+    EPHEMERAL,
+    HASTE,
+    PROFILE,
+    Identity,
+    StandardKey,
+    connection_string,
+    insecure_client,
+)
 
 MINT = "/openai/v1/realtime/client_secrets"
 CALLS = "/openai/v1/realtime/calls"
 HANGUP = f"{CALLS}/rtc_1/hangup"
-PROFILE = Profile("default", {"type": "realtime", "model": "gpt-realtime"})
-EPHEMERAL = EphemeralKey("ek_given", datetime(2030, 1, 1, tzinfo=UTC))
-BUDGET = timedelta(seconds=0.6)
 GENEROUS = timedelta(seconds=6)
 """For what takes `BUDGET` on a machine with nothing else to do."""
 NO_READ_LIMIT = Timeouts(read=timedelta(seconds=0.4), backoff=timedelta(milliseconds=1))
@@ -70,11 +73,6 @@ DRIPS = {
     ),
     "a body until the connection closes": EndlessDrip(HEAD + b"Connection: close\r\n\r\n"),
 }
-
-
-class StandardKey:
-    def headers(self) -> dict[str, str]:
-        return {"api-key": "k3y"}
 
 
 @pytest.fixture
@@ -217,13 +215,6 @@ def test_a_token_of_the_identity_is_fetched_in_bounded_time(
     assert error.code == "credential_unavailable"
 
 
-class Identity:
-    def get_token(self, *_: object, **__: object) -> Any:
-        from azure.core.credentials import AccessToken
-
-        return AccessToken("a-token", 2**40)
-
-
 @pytest.mark.parametrize("said", [DRIPS["a body byte by byte"], RETRY_NEXT_YEAR])
 def test_a_secret_is_read_in_bounded_time(
     endpoint: Upstream, monkeypatch: pytest.MonkeyPatch, said: Reply
@@ -235,27 +226,6 @@ def test_a_secret_is_read_in_bounded_time(
     error = in_time(lambda: reader.fetch_secret("one"))
     assert isinstance(error, Problem)
     assert error.code in ("vault_unavailable", "vault_secret_unavailable")
-
-
-def insecure_client(reader: VaultReader) -> Any:
-    """The reader's own client, without the policy that refuses to send a token over HTTP."""
-    client = reader.open_client()
-    policies = client._client._client._pipeline._impl_policies
-    policies[:] = [each for each in policies if "Challenge" not in type(each).__name__]
-    for before, after in itertools.pairwise(policies):
-        before.next = after
-    return client
-
-
-HASTE = StorageTimeouts(
-    read=timedelta(seconds=0.6), whole=BUDGET, backoff=timedelta(milliseconds=1)
-)
-
-
-def connection_string(endpoint: Upstream) -> str:
-    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};" + "".join(
-        f"{service}Endpoint={endpoint.url}/{ACCOUNT};" for service in ("Blob", "Queue", "Table")
-    )
 
 
 def test_a_call_to_storage_is_over_in_bounded_time(endpoint: Upstream) -> None:
