@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 import azure.functions as func
 
@@ -142,7 +142,7 @@ def read_request(request: func.HttpRequest) -> Request:
         body=request.get_body() or b"",
         form=form,
         request_id=given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}",
-        trailing_slash=urlsplit(request.url or "").path.endswith("/"),
+        trailing_slash=(request.url or "").partition("?")[0].endswith("/"),
     )
 
 
