@@ -1,8 +1,6 @@
-"""What the server does to a running call: it restores the session, runs tools, keeps the token
-budget, and ends the call with a goodbye.
-
-The rules are in `session_guard`, `steering` and `response_tracker`, which do no I/O; here they meet
-the connection.
+"""What the server does to a running call: it restores the session, runs tools and answers requests
+for approval, asks again for failed responses, keeps the token budget, and ends the call with a
+goodbye. Each has a module of its own; here they are told of every event, in their order.
 """
 
 from __future__ import annotations
@@ -168,12 +166,8 @@ class CallController:
     def is_too_much(self, event: ResponseCreated) -> bool:
         """Whether a response outside the conversation is one too many: there is no end to how many
         a page can begin at once, and each reads the whole conversation."""
-        if event.in_conversation:
-            return False
-        if self.goodbye.reason:
-            self.goodbye.disturbances += 1
-            return True
-        return len(self.tracker.outside_active) >= OUTSIDE_AT_ONCE
+        is_full = len(self.tracker.outside_active) >= OUTSIDE_AT_ONCE
+        return not event.in_conversation and (is_full or self.goodbye.reason is not None)
 
     async def reconnected(self) -> None:
         """Sends over the new connection what the lost one did not take. Raises SidebandClosed."""

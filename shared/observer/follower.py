@@ -32,8 +32,7 @@ PROMPT_404 = timedelta(seconds=1)
 
 
 class CallFollower:
-    """Hands each server event to the recorder, the gap keeper and the controller, in this order.
-    Redials when the connection is lost."""
+    """Hands each server event to the dispatch, and redials when the connection is lost."""
 
     def __init__(
         self,

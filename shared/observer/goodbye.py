@@ -74,7 +74,9 @@ class Goodbye:
         self.reason, self.hanging_up, self.disturbances = None, False, 0
 
     def recognise_response(self, event: ResponseCreated) -> None:
-        """Takes note of the last answer once it is being made."""
+        """Takes note of the last answer once it is being made, and of responses that disturb it."""
+        if self.reason and not event.in_conversation:
+            self.disturbances += 1
         if self.response_id is None and self.is_last_answer(event):
             self.response_id = event.response_id
 

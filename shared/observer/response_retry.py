@@ -64,7 +64,6 @@ class ResponseRetry:
         """The response that is to be asked for again."""
         self.is_due = False
         """Whether the pause is over and only the assistant's voice is waited for."""
-        self.caller_speaks = False
         self.asked = False
         """Whether we have asked again and no response has followed yet."""
         self.retries: BoundedSet[str] = BoundedSet(REMEMBERED)
@@ -82,13 +81,7 @@ class ResponseRetry:
     def handle_event(self, event: ServerEvent) -> None:
         """Takes note of any event of the call, after the tracker."""
         match event:
-            case OtherEvent(type="input_audio_buffer.speech_started"):
-                self.caller_speaks = True
-                self.forget()
-            case OtherEvent(type="input_audio_buffer.speech_stopped"):
-                self.caller_speaks = False
-            case InputCommitted():
-                self.caller_speaks = False
+            case OtherEvent(type="input_audio_buffer.speech_started") | InputCommitted():
                 self.forget()
             case ItemAdded(item=item) if self.context.recorder.mapper.is_own_probe(item.id):
                 pass
@@ -137,7 +130,7 @@ class ResponseRetry:
         tracker, context = self.tracker, self.context
         waits = tracker.sent or tracker.awaited or self.outputs.running
         busy = tracker.active or tracker.requested or waits
-        if busy or self.caller_speaks or self.is_ending() or not context.lease.is_good:
+        if busy or tracker.caller_speaks or self.is_ending() or not context.lease.is_good:
             self.forget()
             return
         self.is_due = bool(tracker.playing)
@@ -155,5 +148,5 @@ class ResponseRetry:
 
     def start_over(self) -> None:
         """The connection was lost: what has been said meanwhile is not known."""
-        self.caller_speaks = self.asked = False
+        self.asked = False
         self.forget()

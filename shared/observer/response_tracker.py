@@ -47,6 +47,7 @@ class ResponseTracker:
         self.awaited: BoundedSet[str] = BoundedSet(REMEMBERED)
         """Calls that the service makes, of MCP servers' tools, whose outputs are yet to come."""
         self.caller_speaks = False
+        """Whether the caller is speaking, as far as is known."""
         self.sent: dict[str, str] = {}
         """Items with outputs of ours that are not in the conversation yet, in the order in which
         they were sent, with the ids of the client events that create them."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 MISSING: Any = object()
@@ -182,10 +182,3 @@ def plain_prompt(prompt: Any) -> Any:
         for name, value in variables.items()
     }
     return {**prompt, "variables": plain}
-
-
-def value_at(session: Mapping[str, Any], path: Iterable[str]) -> Any:
-    value: Any = session
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value

@@ -17,14 +17,9 @@ from typing import Any
 from shared.config.transcription_sessions import is_transcription
 from shared.core import logs
 from shared.observer.run_context import RunContext, new_event_id
-from shared.observer.session_comparison import (
-    COMPLETED,
-    completed,
-    matches_field,
-    matches_prompt,
-    value_at,
-)
+from shared.observer.session_comparison import COMPLETED, completed, matches_field, matches_prompt
 from shared.observer.session_updates import emptied, is_mcp, nested, without_nulls
+from shared.realtime.json_fields import value_at
 from shared.realtime.server_events import ErrorEvent, NotUnderstood, SessionEvent
 
 GUARDED_FIELDS = ("instructions", "tools", "tool_choice", "max_output_tokens", "prompt")

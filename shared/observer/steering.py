@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.observer.session_comparison import contains, value_at
+from shared.observer.session_comparison import contains
 from shared.observer.session_guard import GUARDED_FIELDS, stated_fields
 from shared.realtime.item_origins import ADDED_BY_SERVICE, PAGE, PROBE, UNKNOWN
+from shared.realtime.json_fields import value_at
 from shared.realtime.server_events import (
     InputCommitted,
     Item,
@@ -90,8 +91,7 @@ class SteeringMonitor:
 
     def find(self, event: ServerEvent, origin: str, *, is_ours: bool) -> Steering | None:
         """What an event shows a client to have done. `origin` is that of the event's item, or of a
-        truncation;
-        `is_ours` says whether a response is one that the server has asked for."""
+        truncation; `is_ours` says whether a response is one that the server has asked for."""
         match event:
             case SessionEvent():
                 return self.compare_sessions(event.session)

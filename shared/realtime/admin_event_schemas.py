@@ -2,9 +2,8 @@
 
 Left out on purpose: `input_audio_buffer.…` and audio in items (speaking in the caller's place),
 calls as items of the conversation (speaking in the model's), and `conversation.item.retrieve` (it
-returns the caller's audio). A `session.update` is validated
-against the same schema as a profile. The schemas follow the API's specification; a test compares
-them with the official Python types.
+returns the caller's audio). A `session.update` is validated against the same schema as a profile.
+The schemas follow the API's specification; a test compares them with the official Python types.
 """
 
 from __future__ import annotations

@@ -15,12 +15,7 @@ from shared.core.bounded import BoundedDict
 from shared.core.untrusted import TEXT_CHARACTERS
 from shared.realtime.failures import failure_code
 from shared.realtime.item_keys import REMEMBERED, ItemKeys, ItemMemory
-from shared.realtime.item_origins import (
-    ADDED_BY_SERVICE,
-    CALLER,
-    PAGE,
-    ItemOrigins,
-)
+from shared.realtime.item_origins import ADDED_BY_SERVICE, CALLER, PAGE, ItemOrigins
 from shared.realtime.known_names import known_code, known_path, known_type
 from shared.realtime.line_fields import (
     approval_fields,

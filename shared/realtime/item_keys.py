@@ -85,6 +85,7 @@ class ItemKeys:
         if item_id not in self.made:
             self.made[item_id] = self.note_coming(item_id)
             self.made_keys.add(self.made[item_id])
+            # Written anew, now that it is one of those with room of their own.
             self.latest[item_id] = self.latest[item_id]
         return self.made[item_id]
 

@@ -4,7 +4,7 @@ TypeError; what is only reported is left out where it is of another type. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.core.untrusted import NAME_CHARACTERS, bounded_id, clean_text, finite
@@ -61,6 +61,13 @@ def name_text(raw: Json, name: str) -> str | None:
 def scalar(raw: Json, name: str) -> Scalar:
     value = raw.get(name)
     return clean_text(value, 4 * NAME_CHARACTERS) if isinstance(value, str) else finite(value)
+
+
+def value_at(value: Any, path: Iterable[str]) -> Any:
+    """What is at that path of objects, None where there is nothing."""
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def objects(values: Any, limit: int) -> list[Json]:

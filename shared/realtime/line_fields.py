@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -44,10 +43,3 @@ def approval_fields(item: Item) -> dict[str, Any]:
 def kind_of(item: Item) -> dict[str, Any]:
     told = {"type": item.type, "role": item.role}
     return {name: value for name, value in told.items() if value}
-
-
-def value_at(value: Any, *path: str) -> Any:
-    """What is at that path of objects, None where there is nothing."""
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value

@@ -12,7 +12,7 @@ from shared.core.bounded import BoundedSet
 from shared.realtime.failures import failure_code
 from shared.realtime.known_names import known_status
 from shared.realtime.server_events import ResponseDone
-from shared.transcripts.record_lines import RecordLine, StoredLine
+from shared.transcripts.record_lines import CARRIED_OVER, RecordLine, StoredLine
 from shared.usage.tokens import ZERO
 
 RESPONSE_LINES = 5_000
@@ -64,7 +64,7 @@ class ResponseLines:
         if not self.summed:
             return []
         fields = {
-            "status": "carried over",
+            "status": CARRIED_OVER,
             "model": model,
             "responses": self.summed,
             "usage": self.usage.counts(),

@@ -104,12 +104,15 @@ def output_item_event(
     return parse
 
 
-def output_item_progress(kind: str, raw: Json) -> ServerEvent:
-    return OutputItemProgress(kind, required_id(raw, "item_id"))
+def id_event(
+    event_class: Callable[[str, str], ServerEvent], id_name: str
+) -> Callable[[str, Json], ServerEvent]:
+    """Parses events of which only an id matters."""
 
+    def parse(kind: str, raw: Json) -> ServerEvent:
+        return event_class(kind, required_id(raw, id_name))
 
-def input_committed(kind: str, raw: Json) -> ServerEvent:
-    return InputCommitted(kind, required_id(raw, "item_id"))
+    return parse
 
 
 def item_truncated(kind: str, raw: Json) -> ServerEvent:
@@ -118,10 +121,6 @@ def item_truncated(kind: str, raw: Json) -> ServerEvent:
         raise TypeError("audio_end_ms is not a number")
     heard = max(0, min(audio_end_ms, LONGEST_MILLISECONDS))
     return ItemTruncated(kind, required_id(raw, "item_id"), heard)
-
-
-def item_deleted(kind: str, raw: Json) -> ServerEvent:
-    return ItemDeleted(kind, required_id(raw, "item_id"))
 
 
 def input_transcribed(kind: str, raw: Json) -> ServerEvent:
@@ -136,20 +135,8 @@ def input_transcription_failed(kind: str, raw: Json) -> ServerEvent:
     return InputTranscriptionFailed(kind, required_id(raw, "item_id"), code, error_type)
 
 
-def mcp_list_tools_failed(kind: str, raw: Json) -> ServerEvent:
-    return McpListToolsFailed(kind, required_id(raw, "item_id"))
-
-
 def mcp_arguments_done(kind: str, raw: Json) -> ServerEvent:
     return McpArgumentsDone(kind, required_id(raw, "item_id"), text(raw, "arguments") or "")
-
-
-def mcp_call_completed(kind: str, raw: Json) -> ServerEvent:
-    return McpCallCompleted(kind, required_id(raw, "item_id"))
-
-
-def mcp_call_failed(kind: str, raw: Json) -> ServerEvent:
-    return McpCallFailed(kind, required_id(raw, "item_id"))
 
 
 def output_text_delta(kind: str, raw: Json) -> ServerEvent:
@@ -197,14 +184,6 @@ def response_done(kind: str, raw: Json) -> ServerEvent:
     )
 
 
-def output_audio_started(kind: str, raw: Json) -> ServerEvent:
-    return OutputAudioStarted(kind, required_id(raw, "response_id"))
-
-
-def output_audio_stopped(kind: str, raw: Json) -> ServerEvent:
-    return OutputAudioStopped(kind, required_id(raw, "response_id"))
-
-
 def session_event(kind: str, raw: Json) -> ServerEvent:
     return SessionEvent(kind, optional_id(raw, "event_id"), required_object(raw, "session"))
 
@@ -227,31 +206,31 @@ PARSERS: Mapping[str, Callable[[str, Json], ServerEvent]] = {
     "conversation.item.done": item_event(ItemDone),
     "conversation.item.retrieved": item_event(ItemRetrieved),
     "conversation.item.truncated": item_truncated,
-    "conversation.item.deleted": item_deleted,
+    "conversation.item.deleted": id_event(ItemDeleted, "item_id"),
     "conversation.item.input_audio_transcription.completed": input_transcribed,
     "conversation.item.input_audio_transcription.failed": input_transcription_failed,
-    "input_audio_buffer.committed": input_committed,
+    "input_audio_buffer.committed": id_event(InputCommitted, "item_id"),
     "response.output_item.added": output_item_event(OutputItemAdded),
     "response.output_item.done": output_item_event(OutputItemDone),
-    "response.content_part.added": output_item_progress,
-    "response.content_part.done": output_item_progress,
-    "response.function_call_arguments.delta": output_item_progress,
-    "response.function_call_arguments.done": output_item_progress,
-    "response.output_audio.done": output_item_progress,
-    "response.mcp_call_arguments.delta": output_item_progress,
+    "response.content_part.added": id_event(OutputItemProgress, "item_id"),
+    "response.content_part.done": id_event(OutputItemProgress, "item_id"),
+    "response.function_call_arguments.delta": id_event(OutputItemProgress, "item_id"),
+    "response.function_call_arguments.done": id_event(OutputItemProgress, "item_id"),
+    "response.output_audio.done": id_event(OutputItemProgress, "item_id"),
+    "response.mcp_call_arguments.delta": id_event(OutputItemProgress, "item_id"),
     "response.mcp_call_arguments.done": mcp_arguments_done,
-    "response.mcp_call.completed": mcp_call_completed,
-    "response.mcp_call.failed": mcp_call_failed,
-    "mcp_list_tools.failed": mcp_list_tools_failed,
+    "response.mcp_call.completed": id_event(McpCallCompleted, "item_id"),
+    "response.mcp_call.failed": id_event(McpCallFailed, "item_id"),
+    "mcp_list_tools.failed": id_event(McpListToolsFailed, "item_id"),
     "response.output_text.delta": output_text_delta,
     "response.output_text.done": output_text_done,
     "response.output_audio_transcript.delta": output_text_delta,
     "response.output_audio_transcript.done": output_text_done,
     "response.created": response_created,
     "response.done": response_done,
-    "output_audio_buffer.started": output_audio_started,
-    "output_audio_buffer.stopped": output_audio_stopped,
-    "output_audio_buffer.cleared": output_audio_stopped,
+    "output_audio_buffer.started": id_event(OutputAudioStarted, "response_id"),
+    "output_audio_buffer.stopped": id_event(OutputAudioStopped, "response_id"),
+    "output_audio_buffer.cleared": id_event(OutputAudioStopped, "response_id"),
     "session.created": session_event,
     "session.updated": session_event,
     "error": error_event,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.realtime.json_fields import value_at
 from shared.realtime.known_names import model_name, transcription_model
-from shared.realtime.line_fields import value_at
 from shared.realtime.server_events import Json
 
 TRANSCRIPTION = ("audio", "input", "transcription", "model")
@@ -24,11 +24,11 @@ class SessionModels:
     def note_session(self, session: Json) -> None:
         """Takes note of a session."""
         self.model = model_name(session.get("model")) or self.model
-        found = transcription_model(value_at(session, *TRANSCRIPTION), self.configured)
+        found = transcription_model(value_at(session, TRANSCRIPTION), self.configured)
         self.transcription = found or self.transcription
 
 
 def configured_transcription(session: Any) -> str | None:
     """The transcription model that a profile's session names."""
-    named = value_at(session, *TRANSCRIPTION)
+    named = value_at(session, TRANSCRIPTION)
     return named if isinstance(named, str) else None

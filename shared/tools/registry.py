@@ -23,13 +23,7 @@ from typing import Any, TypeVar, overload
 from shared.core.bulkhead import Bulkhead, QueueLimit
 from shared.tools.approvals import ApprovalRequest, Approver, ask_approver
 from shared.tools.parameters import parameters_of
-from shared.tools.runner import (
-    TIMEOUT,
-    Result,
-    Tool,
-    failed,
-    run_tool,
-)
+from shared.tools.runner import TIMEOUT, Result, Tool, failed, run_tool
 
 TOOL_THREADS = 64
 """Of one instance. A tool that outlives its timeout keeps its thread: it must not keep those that

@@ -85,8 +85,7 @@ async def run_tool(tool: Tool, arguments: str, threads: Bulkhead) -> Result:
 
 async def run_function(tool: Tool, given: Mapping[str, Any], threads: Bulkhead) -> Any:
     """Runs a function that is not async on a thread: if it outlives its timeout it is abandoned,
-    because a thread cannot be stopped. Raises NoThreadFree, and what the function
-    raises."""
+    because a thread cannot be stopped. Raises NoThreadFree, and what the function raises."""
     if inspect.iscoroutinefunction(tool.function):
         return await tool.function(**given)
     work = partial(copy_context().run, partial(tool.function, **given))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.transcripts.record_lines import StoredLine
+from shared.transcripts.record_lines import CARRIED_OVER, StoredLine
 
 RESPONSE_FAILED = "response_failed"
 RESPONSE_INCOMPLETE = "response_incomplete"
@@ -19,9 +19,8 @@ UPDATE_REFUSED = "session_update_refused"
 ENDPOINT_ERROR = "endpoint_error"
 UNKNOWN_CODE = "unknown"
 FILTERED = "content_filter"
-NOT_FAILED = ("completed", "cancelled", "in_progress", "carried over", None)
-"""Statuses of a response; the last but one is a record's own, of what was used before its
-deletion, or by responses that have no line of their own."""
+NOT_FAILED = ("completed", "cancelled", "in_progress", CARRIED_OVER, None)
+"""Statuses of a response."""
 Counts = Mapping[str, Mapping[str, int]]
 """How often what has failed in a call, by code."""
 CODES_AT_MOST = 20

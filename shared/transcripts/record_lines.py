@@ -23,6 +23,8 @@ WORD_KINDS = frozenset(
 REDACTED_FIELDS = frozenset({"text", "arguments", "output"})
 """Text that comes from people or from the model."""
 JSON_FIELDS = frozenset({"arguments", "output"})
+CARRIED_OVER = "carried over"
+"""The status of a `response` line that has the sum of several, which ended in whatever way."""
 TOO_DEEP = "[not kept: nested too deeply]"
 
 

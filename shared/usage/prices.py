@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
@@ -38,6 +38,8 @@ and while it pauses."""
 KINDS = (*TOKEN_KINDS, *MINUTE_KINDS)
 SMALLEST = Decimal("1e-9")
 """A price by the minute is billed by the second, which is no whole number of anything."""
+UNKNOWN = "unknown"
+"""Stands where there would be a cost."""
 Tariff = Mapping[str, Decimal]
 
 
@@ -96,30 +98,25 @@ class Prices:
     def call_cost(self, deployment: str, used: CallUsage) -> Cost | None:
         """What a call costs, its transcriptions included; `deployment` is what its profile calls
         the model. None where any part is unknown: see `unpriced`."""
-        model = self.model_of(deployment, used)
-        parts = [self.cost(model, used.responses)]
-        parts += [
-            self.transcription_cost(self.deployments.get(name, name), usage)
-            for name, usage in used.transcriptions.items()
-        ]
-        first = parts[0]
-        if first is None:
+        parts = self.costs_by_model(deployment, used)
+        known = [cost for _, cost in parts if cost is not None]
+        if len(known) < len(parts):
             return None
-        amounts = [part.amount for part in parts if part is not None]
-        if len(amounts) < len(parts):
-            return None
-        amount = sum(amounts, Decimal(0))
-        return Cost(amount, self.currency, first.model, first.by_family, self.as_of)
+        return replace(known[0], amount=sum((cost.amount for cost in known), Decimal(0)))
 
     def unpriced(self, deployment: str, used: CallUsage) -> list[str]:
         """The models of a call whose part of its cost is unknown."""
+        parts = self.costs_by_model(deployment, used)
+        return [name for name, cost in parts if cost is None]
+
+    def costs_by_model(self, deployment: str, used: CallUsage) -> list[tuple[str, Cost | None]]:
+        """The models of a call with what each costs: the one that answers comes first."""
         model = self.model_of(deployment, used)
-        found = [] if self.cost(model, used.responses) else [model]
-        return found + [
-            name
+        transcriptions = [
+            (name, self.transcription_cost(self.deployments.get(name, name), usage))
             for name, usage in used.transcriptions.items()
-            if self.transcription_cost(self.deployments.get(name, name), usage) is None
         ]
+        return [(model, self.cost(model, used.responses)), *transcriptions]
 
     def model_of(self, deployment: str, used: CallUsage) -> str:
         """The model of a call: what the operator says of the deployment, what the session told, or
@@ -182,6 +179,3 @@ def billed_tokens(usage: Usage) -> dict[str, int]:
         "image_in": usage.image_in - usage.cached_image,
         "cached_image": usage.cached_image,
     }
-
-
-UNKNOWN = "unknown"

@@ -52,8 +52,11 @@ class Scripted:
         self.tell("response.done", response={"id": name, "conversation_id": "conv_1", **fields})
 
     def fail(self, name: str, error: Any = None, **fields: Any) -> None:
-        details = {"type": "failed", "error": error or RATE_LIMIT}
         self.begin(name)
+        self.end_failed(name, error, **fields)
+
+    def end_failed(self, name: str, error: Any = None, **fields: Any) -> None:
+        details = {"type": "failed", "error": error or RATE_LIMIT}
         self.end(name, status="failed", status_details=details, **fields)
 
     async def sent(self, kind: str) -> dict[str, Any]:

@@ -28,8 +28,8 @@ async def hung_up(it: ObservedCalls, call: Call) -> None:
 async def test_a_call_over_its_budget_hears_why_and_ends() -> None:
     spent: list[int] = []
 
-    async def spend(usage: Tally) -> bool:
-        spent.append(usage.total)
+    async def spend(tally: Tally) -> bool:
+        spent.append(tally.total)
         return len(spent) >= 2
 
     farewell = Farewell("Say that the day's tokens are used up.")
@@ -80,7 +80,7 @@ async def test_usage_that_is_unreadable_for_any_reason_ends_the_call(response: s
 
 
 async def test_without_words_it_is_hung_up_at_once() -> None:
-    async def spend(usage: Tally) -> bool:
+    async def spend(_: Tally) -> bool:
         return True
 
     async with observed_calls() as it:
@@ -97,7 +97,7 @@ async def test_without_words_it_is_hung_up_at_once() -> None:
 
 
 async def test_a_ledger_that_is_away_ends_no_call() -> None:
-    async def spend(usage: Tally) -> bool:
+    async def spend(_: Tally) -> bool:
         raise Problem("storage_unavailable")
 
     async with observed_calls() as it:
@@ -206,7 +206,7 @@ async def test_a_failed_hang_up_is_retried_and_then_left_to_the_limit(
 ) -> None:
     left, given_up = [failures], asyncio.Event()
 
-    async def spend(usage: Tally) -> bool:
+    async def spend(_: Tally) -> bool:
         return True
 
     async with observed_calls() as it:
@@ -245,7 +245,7 @@ async def test_what_a_silent_connection_has_missed_at_the_end_is_stated() -> Non
     async def connect(call_id: str) -> ScriptedSideband:
         return sideband
 
-    async def spend(usage: Tally) -> bool:
+    async def spend(_: Tally) -> bool:
         return True
 
     async def hang_up() -> str:

@@ -288,8 +288,7 @@ async def test_it_is_not_asked_for_while_the_caller_speaks() -> None:
     async with scripted() as run:
         run.begin("resp_1")
         run.tell("input_audio_buffer.speech_started", item_id="item_1")
-        details = {"type": "failed", "error": RATE_LIMIT}
-        run.end("resp_1", status="failed", status_details=details)
+        run.end_failed("resp_1")
         await run.handled()
         await run.has_sent_none("response.create")
         run.tell("input_audio_buffer.speech_stopped", item_id="item_1")
@@ -299,12 +298,23 @@ async def test_it_is_not_asked_for_while_the_caller_speaks() -> None:
         await run.done()
 
 
+async def test_a_page_that_clears_what_the_caller_says_does_not_keep_it_from_being_asked_for() -> (
+    None
+):
+    async with scripted() as run:
+        run.begin("resp_1")
+        run.tell("input_audio_buffer.speech_started", item_id="item_1")
+        run.tell("input_audio_buffer.cleared")
+        run.end_failed("resp_1")
+        await run.sent("response.create")
+        await run.done()
+
+
 async def test_it_waits_until_the_assistant_has_finished() -> None:
     async with scripted() as run:
         run.begin("resp_1")
         run.tell("output_audio_buffer.started", response_id="resp_1")
-        details = {"type": "failed", "error": RATE_LIMIT}
-        run.end("resp_1", status="failed", status_details=details)
+        run.end_failed("resp_1")
         await run.handled()
         await run.has_sent_none("response.create")
         run.tell("output_audio_buffer.stopped", response_id="resp_1")

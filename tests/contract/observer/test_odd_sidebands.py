@@ -6,9 +6,9 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from shared.observer.context import Tally
 from shared.realtime.server_events import ServerEvent
 from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
-from shared.usage.tokens import Usage
 from tests.contract.observer.harness import observed_calls, timing_of
 from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.support.patience import PATIENCE
@@ -185,11 +185,11 @@ async def test_a_flood_of_responses_is_counted_one_check_at_a_time() -> None:
         told: list[int] = []
         asked, may_tell, all_told = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-        async def spend(usage: Usage) -> bool:
-            told.append(usage.total)
+        async def spend(tally: Tally) -> bool:
+            told.append(tally.total)
             asked.set()
             await may_tell.wait()
-            if usage.total == 300:
+            if tally.total == 300:
                 all_told.set()
             return False
 

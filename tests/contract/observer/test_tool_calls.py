@@ -182,7 +182,7 @@ async def test_nothing_is_done_to_a_call_while_the_lease_has_run_out() -> None:
     """Another run may be acting. What is said is still recorded."""
     registry, spent = sample_tools(), asyncio.Event()
 
-    async def spend(usage: Tally) -> bool:
+    async def spend(_: Tally) -> bool:
         spent.set()
         return True
 
