@@ -35,29 +35,35 @@ class CallProofs:
         request."""
         self.settled: BoundedSet[str] = BoundedSet(REMEMBERED)
 
-    def note_event(self, event: ServerEvent, outside: Container[str]) -> None:
-        """Takes note of the model's calls; not of those in responses `outside` the conversation."""
+    def note_event(self, event: ServerEvent, outside: Container[str]) -> bool:
+        """Takes note of the model's calls; not of those in responses `outside` the conversation.
+        Gives whether one of them may prove what was not proven before."""
         match event:
             case OutputItemAdded(item=item) if item.type == "mcp_call":
                 self.names[item.id] = (str(item.server_label), str(item.name))
             case McpArgumentsDone() if event.item_id in self.names:
                 server, tool = self.names[event.item_id]
-                self.note_call(event.item_id, (server, tool, canonical(event.arguments)))
+                return self.note_call(event.item_id, (server, tool, canonical(event.arguments)))
             case OutputItemDone(item=item) if event.response_id not in outside:
-                self.note_item(item)
+                return self.note_item(item)
             case ResponseDone() if event.response_id not in outside:
-                for item in event.output:
-                    self.note_item(item)
+                noted = [self.note_item(item) for item in event.output]
+                return any(noted)
+        return False
 
-    def note_item(self, item: Item) -> None:
-        if item.type == "mcp_call":
-            self.note_call(item.id, call_in(item))
-            if item.is_made_mcp_call:
-                self.settle(item.id)
+    def note_item(self, item: Item) -> bool:
+        if item.type != "mcp_call":
+            return False
+        if item.is_made_mcp_call:
+            self.settle(item.id)
+            return False
+        return self.note_call(item.id, call_in(item))
 
-    def note_call(self, call: str, about: tuple[str, str, str]) -> None:
-        if call not in self.settled:
-            self.open[call] = about
+    def note_call(self, call: str, about: tuple[str, str, str]) -> bool:
+        if call in self.settled or self.open.get(call) == about:
+            return False
+        self.open[call] = about
+        return True
 
     def settle(self, call: str) -> None:
         self.open.pop(call, None)

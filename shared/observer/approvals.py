@@ -43,6 +43,8 @@ ANSWERED_WITHIN = timedelta(minutes=1)
 """How long an admin has."""
 REQUESTS_AT_MOST = 1_000
 """Of one conversation. Each is remembered, so that none is answered twice."""
+UNPROVEN_AT_MOST = 100
+"""Each with its arguments: a proof comes within moments, if it does."""
 FUNCTIONS_AT_ONCE = 16
 REQUEST, RESPONSE = "mcp_approval_request", "mcp_approval_response"
 PROFILE, CLIENT, NOBODY, MISSED = "profile", "client", "nobody", "missed"
@@ -68,7 +70,7 @@ class Approvals:
         self.is_ours = session is not None
         self.servers = {*granted_names(session, "mcp"), *policies}
         self.proofs = CallProofs()
-        self.unproven: BoundedDict[str, Item] = BoundedDict(REQUESTS_AT_MOST)
+        self.unproven: BoundedDict[str, Item] = BoundedDict(UNPROVEN_AT_MOST)
         self.asked: BoundedDict[str, tuple[str, str]] = BoundedDict(REQUESTS_AT_MOST)
         """By the id of a request of the model's, the server and the tool."""
         self.answered: BoundedSet[str] = BoundedSet(10 * REQUESTS_AT_MOST)
@@ -103,10 +105,11 @@ class Approvals:
         """Takes note of any event of the call. Comes after the tracker, and after the event has
         been recorded. `was_missed`: its item is one that we have requested."""
         outside = self.outputs.tracker.outside
-        self.proofs.note_event(event, outside)
-        for item in list(self.unproven.values()):
-            if self.proofs.use(item):
-                self.handle_request(item)
+        # A page may have added many: they are looked at only when there is something new.
+        if self.proofs.note_event(event, outside):
+            for item in list(self.unproven.values()):
+                if self.proofs.use(item):
+                    self.handle_request(item)
         match event:
             case OutputItemDone(item=item) if event.response_id not in outside:
                 self.handle_output(item)
@@ -117,6 +120,11 @@ class Approvals:
                 self.handle_item(item)
             case ItemRetrieved(item=item) if was_missed:
                 self.handle_missed_item(item)
+
+    def is_for_us(self, request: Item) -> bool:
+        """Whether the profile says who answers a request. A response that uses another server than
+        the profile's is cancelled."""
+        return self.is_ours and request.server_label in self.servers
 
     def handle_output(self, item: Item) -> None:
         """An item that a response contains: the model's."""
@@ -134,14 +142,13 @@ class Approvals:
                 self.handle_output(item)
             elif self.proofs.use(item):
                 self.handle_request(item)
-            else:
+            elif self.is_for_us(item):
                 self.unproven[item.id] = item
 
     def handle_request(self, item: Item) -> None:
         """Has a request of the model's answered, if that is for us to do."""
         self.unproven.pop(item.id, None)
-        # A response that uses another server than the profile's is cancelled.
-        if not self.is_ours or item.id in self.asked or item.server_label not in self.servers:
+        if item.id in self.asked or not self.is_for_us(item):
             return
         if len(self.asked) >= REQUESTS_AT_MOST:
             logs.event("approval not given", reason="too many requests")

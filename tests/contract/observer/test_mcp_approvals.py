@@ -10,15 +10,15 @@ from typing import Any, Final
 
 import pytest
 
-from shared.observer import approvals
+from shared.observer import approval_proofs, approvals
 from shared.realtime.admin_event_sender import send_admin_event
 from shared.tools.approvals import ApprovalRequest
 from shared.tools.registry import Registry
 from tests.contract.observer.harness import ObservedCalls, observed_calls
+from tests.contract.observer.scripted_mcp import asks_once, begin_call, end_call, followed
 from tests.contract.observer.scripted_run import CALL as CALL_ID
 from tests.contract.observer.scripted_run import Scripted, scripted
 from tests.contract.observer.sessions import SESSION, call_with
-from tests.contract.observer.test_mcp_calls import asks_once, begin_call, end_call, followed
 
 CASES: Final = Path(__file__).resolve().parents[2] / "fixtures" / "cases"
 CASE: Final[dict[str, Any]] = json.loads((CASES / "prompt-and-mcp.json").read_text())
@@ -122,6 +122,29 @@ async def test_what_a_page_adds_is_not_answered() -> None:
             run.tell("conversation.item.done", previous_item_id=None, item=forged)
         await run.handled()
         assert not answers_sent(run)
+
+
+async def test_what_a_page_adds_is_not_read_again_at_every_later_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may add many, with long arguments."""
+    read, canonical = list[str](), approval_proofs.canonical
+
+    def counted(arguments: str) -> str:
+        read.append(arguments)
+        return canonical(arguments)
+
+    monkeypatch.setattr(approval_proofs, "canonical", counted)
+    async with followed(**TERMS, approvals={"deepwiki": "approve"}) as run:
+        for number in range(10):
+            forged = {**REQUEST, "id": f"mcpr_{number}"}
+            run.tell("conversation.item.added", previous_item_id=None, item=forged)
+        await run.handled()
+        assert len(read) == 10
+        for _ in range(10):
+            run.tell("input_audio_buffer.committed", item_id="item_1")
+        await run.handled()
+        assert len(read) == 10
 
 
 @pytest.mark.parametrize("label", ["other", ""])
