@@ -14,7 +14,7 @@ from shared.observer.run_context import RunContext
 from shared.realtime.line_fields import transcription_fields
 from shared.realtime.server_events import InputTranscribed, ResponseDone
 from shared.transcripts.failures import Failure, FailureCounter
-from shared.transcripts.record_lines import RecordLine, StoredLine
+from shared.transcripts.record_lines import CARRIED_OVER, RecordLine, StoredLine
 from shared.usage import tokens
 from shared.usage.call_usage import OTHER_MODELS, UsageCounter
 from shared.usage.transcription import recorded_fields, transcription_usage_of
@@ -89,8 +89,13 @@ class CallMeter:
             self.context.background.call_later(ACCOUNTED_WITHIN, self.account_if_due)
 
     def account_if_due(self) -> None:
-        if self.is_due and self.context.lease.is_good:
+        if not self.is_due:
+            return
+        self.is_due = False
+        if self.context.lease.is_good:
             self.account()
+        else:
+            self.account_soon()
 
     def account(self) -> None:
         if self.spend:
@@ -122,7 +127,7 @@ class CallMeter:
         recorder = self.context.recorder
         now, before = recorder.clock(), f"{recorder.holder} before"
         used = self.tally().usage
-        about = {"status": "carried over", "model": used.model, "usage": used.responses.counts()}
+        about = {"status": CARRIED_OVER, "model": used.model, "usage": used.responses.counts()}
         lines = [RecordLine("response", before, now, about)]
         for model, usage in used.transcriptions.items():
             fields = {**recorded_fields(usage), "model": model}

@@ -29,12 +29,7 @@ from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.observer.accounting import CallAccounting
 from shared.observer.call_terms import CallTerms
-from shared.observer.context import (
-    Dependencies,
-    ObserverResult,
-    Outcome,
-    Tally,
-)
+from shared.observer.context import Dependencies, ObserverResult, Outcome, Tally
 from shared.observer.observer import observe
 from shared.observer.timing import USUAL_TIMING, Timing
 from shared.storage.interfaces import Queue
@@ -173,10 +168,10 @@ class ObserverWorker:
             **self.accounting.cost_of(record, result.tally.usage).to_fields(),
         )
         if record.settled_by:
-            self.accounting.record_tally(record, result.tally)
+            self.accounting.spend_tokens(record, result.tally)
             self.dependencies.leases.forget(record.call_id)
         elif result.outcome in CALL_IS_OVER:
-            self.accounting.record_tally(record, result.tally)
+            self.accounting.spend_tokens(record, result.tally)
             reason = result.reason or result.outcome.value
             self.terminator.settle(record.id, record.reference, reason, result.settled_by)
         elif result.outcome is Outcome.CONTINUE:

@@ -13,7 +13,8 @@ from shared.admin.usage_report import as_csv, sum_usage
 from shared.calls.call_status import status_for_caller
 from shared.calls.records import CallRecord, Records
 from shared.observer.accounting import CallAccounting
-from shared.observer.context import Tally
+from shared.observer.context import ObserverResult, Outcome, Tally
+from shared.observer.worker import ObserverWorker
 from shared.storage.memory import MemoryTable
 from shared.usage.call_usage import CallUsage
 from shared.usage.price_files import load_prices
@@ -65,6 +66,27 @@ def test_tokens_count_against_the_budget_when_the_record_is_deleted() -> None:
     words = {"gpt-4o-transcribe": TranscriptionUsage(text_out=2)}
     assert accounting.spend_tokens(record, Tally(CallUsage(Usage(text_in=7), None, words)))
     assert counted == [9], "the tokens of transcriptions too"
+
+
+def test_what_a_call_used_last_counts_against_the_budget_when_it_is_over() -> None:
+    """Its run may end before that was accounted for."""
+    counted: list[int] = []
+    ledger: Any = SimpleNamespace(
+        count_tokens=lambda _, tokens: counted.append(tokens) or SimpleNamespace(used_up=False)
+    )
+    settled: Any = SimpleNamespace(settle=lambda *_: True)
+    nothing: Any = None
+    worker = ObserverWorker(
+        records := records_with(RECORD),
+        settled,
+        nothing,
+        nothing,
+        CallAccounting(records, ledger, load_prices()),
+        nothing,
+    )
+    worker.act_on_result(RECORD, ObserverResult(Outcome.ENDED, "closed", Tally(USED)))
+    assert counted == [USED.total]
+    assert records.get(RECORD.id).transcription == {"seconds": 60}
 
 
 def test_a_record_has_what_was_used_and_what_failed_with_the_date_of_its_prices() -> None:
