@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.hostile.running import Stack, until
+from tests.contract.hostile.page_call import until
+from tests.contract.hostile.running import Stack
 from tests.support.principals import signed_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")

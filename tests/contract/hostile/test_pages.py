@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.contract.hostile.running import MARK, PageCall, Stack
+from tests.contract.hostile.page_call import PageCall
+from tests.contract.hostile.running import MARK, Stack
 from tests.support.principals import signed_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")

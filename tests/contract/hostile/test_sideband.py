@@ -18,7 +18,8 @@ from typing import Any, Final
 import pytest
 
 from shared.realtime.sideband_connector import SidebandConnector
-from tests.contract.hostile.running import MARK, SCRIPT, Fault, PageCall, Stack, until
+from tests.contract.hostile.page_call import PageCall, until
+from tests.contract.hostile.running import MARK, SCRIPT, Fault, Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
