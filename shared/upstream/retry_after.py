@@ -119,14 +119,14 @@ def time_until(date: str) -> timedelta | None:
     when = read_iso_date(date.strip())
     try:
         when = when or parsedate_to_datetime(date)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    try:
         # Without a usable offset it is read as UTC, as HTTP's dates are.
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
         return when - datetime.now(UTC)
-    except (ValueError, TypeError, IndexError):
-        return None
     except OverflowError:
         # The last or the first days that there are.
-        assert when is not None
         return LONGEST_WAIT if when.year > datetime.now(UTC).year else timedelta(0)
 
 

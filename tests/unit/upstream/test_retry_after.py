@@ -48,6 +48,23 @@ def test_a_date_may_be_in_any_form_of_http(name: str, form: str) -> None:
     assert wait({name: text}) == pytest.approx(90, abs=3)
 
 
+HUGE = "9" * 20
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        f"Mon, {HUGE} Jan 2024 00:00:00 GMT",
+        f"Mon, 01 Jan {HUGE} 00:00:00 GMT",
+        f"Mon, 01 Jan 2024 00:00:{HUGE} GMT",
+        f"Mon, 01 Jan 2024 00:00:00 +{HUGE}",
+    ],
+)
+def test_a_date_with_a_number_that_no_date_has_says_nothing(date: str) -> None:
+    assert wait({"Retry-After": date}) is None
+    assert wait({"Retry-After": date, "x-ratelimit-reset": date}) is None
+
+
 RESETS: list[tuple[dict[str, str], float | None]] = [
     ({"x-ratelimit-reset-tokens": "6m0s"}, 360),
     ({"x-ratelimit-reset-tokens": "55ms"}, 0.055),
