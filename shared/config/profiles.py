@@ -112,9 +112,8 @@ def load_profiles(
         wrong = validation_errors(content, schema)
         if not NAME.fullmatch(file.stem):
             wrong.append("the file's name: expected lower-case letters, digits and hyphens")
-        elif isinstance(content, dict) and content.get("instructions_secret"):
-            wrong += check_private_instructions(content, settings)
         if not wrong:
+            wrong += check_private_instructions(content, settings)
             wrong += check_tools(content, settings, server_tools)
             wrong += check_approvals(content, approvers)
             wrong += check_transcription(content, settings.session.transcription_model)
@@ -144,10 +143,12 @@ def warn_of_idle_tools(settings: Settings, profiles: Profiles) -> None:
 
 def check_private_instructions(content: Mapping[str, Any], settings: Settings) -> list[str]:
     """What is wrong with a profile whose instructions are in Key Vault."""
+    if not content.get("instructions_secret"):
+        return []
     wrong = []
     if not settings.secrets.vault_uri:
         wrong.append("instructions_secret: expected KEY_VAULT_URI to be set too")
-    if "instructions" in content.get("session", {}):
+    if "instructions" in content["session"]:
         wrong.append("session.instructions: expected nothing beside instructions_secret")
     return wrong
 

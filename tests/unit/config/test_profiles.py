@@ -208,6 +208,16 @@ def test_private_instructions_come_from_the_vault_and_from_nowhere_else(tmp_path
     assert "session.instructions" in str(wrong.value)
 
 
+@pytest.mark.parametrize("session", [None, 5, "instructions", []])
+def test_private_instructions_of_a_session_that_is_none(tmp_path: Path, session: Any) -> None:
+    content = {"session": session, "instructions_secret": "persona"}
+    (tmp_path / "default.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as wrong:
+        load(tmp_path)
+    (mistake,) = wrong.value.mistakes
+    assert "default.json: session: expected an object" in mistake
+
+
 PAGE_TOOLS = json.loads((ROOT / "tests/fixtures/cases/pagetools.json").read_text(encoding="utf-8"))
 OPENAI = {"REALTIME_PROVIDER": "openai", "REALTIME_API_KEY": "k", "REALTIME_ENDPOINT": ""}
 SERVER_TOOLS = frozenset({"order_status", "current_time"})
