@@ -18,6 +18,7 @@ from shared.auth.caller import Caller, CallerIds
 from shared.auth.method import invalid_credentials
 from shared.auth.roles import ADMIN
 from shared.auth.signing_keys import JwksCache
+from shared.config.clouds import host_of
 from shared.core.clock import Clock, utc_now
 from shared.core.logs import safe_word
 
@@ -109,7 +110,8 @@ class Entra:
                 compare="ENTRA_REQUIRED_SCOPE",
                 token_has=[word for word in map(safe_word, sorted(roles | scopes)) if word],
             )
-        if self.tenants and claims.get("tid", self.tenants[0]) != self.tenants[0]:
+        first = self.tenants[0] if self.tenants else None
+        if first and claims.get("tid", issuer.tenant or first) != first:
             roles -= {ADMIN}
         return ids.caller("entra", issuer.provider, user, roles)
 
@@ -157,7 +159,7 @@ class Entra:
                 check="issuer",
                 compare="ENTRA_TENANT_ID, ENTRA_ISSUER",
                 token_tenant=tenant,
-                token_issuer=safe_word(host_of(named)),
+                token_issuer=safe_word(host_of(str(named))),
             )
         return key_id, issuer, str(named)
 
@@ -227,11 +229,6 @@ def is_id_token(claims: Mapping[str, Any]) -> bool:
     return any(claim in claims for claim in ID_TOKEN_CLAIMS) or not any(
         isinstance(claims.get(claim), str) for claim in CLIENT_CLAIMS
     )
-
-
-def host_of(issuer: Any) -> str:
-    """The host in an issuer, for the log."""
-    return issuer.partition("://")[2].partition("/")[0] if isinstance(issuer, str) else ""
 
 
 def names_in_claim(claim: Any) -> frozenset[str]:

@@ -193,6 +193,16 @@ def test_b2c_names_its_users_in_sub() -> None:
 
 
 @pytest.mark.usefixtures("publishers")
+@pytest.mark.parametrize(
+    ("tenants", "admin"), [(f"{ONE},{TWO}", True), (f"{TWO},{ONE}", False), ("", True)]
+)
+def test_a_token_without_a_tenant_is_of_its_issuers(tenants: str, admin: bool) -> None:
+    setup = {"ENTRA_TENANT_ID": tenants, "ENTRA_ISSUER": B2C, "ENTRA_KEYS_URL": B2C_KEYS}
+    token = {"iss": B2C, "sub": "ada", "roles": ["admin"]}
+    assert ("admin" in authenticate(token, B2C_KEYS, **setup).roles) == admin
+
+
+@pytest.mark.usefixtures("publishers")
 def test_external_id_needs_no_address_of_its_keys() -> None:
     keys = f"https://{ONE}.ciamlogin.com/{ONE}/discovery/v2.0/keys"
     token = {"iss": EXTERNAL, "tid": ONE, "oid": "ada"}
