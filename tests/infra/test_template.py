@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import dev
+from shared.core.upstream_problems import UPSTREAM_PROBLEMS
 
 ROOT = Path(__file__).parent.parent.parent
 AZURE: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
@@ -243,6 +244,19 @@ def test_a_workbook_tile_says_where_it_looks() -> None:
         if item["type"] == 3:
             assert item["content"]["timeContextFromParameter"] == "TimeRange"
             assert item["content"]["query"].startswith("traces")
+
+
+def test_a_refusal_of_the_model_raises_one_alert() -> None:
+    """All but the caller's own offer do, also those that get a code later."""
+    alerts = {alert["name"]: alert for alert in json.loads(text("infra/monitoring/alerts.json"))}
+    names = {
+        name: set(re.findall(r"'([a-z]+_[a-z_]+)'", "\n".join(alerts[name]["query"])))
+        for name in ("model-refuses", "model-fails", "model-quota")
+    }
+    assert names["model-quota"] | names["model-fails"] <= set(UPSTREAM_PROBLEMS)
+    others = names["model-quota"] | names["model-fails"] | {"offer_refused"}
+    assert names["model-refuses"] == others
+    assert "!in" in "\n".join(alerts["model-refuses"]["query"])
 
 
 def test_an_alert_gives_one_number() -> None:
