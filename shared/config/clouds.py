@@ -7,11 +7,11 @@ v1 tokens as Microsoft's libraries know them (sts.windows.net is US Government's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 AUTHORITY_HOST = "AZURE_AUTHORITY_HOST"
-"""Where an identity signs in, as Azure's libraries read it from the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,11 @@ def cloud_of_authority(url: str) -> Cloud | None:
     host = host_of(url if "://" in url else f"https://{url}")
     named = (cloud for cloud in CLOUDS if host in (cloud.authority, *cloud.authorities))
     return next(named, None)
+
+
+def authority_host(env: Mapping[str, str]) -> str:
+    """Where the identity signs in, if the environment says so, as Azure's libraries read it."""
+    return env.get(AUTHORITY_HOST, "").strip()
 
 
 def host_of(url: str) -> str:

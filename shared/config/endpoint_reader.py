@@ -7,13 +7,13 @@ scope, vault or sign-in.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from shared.config.clouds import (
     AUTHORITY_HOST,
     CLOUDS,
     Cloud,
+    authority_host,
     cloud_of_authority,
     cloud_of_endpoint,
     cloud_of_gateway,
@@ -22,6 +22,8 @@ from shared.config.clouds import (
     find_cloud,
 )
 from shared.config.env import (
+    GUID,
+    NAME_IN_VAULT,
     EnvReader,
     Provider,
     Unusable,
@@ -41,19 +43,14 @@ PORTALS = frozenset(
 )
 NO_RESOURCE = frozenset(suffix[1:] for cloud in CLOUDS for suffix in cloud.endpoints)
 """Hosts of Azure's without a resource's name before them."""
-REGIONAL = (
-    ".api.cognitive.microsoft.com",
-    ".api.cognitive.microsoft.us",
-    ".api.cognitive.azure.cn",
-)
+REGIONAL = tuple("." + host for host in NO_RESOURCE if host.startswith("api.cognitive."))
+"""What ends the names of a region's hosts."""
 GA_PATHS = ("", "/openai/v1", "/v1")
 """Of the providers' own hosts."""
 EXPECTED = (
     "https://<resource>.openai.azure.com, with no path and no api-version; of a gateway, with the "
     "path before /openai/v1"
 )
-NAME_IN_VAULT = "the name of a secret in KEY_VAULT_URI, not its URL and not the secret itself"
-CLIENT_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def read_endpoint(read: EnvReader) -> EndpointSettings:
@@ -63,7 +60,6 @@ def read_endpoint(read: EnvReader) -> EndpointSettings:
     host = urlsplit(url).hostname or ""
     key = read_key(read)
     key_secret = read.read_parsed("REALTIME_API_KEY_SECRET", parse_secret_name, None, NAME_IN_VAULT)
-    gateway = read_gateway(read)
     cloud = find_cloud(host, authority_host(read.env))
     endpoint = EndpointSettings(
         provider=provider,
@@ -74,18 +70,12 @@ def read_endpoint(read: EnvReader) -> EndpointSettings:
         # Recommended by OpenAI; not known to be accepted by Azure.
         safety_identifier=read.read_switch("REALTIME_SAFETY_IDENTIFIER", provider == "openai"),
         cloud=cloud,
-        gateway=gateway,
+        gateway=read_gateway(read),
         sideband_url=read_sideband_endpoint(read, provider),
     )
-    keyless = gateway is not None and gateway.instead and not endpoint.sideband_elsewhere
-    if provider == "azure" and not (key or key_secret or keyless):
+    if provider == "azure" and endpoint.needs_identity:
         check_identity(read, endpoint, host)
     return endpoint
-
-
-def authority_host(env: Mapping[str, str]) -> str:
-    """Where the identity signs in, if the environment says so, as Azure's libraries read it."""
-    return env.get(AUTHORITY_HOST, "").strip()
 
 
 def read_key(read: EnvReader) -> str | None:
@@ -103,22 +93,21 @@ def read_key(read: EnvReader) -> str | None:
 
 def read_endpoint_url(read: EnvReader, provider: Provider) -> str:
     """The model's endpoint, without the API's own path, a query or a trailing slash."""
-    expected = EXPECTED
     value = read.read_text("REALTIME_ENDPOINT")
     if value is None and "REALTIME_ENDPOINT" not in read.found:
         if provider == "openai":
             return OPENAI_ENDPOINT
-        return read_resource(read, expected)
+        return read_resource(read)
     if value is None:
         return ""
     try:
-        return parse_endpoint(value, provider, expected)
+        return parse_endpoint(value, provider, EXPECTED)
     except Unusable as reason:
         read.add_mistake(reason.setting or "REALTIME_ENDPOINT", reason.expected)
         parts = urlsplit(value)
         return f"{parts.scheme}://{parts.netloc}"
     except ValueError:
-        read.add_mistake("REALTIME_ENDPOINT", expected)
+        read.add_mistake("REALTIME_ENDPOINT", EXPECTED)
         return ""
 
 
@@ -141,11 +130,11 @@ def read_sideband_endpoint(read: EnvReader, provider: Provider) -> str | None:
     return None
 
 
-def read_resource(read: EnvReader, expected: str) -> str:
+def read_resource(read: EnvReader) -> str:
     """The endpoint of the resource that AZURE_RESOURCE names, in the cloud that is signed in to."""
     resource = read.read_text("AZURE_RESOURCE")
     if resource is None and "AZURE_RESOURCE" not in read.found:
-        read.add_mistake("REALTIME_ENDPOINT", expected + ", or AZURE_RESOURCE, the bare name")
+        read.add_mistake("REALTIME_ENDPOINT", EXPECTED + ", or AZURE_RESOURCE, the bare name")
     elif resource is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", resource):
         read.add_mistake("AZURE_RESOURCE", "the bare resource name: letters, digits and hyphens")
     cloud = find_cloud("", authority_host(read.env))
@@ -165,8 +154,12 @@ def parse_endpoint(value: str, provider: Provider, expected: str) -> str:
 
 def is_providers_own(host: str) -> bool:
     """Whether the host is Azure's or OpenAI's, which has no path of its own."""
-    is_openai = host == OPENAI_HOST or host.endswith("." + OPENAI_HOST)
-    return is_openai or cloud_of_endpoint(host) is not None
+    return is_openais(host) or cloud_of_endpoint(host) is not None
+
+
+def is_openais(host: str) -> bool:
+    """Whether the host is OpenAI's, or that of one of its regions."""
+    return host == OPENAI_HOST or host.endswith("." + OPENAI_HOST)
 
 
 def check_endpoint(parts: SplitResult, value: str, provider: Provider, expected: str) -> None:
@@ -185,7 +178,7 @@ def check_endpoint(parts: SplitResult, value: str, provider: Provider, expected:
         raise Unusable(expected + " (http only for this machine itself)")
     if provider == "openai" and cloud_of_endpoint(host):
         raise Unusable('"azure" for this REALTIME_ENDPOINT', setting="REALTIME_PROVIDER")
-    if provider == "azure" and (host == OPENAI_HOST or host.endswith("." + OPENAI_HOST)):
+    if provider == "azure" and is_openais(host):
         raise Unusable('"openai" for this REALTIME_ENDPOINT', setting="REALTIME_PROVIDER")
 
 
@@ -212,7 +205,7 @@ def check_identity(read: EnvReader, endpoint: EndpointSettings, host: str) -> No
             "takes no identity. Give the resource a custom subdomain",
         )
     client = read.read_text("AZURE_CLIENT_ID")
-    if client is not None and not CLIENT_ID.fullmatch(client):
+    if client is not None and not GUID.fullmatch(client.lower()):
         read.add_mistake("AZURE_CLIENT_ID", "the identity's client id, a GUID, not its name")
     cloud, own = endpoint.cloud, cloud_of_endpoint(host)
     scoped = cloud_of_scope(endpoint.token_scope)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.config.env import EnvReader, Provider, parse_secret_name
+from shared.config.env import NAME_IN_VAULT, EnvReader, Provider, parse_secret_name
 
 API_PATHS: Mapping[Provider, tuple[str, ...]] = {
     "azure": ("/openai/v1/realtime", "/openai/v1", "/openai"),
@@ -67,12 +67,7 @@ def read_gateway(read: EnvReader) -> GatewaySettings | None:
     """The gateway's header, if the settings name one."""
     name = read.read_text("REALTIME_GATEWAY_HEADER")
     key = read.read_parsed("REALTIME_GATEWAY_KEY", parse_header_value, None, HEADER_VALUE)
-    secret = read.read_parsed(
-        "REALTIME_GATEWAY_KEY_SECRET",
-        parse_secret_name,
-        None,
-        "the name of a secret in KEY_VAULT_URI, not its URL and not the secret itself",
-    )
+    secret = read.read_parsed("REALTIME_GATEWAY_KEY_SECRET", parse_secret_name, None, NAME_IN_VAULT)
     auth = (read.read_text("REALTIME_GATEWAY_AUTH") or "beside").lower()
     if auth not in ("beside", "instead"):
         read.add_mistake("REALTIME_GATEWAY_AUTH", '"beside" or "instead"')

@@ -46,6 +46,14 @@ class EndpointSettings:
         return urlsplit(self.sideband_url).netloc != urlsplit(self.url).netloc
 
     @property
+    def needs_identity(self) -> bool:
+        """Whether some request needs the app's identity: there is no key, and no gateway that
+        authenticates to the model for all of them."""
+        gateway = self.gateway
+        by_gateway = gateway is not None and gateway.instead and not self.sideband_elsewhere
+        return not (self.key or self.key_secret or by_gateway)
+
+    @property
     def has_gateway(self) -> bool:
         """Whether the settings speak of a gateway in front of the model."""
         path = urlsplit(self.url).path

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared.config.clouds import Cloud
-from shared.config.endpoint_reader import NAME_IN_VAULT, read_endpoint
+from shared.config.endpoint_reader import read_endpoint
 from shared.config.env import (
+    NAME_IN_VAULT,
     CallerAuth,
     ConfigurationError,
     EnvReader,
@@ -241,8 +242,7 @@ def check_credentials(read: EnvReader, settings: Settings) -> None:
         read.add_mistake(
             "REALTIME_GATEWAY_HEADER", "another header than api-key, which carries REALTIME_API_KEY"
         )
-    keyless = gateway is not None and gateway.instead and not endpoint.sideband_elsewhere
-    if endpoint.provider == "openai" and not (endpoint.key or endpoint.key_secret or keyless):
+    if endpoint.provider == "openai" and endpoint.needs_identity:
         read.add_mistake("REALTIME_API_KEY", "a key, or REALTIME_API_KEY_SECRET with KEY_VAULT_URI")
     if settings.in_azure and not (secrets.broker_secrets or secrets.broker_secret_name):
         read.add_mistake(

@@ -14,13 +14,12 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from shared.config.clouds import CLOUDS, Cloud
-from shared.config.env import EnvReader, Unusable, is_host, is_safe_scheme
+from shared.config.env import GUID, EnvReader, Unusable, is_host, is_safe_scheme
 from shared.config.settings import EntraSettings, TokenIssuer
 from shared.config.unusable_values import is_placeholder
 
 T = TypeVar("T")
 
-GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NO_TENANT = "00000000-0000-0000-0000-000000000000"
 EXTERNAL_ID = ".ciamlogin.com"
 B2C = ".b2clogin.com"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.config.clouds import AUTHORITY_HOST, find_cloud, host_of
+from shared.config.clouds import authority_host, find_cloud, host_of
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline
@@ -47,7 +47,7 @@ def open_identity(env: Mapping[str, str], connection: str = "") -> TokenCredenti
             connect=IDENTITY_TIMEOUT, read=IDENTITY_TIMEOUT, connections=IDENTITY_CONNECTIONS
         )
         return ManagedIdentityCredential(client_id=client, transport=transport)
-    authority = env.get(AUTHORITY_HOST, "").strip()
+    authority = authority_host(env)
     cloud = find_cloud(host_of(env.get("REALTIME_ENDPOINT", "")), authority)
     return DefaultAzureCredential(
         exclude_interactive_browser_credential=True, authority=authority or cloud.authority
