@@ -1,0 +1,264 @@
+"""preflight: what stops a deployment, and what is a warning."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import preflight
+import pytest
+from azd_tools import Answer, Stop
+
+from tests.infra.outside import Stage, answer
+
+M = "GET https://management.azure.com/subscriptions/s"
+MODEL, VERSION = "gpt-realtime-1.5", "2026-02-23"
+TODAY = date(2026, 11, 26)
+AZURE = {
+    "AZURE_ENV_NAME": "talk",
+    "AZURE_SUBSCRIPTION_ID": "s",
+    "AZURE_LOCATION": "eastus2",
+    "MONTHLY_BUDGET": "100",
+    "ALERT_EMAIL": "you@example.com",
+    "BUDGET_START_DATE": "2026-11-01",
+    "SIGN_IN_CLIENT_ID": "c",
+}
+
+
+def usages(limit: int, used: int) -> Answer:
+    name = {"value": f"OpenAI.GlobalStandard.{MODEL}"}
+    return answer(200, {"value": [{"name": name, "limit": limit, "currentValue": used}]})
+
+
+def catalogue(version: str) -> Answer:
+    model = {"name": MODEL, "version": version, "skus": [{"name": "GlobalStandard"}]}
+    return answer(200, {"value": [{"model": model}, {"model": {"name": "other"}}]})
+
+
+def azure(**changed: str) -> Stage:
+    """A subscription in which every check passes."""
+    cognitive = f"{M}/providers/Microsoft.CognitiveServices/locations/"
+    owner = {"actions": ["*"], "notActions": []}
+    return Stage(
+        {
+            f"{M}/providers/": answer(200, {"registrationState": "Registered"}),
+            f"{M}/providers/Microsoft.Authorization/permissions": answer(200, {"value": [owner]}),
+            f"{cognitive}eastus2/models": catalogue(VERSION),
+            f"{cognitive}eastus2/usages": usages(100, 0),
+            f"{M}/resourceGroups/rg-talk/": answer(404),
+        },
+        AZURE | changed,
+    )
+
+
+def refused(stage: Stage) -> str:
+    with pytest.raises(Stop):
+        preflight.preflight(stage.outside(), TODAY)
+    [said] = [line for line in stage.said if line.startswith("error: ")]
+    return said
+
+
+def test_preflight_lets_through_what_is_fine() -> None:
+    stage = azure()
+    preflight.preflight(stage.outside(), TODAY)
+    assert stage.said == ["Preflight: no errors found"]
+
+
+def test_preflight_can_be_turned_off() -> None:
+    stage = Stage(env={"PREFLIGHT": "off"})
+    preflight.preflight(stage.outside(), TODAY)
+    assert stage.requests == []
+
+
+def test_too_little_quota_stops_and_names_the_remedy() -> None:
+    stage = azure()
+    stage.routes[f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/usages"] = usages(
+        100, 96
+    )
+    assert "4 are free. Run: azd env set MODEL_CAPACITY 4" in refused(stage)
+
+
+def test_quota_that_the_deployment_itself_uses_does_not_stop() -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/usages"
+    stage.routes[place] = usages(10, 10)
+    stage.routes[f"{M}/resourceGroups/rg-talk/"] = answer(200, {"value": [{"name": "oai-x"}]})
+    preflight.preflight(stage.outside(), TODAY)
+    assert stage.said[0].startswith("warning: ")
+
+
+def test_a_version_that_the_region_does_not_have_stops() -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/models"
+    stage.routes[place] = catalogue("2025-08-28")
+    said = refused(stage)
+    assert "versions there: 2025-08-28" in said
+    assert "azd env set MODEL_VERSION" in said
+
+
+def test_a_region_that_is_not_documented_is_a_warning() -> None:
+    stage = azure(AZURE_LOCATION="centralus")
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/centralus/"
+    stage.routes |= {f"{place}models": catalogue(VERSION), f"{place}usages": usages(100, 0)}
+    preflight.preflight(stage.outside(), TODAY)
+    assert stage.said[0].startswith("warning: centralus is not among the regions")
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        {"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]},
+        {"actions": ["Microsoft.Web/*"], "notActions": []},
+    ],
+)
+def test_who_may_not_assign_roles_is_told_whom_to_ask(permission: dict[str, list[str]]) -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.Authorization/permissions"
+    stage.routes[place] = answer(200, {"value": [permission]})
+    assert "Role Based Access Control Administrator" in refused(stage)
+
+
+def test_a_provider_is_registered_and_waited_for() -> None:
+    stage = azure()
+    states = [answer(200, {"registrationState": s}) for s in ("NotRegistered", "Registering")]
+    stage.routes[f"{M}/providers/Microsoft.App?"] = [
+        *states,
+        answer(200, {"registrationState": "Registered"}),
+    ]
+    register = "POST https://management.azure.com/subscriptions/s/providers/Microsoft.App/register"
+    stage.routes[register] = answer(202)
+    preflight.preflight(stage.outside(), TODAY)
+    assert len(stage.slept) == 2
+
+
+def test_a_provider_that_may_not_be_registered_stops() -> None:
+    stage = azure()
+    stage.routes[f"{M}/providers/Microsoft.App?"] = answer(
+        200, {"registrationState": "NotRegistered"}
+    )
+    stage.routes["POST "] = answer(403)
+    assert "az provider register --namespace Microsoft.App" in refused(stage)
+
+
+def test_nobody_signed_in_is_said_so() -> None:
+    stage = azure()
+    stage.signed_in = False
+    with pytest.raises(Stop, match="azd auth login"):
+        preflight.preflight(stage.outside(), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"ENABLE_LINKED_BACKEND": "false"}, "needs the linked backend"),
+        ({"CALLER_AUTH": "entra"}, "needs ENTRA_TENANT_ID"),
+        ({"ENABLE_PRIVATE_ENDPOINTS": "true"}, "azd env set ENABLE_VIRTUAL_NETWORK true"),
+        ({"ENABLE_VIRTUAL_NETWORK": "true", "EXISTING_SUBNET_ID": "/x"}, "Choose one"),
+    ],
+)
+def test_settings_that_do_not_go_together_stop(changed: dict[str, str], words: str) -> None:
+    assert words in refused(azure(**changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"CALLER_AUTH": "static-web-apps,anonymous"}, "anyone on the internet"),
+        ({"SIGN_IN_CLIENT_ID": ""}, "Anyone with a Microsoft account"),
+        ({"MONTHLY_BUDGET": "0"}, "No budget"),
+        ({"AZURE_SUBSCRIPTION_ID": ""}, "not chosen yet"),
+        ({"ALERT_EMAIL": ""}, "The alerts reach nobody"),
+        ({"ALERT_EMAIL": "  "}, "azd env set ENABLE_ALERTS false"),
+    ],
+)
+def test_what_may_be_meant_is_a_warning(changed: dict[str, str], words: str) -> None:
+    stage = azure(**changed)
+    preflight.preflight(stage.outside(), TODAY)
+    assert any(line.startswith("warning: ") and words in line for line in stage.said)
+
+
+@pytest.mark.parametrize(
+    ("day", "warned"),
+    [("2027-05-25", False), ("2027-05-26", True), ("2027-08-23", True), ("2028-01-01", True)],
+)
+def test_the_default_model_is_warned_of_from_ninety_days_before_it_retires(
+    day: str, warned: bool
+) -> None:
+    stage = azure()
+    preflight.preflight(stage.outside(), date.fromisoformat(day))
+    said = [line for line in stage.said if f"The model {MODEL} {VERSION} retire" in line]
+    assert bool(said) == warned
+    assert all("2027-08-24" in line and "2027-02-23" in line for line in said)
+
+
+def test_a_model_behind_a_deployment_that_exists_is_judged_whatever_the_deployment_is_called() -> (
+    None
+):
+    stage = azure(
+        EXISTING_AI_ACCOUNT_NAME="mine",
+        ENABLE_MODEL_DEPLOYMENT="false",
+        MODEL_DEPLOYMENT_NAME="voice-prod",
+    )
+    account = f"{M}/resourceGroups/rg-talk/providers/Microsoft.CognitiveServices/accounts/mine"
+    mini = {"name": "gpt-realtime-mini", "version": "2025-12-15"}
+    stage.routes[f"{account}/deployments/voice-prod"] = answer(200, {"properties": {"model": mini}})
+    preflight.preflight(stage.outside(), TODAY)
+    assert any("gpt-realtime-mini 2025-12-15 retires on 2026-12-15" in each for each in stage.said)
+    del stage.routes[f"{account}/deployments/voice-prod"]
+    stage.said.clear()
+    preflight.preflight(stage.outside(), TODAY)
+    assert not any("retire" in each for each in stage.said), "a name that nothing is known of"
+
+
+def test_the_regions_catalogue_may_know_an_earlier_end() -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/models"
+    listed = json.loads(catalogue(VERSION).body)
+    listed["value"][0]["model"]["deprecation"] = {"inference": "2027-01-31T00:00:00Z"}
+    stage.routes[place] = answer(200, listed)
+    preflight.preflight(stage.outside(), TODAY)
+    assert (
+        f"warning: The catalogue of eastus2 ends {MODEL} {VERSION} on 2027-01-31."
+        in (stage.said[0])
+    )
+
+
+def test_without_a_site_callers_bring_tokens_and_pages_are_named() -> None:
+    alone = {"ENABLE_STATIC_WEB_APP": "false", "ALLOWED_ORIGINS": "https://shop.example.com"}
+    tokens = {
+        "CALLER_AUTH": "entra",
+        "ENTRA_TENANT_ID": "t",
+        "ENTRA_AUDIENCE": "a",
+        "ENTRA_REQUIRED_SCOPE": "s",
+    }
+    assert "leaves nobody to sign callers in" in refused(azure(**alone))
+    assert "ALLOWED_ORIGINS https" in refused(azure(**alone | tokens | {"ALLOWED_ORIGINS": ""}))
+    stage = azure(**alone, **tokens)
+    preflight.preflight(stage.outside(), TODAY)
+    assert stage.said == ["Preflight: no errors found"]
+
+
+def test_an_account_that_is_there_needs_no_quota() -> None:
+    stage = azure(EXISTING_AI_ACCOUNT_NAME="mine")
+    preflight.preflight(stage.outside(), TODAY)
+    assert not any("locations" in request for request in stage.requests)
+
+
+@pytest.mark.parametrize(
+    ("role", "no_keys", "warned"),
+    [
+        ("Cognitive Services User", False, True),
+        ("Cognitive Services User", None, True),
+        ("Cognitive Services User", True, False),
+        ("", False, False),
+        ("Cognitive Services Data Contributor (Preview)", False, False),
+    ],
+)
+def test_a_role_that_lists_the_keys_of_an_account_is_a_warning(
+    role: str, no_keys: bool | None, warned: bool
+) -> None:
+    stage = azure(EXISTING_AI_ACCOUNT_NAME="mine", MODEL_ROLE=role)
+    account = f"{M}/resourceGroups/rg-talk/providers/Microsoft.CognitiveServices/accounts/mine"
+    stage.routes[account] = answer(200, {"properties": {"disableLocalAuth": no_keys}})
+    preflight.preflight(stage.outside(), TODAY)
+    assert any("lets the app list them" in line for line in stage.said) == warned
