@@ -6,6 +6,12 @@ from typing import Final
 
 API_KEY: Final = "k3y-of-the-resource"
 BROKER_SECRET: Final = "b" * 40
+LINKED: Final = {
+    "CALLER_AUTH": "static-web-apps",
+    "WEBSITE_HOSTNAME": "app.azurewebsites.net",
+    "WEBSITE_AUTH_ENABLED": "True",
+}
+"""Of an app in Azure that is linked to a Static Web App."""
 
 
 def app_settings(endpoint: str, **changes: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from multidict import CIMultiDict
 
 from tests.contract.broker.conftest import AppClient
 from tests.contract.broker.test_routes import SDP, refused
+from tests.support.app_settings import LINKED
 from tests.support.call_location import call_path
 from tests.support.offers import OFFER
 from tests.support.principals import signed_in
@@ -27,13 +28,7 @@ def somebody(**changes: Any) -> dict[str, str]:
 
 @pytest.fixture
 def settings(settings: dict[str, str]) -> dict[str, str]:
-    """Those of an app in Azure that is linked to a Static Web App."""
-    return {
-        **settings,
-        "CALLER_AUTH": "static-web-apps",
-        "WEBSITE_HOSTNAME": "app.azurewebsites.net",
-        "WEBSITE_AUTH_ENABLED": "True",
-    }
+    return {**settings, **LINKED}
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -13,6 +13,7 @@ from aiohttp import ClientResponse
 
 from tests.contract.broker.conftest import AppClient
 from tests.contract.broker.test_routes import SDP, refused
+from tests.support.app_settings import LINKED
 from tests.support.call_location import call_path
 from tests.support.offers import OFFER
 from tests.support.principals import signed_in
@@ -31,9 +32,7 @@ def settings(settings: dict[str, str], tmp_path: Path) -> dict[str, str]:
         (tmp_path / f"{name}.json").write_text(json.dumps({**content, "roles": roles}))
     return {
         **settings,
-        "CALLER_AUTH": "static-web-apps",
-        "WEBSITE_HOSTNAME": "app.azurewebsites.net",
-        "WEBSITE_AUTH_ENABLED": "True",
+        **LINKED,
         "REALTIME_PROFILES": str(tmp_path),
         "LIMIT_LIVE_CALLS": "2",
     }

@@ -83,7 +83,7 @@ async def test_an_offer_gets_its_answer_and_a_handle(
     ],
     ids=["trimmed", "a NUL at its end", "line separators in a name"],
 )
-async def test_a_slip_on_the_way_here_is_mended(
+async def test_a_slip_on_the_way_here_is_repaired(
     app: AppClient, endpoint: Upstream, way: str, sent: bytes, passed_on: bytes
 ) -> None:
     if way == "raw":

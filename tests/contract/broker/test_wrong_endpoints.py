@@ -1,4 +1,4 @@
-"""/api/health/deep in every wrong world: it names the part that fails, and the remedy."""
+"""`/api/health/deep` with a wrong endpoint or gateway names the part that fails, and the remedy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from tests.contract.broker.conftest import AppClient
-from tests.support.app_settings import API_KEY
+from tests.support.app_settings import API_KEY, LINKED
 from tests.support.principals import signed_in
 from tests.support.scripted_endpoint import RESET, Reply, Said, Upstream, key_reply, refusal
 
@@ -202,9 +202,7 @@ def settings(settings: dict[str, str], endpoint: Upstream, world: World) -> dict
     return {
         **settings,
         "REALTIME_ENDPOINT": endpoint.url + ("/voice" if world.base == BEHIND else ""),
-        "CALLER_AUTH": "static-web-apps",
-        "WEBSITE_HOSTNAME": "app.azurewebsites.net",
-        "WEBSITE_AUTH_ENABLED": "True",
+        **LINKED,
         **world.settings,
     }
 

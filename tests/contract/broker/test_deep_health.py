@@ -9,6 +9,7 @@ from shared.admin.health import run_checks
 from shared.broker import open_broker
 from shared.credentials import credentials
 from tests.contract.broker.conftest import AppClient
+from tests.support.app_settings import LINKED
 from tests.support.principals import signed_in
 from tests.support.scripted_endpoint import Said, Upstream
 from tests.support.vaults import FixedVault
@@ -21,13 +22,7 @@ REFERENCE = "@Microsoft.KeyVault(SecretUri=https://demo.vault.azure.net/secrets/
 
 @pytest.fixture
 def settings(settings: dict[str, str]) -> dict[str, str]:
-    """Those of an app in Azure that is linked to a Static Web App."""
-    return {
-        **settings,
-        "CALLER_AUTH": "static-web-apps",
-        "WEBSITE_HOSTNAME": "app.azurewebsites.net",
-        "WEBSITE_AUTH_ENABLED": "True",
-    }
+    return {**settings, **LINKED}
 
 
 async def failing(app: AppClient) -> dict[str, dict[str, str]]:
