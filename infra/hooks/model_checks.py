@@ -68,13 +68,13 @@ def check_models(
     if catalogue.status != 200 or usages.status != 200:
         yield warning(f"The models and quota of {region} cannot be read and were not checked.")
         return
-    for model, of, units, prefix in chosen_models(chosen):
+    for model, version, units, prefix in chosen_models(chosen):
         setting = f"{prefix}_VERSION" if prefix == "MODEL" else f"{prefix}_MODEL_VERSION"
-        yield from check_catalogued_retirement(catalogue.json(), region, model, of, today)
+        yield from check_catalogued_retirement(catalogue.json(), region, model, version, today)
         versions = offered_versions(catalogue.json(), model, chosen["modelSku"])
-        if of not in versions:
+        if version not in versions:
             yield error(
-                f"{region} does not offer {model} {of} as {chosen['modelSku']}"
+                f"{region} does not offer {model} {version} as {chosen['modelSku']}"
                 + (f"; versions there: {', '.join(sorted(versions))}. " if versions else ". ")
                 + "Run: azd env set MODEL_LOCATION …, or "
                 + f"azd env set {setting} …"

@@ -1,9 +1,9 @@
 """The HTTP edge: azure.functions requests and responses <-> plain values.
 
-With request.py and response.py, the only module that knows the framework. It runs the blocking work
-of a request on a thread of our own pool, and turns every outcome into a response with the same
-headers. A `Problem` becomes problem+json; any other exception becomes `internal_error`, with its
-cause in the log only.
+With request.py and response.py, the only module that knows the framework's requests. It runs the
+blocking work of a request on a thread of our own pool, and turns every outcome into a response with
+the same headers. A `Problem` becomes problem+json; any other exception becomes `internal_error`,
+with its cause in the log only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The problems of the model's endpoint: one code for each remedy. Part of the catalogue.
 
-All but the caller's own offer are 5xx, so that they cost the caller no start.
+All are 5xx, so that they cost the caller no start. An offer that the endpoint refuses is the
+caller's own, and in problem_catalog.py.
 """
 
 from __future__ import annotations

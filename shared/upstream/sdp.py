@@ -1,9 +1,9 @@
-"""SDP offers: what is refused before anything is sent upstream, and what is mended.
+"""SDP offers: what is refused before anything is sent upstream, and what is repaired.
 
 Only what the model's endpoint certainly needs is checked: one audio line and a data channel,
 created before the offer (Microsoft's 'Use the GPT Realtime API via WebRTC'). The rest is left to
 the endpoint, and nothing that its parser takes is refused for its form. What that parser refuses
-because of how the offer was carried here is mended: most often it has lost its last line end to a
+because of how the offer was carried here is repaired: most often it has lost its last line end to a
 `trim()`, which the endpoint answers with "failed to unmarshal SDP: EOF".
 """
 
@@ -21,12 +21,12 @@ CHANNEL = re.compile(r"(?m)^m=application[ \t]")
 
 
 def validate_offer(offer: bytes) -> str:
-    """The offer as text, mended where it needs it, if it looks like one. Raises `Problem`."""
+    """The offer as text, repaired where it needs it, if it looks like one. Raises `Problem`."""
     if not offer.strip():
         raise Problem("missing_offer")
     if len(offer) > MAX_OFFER_BYTES:
         raise Problem("offer_too_large")
-    text = mend_offer(offer.decode("utf-8", "replace"))
+    text = repair_offer(offer.decode("utf-8", "replace"))
     check_lines(text)
     if not AUDIO.search(text):
         raise Problem("offer_without_audio")
@@ -35,7 +35,7 @@ def validate_offer(offer: bytes) -> str:
     return text
 
 
-def mend_offer(text: str) -> str:
+def repair_offer(text: str) -> str:
     """The text without what is not SDP around it, and with the end of its last line.
 
     Line ends of CR alone become CR LF. A good offer is returned as it is.

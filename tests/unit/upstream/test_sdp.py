@@ -17,7 +17,7 @@ NEEDED = {"no audio": "offer_without_audio"} | dict.fromkeys(
     ("no application", "chrome-nochannel"), "offer_without_data_channel"
 )
 """What the model's endpoint needs beside a well-formed offer, by Microsoft's documentation."""
-MENDED = [
+REPAIRED = [
     "CR only",
     "LF only, trimmed",
     "a last line end of CR alone",
@@ -68,8 +68,8 @@ def test_nothing_that_the_endpoint_takes_is_refused() -> None:
     found = {name: problem_of(offer.text.encode()) for name, offer in accepted.items()}
     assert {name: code for name, code in found.items() if code is not None} == NEEDED
     for name in accepted.keys() - NEEDED:
-        mended = sdp.validate_offer(accepted[name].text.encode())
-        check_offer(parse_description(mended.encode()))
+        repaired = sdp.validate_offer(accepted[name].text.encode())
+        check_offer(parse_description(repaired.encode()))
 
 
 def is_answerable(text: str) -> bool:
@@ -80,12 +80,12 @@ def is_answerable(text: str) -> bool:
     return True
 
 
-def test_what_was_lost_or_added_on_the_way_here_is_mended() -> None:
+def test_what_was_lost_or_added_on_the_way_here_is_repaired() -> None:
     refused = [offer for offer in known_offers() if not offer.is_accepted]
     passed = [o for o in refused if problem_of(o.text.encode()) is None]
-    mended = [o.name for o in passed if is_answerable(sdp.validate_offer(o.text.encode()))]
-    assert sorted(set(mended) - {"trailing empty attribute"}) == sorted(
-        [*MENDED, "cut after 1648 bytes"]
+    repaired = [o.name for o in passed if is_answerable(sdp.validate_offer(o.text.encode()))]
+    assert sorted(set(repaired) - {"trailing empty attribute"}) == sorted(
+        [*REPAIRED, "cut after 1648 bytes"]
     )
 
 
