@@ -34,6 +34,8 @@ IN_WORDS = re.compile(
 )
 IN_SHORT = re.compile(r"(?:retry|try again) (?:after|in) ([0-9][0-9a-z.]{0,30})")
 WORDS = {"milli": 1e-3, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
+MOST_SECONDS = 1e9
+"""Longer than any wait, and no more than a timedelta can hold."""
 LONGEST_DATE = 64
 RATE_LIMITED = (429, 503)
 """Statuses that a limit's reset explains: OpenAI sends those headers with every reply."""
@@ -106,10 +108,8 @@ def duration(text: str) -> timedelta | None:
         return datetime.fromtimestamp(float(text), UTC) - datetime.now(UTC)
     if not DURATION.fullmatch(text):
         return None
-    return sum(
-        (timedelta(seconds=float(each[1]) * UNITS[each[2]]) for each in PART.finditer(text)),
-        timedelta(0),
-    )
+    seconds = sum(float(each[1]) * UNITS[each[2]] for each in PART.finditer(text))
+    return timedelta(seconds=min(seconds, MOST_SECONDS))
 
 
 def time_until(date: str) -> timedelta | None:

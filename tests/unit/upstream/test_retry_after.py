@@ -69,6 +69,7 @@ RESETS: list[tuple[dict[str, str], float | None]] = [
     ({"x-ratelimit-reset-tokens": "6m0s"}, 360),
     ({"x-ratelimit-reset-tokens": "55ms"}, 0.055),
     ({"x-ratelimit-reset-tokens": "1h2m3.5s"}, 600),
+    ({"x-ratelimit-reset-tokens": "999999999d999999999d"}, 600),
     ({"x-ratelimit-reset-tokens": "1s", "x-ratelimit-reset-requests": "20s"}, 20),
     ({"X-RateLimit-Reset-Input-Tokens": "7s"}, 7),
     ({"x-ratelimit-reset": "7"}, 7),
