@@ -15,9 +15,9 @@ from local.emulator.call.client_events import ClientEventHandler
 from local.emulator.call.dialogue import Dialogue
 from local.emulator.call.input_audio import InputAudioBuffer
 from local.emulator.call.services import Services
-from local.emulator.media.sdp import sess_id
 from local.emulator.protocol import events, ids, session, webrtc_filter
 from local.emulator.protocol.events import Event
+from local.emulator.sdp.syntax import sess_id
 
 if TYPE_CHECKING:
     from local.emulator.media.peer import Peer

@@ -21,8 +21,13 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler
 
 from local.emulator.media.aioice_patch import confine_media
+from local.emulator.media.aiortc_sdp import (
+    imitate_live_answer,
+    largest_event,
+    negotiable,
+    read_offer,
+)
 from local.emulator.media.playback import Playback, Speaker
-from local.emulator.media.sdp import imitate_live_answer, largest_event, negotiable, read_offer
 from local.emulator.sdp.description import Description, OfferRefused
 from local.emulator.speech.synthesis import Speech
 

@@ -61,7 +61,6 @@ class Medium(Attributes):
 class Description(Attributes):
     """A whole session description, without the lines that mean nothing to WebRTC."""
 
-    session_id: str = ""
     media: list[Medium] = field(default_factory=list)
 
     def find_medium(self, kind: str) -> Medium | None:

@@ -79,7 +79,7 @@ def codec_name(medium: Medium, payload_type: int) -> str | None:
     """The codec's name in lower case, "" if its rtpmap is malformed, None if nothing names it."""
     for value in medium.values("rtpmap"):
         found = re.fullmatch(r"([0-9]+) ([^ /]*)(?:/([0-9]+)(?:/[^ ]*)?)?", value)
-        if found and int(found.group(1)) == payload_type:
+        if found and is_uint(found.group(1), 8) and int(found.group(1)) == payload_type:
             return found.group(2).lower()
     rest = [*medium.values("fmtp"), *medium.values("rtcp-fb")]
     return "" if any(value.split(" ")[0] == str(payload_type) for value in rest) else None
@@ -117,7 +117,7 @@ def check_extension(value: str) -> None:
     if len(words) < 2:
         raise OfferRefused(f"SyntaxError: extmap:{value}" if value else "SyntaxError: extmap")
     number, slash, direction = words[0].partition("/")
-    if not re.fullmatch(r"[+-]?[0-9]+", number) or not 1 <= int(number) <= 246:
+    if not re.fullmatch(r"[+-]?[0-9]{1,99}", number) or not 1 <= int(number) <= 246:
         raise OfferRefused(f"SyntaxError: {number} -- extmap key must be in the range 1-256")
     if slash and direction not in ("sendrecv", "sendonly", "recvonly", "inactive"):
         raise OfferRefused("invalid direction string")
@@ -211,7 +211,8 @@ def check_tracks(offer: Description) -> None:
 
 
 def is_uint(text: str, bits: int) -> bool:
-    return re.fullmatch(r"[0-9]+", text) is not None and int(text) <= MAX_UINT[bits]
+    # Python converts no more than 4,300 digits.
+    return re.fullmatch(r"[0-9]{1,99}", text) is not None and int(text) <= MAX_UINT[bits]
 
 
 def parse_uint(text: str, bits: int, prefix: str = "") -> int:

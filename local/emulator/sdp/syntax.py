@@ -132,6 +132,12 @@ def parse_description(raw: bytes) -> Description:
     return description
 
 
+def sess_id(offer: str) -> str:
+    """The session id in the offer's `o=` line (RFC 8866, 5.2), chosen by its author; or empty."""
+    found = re.search(r"(?m)^o=\S+ (\d+) ", offer)
+    return found.group(1) if found else ""
+
+
 def read_version(cursor: Cursor, description: Description) -> None:  # noqa: ARG001
     version = cursor.read_number()
     if version:
@@ -141,9 +147,7 @@ def read_version(cursor: Cursor, description: Description) -> None:  # noqa: ARG
 
 def read_origin(cursor: Cursor, description: Description) -> None:
     cursor.read_field()
-    start = cursor.at
     cursor.read_number()
-    description.session_id = decode(cursor.raw[start : cursor.at]).strip()
     cursor.read_number()
     read_connection(cursor, description)
 

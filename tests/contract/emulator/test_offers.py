@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from local.emulator.media.peer import Peer
 from local.emulator.sdp.description import Description, OfferRefused
 from local.emulator.sdp.rules import NO_AUDIO, check_offer
@@ -35,6 +37,18 @@ def test_bytes_that_are_not_utf8_do_no_harm_where_only_a_person_would_read_them(
     assert verdict(offer.replace(b"s=-", b"s=caf\xe9")) == ACCEPTED
     assert verdict(b"\xff\xfe" + offer) == 'sdp: syntax error at pos 3: "="'
     assert verdict(offer.replace(b"t=0", b"t=\xe9")) == 'sdp: syntax error at pos 56: "\\xe9"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("a=rtpmap:111 ", "a=rtpmap:{} "), ("a=mid:0\r\n", "a=mid:0\r\na=extmap:{} urn:x\r\n")],
+)
+def test_a_number_of_thousands_of_digits_is_refused_like_any_other(old: str, new: str) -> None:
+    offer = known_offers()[0].text
+    assert old in offer
+    refused = [verdict(offer.replace(old, new.format(n)).encode()) for n in ("999", "9" * 5000)]
+    assert [text.replace("9" * 5000, "999") for text in refused] == [refused[0]] * 2
+    assert refused[0] != ACCEPTED
 
 
 def sections(description: Description) -> list[tuple[str, str]]:

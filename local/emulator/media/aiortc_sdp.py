@@ -23,9 +23,9 @@ MOST_CANDIDATES: Final = 32
 """Each makes a check with every address of this machine; a browser has a handful."""
 OLD_CHANNEL: Final = "DTLS/SCTP"
 LARGEST_EVENT: Final = 3 * 2**20
-"""How many bytes an event for the caller may have, whatever its offer says. Chromium offers 256 KiB
-and takes more; measured, 3 MB arrive and 8 MB end its data channel. The live service's stack does
-not look at what is offered."""
+"""How many bytes an event for the caller may have, unless its offer allows more. Chromium offers
+256 KiB and takes more; measured, 3 MB arrive and 8 MB end its data channel. The live service's
+stack does not look at what is offered."""
 LIVE_MESSAGE_SIZE: Final = 2**30 - 1
 """What the live service's answers offer."""
 
@@ -35,12 +35,6 @@ def read_offer(offer: str) -> Description:
     description = parse_description(offer.encode("utf-8", "surrogateescape"))
     check_offer(description)
     return description
-
-
-def sess_id(offer: str) -> str:
-    """The session id in the offer's `o=` line (RFC 8866, 5.2), chosen by its author; or empty."""
-    found = re.search(r"(?m)^o=\S+ (\d+) ", offer)
-    return found.group(1) if found else ""
 
 
 def largest_event(offer: Description) -> int:
@@ -74,11 +68,11 @@ def usable_formats(medium: Medium) -> dict[str, str]:
     for value in medium.values("rtpmap"):
         number, _, codec = value.partition(" ")
         spelling = known.get(codec.partition("/")[0].lower())
-        if number in medium.formats and number.isdecimal() and spelling:
+        if number in medium.formats and is_uint(number, 8) and spelling:
             found[number] = spelling
     static = STATIC if medium.kind == "audio" else {}
     found = {**{n: c for n, c in static.items() if n in medium.formats}, **found}
-    return {n: c for n, c in found.items() if int(n) < 256 and int(n) not in RTCP_PORTS}
+    return {n: c for n, c in found.items() if int(n) not in RTCP_PORTS}
 
 
 def negotiable(offer: Description) -> str:
@@ -136,12 +130,12 @@ def is_usable(attribute: Attribute) -> bool:
 
 def channel_lines(medium: Medium, largest: int) -> list[str]:
     port = medium.find("sctp-port") or ""
-    if medium.protocol == OLD_CHANNEL and medium.formats[:1] and medium.formats[0].isdecimal():
+    if medium.protocol == OLD_CHANNEL and medium.formats[:1] and is_uint(medium.formats[0], 16):
         port = medium.formats[0]
         lines = [f"m=application 9 {OLD_CHANNEL} {port}", f"a=sctpmap:{port} webrtc-datachannel"]
     else:
         lines = ["m=application 9 UDP/DTLS/SCTP webrtc-datachannel"]
-        lines.append(f"a=sctp-port:{port if port.isdecimal() else 5000}")
+        lines.append(f"a=sctp-port:{port if is_uint(port, 16) else 5000}")
     return [*lines, f"a=max-message-size:{largest}"]
 
 
