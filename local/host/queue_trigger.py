@@ -93,9 +93,9 @@ class QueueListener:
                 limit=self.options.batch_size,
             )
         except StorageError as error:
-            if self.outage != str(error):  # told once, and not at each poll
+            if self.outage != str(error):  # logged once, not at each poll
                 self.outage = str(error)
-                logger.warning("queue %s: cannot fetch messages: %s; trying on", self.name, error)
+                logger.warning("queue %s: cannot fetch messages: %s; retrying", self.name, error)
             return []
         if self.outage is not None:
             self.outage = None

@@ -28,7 +28,8 @@ REQUEST_LINE = re.compile(
 HEADER_NAME = re.compile(rb"[^\0\t\r :\x80-\xff]+")
 CONTROL = re.compile(rb"[\0\r]")
 VERSIONS = {b"HTTP/1.1": HttpVersion11, b"HTTP/1.0": HttpVersion10}
-LENGTH = re.compile(r"\+?[0-9]+|-0+")
+# Python converts no more than 4,300 digits; no length that is taken has a hundred.
+LENGTH = re.compile(r"\+?[0-9]{1,100}|-0{1,100}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{3,}\]|[0-9A-Za-z!$&'()\-._~]+)(?::[0-9]+)
 AUTHORITY = re.compile(r"[0-9A-Za-z:.\[\]@]+")
 ABSOLUTE = re.compile(
     r"(?P<scheme>https?)://(?:[^/?#@]*@)?"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::(?P<port>[0-9]{0,5}))?(?P<path>/[^?#]*)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::(?P<port>[0-9]{0,5}))?"
+    r"(?P<path>/[^?#]*)?(?:[?#].*)?",
+    re.DOTALL,
 )
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -68,7 +70,7 @@ def require_method(method: str, required: str) -> None:
 
 
 def resolve_absolute(target: str, host: str | None) -> str:
-    found = ABSOLUTE.match(target)
+    found = ABSOLUTE.fullmatch(target)
     if found is None:
         raise RefusedRequest
     name, default = found["host"].lower(), DEFAULT_PORTS[found["scheme"]]

@@ -282,6 +282,6 @@ async def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptur
     await asyncio.gather(task, return_exceptions=True)
     told = [r.getMessage() for r in caplog.records if r.name == "local.host.queue_trigger"]
     assert told[:2] == [
-        "queue work: cannot fetch messages: refused; trying on",
+        "queue work: cannot fetch messages: refused; retrying",
         "queue work: messages can be fetched again",
     ]
