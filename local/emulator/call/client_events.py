@@ -116,7 +116,7 @@ class ClientEventHandler:
                     "item.call_id",
                 )
         elif kind == "mcp_approval_response":
-            self.dialogue.conversation.find_approval_request(data["approval_request_id"])
+            self.dialogue.conversation.check_approval_request(data["approval_request_id"])
         elif kind == "function_call":
             data.setdefault("call_id", ids.tool_call())
         item = Item({**known, **data}, duration_of(spoken))

@@ -111,9 +111,8 @@ class Conversation:
                 return item
         raise item_not_found(item_id, param)
 
-    def find_approval_request(self, request_id: str) -> Item:
-        """An MCP call's request to be approved. Raises Invalid if there is none, or if it has been
-        answered."""
+    def check_approval_request(self, request_id: str) -> None:
+        """Raises Invalid unless an MCP call's request of this id is still to be answered."""
         request = self.find_item(request_id, "item.approval_request_id")
         if request.data["type"] != "mcp_approval_request" or any(
             other.data.get("approval_request_id") == request_id
@@ -122,7 +121,6 @@ class Conversation:
         ):
             message = f"No approval is awaited for '{request_id}'."
             raise Invalid("invalid_value", message, "item.approval_request_id")
-        return request
 
     def previous_id(self, item_id: str) -> str | None:
         """The id of the item before this one, or of the last item if there is no such item."""

@@ -82,7 +82,7 @@ class Dialogue:
         self.conversation.count_response(response.read)
         call = response.writer
         if isinstance(call, McpCall) and call.tool.needs_approval and response.is_complete:
-            self.approvals.request(call)
+            self.add_item(self.approvals.request(call))
         self.usage = usage.add_reports(self.usage, report)
         if self.context.services.provider == "openai":
             left = max(0, TOKENS_PER_MINUTE - report["total_tokens"])

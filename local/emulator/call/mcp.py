@@ -43,14 +43,14 @@ class McpCall(OutputItemWriter):
         return self.place
 
     def set_status(self, status: str) -> None:
-        """Such an item has none."""
+        """Such an item has none. A call that is complete and needs no approval is made."""
+        if status == "completed" and not self.tool.needs_approval:
+            self.make()
 
     def close_content(self) -> None:
         self.item.data["arguments"] = self.sent
         arguments = {**self.place, "arguments": self.sent}
         self.emit("response.mcp_call_arguments.done", **arguments)
-        if not self.tool.needs_approval:
-            self.make()
 
     def make(self) -> None:
         """Makes the call: its outcome is the script's."""
@@ -70,18 +70,12 @@ class McpApprovals:
         self.conversation = conversation
         self.waiting: dict[str, McpCall] = {}
 
-    def request(self, call: McpCall) -> None:
-        """Adds the request for a call to be approved."""
+    def request(self, call: McpCall) -> Item:
+        """The request for a call to be approved."""
         data = {name: call.item.data[name] for name in ("server_label", "name", "arguments")}
         item = Item({"id": ids.new("mcpr"), "type": "mcp_approval_request", **data})
         self.waiting[item.id] = call
-        previous = self.conversation.add_item(item)
-        for kind in ("added", "done"):
-            self.context.emit(
-                events.event(
-                    f"conversation.item.{kind}", previous_item_id=previous, item=item.to_json()
-                )
-            )
+        return item
 
     def answer(self, request_id: str, *, approve: bool) -> None:
         """Makes the call if it is approved."""

@@ -49,6 +49,16 @@ async def test_a_call_that_fails() -> None:
         assert (made["output"], made["error"]) == (None, ERROR)
 
 
+async def test_a_call_that_is_interrupted_is_not_made() -> None:
+    async with fake_call(config=config("never"), rules=[RULE], text_delta_seconds=60) as it:
+        it.ask("A question.")
+        await it.expect("response.mcp_call_arguments.delta")
+        it.tell("response.cancel")
+        (begun,) = (await it.expect("response.done"))["response"]["output"]
+        assert begun["output"] is None
+        assert not [each for each in it.events if each["type"].startswith("response.mcp_call.")]
+
+
 @pytest.mark.parametrize("approve", [True, False])
 async def test_a_call_that_is_to_be_approved(approve: bool) -> None:
     async with fake_call(config=config("always"), rules=[RULE]) as it:
