@@ -145,8 +145,8 @@ class Response:
                 break
             else:
                 asked.insert(0, item)
-        told = self.own_instructions
-        if told and (is_told := find_instructed(script, told)):
+        told, uses = self.own_instructions, self.conversation.rule_uses
+        if told and (is_told := find_instructed(script, told, uses)):
             asked.clear()
             return is_told
         # A response that failed has answered nothing: another one may.
@@ -162,7 +162,6 @@ class Response:
         if asked:
             self.heard = " ".join([words for item in asked if (words := await item.heard())])
         tools, tool_choice = self.params["tools"], self.params["tool_choice"]
-        uses = self.conversation.rule_uses
         return choose_reply(
             script, Prompt(self.heard, tools=tools, tool_choice=tool_choice, uses=uses)
         )

@@ -80,18 +80,33 @@ def choose_reply(script: Script, prompt: Prompt) -> Reply:
     if prompt.heard is None:
         return Reply(Say(script.text("greeting")))
     forced = forced_function(prompt)
-    for rule in script.rules():
-        if "words" not in rule or is_used_up(rule, prompt):
-            continue
-        if not matches(rule["words"], prompt.heard):
-            continue
-        action = action_for(script, rule, prompt)
-        if action is not None and (forced is None or isinstance(action, CallTool | CallMcpTool)):
-            prompt.uses[key_of(rule)] += 1
-            return Reply(action, timedelta(seconds=rule.get("stall_seconds", 0)))
+    followed = follow_rule(script, "words", prompt, calls_only=forced is not None)
+    if followed is not None:
+        return followed
     if forced is not None:
         return Reply(CallTool(forced, "{}"))
     return Reply(default_reply(script, prompt.heard))
+
+
+def find_instructed(script: Script, instructions: str, uses: Counter[str]) -> Reply | None:
+    """The reply of the first rule for a response's own instructions, if one matches."""
+    return follow_rule(script, "instructed", Prompt(heard=instructions, uses=uses))
+
+
+def follow_rule(
+    script: Script, kind: str, prompt: Prompt, *, calls_only: bool = False
+) -> Reply | None:
+    """The reply of the first rule whose `kind` of words matches and that can be followed."""
+    for rule in script.rules():
+        if kind not in rule or is_used_up(rule, prompt):
+            continue
+        if not matches(rule[kind], prompt.heard or ""):
+            continue
+        action = action_for(script, rule, prompt)
+        if action is not None and (not calls_only or isinstance(action, CallTool | CallMcpTool)):
+            prompt.uses[key_of(rule)] += 1
+            return Reply(action, timedelta(seconds=rule.get("stall_seconds", 0)))
+    return None
 
 
 def is_used_up(rule: dict[str, Any], prompt: Prompt) -> bool:
@@ -101,16 +116,6 @@ def is_used_up(rule: dict[str, Any], prompt: Prompt) -> bool:
 
 def key_of(rule: dict[str, Any]) -> str:
     return json.dumps(rule, sort_keys=True)
-
-
-def find_instructed(script: Script, instructions: str) -> Reply | None:
-    """The reply of the first rule for a response's own instructions, if one matches."""
-    for rule in script.rules():
-        if "instructed" in rule and matches(rule["instructed"], instructions):
-            action = action_for(script, rule, Prompt(heard=instructions))
-            if action is not None:
-                return Reply(action, timedelta(seconds=rule.get("stall_seconds", 0)))
-    return None
 
 
 def default_reply(script: Script, heard: str) -> Say:
@@ -197,7 +202,7 @@ def matches(words: list[str], heard: str) -> bool:
 
 
 def fill(template: str, **values: str) -> str:
-    """The template with `{heard}` and `{output}` replaced; other braces are left alone."""
+    """The template with each `{name}` of `values` replaced; other braces are left alone."""
     for name, value in values.items():
         template = template.replace("{" + name + "}", value)
     return template

@@ -71,8 +71,12 @@ async def test_instructions_without_a_rule_leave_new_words_their_answer() -> Non
 
 
 async def test_a_script_has_rules_for_instructions() -> None:
-    rules = [{"instructed": ["sum up"], "say": "All in all, well."}, {"words": [], "say": "Yes."}]
+    rules = [
+        {"instructed": ["sum up"], "say": "All in all, well.", "times": 1},
+        {"words": [], "say": "Yes."},
+    ]
     async with fake_call(config=TEXT, rules=rules) as it:
         write(it, "sum up")
         assert await answer(it) == "Yes."
         assert await answer(it, "Please sum up.") == "All in all, well."
+        assert await answer(it, "Please sum up.") == "I was told: Please sum up."
