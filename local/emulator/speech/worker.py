@@ -135,13 +135,13 @@ class WorkerThread:
                 self.kill_process()
 
     def kill_process(self) -> None:
-        if self.process is not None:
-            self.process.kill()
+        process = self.process  # the thread may forget it at any time
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
         self.closed = True
-        if self.process is not None:
-            self.process.kill()
+        self.kill_process()
         self.jobs.put(None)
         if self.thread not in (None, threading.current_thread()):
             assert self.thread is not None
