@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from local.dev_commands import LOCKED, run  # noqa: E402
 
-__all__ = ["LOCKED", "OLDEST", "run"]
+__all__ = ["LOCKED", "run"]
 
 if __name__ == "__main__":
     sys.exit(run(sys.argv[1:]))

@@ -27,13 +27,10 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
-from bench.harness.processes import (
-    python_module,
-    running_server,
-    serve_until_stopped,
-)
+from bench.harness.processes import python_module, running_server, serve_until_stopped
 from local.common import server
 
+ROUND_TRIP = timedelta(milliseconds=20)
 NAMESPACE = "broker-bench"
 NEAR, FAR = "10.201.77.1", "10.201.77.2"
 DEVICES = ("bench-near", "bench-far")
@@ -154,6 +151,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     server.finish(main())
-
-
-ROUND_TRIP = timedelta(milliseconds=20)

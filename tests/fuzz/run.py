@@ -185,9 +185,9 @@ async def observe_over(connect: Any, rng: Random, findings: Findings) -> None:
     leases, log = Leases(MemoryTable(), timedelta(seconds=30)), MemoryLog()
     counted: list[Tally] = []
 
-    async def spend(usage: Tally) -> bool:
-        counted.append(usage)
-        assert 0 <= usage.total < 2**63
+    async def spend(tally: Tally) -> bool:
+        counted.append(tally)
+        assert 0 <= tally.total < 2**63
         if rng.random() < 0.05:
             raise Problem("storage_unavailable")
         return False

@@ -13,6 +13,7 @@ from typing import Any
 from local.emulator.protocol import ids
 
 PREFIX = "ek_"
+DEFAULT_LIFE = {"azure": timedelta(seconds=7200), "openai": timedelta(seconds=600)}
 KEPT = timedelta(hours=1)
 SWEEP_EVERY = 256
 
@@ -59,6 +60,3 @@ class ClientSecrets:
         if key.expires_at <= self.clock():
             raise KeyExpired
         return key
-
-
-DEFAULT_LIFE = {"azure": timedelta(seconds=7200), "openai": timedelta(seconds=600)}
