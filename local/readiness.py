@@ -54,8 +54,8 @@ async def wait_until_healthy(
 
 
 async def poll_health(url: str, say: Say) -> None:
-    """Asks until the answer is 200, and tells each other answer once. Wrong settings end it: they
-    are read from the environment, which does not change."""
+    """Polls until the answer is 200. Another answer is reported when it changes. Wrong settings end
+    it: they are read from the environment, which does not change."""
     told: object = None
     async with aiohttp.ClientSession() as session:
         while True:
