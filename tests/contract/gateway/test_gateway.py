@@ -22,7 +22,7 @@ from local.gateway.config import CONFIG_FILE, allow_connections
 from local.gateway.config_parser import SiteConfigError, read_site_config
 from local.gateway.proxy import ApiProxy, Authorization
 from local.gateway.static_files import Site
-from tests.support import recording, sites
+from tests.support import raw_http, recording, sites
 from tests.support.principals import encode_principal
 from tests.support.programs import program, run, running
 
@@ -243,6 +243,17 @@ async def test_a_streamed_body_and_answer_are_not_held_back(tmp_path: Path) -> N
         assert await got.content.readany() == b"one"
         go_on.set()
         assert await got.content.read() == b"two"
+
+
+async def test_a_body_that_breaks_off_in_a_bad_chunk_is_malformed(tmp_path: Path) -> None:
+    """It is being passed on already, to an API that waits for the rest."""
+    async with (
+        running(recording.make_app()) as api,
+        running(make_app(sites.make(tmp_path), api)) as url,
+    ):
+        head = raw_http.request("POST /api/echo", ["Transfer-Encoding: chunked"])
+        reply = await raw_http.exchange(url, head, b"3\r\nabc\r\n", b"zz\r\n")
+    assert (reply.status, reply.body) == (400, b"The request is malformed.\n")
 
 
 async def test_no_api_is_502(tmp_path: Path) -> None:
