@@ -71,9 +71,12 @@ def test_tokens_count_against_the_budget_when_the_record_is_deleted() -> None:
 def test_what_a_call_used_last_counts_against_the_budget_when_it_is_over() -> None:
     """Its run may end before that was accounted for."""
     counted: list[int] = []
-    ledger: Any = SimpleNamespace(
-        count_tokens=lambda _, tokens: counted.append(tokens) or SimpleNamespace(used_up=False)
-    )
+
+    def count_tokens(_: CallRecord, tokens: int) -> SimpleNamespace:
+        counted.append(tokens)
+        return SimpleNamespace(used_up=False)
+
+    ledger: Any = SimpleNamespace(count_tokens=count_tokens)
     settled: Any = SimpleNamespace(settle=lambda *_: True)
     nothing: Any = None
     worker = ObserverWorker(
