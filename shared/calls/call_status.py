@@ -8,7 +8,7 @@ from shared.calls.records import CallRecord
 
 FIELDS = (
     *("status", "started_at", "ends_at", "ended_at", "ended_by"),
-    *("usage", "transcription", "failures"),
+    *("usage", "transcription", "failures", "api"),
 )
 
 

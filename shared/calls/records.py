@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared.calls.record_ids import DAY, day_of, is_record_id, partition_and_row, start_in_id
+from shared.config.voice_api import REALTIME, VoiceApi, voice_api
 from shared.core.json_reader import read_object
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table, Value
@@ -41,7 +42,7 @@ class CallRecord:
     counts what failed, by what it was and by the endpoint's code
     (`{"response_failed": {"rate_limit_exceeded": 2}}`). `session_model` is the model that the
     session named; `model` may be a deployment's name. `cost` is by the price table of the day
-    `prices_as_of`.
+    `prices_as_of`. `api` is the API that it speaks.
     """
 
     id: str
@@ -63,6 +64,7 @@ class CallRecord:
     failures: Mapping[str, Any] = field(default_factory=dict)
     session_model: str = ""
     prices_as_of: str = ""
+    api: VoiceApi = REALTIME
 
     def public(self) -> dict[str, Any]:
         """What an admin may see: everything but what joins the call, books it or settles it."""
@@ -75,13 +77,15 @@ class CallRecord:
             value = shown[moment]
             shown[moment] = value.isoformat(timespec="milliseconds") if value else None
         shown["failures"] = known_counts(self.failures)
-        shown = {name: value for name, value in shown.items() if value or name not in SELDOM}
+        shown = {name: value for name, value in shown.items() if not is_left_out(name, value)}
         shown["status"] = "ended" if self.ended_at else "live"
         return shown
 
 
 SELDOM = ("transcription", "failures", "session_model", "prices_as_of")
 """Left out where they are empty."""
+API = "api"
+"""Left out of calls of Realtime: an older release's rows have none."""
 STORED_NAMES = {"caller_id": "caller", "started_by": "way"}
 """Fields whose column, which the API shows too, has an older name."""
 TIMES = {"started_at", "ends_at", "ended_at"}
@@ -220,7 +224,7 @@ def to_entity(record: CallRecord) -> Entity:
     values: dict[str, Value] = {
         column: value
         for name, column in COLUMNS.items()
-        if (value := getattr(record, name)) is not None and (value or name not in SELDOM)
+        if (value := getattr(record, name)) is not None and not is_left_out(name, value)
     }
     values |= {
         name: json.dumps(value)
@@ -228,6 +232,11 @@ def to_entity(record: CallRecord) -> Entity:
         if (value := getattr(record, name)) or name not in SELDOM
     }
     return Entity(*partition_and_row(record.id), values)
+
+
+def is_left_out(name: str, value: Any) -> bool:
+    """Whether a field with that value is neither stored nor shown."""
+    return value == REALTIME if name == API else not value and name in SELDOM
 
 
 def updated_values(entity: Entity, record: CallRecord) -> dict[str, Value]:
@@ -243,7 +252,8 @@ def from_entity(entity: Entity) -> CallRecord:
     Without its end a call's time is up, so that it is ended.
     """
     objects = {name: read_object(str(entity.values.get(name))) for name in JSON_COLUMNS}
-    texts = {name: value_of(entity, COLUMNS[name], str) or "" for name in COLUMNS.keys() - TIMES}
+    words = COLUMNS.keys() - {*TIMES, API}
+    texts = {name: value_of(entity, COLUMNS[name], str) or "" for name in words}
     name = f"{entity.partition}-{entity.row}"
     started_at = value_of(entity, "started_at", datetime) or start_in_id(name)
     return CallRecord(
@@ -254,6 +264,7 @@ def from_entity(entity: Entity) -> CallRecord:
         started_at=started_at,
         ends_at=value_of(entity, "ends_at", datetime) or started_at,
         ended_at=value_of(entity, "ended_at", datetime),
+        api=voice_api(value_of(entity, API, str) or ""),
         **texts,
     )
 

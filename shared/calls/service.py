@@ -37,7 +37,7 @@ from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.realtime.safety_identifier import safety_identifier
-from shared.realtime.sdp_answer import Answer
+from shared.upstream.answer import Answer
 from shared.upstream.sdp import validate_offer
 
 UPSTREAM_BUDGET = timedelta(seconds=30)

@@ -1,6 +1,6 @@
 """How calls end: by their caller, by an admin, by their limit, by themselves.
 
-A call is over when upstream says so in its reply to a hang-up (realtime/hang_up_reply.py), and not
+A call is over when upstream says so in its reply to a hang-up (upstream/hang_up_reply.py), and not
 because its sideband, its page or its time is gone: until then it counts, and it is hung up at its
 limit. Whoever ends a call, its line is freed and its record says why, once. Ending a call twice, or
 one that is over, does no harm.

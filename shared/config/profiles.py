@@ -24,6 +24,7 @@ from shared.config.transcription_sessions import (
     is_transcription,
     transcription_in,
 )
+from shared.config.voice_api import REALTIME, VoiceApi
 from shared.core import logs
 from shared.core.json_schema import did_you_mean, validation_errors
 from shared.core.problems import Problem
@@ -46,7 +47,8 @@ class Profile:
     `session_from_page`: the page may replace instructions and tools; otherwise the observer
     restores them. `goodbye` tells the model what to say before the server ends the call. `roles`:
     callers with any of them may choose the profile; if there are none, every caller may.
-    `mcp_approvals`: who approves the calls of MCP servers' tools (tools/approvals.py).
+    `mcp_approvals`: who approves the calls of MCP servers' tools (tools/approvals.py). `api`: the
+    API that its calls speak, whose session it has.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Profile:
     goodbye: str | None = None
     roles: frozenset[str] = frozenset()
     mcp_approvals: Mapping[str, Any] = field(default_factory=dict)
+    api: VoiceApi = REALTIME
 
     def with_instructions(self, instructions: str) -> Profile:
         """The profile with these instructions in its session."""

@@ -27,11 +27,12 @@ from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.credentials.endpoint_credential import Credential
 from shared.realtime.ephemeral_keys import EphemeralKey, key_request, read_key
-from shared.realtime.hang_up_reply import HangUpReply
 from shared.realtime.safety_identifier import safety_header
-from shared.realtime.sdp_answer import Answer, UnusableAnswer, read_answer
+from shared.realtime.sdp_answer import read_answer
+from shared.upstream.answer import Answer, UnusableAnswer
 from shared.upstream.error_body import read_error
 from shared.upstream.error_mapping import is_passing, own_code, problem_of, refusal_problem
+from shared.upstream.hang_up_reply import HangUpReply
 from shared.upstream.retry_after import retry_after
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 

@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from shared.core.problems import Problem
 from shared.realtime.call_ids import call_id_from_location
+from shared.upstream.answer import Answer, UnusableAnswer, without_call
 from shared.upstream.error_mapping import refusal_problem
 from shared.upstream.transport import Reply
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The SDP answer and the id of the call that it starts."""
-
-    sdp: str = field(repr=False)
-    call_id: str
-
-
-class UnusableAnswer(Exception):
-    """A call was started, but the response to the offer cannot be used. `call_id` is None where the
-    response does not name the call usably."""
-
-    def __init__(self, call_id: str | None, problem: Problem) -> None:
-        self.call_id = call_id
-        self.problem = problem
-        super().__init__(problem.code)
 
 
 def read_answer(reply: Reply) -> Answer:
@@ -49,7 +29,3 @@ def read_answer(reply: Reply) -> Answer:
     if not sdp.startswith("v=0"):
         raise UnusableAnswer(call_id, without_call())
     return Answer(sdp, call_id)
-
-
-def without_call() -> Problem:
-    return Problem("upstream_failed", "The model's endpoint answered without a usable call.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.realtime.client import RealtimeClient
-from shared.realtime.hang_up_reply import HangUpReply
 from shared.realtime.sideband import NoSuchCall, Sideband
+from shared.upstream.hang_up_reply import HangUpReply
 
 
 class HangUpClient(RealtimeClient):

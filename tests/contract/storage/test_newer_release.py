@@ -18,8 +18,8 @@ from shared.limits.ledger_store import Ledger
 from shared.observer.accounting import CallAccounting
 from shared.observer.context import Tally
 from shared.observer.leases import Leases
-from shared.realtime.hang_up_reply import WAS_LIVE
 from shared.storage.interfaces import StorageUnavailable, Table, Value
+from shared.upstream.hang_up_reply import WAS_LIVE
 from shared.usage.call_usage import CallUsage
 from shared.usage.price_files import load_prices
 from shared.usage.tokens import Usage

@@ -36,11 +36,11 @@ from shared.limits.ledger_store import Ledger
 from shared.observer.leases import Lease, Leases, attached_to
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.realtime.ephemeral_keys import EphemeralKey
-from shared.realtime.hang_up_reply import WAS_LIVE
 from shared.storage.interfaces import Entity
 from shared.transcripts.record_lines import RecordLine
 from shared.transcripts.redaction import redacted
 from shared.transcripts.writer import TranscriptWriter, log_name
+from shared.upstream.hang_up_reply import WAS_LIVE
 from tests.contract.storage.conftest import Backend, existing_row
 from tests.support.hang_up_client import HangUpClient, no_such_call
 from tests.support.vaults import FixedVault

@@ -22,10 +22,10 @@ from shared.calls.queue_messages import call_message, tries_in
 from shared.calls.records import CallRecord
 from shared.calls.redelivery import LONGEST_RETRY, RETRIES_UNTIL_SELDOM, pause_after
 from shared.core.problems import Problem
-from shared.realtime.hang_up_reply import HangUpReply
 from shared.storage import memory
 from shared.storage.interfaces import Message, Queue, StorageUnavailable
 from shared.storage.memory import MemoryStorage
+from shared.upstream.hang_up_reply import HangUpReply
 from tests.support.app_settings import app_settings
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)

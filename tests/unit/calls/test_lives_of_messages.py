@@ -17,10 +17,10 @@ from shared.calls.records import to_entity
 from shared.core.problems import Problem
 from shared.observer import sweep
 from shared.observer.sweep import CallSweep
-from shared.realtime.hang_up_reply import WAS_GONE, HangUpReply
 from shared.realtime.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from shared.storage.interfaces import Entity, Message
 from shared.storage.memory import MemoryQueue
+from shared.upstream.hang_up_reply import WAS_GONE, HangUpReply
 from tests.unit.calls.test_retry import NAME, NOW, RECORD, World
 
 GONE = HangUpReply(404, "call_id_not_found")

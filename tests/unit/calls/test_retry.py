@@ -26,11 +26,11 @@ from shared.observer.context import Dependencies
 from shared.observer.leases import Leases
 from shared.observer.timing import Timing
 from shared.observer.worker import CLOCK_SKEW, ObserverWorker, Waiting
-from shared.realtime.hang_up_reply import WAS_LIVE, HangUpReply
 from shared.realtime.sideband import Connect
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from shared.transcripts.redaction import unchanged
+from shared.upstream.hang_up_reply import WAS_LIVE, HangUpReply
 from shared.usage.price_files import load_prices
 from tests.support.hang_up_client import HangUpClient, no_such_call
 from tests.support.vaults import FixedVault

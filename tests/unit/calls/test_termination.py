@@ -18,9 +18,9 @@ from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
-from shared.realtime.hang_up_reply import WAS_GONE, WAS_LIVE, HangUpReply
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
+from shared.upstream.hang_up_reply import WAS_GONE, WAS_LIVE, HangUpReply
 from tests.support.hang_up_client import HangUpClient, no_such_call
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)

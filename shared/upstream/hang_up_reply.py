@@ -8,14 +8,22 @@ from shared.upstream.error_mapping import CALL_GONE
 
 WAS_LIVE, WAS_GONE = "hang-up", "gone"
 """What a call is settled by: the hang-up ended it, or found it gone."""
+CLOSED = "closed"
+"""What a call is settled by whose end its own sideband told, in answer to a close."""
 
 
 @dataclass(frozen=True, slots=True)
 class HangUpReply:
-    """Upstream's reply to a hang-up: its status and, of a refusal, its own error code."""
+    """Upstream's reply to a hang-up: its status and, of a refusal, its own error code.
+
+    `gone_code` is the code with which this API's 404 says that a call is over. `closed`: the call's
+    sideband told its end, where no HTTP hang-up is served; then `status` is that of the refusal.
+    """
 
     status: int
     code: str = ""
+    gone_code: str = CALL_GONE
+    closed: bool = False
 
     @property
     def proof_of_end(self) -> str:
@@ -25,6 +33,8 @@ class HangUpReply:
         over already. Any other reply comes from something in between, or leaves open what became of
         the call.
         """
+        if self.closed:
+            return CLOSED
         if 200 <= self.status < 300:
             return WAS_LIVE
-        return WAS_GONE if (self.status, self.code) == (404, CALL_GONE) else ""
+        return WAS_GONE if (self.status, self.code) == (404, self.gone_code) else ""
