@@ -3,7 +3,15 @@
  * endpoint; and tells the broker when the call is over.
  */
 import { CallProblem } from './problems.js';
-import { connectThroughBroker, connectToModel, hangUp, mintKey, register, timed } from './signalling.js';
+import {
+  connectThroughBroker,
+  connectToModel,
+  hangUp,
+  mintKey,
+  register,
+  timed,
+  whoEnded,
+} from './signalling.js';
 
 /** @typedef {import('./attempt.js').Attempt} Attempt */
 /** @typedef {import('./signalling.js').Answer} Answer */
@@ -56,7 +64,8 @@ export class Access {
         if (error.code !== 'key_refused' || waited < SHORTEST_KEY) throw error;
         return post(await mint());
       });
-      return { sdp, location: callId ? this.#register(attempt, callId) : '' };
+      // Keys are for Realtime alone.
+      return { sdp, location: callId ? this.#register(attempt, callId) : '', api: '' };
     };
   }
 
@@ -81,6 +90,19 @@ export class Access {
         resolve();
       });
     });
+  }
+
+  /**
+   * Who ended a call that the page did not end, as far as the broker knows. Bounded like a hang-up.
+   * @param {Attempt} attempt
+   * @returns {Promise<string>}
+   */
+  async askWhoEnded(attempt) {
+    const { clock, fetch } = this.#options.environment;
+    const location = await attempt.answer?.then((answer) => answer.location).catch(() => '');
+    if (!location) return '';
+    const request = { fetch, url: location, headers: attempt.headers };
+    return timed(clock, this.#options.timeouts.hangUp, null, (signal) => whoEnded({ ...request, signal }));
   }
 
   /**

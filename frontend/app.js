@@ -1,11 +1,12 @@
 /**
  * The page: renders what a RealtimeCall reports and forwards the user's clicks to it.
  */
+import { CaptionsView } from './captions-view.js';
 import { explain } from './problems.js';
 import { RealtimeCall } from './realtime-call.js';
+import { clock, describe, describeMicrophone, microphoneState } from './words.js';
 
 /** @typedef {import('./events.js').CallState} CallState */
-/** @typedef {import('./captions.js').CaptionLine} CaptionLine */
 
 /** @param {string} id @returns {any} */
 const byId = (id) => document.getElementById(id);
@@ -16,7 +17,6 @@ const page = {
   headline: byId('headline'),
   advice: byId('advice'),
   problem: byId('problem'),
-  captions: byId('captions'),
   microphone: byId('microphone'),
   start: byId('start'),
   mute: byId('mute'),
@@ -26,32 +26,14 @@ const page = {
   unlockSound: byId('unlock-sound'),
 };
 
-/** @type {Record<CallState['status'], [connection: string, headline: string, advice: string]>} */
-const WORDS = {
-  idle: ['Not connected', 'Ready when you are.', 'Press Start, allow the microphone, and speak.'],
-  preparing: ['Preparing', 'Preparing…', 'If the browser asks, allow the microphone.'],
-  connecting: ['Connecting', 'Connecting…', 'This takes a second or two.'],
-  live: ['Connected', 'Listening.', 'Go ahead and speak. You can interrupt at any time.'],
-  ending: ['Hanging up', 'Hanging up…', ''],
-  ended: ['Not connected', 'The call has ended.', 'Press Start to call again.'],
-  failed: ['Not connected', 'The call did not start.', ''],
-};
-
-const MUTED = 'You are muted. Press Mute again to speak.';
-
-const HEADLINES = { listening: 'Listening.', hearing: 'You are speaking.', answering: 'Answering.' };
-
-/** Whose turn it is, judging by the last event that says so. @type {Readonly<Record<string, keyof typeof HEADLINES>>} */
-const TURNS = {
-  'input_audio_buffer.speech_started': 'hearing',
-  'input_audio_buffer.speech_stopped': 'listening',
-  'output_audio_buffer.started': 'answering',
-  'output_audio_buffer.stopped': 'listening',
-  'output_audio_buffer.cleared': 'listening',
-};
+const captions = new CaptionsView(byId('captions'));
 
 let call = new RealtimeCall();
+let wasLive = false;
 let ticking = 0;
+
+/** @type {import('./voice-api.js').Activity} */
+let activity = 'listening';
 
 /** @type {(() => void)[]} */
 let listening = [];
@@ -66,13 +48,18 @@ function start() {
   listening = [
     call.on('statechange', showState),
     call.on('microphone', showMicrophone),
-    call.on('caption', showCaptions),
+    call.on('caption', (lines) => captions.show(lines)),
     call.on('problem', showProblem),
-    call.on('event', ({ type }) => showTurn(type)),
+    call.on('activity', (now) => {
+      activity = now;
+      showWords();
+    }),
     call.on('level', ({ microphone }) => showLevel(microphone)),
   ];
+  wasLive = false;
+  activity = 'listening';
   page.problem.hidden = true;
-  showCaptions([]);
+  captions.show([]);
   void call.start();
   playAnswer();
 }
@@ -88,31 +75,28 @@ function playAnswer() {
 
 /** @param {CallState} state */
 function showState(state) {
-  const [connection, headline, advice] = WORDS[state.status];
-  const wasLive = document.body.dataset.status === 'live';
   const underWay = ['preparing', 'connecting', 'live'].includes(state.status);
+  if (state.status === 'live') wasLive = true;
   document.body.dataset.status = state.status;
-  page.connection.textContent = connection;
-  page.headline.textContent = headline;
-  page.advice.textContent = advice;
   page.modes.disabled = underWay || state.status === 'ending';
+  showWords();
   showControls(underWay);
   tick(state);
-  if (state.status === 'live') showMicrophone(call.microphone);
-  if (state.status === 'live' && !state.steady) {
-    page.connection.textContent = 'Interrupted';
-    page.headline.textContent = 'One moment…';
-    page.advice.textContent = 'The connection was interrupted. Reconnecting.';
-  }
-  if (state.status === 'ended') {
-    const who = state.reason === 'stopped' ? 'You hung up' : 'The other side ended the call';
-    page.advice.textContent = `${who}${state.seconds ? ` after ${clock(state.seconds)}` : ''}. Press Start to call again.`;
-  }
-  if (state.status === 'failed' && wasLive) page.headline.textContent = 'The call was disconnected.';
-  if (!underWay) {
-    page.answer.srcObject = null;
-    showCaptions(call.captions.filter((line) => line.text));
-  }
+  if (underWay) return;
+  page.answer.srcObject = null;
+  captions.show(call.captions.filter((line) => line.text));
+}
+
+function showWords() {
+  const { connection, headline, advice } = describe(call.state, wasLive, call.microphone, activity);
+  put(page.connection, connection);
+  put(page.headline, headline);
+  put(page.advice, advice);
+}
+
+/** A status that is put again would be read out again. @param {HTMLElement} element @param {string} text */
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /**
@@ -139,62 +123,18 @@ function tick(state) {
   ticking = setInterval(show, 1000);
 }
 
-/** @param {number} seconds */
-function clock(seconds) {
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-}
-
-/** @param {string} type */
-function showTurn(type) {
-  if (Object.hasOwn(TURNS, type)) page.headline.textContent = HEADLINES[TURNS[type]];
-}
-
-/** @param {{captured: boolean, muted: boolean}} microphone */
-function showMicrophone({ captured, muted }) {
-  const state = captured ? (muted ? 'muted' : 'on') : 'off';
-  page.microphone.dataset.state = state;
+/** @param {import('./events.js').MicrophoneState} microphone */
+function showMicrophone(microphone) {
+  page.microphone.dataset.state = microphoneState(microphone);
   page.microphone.style.removeProperty('--level');
-  byId('microphone-words').textContent = `Microphone ${state}`;
-  page.mute.setAttribute('aria-pressed', String(muted));
-  if (call.state.status === 'live') page.advice.textContent = muted ? MUTED : WORDS.live[2];
+  byId('microphone-words').textContent = describeMicrophone(microphone);
+  page.mute.setAttribute('aria-pressed', String(microphone.muted));
+  if (call.state.status === 'live') showWords();
 }
 
 /** Speech is at about 0.1 of full scale. @param {number} level */
 function showLevel(level) {
   page.microphone.style.setProperty('--level', Math.min(1, level * 4).toFixed(2));
-}
-
-/** @param {readonly CaptionLine[]} lines */
-function showCaptions(lines) {
-  const log = page.captions;
-  const following = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
-  log.hidden = lines.length === 0;
-  log.querySelector('ol').replaceChildren(...lines.map(captionOf));
-  if (following) log.scrollTop = log.scrollHeight;
-}
-
-/** @param {CaptionLine} line */
-function captionOf(line) {
-  const item = document.createElement('li');
-  item.dataset.who = line.who;
-  item.dataset.final = String(line.final);
-  item.append(
-    element('span', 'who', line.who === 'user' ? 'You' : 'Assistant'),
-    element('span', line.text ? 'words' : 'words pending', line.text || '…'),
-  );
-  if (line.interrupted) {
-    item.dataset.interrupted = '';
-    item.append(element('span', 'note', 'Interrupted'));
-  }
-  return item;
-}
-
-/** @param {string} tag @param {string} className @param {string} text */
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
 }
 
 /** @param {{code: string, detail?: string, hint?: string, status?: number, requestId?: string}} problem */

@@ -4,6 +4,7 @@
  * A call that is stopped and started again has two attempts, and late events of the first must not
  * affect the second. So every resource belongs to its attempt, and late callbacks check `over` first.
  */
+import { parseEvent } from './events.js';
 import { releaseMicrophone } from './microphone.js';
 
 /**
@@ -20,9 +21,13 @@ import { releaseMicrophone } from './microphone.js';
  */
 
 /** @typedef {import('./signalling.js').Answer} Answer */
+/** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
 
 export class Attempt {
   over = false;
+
+  /** The connection is not interrupted. */
+  steady = true;
 
   /** Epoch milliseconds when the call became live; 0 before that. */
   liveSince = 0;
@@ -32,6 +37,9 @@ export class Attempt {
 
   /** The pending or received answer to the offer. @type {Promise<Answer> | null} */
   answer = null;
+
+  /** From the answer on, which says how the other side speaks. @type {import('./dialogue.js').Dialogue | null} */
+  dialogue = null;
 
   /**
    * The headers sent with the offer, kept so that the hang-up can be sent without waiting.
@@ -106,15 +114,61 @@ export class Attempt {
     else this.microphone = stream;
   }
 
+  /**
+   * Sends client events if the channel is open.
+   * @param {readonly ClientEvent[]} events
+   * @returns {boolean} Whether anything was sent.
+   */
+  send(events) {
+    if (this.channel.readyState !== 'open') return false;
+    for (const event of events) this.channel.send(JSON.stringify(event));
+    return events.length > 0;
+  }
+
   /** Releases everything. Synchronous, so the microphone is off when it returns. */
   release() {
+    this.#letGo();
+    this.#disconnect();
+  }
+
+  /**
+   * Takes leave of the other side, then releases everything: the microphone at once, the connection when
+   * the other side has closed the session, or after `ms`. An API that has no farewell is not waited for.
+   * @param {number} ms
+   * @returns {Promise<void>}
+   */
+  takeLeave(ms) {
+    const { conversation } = this.dialogue ?? {};
+    this.#letGo();
+    return new Promise((resolve) => {
+      const leave = () => {
+        this.clock.clearTimeout(timer);
+        this.#disconnect();
+        resolve();
+      };
+      const timer = this.clock.setTimeout(leave, ms);
+      this.channel.onclose = leave;
+      this.channel.onmessage = ({ data }) => {
+        const event = parseEvent(data);
+        if (event && conversation?.isOver(event)) leave();
+      };
+      if (!this.send(conversation?.farewell() ?? [])) leave();
+    });
+  }
+
+  #letGo() {
     this.over = true;
     this.#aborter.abort();
     for (const timer of this.#timers) this.clock.clearTimeout(timer);
     this.#timers.clear();
     if (this.microphone) releaseMicrophone(this.microphone);
+    for (const track of this.remoteStream.getTracks()) track.enabled = false;
     this.connection.onconnectionstatechange = null;
     this.channel.onopen = this.channel.onmessage = this.channel.onclose = null;
+  }
+
+  #disconnect() {
+    this.channel.onmessage = this.channel.onclose = null;
     this.channel.close();
     this.connection.close();
   }

@@ -1,7 +1,6 @@
 /**
  * What a call reports to its page: its states and events, and how they are derived from WebRTC.
  */
-import { CallProblem } from './problems.js';
 
 /** @typedef {import('./captions.js').CaptionLine} CaptionLine */
 /** @typedef {import('./captions.js').ServerEvent} ServerEvent */
@@ -10,15 +9,21 @@ import { CallProblem } from './problems.js';
  * @typedef {{status: 'idle'}
  *   | {status: 'preparing'}
  *   | {status: 'connecting'}
- *   | {status: 'live', since: number, steady: boolean}
+ *   | {status: 'live', since: number, steady: boolean, paused?: true}
  *   | {status: 'ending'}
- *   | {status: 'ended', reason: 'stopped' | 'closed', seconds: number}
- *   | {status: 'failed', problem: CallProblem}} CallState
- * `since`: epoch milliseconds. `steady` is false during an interruption that may still recover.
- * `closed`: the other side ended it. `seconds`: how long it was live.
+ *   | {status: 'ended', reason: 'stopped' | 'closed', seconds: number, closeReason?: string, endedBy?: string}
+ *   | {status: 'failed', problem: import('./problems.js').CallProblem}} CallState
+ * `since`: epoch milliseconds. `steady` is false during an interruption that may still recover. `paused`:
+ * on standby until the user speaks (Live). `closed`: the other side ended it. `seconds`: how long it was
+ * live. Of a Live call that the other side ended: `closeReason` is the service's word for why, where the
+ * profile lets the page see it, and `endedBy` the broker's for who did, if it was somebody there.
  */
 
-/** @typedef {{captured: boolean, muted: boolean}} MicrophoneState */
+/**
+ * @typedef {{captured: boolean, muted: boolean, silenced?: true}} MicrophoneState
+ * `silenced`: the server has muted the user, and not because the page asked for it (Live).
+ */
+
 /** @typedef {{microphone: number, answer: number}} Level  Loudness, 0 to 1. */
 
 /**
@@ -27,8 +32,9 @@ import { CallProblem } from './problems.js';
  * @property {MicrophoneState} microphone
  * @property {readonly CaptionLine[]} caption  The whole transcript, in order.
  * @property {ServerEvent} event  Every server event, unchanged.
- * @property {CallProblem} problem  Fatal if the state is `failed`, otherwise the call goes on.
+ * @property {import('./problems.js').CallProblem} problem  Fatal if the state is `failed`, otherwise the call goes on.
  * @property {Level} level
+ * @property {import('./voice-api.js').Activity} activity  Who is speaking, as far as the API tells.
  */
 
 /**
@@ -53,18 +59,4 @@ export function levelOf(report) {
     if (entry.type === 'inbound-rtp') level.answer = entry.audioLevel ?? 0;
   });
   return level;
-}
-
-/**
- * The problem that a server event reports, if any. Only an unfiltered channel carries such events.
- * @param {ServerEvent} event
- * @returns {CallProblem | null}
- */
-export function modelProblem(event) {
-  const failed = event.type === 'response.done' && event.response?.status === 'failed';
-  if (event.type !== 'error' && !failed) return null;
-  const error = failed ? event.response.status_details?.error : event.error;
-  return new CallProblem('model_error', {
-    detail: error?.message || error?.code || 'The model reported an error.',
-  });
 }

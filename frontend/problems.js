@@ -97,10 +97,21 @@ const WORDS = Object.freeze({
     'End one in another tab or on another device, then press Start again.',
   ],
   all_lines_busy: ['All lines are busy.', 'Try again later.'],
+  live_sessions_busy: ['All lines are busy.', 'Try again later.'],
+  live_sessions_full: ['All lines are busy.', 'Try again later.'],
+  live_without_keys: [
+    'This kind of call goes through the broker alone.',
+    'Choose “Through the broker” under Settings, then press Start again.',
+  ],
   tokens_used_up: ['You have reached your daily limit.', 'Try again tomorrow.'],
+  seconds_used_up: ['You have reached your daily limit.', 'Try again tomorrow.'],
   storage_unavailable: ['Calls are unavailable right now.', 'This is a problem on our side. Try again later.'],
   ledger_busy: ['Too many calls are starting right now.', 'Press Start again.'],
   instance_busy: ['Too many calls are starting right now.', 'Try again in a moment.'],
+  text_refused: [
+    'Your message was not delivered.',
+    'It may be too long, or this call takes no written messages. Say it instead: the call goes on.',
+  ],
   audio_blocked: ['The browser has blocked the sound.', 'Press “Turn on sound”.'],
 });
 

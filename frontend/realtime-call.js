@@ -1,18 +1,21 @@
 /**
- * A voice call with a realtime model, for any page. No DOM and no framework: the page attaches
- * `remoteStream` to an `<audio>` element, listens to events and renders what it likes. See docs/page.md.
+ * A voice call with a model, over the Realtime API or Live, for any page. No DOM and no framework: the
+ * page attaches `remoteStream` to an `<audio>` element, listens to events and renders what it likes. See
+ * docs/page.md.
  */
 import { Access } from './access.js';
 import { Attempt } from './attempt.js';
-import { Captions } from './captions.js';
-import { levelOf, modelProblem, parseEvent } from './events.js';
+import { Dialogue } from './dialogue.js';
 import { openMicrophone } from './microphone.js';
 import { withDefaults } from './options.js';
 import { CallProblem } from './problems.js';
+import { conversationOver } from './voice-api.js';
+import { watch } from './watch.js';
 
-/** @typedef {import('./captions.js').CaptionLine} CaptionLine */
 /** @typedef {import('./events.js').CallEvents} CallEvents */
 /** @typedef {import('./events.js').CallState} CallState */
+/** @typedef {import('./events.js').CaptionLine} CaptionLine */
+/** @typedef {import('./voice-api.js').Conversation} Conversation */
 
 export class RealtimeCall extends EventTarget {
   /** @type {CallState} */
@@ -24,7 +27,9 @@ export class RealtimeCall extends EventTarget {
   /** @type {Promise<void>} */
   #stopped = Promise.resolve();
 
-  #captions = new Captions();
+  /** Of the current call, or of the last one. @type {Conversation | null} */
+  #conversation = null;
+
   #muted = false;
   #options;
   #access;
@@ -40,14 +45,23 @@ export class RealtimeCall extends EventTarget {
     return this.#state;
   }
 
+  /**
+   * The API that the call speaks; null until the broker has said so.
+   * @returns {import('./voice-api.js').VoiceApi | null}
+   */
+  get api() {
+    return this.#conversation?.api ?? null;
+  }
+
   /** @returns {readonly CaptionLine[]} */
   get captions() {
-    return this.#captions.lines;
+    return this.#conversation?.lines ?? [];
   }
 
   /** @returns {import('./events.js').MicrophoneState} */
   get microphone() {
-    return { captured: this.#attempt?.microphone != null, muted: this.#muted };
+    const state = { captured: this.#attempt?.microphone != null, muted: this.#muted };
+    return this.#attempt?.dialogue?.conversation.silenced ? { ...state, silenced: true } : state;
   }
 
   /**
@@ -93,11 +107,12 @@ export class RealtimeCall extends EventTarget {
     if (!attempt) return this.#stopped;
     /** @type {CallState} */
     const ending = { status: 'ending' };
-    this.#leave(attempt);
+    const ended = this.#ended(attempt, 'stopped');
+    const left = this.#leave(attempt);
     this.#become(ending);
     this.#emit('microphone', this.microphone);
-    this.#stopped = this.#access.giveUp(attempt).then(() => {
-      if (this.#state === ending) this.#become(this.#ended(attempt, 'stopped'));
+    this.#stopped = Promise.all([this.#access.giveUp(attempt), left]).then(() => {
+      if (this.#state === ending) this.#become(ended);
       attempt.settle?.();
     });
     return this.#stopped;
@@ -113,23 +128,24 @@ export class RealtimeCall extends EventTarget {
   }
 
   /**
-   * Sends a text message; the answer is spoken as usual.
+   * Sends a text message. Over Realtime the answer is spoken as usual. Over Live it is context that the
+   * model may or may not speak about, and only some profiles allow it: see docs/page.md.
    * @param {string} text
+   * @throws {Error} If the call is not live.
    */
   sendText(text) {
-    const content = [{ type: 'input_text', text }];
-    this.send({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content } });
-    this.send({ type: 'response.create' });
+    const before = this.captions.length;
+    for (const event of this.#live().dialogue?.conversation.text(text) ?? []) this.send(event);
+    if (this.captions.length !== before) this.#emit('caption', this.captions);
   }
 
   /**
-   * Sends a client event of the Realtime API.
-   * @param {{type: string, [field: string]: unknown}} event
+   * Sends a client event of the API that the call speaks.
+   * @param {import('./voice-api.js').ClientEvent} event
    * @throws {Error} If the call is not live.
    */
   send(event) {
-    if (this.#state.status !== 'live' || !this.#attempt) throw new Error('The call is not live.');
-    this.#attempt.channel.send(JSON.stringify(event));
+    this.#live().channel.send(JSON.stringify(event));
   }
 
   /**
@@ -138,6 +154,12 @@ export class RealtimeCall extends EventTarget {
    */
   async getStats() {
     return this.#attempt ? this.#attempt.connection.getStats() : null;
+  }
+
+  /** @throws {Error} If the call is not live. */
+  #live() {
+    if (this.#state.status !== 'live' || !this.#attempt) throw new Error('The call is not live.');
+    return this.#attempt;
   }
 
   #begin() {
@@ -150,9 +172,9 @@ export class RealtimeCall extends EventTarget {
       return null;
     }
     this.#attempt = attempt;
-    this.#captions = new Captions();
+    this.#conversation = null;
     this.#muted = false;
-    this.#listen(attempt);
+    this.#watch(attempt);
     void this.#run(attempt);
     return attempt;
   }
@@ -173,8 +195,9 @@ export class RealtimeCall extends EventTarget {
       this.#become({ status: 'connecting' });
       if (attempt.over) return;
       attempt.answer = access(offer);
-      const { sdp } = await attempt.answer;
+      const { sdp, api } = await attempt.answer;
       if (attempt.over) return;
+      this.#converse(attempt, conversationOver(api));
       await attempt.connection.setRemoteDescription({ type: 'answer', sdp }).catch(() => {
         throw new CallProblem('answer_invalid');
       });
@@ -202,62 +225,85 @@ export class RealtimeCall extends EventTarget {
   }
 
   /** @param {Attempt} attempt */
-  #listen(attempt) {
-    const { connection, channel } = attempt;
-    /** @type {(() => void) | null} */
-    let steadyAgain = null;
-    connection.onconnectionstatechange = () => {
-      if (attempt.over) return;
-      const state = connection.connectionState;
-      if (state === 'failed')
-        this.#fail(attempt, new CallProblem(attempt.liveSince ? 'connection_lost' : 'media_blocked'));
-      if (!attempt.liveSince) return;
-      if (state === 'disconnected' && !steadyAgain) {
-        steadyAgain = attempt.after(this.#options.timeouts.interruption, () =>
-          this.#fail(attempt, new CallProblem('connection_lost')),
-        );
-        this.#become({ status: 'live', since: attempt.liveSince, steady: false });
-      } else if (state === 'connected' && steadyAgain) {
-        steadyAgain();
-        steadyAgain = null;
-        this.#become({ status: 'live', since: attempt.liveSince, steady: true });
-      }
+  #watch(attempt) {
+    const { interruption } = this.#options.timeouts;
+    watch(attempt, interruption, {
+      ready: () => this.#goLive(attempt),
+      steady: () => this.#showLive(attempt),
+      lost: () =>
+        this.#fail(attempt, new CallProblem(attempt.liveSince ? 'connection_lost' : 'media_blocked')),
+      closed: () => this.#closed(attempt),
+    });
+    attempt.channel.onmessage = ({ data }) => {
+      if (!attempt.over) attempt.dialogue?.receive(data);
     };
-    channel.onopen = () => {
-      attempt.liveSince = attempt.clock.now();
-      this.#become({ status: 'live', since: attempt.liveSince, steady: true });
-      attempt.settle?.();
-      if (!attempt.over && this.#options.levelInterval) this.#measure(attempt);
-    };
-    channel.onmessage = ({ data }) => this.#receive(attempt, data);
-    channel.onclose = () => this.#closed(attempt);
   }
 
-  /** @param {Attempt} attempt @param {unknown} data */
-  #receive(attempt, data) {
-    const event = parseEvent(data);
-    if (attempt.over || !event) return;
-    const changed = this.#captions.apply(event);
-    this.#emit('event', event);
-    if (changed) this.#emit('caption', this.captions);
-    const problem = modelProblem(event);
-    if (problem) this.#emit('problem', problem);
+  /** @param {Attempt} attempt @param {Conversation} conversation */
+  #converse(attempt, conversation) {
+    this.#conversation = conversation;
+    attempt.dialogue = new Dialogue(attempt, conversation, {
+      event: (event) => this.#emit('event', event),
+      captions: () => this.#emit('caption', conversation.lines),
+      problem: (problem) => this.#emit('problem', problem),
+      closed: (reason) => this.#closed(attempt, reason),
+      silenced: () => this.#emit('microphone', this.microphone),
+      paused: () => this.#showLive(attempt),
+      activity: (activity) => this.#emit('activity', activity),
+      level: (level) => this.#emit('level', level),
+    });
   }
 
-  /** The other side closed the channel, during a call or before it became live. @param {Attempt} attempt */
-  #closed(attempt) {
+  /** @param {Attempt} attempt */
+  #goLive(attempt) {
+    if (this.#muted) this.#tellMuted(attempt);
+    this.#showLive(attempt);
+    attempt.settle?.();
+    const { levelInterval } = this.#options;
+    if (!attempt.over && levelInterval) attempt.dialogue?.measure(levelInterval);
+  }
+
+  /** @param {Attempt} attempt */
+  #showLive({ liveSince: since, steady, dialogue }) {
+    if (!since) return;
+    const paused = dialogue?.conversation.paused;
+    this.#become({ status: 'live', since, steady, ...(paused && { paused }) });
+  }
+
+  /**
+   * The other side closed the channel, during a call or before it became live, or said that it will.
+   * @param {Attempt} attempt
+   * @param {string} [closeReason]
+   */
+  #closed(attempt, closeReason) {
     if (attempt.over) return;
     if (!attempt.liveSince) return this.#fail(attempt, new CallProblem('connection_lost'));
-    this.#leave(attempt);
+    attempt.release();
+    this.#forget(attempt);
+    if (attempt.dialogue?.conversation.asksWhoEnded) return this.#endKnowingly(attempt, closeReason);
     this.#stopped = this.#access.giveUp(attempt);
     this.#become(this.#ended(attempt, 'closed'));
     this.#emit('microphone', this.microphone);
   }
 
+  /** The call is over; who ended it is asked first. @param {Attempt} attempt @param {string} [closeReason] */
+  #endKnowingly(attempt, closeReason) {
+    /** @type {CallState} */
+    const ending = { status: 'ending' };
+    const ended = this.#ended(attempt, 'closed');
+    this.#become(ending);
+    this.#emit('microphone', this.microphone);
+    this.#stopped = this.#access.askWhoEnded(attempt).then((endedBy) => {
+      const why = { ...(closeReason && { closeReason }), ...(endedBy && { endedBy }) };
+      if (this.#state === ending) this.#become({ ...ended, ...why });
+      return this.#access.giveUp(attempt);
+    });
+  }
+
   /** @param {Attempt} attempt @param {CallProblem} problem */
   #fail(attempt, problem) {
     if (attempt.over) return;
-    this.#leave(attempt);
+    void this.#leave(attempt);
     this.#stopped = this.#access.giveUp(attempt);
     this.#fails(problem);
     attempt.settle?.();
@@ -270,14 +316,25 @@ export class RealtimeCall extends EventTarget {
     this.#emit('problem', problem);
   }
 
-  /** @param {Attempt} attempt */
+  /**
+   * Takes leave of a call that may still be going on. The microphone is off when this returns.
+   * @param {Attempt} attempt
+   * @returns {Promise<void>} When the other side has closed the session, or has had the time to.
+   */
   #leave(attempt) {
-    attempt.release();
-    this.#attempt = null;
-    this.#muted = false;
+    const left = attempt.takeLeave(this.#options.timeouts.hangUp);
+    this.#forget(attempt);
+    return left;
   }
 
-  /** @param {Attempt} attempt @param {'stopped' | 'closed'} reason @returns {CallState} */
+  /** @param {Attempt} attempt */
+  #forget(attempt) {
+    this.#attempt = null;
+    this.#muted = false;
+    attempt.dialogue?.finish();
+  }
+
+  /** @param {Attempt} attempt @param {'stopped' | 'closed'} reason @returns {CallState & {status: 'ended'}} */
   #ended(attempt, reason) {
     const lasted = attempt.liveSince ? attempt.clock.now() - attempt.liveSince : 0;
     return { status: 'ended', reason, seconds: Math.round(lasted / 1000) };
@@ -288,17 +345,13 @@ export class RealtimeCall extends EventTarget {
     if (!this.#attempt) return;
     this.#muted = muted;
     for (const track of this.#attempt.microphone?.getAudioTracks() ?? []) track.enabled = !muted;
+    if (this.#attempt.liveSince) this.#tellMuted(this.#attempt);
     this.#emit('microphone', this.microphone);
   }
 
   /** @param {Attempt} attempt */
-  #measure(attempt) {
-    attempt.after(this.#options.levelInterval, async () => {
-      const report = await attempt.connection.getStats().catch(() => null);
-      if (attempt.over) return;
-      if (report) this.#emit('level', levelOf(report));
-      this.#measure(attempt);
-    });
+  #tellMuted(attempt) {
+    attempt.send(attempt.dialogue?.conversation.mute(this.#muted) ?? []);
   }
 
   /** @param {CallState} state */

@@ -17,6 +17,7 @@ import { CallProblem, problemOf } from './problems.js';
  * @typedef {object} Answer
  * @property {string} sdp
  * @property {string | Promise<string>} location  The call's URL at the broker, or empty.
+ * @property {string} api  The API that the call speaks; empty if the broker does not say.
  */
 
 /**
@@ -56,7 +57,11 @@ export async function connectThroughBroker({ fetch, url, headers, signal }, offe
   });
   if (!response.ok) throw await problemOf(response);
   const location = response.headers.get('location') ?? '';
-  return { sdp: await sdpOf(response), location: location && absolute(location, response.url) };
+  return {
+    sdp: await sdpOf(response),
+    location: location && absolute(location, response.url),
+    api: response.headers.get('x-voice-api') ?? '',
+  };
 }
 
 /**
@@ -102,6 +107,18 @@ export async function register({ fetch, url, headers, signal }, callId) {
   if (!response.ok) throw await problemOf(response);
   const location = response.headers.get('location') ?? '';
   return location && absolute(location, response.url);
+}
+
+/**
+ * Asks the broker who ended a call. Never rejects.
+ * @param {Request} request  To the call's URL.
+ * @returns {Promise<string>} `limit`, `admin` …; empty if nobody at the broker did, or it does not say.
+ */
+export async function whoEnded({ fetch, url, headers, signal }) {
+  const init = { headers, signal, redirect: /** @type {const} */ ('manual'), cache: /** @type {const} */ ('no-store') };
+  const response = await fetch(url, init).catch(() => null);
+  const body = response?.ok ? await response.json().catch(() => null) : null;
+  return typeof body?.ended_by === 'string' ? body.ended_by : '';
 }
 
 /**

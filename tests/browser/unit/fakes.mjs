@@ -119,7 +119,11 @@ export class FakeBrowser {
         }
         createDataChannel(label) {
           browser.log.push(`createDataChannel ${label}`);
-          this.channel = { send: (text) => this.sent.push(JSON.parse(text)), close: () => {} };
+          this.channel = {
+            readyState: 'connecting',
+            send: (text) => this.sent.push(JSON.parse(text)),
+            close: () => {},
+          };
           return this.channel;
         }
         createOffer() {
@@ -140,6 +144,10 @@ export class FakeBrowser {
         become(state) {
           this.connectionState = state;
           this.onconnectionstatechange?.();
+        }
+        open() {
+          this.channel.readyState = 'open';
+          this.channel.onopen?.();
         }
         receive(event) {
           this.channel.onmessage?.({ data: JSON.stringify(event) });
@@ -165,10 +173,18 @@ export class FakeBrowser {
     const { call, seen } = this.call(options);
     const started = call.start();
     await settle();
-    this.connections.at(-1).channel.onopen();
+    this.connections.at(-1).become('connected');
+    this.connections.at(-1).open();
     await started;
     return { call, seen, connection: this.connections.at(-1) };
   }
+}
+
+/** A browser whose broker starts calls over the Live API. */
+export function liveBrowser() {
+  const browser = new FakeBrowser();
+  browser.routes['/api/connect'] = () => response(201, ANSWER, { location: LOCATION, 'x-voice-api': 'live' });
+  return browser;
 }
 
 export function response(status, body, headers = {}) {

@@ -1,0 +1,189 @@
+/**
+ * A conversation over the Live API: what its events mean to a page. A profile decides which of them reach
+ * the page, and which the page may send; none is relied on.
+ */
+import { LiveActivity } from './live-activity.js';
+import { LiveTurns } from './live-turns.js';
+import { CallProblem } from './problems.js';
+
+/** @typedef {import('./events.js').Level} Level */
+/** @typedef {import('./events.js').ServerEvent} ServerEvent */
+/** @typedef {import('./live-turns.js').Fragment} Fragment */
+/** @typedef {import('./voice-api.js').Activity} Activity */
+/** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
+/** @typedef {import('./voice-api.js').News} News */
+
+/** @typedef {{id: string, kind: 'muted' | 'unmuted' | 'text'}} Command  One that was sent, and may be answered. */
+
+/** Most commands are answered within a second; one that never is must not be kept for ever. */
+const MOST_COMMANDS = 32;
+
+export class LiveConversation {
+  /** @type {'live'} */
+  api = 'live';
+
+  /** @type {Activity} */
+  activity = 'listening';
+
+  paused = false;
+  silenced = false;
+  outlivesInterruptions = true;
+  awaitsPeer = true;
+  asksWhoEnded = true;
+
+  #turns = new LiveTurns();
+  #activity = new LiveActivity();
+
+  /** @type {Command[]} */
+  #pending = [];
+
+  #sent = 0;
+
+  get lines() {
+    return this.#turns.lines;
+  }
+
+  /** @param {ServerEvent} event @param {number} now @returns {News} */
+  receive(event, now) {
+    const news = this.#apply(event, now);
+    this.activity = this.#activity.at(now);
+    return news;
+  }
+
+  /** @param {Level} level @param {number} now */
+  measure(level, now) {
+    this.#activity.measure(level.answer, now);
+    this.activity = this.#activity.at(now);
+  }
+
+  /** @param {number} now @returns {number | null} */
+  wait(now) {
+    const waits = [this.#turns.wait(now), this.#activity.wait(now)].filter((wait) => wait !== null);
+    return waits.length ? Math.min(...waits) : null;
+  }
+
+  /** @param {number} now @returns {News} */
+  pass(now) {
+    this.activity = this.#activity.at(now);
+    return { captions: this.#turns.pass(now) };
+  }
+
+  /** @param {number} now @returns {News} */
+  finish(now) {
+    return { captions: this.#turns.close(now) };
+  }
+
+  /**
+   * The track is muted in any case. The server is told too, so that whoever else holds the session sees
+   * it; but a mute that somebody else asked for is not the page's to lift.
+   * @param {boolean} muted
+   * @returns {ClientEvent[]}
+   */
+  mute(muted) {
+    if (this.silenced) return [];
+    const type = muted ? 'session.input_audio.mute' : 'session.input_audio.unmute';
+    return [{ type, event_id: this.#command(muted ? 'muted' : 'unmuted') }];
+  }
+
+  /**
+   * Context for the assistant, which may or may not say something about it. Nothing in Live answers a
+   * written message as a spoken one is answered.
+   * @param {string} text
+   * @returns {ClientEvent[]}
+   */
+  text(text) {
+    const id = this.#command('text');
+    this.#turns.addTyped(id, text);
+    const content = `The user typed: ${text}`;
+    return [{ type: 'session.thinking.append', event_id: id, delegation_id: null, content }];
+  }
+
+  /** @returns {ClientEvent[]} */
+  farewell() {
+    return [{ type: 'session.close' }];
+  }
+
+  /** @param {ServerEvent} event */
+  isOver(event) {
+    return event.type === 'session.closed';
+  }
+
+  /** @param {ServerEvent} event @param {number} now @returns {News} */
+  #apply(event, now) {
+    switch (event.type) {
+      case 'session.input_transcript.delta':
+        return this.#said('user', event, now);
+      case 'session.output_transcript.delta':
+        return this.#said('assistant', event, now);
+      case 'session.delegation.created':
+        this.#activity.delegates(now);
+        return {};
+      case 'session.paused':
+      case 'session.resumed':
+        this.paused = event.type === 'session.paused';
+        return {};
+      case 'session.input_audio.muted':
+        this.silenced = !this.#answers('muted', event.client_event_id) || this.silenced;
+        return {};
+      case 'session.input_audio.unmuted':
+        this.#answers('unmuted', event.client_event_id);
+        this.silenced = false;
+        return {};
+      case 'session.thinking.appended':
+        this.#answers('text', event.client_event_id);
+        return {};
+      case 'session.closed':
+        return { captions: this.#turns.close(now), closed: String(event.reason ?? '') };
+      case 'error':
+        return this.#refused(event);
+      default:
+        return {};
+    }
+  }
+
+  /** @param {'user' | 'assistant'} who @param {ServerEvent} event @param {number} now @returns {News} */
+  #said(who, event, now) {
+    const { event_id: id, delta: text, start_ms: startMs, end_ms: endMs } = event;
+    if (typeof text !== 'string' || !text || !(startMs >= 0) || !(endMs >= startMs)) return {};
+    if (who === 'user') this.#activity.userSpeaks(now);
+    else this.#activity.assistantSpeaks(now);
+    return { captions: this.#turns.add({ id: typeof id === 'string' ? id : '', who, text, startMs, endMs }, now) };
+  }
+
+  /**
+   * An error that answers a command of ours says only that the profile does not allow it, or that the
+   * text was of no use; any other is the session's. None ends the call.
+   * @param {ServerEvent} event
+   * @returns {News}
+   */
+  #refused(event) {
+    const error = event.error ?? {};
+    const id = error.client_event_id ?? event.client_event_id;
+    const command = this.#pending.find((each) => each.id === id);
+    const detail = error.message || error.code || 'The model reported an error.';
+    if (!command) return { problem: new CallProblem('model_error', { detail, hint: 'The call goes on.' }) };
+    this.#pending = this.#pending.filter((each) => each !== command);
+    if (command.kind !== 'text') return {};
+    return { captions: this.#turns.remove(command.id), problem: new CallProblem('text_refused', { detail }) };
+  }
+
+  /** @param {Command['kind']} kind @returns {string} The event's id. */
+  #command(kind) {
+    this.#sent += 1;
+    const id = `page_${this.#sent}`;
+    this.#pending = [...this.#pending, { id, kind }].slice(-MOST_COMMANDS);
+    return id;
+  }
+
+  /**
+   * Whether an acknowledgement answers a command of ours; if so, it is not pending any more. Not every
+   * endpoint says which command it answers: then it is the oldest of its kind.
+   * @param {Command['kind']} kind
+   * @param {string | null | undefined} id
+   */
+  #answers(kind, id) {
+    const command = this.#pending.find((each) => (id ? each.id === id : each.kind === kind));
+    this.#pending = this.#pending.filter((each) => each !== command);
+    return command !== undefined;
+  }
+}

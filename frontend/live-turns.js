@@ -1,0 +1,403 @@
+/**
+ * Fragments of a Live transcript in, readable turns out. Pure: no clock, no DOM, no network.
+ *
+ * A Live call has no turns. Each side's words arrive as fragments with a place on the call's timeline,
+ * both sides at once, and nothing marks an end. The policy and the numbers are those of the official
+ * client's transcript grouper: a user's turn lasts until the assistant takes over; what the assistant says
+ * meanwhile is held back, and dropped if it was only an acknowledgement (“mm hmm”); an assistant's turn
+ * ends when the user speaks, or after two seconds without a word. This is for reading: it does not prove
+ * what was heard.
+ */
+
+/** @typedef {import('./captions.js').CaptionLine} CaptionLine */
+
+/**
+ * @typedef {object} Fragment
+ * @property {string} id  The event's id; empty if it has none.
+ * @property {'user' | 'assistant'} who
+ * @property {string} text
+ * @property {number} startMs  On the call's timeline.
+ * @property {number} endMs
+ */
+
+/**
+ * @typedef {object} Turn
+ * @property {string} id
+ * @property {'user' | 'assistant'} who
+ * @property {string} text
+ * @property {number} startMs
+ * @property {number} endMs
+ * @property {boolean} final
+ * @property {boolean} interrupted
+ * @property {boolean} mayDrop  For held words: so far they are nothing but an acknowledgement.
+ */
+
+/** Milliseconds. */
+export const TIMES = Object.freeze({
+  /** A pause this long after the user's last word gives the turn to the assistant. */
+  separation: 500,
+  /** An assistant's turn ends after this long without a word. */
+  silence: 2_000,
+  /** An acknowledgement is shorter than this … */
+  acknowledgement: 1_000,
+  /** … and no other words of the assistant are this near to it. */
+  isolation: 2_000,
+  /** Both sides' words of one interval are waited for this long. */
+  settling: 50,
+  /** Words that are this late still belong to the turn that they continue. */
+  lateness: 2_000,
+  /** An assistant whose next word follows this soon was not interrupted. */
+  continuation: 600,
+});
+
+const ACKNOWLEDGEMENTS = [
+  'aha',
+  'alright',
+  'gotcha',
+  'hm',
+  'hmm',
+  'mhm',
+  'mm',
+  'mm hmm',
+  'okay',
+  'ok',
+  'right',
+  'sure',
+  'uh huh',
+  'yeah',
+  'yep',
+  'yes',
+];
+
+const LONGEST_ACKNOWLEDGEMENT = 40;
+
+export class LiveTurns {
+  /** The turns shown so far, in order. @type {Turn[]} */
+  #turns = [];
+
+  /** The turn that is being spoken. @type {Turn | null} */
+  #open = null;
+
+  /** The assistant's words during a user's turn; not shown. @type {Turn | null} */
+  #held = null;
+
+  /** Fragments of one interval that the other side may have spoken in too. @type {Fragment[]} */
+  #unsettled = [];
+
+  /** The assistant's turn that the user spoke into. @type {Turn | null} */
+  #cut = null;
+
+  /** @type {Set<string>} */
+  #seen = new Set();
+
+  /** Counts the changes of `lines`. */
+  #changes = 0;
+
+  #made = 0;
+  #lastStart = 0;
+  #assistantEnd = -Infinity;
+
+  /** How far the timeline was known to be, and when; its clock runs on from there. */
+  #known = { ms: 0, at: 0 };
+
+  /** @returns {CaptionLine[]} */
+  get lines() {
+    return this.#turns.map(({ id, who, text, final, interrupted }) => ({
+      id,
+      who,
+      text: text.trim(),
+      final,
+      interrupted,
+    }));
+  }
+
+  /**
+   * Handles the next fragment. One that was seen before, or has no text, changes nothing.
+   * @param {Fragment} fragment
+   * @param {number} now  Any clock's milliseconds, the same in all calls.
+   * @returns {boolean} Whether `lines` changed.
+   */
+  add(fragment, now) {
+    if (!fragment.text || this.#seen.has(fragment.id)) return false;
+    if (fragment.id) this.#seen.add(fragment.id);
+    const [first] = this.#unsettled;
+    const same = first?.startMs === fragment.startMs && first.endMs === fragment.endMs;
+    const before = this.#changes;
+    if (!same) this.#settle();
+    this.#known = { ms: Math.max(this.#known.ms, fragment.endMs), at: now };
+    this.#unsettled.push(fragment);
+    const decided = same ? first.who !== fragment.who : this.#open?.who === fragment.who;
+    if (decided) this.#settle();
+    return this.#changes !== before;
+  }
+
+  /**
+   * Adds a complete turn that was not spoken.
+   * @param {string} id
+   * @param {string} text
+   */
+  addTyped(id, text) {
+    this.#settle();
+    const at = this.#known.ms;
+    this.#turns.push({ ...this.#turn({ id, who: 'user', text, startMs: at, endMs: at }), id, final: true });
+  }
+
+  /** Removes a turn that `addTyped` added. @param {string} id @returns {boolean} Whether it was there. */
+  remove(id) {
+    const before = this.#turns.length;
+    this.#turns = this.#turns.filter((turn) => turn.id !== id);
+    return this.#turns.length < before;
+  }
+
+  /**
+   * Decides what can be decided because time has passed.
+   * @param {number} now
+   * @returns {boolean} Whether `lines` changed.
+   */
+  pass(now) {
+    const before = this.#changes;
+    this.#settle();
+    this.#advance(this.#timeAt(now));
+    return this.#changes !== before;
+  }
+
+  /**
+   * How long until `pass` may change something; null for never.
+   * @param {number} now
+   * @returns {number | null}
+   */
+  wait(now) {
+    if (this.#unsettled.length) return Math.max(0, this.#known.at + TIMES.settling - now);
+    const due = this.#deadline();
+    return due === null ? null : Math.max(0, due - this.#timeAt(now));
+  }
+
+  /**
+   * Completes every turn: no more is said.
+   * @param {number} now
+   * @returns {boolean} Whether `lines` changed.
+   */
+  close(now) {
+    const before = this.#changes;
+    this.#settle();
+    this.#finish(this.#timeAt(now));
+    return this.#changes !== before;
+  }
+
+  /** @param {number} now */
+  #timeAt(now) {
+    return this.#known.ms + Math.max(0, now - this.#known.at);
+  }
+
+  /** Handles the fragments of one interval: first those of whoever is speaking. */
+  #settle() {
+    const fragments = this.#unsettled;
+    const [first] = fragments;
+    if (!first) return;
+    this.#unsettled = [];
+    const late = first.startMs < this.#lastStart;
+    if (late && fragments.every((fragment) => this.#continues(fragment))) return;
+    if (this.#lastStart - first.startMs > TIMES.lateness) this.#restart(first.endMs);
+    this.#lastStart = first.startMs;
+    this.#process(fragments);
+  }
+
+  /** Adds a late fragment to the turn that it continues. @param {Fragment} fragment */
+  #continues(fragment) {
+    const turn = this.#turns.findLast(({ who }) => who === fragment.who);
+    if (!turn || fragment.startMs < turn.startMs || fragment.startMs > turn.endMs + TIMES.separation)
+      return false;
+    this.#append(turn, fragment);
+    return true;
+  }
+
+  /** The timeline has begun anew. @param {number} ms  How far it is known to be. */
+  #restart(ms) {
+    this.#finish(this.#known.ms);
+    this.#assistantEnd = -Infinity;
+    this.#known.ms = ms;
+  }
+
+  /** @param {Fragment[]} fragments */
+  #process(fragments) {
+    const speaker = this.#open?.who ?? 'user';
+    const { startMs } = fragments[0];
+    for (let due = this.#deadline(); due !== null && due < startMs; due = this.#deadline()) this.#advance(due);
+    if (!fragments.some(({ who }) => who === this.#open?.who))
+      this.#advance(startMs, fragments.some(({ who }) => who === 'user'));
+    for (const fragment of fragments.filter(({ who }) => who === speaker)) this.#take(fragment);
+    for (const fragment of fragments.filter(({ who }) => who !== speaker)) this.#take(fragment);
+  }
+
+  /** When time alone decides something, on the timeline. @returns {number | null} */
+  #deadline() {
+    if (!this.#open) return null;
+    if (!this.#held) return this.#open.who === 'assistant' ? this.#open.endMs + TIMES.silence : null;
+    const separated = this.#open.endMs + TIMES.separation;
+    return this.#isIsolated() ? Math.max(separated, this.#held.endMs + TIMES.isolation) : separated;
+  }
+
+  /**
+   * @param {number} time
+   * @param {boolean} [userSpeaks]  At that time.
+   */
+  #advance(time, userSpeaks = false) {
+    if (!this.#open) return;
+    if (this.#held && time >= this.#open.endMs + TIMES.separation) {
+      if (this.#isIsolated() && time < this.#held.endMs + TIMES.isolation) return;
+      this.#held = this.#keptAt(time);
+      if (this.#held) return this.#promote();
+    }
+    const silent = time >= this.#open.endMs + TIMES.silence;
+    if (this.#open.who === 'assistant' && silent && !userSpeaks) this.#endTurn();
+  }
+
+  /** @param {Fragment} fragment */
+  #take(fragment) {
+    if (fragment.who === 'assistant') this.#mayGoOn(fragment);
+    if (!this.#open) this.#show(this.#turn(fragment));
+    else if (this.#open.who === fragment.who) this.#append(this.#open, fragment, this.#held !== null);
+    else if (fragment.who === 'user') this.#userSpeaks(this.#open, fragment);
+    else this.#assistantSpeaks(this.#open, fragment);
+  }
+
+  /** @param {Turn} answer  The assistant's open turn. @param {Fragment} fragment */
+  #userSpeaks(answer, fragment) {
+    if (fragment.startMs <= answer.endMs && !endsSentence(answer.text)) {
+      answer.interrupted = true;
+      this.#cut = answer;
+    }
+    this.#held = this.#turn(fragment);
+    this.#promote();
+  }
+
+  /** The assistant's words follow at once: nothing was interrupted. @param {Fragment} fragment */
+  #mayGoOn(fragment) {
+    if (this.#cut && fragment.startMs - this.#cut.endMs < TIMES.continuation) {
+      this.#cut.interrupted = false;
+      this.#changes += 1;
+    }
+    this.#cut = null;
+  }
+
+  /** @param {Turn} open  The user's. @param {Fragment} fragment */
+  #assistantSpeaks(open, fragment) {
+    if (this.#userWentOn()) this.#held = null;
+    const since = this.#held?.startMs ?? fragment.startMs;
+    const short = fragment.endMs - since < TIMES.acknowledgement;
+    const said = short ? bare((this.#held?.text ?? '') + fragment.text) : '';
+    const held = this.#held;
+    if (fragment.startMs - open.endMs < TIMES.separation) {
+      this.#hold(fragment).mayDrop = said !== '' && ACKNOWLEDGEMENTS.some((each) => each.startsWith(said));
+    } else if (ACKNOWLEDGEMENTS.includes(said)) {
+      this.#hold(fragment).mayDrop = held !== null;
+    } else {
+      this.#held = this.#keptAt(fragment.startMs);
+      this.#hold(fragment);
+      this.#promote();
+    }
+  }
+
+  /** @param {Fragment} fragment @returns {Turn} The held turn with it. */
+  #hold(fragment) {
+    if (this.#held) join(this.#held, fragment);
+    else this.#held = this.#turn(fragment);
+    return this.#held;
+  }
+
+  /** @param {Turn} turn  Shown. @param {Fragment} fragment @param {boolean} [apart] */
+  #append(turn, fragment, apart) {
+    join(turn, fragment, apart);
+    this.#changes += 1;
+  }
+
+  /** The held words become the open turn. */
+  #promote() {
+    const next = this.#held;
+    this.#endTurn();
+    this.#held = null;
+    if (next) this.#show(next);
+  }
+
+  /** @param {number} time */
+  #finish(time) {
+    this.#held = this.#keptAt(time);
+    this.#promote();
+    this.#endTurn();
+  }
+
+  #endTurn() {
+    if (!this.#open) return;
+    this.#open.final = true;
+    if (this.#open.who === 'assistant') this.#assistantEnd = this.#open.endMs;
+    this.#open = null;
+    this.#changes += 1;
+  }
+
+  /** @param {Turn} turn */
+  #show(turn) {
+    this.#open = turn;
+    this.#turns.push(turn);
+    this.#changes += 1;
+  }
+
+  /** @param {Fragment} fragment @returns {Turn} */
+  #turn({ who, text, startMs, endMs }) {
+    this.#made += 1;
+    const id = `turn_${this.#made}`;
+    return { id, who, text, startMs, endMs, final: false, interrupted: false, mayDrop: true };
+  }
+
+  /** The held words are short, and so may be an acknowledgement. */
+  #isShort() {
+    const { who } = this.#open ?? {};
+    return who === 'user' && this.#held !== null && this.#held.endMs - this.#held.startMs < TIMES.acknowledgement;
+  }
+
+  /** The user spoke on after an acknowledgement. */
+  #userWentOn() {
+    return this.#isShort() && this.#held?.mayDrop === true && Number(this.#open?.endMs) > this.#held.endMs;
+  }
+
+  /** The held words follow the assistant's last turn: they are the rest of it, not an acknowledgement. */
+  #followsAnswer() {
+    if (!this.#open || !this.#held) return false;
+    const near = this.#held.startMs - this.#assistantEnd < TIMES.isolation;
+    return near && this.#held.startMs <= this.#open.startMs;
+  }
+
+  /** The held words are an acknowledgement, unless more of the assistant's follow. */
+  #isIsolated() {
+    return this.#isShort() && this.#held?.mayDrop === true && !this.#userWentOn() && !this.#followsAnswer();
+  }
+
+  /** What remains of the held words at that time. @param {number} time @returns {Turn | null} */
+  #keptAt(time) {
+    if (!this.#held || !this.#isShort()) return this.#held;
+    if (this.#userWentOn()) return null;
+    if (this.#followsAnswer() || time < this.#held.endMs + TIMES.isolation) return this.#held;
+    return this.#held.mayDrop ? null : this.#held;
+  }
+}
+
+/** @param {Turn} turn @param {Fragment} fragment @param {boolean} [apart]  Words of the other side lie between. */
+function join(turn, fragment, apart = false) {
+  const glued = /[\p{L}\p{N}]$/u.test(turn.text) && /^[\p{L}\p{N}]/u.test(fragment.text);
+  turn.text += (apart && glued ? ' ' : '') + fragment.text;
+  turn.endMs = Math.max(turn.endMs, fragment.endMs);
+}
+
+/** The words without capitals and punctuation; empty if they are too many. @param {string} text */
+function bare(text) {
+  if (text.length > LONGEST_ACKNOWLEDGEMENT) return '';
+  const words = text.toLowerCase().replaceAll('-', ' ');
+  return words
+    .replace(/^[\s.,!?;:"'()[\]{}]+|[\s.,!?;:"'()[\]{}]+$/gu, '')
+    .split(/\s+/u)
+    .join(' ');
+}
+
+/** @param {string} text */
+function endsSentence(text) {
+  return /[.!?…。！？]["'”’)]*\s*$/u.test(text);
+}

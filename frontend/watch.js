@@ -1,0 +1,59 @@
+/**
+ * Watches the connection of an attempt: when it is ready, interrupted, lost or closed.
+ */
+
+/** @typedef {import('./attempt.js').Attempt} Attempt */
+
+/**
+ * @typedef {object} Watcher
+ * @property {() => void} ready  The call is live.
+ * @property {(steady: boolean) => void} steady  An interruption has begun or ended.
+ * @property {() => void} lost
+ * @property {() => void} closed  The other side has closed it.
+ */
+
+/**
+ * Calls the watcher until the attempt is over. An interruption counts as a loss after `patience`
+ * milliseconds, unless the API that is spoken has calls outlive interruptions.
+ * @param {Attempt} attempt
+ * @param {number} patience
+ * @param {Watcher} watcher
+ */
+export function watch(attempt, patience, watcher) {
+  const { connection, channel } = attempt;
+  let open = false;
+  /** @type {(() => void) | null} */
+  let forgive = null;
+
+  const look = () => {
+    const { conversation } = attempt.dialogue ?? {};
+    if (attempt.liveSince || !open) return;
+    if (conversation?.awaitsPeer && connection.connectionState !== 'connected') return;
+    attempt.liveSince = attempt.clock.now();
+    watcher.ready();
+  };
+
+  connection.onconnectionstatechange = () => {
+    const state = connection.connectionState;
+    if (attempt.over) return;
+    if (state === 'failed') watcher.lost();
+    else if (state === 'closed') watcher.closed();
+    else if (!attempt.liveSince) look();
+    else if (state === 'disconnected' && attempt.steady) {
+      attempt.steady = false;
+      if (!attempt.dialogue?.conversation.outlivesInterruptions) forgive = attempt.after(patience, watcher.lost);
+      watcher.steady(false);
+    } else if (state === 'connected' && !attempt.steady) {
+      attempt.steady = true;
+      forgive?.();
+      watcher.steady(true);
+    }
+  };
+  channel.onopen = () => {
+    open = true;
+    if (!attempt.over) look();
+  };
+  channel.onclose = () => {
+    if (!attempt.over) watcher.closed();
+  };
+}

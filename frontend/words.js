@@ -1,0 +1,106 @@
+/**
+ * What the page says about a call's state: the connection in a word or two, a headline, and advice.
+ */
+
+/** @typedef {import('./events.js').CallState} CallState */
+/** @typedef {import('./events.js').MicrophoneState} MicrophoneState */
+/** @typedef {import('./voice-api.js').Activity} Activity */
+
+/** @typedef {{connection: string, headline: string, advice: string}} Words */
+
+/** @type {Record<CallState['status'], readonly [connection: string, headline: string, advice: string]>} */
+const STATES = {
+  idle: ['Not connected', 'Ready when you are.', 'Press Start, allow the microphone, and speak.'],
+  preparing: ['Preparing', 'Preparing…', 'If the browser asks, allow the microphone.'],
+  connecting: ['Connecting', 'Connecting…', 'This takes a second or two.'],
+  live: ['Connected', 'Listening.', 'Go ahead and speak. You can interrupt at any time.'],
+  ending: ['Hanging up', 'Hanging up…', ''],
+  ended: ['Not connected', 'The call has ended.', 'Press Start to call again.'],
+  failed: ['Not connected', 'The call did not start.', ''],
+};
+
+/** @type {Record<Activity, string>} */
+const ACTIVITIES = {
+  listening: 'Listening.',
+  hearing: 'You are speaking.',
+  answering: 'Answering.',
+  looking_up: 'Looking that up…',
+};
+
+/** Who ended a call, in the broker's words and in ours. @type {Readonly<Record<string, string>>} */
+const ENDERS = Object.freeze({
+  limit: 'The call reached its time limit',
+  admin: 'An administrator ended the call',
+});
+
+/** Why the other side ended a call, in the Live API's words and in ours. @type {Readonly<Record<string, string>>} */
+const REASONS = Object.freeze({
+  expired: 'The call reached the longest time that the model allows',
+  content: 'The model’s safety filter ended the call',
+  connection_lost: 'The model lost the connection to this page',
+  remote_hangup: 'The other side hung up',
+});
+
+const MUTED = 'You are muted. Press Mute again to speak.';
+const SILENCED = 'The operator of this call has muted you. You can still listen.';
+
+/**
+ * @param {CallState} state
+ * @param {boolean} wasLive  Whether it was live before.
+ * @param {MicrophoneState} microphone
+ * @param {Activity} activity
+ * @returns {Words}
+ */
+export function describe(state, wasLive, microphone, activity) {
+  const [connection, headline, advice] = STATES[state.status];
+  if (state.status === 'ended') return { connection, headline, advice: `${whyEnded(state)}. ${advice}` };
+  if (state.status === 'failed' && wasLive)
+    return { connection, headline: 'The call was disconnected.', advice };
+  return state.status === 'live' ? describeLive(state, microphone, activity) : { connection, headline, advice };
+}
+
+/** @param {CallState & {status: 'live'}} state @param {MicrophoneState} microphone @param {Activity} activity */
+function describeLive({ steady, paused }, microphone, activity) {
+  if (!steady)
+    return {
+      connection: 'Interrupted',
+      headline: 'One moment…',
+      advice: 'The connection was interrupted. Reconnecting.',
+    };
+  const [connection, , advice] = STATES.live;
+  const quiet = microphone.silenced ? SILENCED : microphone.muted ? MUTED : '';
+  if (paused)
+    return {
+      connection: 'On standby',
+      headline: 'On standby.',
+      advice: quiet || 'Nobody has spoken for a while. Speak, and the call goes on.',
+    };
+  return { connection, headline: ACTIVITIES[activity], advice: quiet || advice };
+}
+
+/** @param {CallState & {status: 'ended'}} state */
+function whyEnded({ reason, closeReason = '', endedBy = '', seconds }) {
+  let why = 'The other side ended the call';
+  if (Object.hasOwn(REASONS, closeReason)) why = REASONS[closeReason];
+  if (Object.hasOwn(ENDERS, endedBy)) why = ENDERS[endedBy];
+  if (reason === 'stopped') why = 'You hung up';
+  return seconds ? `${why} after ${clock(seconds)}` : why;
+}
+
+/** @param {MicrophoneState} microphone @returns {'on' | 'muted' | 'off'} */
+export function microphoneState({ captured, muted, silenced }) {
+  if (!captured) return 'off';
+  return muted || silenced ? 'muted' : 'on';
+}
+
+/** @param {MicrophoneState} microphone */
+export function describeMicrophone(microphone) {
+  const { captured, muted, silenced } = microphone;
+  if (captured && silenced && !muted) return 'Microphone muted by the operator';
+  return `Microphone ${microphoneState(microphone)}`;
+}
+
+/** @param {number} seconds */
+export function clock(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
