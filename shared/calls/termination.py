@@ -198,17 +198,18 @@ class CallTerminator:
     def settle(self, name: str, reference: str, by: str, settled_by: str) -> bool:
         """Upstream has confirmed the call's end: frees its line and closes its record.
 
-        False while storage is unavailable: then the call's end message makes up for it.
+        False while storage is unavailable: then the call's end message makes up for it. A record is
+        settled only after its line is free, because nobody looks at a settled call again.
         """
-        self.ledger.settle_call(reference)
+        is_free = self.ledger.settle_call(reference)
         try:
-            first = self.records.mark_ended(name, by, self.clock(), settled_by)
+            first = self.records.mark_ended(name, by, self.clock(), settled_by if is_free else "")
         except (StorageUnavailable, Problem):
             logs.event("call record not closed", logging.WARNING, call=name)
             return False
         if first:
             logs.event("call ended", call=name, by=by)
-        return True
+        return is_free
 
     def settle_refused_calls(self) -> None:
         """Settles calls that could not be settled when they were refused. Never raises."""
@@ -226,7 +227,8 @@ class CallTerminator:
         record, settled_by = refused.record, refused.settled_by
         try:
             settled_by = settled_by or self.hang_up(record.call_id)
-            self.ledger.settle_call(record.reference)
+            if not self.ledger.settle_call(record.reference):
+                raise StorageUnavailable("the line is not free yet")
             self.records.mark_ended(record.id, "refused", self.clock(), settled_by)
         except (StorageUnavailable, Problem) as error:
             # Usually the record was never written.

@@ -149,13 +149,13 @@ class Ledger:
             booking.reference, lambda name: UndoBooking(name, keep_start), always=booking.is_key
         )
 
-    def settle_call(self, reference: str) -> None:
+    def settle_call(self, reference: str) -> bool:
         """The call of that booking is over. Idempotent; never raises.
 
-        While storage is unavailable this is postponed; at the latest the booking expires when the
-        call's time is up.
+        False: it is not written yet. It is postponed, and lost if this process dies first: settle
+        the call again, or it counts until its booking expires.
         """
-        self.give_back(reference, SettleCall)
+        return self.give_back(reference, SettleCall)
 
     def hold_call(self, reference: str, lasts: timedelta) -> None:
         """The call of that booking may go on past its time: it counts for that long from now on, or
@@ -214,19 +214,21 @@ class Ledger:
 
     def give_back(
         self, reference: str, operation_on: Callable[[str], Operation], *, always: bool = False
-    ) -> None:
-        """Carries out an operation that must not fail: now, or with a later write.
+    ) -> bool:
+        """Carries out an operation that must not fail: now, or with a later write (False).
 
         Without limits there is nothing to free, but for keys (`always`).
         """
         if self.limits.none and not always:
-            return
+            return True
         caller_id, name = split_reference(reference)
         operation = operation_on(name)
         try:
             self.transactions.carry_out(caller_id, operation)
         except Exception:
             self.transactions.postpone(caller_id, operation)
+            return False
+        return True
 
 
 def new_booking_name() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +19,7 @@ from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
-from shared.storage.interfaces import Entity, StorageUnavailable
+from shared.storage.interfaces import Entity, StorageUnavailable, Write
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from shared.upstream.hang_up_reply import WAS_GONE, WAS_LIVE, HangUpReply
 from tests.support.hang_up_client import HangUpClient, no_such_call
@@ -38,6 +39,17 @@ class ReadOnlyTable(MemoryTable):
         if self.read_only:
             raise StorageUnavailable("read-only")
         return super().replace(entity)
+
+
+class LedgerTable(MemoryTable):
+    """Writes nothing while `read_only`."""
+
+    read_only = False
+
+    def transact(self, writes: Sequence[Write]) -> list[Entity]:
+        if self.read_only:
+            raise StorageUnavailable("read-only")
+        return super().transact(writes)
 
 
 def terminator_on(
@@ -90,6 +102,31 @@ def test_a_call_counts_until_upstream_confirms_its_end(
     ended = terminator.records.get(NAME)
     assert (ended.ended_by, ended.settled_by) == ("limit", WAS_GONE)
     assert terminator.ledger.usage_of("ada").live_calls == 0
+
+
+def test_a_line_that_was_not_freed_is_freed_though_the_process_has_died_since() -> None:
+    lines, records = LedgerTable(), Records(MemoryTable())
+    one, another = (
+        CallTerminator(
+            HangUpClient(reply),
+            Ledger(lines, Limits(live_calls=1), clock=lambda: NOW),
+            records,
+            MemoryQueue(lambda: NOW),
+            lambda: NOW,
+        )
+        for reply in (HangUpReply(200), GONE)
+    )
+    booking = one.ledger.book_call("ada")
+    records.insert(replace(RECORD, reference=booking.reference))
+    lines.read_only = True
+    assert not one.end_call("rtc_1", NAME, booking.reference, "caller")
+    ended = records.get(NAME)
+    assert (ended.ended_by, ended.settled_by) == ("caller", ""), "somebody looks at it again"
+    lines.read_only = False
+    another.end_expired_call(NAME)
+    assert another.ledger.usage_of("ada").live_calls == 0
+    ended = records.get(NAME)
+    assert (ended.ended_by, ended.settled_by) == ("caller", WAS_GONE)
 
 
 def test_a_refused_call_that_could_not_be_hung_up_is_hung_up_later() -> None:
