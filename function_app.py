@@ -71,6 +71,12 @@ async def transcript(req: func.HttpRequest, context: func.Context) -> func.HttpR
     return await answer(req, context, ("GET", "DELETE"), handlers.show_or_delete_transcript)
 
 
+@app.route(route="calls/{id}/recording", methods=EVERY_METHOD)
+async def recording(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """For admins: both voices of a call, or a part of them, where recordings are kept."""
+    return await answer(req, context, ("GET",), handlers.show_recording)
+
+
 @app.route(route="calls/{id}/events", methods=EVERY_METHOD)
 async def events(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """For admins: sends one client event to a running call."""

@@ -261,6 +261,10 @@ param transcripts string = 'off'
 @allowed(['on', 'off'])
 param transcriptRedaction string = 'on'
 
+@description('RECORDINGS: both voices of GPT-Live calls. A decision like TRANSCRIPTS, and a voice says more about a person.')
+@allowed(['off', 'on'])
+param recordings string = 'off'
+
 @description('RETRY_FAILED_RESPONSES: a response that fails of a passing fault is asked for once more.')
 @allowed(['on', 'off'])
 param retryFailedResponses string = 'on'
@@ -268,7 +272,7 @@ param retryFailedResponses string = 'on'
 @description('PRICE_TABLE: a file of your own prices, relative to the folder of the app.')
 param priceTable string = ''
 
-@description('Days to keep transcripts; 0 keeps them until they are deleted.')
+@description('Days to keep transcripts and recordings; 0 keeps them until they are deleted.')
 param transcriptRetentionDays int = 30
 
 // ---- Monitoring -----------------------------------------------------------------------------
@@ -619,6 +623,7 @@ module api 'modules/api.bicep' = {
       OBSERVER: observer
       TRANSCRIPTS: transcripts
       TRANSCRIPT_REDACTION: transcriptRedaction
+      RECORDINGS: recordings
       RETRY_FAILED_RESPONSES: retryFailedResponses
       PRICE_TABLE: priceTable
       BROKER_SECRET_NAME: brokerSecretName

@@ -12,6 +12,7 @@
     limits       what a caller may use: rules, state, transactions
     credentials  how the broker authenticates: endpoint, managed identity, Key Vault, own secret
     config       settings and session profiles
+    recordings   both voices of a call -> one file
     transcripts  record lines -> log -> transcript; redaction
     storage      tables, queues and logs: interfaces, in memory, Azure
     tools        server tools: registry, JSON schema from signatures, samples

@@ -1,4 +1,4 @@
-metadata description = 'The storage account: the app package, the ledger, the queues that end and observe calls, and the transcripts. No account keys.'
+metadata description = 'The storage account: the app package, the ledger, the queues that end and observe calls, and the transcripts and recordings. No account keys.'
 
 @description('Name of the storage account: 3 to 24 lower-case letters and digits.')
 param name string
@@ -138,7 +138,7 @@ resource retention 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
           enabled: true
           definition: {
             filters: {
-              // Transcripts are append blobs, which a policy can only delete.
+              // Transcripts and recordings are append blobs, which a policy can only delete.
               blobTypes: ['appendBlob', 'blockBlob']
               prefixMatch: ['transcripts/']
             }

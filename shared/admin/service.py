@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
@@ -17,6 +17,9 @@ from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.realtime import sideband
 from shared.storage.interfaces import Log, StorageError
+
+if TYPE_CHECKING:
+    from shared.recordings.stored_recording import StoredRecording
 
 CALLS_PER_PAGE = 50
 CALLS_PER_PAGE_AT_MOST = 200
@@ -44,22 +47,46 @@ class AdminService:
 
     def show_transcript(self, name: str) -> dict[str, Any]:
         """The record and the transcript of the call with that id. Raises Problem call_not_found."""
+        from shared.recordings import recording_report
         from shared.transcripts import transcript
+        from shared.transcripts.record_lines import decode_lines
         from shared.transcripts.writer import log_name
 
         record = self.records.get(name)
-        data = self.transcripts.read(log_name(record.call_id))
-        return {"call": record.public(), "transcript": transcript.read_transcript(data).to_json()}
+        lines = decode_lines(self.transcripts.read(log_name(record.call_id)))
+        shown = {
+            "call": record.public(),
+            "transcript": transcript.build_transcript(lines).to_json(),
+        }
+        if recording := recording_report.report(self.transcripts, record.call_id, lines):
+            shown["recording"] = recording
+        return shown
+
+    def find_recording(self, name: str) -> StoredRecording:
+        """The recording of the call with that id, as far as it is written. Raises Problem
+        call_not_found, recording_not_found."""
+        from shared.recordings import stored_recording
+
+        record = self.records.get(name)
+        found = stored_recording.find_recording(self.transcripts, record.call_id)
+        if found is None:
+            raise Problem("recording_not_found")
+        logs.event("recording read", call=name)
+        return found
 
     def delete_transcript(self, name: str) -> None:
-        """Deletes what was said in the call with that id. Idempotent.
+        """Deletes what was said in the call with that id, and its recording. Idempotent.
 
         The call's record, which has no words in it, stays. In a live call, what is said from now on
-        is kept. Raises Problem call_not_found.
+        is kept as a transcript, and not recorded. Raises Problem call_not_found.
         """
+        from shared.recordings.recording_file import delete_recording
         from shared.transcripts.writer import log_name
 
-        self.transcripts.delete(log_name(self.records.get(name).call_id))
+        record = self.records.get(name)
+        # The voices first: if this breaks off, what is left says so.
+        delete_recording(self.transcripts, record.call_id, for_good=not record.settled_by)
+        self.transcripts.delete(log_name(record.call_id))
         logs.event("transcript deleted", call=name)
 
     def report_usage(self, query: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -106,6 +106,16 @@ def show_or_delete_transcript(request: Request) -> Response:
     return Response(204)
 
 
+def show_recording(request: Request) -> Response:
+    from shared.api.byte_ranges import partial_response
+    from shared.recordings.wav import CONTENT_TYPE
+
+    recording = admin_service(request).find_recording(request.route["id"])
+    # No version of it has a name, so whoever asks for a range of that very version gets none.
+    asked = "" if "if-range" in request.headers else request.headers.get("range", "")
+    return partial_response(asked, recording.length, CONTENT_TYPE, recording.read_bytes)
+
+
 def send_event(request: Request) -> Response:
     return json_response(
         202, admin_service(request).send_event(request.route["id"], request.json())

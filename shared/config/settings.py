@@ -130,13 +130,15 @@ class TokenSettings:
 class ObserverSettings:
     """Whether calls are observed, what is kept of them, and what they cost.
 
-    `retries_responses`: a response that failed of a passing fault is asked for once more.
-    `price_table` is a file of prices of the operator's own.
+    `recordings`: both voices of calls of GPT-Live are recorded. `retries_responses`: a response
+    that failed of a passing fault is asked for once more. `price_table` is a file of prices of the
+    operator's own.
     """
 
     mode: Observer
     transcripts: bool
     redaction: bool
+    recordings: bool = False
     retries_responses: bool = True
     price_table: Path | None = None
 

@@ -42,7 +42,7 @@ NAME = "a name: one word"
 PLATFORM_SETTINGS = ("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_")
 PREFIXES = (
     *("REALTIME_", "CALLER_", "BROKER_", "KEY_VAULT_", "LIMIT_", "ENTRA_", "TRANSCRIPT"),
-    *("RETRY_", "PRICE_"),
+    *("RETRY_", "PRICE_", "RECORDING"),
 )
 NAMES = (
     "REALTIME_PROVIDER",
@@ -84,6 +84,7 @@ NAMES = (
     "OBSERVER",
     "TRANSCRIPTS",
     "TRANSCRIPT_REDACTION",
+    "RECORDINGS",
     "RETRY_FAILED_RESPONSES",
     "PRICE_TABLE",
     "BROKER_SECRET",
@@ -116,6 +117,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     check_model(read, settings)
     check_credentials(read, settings)
     check_sideband(read, settings)
+    check_recordings(read, settings)
     check_switches(read)
     check_storage(read, in_azure=settings.in_azure)
     read.check_names(PREFIXES, NAMES)
@@ -193,6 +195,7 @@ def read_observer(read: EnvReader, root: Path) -> ObserverSettings:
         mode=read.read_parsed("OBSERVER", parse_observer, default, '"off", "eager" or "required"'),
         transcripts=read.read_switch("TRANSCRIPTS", False),
         redaction=read.read_switch("TRANSCRIPT_REDACTION", True),
+        recordings=read.read_switch("RECORDINGS", False),
         retries_responses=read.read_switch("RETRY_FAILED_RESPONSES", True),
         price_table=read_price_table(read, root),
     )
@@ -254,6 +257,12 @@ def check_sideband(read: EnvReader, settings: Settings) -> None:
     """Nothing can be observed where no sideband is served."""
     if settings.endpoint.sideband_url == NO_SIDEBAND and settings.observer.mode != "off":
         read.add_mistake("OBSERVER", '"off", because REALTIME_SIDEBAND_ENDPOINT is "off"')
+
+
+def check_recordings(read: EnvReader, settings: Settings) -> None:
+    """What nobody observes is not recorded, and whoever turns recording on relies on it."""
+    if settings.observer.recordings and settings.observer.mode == "off":
+        read.add_mistake("RECORDINGS", "off where OBSERVER is off: observers record calls")
 
 
 def check_switches(read: EnvReader) -> None:

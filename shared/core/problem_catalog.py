@@ -93,6 +93,23 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
             "This caller has no such call",
             "Use the Location that /api/connect returned, as the caller who started the call.",
         ),
+        "recording_not_found": Meaning(
+            404,
+            "There is no recording of that call",
+            "Only calls of GPT-Live are recorded, with RECORDINGS=on and an observer "
+            "(docs/recording.md). Nothing may have been written yet, or it has been deleted.",
+        ),
+        "range_required": Meaning(
+            400,
+            "It is too large for one response",
+            "Ask for it in parts with the header Range, as players do: each response has up to "
+            "4 MiB.",
+        ),
+        "range_not_satisfiable": Meaning(
+            416,
+            "There is nothing in that range",
+            "Content-Range has the number of bytes that there are.",
+        ),
         # The caller.
         "sign_in_required": Meaning(
             401, "The caller is not signed in", "Sign in, then start the call again."

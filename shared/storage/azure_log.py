@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.storage.azure_retry import ContainerMissing, Missing, RetryPolicy
 from shared.storage.interfaces import Conflict
-from shared.storage.validation import LOG_NAME, check_append, check_name
+from shared.storage.validation import LOG_NAME, check_append, check_name, check_range
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
@@ -45,7 +45,7 @@ class AzureLog:
                 self.create_blob(blob)
                 self.call_or_create(lambda: append_block(blob, data, at))
         except Conflict:
-            if self.read(name, start=at)[: len(data)] != data:
+            if self.read(name, start=at, size=len(data)) != data:
                 raise
         return at + len(data)
 
@@ -54,7 +54,8 @@ class AzureLog:
         from azure.core import MatchConditions
         from azure.storage.blob import ContentSettings
 
-        kind = ContentSettings(content_type="application/x-ndjson")
+        audio = blob.blob_name.endswith(".wav")
+        kind = ContentSettings(content_type="audio/wav" if audio else "application/x-ndjson")
         try:
             self.call_or_create(
                 lambda: blob.create_append_blob(
@@ -64,13 +65,15 @@ class AzureLog:
         except Conflict:
             return
 
-    def read(self, name: str, *, start: int = 0) -> bytes:
+    def read(self, name: str, *, start: int = 0, size: int | None = None) -> bytes:
         blob = self.blob(name)
+        check_range(start, size)
+        offset = start if start or size else None
         try:
-            if start and start >= self.length(name):
+            if offset is not None and start >= self.length(name):
                 return b""
             data: bytes = self.retry.call(
-                lambda: blob.download_blob(offset=start or None).readall()
+                lambda: blob.download_blob(offset=offset, length=size).readall()
             )
         except (Missing, ContainerMissing):
             return b""

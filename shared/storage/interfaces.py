@@ -163,7 +163,8 @@ class Table(Protocol):
 
 
 class Log(Protocol):
-    """Append-only files of whole lines, in the order in which they were appended."""
+    """Append-only files, of whole lines or of audio, in the order in which they were appended. The
+    end of a name says which: what ends in ``.wav`` is stored as audio."""
 
     def append(self, name: str, data: bytes, *, at: int) -> int:
         """Appends `data` (1 byte to 4 MiB) at position `at`; returns the position after it.
@@ -173,8 +174,9 @@ class Log(Protocol):
         LogFull after 50,000 appends: append several lines at a time.
         """
 
-    def read(self, name: str, *, start: int = 0) -> bytes:
-        """Everything from `start` on; empty if the log is shorter or does not exist."""
+    def read(self, name: str, *, start: int = 0, size: int | None = None) -> bytes:
+        """Everything from `start` on, or up to `size` bytes (1 or more) of it; empty if the log is
+        shorter or does not exist."""
 
     def length(self, name: str) -> int:
         """The position after the last byte; 0 if there is no such log."""

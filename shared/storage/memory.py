@@ -36,6 +36,7 @@ from shared.storage.validation import (
     check_key,
     check_message,
     check_name,
+    check_range,
     check_writes,
     normalize_value,
     whole_seconds,
@@ -232,13 +233,17 @@ class MemoryLog:
             self.logs[name] = content
         return after
 
-    def read(self, name: str, *, start: int = 0) -> bytes:
+    def read(self, name: str, *, start: int = 0, size: int | None = None) -> bytes:
+        check_range(start, size)
+        stop = None if size is None else start + size
         with self.lock:
             content = self.logs.get(check_name(LOG_NAME, name))
-            return bytes(content.data[start:]) if content else b""
+            return bytes(content.data[start:stop]) if content else b""
 
     def length(self, name: str) -> int:
-        return len(self.read(name))
+        with self.lock:
+            content = self.logs.get(check_name(LOG_NAME, name))
+            return len(content.data) if content else 0
 
     def names(self, prefix: str = "") -> list[str]:
         with self.lock:

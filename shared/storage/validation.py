@@ -97,6 +97,12 @@ def check_append(data: bytes) -> bytes:
     return data
 
 
+def check_range(start: int, size: int | None) -> None:
+    """Raises ValueError for a part of a log that there cannot be."""
+    if start < 0 or (size is not None and size < 1):
+        raise ValueError("a part of a log begins at 0 or later, and has 1 byte or more")
+
+
 def whole_seconds(span: timedelta, *, least: int = 0) -> int:
     """A delay or visibility for a queue: whole seconds, rounded up. Raises ValueError."""
     if not timedelta(0) <= span <= DELAY_AT_MOST:

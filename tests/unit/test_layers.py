@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # shared/__init__.py says what each is for. `live` is absent until it has code.
 ORDER = [
     *("api", "broker", "admin", "observer", "calls", "realtime", "upstream", "auth", "limits"),
-    *("credentials", "config", "transcripts", "storage", "tools", "usage", "core"),
+    *("credentials", "config", "recordings", "transcripts", "storage", "tools", "usage", "core"),
 ]
 MODULES = sorted((ROOT / "shared").rglob("*.py"))
 

@@ -28,6 +28,7 @@ ID = {
     "description": "From the list of calls.",
     "schema": {"type": "string", "pattern": RECORD_ID},
 }
+TEXT = {"type": "string"}
 DAY = {"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"}
 
 
@@ -50,6 +51,7 @@ def admin_paths() -> Json:
                 parameters=[ID],
             ),
         },
+        "/calls/{id}/recording": {"get": recording_operation()},
         "/calls/{id}/events": {"post": send_event_operation()},
         "/usage": {"get": usage_operation()},
     }
@@ -64,6 +66,29 @@ def list_operation() -> Json:
         parameters=[
             query_parameter("limit", {"type": "integer", "minimum": 1, "maximum": 200}),
             query_parameter("before", {"type": "string", "pattern": RECORD_ID}),
+        ],
+    )
+
+
+def recording_operation() -> Json:
+    audio: Json = {"content": {"audio/wav": {}}, "headers": {"Accept-Ranges": {"schema": TEXT}}}
+    in_part = {**audio["headers"], "Content-Range": {"schema": TEXT, "required": True}}
+    return operation(
+        "recording",
+        "For admins: both voices of a call",
+        {
+            "200": {"description": "All of it, if it is 4 MiB at most.", **audio},
+            "206": {"description": "Up to 4 MiB of it.", **audio, "headers": in_part},
+        },
+        (*ADMIN, "recording_not_found", "range_required", "range_not_satisfiable"),
+        parameters=[
+            ID,
+            {
+                "name": "Range",
+                "in": "header",
+                "description": "One range: `bytes=0-`.",
+                "schema": {"type": "string"},
+            },
         ],
     )
 

@@ -386,3 +386,25 @@ async def test_a_location_on_the_apis_own_address_becomes_the_gateways(tmp_path:
         session.get("/api/moved") as got,
     ):
         assert got.headers["Location"] == f"{url}/api/calls/abc"
+
+
+async def test_a_range_of_the_apis_answer_is_passed_on(tmp_path: Path) -> None:
+    """Players of recordings ask for one after the other."""
+
+    async def part(request: web.Request) -> web.Response:
+        asked = request.headers["Range"]
+        headers = {"Content-Range": "bytes 2-4/9", "Accept-Ranges": "bytes", "X-Asked": asked}
+        return web.Response(status=206, body=b"cde", headers=headers, content_type="audio/wav")
+
+    api = web.Application()
+    api.router.add_get("/api/calls/1/recording", part)
+    async with (
+        running(api) as behind,
+        running(make_app(sites.make(tmp_path), behind)) as url,
+        aiohttp.ClientSession(url) as session,
+        session.get("/api/calls/1/recording", headers={"Range": "bytes=2-4"}) as got,
+    ):
+        assert (got.status, await got.read()) == (206, b"cde")
+        assert got.headers["X-Asked"] == "bytes=2-4"
+        assert got.headers["Content-Range"] == "bytes 2-4/9"
+        assert (got.headers["Accept-Ranges"], got.content_type) == ("bytes", "audio/wav")

@@ -90,3 +90,19 @@ def test_an_append_has_a_smallest_and_a_largest_size(log: Log, data: bytes) -> N
 def test_names_that_azure_refuses_are_refused_on_both(log: Log, name: str) -> None:
     with pytest.raises(ValueError, match="name"):
         log.append(name, b"x", at=0)
+
+
+def test_a_part_of_a_log_is_read(log: Log) -> None:
+    log.append("call.wav", bytes(range(200)), at=0)
+    assert log.read("call.wav", start=0, size=3) == bytes((0, 1, 2))
+    assert log.read("call.wav", start=10, size=5) == bytes(range(10, 15))
+    assert log.read("call.wav", start=198, size=5) == bytes((198, 199))
+    assert log.read("call.wav", start=200, size=5) == b""
+    assert log.read("call.wav", start=500, size=5) == b""
+    assert log.read("nothing", start=0, size=5) == b""
+
+
+@pytest.mark.parametrize(("start", "size"), [(-1, None), (-1, 5), (0, 0), (0, -1)])
+def test_a_part_that_there_cannot_be_is_a_mistake(log: Log, start: int, size: int | None) -> None:
+    with pytest.raises(ValueError, match="a part of a log"):
+        log.read("call.wav", start=start, size=size)

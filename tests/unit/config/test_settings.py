@@ -133,3 +133,15 @@ def test_openai_is_told_who_calls_and_azure_only_on_request() -> None:
     assert load_settings({**GOOD, **openai}, ROOT).endpoint.safety_identifier
     assert not load_settings(GOOD, ROOT).endpoint.safety_identifier
     assert load_settings({**GOOD, **asked}, ROOT).endpoint.safety_identifier
+
+
+def test_nothing_is_recorded_unless_somebody_decides_so() -> None:
+    assert not load_settings(GOOD, ROOT).observer.recordings
+    assert load_settings({**GOOD, "RECORDINGS": "on"}, ROOT).observer.recordings
+
+
+def test_what_nobody_observes_cannot_be_recorded() -> None:
+    (mistake,) = mistakes(RECORDINGS="on", OBSERVER="off")
+    assert mistake == "RECORDINGS: expected off where OBSERVER is off: observers record calls"
+    (mistake,) = mistakes(RECORDING="on")
+    assert mistake.startswith("RECORDING: ")

@@ -1,0 +1,248 @@
+"""Records both voices of one call as they come.
+
+The event loop only takes note of frames, undecoded. Every few seconds what has come is decoded,
+placed on the call's timeline and appended to the call's file, on a thread. So a killed instance
+loses what came since the latest append; the next one continues the same file. What is missing is
+silence in the file, and a line in the call's record says from when to when (docs/adr/0012).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from shared.core import logs
+from shared.core.clock import Clock
+from shared.core.problems import Problem
+from shared.recordings.audio import Heard, Interruption, PcmSource, StateLine
+from shared.recordings.recording_file import MOST_BYTES, RecordingDeleted, RecordingFile
+from shared.recordings.stereo_mix import StereoMix
+from shared.recordings.timeline import Timeline
+from shared.recordings.wav import BLOCK_BYTES, SAMPLES_PER_MS
+from shared.storage.interfaces import Conflict, Log, LogFull, StorageUnavailable
+from shared.transcripts.writer import CONFLICTS_AT_MOST, LONGEST_PAUSE, StillOurs
+
+T = TypeVar("T")
+WAITING_AT_MOST = 400
+"""Frames: 40 seconds of both voices. While storage takes nothing for longer, some are not kept."""
+PATIENCE_MS = 8000
+"""How long one side's audio is waited for: a slow engine has been 5 seconds late."""
+LONGEST_CALL = timedelta(hours=3)
+"""What a call without a known beginning is taken to have lasted at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """The call that is recorded, and since when it goes on."""
+
+    call_id: str
+    started_at: datetime | None
+    record_id: str = ""
+    """What logs call it."""
+
+
+class CallRecording:
+    """The recording of one call, by one run at a time. `state` adds a line to the call's record, on
+    the event loop; `clock` is that of `started_at`, `now_ms` the one that arrivals are timed by."""
+
+    def __init__(
+        self,
+        log: Log,
+        call: RecordedCall,
+        state: StateLine,
+        clock: Clock,
+        executor: Executor | None = None,
+        now_ms: Callable[[], float] | None = None,
+    ) -> None:
+        self.file = RecordingFile(log, call.call_id)
+        self.call = call
+        self.state = state
+        self.clock = clock
+        self.executor = executor
+        self.now_ms = now_ms or loop_time_ms
+        self.came: list[Heard | Interruption] = []
+        self.unwritten = b""
+        """Samples that an append has not confirmed: it is repeated with the same."""
+        self.timeline: Timeline | None = None
+        self.lock = asyncio.Lock()
+        self.stopped = ""
+        """Why nothing more is recorded; "" while it is."""
+        self.overflowing = False
+
+    def add_caller(self, source: PcmSource) -> None:
+        """Takes note of the caller's audio, which follows the caller's audio before it."""
+        self.add_heard(Heard("caller", self.now_ms(), source))
+
+    def add_model(self, source: PcmSource, start_ms: int | None) -> None:
+        """Takes note of the model's audio, which begins `start_ms` after the call did; None: the
+        service does not say, and it follows the model's audio before it."""
+        self.add_heard(Heard("model", self.now_ms(), source, start_ms))
+
+    def note_gap(self, reason: str) -> None:
+        """The connection was interrupted, or is not the call's first one: what comes next may have
+        something missing before it, and may repeat what came."""
+        if not self.stopped and not (self.came and isinstance(self.came[-1], Interruption)):
+            self.came.append(Interruption(reason, self.now_ms()))
+
+    def add_heard(self, heard: Heard) -> None:
+        if self.stopped:
+            return
+        if len(self.came) < WAITING_AT_MOST:
+            self.came.append(heard)
+            self.overflowing = False
+        elif not self.overflowing:
+            self.overflowing = True
+            self.came.append(Interruption("not written", self.now_ms()))
+            logs.event("recording not kept", logging.WARNING, call=self.call.record_id)
+
+    async def flush(self, still_ours: StillOurs) -> None:
+        """Writes what is complete of what has come. Raises StorageUnavailable, after which it can
+        be called again, and what `still_ours` raises."""
+        await self.write_whole(still_ours, final=False)
+
+    async def close(self, still_ours: StillOurs) -> None:
+        """Writes all that has come: the run ends. Raises as `flush` does."""
+        await self.write_whole(still_ours, final=True)
+
+    async def write_whole(self, still_ours: StillOurs, *, final: bool) -> None:
+        """Writes even if whoever waits for it is cancelled: the threads of a write go on, and the
+        next one must not begin before they are done."""
+        writing = asyncio.ensure_future(self.write(still_ours, final=final))
+        writing.add_done_callback(mark_retrieved)
+        await asyncio.shield(writing)
+
+    async def write(self, still_ours: StillOurs, *, final: bool) -> None:
+        async with self.lock:
+            if self.stopped:
+                return
+            try:
+                if self.timeline is None:
+                    if not any(isinstance(each, Heard) for each in self.came):
+                        return
+                    self.timeline = await self.open_timeline()
+                # First what is left of an append that failed: memory holds no more than this.
+                await self.append_unwritten(still_ours)
+                came, self.came = self.came, []
+                until = await self.run_blocking(
+                    partial(self.place, self.timeline, came, self.now_ms(), final=final)
+                )
+                await self.write_until(self.timeline.mix, until, still_ours)
+                if final:
+                    self.timeline.mix.note_end()
+            except RecordingDeleted:
+                self.stop("deleted")
+            except LogFull:
+                self.stop("full")
+            finally:
+                self.state_holes()
+
+    async def open_timeline(self) -> Timeline:
+        """Continues the file where it ends. Raises RecordingDeleted."""
+        there = await self.run_blocking(self.file.open)
+        elapsed = LONGEST_CALL
+        if self.call.started_at:
+            elapsed = self.clock() - self.call.started_at
+        epoch = self.now_ms() - elapsed / timedelta(milliseconds=1)
+        written = -(-there // BLOCK_BYTES)
+        # A torn last sample would turn all that follows into noise.
+        self.unwritten = bytes(written * BLOCK_BYTES - there)
+        if not there:
+            self.state("recording", "begun", {})
+        return Timeline(StereoMix(written, "taken over" if there else ""), epoch)
+
+    def place(
+        self, timeline: Timeline, came: list[Heard | Interruption], now: float, *, final: bool
+    ) -> int:
+        """Places what came; returns up to where the timeline can be written. Off the event loop,
+        because it decodes."""
+        timeline.place(came, now, final=final)
+        return timeline.mix.writable(0 if final else PATIENCE_MS * SAMPLES_PER_MS)
+
+    async def write_until(self, mix: StereoMix, until: int, still_ours: StillOurs) -> None:
+        most = MOST_BYTES // BLOCK_BYTES
+        while mix.written < until:
+            part = min(until, mix.written + most)
+            self.unwritten = await self.run_blocking(partial(mix.take_samples, part))
+            await self.append_unwritten(still_ours)
+
+    async def append_unwritten(self, still_ours: StillOurs) -> None:
+        """Appends the samples that wait for it. Where another has written meanwhile, what it has
+        not written."""
+        conflicts = 0
+        while self.unwritten:
+            try:
+                await self.run_blocking(partial(self.file.append_samples, self.unwritten))
+                self.unwritten = b""
+            except Conflict as conflict:
+                conflicts += 1
+                if conflicts > CONFLICTS_AT_MOST:
+                    raise StorageUnavailable("the recording keeps changing") from conflict
+                await still_ours()
+                await self.skip_written()
+
+    async def skip_written(self) -> None:
+        """Takes over what another has written at the end of the file."""
+        assert self.timeline is not None
+        before = self.timeline.mix.written * BLOCK_BYTES - len(self.unwritten)
+        there = await self.run_blocking(self.file.open)
+        self.unwritten = self.unwritten[max(0, there - before) :]
+        if not self.unwritten:
+            written = -(-there // BLOCK_BYTES)
+            self.unwritten = bytes(written * BLOCK_BYTES - there)
+            self.timeline.mix.skip_to(written)
+
+    def stop(self, reason: str) -> None:
+        """Records nothing more of this call."""
+        self.stopped = reason
+        self.came, self.unwritten = [], b""
+        self.state("recording", "stopped", {"reason": reason})
+        logs.event("recording stopped", logging.WARNING, call=self.call.record_id, reason=reason)
+
+    def state_holes(self) -> None:
+        """Has the call's record say what is missing."""
+        if self.timeline is None:
+            return
+        holes, self.timeline.mix.holes = self.timeline.mix.holes, []
+        for hole in holes:
+            about = {"side": hole.side, "from_ms": hole.from_ms, "to_ms": hole.to_ms}
+            key = f"{hole.side} {hole.from_ms}"
+            self.state("unrecorded", key, {**about, "reason": hole.reason})
+
+    async def run_blocking(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+
+
+async def record_periodically(
+    recording: CallRecording, still_ours: StillOurs, every: timedelta, retry_pause: timedelta
+) -> None:
+    """Writes what has come once in `every`, until cancelled. While storage is unavailable the write
+    is retried after `retry_pause`, and ever more rarely."""
+    pause = retry_pause
+    while True:
+        await asyncio.sleep(every.total_seconds())
+        while not recording.stopped:
+            try:
+                await recording.flush(still_ours)
+                pause = retry_pause
+                break
+            except (StorageUnavailable, Problem) as error:
+                logs.event("recording not written", logging.WARNING, reason=str(error))
+                await asyncio.sleep(pause.total_seconds())
+                pause = min(pause * 2, max(LONGEST_PAUSE, retry_pause))
+
+
+def mark_retrieved(task: asyncio.Future[None]) -> None:
+    """Keeps asyncio from logging the failure of a task as lost: who waited for it was cancelled."""
+    if not task.cancelled():
+        task.exception()
+
+
+def loop_time_ms() -> float:
+    """Milliseconds, by the clock of the event loop."""
+    return asyncio.get_running_loop().time() * 1000
