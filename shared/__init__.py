@@ -5,8 +5,9 @@
     admin        what admins may see and do: calls, transcripts, usage report, deep health check
     observer     follows one call: queue message -> lease -> sideband -> record, tools, goodbye
     calls        the life of a call: start, register, hang up, end at its limit, records, handles
-    realtime     the Realtime API's contract: REST client, ephemeral keys, sideband, server
-                 events -> record lines, client events
+    realtime     the Realtime API's contract: REST client, ephemeral keys, server events ->
+                 record lines, client events
+    sideband     what the sidebands of both APIs share: connector, connection, bounded frames
     upstream     what calling any model's endpoint takes: transport, error mapping, SDP checks
     auth         who is calling, and from which origin
     limits       what a caller may use: rules, state, transactions

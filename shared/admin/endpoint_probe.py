@@ -15,7 +15,7 @@ from shared.core.problems import Problem
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_key_cache import KeyMinter
 from shared.realtime.ephemeral_keys import EphemeralKey
-from shared.realtime.sideband import Connect, NoSuchCall, SidebandUnavailable
+from shared.sideband.sideband import Connect, NoSuchCall, SidebandUnavailable
 
 SHORTEST_KEY = timedelta(seconds=10)
 BUDGET = timedelta(seconds=15)

@@ -15,7 +15,7 @@ from shared.calls.termination import CallTerminator
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.problems import Problem
-from shared.realtime import sideband
+from shared.sideband import sideband
 from shared.storage.interfaces import Log, StorageError
 
 if TYPE_CHECKING:

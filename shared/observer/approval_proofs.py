@@ -17,8 +17,8 @@ from shared.realtime.server_events import (
     OutputItemAdded,
     OutputItemDone,
     ResponseDone,
-    ServerEvent,
 )
+from shared.sideband.events import ServerEvent
 from shared.tools.approvals import parsed_arguments
 
 REMEMBERED = 1_000

@@ -25,8 +25,8 @@ from shared.realtime.server_events import (
     ItemRetrieved,
     OutputItemDone,
     ResponseDone,
-    ServerEvent,
 )
+from shared.sideband.events import ServerEvent
 from shared.tools.approvals import (
     ADMIN,
     APPROVE,

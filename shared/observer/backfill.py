@@ -20,14 +20,13 @@ from shared.core.bounded import BoundedSet
 from shared.core.untrusted import is_abbreviated
 from shared.realtime.item_keys import REMEMBERED
 from shared.realtime.server_events import (
-    ErrorEvent,
     InputTranscribed,
     InputTranscriptionFailed,
     ItemAdded,
     ItemDone,
     ItemRetrieved,
-    ServerEvent,
 )
+from shared.sideband.events import ErrorEvent, ServerEvent
 
 MAX_REQUESTS = 500
 EVENT_ID_PREFIX = "back_"

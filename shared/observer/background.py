@@ -13,7 +13,7 @@ from pathlib import Path
 from shared.core import logs
 from shared.core.problems import Problem
 from shared.observer.leases import LeaseLost
-from shared.realtime.sideband import SidebandClosed
+from shared.sideband.sideband import SidebandClosed
 from shared.storage.interfaces import StorageUnavailable
 
 TASKS_AT_MOST = 500

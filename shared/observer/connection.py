@@ -10,9 +10,9 @@ from typing import Any
 
 from shared.core.problems import Problem
 from shared.observer.timing import Timing
-from shared.realtime.refusals import NOT_ALLOWED, REFUSING_CLOSE_CODES, REFUSING_ERRORS
-from shared.realtime.server_events import ErrorEvent, ServerEvent
-from shared.realtime.sideband import (
+from shared.sideband.events import ErrorEvent, ServerEvent
+from shared.sideband.refusals import NOT_ALLOWED, REFUSING_CLOSE_CODES, REFUSING_ERRORS
+from shared.sideband.sideband import (
     Connect,
     NoSuchCall,
     Sideband,

@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.core.clock import Clock, utc_now
 from shared.observer.leases import LeaseStore
-from shared.realtime.sideband import Connect
+from shared.sideband.sideband import Connect
 from shared.storage.interfaces import Log
 from shared.tools.granted import granted_names
 from shared.tools.registry import Registry

@@ -21,22 +21,20 @@ from shared.observer.run_context import RunContext, new_event_id
 from shared.observer.session_guard import SessionKeeper
 from shared.observer.steering import SteeringMonitor
 from shared.observer.tool_calls import ToolCalls
-from shared.realtime import event_frames
 from shared.realtime.server_events import (
-    ErrorEvent,
     InputTranscribed,
     ItemAdded,
     ItemDeleted,
     ItemRetrieved,
     ItemTruncated,
-    NotUnderstood,
     OutputItemDone,
     ResponseCreated,
     ResponseDone,
-    ServerEvent,
     SessionEvent,
 )
 from shared.realtime.session_models import configured_transcription
+from shared.sideband import json_frames
+from shared.sideband.events import ErrorEvent, NotUnderstood, ServerEvent
 from shared.transcripts.record_lines import RecordLine, StoredLine
 
 LOGGED_AT_MOST = 20
@@ -118,7 +116,7 @@ class CallController:
             case SessionEvent() | NotUnderstood(type="session.created" | "session.updated"):
                 self.session_keeper.check_session(event)
             case NotUnderstood(
-                type="response.done", reason=(event_frames.TOO_LARGE | event_frames.NO_JSON)
+                type="response.done", reason=(json_frames.TOO_LARGE | json_frames.NO_JSON)
             ):
                 # What it used is not known, and counts against the caller's budget.
                 self.context.background.start_task(self.goodbye.end_call("usage not readable"))

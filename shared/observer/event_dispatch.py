@@ -12,14 +12,8 @@ from shared.observer.controller import CallController
 from shared.observer.gaps import GapKeeper
 from shared.observer.run_context import RunContext
 from shared.realtime.item_origins import PROBE, UNKNOWN
-from shared.realtime.server_events import (
-    ItemDeleted,
-    ItemEvent,
-    ItemRetrieved,
-    ItemTruncated,
-    NotUnderstood,
-    ServerEvent,
-)
+from shared.realtime.server_events import ItemDeleted, ItemEvent, ItemRetrieved, ItemTruncated
+from shared.sideband.events import NotUnderstood, ServerEvent
 
 LOGGED_AT_MOST = 20
 """In one run: a page decides how many there are."""

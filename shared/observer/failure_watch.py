@@ -12,7 +12,7 @@ from shared.observer.session_guard import SessionGuard
 from shared.realtime.failures import FailureFinder
 from shared.realtime.known_names import known_code, known_type
 from shared.realtime.response_errors import is_passing
-from shared.realtime.server_events import ErrorEvent, ServerEvent
+from shared.sideband.events import ErrorEvent, ServerEvent
 from shared.transcripts.failures import (
     ENDPOINT_ERROR,
     OUTPUT_REFUSED,

@@ -19,8 +19,8 @@ from shared.observer.leases import ATTACHED
 from shared.observer.run_context import RunContext, new_event_id
 from shared.observer.timing import Timing
 from shared.realtime.known_names import known_code, known_path
-from shared.realtime.server_events import ErrorEvent, ServerEvent
-from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable
+from shared.sideband.events import ErrorEvent, ServerEvent
+from shared.sideband.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import StoredLine
 

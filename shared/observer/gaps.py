@@ -9,7 +9,7 @@ from typing import Any
 from shared.observer.backfill import Backfill
 from shared.observer.recorder import CallRecorder
 from shared.realtime.item_keys import parse_key
-from shared.realtime.server_events import ServerEvent
+from shared.sideband.events import ServerEvent
 from shared.transcripts.record_lines import StoredLine, format_time
 
 ClientEvents = list[dict[str, Any]]

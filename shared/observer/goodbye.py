@@ -13,7 +13,7 @@ from shared.observer.context import Farewell
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext, new_event_id
 from shared.realtime.server_events import ResponseCreated
-from shared.realtime.sideband import SidebandClosed
+from shared.sideband.sideband import SidebandClosed
 
 HANG_UP_TRIES = 3
 DISTURBED_AT_MOST = 4

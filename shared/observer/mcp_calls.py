@@ -22,8 +22,8 @@ from shared.realtime.server_events import (
     OutputItemAdded,
     OutputItemDone,
     ResponseDone,
-    ServerEvent,
 )
+from shared.sideband.events import ServerEvent
 
 CALLED_WITHIN = timedelta(minutes=1)
 """What takes longer is answered when it comes; others' outputs do not wait for it."""

@@ -27,7 +27,7 @@ from shared.observer.recorder import CallRecorder
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext
 from shared.observer.timing import USUAL_TIMING, Timing
-from shared.realtime.sideband import NoSuchCall, SidebandUnavailable
+from shared.sideband.sideband import NoSuchCall, SidebandUnavailable
 from shared.transcripts.record_lines import StoredLine
 from shared.transcripts.writer import TranscriptWriter, flush_periodically
 

@@ -11,7 +11,7 @@ from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.realtime.event_mapper import EventMapper
 from shared.realtime.item_origins import MODEL
-from shared.realtime.server_events import ServerEvent
+from shared.sideband.events import ServerEvent
 from shared.storage.interfaces import StorageUnavailable
 from shared.transcripts.record_lines import RecordLine, StoredLine, format_time
 from shared.transcripts.writer import TranscriptWriter

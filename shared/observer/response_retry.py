@@ -21,15 +21,13 @@ from shared.observer.run_context import RunContext, new_event_id
 from shared.observer.tool_outputs import ToolOutputs
 from shared.realtime.response_errors import is_passing
 from shared.realtime.server_events import (
-    ErrorEvent,
     InputCommitted,
     ItemAdded,
-    OtherEvent,
     OutputAudioStopped,
     ResponseCreated,
     ResponseDone,
-    ServerEvent,
 )
+from shared.sideband.events import ErrorEvent, OtherEvent, ServerEvent
 from shared.transcripts.record_lines import StoredLine
 
 PAUSE = timedelta(seconds=1)

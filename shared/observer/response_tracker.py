@@ -13,16 +13,14 @@ from __future__ import annotations
 
 from shared.core.bounded import BoundedSet
 from shared.realtime.server_events import (
-    ErrorEvent,
     InputCommitted,
     ItemAdded,
-    OtherEvent,
     OutputAudioStarted,
     OutputAudioStopped,
     ResponseCreated,
     ResponseDone,
-    ServerEvent,
 )
+from shared.sideband.events import ErrorEvent, OtherEvent, ServerEvent
 
 REMEMBERED = 1_000
 OUTPUT_REFUSALS = ("invalid_tool_call_id", "invalid_function_call_output")

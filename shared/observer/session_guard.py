@@ -19,8 +19,9 @@ from shared.core import logs
 from shared.observer.run_context import RunContext, new_event_id
 from shared.observer.session_comparison import COMPLETED, completed, matches_field, matches_prompt
 from shared.observer.session_updates import emptied, is_mcp, nested, without_nulls
-from shared.realtime.json_fields import value_at
-from shared.realtime.server_events import ErrorEvent, NotUnderstood, SessionEvent
+from shared.realtime.server_events import SessionEvent
+from shared.sideband.events import ErrorEvent, NotUnderstood
+from shared.sideband.json_fields import value_at
 
 GUARDED_FIELDS = ("instructions", "tools", "tool_choice", "max_output_tokens", "prompt")
 """Fields of the session that only the profile decides, by what it says and what it leaves out."""

@@ -18,20 +18,19 @@ from typing import Any
 from shared.observer.session_comparison import contains
 from shared.observer.session_guard import GUARDED_FIELDS, stated_fields
 from shared.realtime.item_origins import ADDED_BY_SERVICE, PAGE, PROBE, UNKNOWN
-from shared.realtime.json_fields import value_at
 from shared.realtime.server_events import (
     InputCommitted,
     Item,
     ItemAdded,
     ItemDeleted,
     ItemTruncated,
-    OtherEvent,
     OutputItemAdded,
     OutputItemDone,
     ResponseCreated,
-    ServerEvent,
     SessionEvent,
 )
+from shared.sideband.events import OtherEvent, ServerEvent
+from shared.sideband.json_fields import value_at
 from shared.tools.granted import granted_names
 
 INPUT = ("transcription", "noise_reduction", "turn_detection", "format")

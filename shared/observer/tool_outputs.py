@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext, new_event_id
-from shared.realtime.sideband import SidebandClosed
+from shared.sideband.sideband import SidebandClosed
 
 ANSWERED_WITHIN = timedelta(seconds=15)
 """How long what we have sent may go unanswered before it counts as refused."""

@@ -11,15 +11,14 @@ from typing import Any
 from shared.core import logs
 from shared.realtime.admin_event_schemas import ANSWERS, validate_client_event
 from shared.realtime.server_events import (
-    ErrorEvent,
     ItemDeleted,
     ItemEvent,
     ItemTruncated,
     ResponseCreated,
     ResponseDone,
-    ServerEvent,
 )
-from shared.realtime.sideband import Connect, SidebandClosed, SidebandUnavailable
+from shared.sideband.events import ErrorEvent, ServerEvent
+from shared.sideband.sideband import Connect, SidebandClosed, SidebandUnavailable
 
 
 class EventRefused(Exception):

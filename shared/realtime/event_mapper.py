@@ -25,7 +25,6 @@ from shared.realtime.line_fields import (
 )
 from shared.realtime.response_lines import ResponseLines
 from shared.realtime.server_events import (
-    ErrorEvent,
     InputTranscribed,
     InputTranscriptionFailed,
     Item,
@@ -35,17 +34,16 @@ from shared.realtime.server_events import (
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
-    NotUnderstood,
     OutputItemDone,
     OutputTextDelta,
     OutputTextDone,
     ResponseDone,
-    ServerEvent,
     SessionEvent,
 )
 from shared.realtime.session_models import SessionModels
 from shared.realtime.stated_origins import StatedOrigins
-from shared.realtime.unread_events import UnreadEvents
+from shared.sideband.events import ErrorEvent, NotUnderstood, ServerEvent
+from shared.sideband.unread_events import UnreadEvents
 from shared.transcripts.record_lines import RecordLine, StoredLine
 
 NOT_TOLD: Any = object()

@@ -21,9 +21,8 @@ from shared.realtime.server_events import (
     McpListToolsFailed,
     OutputItemDone,
     ResponseDone,
-    Scalar,
-    ServerEvent,
 )
+from shared.sideband.events import Scalar, ServerEvent
 from shared.transcripts.failures import (
     MCP_CALL_FAILED,
     TOOLS_NOT_LISTED,

@@ -15,7 +15,6 @@ from shared.realtime.server_events import (
     InputCommitted,
     Item,
     ItemTruncated,
-    OtherEvent,
     OutputItemAdded,
     OutputItemDone,
     OutputItemProgress,
@@ -23,8 +22,8 @@ from shared.realtime.server_events import (
     OutputTextDone,
     ResponseCreated,
     ResponseDone,
-    ServerEvent,
 )
+from shared.sideband.events import OtherEvent, ServerEvent
 
 CALLER, MODEL, SERVER, PAGE, UNKNOWN = "caller", "model", "server", "page", "unknown"
 PROBE = "probe"

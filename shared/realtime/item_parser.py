@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.core.untrusted import TEXT_CHARACTERS, clean_text
-from shared.realtime.json_fields import name_text, objects, optional_id, required_id, scalar, text
-from shared.realtime.server_events import Item, Json, Scalar
+from shared.realtime.server_events import Item
+from shared.sideband.events import Json, Scalar
+from shared.sideband.json_fields import name_text, objects, optional_id, required_id, scalar, text
 
 MAX_PARTS = 256
 """Of an item's content; an item has a few."""

@@ -13,8 +13,9 @@ from shared.core.http_session import authorities, open_session
 from shared.credentials.credentials import Credentials
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache, KeyMinter
-from shared.realtime.sideband import Connect
-from shared.realtime.sideband_connector import SidebandConnector, no_sideband
+from shared.realtime.sideband_contract import REALTIME_SIDEBAND
+from shared.sideband.connector import SidebandConnector, no_sideband
+from shared.sideband.sideband import Connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +62,9 @@ def open_connector(
     if endpoint.sideband_url:
         base = endpoint.sideband_url + client.traits.base
     return SidebandConnector(
-        base, credentials.sideband.headers, executor=pool, authorities=authorities()
+        base,
+        credentials.sideband.headers,
+        REALTIME_SIDEBAND,
+        executor=pool,
+        authorities=authorities(),
     )

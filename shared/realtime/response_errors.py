@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from shared.realtime.server_events import Scalar
+from shared.sideband.events import Scalar
 
 PASSING = frozenset(
     """

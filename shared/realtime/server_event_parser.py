@@ -18,21 +18,8 @@ from shared.core.untrusted import (
     finite,
 )
 from shared.realtime.item_parser import parse_item
-from shared.realtime.json_fields import (
-    name_text,
-    object_or_empty,
-    objects,
-    optional_id,
-    optional_object,
-    required_id,
-    required_object,
-    required_text,
-    scalar,
-    text,
-)
 from shared.realtime.response_errors import wait_in_message
 from shared.realtime.server_events import (
-    ErrorEvent,
     InputCommitted,
     InputTranscribed,
     InputTranscriptionFailed,
@@ -43,13 +30,10 @@ from shared.realtime.server_events import (
     ItemEvent,
     ItemRetrieved,
     ItemTruncated,
-    Json,
     McpArgumentsDone,
     McpCallCompleted,
     McpCallFailed,
     McpListToolsFailed,
-    NotUnderstood,
-    OtherEvent,
     OutputAudioStarted,
     OutputAudioStopped,
     OutputItemAdded,
@@ -59,8 +43,20 @@ from shared.realtime.server_events import (
     OutputTextDone,
     ResponseCreated,
     ResponseDone,
-    ServerEvent,
     SessionEvent,
+)
+from shared.sideband.events import ErrorEvent, Json, NotUnderstood, OtherEvent, ServerEvent
+from shared.sideband.json_fields import (
+    name_text,
+    object_or_empty,
+    objects,
+    optional_id,
+    optional_object,
+    required_id,
+    required_object,
+    required_text,
+    scalar,
+    text,
 )
 from shared.usage import tokens
 from shared.usage.transcription import usage_of_transcription

@@ -10,30 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
+from shared.sideband.events import Json, Scalar, ServerEvent
 from shared.usage.tokens import Usage
-
-Json = Mapping[str, Any]
-Scalar = str | int | float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerEvent:
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
-class OtherEvent(ServerEvent):
-    """An event that nobody here needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotUnderstood(ServerEvent):
-    """An event that is not of the shape that its type promises, or none at all. `type` is empty
-    unless it is one that we parse; `reason` is ours."""
-
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,15 +232,3 @@ class SessionEvent(ServerEvent):
 
     event_id: str | None
     session: Json
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorEvent(ServerEvent):
-    """`error`. `caused_by` is the id of the client event that it answers. The message is left out:
-    it may quote the page."""
-
-    event_id: str | None
-    error_type: Scalar
-    code: Scalar
-    param: Scalar
-    caused_by: str | None

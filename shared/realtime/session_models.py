@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.realtime.json_fields import value_at
 from shared.realtime.known_names import model_name, transcription_model
-from shared.realtime.server_events import Json
+from shared.sideband.events import Json
+from shared.sideband.json_fields import value_at
 
 TRANSCRIPTION = ("audio", "input", "transcription", "model")
 

@@ -21,8 +21,8 @@ from shared.observer.leases import Leases
 from shared.observer.observer import observe
 from shared.observer.timing import Timing
 from shared.realtime.event_frames import read_frame
-from shared.realtime.server_events import ServerEvent
-from shared.realtime.sideband import NoSuchCall, Sideband, SidebandClosed
+from shared.sideband.events import ServerEvent
+from shared.sideband.sideband import NoSuchCall, Sideband, SidebandClosed
 from shared.storage.memory import MemoryLog, MemoryTable
 from shared.tools.samples import sample_tools
 from shared.transcripts import transcript

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.realtime.client import RealtimeClient
-from shared.realtime.sideband import NoSuchCall, Sideband
+from shared.sideband.sideband import NoSuchCall, Sideband
 from shared.upstream.hang_up_reply import HangUpReply
 
 

@@ -21,8 +21,8 @@ from shared.credentials.credentials import open_credentials
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.realtime.model_endpoint import ModelEndpoint, open_model_endpoint
-from shared.realtime.sideband import SidebandUnavailable
-from shared.realtime.sideband_connector import SidebandConnector
+from shared.sideband.connector import SidebandConnector
+from shared.sideband.sideband import SidebandUnavailable
 from tests.support.scripted_endpoint import Said, Upstream, answer_reply, key_reply, upstream
 from tests.support.vaults import FixedVault
 

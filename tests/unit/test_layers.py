@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # shared/__init__.py says what each is for. `live` is absent until it has code.
 ORDER = [
-    *("api", "broker", "admin", "observer", "calls", "realtime", "upstream", "auth", "limits"),
+    *("api", "broker", "admin", "observer", "calls", "realtime", "sideband"),
+    *("upstream", "auth", "limits"),
     *("credentials", "config", "recordings", "transcripts", "storage", "tools", "usage", "core"),
 ]
 MODULES = sorted((ROOT / "shared").rglob("*.py"))

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from shared.realtime.sideband_connector import SidebandConnector
+from shared.sideband.connector import SidebandConnector
 from tests.contract.hostile.page_call import PageCall, until
 from tests.contract.hostile.running import MARK, SCRIPT, Fault, Stack
 

@@ -30,8 +30,9 @@ from shared.observer.context import Dependencies, ObservedCall, ObserverResult
 from shared.observer.leases import Lease, Leases
 from shared.observer.observer import observe
 from shared.observer.timing import Timing
-from shared.realtime.sideband import Connect, Sideband
-from shared.realtime.sideband_connector import SidebandConnector
+from shared.realtime.sideband_contract import REALTIME_SIDEBAND
+from shared.sideband.connector import SidebandConnector
+from shared.sideband.sideband import Connect, Sideband
 from shared.storage.interfaces import StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryTable
 from shared.transcripts import transcript
@@ -195,7 +196,7 @@ class ObservedCalls:
         self.server = server
         self.log = TellingLog()
         self.leases = DeafLeases(MemoryTable(), lasts, clock=self.clock)
-        self.connect: Connect = SidebandConnector(server.realtime, lambda: KEY)
+        self.connect: Connect = SidebandConnector(server.realtime, lambda: KEY, REALTIME_SIDEBAND)
         self.holders = itertools.count()
         self.tasks: list[asyncio.Task[ObserverResult]] = []
         self.calls: list[Call] = []

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from shared.observer.context import Tally
-from shared.realtime.sideband import NoSuchCall
+from shared.sideband.sideband import NoSuchCall
 from shared.tools.registry import Registry
 from shared.transcripts.transcript import Entry
 from tests.contract.observer.harness import ObservedCalls, Watching, observed_calls

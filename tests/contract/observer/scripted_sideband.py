@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from shared.realtime.server_event_parser import parse_server_event
-from shared.realtime.server_events import ServerEvent
-from shared.realtime.sideband import SidebandClosed
+from shared.sideband.events import ServerEvent
+from shared.sideband.sideband import SidebandClosed
 
 Event = dict[str, Any]
 

@@ -17,13 +17,18 @@ from local.emulator.call.client_events import CLIENT_EVENTS
 from shared.realtime.admin_event_schemas import ANSWERS, FIELDS, validate_client_event
 from shared.realtime.admin_event_sender import EventRefused, send_admin_event
 from shared.realtime.server_events import ResponseCreated
-from shared.realtime.sideband import NoSuchCall, Sideband, SidebandUnavailable
-from shared.realtime.sideband_connector import SidebandConnector
+from shared.realtime.sideband_contract import REALTIME_SIDEBAND
+from shared.sideband.connector import SidebandConnector
+from shared.sideband.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from tests.contract.observer.harness import KEY, observed_calls
 from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.support.scripted_endpoint import Said, upstream
 
 CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
+
+
+def realtime_connector(base: str) -> SidebandConnector:
+    return SidebandConnector(base, lambda: KEY, REALTIME_SIDEBAND)
 
 
 def message(role: str = "user", kind: str = "input_text", **more: Any) -> dict[str, Any]:
@@ -245,7 +250,7 @@ async def test_a_call_that_is_not_there_and_an_endpoint_that_is_not() -> None:
         with pytest.raises(NoSuchCall):
             await send_admin_event(it.connect, "rtc_unknown", {"type": "response.cancel"})
     with pytest.raises(SidebandUnavailable):
-        await SidebandConnector("http://127.0.0.1:9/v1/realtime", lambda: KEY)("rtc_1")
+        await realtime_connector("http://127.0.0.1:9/v1/realtime")("rtc_1")
 
 
 async def test_the_call_ends_while_the_answer_is_awaited() -> None:
@@ -270,6 +275,6 @@ async def test_a_redirect_is_not_followed_with_our_key_in_hand() -> None:
     with upstream() as endpoint:
         endpoint.on("/v1/realtime", Said(307, headers={"Location": "/thief"}))
         with pytest.raises(SidebandUnavailable) as refusal:
-            await SidebandConnector(f"{endpoint.url}/v1/realtime", lambda: KEY)("rtc_1")
+            await realtime_connector(f"{endpoint.url}/v1/realtime")("rtc_1")
     assert refusal.value.status == 307
     assert [asked.path for asked in endpoint.asked] == ["/v1/realtime?call_id=rtc_1"]

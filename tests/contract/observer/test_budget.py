@@ -11,7 +11,8 @@ import pytest
 from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.observer.context import Farewell, Outcome, Tally
-from shared.realtime.event_frames import LARGEST_READ, read_frame
+from shared.realtime.event_frames import read_frame
+from shared.sideband.json_frames import LARGEST_READ
 from tests.contract.observer.harness import QUICK, Call, Gate, ObservedCalls, observed_calls
 from tests.contract.observer.scripted_run import scripted
 from tests.contract.observer.scripted_sideband import ScriptedSideband

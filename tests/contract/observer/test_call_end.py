@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.observer.context import Outcome
-from shared.realtime.sideband import Sideband, SidebandUnavailable
+from shared.sideband.sideband import Sideband, SidebandUnavailable
 from tests.contract.observer.harness import observed_calls, timing_of
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from shared.core.problems import Problem
 from shared.observer.context import Outcome
-from shared.realtime.refusals import REFUSING_ERRORS
-from shared.realtime.sideband import NoSuchCall, Sideband, SidebandUnavailable
+from shared.sideband.refusals import REFUSING_ERRORS
+from shared.sideband.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from tests.contract.observer.harness import HELLO, ObservedCalls, observed_calls, timing_of
 from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.support.patience import PATIENCE

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from shared.observer.context import Tally
-from shared.realtime.server_events import ServerEvent
-from shared.realtime.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
+from shared.sideband.events import ServerEvent
+from shared.sideband.sideband import Connect, NoSuchCall, Sideband, SidebandUnavailable
 from tests.contract.observer.harness import observed_calls, timing_of
 from tests.contract.observer.scripted_sideband import ScriptedSideband
 from tests.support.patience import PATIENCE

@@ -9,7 +9,7 @@ import pytest
 
 from shared.observer import session_guard
 from shared.observer.session_guard import MAX_RESTORES
-from shared.realtime.event_frames import MOST_BRACKETS
+from shared.sideband.json_frames import MOST_BRACKETS
 from shared.tools.samples import sample_tools
 from tests.contract.observer.harness import TEXT, Call, Gate, observed_calls
 from tests.contract.observer.scripted_run import CALL, QUIET, scripted

@@ -17,7 +17,7 @@ from shared.calls.records import to_entity
 from shared.core.problems import Problem
 from shared.observer import sweep
 from shared.observer.sweep import CallSweep
-from shared.realtime.sideband import NoSuchCall, Sideband, SidebandUnavailable
+from shared.sideband.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from shared.storage.interfaces import Entity, Message
 from shared.storage.memory import MemoryQueue
 from shared.upstream.hang_up_reply import WAS_GONE, HangUpReply

@@ -26,7 +26,7 @@ from shared.observer.context import Dependencies
 from shared.observer.leases import Leases
 from shared.observer.timing import Timing
 from shared.observer.worker import CLOCK_SKEW, ObserverWorker, Waiting
-from shared.realtime.sideband import Connect
+from shared.sideband.sideband import Connect
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from shared.transcripts.redaction import unchanged

@@ -11,7 +11,7 @@ import pytest
 from shared.observer.response_tracker import ResponseTracker
 from shared.observer.run_context import RunContext
 from shared.observer.tool_outputs import ToolOutputs
-from shared.realtime.sideband import SidebandClosed
+from shared.sideband.sideband import SidebandClosed
 
 
 class Connection:

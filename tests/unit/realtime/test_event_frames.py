@@ -9,16 +9,11 @@ from typing import Any
 import pytest
 
 from shared.core.untrusted import bounded_id, is_abbreviated
-from shared.realtime.event_frames import LARGEST_READ, MOST_BRACKETS, TOO_LARGE, read_frame
+from shared.realtime.event_frames import read_frame
 from shared.realtime.known_names import known_code, known_path
-from shared.realtime.server_events import (
-    ErrorEvent,
-    ItemRetrieved,
-    ItemTruncated,
-    NotUnderstood,
-    ResponseDone,
-    SessionEvent,
-)
+from shared.realtime.server_events import ItemRetrieved, ItemTruncated, ResponseDone, SessionEvent
+from shared.sideband.events import ErrorEvent, NotUnderstood
+from shared.sideband.json_frames import LARGEST_READ, MOST_BRACKETS, TOO_LARGE
 from shared.usage.tokens import MOST_TOKENS
 
 LONE = "\ud83d"

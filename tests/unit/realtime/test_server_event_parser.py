@@ -14,14 +14,8 @@ from shared.observer.backfill import Backfill
 from shared.observer.response_tracker import ResponseTracker
 from shared.realtime.event_mapper import EventMapper
 from shared.realtime.server_event_parser import PARSERS, parse_server_event
-from shared.realtime.server_events import (
-    ErrorEvent,
-    ItemAdded,
-    NotUnderstood,
-    OtherEvent,
-    ResponseCreated,
-    ResponseDone,
-)
+from shared.realtime.server_events import ItemAdded, ResponseCreated, ResponseDone
+from shared.sideband.events import ErrorEvent, NotUnderstood, OtherEvent
 from shared.usage.tokens import Usage
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

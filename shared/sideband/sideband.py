@@ -1,8 +1,7 @@
 """The sideband: the WebSocket on which the server follows a call and may control it.
 
-We rely on this, from recorded live traffic and the providers' documents: the URL takes `call_id`
-and nothing else; a key or an identity of the same resource authenticates us, an ephemeral key does
-not; no `session.created` comes first, and nothing is replayed; the caller's audio is not on it.
+What the two APIs share of it. Where it is and what comes on it is in each API's contract
+(`shared.sideband.contract`).
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from shared.realtime.server_events import ServerEvent
+    from shared.sideband.events import ServerEvent
 
 
 class NoSuchCall(Exception):

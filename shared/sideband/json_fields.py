@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.core.untrusted import NAME_CHARACTERS, bounded_id, clean_text, finite
-from shared.realtime.server_events import Json, Scalar
+from shared.sideband.events import Json, Scalar
 
 
 def required_text(raw: Json, name: str) -> str:

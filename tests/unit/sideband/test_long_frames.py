@@ -13,15 +13,21 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.utils import accept_key
 
-from shared.realtime.event_frames import TOO_LARGE
-from shared.realtime.long_frames import LARGEST_EVENT, LongFrameReader
-from shared.realtime.server_events import ItemRetrieved, NotUnderstood, OtherEvent, ServerEvent
-from shared.realtime.sideband import SidebandClosed, Timeouts
-from shared.realtime.websocket_sideband import connect_websocket
+from shared.realtime.server_events import ItemRetrieved
+from shared.realtime.sideband_contract import REALTIME_SIDEBAND
+from shared.sideband.events import NotUnderstood, OtherEvent, ServerEvent
+from shared.sideband.json_frames import LARGEST_EVENT, TOO_LARGE
+from shared.sideband.long_frames import LongFrameReader
+from shared.sideband.sideband import Sideband, SidebandClosed, Timeouts
+from shared.sideband.websocket_sideband import connect_websocket
 
 SOON = timedelta(seconds=5)
 SMALL = '{"type":"small"}'
 MiB = 1024 * 1024
+
+
+async def dial(url: str) -> Sideband:
+    return await connect_websocket(url, {}, REALTIME_SIDEBAND, None, Timeouts(SOON, SOON, SOON))
 
 
 def retrieved(size: int) -> str:
@@ -46,7 +52,7 @@ async def received(*messages: Any) -> list[ServerEvent]:
     async with serve(send, "127.0.0.1", 0, compression=None) as server:
         port = server.sockets[0].getsockname()[1]
         url = f"ws://127.0.0.1:{port}"
-        sideband = await connect_websocket(url, {}, None, Timeouts(SOON, SOON, SOON))
+        sideband = await dial(url)
         try:
             return [await sideband.receive_event() for _ in range(len(messages) + 1)]
         finally:
@@ -113,7 +119,7 @@ async def test_pings_whose_answers_nobody_reads_take_no_memory() -> None:
 
     async with await asyncio.start_server(send, "127.0.0.1", 0) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        sideband = await connect_websocket(url, {}, None, Timeouts(SOON, SOON, SOON))
+        sideband = await dial(url)
         with pytest.raises(SidebandClosed):
             await sideband.receive_event()
         await over.wait()

@@ -10,13 +10,15 @@ from concurrent.futures import Executor
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from shared.realtime.sideband import USUAL_TIMEOUTS, Sideband, SidebandUnavailable, Timeouts
+from shared.sideband.contract import SidebandContract
+from shared.sideband.sideband import USUAL_TIMEOUTS, Sideband, SidebandUnavailable, Timeouts
 
 HANDSHAKES_AT_ONCE = 8
 
 
 class SidebandConnector:
-    """A `Connect` for the endpoint whose REST base is `base` (`https://…/openai/v1/realtime`).
+    """A `Connect` for the API whose REST base is `base` (`https://…/openai/v1/realtime`), and whose
+    sideband is as `contract` says.
 
     `headers` gives the headers that authenticate us; it may block and raise, so it is called on
     `executor`. `authorities` is a file or folder of certificates to trust instead of the machine's
@@ -27,6 +29,7 @@ class SidebandConnector:
         self,
         base: str,
         headers: Callable[[], Mapping[str, str]],
+        contract: SidebandContract,
         *,
         timeouts: Timeouts = USUAL_TIMEOUTS,
         executor: Executor | None = None,
@@ -35,6 +38,7 @@ class SidebandConnector:
         scheme, _, rest = base.partition("://")
         self.base = f"{'wss' if scheme == 'https' else 'ws'}://{rest}"
         self.headers = headers
+        self.contract = contract
         self.authorities = authorities
         self.lock = threading.Lock()
         self.context: ssl.SSLContext | None = None
@@ -49,12 +53,11 @@ class SidebandConnector:
         headers = await loop.run_in_executor(self.executor, self.headers)
         tls = await loop.run_in_executor(self.executor, self.tls_context)
         # Imported here because `websockets` takes time to import, which a cold start lacks.
-        from shared.realtime.websocket_sideband import connect_websocket
+        from shared.sideband.websocket_sideband import connect_websocket
 
+        url = self.base + self.contract.suffix(call_id)
         async with self.handshake_slot(loop):
-            return await connect_websocket(
-                f"{self.base}?call_id={call_id}", headers, tls, self.timeouts
-            )
+            return await connect_websocket(url, headers, self.contract, tls, self.timeouts)
 
     def handshake_slot(self, loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
         """A few handshakes at a time: each TLS handshake holds up the event loop for a moment, and

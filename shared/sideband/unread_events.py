@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from shared.realtime.server_events import NotUnderstood
+from shared.sideband.events import NotUnderstood
 from shared.transcripts.record_lines import RecordLine, format_time
 
 UNREAD_LINES = 50

@@ -12,12 +12,12 @@ from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from shared.core import logs
-from shared.realtime.event_frames import read_frame, unread_frame
-from shared.realtime.long_frames import LARGEST_EVENT, LongFrameConnection
-from shared.realtime.server_events import ServerEvent
-from shared.realtime.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
+from shared.sideband.contract import ReadFrame, SidebandContract
+from shared.sideband.events import ServerEvent
+from shared.sideband.long_frames import LongFrameConnection, connection_class
+from shared.sideband.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
 from shared.upstream.error_body import read_error
-from shared.upstream.error_mapping import CALL_GONE, own_code, problem_of
+from shared.upstream.error_mapping import own_code, problem_of
 from shared.upstream.transport import Reply, sent_secrets
 
 NO_WEBSOCKET = (426, 501)
@@ -36,7 +36,11 @@ class WithoutRedirects(client.connect):
 
 
 async def connect_websocket(
-    url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, timeouts: Timeouts
+    url: str,
+    headers: Mapping[str, str],
+    contract: SidebandContract,
+    tls: ssl.SSLContext | None,
+    timeouts: Timeouts,
 ) -> WebSocketSideband:
     """Connects. Raises NoSuchCall, SidebandUnavailable."""
     try:
@@ -51,7 +55,7 @@ async def connect_websocket(
             ping_interval=timeouts.ping.total_seconds(),
             ping_timeout=timeouts.ping.total_seconds(),
             max_size=None,
-            create_connection=LongFrameConnection,
+            create_connection=connection_class(contract.dropped),
             logger=WEBSOCKETS_LOGGER,
         )
     except InvalidStatus as refused:
@@ -62,13 +66,13 @@ async def connect_websocket(
             secrets=sent_secrets(headers),
         )
         # Any other 404 is that of a gateway or a router, which knows nothing of calls.
-        if reply.status == 404 and own_code(reply) == CALL_GONE:
+        if reply.status == 404 and own_code(reply) == contract.gone:
             raise NoSuchCall from None
         raise SidebandUnavailable(reply.status, problem=refused_dial(reply)) from None
     except (OSError, InvalidHandshake, TimeoutError):
         raise SidebandUnavailable from None
     assert isinstance(socket, LongFrameConnection)
-    return WebSocketSideband(socket)
+    return WebSocketSideband(socket, contract.frame_reader())
 
 
 def refused_dial(reply: Reply) -> str:
@@ -84,8 +88,9 @@ def refused_dial(reply: Reply) -> str:
 class WebSocketSideband:
     """`Sideband` over one connection."""
 
-    def __init__(self, socket: LongFrameConnection) -> None:
+    def __init__(self, socket: LongFrameConnection, read_frame: ReadFrame) -> None:
         self.socket = socket
+        self.read_frame = read_frame
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
         try:
@@ -99,7 +104,7 @@ class WebSocketSideband:
             frame = await self.socket.receive_message()
         except ConnectionClosed:
             raise self.closed() from None
-        return read_frame(frame) if len(frame) <= LARGEST_EVENT else unread_frame(frame)
+        return self.read_frame(frame)
 
     async def close(self) -> None:
         await self.socket.close()
