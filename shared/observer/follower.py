@@ -12,55 +12,37 @@ from functools import partial
 from shared.core import logs
 from shared.core.problems import Problem
 from shared.observer.context import HangUp, ObservedCall, ObserverResult, Outcome
-from shared.observer.controller import CallController
-from shared.observer.event_dispatch import EventDispatch
-from shared.observer.gaps import GapKeeper
+from shared.observer.conversation import Conversation
 from shared.observer.leases import ATTACHED
-from shared.observer.run_context import RunContext, new_event_id
 from shared.observer.timing import Timing
-from shared.realtime.known_names import known_code, known_path
-from shared.sideband.events import ErrorEvent, ServerEvent
 from shared.sideband.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable
-from shared.transcripts import transcript
 from shared.transcripts.record_lines import StoredLine
 
-MAX_REPAIRED_ITEMS = 20
-LOGGED_ERRORS = 50
-"""In one run: a page decides how many there are, and the record has them."""
 PROMPT_404 = timedelta(seconds=1)
 """A call that had ended before the close answers the next dial with 404 within this time."""
 
 
 class CallFollower:
-    """Hands each server event to the dispatch, and redials when the connection is lost."""
+    """Hands each server event to the conversation, and redials when the connection is lost."""
 
     def __init__(
-        self,
-        context: RunContext,
-        call: ObservedCall,
-        timing: Timing,
-        gaps: GapKeeper,
-        controller: CallController,
-        hang_up: HangUp,
+        self, conversation: Conversation, call: ObservedCall, timing: Timing, hang_up: HangUp
     ) -> None:
-        self.context = context
+        self.conversation = conversation
+        self.context = conversation.context
+        self.gaps = conversation.gaps
         self.call = call
         self.timing = timing
-        self.gaps = gaps
-        self.controller = controller
         self.hang_up = hang_up
-        self.dispatch = EventDispatch(context, gaps, controller)
-        self.session_expired = False
-        self.heard_at = gaps.attached_at
+        self.heard_at = self.gaps.attached_at
         """When the last event came, or the connection was made."""
-        self.errors = 0
         self.settled_by = ""
         """What the call is settled by, once this run has hung it up."""
 
     @property
     def is_ending_call(self) -> bool:
         """Whether this run is ending the call."""
-        return self.controller.goodbye.reason is not None
+        return self.conversation.goodbye.reason is not None
 
     def begin(self, lines: list[StoredLine]) -> None:
         """Records that the run is connected, and requests the state of the call."""
@@ -74,24 +56,15 @@ class CallFollower:
             context.background.call_later(left, self.end_at_time_limit)
 
     async def request_state(self, lines: list[StoredLine]) -> None:
-        """Requests the session by an update that changes nothing, and once more the items that the
-        record has without their words."""
-        send_event = self.context.connection.send_event
-        session = {"type": "realtime"}
-        await send_event({"type": "session.update", "event_id": new_event_id(), "session": session})
-        if self.call.keep_words:
-            # Off the event loop: a record may be long.
-            find = partial(items_without_words, lines)
-            item_ids = await self.context.recorder.writer.run_blocking(find)
-            for event in self.gaps.backfill.requests_to_repair(item_ids):
-                await send_event(event)
-        await self.controller.answer_abandoned()
+        """Requests what the run has to know over a new connection."""
+        await self.conversation.request_state(lines)
         await self.context.lease.renew(ATTACHED)
 
     async def follow(self) -> ObserverResult:
         """Handles events until the call is over. A closed connection says nothing about the call
         and is redialled: a call that is over answers 404, and a hang-up confirms that."""
-        goodbye, connection = self.controller.goodbye, self.context.connection
+        conversation, connection = self.conversation, self.context.connection
+        goodbye = conversation.goodbye
         while True:
             closed = await self.handle_events()
             # Without a closing handshake nobody knows since when nothing has come through.
@@ -100,12 +73,12 @@ class CallFollower:
             # A run may be killed while it dials.
             self.context.background.call_later(self.timing.lost_after, self.gaps.record_loss)
             if goodbye.hanging_up and await goodbye.wait_for_hang_up():
-                if closed.clean:
+                if closed.clean or conversation.over:
                     self.gaps.note_ended_at_once(since)
                 return self.call_ended(goodbye.reason or "closed")
-            if self.session_expired:
+            if conversation.over:
                 self.gaps.note_ended_at_once(since)
-                return await self.confirm_end(partial(self.call_ended, "expired"))
+                return await self.confirm_end(partial(self.call_ended, conversation.over))
             if refused_as := connection.refusal_in(closed):
                 return self.unreachable(refused_as)
             try:
@@ -121,15 +94,16 @@ class CallFollower:
                 return self.unreachable(str(error))
             self.set_timers(self.gaps.note_reconnected())
             with contextlib.suppress(SidebandClosed):
-                await self.controller.reconnected()
+                await conversation.reconnected()
             # A page may have changed the session meanwhile, and the first look may be lost.
             self.context.background.start_task(self.request_state([]))
 
     def set_timers(self, connected_at: datetime) -> None:
         """What is due if the connection of that time holds."""
-        call_later = self.context.background.call_later
-        call_later(self.timing.probe_after, self.probe_tail)
-        call_later(self.timing.holds_after, partial(self.gaps.note_held, connected_at))
+        self.conversation.connected()
+        self.context.background.call_later(
+            self.timing.holds_after, partial(self.gaps.note_held, connected_at)
+        )
 
     async def handle_events(self) -> SidebandClosed:
         """Handles events until the connection closes."""
@@ -148,25 +122,10 @@ class CallFollower:
                 held = round(self.context.connection.held.total_seconds(), 1)
                 logs.event("sideband closed", code=closed.code, held_seconds=held)
                 return closed
-            self.handle_server_event(event)
-
-    def handle_server_event(self, event: ServerEvent) -> None:
-        """Records one event and acts on it."""
-        self.dispatch.handle_event(event)
-        if isinstance(event, ErrorEvent):
-            self.session_expired = self.session_expired or event.code == "session_expired"
-            self.errors += 1
-            if self.errors <= LOGGED_ERRORS:
-                code, param = known_code(event.code), known_path(event.param)
-                logs.event("error event received", code=code, param=param)
-
-    def probe_tail(self) -> None:
-        if self.context.lease.is_good:
-            for event in self.gaps.probe_tail():
-                self.context.send_in_background(event)
+            self.conversation.handle_event(event)
 
     def end_at_time_limit(self) -> None:
-        self.context.background.start_task(self.controller.goodbye.end_call("time limit"))
+        self.context.background.start_task(self.conversation.goodbye.end_call("time limit"))
 
     async def confirm_end(self, over: Callable[[], ObserverResult]) -> ObserverResult:
         """Has upstream confirm, in answer to a hang-up, that the call is over; then `over` gives
@@ -182,7 +141,7 @@ class CallFollower:
     def call_ended(self, reason: str) -> ObserverResult:
         """Records that the call is over."""
         self.gaps.note_call_ended()
-        self.context.recorder.add_line("ended", "", {"reason": reason})
+        self.conversation.call_ended(reason)
         return self.result(Outcome.ENDED, reason)
 
     def unreachable(self, reason: str) -> ObserverResult:
@@ -193,12 +152,4 @@ class CallFollower:
 
     def result(self, outcome: Outcome, reason: str = "") -> ObserverResult:
         """The result of this run, with the tally of the call."""
-        tally = self.controller.meter.tally()
-        return ObserverResult(outcome, reason, tally, self.settled_by)
-
-
-def items_without_words(lines: list[StoredLine]) -> list[str]:
-    """The ids of the latest messages that a record has without their words."""
-    entries = transcript.build_transcript(lines).entries
-    names = [each.item_id for each in entries if each.kind == "message" and each.text is None]
-    return names[-MAX_REPAIRED_ITEMS:]
+        return ObserverResult(outcome, reason, self.conversation.tally(), self.settled_by)

@@ -1,18 +1,13 @@
-"""What a run has missed of its call: requests it where that is possible, and states the gaps."""
+"""What a run has missed of its call, by the times without a connection: states the gaps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from shared.observer.backfill import Backfill
 from shared.observer.recorder import CallRecorder
-from shared.realtime.item_keys import parse_key
-from shared.sideband.events import ServerEvent
 from shared.transcripts.record_lines import StoredLine, format_time
-
-ClientEvents = list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -27,34 +22,22 @@ class Outage:
 
 
 class GapKeeper:
-    """The gaps of one run. `fetches` says whether missed items are requested; a connection may have
-    been dead for as long as `unnoticed` before anybody knew."""
+    """The gaps of one run. A connection may have been dead for as long as `unnoticed` before
+    anybody knew."""
 
     def __init__(
-        self,
-        recorder: CallRecorder,
-        started_at: datetime | None,
-        unnoticed: timedelta,
-        *,
-        fetches: bool,
+        self, recorder: CallRecorder, started_at: datetime | None, unnoticed: timedelta
     ) -> None:
         self.recorder = recorder
         self.started_at = started_at
         self.unnoticed = unnoticed
-        self.fetches = fetches
-        self.backfill = Backfill()
         self.attached_at = recorder.clock()
         self.is_first_run = True
-        self.came_late = False
-        """Whether the beginning was missed and the record does not say so yet."""
         self.outage: Outage | None = None
 
-    def resume(self, lines: list[StoredLine]) -> None:
+    def resume(self, lines: Sequence[StoredLine]) -> None:
         """Takes over from the record what earlier runs have seen."""
         self.is_first_run = not any(line.kind == "attached" for line in lines)
-        mapper = self.recorder.mapper
-        self.backfill.known.update(parse_key(key)[0] for key in mapper.placed)
-        self.backfill.probes.update(parse_key(key)[0] for key in mapper.origins.probes)
         stated = {line.fields.get("since") for line in lines if line.kind == "gap"}
         lost = [line for line in lines if line.kind == "lost"]
         if lost and format_time(lost[-1].at) not in stated:
@@ -89,7 +72,7 @@ class GapKeeper:
         """The connection is lost: an outage begins, or goes on because the connection of before did
         not hold."""
         if self.outage is None:
-            self.outage = Outage(since, self.recorder.mapper.tail)
+            self.outage = Outage(since, self.recorder.tail)
         self.outage.back_at = None
 
     def note_reconnected(self) -> datetime:
@@ -97,8 +80,6 @@ class GapKeeper:
         assert self.outage is not None
         self.record_loss()
         self.outage.back_at = now = self.recorder.clock()
-        self.backfill.start_over()
-        self.recorder.mapper.origins.note_lost()
         return now
 
     def note_held(self, back_at: datetime) -> None:
@@ -130,45 +111,7 @@ class GapKeeper:
         self.recorder.note_gap(self.outage.since, until, "reconnected", place)
         self.outage = None
 
-    def requests_for(self, event: ServerEvent) -> ClientEvents:
-        """The client events that request what a server event shows to be missing.
-
-        Once the earliest item is known, states what may be missing from before this run.
-        """
-        wanted = self.backfill.requests_for(event)
-        missed = any(each["type"] == "conversation.item.retrieve" for each in wanted)
-        if missed or self.backfill.cut_off:
-            first = self.is_first_run and not self.backfill.stated
-            self.came_late = self.came_late or first
-            self.backfill.stated = True
-        if not self.fetches:
-            self.backfill.pending.clear()
-            wanted = []
-        if self.came_late and not self.backfill.pending:
-            self.note_late()
-        return wanted
-
-    def has_requested(self, item_id: str) -> bool:
-        """Whether an item has been requested, and has not come yet."""
-        return item_id in self.backfill.pending.values()
-
-    def probe_tail(self) -> ClientEvents:
-        """The client events that find the latest item if no server event has named it."""
-        wanted = self.backfill.probe_tail() if self.fetches else []
-        for event in wanted:
-            self.recorder.add_own_item(event["item"]["id"], "probe")
-        return wanted
-
     def note_call_ended(self) -> None:
-        """States what may be missing from a call that ended before it was requested, or even
-        known."""
+        """States what may be missing from a call that has ended."""
         if self.outage:
             self.state_outage(self.outage.back_at or self.recorder.clock())
-        unknown = self.is_first_run and not self.backfill.stated and not self.backfill.tail_is_known
-        if self.came_late or unknown:
-            self.note_late()
-
-    def note_late(self) -> None:
-        self.came_late = False
-        place = {"before": self.backfill.head} if self.backfill.head else None
-        self.recorder.note_gap(self.started_at, self.attached_at, "late", place)

@@ -17,15 +17,11 @@ from shared.core import logs
 from shared.observer.background import BackgroundTasks
 from shared.observer.connection import CallConnection
 from shared.observer.context import Dependencies, ObservedCall, ObserverResult, Outcome
-from shared.observer.controller import CallController
+from shared.observer.conversation import RunParts
+from shared.observer.conversations import open_conversation
 from shared.observer.follower import CallFollower
-from shared.observer.gaps import GapKeeper
-from shared.observer.goodbye import Goodbye
 from shared.observer.lease_keeper import LeaseKeeper
 from shared.observer.leases import LeaseLost
-from shared.observer.recorder import CallRecorder
-from shared.observer.response_tracker import ResponseTracker
-from shared.observer.run_context import RunContext
 from shared.observer.timing import USUAL_TIMING, Timing
 from shared.sideband.sideband import NoSuchCall, SidebandUnavailable
 from shared.transcripts.record_lines import StoredLine
@@ -67,18 +63,21 @@ class Observer:
         )
         self.lease = lease
         self.connection = CallConnection(dependencies.connect, call.call_id, timing)
-        self.recorder = CallRecorder(writer, dependencies.clock, lease.lease.holder)
         self.background = BackgroundTasks()
-        context = RunContext(self.connection, self.recorder, lease, self.background)
-        tracker = ResponseTracker()
-        goodbye = Goodbye(context, tracker, call.farewell, self.hang_up)
-        self.controller = CallController(context, call, dependencies, goodbye, tracker)
-        # Missed items matter for their words, or for tool calls that nobody has run.
-        fetches = call.keep_words or bool(dependencies.registry.tools)
-        self.gaps = GapKeeper(self.recorder, call.started_at, timing.unnoticed, fetches=fetches)
-        self.follower = CallFollower(
-            context, call, timing, self.gaps, self.controller, dependencies.hang_up
+        self.conversation = open_conversation(
+            RunParts(
+                call,
+                dependencies,
+                timing,
+                writer,
+                self.connection,
+                lease,
+                self.background,
+                self.hang_up,
+            )
         )
+        self.recorder, self.gaps = self.conversation.recorder, self.conversation.gaps
+        self.follower = CallFollower(self.conversation, call, timing, dependencies.hang_up)
 
     async def run(self) -> ObserverResult:
         """Follows the call; see `observe`."""
@@ -101,7 +100,7 @@ class Observer:
         """Continues where the record ends: connects and follows the call."""
         lines = await self.recorder.read_record()
         self.gaps.resume(lines)
-        self.controller.resume(lines)
+        self.conversation.resume(lines)
         if self.call.ended_by:
             return self.record_end(lines)
         if any(line.kind == "ended" for line in lines):
@@ -185,7 +184,7 @@ class Observer:
 
     async def leave(self, reason: str) -> None:
         """Writes what is left, disconnects, and gives the lease back, whatever else fails."""
-        self.recorder.add_summed_responses()
+        await self.conversation.leave()
         if self.connection.was_open:
             self.gaps.record_loss()
             self.recorder.add_line("detached", self.recorder.holder, {"reason": reason})

@@ -34,11 +34,6 @@ class RunContext:
         self.background.start_task(self.connection.send_event(event))
         return True
 
-    def cancel_response(self, response_id: str) -> bool:
-        """Has the service stop a response; see `send_in_background`."""
-        cancel = {"type": "response.cancel", "response_id": response_id}
-        return self.send_in_background({**cancel, "event_id": new_event_id()})
-
 
 def new_event_id() -> str:
     """An id for a client event that the observer sends."""

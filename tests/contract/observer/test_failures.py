@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import pytest
 
-from shared.observer import call_meter, response_retry
+from shared.observer import meter
+from shared.observer.realtime import response_retry
 from shared.transcripts.writer import log_name
 from tests.contract.observer.harness import observed_calls
 from tests.contract.observer.scripted_run import CALL, QUIET, RATE_LIMIT, scripted
@@ -26,7 +27,7 @@ BUSY = {"words": ["busy"], "fail": RATE_LIMIT}
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(response_retry, "PAUSE", QUIET)
-    monkeypatch.setattr(call_meter, "ACCOUNTED_WITHIN", QUIET)
+    monkeypatch.setattr(meter, "ACCOUNTED_WITHIN", QUIET)
 
 
 @pytest.fixture

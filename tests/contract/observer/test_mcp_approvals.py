@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from shared.observer import approval_proofs, approvals
+from shared.observer.realtime import approval_proofs, approvals
 from shared.realtime.admin_event_sender import send_admin_event
 from shared.tools.approvals import ApprovalRequest
 from shared.tools.registry import Registry

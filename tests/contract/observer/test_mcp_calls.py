@@ -113,7 +113,7 @@ async def test_a_call_of_a_cancelled_response_keeps_nothing_waiting() -> None:
 async def test_a_call_that_takes_too_long_keeps_nothing_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.observer.mcp_calls.CALLED_WITHIN", SOON)
+    monkeypatch.setattr("shared.observer.realtime.mcp_calls.CALLED_WITHIN", SOON)
     other = {**MADE, "id": "mcp_2"}
     async with followed() as run:
         run.begin("resp_1")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from shared.observer import call_meter
+from shared.observer import meter
 from shared.transcripts.writer import log_name
 from shared.usage.price_files import load_prices
 from shared.usage.transcription import TranscriptionUsage
@@ -29,7 +29,7 @@ TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_meter, "ACCOUNTED_WITHIN", QUIET)
+    monkeypatch.setattr(meter, "ACCOUNTED_WITHIN", QUIET)
 
 
 def session_of(model: str, transcription: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import asyncio
 from typing import Any
 
 from shared.observer.context import Farewell, Outcome
-from shared.observer.controller import OUTSIDE_AT_ONCE
-from shared.observer.goodbye import DISTURBED_AT_MOST
+from shared.observer.realtime.controller import OUTSIDE_AT_ONCE
+from shared.observer.realtime.goodbye import DISTURBED_AT_MOST
 from tests.contract.observer.harness import Call, ObservedCalls, observed_calls
 
 ASIDE = {"conversation": "none", "metadata": {"topic": "aside"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.observer.backfill import Backfill
+from shared.observer.realtime.backfill import Backfill
 from shared.realtime.server_event_parser import parse_server_event
 
 

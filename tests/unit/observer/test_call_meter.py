@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
-from shared.observer.call_meter import CallMeter
 from shared.observer.context import Tally
+from shared.observer.realtime.call_meter import CallMeter
 from shared.transcripts.failures import ENDPOINT_ERROR, Failure
 
 

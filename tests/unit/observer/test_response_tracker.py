@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.observer.response_tracker import REQUESTS_AT_MOST, ResponseTracker
+from shared.observer.realtime.response_tracker import REQUESTS_AT_MOST, ResponseTracker
 from shared.realtime.server_event_parser import parse_server_event
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from shared.observer.session_comparison import contains, matches, matches_prompt
-from shared.observer.session_guard import MAX_RESTORES, SessionGuard
+from shared.observer.realtime.session_comparison import contains, matches, matches_prompt
+from shared.observer.realtime.session_guard import MAX_RESTORES, SessionGuard
 
 CASES = Path(__file__).resolve().parents[2] / "fixtures" / "cases"
 REPORTED = json.loads((CASES / "prompt-and-mcp.json").read_text(encoding="utf-8"))

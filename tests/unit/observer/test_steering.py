@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.observer.context import ObservedCall
-from shared.observer.steering import SteeringMonitor
+from shared.observer.realtime.steering import SteeringMonitor
 from shared.realtime.item_origins import MODEL
 from shared.realtime.server_event_parser import parse_server_event
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from shared.observer.response_tracker import ResponseTracker
-from shared.observer.run_context import RunContext
-from shared.observer.tool_outputs import ToolOutputs
+from shared.observer.realtime.response_tracker import ResponseTracker
+from shared.observer.realtime.run_context import RealtimeContext
+from shared.observer.realtime.tool_outputs import ToolOutputs
 from shared.sideband.sideband import SidebandClosed
 
 
@@ -36,7 +36,7 @@ def outputs_over(connection: Connection) -> ToolOutputs:
         lease=SimpleNamespace(is_good=True),
         send_in_background=lambda _: None,
     )
-    return ToolOutputs(cast(RunContext, context), ResponseTracker(), set())
+    return ToolOutputs(cast(RealtimeContext, context), ResponseTracker(), set())
 
 
 async def test_no_output_is_lost_with_a_connection_that_closes_in_the_middle() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.realtime import RealtimeServerEvent
 
-from shared.observer.backfill import Backfill
-from shared.observer.response_tracker import ResponseTracker
+from shared.observer.realtime.backfill import Backfill
+from shared.observer.realtime.response_tracker import ResponseTracker
 from shared.realtime.event_mapper import EventMapper
 from shared.realtime.server_event_parser import PARSERS, parse_server_event
 from shared.realtime.server_events import ItemAdded, ResponseCreated, ResponseDone

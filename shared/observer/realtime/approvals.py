@@ -14,9 +14,9 @@ from typing import Any
 
 from shared.core import logs
 from shared.core.bounded import BoundedDict, BoundedSet
-from shared.observer.approval_proofs import CallProofs
-from shared.observer.run_context import RunContext
-from shared.observer.tool_outputs import ToolOutputs
+from shared.observer.realtime.approval_proofs import CallProofs
+from shared.observer.realtime.run_context import RealtimeContext
+from shared.observer.realtime.tool_outputs import ToolOutputs
 from shared.realtime.item_origins import MODEL
 from shared.realtime.server_events import (
     Item,
@@ -57,7 +57,7 @@ class Approvals:
 
     def __init__(
         self,
-        context: RunContext,
+        context: RealtimeContext,
         outputs: ToolOutputs,
         registry: Registry,
         session: Mapping[str, Any] | None,

@@ -13,9 +13,9 @@ from collections.abc import Container, Iterable
 
 from shared.core import logs
 from shared.core.bounded import BoundedSet
-from shared.observer.response_tracker import ResponseTracker
-from shared.observer.run_context import RunContext
-from shared.observer.tool_outputs import ToolOutputs
+from shared.observer.realtime.response_tracker import ResponseTracker
+from shared.observer.realtime.run_context import RealtimeContext
+from shared.observer.realtime.tool_outputs import ToolOutputs
 from shared.realtime.server_events import Item, OutputItemDone, ResponseDone
 from shared.tools.registry import Registry
 from shared.tools.runner import Result, failed
@@ -38,7 +38,7 @@ class ToolCalls:
 
     def __init__(
         self,
-        context: RunContext,
+        context: RealtimeContext,
         tracker: ResponseTracker,
         registry: Registry,
         granted: Container[str],

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.observer.response_tracker import ResponseTracker
-from shared.observer.run_context import RunContext, new_event_id
+from shared.observer.realtime.response_tracker import ResponseTracker
+from shared.observer.realtime.run_context import RealtimeContext
+from shared.observer.run_context import new_event_id
 from shared.sideband.sideband import SidebandClosed
 
 ANSWERED_WITHIN = timedelta(seconds=15)
@@ -18,7 +19,9 @@ ANSWERED_WITHIN = timedelta(seconds=15)
 class ToolOutputs:
     """The outputs of one call's tools. `running` are the calls whose output is yet to come."""
 
-    def __init__(self, context: RunContext, tracker: ResponseTracker, running: set[str]) -> None:
+    def __init__(
+        self, context: RealtimeContext, tracker: ResponseTracker, running: set[str]
+    ) -> None:
         self.context = context
         self.tracker = tracker
         self.running = running

@@ -9,18 +9,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.core import logs
-from shared.observer.approvals import Approvals
-from shared.observer.call_meter import CallMeter
 from shared.observer.context import Dependencies, ObservedCall
-from shared.observer.failure_watch import FailureWatch
-from shared.observer.goodbye import Goodbye
-from shared.observer.mcp_calls import McpCalls
-from shared.observer.response_retry import ResponseRetry
-from shared.observer.response_tracker import ResponseTracker
-from shared.observer.run_context import RunContext, new_event_id
-from shared.observer.session_guard import SessionKeeper
-from shared.observer.steering import SteeringMonitor
-from shared.observer.tool_calls import ToolCalls
+from shared.observer.realtime.approvals import Approvals
+from shared.observer.realtime.call_meter import CallMeter
+from shared.observer.realtime.failure_watch import FailureWatch
+from shared.observer.realtime.goodbye import LastAnswer
+from shared.observer.realtime.mcp_calls import McpCalls
+from shared.observer.realtime.response_retry import ResponseRetry
+from shared.observer.realtime.response_tracker import ResponseTracker
+from shared.observer.realtime.run_context import RealtimeContext
+from shared.observer.realtime.session_guard import SessionKeeper
+from shared.observer.realtime.steering import SteeringMonitor
+from shared.observer.realtime.tool_calls import ToolCalls
+from shared.observer.run_context import new_event_id
 from shared.realtime.server_events import (
     InputTranscribed,
     ItemAdded,
@@ -50,10 +51,10 @@ class CallController:
 
     def __init__(
         self,
-        context: RunContext,
+        context: RealtimeContext,
         call: ObservedCall,
         dependencies: Dependencies,
-        goodbye: Goodbye,
+        goodbye: LastAnswer,
         tracker: ResponseTracker,
     ) -> None:
         self.context = context

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.observer.session_comparison import contains
-from shared.observer.session_guard import GUARDED_FIELDS, stated_fields
+from shared.observer.realtime.session_comparison import contains
+from shared.observer.realtime.session_guard import GUARDED_FIELDS, stated_fields
 from shared.realtime.item_origins import ADDED_BY_SERVICE, PAGE, PROBE, UNKNOWN
 from shared.realtime.server_events import (
     InputCommitted,

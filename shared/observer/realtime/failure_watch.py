@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Iterable
 
 from shared.core import logs
-from shared.observer.response_tracker import ResponseTracker
-from shared.observer.run_context import RunContext
-from shared.observer.session_guard import SessionGuard
+from shared.observer.realtime.response_tracker import ResponseTracker
+from shared.observer.realtime.run_context import RealtimeContext
+from shared.observer.realtime.session_guard import SessionGuard
 from shared.realtime.failures import FailureFinder
 from shared.realtime.known_names import known_code, known_type
 from shared.realtime.response_errors import is_passing
@@ -34,7 +34,7 @@ class FailureWatch:
 
     def __init__(
         self,
-        context: RunContext,
+        context: RealtimeContext,
         tracker: ResponseTracker,
         guard: SessionGuard | None,
         count: Callable[[Failure], None],

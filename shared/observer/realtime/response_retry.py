@@ -16,9 +16,10 @@ from functools import partial
 
 from shared.core import logs
 from shared.core.bounded import BoundedSet
-from shared.observer.response_tracker import ResponseTracker
-from shared.observer.run_context import RunContext, new_event_id
-from shared.observer.tool_outputs import ToolOutputs
+from shared.observer.realtime.response_tracker import ResponseTracker
+from shared.observer.realtime.run_context import RealtimeContext
+from shared.observer.realtime.tool_outputs import ToolOutputs
+from shared.observer.run_context import new_event_id
 from shared.realtime.response_errors import is_passing
 from shared.realtime.server_events import (
     InputCommitted,
@@ -46,7 +47,7 @@ class ResponseRetry:
 
     def __init__(
         self,
-        context: RunContext,
+        context: RealtimeContext,
         tracker: ResponseTracker,
         outputs: ToolOutputs,
         is_ending: Callable[[], bool],

@@ -16,9 +16,15 @@ from typing import Any
 
 from shared.config.transcription_sessions import is_transcription
 from shared.core import logs
-from shared.observer.run_context import RunContext, new_event_id
-from shared.observer.session_comparison import COMPLETED, completed, matches_field, matches_prompt
-from shared.observer.session_updates import emptied, is_mcp, nested, without_nulls
+from shared.observer.realtime.run_context import RealtimeContext
+from shared.observer.realtime.session_comparison import (
+    COMPLETED,
+    completed,
+    matches_field,
+    matches_prompt,
+)
+from shared.observer.realtime.session_updates import emptied, is_mcp, nested, without_nulls
+from shared.observer.run_context import new_event_id
 from shared.realtime.server_events import SessionEvent
 from shared.sideband.events import ErrorEvent, NotUnderstood
 from shared.sideband.json_fields import value_at
@@ -206,7 +212,7 @@ class SessionKeeper:
     """Lets the guard's updates meet the connection. `session` is the profile's; None: the page
     decides, and nothing is restored."""
 
-    def __init__(self, context: RunContext, session: Mapping[str, Any] | None) -> None:
+    def __init__(self, context: RealtimeContext, session: Mapping[str, Any] | None) -> None:
         self.context = context
         self.guard = SessionGuard(session) if session is not None else None
         self.latest: SessionEvent | NotUnderstood | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from shared.core.bounded import BoundedDict, BoundedSet
-from shared.observer.response_tracker import ResponseTracker
+from shared.observer.realtime.response_tracker import ResponseTracker
 from shared.realtime.server_events import (
     Item,
     ItemDone,

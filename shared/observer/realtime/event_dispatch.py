@@ -1,0 +1,71 @@
+"""Hands each server event of a call to those who act on it. A failure costs that event alone."""
+
+from __future__ import annotations
+
+from shared.core import logs
+from shared.observer.guarded_steps import GuardedSteps
+from shared.observer.realtime.controller import CallController
+from shared.observer.realtime.item_gaps import ItemGaps
+from shared.observer.realtime.run_context import RealtimeContext
+from shared.realtime.item_origins import PROBE, UNKNOWN
+from shared.realtime.known_names import known_code, known_path
+from shared.realtime.server_events import ItemDeleted, ItemEvent, ItemRetrieved, ItemTruncated
+from shared.sideband.events import ErrorEvent, NotUnderstood, ServerEvent
+
+LOGGED_ERRORS = 50
+"""In one run: a page decides how many there are, and the record has them."""
+
+
+class EventDispatch:
+    """Records an event, requests what it shows to be missing, and lets the controller act on it, in
+    this order."""
+
+    def __init__(
+        self, context: RealtimeContext, gaps: ItemGaps, controller: CallController
+    ) -> None:
+        self.context = context
+        self.gaps = gaps
+        self.controller = controller
+        self.steps = GuardedSteps(context.recorder)
+        self.errors = 0
+
+    def handle_event(self, event: ServerEvent) -> None:
+        """Never raises: what is not understood costs this event, not the call."""
+        was_missed = isinstance(event, ItemRetrieved) and self.gaps.has_requested(event.item.id)
+        attempt = self.steps.attempt
+        attempt(event, lambda: self.context.recorder.record_event(event))
+        origin = self.origin_of(event)
+        attempt(event, lambda: self.request_missing(event))
+        attempt(event, lambda: self.controller.watch_steering(event, origin))
+        attempt(event, lambda: self.controller.handle_server_event(event, was_missed=was_missed))
+        if isinstance(event, NotUnderstood):
+            self.steps.log_unread(event.type, event.reason)
+        elif isinstance(event, ErrorEvent):
+            self.log_error(event)
+
+    def origin_of(self, event: ServerEvent) -> str:
+        """Who wrote the item that an event is about, or truncated it."""
+        mapper = self.context.recorder.mapper
+        match event:
+            case ItemEvent(item=item):
+                item_id = item.id
+            case ItemDeleted(item_id=item_id):
+                pass
+            case ItemTruncated():
+                return mapper.origins.truncated_by
+            case _:
+                return UNKNOWN
+        key = mapper.keys.key_of(item_id)
+        if key in mapper.origins.probes:
+            return PROBE
+        return mapper.origins.proven.get(key, mapper.stated.of(key))
+
+    def request_missing(self, event: ServerEvent) -> None:
+        for request in self.gaps.requests_for(event):
+            self.context.send_in_background(request)
+
+    def log_error(self, error: ErrorEvent) -> None:
+        self.errors += 1
+        if self.errors <= LOGGED_ERRORS:
+            code, param = known_code(error.code), known_path(error.param)
+            logs.event("error event received", code=code, param=param)
