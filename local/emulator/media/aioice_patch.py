@@ -1,4 +1,5 @@
-"""The only place that patches aioice: its addresses, whom it hears, consent timeouts, log level."""
+"""The only place that patches aioice: its addresses, whom it hears, consent timeouts, log level,
+credentials."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import aioice.ice
 import ifaddr
+from aiortc import RTCPeerConnection
 
 LOOPBACK: Final = "127.0.0.1"
 ELSEWHERE: Final = ((socket.AF_INET, "198.51.100.1"), (socket.AF_INET6, "2001:db8::1"))
@@ -53,6 +55,17 @@ def confine_media(addresses: Sequence[str] | None = None) -> None:
     if aioice_logger.level == logging.NOTSET:
         # At INFO it logs every candidate pair.
         aioice_logger.setLevel(logging.WARNING)
+
+
+def set_ice_credentials(connection: RTCPeerConnection, username: str, password: str) -> None:
+    """Replaces the random ones of a connection that has not gathered its candidates yet."""
+    transports = [transceiver.sender.transport for transceiver in connection.getTransceivers()]
+    if connection.sctp is not None:
+        transports.append(connection.sctp.transport)
+    for transport in transports:
+        ice: Any = transport.transport
+        ice._connection._local_username = username
+        ice._connection._local_password = password
 
 
 def is_own_address(text: str) -> bool:

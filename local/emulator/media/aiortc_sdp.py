@@ -75,19 +75,19 @@ def usable_formats(medium: Medium) -> dict[str, str]:
     return {n: c for n, c in found.items() if int(n) not in RTCP_PORTS}
 
 
-def negotiable(offer: Description) -> str:
-    """The offer for aiortc."""
+def negotiable(offer: Description, *, passive: bool = False) -> str:
+    """The offer for aiortc. `passive`: let the caller start DTLS if its offer leaves that open."""
     media = answered_media(offer)
     mids = " ".join(map(plain_mid, media))
     lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
     if offer.find("ice-lite") is not None:
         lines.append("a=ice-lite")
     for medium in media:
-        lines += media_lines(offer, medium)
+        lines += media_lines(offer, medium, "active" if passive else "actpass")
     return "".join(f"{line}\r\n" for line in lines)
 
 
-def media_lines(offer: Description, medium: Medium) -> list[str]:
+def media_lines(offer: Description, medium: Medium, default_setup: str) -> list[str]:
     if medium.kind == "application":
         lines = channel_lines(medium, largest_event(offer))
     else:
@@ -98,7 +98,7 @@ def media_lines(offer: Description, medium: Medium) -> list[str]:
         lines += [str(a) for a in medium.attributes if is_usable(a)]
     setup = medium.find("setup") or offer.find("setup")
     if setup not in ("active", "passive"):
-        setup = "actpass"
+        setup = default_setup
     lines += [f"a=mid:{plain_mid(medium)}", f"a=setup:{setup}"]
     for name in ("ice-ufrag", "ice-pwd"):
         # Empty, it is accepted; aiortc would refuse it. Nobody will connect.

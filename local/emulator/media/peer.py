@@ -1,4 +1,4 @@
-"""The Realtime API's end of one caller's WebRTC connection."""
+"""The service's end of one caller's WebRTC connection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -49,6 +50,24 @@ missed one tick and no audio: the packets arrive when it resumes."""
 CONNECT_WITHIN: Final = timedelta(seconds=30)
 
 
+@dataclass(frozen=True, slots=True)
+class ApiMedia:
+    """How the media of one API differ from those of another."""
+
+    input_rate: int
+    """Samples per second of what `on_audio` gets."""
+    make_speaker: Callable[[], Speaker]
+    simplify_offer: Callable[[Description], str]
+    """The offer as aiortc understands it."""
+    write_answer: Callable[[str, Description], str]
+    """aiortc's answer as the service would write it."""
+    name_ice_users: Callable[[RTCPeerConnection], None]
+    """Called before candidates are gathered."""
+
+
+REALTIME: Final = ApiMedia(INPUT_RATE, Speaker, negotiable, imitate_live_answer, lambda _: None)
+
+
 class Peer:
     """Answers one offer and carries the call's media and events.
 
@@ -63,6 +82,7 @@ class Peer:
         on_message: Callable[[str], None],
         on_open: Callable[[], None],
         on_close: Callable[[], None],
+        api: ApiMedia = REALTIME,
     ) -> None:
         self.sdp = ""
         self.on_audio = on_audio
@@ -75,7 +95,8 @@ class Peer:
         self.has_channel = False
         self.largest_event = 0
         """How many bytes an event for the caller may have."""
-        self.speaker = Speaker()
+        self.api = api
+        self.speaker = api.make_speaker()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.transceiver: RTCRtpTransceiver = self.connection.addTransceiver(self.speaker)
         self.transceiver.setCodecPreferences(preferred_codecs())
@@ -93,6 +114,7 @@ class Peer:
         on_open: Callable[[], None],
         on_close: Callable[[], None],
         connect_within: timedelta = CONNECT_WITHIN,
+        api: ApiMedia = REALTIME,
     ) -> Peer:
         """Answers a browser's offer. Raises OfferRefused.
 
@@ -103,7 +125,9 @@ class Peer:
         """
         checked = read_offer(offer)
         confine_media()
-        peer = cls(on_audio=on_audio, on_message=on_message, on_open=on_open, on_close=on_close)
+        peer = cls(
+            on_audio=on_audio, on_message=on_message, on_open=on_open, on_close=on_close, api=api
+        )
         try:
             await peer.negotiate(checked)
         except BaseException as error:
@@ -126,6 +150,17 @@ class Peer:
         self.channel.send(text)
         return True
 
+    async def flush(self, seconds: float) -> None:
+        """Waits until the events so far have left, but no longer than that."""
+        channel = self.channel
+        if channel is None or channel.readyState != "open" or not channel.bufferedAmount:
+            return
+        empty = asyncio.Event()
+        channel.on("bufferedamountlow", empty.set)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await empty.wait()
+
     def play(self, speech: Speech) -> Playback:
         """Starts playing now, stopping any current playback. Silence is sent in between."""
         playback = self.speaker.play(speech)
@@ -140,13 +175,14 @@ class Peer:
     async def negotiate(self, offer: Description) -> None:
         self.has_channel = offer.find_medium("application") is not None
         self.largest_event = largest_event(offer)
-        remote = RTCSessionDescription(negotiable(offer), "offer")
+        remote = RTCSessionDescription(self.api.simplify_offer(offer), "offer")
         await self.connection.setRemoteDescription(remote)
         for transceiver in self.connection.getTransceivers():
             if transceiver is not self.transceiver:
                 transceiver.direction = "inactive"
+        self.api.name_ice_users(self.connection)
         await self.connection.setLocalDescription(await self.connection.createAnswer())
-        self.sdp = imitate_live_answer(self.connection.localDescription.sdp, offer)
+        self.sdp = self.api.write_answer(self.connection.localDescription.sdp, offer)
         if self.transceiver.currentDirection not in ("sendonly", "sendrecv"):
             self.spawn(drain_speaker(self.speaker))
 
@@ -187,7 +223,7 @@ class Peer:
 
     def handle_track(self, track: MediaStreamTrack) -> None:
         if track is self.transceiver.receiver.track:
-            self.spawn(receive_audio(track, self.on_audio))
+            self.spawn(receive_audio(track, self.on_audio, self.api.input_rate))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -200,10 +236,12 @@ class Peer:
             self.end_call()
 
 
-async def receive_audio(track: MediaStreamTrack, on_audio: Callable[[bytes], None]) -> None:
-    """Passes a track's audio on at `INPUT_RATE` until the track ends."""
-    resampler = AudioResampler(format="s16", layout="mono", rate=INPUT_RATE)
-    silence = bytes(2 * round(GAP.total_seconds() * INPUT_RATE))
+async def receive_audio(
+    track: MediaStreamTrack, on_audio: Callable[[bytes], None], rate: int
+) -> None:
+    """Passes a track's audio on at that rate until the track ends."""
+    resampler = AudioResampler(format="s16", layout="mono", rate=rate)
+    silence = bytes(2 * round(GAP.total_seconds() * rate))
     has_audio = False
     missed = 0
     while True:

@@ -88,9 +88,13 @@ class Speaker(MediaStreamTrack):
         await self.wait_until_due()
         if self.encoder is None:
             raise MediaStreamError
-        pcm = self.playback.next_frame() if self.playback is not None else None
+        pcm = self.next_frame()
         self.frames += 1
         return self.encoder.encode_frame(pcm)
+
+    def next_frame(self) -> bytes | None:
+        """The 20 ms that are due, or None for silence."""
+        return self.playback.next_frame() if self.playback is not None else None
 
     async def wait_until_due(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from typing import Final, Protocol
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Protocol, runtime_checkable
 
 from local.emulator.speech import pocketsphinx_worker
 from local.emulator.speech.worker import Worker, WorkerFailed
 
 logger = logging.getLogger(__name__)
 
-LONGEST_BYTES: Final = 60 * 16_000 * 2
+RATE: Final = 16_000
+LONGEST_BYTES: Final = 60 * RATE * 2
 """Only the last minute of an utterance is decoded, which takes a fifth of its length."""
 
 
@@ -21,9 +24,41 @@ class Recogniser(Protocol):
     async def recognise(self, pcm: bytes) -> str:
         """The lower-case words in 16 kHz mono s16le audio, or "" if it recognised none.
 
-        Never raises for audio it cannot understand. `words(b"")` returns "" and warms it up.
+        Never raises for audio it cannot understand. `recognise(b"")` returns "" and warms it up.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word and where it is in the audio."""
+
+    text: str
+    start: timedelta
+    end: timedelta
+
+
+@runtime_checkable
+class TimedRecogniser(Recogniser, Protocol):
+    """A recogniser that also says when each word was spoken."""
+
+    @property
+    def waiting(self) -> int:
+        """How many requests it has not yet answered: of all callers, because they share it."""
+        ...
+
+    async def recognise_words(self, pcm: bytes) -> tuple[TimedWord, ...]:
+        """As `recognise`, with times."""
+        ...
+
+
+async def recognise_words(recogniser: Recogniser, pcm: bytes) -> tuple[TimedWord, ...]:
+    """The words with their times, which are estimated if the recogniser does not know them."""
+    if isinstance(recogniser, TimedRecogniser):
+        return await recogniser.recognise_words(pcm)
+    words = (await recogniser.recognise(pcm)).split()
+    length = timedelta(seconds=len(pcm) / RATE / 2) / max(1, len(words))
+    return tuple(TimedWord(word, n * length, (n + 1) * length) for n, word in enumerate(words))
 
 
 class SphinxRecogniser:
@@ -32,16 +67,35 @@ class SphinxRecogniser:
     def __init__(self, worker: Worker | None = None) -> None:
         self.worker = worker or Worker(pocketsphinx_worker.__name__)
         self.has_warned = False
+        self.waiting = 0
 
     async def recognise(self, pcm: bytes) -> str:
+        return str((await self.ask(pcm[-LONGEST_BYTES:]))["words"])
+
+    async def recognise_words(self, pcm: bytes) -> tuple[TimedWord, ...]:
+        heard = pcm[-LONGEST_BYTES:]
+        skipped = timedelta(seconds=(len(pcm) - len(heard)) / RATE / 2)
+        return tuple(
+            TimedWord(
+                text,
+                skipped + timedelta(milliseconds=start),
+                skipped + timedelta(milliseconds=end),
+            )
+            for text, start, end in (await self.ask(heard))["times"]
+        )
+
+    async def ask(self, pcm: bytes) -> dict[str, Any]:
+        self.waiting += 1
         try:
-            answer, _ = await self.worker.ask({}, pcm[-LONGEST_BYTES:])
+            answer, _ = await self.worker.ask({}, pcm)
         except WorkerFailed as failure:
             if not self.has_warned:
                 self.has_warned = True
                 logger.warning("speech recognition failed, callers are not understood: %s", failure)
-            return ""
-        return str(answer["words"])
+            return {"words": "", "times": []}
+        finally:
+            self.waiting -= 1
+        return answer
 
     def close(self) -> None:
         self.worker.close()

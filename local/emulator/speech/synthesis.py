@@ -170,14 +170,14 @@ def time_words(
     return tuple(map(Word, words, starts, ends))
 
 
-def resample(pcm: bytes, rate: int) -> bytes:
-    """Mono s16le at `rate`, resampled to `RATE`."""
-    if not pcm or rate == RATE:
+def resample(pcm: bytes, rate: int, wanted: int = RATE) -> bytes:
+    """Mono s16le at `rate`, resampled to the wanted one."""
+    if not pcm or rate == wanted:
         return pcm
     frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
     frame.planes[0].update(pcm)
     frame.sample_rate = rate
-    resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+    resampler = AudioResampler(format="s16", layout="mono", rate=wanted)
     return b"".join(
         bytes(out.planes[0])[: 2 * out.samples]
         for out in [*resampler.resample(frame), *resampler.resample(None)]
