@@ -4,7 +4,8 @@
  * No event says when either side starts or stops. Words come while they are spoken, the user's about a
  * second late; the answer's loudness, where it is measured, says when the assistant has finished. A
  * delegation has no end that a page is told of: what the assistant says at once and briefly is an
- * acknowledgement (“let me check”), what it says after a pause or for longer is the result.
+ * acknowledgement (“let me check”), what it says after a pause or for longer is the result, and a user who
+ * speaks again after either has moved on.
  */
 
 /** @typedef {import('./voice-api.js').Activity} Activity */
@@ -25,6 +26,8 @@ export const HOLDS = Object.freeze({
   acknowledgement: 2_500,
   /** A pause this long separates an acknowledgement from the result. */
   pause: 600,
+  /** The question may end this much later on the timeline than its delegation. */
+  rest: 1_500,
   /** A look-up that nothing is heard of is shown no longer than this. */
   lookUp: 20_000,
 });
@@ -43,10 +46,14 @@ export class LiveActivity {
   /** When the pending look-up began; 0 for none. */
   #delegatedAt = 0;
 
-  /** @param {number} now */
-  userSpeaks(now) {
+  /** Where on the timeline. */
+  #delegatedMs = 0;
+
+  /** @param {number} startMs  Of a word, on the timeline. @param {number} now */
+  userSpeaks(startMs, now) {
     this.#hearingUntil = now + HOLDS.hearing;
-    if (this.#saying.to > this.#delegatedAt && now - this.#saying.to > HOLDS.pause) this.#delegatedAt = 0;
+    const acknowledged = this.#saying.to > this.#delegatedAt;
+    if (acknowledged && startMs > this.#delegatedMs + HOLDS.rest) this.#delegatedAt = 0;
   }
 
   /** @param {number} now */
@@ -65,9 +72,10 @@ export class LiveActivity {
     if (level > AUDIBLE) this.#answeringUntil = Math.max(this.#answeringUntil, now + HOLDS.audible);
   }
 
-  /** @param {number} now */
-  delegates(now) {
+  /** @param {number} offsetMs  On the timeline. @param {number} now */
+  delegates(offsetMs, now) {
     this.#delegatedAt = now;
+    this.#delegatedMs = offsetMs;
   }
 
   /** @param {number} now @returns {Activity} */

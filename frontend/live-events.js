@@ -116,7 +116,7 @@ export class LiveConversation {
       case 'session.output_transcript.delta':
         return this.#said('assistant', event, now);
       case 'session.delegation.created':
-        this.#activity.delegates(now);
+        this.#activity.delegates(Number(event.offset_ms) || 0, now);
         return {};
       case 'session.paused':
       case 'session.resumed':
@@ -145,7 +145,7 @@ export class LiveConversation {
   #said(who, event, now) {
     const { event_id: id, delta: text, start_ms: startMs, end_ms: endMs } = event;
     if (typeof text !== 'string' || !text || !(startMs >= 0) || !(endMs >= startMs)) return {};
-    if (who === 'user') this.#activity.userSpeaks(now);
+    if (who === 'user') this.#activity.userSpeaks(startMs, now);
     else this.#activity.assistantSpeaks(now);
     return { captions: this.#turns.add({ id: typeof id === 'string' ? id : '', who, text, startMs, endMs }, now) };
   }

@@ -1,0 +1,193 @@
+"""The page in every state of a GPT-Live call, on a pretended connection: light and dark, wide and
+narrow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from local.stack import Stack
+from tests.browser.conftest import Hearing
+from tests.browser.test_accessibility import AXE, assert_accessible
+from tests.support.chromium import probed_page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Scheme = Literal["light", "dark"]
+
+PRETEND = """
+window.RTCPeerConnection = class {
+  connectionState = 'new';
+  sent = [];
+  constructor() {
+    window.pretended = this;
+  }
+  addTransceiver() {
+    const track = new AudioContext().createMediaStreamDestination().stream.getTracks()[0];
+    return { sender: { replaceTrack: async () => {} }, receiver: { track } };
+  }
+  createDataChannel() {
+    const send = (text) => this.sent.push(JSON.parse(text));
+    return (this.channel = { readyState: 'connecting', send, close: () => {} });
+  }
+  createOffer = async () => ({ type: 'offer', sdp: 'v=0' });
+  setLocalDescription = async () => {};
+  getStats = async () => new Map();
+  close() {}
+  setRemoteDescription = async () => {
+    this.become('connected');
+    this.channel.readyState = 'open';
+    this.channel.onopen();
+  };
+  become(state) {
+    this.connectionState = state;
+    this.onconnectionstatechange?.();
+  }
+};
+"""
+"""A peer connection that connects at once, and takes events from `receive`."""
+
+ENDED = {"status": "ended", "ended_by": "limit"}
+
+
+async def receive(page: Page, *events: dict[str, Any]) -> None:
+    texts = [json.dumps(event) for event in events]
+    await page.evaluate(
+        "(texts) => texts.forEach((data) => pretended.channel.onmessage({ data }))", texts
+    )
+
+
+def said(who: Literal["input", "output"], start_ms: int, delta: str) -> dict[str, Any]:
+    return {
+        "type": f"session.{who}_transcript.delta",
+        "event_id": f"event_{who}_{start_ms}",
+        "delta": delta,
+        "start_ms": start_ms,
+        "end_ms": start_ms + 200,
+    }
+
+
+QUESTION = (said("input", 600, "Please look up"), said("input", 1000, " the weather in London"))
+ANSWER = (
+    said("output", 3000, "It is dry and"),
+    said("output", 3200, " eleven degrees, and tomorrow"),
+)
+INTERRUPTION = (said("input", 3200, "Thanks, that is"), said("input", 3400, " enough."))
+DELEGATED = {
+    "type": "session.delegation.created",
+    "event_id": "event_d",
+    "offset_ms": 1000,
+    "delegation": {"id": "item_1", "type": "delegation", "target": "responses"},
+}
+
+
+@asynccontextmanager
+async def live_page(
+    stack: Stack, hearing: Hearing, scheme: Scheme = "light", width: int = 1280
+) -> AsyncIterator[Page]:
+    """A page whose call is live."""
+
+    async def connect(route: Route) -> None:
+        headers = {
+            "Content-Type": "application/sdp",
+            "Location": "calls/h",
+            "X-Voice-Api": "live",
+        }
+        await route.fulfill(status=201, headers=headers, body="v=0\r\n")
+
+    async with hearing("silence") as browser:
+        page = await probed_page(browser)
+        await page.emulate_media(color_scheme=scheme)
+        await page.set_viewport_size({"width": width, "height": 800})
+        await page.add_init_script(PRETEND)
+        await page.route("**/api/connect*", connect)
+        await page.route("**/api/calls/h", lambda route: route.fulfill(json=ENDED))
+        await page.route("**/api/calls/h/hangup", lambda route: route.fulfill(status=204))
+        await page.goto(f"{stack.url}/?profile=live")
+        await page.get_by_role("button", name="Start").click()
+        await expect(page.locator("#connection")).to_have_text("Connected")
+        yield page
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
+async def test_every_state_is_told_and_accessible(
+    scheme: Scheme, width: int, stack: Stack, hearing: Hearing
+) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: run `npm ci` in tests/npm")
+    async with live_page(stack, hearing, scheme, width) as page:
+        await page.evaluate(AXE.read_text(encoding="utf-8"))
+        heading = page.get_by_role("heading", level=1)
+        await receive(page, *QUESTION)
+        await expect(heading).to_have_text("You are speaking.")
+        await receive(page, DELEGATED)
+        await expect(heading).to_have_text("Looking that up…")
+        await assert_accessible(page)
+
+        await receive(page, *ANSWER)
+        await expect(heading).to_have_text("Answering.")
+        captions = page.locator("#captions li")
+        await expect(captions).to_have_count(2)
+        await receive(page, *INTERRUPTION)
+        await expect(captions).to_have_count(3)
+        await expect(captions.nth(1)).to_have_attribute("data-interrupted", "")
+        await expect(captions.nth(2).locator(".words")).to_have_text("Thanks, that is enough.")
+        await assert_accessible(page)
+
+        await receive(page, {"type": "session.paused", "event_id": "event_p"})
+        await expect(page.locator("#connection")).to_have_text("On standby")
+        await expect(page.locator("#advice")).to_contain_text("Speak, and the call goes on")
+        await assert_accessible(page)
+        await receive(page, {"type": "session.resumed", "event_id": "event_r"})
+        await expect(page.locator("#connection")).to_have_text("Connected")
+
+        await page.evaluate("pretended.become('disconnected')")
+        await expect(page.locator("#connection")).to_have_text("Interrupted")
+        await page.evaluate("pretended.become('connected')")
+        await expect(page.locator("#connection")).to_have_text("Connected")
+
+        await receive(page, {"type": "session.input_audio.muted", "event_id": "event_m"})
+        await expect(page.locator("#microphone")).to_have_attribute("data-state", "muted")
+        await expect(page.locator("#microphone")).to_contain_text("muted by the operator")
+        await assert_accessible(page)
+
+        await receive(page, {"type": "error", "event_id": "event_e", "error": {"message": "No."}})
+        await expect(page.locator("#problem")).to_contain_text("The call goes on.")
+        await page.evaluate("pretended.channel.onclose()")
+        await expect(page.locator("#advice")).to_contain_text("The call reached its time limit")
+        await expect(captions).to_have_count(3)
+        await assert_accessible(page)
+
+
+async def test_a_line_that_does_not_change_keeps_its_place_in_the_document(
+    stack: Stack, hearing: Hearing
+) -> None:
+    async with live_page(stack, hearing) as page:
+        captions = page.locator("#captions li")
+        await receive(page, *QUESTION, *ANSWER)
+        await expect(captions).to_have_count(2)
+        await page.evaluate("window.kept = [...document.querySelectorAll('#captions li')]")
+        await receive(page, said("output", 3400, " it rains."))
+        await expect(captions.nth(1)).to_contain_text("tomorrow it rains.")
+        kept = "kept.every((item, at) => item === document.querySelectorAll('#captions li')[at])"
+        assert await page.evaluate(kept)
+
+
+async def test_mute_and_leaving_are_told_to_the_server(stack: Stack, hearing: Hearing) -> None:
+    async with live_page(stack, hearing) as page:
+        await page.get_by_role("button", name="Mute").click()
+        await expect(page.locator("#microphone")).to_have_attribute("data-state", "muted")
+        hung_up: list[str] = []
+        page.on("request", lambda request: hung_up.append(request.url))
+        await page.get_by_role("button", name="Stop").click()
+        sent = await page.evaluate("pretended.sent.map(({ type }) => type)")
+        assert sent == ["session.input_audio.mute", "session.close"]
+        await page.wait_for_function("() => pretended.channel.onmessage")
+        await receive(page, {"type": "session.closed", "event_id": "event_c"})
+        await expect(page.locator("#advice")).to_contain_text("You hung up")
+        assert [url.rsplit("/", 1)[1] for url in hung_up] == ["hangup"]
