@@ -132,6 +132,7 @@ def load_profiles(
         raise ConfigurationError(mistakes)
     profiles = Profiles(found)
     warn_of_idle_tools(settings, profiles)
+    warn_of_unrecorded_calls(settings, profiles)
     return profiles
 
 
@@ -142,6 +143,15 @@ def warn_of_idle_tools(settings: Settings, profiles: Profiles) -> None:
         for profile in profiles.by_name.values():
             if profile.filtered and profile.session.get("tools"):
                 logs.event("tools without an observer", logging.WARNING, profile=profile.name)
+
+
+def warn_of_unrecorded_calls(settings: Settings, profiles: Profiles) -> None:
+    """Logs which profiles' calls are not recorded although recording is on: nobody should look for
+    them in vain. Realtime's sideband has no audio of the caller's."""
+    if settings.observer.recordings:
+        for profile in profiles.by_name.values():
+            if profile.api == REALTIME:
+                logs.event("calls not recorded", logging.WARNING, profile=profile.name)
 
 
 def check_private_instructions(content: Mapping[str, Any], settings: Settings) -> list[str]:

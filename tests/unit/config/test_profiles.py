@@ -366,3 +366,13 @@ def test_the_log_warns_of_server_tools_that_nobody_runs(
     assert "tools without an observer" not in caplog.text
     load_with_tools(tmp_path, OBSERVER="off")
     assert 'tools without an observer {"profile": "default"}' in caplog.text
+
+
+def test_the_log_warns_of_realtime_calls_where_recording_is_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, "default", {})
+    load_with_tools(tmp_path)
+    assert "calls not recorded" not in caplog.text
+    load_with_tools(tmp_path, RECORDINGS="on")
+    assert 'calls not recorded {"profile": "default"}' in caplog.text
