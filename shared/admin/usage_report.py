@@ -1,6 +1,7 @@
 """What calls cost: usage summed up for admins, as JSON and as CSV. Pure.
 
-Tokens, and the seconds of transcription, are as the observers counted them. Calls that nobody
+Tokens, the seconds of transcription and those that Live calls are billed for (`live_seconds`) are
+as the observers counted them; `seconds` is how long the calls were on record. Calls that nobody
 observed are counted too, in a column of their own, so that a sum is not mistaken for the total.
 `failures` is how often something failed in the calls of a row, `prices_as_of` the day of the price
 table that their costs are from, or the first and the last of several.
@@ -21,6 +22,7 @@ from shared.core.problems import Problem
 from shared.core.untrusted import finite
 from shared.transcripts.failures import known_counts
 from shared.usage import transcription
+from shared.usage.live_usage import TIME_KINDS
 from shared.usage.prices import UNKNOWN
 from shared.usage.tokens import Usage
 
@@ -28,9 +30,11 @@ GROUPS = ("day", "caller", "profile", "model")
 KINDS = tuple(each.name for each in fields(Usage))
 WORDS = {f"transcription_{kind}": kind for kind in transcription.KINDS}
 """The columns of what transcribed the callers."""
-COUNTED = ("calls", "observed_calls", "seconds", *KINDS, *WORDS, "failures")
+TIMES = {f"live_{kind}": kind for kind in TIME_KINDS}
+"""The columns of the time that Live calls are billed for."""
+COUNTED = ("calls", "observed_calls", "seconds", *KINDS, *TIMES, *WORDS, "failures")
 COLUMNS = (*GROUPS, *COUNTED, "cost", "prices_as_of")
-SELDOM = frozenset({*WORDS, "failures", "prices_as_of"})
+SELDOM = frozenset({"written_text", *TIMES, *WORDS, "failures", "prices_as_of"})
 """Left out of a row that has nothing in them."""
 DAYS_AT_MOST = 92
 
@@ -103,8 +107,9 @@ def add_call(row: dict[str, Any], record: CallRecord) -> None:
     row["observed_calls"] += 1
     for kind in KINDS:
         row[kind] += int(finite(record.usage.get(kind)) or 0)
-    for column, kind in WORDS.items():
-        row[column] = round(row[column] + (finite(record.transcription.get(kind)) or 0), 3)
+    for columns, counts in ((TIMES, record.usage), (WORDS, record.transcription)):
+        for column, kind in columns.items():
+            row[column] = round(row[column] + (finite(counts.get(kind)) or 0), 3)
     if record.prices_as_of:
         row["prices_as_of"].add(record.prices_as_of)
     cost = known_cost(record.cost)

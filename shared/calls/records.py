@@ -37,7 +37,8 @@ class CallRecord:
     and for calls that an earlier release took to be over.
 
     `started_by` is BY_BROKER or BY_KEY. `reference` is its booking in the ledger. `usage` holds
-    tokens by kind as the observer counted them; it is empty for calls that nobody observed.
+    tokens by kind as the observer counted them, and of a Live call its `seconds`, of which it was
+    active or paused; it is empty for calls that nobody observed.
     `transcription` is the same for what transcribed the caller, in tokens or seconds. `failures`
     counts what failed, by what it was and by the endpoint's code
     (`{"response_failed": {"rate_limit_exceeded": 2}}`). `session_model` is the model that the

@@ -16,6 +16,7 @@ from shared.limits.ledger_store import Ledger
 from shared.observer.context import Tally
 from shared.transcripts.failures import larger_counts
 from shared.usage.call_usage import CallUsage
+from shared.usage.live_usage import ESTIMATED_SECONDS, SECONDS
 from shared.usage.prices import UNKNOWN, Prices
 from shared.usage.tokens import Usage
 from shared.usage.transcription import KINDS
@@ -26,15 +27,19 @@ TOKENS = tuple(each.name for each in fields(Usage))
 @dataclass(frozen=True, slots=True)
 class CallCost:
     """The cost of a call as its record has it: an amount in the currency of the price table of the
-    day `prices_as_of`, or `unknown` because these models have no price."""
+    day `prices_as_of`, or `unknown` because these models have no price. `seconds` are those that a
+    Live call is billed for."""
 
     cost: str
     prices_as_of: str
     unpriced: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     def to_fields(self) -> dict[str, Any]:
         """The fields of a log event."""
         fields: dict[str, Any] = {"cost": self.cost, "prices_as_of": self.prices_as_of}
+        if self.seconds:
+            fields["seconds"] = self.seconds
         return {**fields, "unpriced": list(self.unpriced)} if self.unpriced else fields
 
 
@@ -49,29 +54,30 @@ class CallAccounting:
     def cost_of(self, record: CallRecord, used: CallUsage) -> CallCost:
         """What a call has cost so far."""
         as_of = self.prices.as_of.isoformat()
+        seconds = used.live.seconds if used.live else 0.0
         cost = self.prices.call_cost(record.model, used)
         if cost is None:
-            return CallCost(UNKNOWN, as_of, tuple(self.prices.unpriced(record.model, used)))
-        return CallCost(f"{cost.amount:f}", as_of)
+            unpriced = tuple(self.prices.unpriced(record.model, used))
+            return CallCost(UNKNOWN, as_of, unpriced, seconds)
+        return CallCost(f"{cost.amount:f}", as_of, seconds=seconds)
 
     def record_tally(self, record: CallRecord, tally: Tally) -> None:
         """Writes to the call's record what it has used since its start, and what failed. A record
         that has been deleted meanwhile stays so."""
-        counts, words = tally.usage.responses.counts(), tally.usage.transcribed.counts()
+        counts, words = tally.usage.counts(), tally.usage.transcribed.counts()
 
         def with_tally(present: CallRecord) -> CallRecord:
             failures = larger_counts(present.failures, tally.failures)
             present = replace(present, failures=failures)
             # A late run must not undo what another one has counted.
-            if sum_of(present.usage, TOKENS) + sum_of(present.transcription, KINDS) > sum_of(
-                counts, TOKENS
-            ) + sum_of(words, KINDS):
+            if told_in_all(present.usage, present.transcription) > told_in_all(counts, words):
                 return present
             cost = self.cost_of(record, tally.usage)
+            # A later release may count more kinds. What was estimated may have been told since.
+            kept = {name: of for name, of in present.usage.items() if name != ESTIMATED_SECONDS}
             return replace(
                 present,
-                # A later release may count more kinds.
-                usage={**present.usage, **counts},
+                usage={**kept, **counts},
                 transcription={**present.transcription, **words},
                 cost=cost.cost,
                 prices_as_of=cost.prices_as_of,
@@ -91,6 +97,13 @@ class CallAccounting:
         no tokens left today."""
         self.record_tally(record, tally)
         return self.ledger.count_tokens(record.reference, tally.total).used_up
+
+
+def told_in_all(usage: Mapping[str, Any], transcription: Mapping[str, Any]) -> float:
+    """All that the endpoint has told of a call, so that two counts of it can be compared: the later
+    one is larger."""
+    told = sum_of(usage, TOKENS) + sum_of(transcription, KINDS)
+    return told + sum_of(usage, (SECONDS,)) - sum_of(usage, (ESTIMATED_SECONDS,))
 
 
 def sum_of(counts: Mapping[str, Any], kinds: Iterable[str]) -> float:

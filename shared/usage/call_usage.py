@@ -1,4 +1,5 @@
-"""What one call has used: its responses, and the transcriptions of its caller. Pure."""
+"""What one call has used: its responses and the transcriptions of its caller, or the seconds and
+the delegated work of a Live call. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.core.bounded import BoundedSet
+from shared.usage.live_usage import LiveUsage
 from shared.usage.tokens import ZERO, Usage
 from shared.usage.transcription import NOTHING, TranscriptionUsage
 
@@ -22,12 +24,23 @@ class CallUsage:
     """What a call has used since its start.
 
     `responses` is what its model used, and `model` what the session says that it is: on Azure a
-    deployment may have any name. `transcriptions` is by the name of their model.
+    deployment may have any name. `transcriptions` is by the name of their model. `live` is there
+    for a Live call, which has neither: `model` is its voice's.
     """
 
     responses: Usage = ZERO
     model: str | None = None
     transcriptions: Mapping[str, TranscriptionUsage] = field(default_factory=dict)
+    live: LiveUsage | None = None
+
+    @property
+    def tokens(self) -> Usage:
+        """The tokens of its responses: of a Live call, those of the work that it delegated."""
+        return self.responses if self.live is None else self.responses + self.live.tokens
+
+    def counts(self) -> dict[str, int | float]:
+        """The tokens by kind, without zeros, and the time of a Live call, as in its record."""
+        return {**self.tokens.counts(), **(self.live.time_counts() if self.live else {})}
 
     @property
     def transcribed(self) -> TranscriptionUsage:
@@ -37,7 +50,7 @@ class CallUsage:
     @property
     def total(self) -> int:
         """All tokens, those of transcriptions included."""
-        return self.responses.total + self.transcribed.total
+        return self.tokens.total + self.transcribed.total
 
 
 NOTHING_USED = CallUsage()

@@ -16,6 +16,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.usage.call_usage import CallUsage
+from shared.usage.live_usage import LiveUsage
 from shared.usage.tokens import Usage
 from shared.usage.transcription import TranscriptionUsage
 
@@ -30,6 +31,7 @@ TOKEN_KINDS = (
     "audio_out",
     "image_in",
     "cached_image",
+    "written_text",
 )
 """Prices of a million tokens."""
 MINUTE_KINDS = ("minute", "paused_minute")
@@ -95,9 +97,24 @@ class Prices:
             return None
         return self.cost_as(model, family, transcription_amount(self.models[family], usage))
 
+    def live_cost(self, model: str, usage: LiveUsage) -> Cost | None:
+        """What the voice of a Live call costs with `model`: its seconds, those while it was paused
+        at their own price. None where that is unknown: the table has no price of a minute."""
+        family = self.price_family(model)
+        if family is None:
+            return None
+        tariff = self.models[family]
+        active = minute_amount(tariff, usage.active_seconds)
+        # A price that nothing is charged at need not be known.
+        paused: Decimal | None = Decimal(0)
+        if usage.paused_seconds:
+            paused = minute_amount(tariff, usage.paused_seconds, "paused_minute")
+        amount = None if active is None or paused is None else active + paused
+        return self.cost_as(model, family, amount)
+
     def call_cost(self, deployment: str, used: CallUsage) -> Cost | None:
-        """What a call costs, its transcriptions included; `deployment` is what its profile calls
-        the model. None where any part is unknown: see `unpriced`."""
+        """What a call costs, its transcriptions and what it delegated included; `deployment` is
+        what its profile calls the model. None where any part is unknown: see `unpriced`."""
         parts = self.costs_by_model(deployment, used)
         known = [cost for _, cost in parts if cost is not None]
         if len(known) < len(parts):
@@ -112,6 +129,12 @@ class Prices:
     def costs_by_model(self, deployment: str, used: CallUsage) -> list[tuple[str, Cost | None]]:
         """The models of a call with what each costs: the one that answers comes first."""
         model = self.model_of(deployment, used)
+        if used.live is not None:
+            delegated = [
+                (name, self.cost(self.deployments.get(name, name), usage))
+                for name, usage in used.live.backend.items()
+            ]
+            return [(model, self.live_cost(model, used.live)), *delegated]
         transcriptions = [
             (name, self.transcription_cost(self.deployments.get(name, name), usage))
             for name, usage in used.transcriptions.items()
@@ -168,10 +191,12 @@ def transcription_amount(tariff: Tariff, usage: TranscriptionUsage) -> Decimal |
 
 
 def billed_tokens(usage: Usage) -> dict[str, int]:
-    """Tokens as they are billed: cached tokens are not billed as fresh input too."""
+    """Tokens as they are billed: those that were read from the cache or put into it are not billed
+    as fresh input too."""
     return {
-        "text_in": usage.text_in - usage.cached_text,
+        "text_in": usage.text_in - usage.cached_text - usage.written_text,
         "cached_text": usage.cached_text,
+        "written_text": usage.written_text,
         "text_out": usage.text_out,
         "audio_in": usage.audio_in - usage.cached_audio,
         "cached_audio": usage.cached_audio,

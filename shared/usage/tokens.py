@@ -16,6 +16,7 @@ from shared.core.untrusted import finite
 @dataclass(frozen=True, slots=True)
 class Usage:
     """The number of tokens of each kind. `cached_…` are those of `…_in` that came from the cache;
+    `written_text` are those of `text_in` that were put into it, for which some models charge more;
     `unsplit_…` are tokens that the endpoint counted without naming their kind."""
 
     text_in: int = 0
@@ -28,6 +29,7 @@ class Usage:
     audio_out: int = 0
     unsplit_in: int = 0
     unsplit_out: int = 0
+    written_text: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

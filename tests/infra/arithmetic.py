@@ -66,6 +66,30 @@ class Conversation:
         return sum(tokens * price[kind] for tokens, kind in parts) / MILLION
 
 
+@dataclass(frozen=True)
+class LiveConversation:
+    """A Live call, of which the service was paused for some seconds.
+
+    A delegated task is a recorded tool round: two responses, with 805 and 846 tokens of input and
+    19 of output each.
+    """
+
+    seconds: int = 600
+    paused: int = 0
+    tasks: int = 0
+    read: int = 805 + 846
+    written: int = 19 + 19
+    least: int = 15
+
+    def dollars(self, voice: str = "gpt-live-1.1", backend: str = "gpt-5.6-sol") -> float:
+        minutes = {name: float(value) for name, value in MODELS[voice].items()}
+        tokens = {name: float(value) for name, value in MODELS[backend].items()}
+        active = max(self.least, self.seconds) - self.paused
+        of_voice = (active * minutes["minute"] + self.paused * minutes["paused_minute"]) / 60
+        a_task = self.read * tokens["text_in"] + self.written * tokens["text_out"]
+        return of_voice + self.tasks * a_task / MILLION
+
+
 # East US, in US dollars, as of November 2026; docs/cost.md names the sources.
 GB_SECOND, PER_EXECUTION = 0.000026, 0.40 / MILLION
 FREE_GB_SECONDS, FREE_EXECUTIONS = 100_000, 250_000

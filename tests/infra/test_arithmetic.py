@@ -22,6 +22,7 @@ from tests.infra.arithmetic import (
     WEB_A_MONTH,
     Conversation,
     Day,
+    LiveConversation,
     Month,
 )
 
@@ -60,6 +61,47 @@ def test_the_tokens_of_a_call() -> None:
 def test_the_price_of_a_call(model: str) -> None:
     wanted = [f"${CALL.dollars(model, cached=cached):.2f}" for cached in (True, False)]
     assert row(COST, model) == wanted
+
+
+REALTIME_MODELS = (DEFAULT_MODEL, "gpt-realtime-2.1-mini")
+
+
+def bounds(call: Conversation) -> list[str]:
+    """What a Realtime call costs at least and at most, with each model."""
+    return [
+        " to ".join(f"${call.dollars(model, cached=cached):.2f}" for cached in (True, False))
+        for model in REALTIME_MODELS
+    ]
+
+
+def test_a_live_call_beside_a_realtime_call() -> None:
+    assert row(COST, "ten minutes") == ["gpt-live-1.1", *REALTIME_MODELS]
+    talk = Conversation(seconds=600, turns=20)
+    live = LiveConversation()
+    assert row(COST, "of talk, twenty turns") == [f"${live.dollars():.2f}", *bounds(talk)]
+    with_tasks = LiveConversation(tasks=3)
+    assert row(COST, "of talk, with three delegated tasks")[0] == f"${with_tasks.dollars():.2f}"
+    # Of a Realtime call, five silent minutes cost nothing.
+    assert row(COST, "of which five are silent") == [f"${live.dollars():.2f}", *bounds(CALL)]
+    pausing = LiveConversation(paused=4 * 60)
+    assert (
+        row(COST, "of which five are silent, pausing after one")[0] == f"${pausing.dollars():.2f}"
+    )
+
+
+def test_what_the_cost_page_says_of_live_calls() -> None:
+    for model in ("gpt-live-1", "gpt-live-1.1"):
+        assert float(MODELS[model]["minute"]) == 0.05
+        assert float(MODELS[model]["paused_minute"]) == 0.02
+    assert row(COST, "gpt-live-1, gpt-live-1.1, active") == ["$0.05 a minute"]
+    assert row(COST, "least, per session")[0].startswith(
+        f"15 seconds: ${LiveConversation(seconds=0).dollars():.4f}"
+    )
+    assert f"half an hour of talk is ${LiveConversation(seconds=1800).dollars():.2f}" in COST
+    assert f"15 minutes are ${LiveConversation(seconds=900).dollars():.2f} at most" in COST
+    assert f"3,600 are ${LiveConversation(seconds=3600).dollars():.2f} a day" in COST
+    assert "1,651 tokens read and 38 written" in COST
+    assert (LiveConversation().read, LiveConversation().written) == (1651, 38)
 
 
 def test_the_default_model_is_the_one_that_is_reckoned_with() -> None:

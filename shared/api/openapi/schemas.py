@@ -30,7 +30,11 @@ SCHEMAS: dict[str, Any] = {
             "ends_at": {"type": "string", "format": "date-time"},
             "ended_at": {"type": ["string", "null"]},
             "ended_by": {"type": "string"},
-            "usage": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "usage": {
+                "type": "object",
+                "description": "Tokens by kind; of a Live call also its seconds.",
+                "additionalProperties": {"type": "number"},
+            },
             "transcription": {"type": "object", "additionalProperties": {"type": "number"}},
             "failures": {
                 "type": "object",

@@ -17,6 +17,7 @@ from shared.observer.context import ObserverResult, Outcome, Tally
 from shared.observer.worker import ObserverWorker
 from shared.storage.memory import MemoryTable
 from shared.usage.call_usage import CallUsage
+from shared.usage.live_usage import LiveUsage
 from shared.usage.price_files import load_prices
 from shared.usage.tokens import Usage
 from shared.usage.transcription import TranscriptionUsage
@@ -146,6 +147,62 @@ def test_the_report_has_transcriptions_failures_and_the_date_of_the_prices() -> 
     header, ada, bob = as_csv([of_bob, of_ada]).splitlines()
     assert header.endswith("failures,cost,prices_as_of")
     assert header.count(",") == ada.count(",") == bob.count(",")
+
+
+LIVE: Final = LiveUsage(300.0, 60.0, {"gpt-5.6-sol": Usage(text_in=1_000)})
+
+
+def live_call(**counted: Any) -> Tally:
+    return Tally(CallUsage(model="gpt-live-1", live=replace(LIVE, **counted)))
+
+
+def test_a_live_calls_record_has_its_seconds_beside_the_tokens() -> None:
+    records = records_with(RECORD)
+    accounting = accounting_of(records)
+    accounting.record_tally(RECORD, live_call())
+    shown = records.get(RECORD.id).public()
+    assert shown["usage"] == {
+        "text_in": 1_000,
+        "seconds": 300.0,
+        "active_seconds": 240.0,
+        "paused_seconds": 60.0,
+    }
+    assert (shown["cost"], shown["session_model"]) == ("0.224", "gpt-live-1")
+    assert status_for_caller(records.get(RECORD.id))["usage"] == shown["usage"]
+    assert accounting.cost_of(RECORD, live_call().usage).to_fields()["seconds"] == 300.0
+
+
+def test_of_two_counts_of_a_live_call_the_larger_one_stays() -> None:
+    records = records_with(RECORD)
+    accounting = accounting_of(records)
+    accounting.record_tally(RECORD, live_call())
+    accounting.record_tally(RECORD, live_call(seconds=280.0))
+    assert records.get(RECORD.id).usage["seconds"] == 300.0
+    accounting.record_tally(RECORD, live_call(seconds=301.0))
+    assert records.get(RECORD.id).usage["seconds"] == 301.0
+
+
+def test_an_estimate_gives_way_to_what_the_service_told() -> None:
+    records = records_with(RECORD)
+    accounting = accounting_of(records)
+    accounting.record_tally(RECORD, live_call(seconds=330.0, estimated_seconds=30.0))
+    assert records.get(RECORD.id).usage["estimated_seconds"] == 30.0
+    accounting.record_tally(RECORD, live_call(seconds=310.0, is_final=True))
+    usage = records.get(RECORD.id).usage
+    assert (usage["seconds"], "estimated_seconds" in usage) == (310.0, False)
+
+
+def test_the_report_has_the_seconds_of_live_calls_in_columns_of_their_own() -> None:
+    records = records_with(RECORD)
+    accounting_of(records).record_tally(RECORD, live_call(estimated_seconds=10.0))
+    counted = records.get(RECORD.id)
+    (ada,) = sum_usage([counted, counted, replace(RECORD, usage={"text_in": 1})], ["caller"])
+    assert (ada["live_seconds"], ada["live_active_seconds"]) == (600, 480)
+    assert (ada["live_paused_seconds"], ada["live_estimated_seconds"]) == (120, 20)
+    header = as_csv([ada]).splitlines()[0]
+    assert "live_seconds,live_active_seconds,live_paused_seconds,live_estimated_seconds" in header
+    (bob,) = sum_usage([replace(RECORD, usage={"text_in": 1})], ["caller"])
+    assert not any(name.startswith("live_") for name in bob)
 
 
 @pytest.mark.parametrize("change", [

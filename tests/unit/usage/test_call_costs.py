@@ -1,5 +1,5 @@
-"""What a call costs: its responses by the model that its session names, and its transcriptions by
-tokens or by the minute; and the operator's own prices."""
+"""What a call costs: its responses by the model that its session names, its transcriptions by
+tokens or by the minute, a Live call's minutes and what it delegated; and prices of one's own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from shared.usage.call_usage import MOST_MODELS, CallUsage, UsageCounter
+from shared.usage.live_usage import LiveUsage, LiveUsageCounter
 from shared.usage.price_files import load_prices
 from shared.usage.prices import Prices, minute_amount
 from shared.usage.tokens import Usage
@@ -155,3 +156,75 @@ def test_prices_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=rf"own\.json: .*{named}"):
         load_prices(own=own_table(tmp_path, **content))
+
+
+LIVE: Final = LiveUsage(600.0, 240.0, {"gpt-5.6-sol": Usage(text_in=1651, text_out=38)})
+VOICE_COST: Final = Decimal("0.38")
+BACKEND_COST: Final = (Decimal(4) * 1651 + Decimal(20) * 38) / 10**6
+
+
+def test_a_live_call_costs_its_minutes_its_pauses_and_what_it_delegated() -> None:
+    used = CallUsage(model="gpt-live-1.1", live=LIVE)
+    cost = TABLE.call_cost("voice-live", used)
+    assert cost is not None
+    assert (cost.amount, cost.model) == (VOICE_COST + BACKEND_COST, "gpt-live-1.1")
+    assert used.total == 1689
+    assert used.counts() == {
+        "text_in": 1651,
+        "text_out": 38,
+        "seconds": 600.0,
+        "active_seconds": 360.0,
+        "paused_seconds": 240.0,
+    }
+
+
+def test_a_live_call_costs_at_least_fifteen_seconds() -> None:
+    used = CallUsage(model="gpt-live-1", live=LiveUsageCounter().live_usage())
+    assert amount(TABLE, "gpt-live-1", used) == Decimal("0.0125")
+
+
+def test_tokens_that_are_put_into_the_cache_have_their_own_price() -> None:
+    usage = Usage(text_in=10, cached_text=3, written_text=5, text_out=1)
+    cost = TABLE.cost("gpt-6.2-sol", usage)
+    expected = 2 * Decimal(2) + 3 * Decimal("0.1") + 5 * Decimal("2.5") + Decimal(10)
+    assert cost is not None
+    assert cost.amount == expected / 10**6
+    assert TABLE.cost("gpt-5.4-mini", usage) is None, "no price of it is known"
+
+
+@pytest.mark.parametrize(
+    ("deployment", "backend", "unpriced"),
+    [
+        ("gpt-live-1.1", "my-backend", ["my-backend"]),
+        ("my-voice", "gpt-5.6-sol-2026-07-09", ["my-voice"]),
+        ("my-voice", "my-backend", ["my-voice", "my-backend"]),
+        # A voice that is billed by tokens is no Live model.
+        ("gpt-realtime", "gpt-5.6-sol", ["gpt-realtime"]),
+    ],
+)
+def test_a_live_call_is_of_unknown_cost_if_any_of_its_models_is(
+    deployment: str, backend: str, unpriced: list[str]
+) -> None:
+    used = CallUsage(live=LiveUsage(60.0, backend={backend: Usage(text_in=1)}))
+    assert TABLE.call_cost(deployment, used) is None
+    assert TABLE.unpriced(deployment, used) == unpriced
+
+
+def test_deployments_of_the_voice_and_of_the_backend_are_named_by_the_operator(
+    tmp_path: Path,
+) -> None:
+    own = {"voice-live": "gpt-live-1", "backend-prod": "gpt-5.6-sol"}
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps({"as_of": "2026-12-01", "deployments": own}))
+    prices = load_prices(own=file)
+    used = CallUsage(
+        model="voice-live", live=LiveUsage(60.0, backend={"backend-prod": Usage(text_in=10**6)})
+    )
+    assert amount(prices, "voice-live", used) == Decimal("4.05")
+    assert prices.unpriced("voice-live", used) == []
+
+
+def test_a_pause_without_a_price_is_unknown_and_no_pause_needs_none() -> None:
+    prices = Prices(TABLE.as_of, "USD", {"m": {"minute": Decimal("0.05")}})
+    assert amount(prices, "m", CallUsage(live=LiveUsage(60.0))) == Decimal("0.05")
+    assert amount(prices, "m", CallUsage(live=LiveUsage(60.0, 1.0))) is None

@@ -62,11 +62,12 @@ def test_a_cost_is_unknown_if_a_used_kind_has_no_price() -> None:
 
 def test_the_table_has_every_price_of_every_model() -> None:
     by_token = [tariff for tariff in TABLE.models.values() if "audio_out" in tariff]
-    images = {"image_in", "cached_image"}
-    assert all(set(tariff) | images == set(prices.TOKEN_KINDS) for tariff in by_token)
+    seldom = {"image_in", "cached_image", "written_text"}
+    assert all(set(tariff) | seldom == set(prices.TOKEN_KINDS) for tariff in by_token)
     others = [set(tariff) for tariff in TABLE.models.values() if "audio_out" not in tariff]
     by_minute = ({"minute"}, {"minute", "paused_minute"}, {"text_in", "audio_in", "text_out"})
-    assert all(kinds in by_minute for kinds in others)
+    text = {"text_in", "cached_text", "text_out"}
+    assert all(kinds in (*by_minute, text, text | {"written_text"}) for kinds in others)
     assert TABLE.as_of <= date.today()  # noqa: DTZ011
 
 

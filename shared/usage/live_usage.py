@@ -1,0 +1,156 @@
+"""What a Live call has used: seconds of its session, and the tokens of the models that it delegates
+to. Pure.
+
+A Live session is billed by the second, whether anybody talks or not, and at a lower price while it
+is paused. Fifteen seconds are charged when it is created and credited against its running time, so
+a session that ends earlier costs as much. The service reports snapshots (`session.usage.updated`
+about every 14 seconds, once a minute on Azure): each is the sum since the start. Only the one in
+`session.closed` is final. Tokens of delegated work are not in them: they are in the `usage` of each
+Responses response (recorded live traffic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from shared.core.bounded import BoundedSet
+from shared.core.untrusted import finite
+from shared.usage.tokens import ZERO, Usage, count, mapping, sum_usages
+
+MINIMUM_SECONDS = 15.0
+"""Charged when a session is created, also if nobody ever connects."""
+MOST_SECONDS = 86_400.0
+"""The most that is believed: a session ends after two hours."""
+SECONDS_DIGITS = 3
+MOST_RESPONSES = 20_000
+MOST_MODELS = 8
+"""Models that one call delegates to. A page that may update its session can name more of them: then
+they count together, under a name without a price."""
+OTHER_MODELS = "other"
+SECONDS, ACTIVE_SECONDS, PAUSED_SECONDS = "seconds", "active_seconds", "paused_seconds"
+ESTIMATED_SECONDS = "estimated_seconds"
+TIME_KINDS = (SECONDS, ACTIVE_SECONDS, PAUSED_SECONDS, ESTIMATED_SECONDS)
+"""How long a call was, as its record counts it beside the tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveUsage:
+    """What a Live call has used since its start.
+
+    `seconds` are billed, at least 15; `paused_seconds` are those of them during which the session
+    was paused, and `estimated_seconds` those that the service never told. `backend` has the tokens
+    of delegated work by the name of the model. `is_final`: the service has told the final count.
+    """
+
+    seconds: float = MINIMUM_SECONDS
+    paused_seconds: float = 0.0
+    backend: Mapping[str, Usage] = field(default_factory=dict)
+    is_final: bool = False
+    estimated_seconds: float = 0.0
+
+    @property
+    def active_seconds(self) -> float:
+        """The seconds that are billed at the full price; the unused part of the minimum too."""
+        return round(self.seconds - self.paused_seconds, SECONDS_DIGITS)
+
+    @property
+    def tokens(self) -> Usage:
+        """The tokens of all models together."""
+        return sum_usages(self.backend.values())
+
+    def time_counts(self) -> dict[str, float]:
+        """How long the call was, by name, as in its record; `estimated_seconds` only where there
+        are any."""
+        counts = {
+            SECONDS: self.seconds,
+            ACTIVE_SECONDS: self.active_seconds,
+            PAUSED_SECONDS: self.paused_seconds,
+        }
+        estimated = {ESTIMATED_SECONDS: self.estimated_seconds} if self.estimated_seconds else {}
+        return {**counts, **estimated}
+
+
+class LiveUsageCounter:
+    """Counts what one Live call uses, also over several observers that hear the same events: of
+    snapshots the largest counts, and each response counts once.
+
+    A later observer first counts what the record's lines say, in any order.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.paused_seconds = 0.0
+        self.lasted = 0.0
+        """How long the call has lasted by the clock, once it is over and nobody told."""
+        self.is_final = False
+        self.counted: BoundedSet[str] = BoundedSet(MOST_RESPONSES)
+        self.backend: dict[str, Usage] = {}
+
+    def count_snapshot(self, usage: object, *, final: bool = False) -> bool:
+        """Counts the `usage` of `session.usage.updated` or, with `final`, of `session.closed`;
+        returns whether it told anything new.
+
+        Snapshots are sums, so an older or repeated one changes nothing. What is not a number of
+        seconds is ignored.
+        """
+        told = mapping(usage)
+        before = (self.seconds, self.paused_seconds, self.is_final)
+        seconds, paused = read_seconds(told, SECONDS), read_seconds(told, PAUSED_SECONDS)
+        if seconds is None and (active := read_seconds(told, ACTIVE_SECONDS)) is not None:
+            seconds = active + (paused or 0)
+        self.is_final = self.is_final or (final and seconds is not None)
+        self.seconds = max(self.seconds, seconds or 0.0)
+        self.paused_seconds = max(self.paused_seconds, paused or 0.0)
+        return before != (self.seconds, self.paused_seconds, self.is_final)
+
+    def count_response(self, response_id: str, model: str, usage: Usage) -> bool:
+        """Counts a response of delegated work; returns False if it was counted before."""
+        if response_id in self.counted:
+            return False
+        self.counted.add(response_id)
+        if model not in self.backend and len(self.backend) >= MOST_MODELS:
+            model = OTHER_MODELS
+        self.backend[model] = self.backend.get(model, ZERO) + usage
+        return True
+
+    def end_call(self, lasted: timedelta) -> None:
+        """The call is over, this long after its start. Where the service never told the final
+        count, because `session.closed` was lost, that is the best there is: a session is billed by
+        the clock. Pauses since the last snapshot are not known, so it is rather too much."""
+        lasted_seconds = min(lasted.total_seconds(), MOST_SECONDS)
+        self.lasted = max(self.lasted, round(lasted_seconds, SECONDS_DIGITS))
+
+    def live_usage(self) -> LiveUsage:
+        """All that the call has used so far. The service's final count, even if it comes last of
+        all, is worth more than the clock's."""
+        by_clock = 0.0 if self.is_final else self.lasted
+        seconds = max(MINIMUM_SECONDS, self.seconds, by_clock)
+        estimated = round(seconds - self.seconds, SECONDS_DIGITS) if by_clock else 0.0
+        paused = min(self.paused_seconds, seconds)
+        return LiveUsage(seconds, paused, dict(self.backend), self.is_final, estimated)
+
+
+def read_seconds(told: Mapping[str, Any], name: str) -> float | None:
+    """A number of seconds that the service told; None for anything else."""
+    number = finite(told.get(name))
+    if number is None or number < 0:
+        return None
+    return round(float(min(number, MOST_SECONDS)), SECONDS_DIGITS)
+
+
+def usage_of_backend(response: Mapping[str, Any]) -> Usage:
+    """The usage of a Responses response, as `response.completed` (or `.incomplete`, `.failed`) has
+    it; zero where it has none. Images count as text: these models have one price for both."""
+    told = mapping(response.get("usage"))
+    details = mapping(told.get("input_tokens_details"))
+    read = count(told, "input_tokens")
+    cached = min(count(details, "cached_tokens"), read)
+    return Usage(
+        text_in=read,
+        cached_text=cached,
+        written_text=min(count(details, "cache_write_tokens"), read - cached),
+        text_out=count(told, "output_tokens"),
+    )
