@@ -246,8 +246,14 @@ param limitCallSeconds int = 900
 @description('LIMIT_TOKENS_PER_DAY.')
 param limitTokensPerDay int = 0
 
+@description('LIMIT_SECONDS_PER_DAY.')
+param limitSecondsPerDay int = 0
+
 @description('LIMIT_LIVE_CALLS_TOTAL.')
 param limitLiveCallsTotal int = 0
+
+@description('LIVE_MAX_SESSIONS: the concurrent sessions of GPT-Live that the subscription\'s quota allows. 0: not limited here.')
+param liveMaxSessions int = 0
 
 @description('OBSERVER.')
 @allowed(['off', 'eager', 'required'])
@@ -619,7 +625,9 @@ module api 'modules/api.bicep' = {
       LIMIT_LIVE_CALLS: string(limitLiveCalls)
       LIMIT_CALL_SECONDS: string(limitCallSeconds)
       LIMIT_TOKENS_PER_DAY: string(limitTokensPerDay)
+      LIMIT_SECONDS_PER_DAY: string(limitSecondsPerDay)
       LIMIT_LIVE_CALLS_TOTAL: string(limitLiveCallsTotal)
+      LIVE_MAX_SESSIONS: string(liveMaxSessions)
       OBSERVER: observer
       TRANSCRIPTS: transcripts
       TRANSCRIPT_REDACTION: transcriptRedaction

@@ -25,6 +25,7 @@ from shared.calls.records import BY_BROKER, BY_KEY, CallRecord
 from shared.calls.termination import CallTerminator
 from shared.calls.token_response import Token
 from shared.config.profiles import Profile
+from shared.config.settings import SHORTEST_CALL
 from shared.core import logs
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.exchange import exchange_terms
@@ -149,7 +150,8 @@ class CallService:
             raise Problem("token_endpoint_off")
         # The key can start a call until the end of its life, unseen by us: it is counted for both.
         lasts = self.policy.token_life + self.policy.call_length
-        booking = self.ledger.book_key(caller.id, profile.name, lasts)
+        shortest = self.policy.token_life + SHORTEST_CALL
+        booking = self.ledger.book_key(caller.id, profile.name, lasts, shortest=shortest)
         with self.undone_on_failure(booking):
             key = self.client.mint_key(
                 complete_profile(profile, self.vault),

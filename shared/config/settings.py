@@ -16,6 +16,8 @@ from shared.config.gateway import NO_SIDEBAND, GatewaySettings
 
 LONGEST_CALL = timedelta(minutes=60)
 """The service ends every call after an hour (measured on recorded live traffic)."""
+SHORTEST_CALL = timedelta(seconds=10)
+"""A call that may not even last that long is not started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class Limits:
     """What one caller, and all callers together, may use. 0 means no limit.
 
     `call_length` is how long a call may last, and so how long a call counts that nobody settles.
+    `live_sessions` is the number of concurrent sessions of GPT-Live that the provider allows.
     """
 
     starts_per_minute: int = 6
@@ -155,13 +158,22 @@ class Limits:
     call_length: timedelta = timedelta(minutes=15)
     tokens_per_day: int = 0
     live_calls_total: int = 0
+    seconds_per_day: int = 0
+    live_sessions: int = 0
 
     def __post_init__(self) -> None:
         for name in ("starts_per_minute", "live_calls"):
             if not 0 <= getattr(self, name) <= 5000:
                 raise ValueError(f"{name} is 0 to 5000: it is counted in one row of a table")
-        if self.tokens_per_day < 0 or self.live_calls_total < 0 or self.call_length < timedelta(0):
+        counts = (self.tokens_per_day, self.seconds_per_day)
+        totals = (self.live_calls_total, self.live_sessions)
+        if min(*counts, *totals) < 0 or self.call_length < timedelta(0):
             raise ValueError("a limit is 0 or more")
+
+    @property
+    def milliseconds_per_day(self) -> int:
+        """`seconds_per_day` in the unit that the ledger counts in."""
+        return self.seconds_per_day * 1000
 
     @property
     def longest(self) -> timedelta:
@@ -171,8 +183,13 @@ class Limits:
     @property
     def none(self) -> bool:
         """Whether nothing is limited, so that nothing has to be counted."""
-        counted = (self.starts_per_minute, self.live_calls, self.tokens_per_day)
-        return not any(counted) and not self.live_calls_total
+        counted = (self.starts_per_minute, self.live_calls, self.live_calls_total)
+        return not (any(counted) or self.live_sessions or self.counts_use)
+
+    @property
+    def counts_use(self) -> bool:
+        """Whether it is limited what a caller's calls may use in a day."""
+        return bool(self.tokens_per_day or self.seconds_per_day)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from shared.config.env import (
 from shared.config.gateway import NO_SIDEBAND
 from shared.config.settings import (
     LONGEST_CALL,
+    SHORTEST_CALL,
     CallerSettings,
     Limits,
     ObserverSettings,
@@ -42,7 +43,7 @@ NAME = "a name: one word"
 PLATFORM_SETTINGS = ("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_")
 PREFIXES = (
     *("REALTIME_", "CALLER_", "BROKER_", "KEY_VAULT_", "LIMIT_", "ENTRA_", "TRANSCRIPT"),
-    *("RETRY_", "PRICE_", "RECORDING"),
+    *("RETRY_", "PRICE_", "RECORDING", "LIVE_"),
 )
 NAMES = (
     "REALTIME_PROVIDER",
@@ -80,7 +81,9 @@ NAMES = (
     "LIMIT_LIVE_CALLS",
     "LIMIT_CALL_SECONDS",
     "LIMIT_TOKENS_PER_DAY",
+    "LIMIT_SECONDS_PER_DAY",
     "LIMIT_LIVE_CALLS_TOTAL",
+    "LIVE_MAX_SESSIONS",
     "OBSERVER",
     "TRANSCRIPTS",
     "TRANSCRIPT_REDACTION",
@@ -182,10 +185,15 @@ def read_limits(read: EnvReader) -> Limits:
         starts_per_minute=read.read_number("LIMIT_STARTS_PER_MINUTE", 6, 0, 5000),
         live_calls=read.read_number("LIMIT_LIVE_CALLS", 2, 0, 5000),
         call_length=read.read_seconds(
-            "LIMIT_CALL_SECONDS", 900, 10, int(LONGEST_CALL.total_seconds())
+            "LIMIT_CALL_SECONDS",
+            900,
+            int(SHORTEST_CALL.total_seconds()),
+            int(LONGEST_CALL.total_seconds()),
         ),
         tokens_per_day=read.read_number("LIMIT_TOKENS_PER_DAY", 0, 0, 10**12),
         live_calls_total=read.read_number("LIMIT_LIVE_CALLS_TOTAL", 0, 0, 10**6),
+        seconds_per_day=read.read_number("LIMIT_SECONDS_PER_DAY", 0, 0, 10**9),
+        live_sessions=read.read_number("LIVE_MAX_SESSIONS", 0, 0, 10**6),
     )
 
 

@@ -154,6 +154,17 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
             "The caller has used up today's tokens",
             "Wait until midnight UTC. LIMIT_TOKENS_PER_DAY sets the limit.",
         ),
+        "seconds_used_up": Meaning(
+            429,
+            "The caller has used up today's time, or running calls may use up what is left",
+            "End a call that is running, or wait until midnight UTC. LIMIT_SECONDS_PER_DAY sets "
+            "the limit.",
+        ),
+        "live_sessions_busy": Meaning(
+            429,
+            "All callers together have as many GPT-Live sessions as the provider allows",
+            "Wait for Retry-After. LIVE_MAX_SESSIONS sets the limit: that of the provider's tier.",
+        ),
         "storage_unavailable": Meaning(
             503,
             "The storage that limits are counted in is unavailable",

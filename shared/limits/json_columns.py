@@ -10,8 +10,8 @@ from shared.storage.interfaces import Value
 
 PROPERTY_CHARACTERS = 30_000
 """Characters of one text property; a table takes 32 Ki."""
-BOOKINGS, KEYS = "held", "keys"
-"""What the properties that hold an account's JSON are named after: held0, held1, …, keys0, …"""
+BOOKINGS, KEYS, TIME, SESSIONS = "held", "keys", "time", "sessions"
+"""What the properties that hold a row's JSON are named after: held0, held1, …, keys0, …"""
 
 
 def split_json(content: Any, prefix: str = BOOKINGS) -> dict[str, Value]:

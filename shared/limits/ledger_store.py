@@ -17,22 +17,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from shared.config.settings import Limits
+from shared.config.settings import SHORTEST_CALL, Limits
+from shared.config.voice_api import REALTIME, VoiceApi
 from shared.core.clock import Clock, unix_milliseconds, utc_now
-from shared.limits.account import Account, GlobalCount, to_datetime
+from shared.limits.account import Account
+from shared.limits.global_count import GlobalCount
+from shared.limits.key_rules import ExtendKey, RegisterCall, ReturnKey
 from shared.limits.limit_rules import (
     BookCall,
     CountTokens,
-    ExtendKey,
     HoldCall,
     Operation,
-    RegisterCall,
-    ReturnKey,
     SettleCall,
     TokenBudget,
     UndoBooking,
 )
 from shared.limits.row_sweep import sweep_empty_rows
+from shared.limits.times import to_datetime, to_timedelta
 from shared.limits.transactions import (
     GLOBAL_ROW,
     PARTITION,
@@ -68,6 +69,15 @@ class CallerUsage:
     tokens_today: int
 
 
+@dataclass(frozen=True, slots=True)
+class CallerTime:
+    """The time of one caller's calls today: what they have used, and what running ones may still
+    use."""
+
+    used: timedelta
+    reserved: timedelta
+
+
 class Ledger:
     """Books, settles and counts calls in `table`.
 
@@ -89,30 +99,42 @@ class Ledger:
         self.clock = clock
         self.transactions = AccountTransactions(table, limits, budget, clock)
 
-    def book_call(self, caller_id: str, *, lasts: timedelta | None = None) -> Booking:
-        """Counts one more call of a caller, which ends after `lasts` (default: `call_length`).
+    def book_call(
+        self, caller_id: str, *, lasts: timedelta | None = None, api: VoiceApi = REALTIME
+    ) -> Booking:
+        """Counts one more call of a caller, which ends after `lasts` (default: `call_length`), or
+        sooner if the caller has less time left today.
 
-        Raises Problem too_many_starts, too_many_live_calls, tokens_used_up or all_lines_busy
-        (429), storage_unavailable or ledger_busy (503); then nothing is counted.
+        Raises Problem too_many_starts, too_many_live_calls, tokens_used_up, seconds_used_up,
+        all_lines_busy or live_sessions_busy (429), storage_unavailable or ledger_busy (503); then
+        nothing is counted.
         """
         lasts = self.limits.longest if lasts is None else lasts
-        name = new_booking_name()
-        if not self.limits.none:
-            self.transactions.carry_out(caller_id, BookCall(name, lasts))
-        # Now, because a clock may have learned from storage's answer how far off it is.
-        started = self.clock()
-        return Booking(f"{caller_id}.{name}", caller_id, started, started + lasts)
+        return self.book(caller_id, BookCall(new_booking_name(), lasts, api=api))
 
-    def book_key(self, caller_id: str, profile: str, lasts: timedelta) -> Booking:
-        """Counts an ephemeral key of that profile as a live call for `lasts`.
+    def book_key(
+        self, caller_id: str, profile: str, lasts: timedelta, *, shortest: timedelta = SHORTEST_CALL
+    ) -> Booking:
+        """Counts an ephemeral key of that profile as a live call for `lasts`, or for the time that
+        the caller has left today if that is at least `shortest`.
 
         It is written without limits too: a call can only be registered with the key that was
         minted for it. Raises Problem as `book_call` does.
         """
-        name = new_booking_name()
-        self.transactions.carry_out(caller_id, BookCall(name, lasts, profile))
+        operation = BookCall(new_booking_name(), lasts, profile, shortest=shortest)
+        return self.book(caller_id, operation)
+
+    def book(self, caller_id: str, operation: BookCall) -> Booking:
+        is_key, reference = operation.key_profile is not None, f"{caller_id}.{operation.name}"
+        ends = None
+        if is_key or not self.limits.none:
+            ends = self.transactions.carry_out(caller_id, operation)
+        # Now, because a clock may have learned from storage's answer how far off it is.
         started = self.clock()
-        return Booking(f"{caller_id}.{name}", caller_id, started, started + lasts, is_key=True)
+        ends_at = started + operation.lasts
+        if ends is not None and self.limits.seconds_per_day:
+            ends_at = min(ends_at, to_datetime(ends))
+        return Booking(reference, caller_id, started, ends_at, is_key)
 
     def extend_key(self, booking: Booking, until: datetime) -> None:
         """The key of that booking counts until then, where that is later. Raises Problem
@@ -157,13 +179,13 @@ class Ledger:
         """
         return self.give_back(reference, SettleCall)
 
-    def hold_call(self, reference: str, lasts: timedelta) -> None:
+    def hold_call(self, reference: str, lasts: timedelta, api: VoiceApi = REALTIME) -> None:
         """The call of that booking may go on past its time: it counts for that long from now on, or
         until it is settled. Idempotent; never raises, and is postponed while storage is
         unavailable."""
         since = self.clock()
         times = (unix_milliseconds(since), unix_milliseconds(since + lasts))
-        self.give_back(reference, lambda name: HoldCall(name, *times))
+        self.give_back(reference, lambda name: HoldCall(name, *times, api))
 
     def count_tokens(self, reference: str, tokens: int) -> TokenBudget:
         """The call of that booking has used `tokens` since its start (not since the last report).
@@ -184,6 +206,24 @@ class Ledger:
         return CallerUsage(
             len(account.live_calls(now)), len(account.recent_starts(now)), account.tokens_today(now)
         )
+
+    def time_of(self, caller_id: str) -> CallerTime:
+        """What the caller has used today of the time that is limited. Raises Problem
+        storage_unavailable."""
+        account = self.read_row(row_key(caller_id), Account)
+        now = unix_milliseconds(self.clock())
+        overtime = account.time.overtime(now, account.bookings)
+        used = account.time.used_today(now, overtime)
+        counted = account.time.counted_on_day(now, overtime)
+        return CallerTime(to_timedelta(used), to_timedelta(counted - used))
+
+    def live_sessions(self) -> int:
+        """The sessions of GPT-Live of all callers; counted only where `live_sessions` is set.
+
+        Raises Problem storage_unavailable.
+        """
+        total = self.read_row(GLOBAL_ROW, GlobalCount)
+        return total.sessions.live(unix_milliseconds(self.clock()))
 
     def live_calls(self) -> int:
         """The live calls of all callers; counted only where `live_calls_total` is set.

@@ -10,30 +10,33 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from shared.config.settings import Limits
+from shared.config.settings import SHORTEST_CALL, Limits
+from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
-from shared.limits.account import (
+from shared.limits.account import Account
+from shared.limits.booked_call import (
     FAILED,
     KNOWN_FOR,
-    MINUTE,
     NO_KEY,
     OWN_END,
+    SESSION_AT,
     UNUSED_KEY,
-    USED_KEY,
-    Account,
     BookedCall,
-    GlobalCount,
-    to_timedelta,
-    until_utc_midnight,
-    utc_day,
 )
+from shared.limits.counted_lines import count_until, release_line
+from shared.limits.global_count import EndCounts, GlobalCount
+from shared.limits.time_spent import TimedCall
+from shared.limits.times import MINUTE, to_timedelta, until_utc_midnight, utc_day
+from shared.usage.live_usage import MINIMUM_SECONDS
 
 TRIES_PER_START, FEWEST_TRIES = 5, 10
 """A start that fails by no fault of the caller's does not count as one. But it has cost a request
 upstream: a caller has so many tries for each start that is allowed, and never fewer than that."""
 LONGEST_WAIT = timedelta(seconds=60)
 """The longest Retry-After for the end of a live call: calls are also hung up before their limit."""
+LEAST_OF_SESSION = int(MINIMUM_SECONDS * 1000)
+"""The milliseconds that a Live session costs at least."""
 
 
 class Operation(Protocol):
@@ -49,24 +52,53 @@ class Operation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BookCall:
-    """Counts one more call, or one more key of `key_profile`, if the limits allow it."""
+    """Counts one more call, or one more key of `key_profile`, if the limits allow it.
+
+    Returns when it must end: after `lasts`, or once the caller's time of the day is used up, but
+    not before `shortest`.
+    """
 
     name: str
     lasts: timedelta
     key_profile: str | None = None
+    api: VoiceApi = REALTIME
+    shortest: timedelta = SHORTEST_CALL
 
-    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
+    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> int:
         if self.name in account.bookings:
-            return
+            return account.bookings[self.name].ends
         account.drop_expired(now, limits)
         enforce_limits(account, total, now, limits)
+        if self.api == LIVE and limits.live_sessions:
+            enforce_total(total.sessions, limits.live_sessions, now, "live_sessions_busy")
         booked = BookedCall(now, now + self.lasts // MILLISECOND)
+        if limits.seconds_per_day:
+            timed = self.reserve_time(account, now, limits)
+            account.time.calls[self.name] = timed
+            booked.ends = min(booked.ends, timed.until)
         if self.key_profile is not None:
             booked.key, booked.about = UNUSED_KEY, {"profile": self.key_profile}
         if limits.live_calls_total:
             booked.counted_at = total.add_call(now, booked.ends)
+        if self.api == LIVE and limits.live_sessions:
+            booked.about = {SESSION_AT: total.add_session(now, booked.ends)}
         account.bookings[self.name] = booked
         account.changed = True
+        return booked.ends
+
+    def reserve_time(self, account: Account, now: int, limits: Limits) -> TimedCall:
+        """As much time as the call may use. Raises Problem seconds_used_up where too little is
+        left beside what running calls may still use."""
+        least = LEAST_OF_SESSION if self.api == LIVE else 0
+        lasts = self.lasts // MILLISECOND
+        shortest = max(least, min(lasts, self.shortest // MILLISECOND))
+        account.time.add_untimed(account.bookings)
+        overtime = account.time.overtime(now, account.bookings)
+        wanted = now + max(lasts, least)
+        until = account.time.allowed_end(now, wanted, limits.milliseconds_per_day, overtime)
+        if until < now + shortest:
+            raise Problem("seconds_used_up", retry_after=until_utc_midnight(now))
+        return TimedCall(now, until, least)
 
 
 def enforce_limits(account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
@@ -86,25 +118,26 @@ def enforce_limits(account: Account, total: GlobalCount, now: int, limits: Limit
         raise Problem("too_many_live_calls", retry_after=wait)
     if limits.tokens_per_day and account.tokens_today(now) >= limits.tokens_per_day:
         raise Problem("tokens_used_up", retry_after=until_utc_midnight(now))
-    if limits.live_calls_total and total.live_calls(now) >= limits.live_calls_total:
-        ends = min(end for end in total.ends if end > now)
-        wait = min(to_timedelta(ends - now), LONGEST_WAIT)
-        raise Problem("all_lines_busy", retry_after=wait)
+    if limits.live_calls_total:
+        enforce_total(total.calls, limits.live_calls_total, now, "all_lines_busy")
 
 
-def release_line(booked: BookedCall, total: GlobalCount) -> None:
-    """Stops counting an ended call as live."""
-    if booked.live and booked.counted_at:
-        total.remove_call(booked.counted_at)
-    booked.live = False
+def enforce_total(counted: EndCounts, most: int, now: int, code: str) -> None:
+    """Raises the Problem of that code if as many calls of all callers are live."""
+    if counted.live(now) >= most:
+        wait = to_timedelta(counted.earliest_end(now) - now)
+        raise Problem(code, retry_after=min(wait, LONGEST_WAIT))
 
 
-def count_until(end: int, booked: BookedCall, total: GlobalCount, now: int) -> None:
-    """Moves the end until which a call counts as live."""
-    if booked.counted_at:
-        total.remove_call(booked.counted_at)
-        booked.counted_at = total.add_call(now, end)
-    booked.ends = end
+def needs_total(operation: Operation, account: Account | None, limits: Limits) -> bool:
+    """Whether the operation may read or change what is counted of all callers."""
+    if limits.live_calls_total:
+        return True
+    is_live = isinstance(operation, BookCall | HoldCall) and operation.api == LIVE
+    if is_live and limits.live_sessions:
+        return True
+    booked = account.bookings.get(operation.name) if account else None
+    return booked is not None and (booked.counted_at > 0 or SESSION_AT in booked.about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +151,9 @@ class UndoBooking:
         booked = account.bookings.get(self.name)
         if booked is None or booked.failed or (self.keep_start and not booked.live):
             return
+        if booked.live:
+            # What a call has used that was settled before stays counted.
+            account.time.calls.pop(self.name, None)
         release_line(booked, total)
         if not self.keep_start and limits.starts_per_minute:
             booked.key, booked.about = NO_KEY, {**booked.about, FAILED: True}
@@ -127,88 +163,6 @@ class UndoBooking:
             # There is no call that anybody might still ask about.
             booked.ends = min(booked.ends, now - KNOWN_FOR)
         account.drop_expired(now, limits)
-        account.changed = True
-
-
-@dataclass(frozen=True, slots=True)
-class ExtendKey:
-    """The key of that booking lives longer than was asked for: it counts until `until`."""
-
-    name: str
-    until: int
-
-    def apply_to(
-        self,
-        account: Account,
-        total: GlobalCount,
-        now: int,
-        limits: Limits,  # noqa: ARG002
-    ) -> None:
-        booked = account.bookings.get(self.name)
-        if booked is not None and booked.live and booked.ends < self.until:
-            count_until(self.until, booked, total, now)
-            account.changed = True
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterCall:
-    """A page reports a call that it started with a key: the key's booking becomes the call's.
-
-    `call` is a mark of the call. It makes a repeated report harmless: the first one may have been
-    written though its answer was lost. Returns the booking's name and end. Raises Problem
-    registration_refused where the caller holds no unused key of `profile`.
-    """
-
-    profile: str
-    call: str
-    name: str = ""
-
-    def apply_to(
-        self,
-        account: Account,
-        total: GlobalCount,  # noqa: ARG002
-        now: int,
-        limits: Limits,  # noqa: ARG002
-    ) -> tuple[str, int]:
-        for name, booked in account.bookings.items():
-            if booked.key == USED_KEY and booked.about.get("call") == self.call:
-                return name, booked.ends
-        name, booked = self.find_unused_key(account, now)
-        booked.key, booked.about = USED_KEY, {**booked.about, "call": self.call}
-        account.changed = True
-        return name, booked.ends
-
-    def find_unused_key(self, account: Account, now: int) -> tuple[str, BookedCall]:
-        """The oldest unused key of the profile; else one whose profile an earlier release did not
-        write down."""
-        for profile in (self.profile, None):
-            for name, booked in account.bookings.items():
-                unused = booked.key == UNUSED_KEY and booked.live and booked.ends > now
-                if unused and booked.about.get("profile") == profile:
-                    return name, booked
-        raise Problem("registration_refused")
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnKey:
-    """The call that was registered with the key of that booking is somebody else's: the key is
-    unused again."""
-
-    name: str
-    call: str
-
-    def apply_to(
-        self,
-        account: Account,
-        total: GlobalCount,  # noqa: ARG002
-        now: int,  # noqa: ARG002
-        limits: Limits,  # noqa: ARG002
-    ) -> None:
-        booked = account.bookings.get(self.name)
-        if booked is None or booked.key != USED_KEY or booked.about.get("call") != self.call:
-            return
-        booked.key = UNUSED_KEY
-        booked.about = {name: value for name, value in booked.about.items() if name != "call"}
         account.changed = True
 
 
@@ -226,13 +180,18 @@ class SettleCall:
         booked = account.bookings.get(self.name)
         if booked is None or not booked.live:
             return
+        own_end = booked.ends if booked.key == NO_KEY else booked.about.get(OWN_END)
+        if own_end is None:
+            return
+        if limits.seconds_per_day:
+            account.time.add_untimed({self.name: booked})
+        is_over = booked.key == NO_KEY or own_end <= now
+        if is_over:
+            account.time.end_call(now, self.name, booked)
         if booked.key != NO_KEY:
-            own_end = booked.about.get(OWN_END)
-            if own_end is None:
-                return
             booked.about = {name: about for name, about in booked.about.items() if name != OWN_END}
             count_until(int(own_end), booked, total, now)
-        if booked.key == NO_KEY or booked.ends <= now:
+        if is_over:
             release_line(booked, total)
         account.drop_expired(now, limits)
         account.changed = True
@@ -246,6 +205,7 @@ class HoldCall:
     name: str
     since: int
     until: int
+    api: VoiceApi = REALTIME
 
     def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
         if self.name not in account.bookings and now > self.since + KNOWN_FOR:
@@ -255,10 +215,15 @@ class HoldCall:
         booked = account.bookings.setdefault(self.name, BookedCall(0, now))
         if not booked.live or booked.ends >= self.until:
             return
+        if limits.seconds_per_day:
+            account.time.add_untimed({self.name: booked})
+            account.time.calls.setdefault(self.name, TimedCall(self.since, self.since))
         if booked.key != NO_KEY:
             booked.about = {OWN_END: booked.ends, **booked.about}
         if limits.live_calls_total and not booked.counted_at:
             booked.counted_at = total.add_call(now, self.until)
+        if self.api == LIVE and limits.live_sessions and SESSION_AT not in booked.about:
+            booked.about = {**booked.about, SESSION_AT: total.add_session(now, self.until)}
         count_until(self.until, booked, total, now)
         account.changed = True
 

@@ -37,7 +37,7 @@ def delete_if_empty(table: Table, limits: Limits, now: int, entity: Entity) -> b
         # What it counts is not known.
         return False
     account.drop_expired(now, limits)
-    if account.bookings or account.tokens_today(now):
+    if not account.counts_nothing(now):
         return False
     try:
         table.delete(PARTITION, entity.row, etag=entity.etag)

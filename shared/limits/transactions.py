@@ -1,8 +1,9 @@
 """How operations on accounts are written: batched, one transaction at a time, repeated on conflict.
 
-One table, one partition, one row for each caller and, only where `live_calls_total` is set, one
-global row. A transaction writes the rows of a batch under the versions that were read, so limits
-are exact over all instances; nothing is cached between batches but what this process wrote last.
+One table, one partition, one row for each caller and, only where calls of all callers are limited,
+one global row. A transaction writes the rows of a batch under the versions that were read, so
+limits are exact over all instances; nothing is cached between batches but what this process wrote
+last.
 
 An operation that gives something back (a settled call, an undone booking) and could not be written
 is postponed: a later transaction carries it. A row that cannot be read, or that a later release
@@ -26,8 +27,9 @@ from shared.core.clock import Clock, in_doubt, unix_milliseconds
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
-from shared.limits.account import Account, GlobalCount
-from shared.limits.limit_rules import BookCall, Operation, UndoBooking
+from shared.limits.account import Account
+from shared.limits.global_count import GlobalCount
+from shared.limits.limit_rules import BookCall, Operation, UndoBooking, needs_total
 from shared.storage.interfaces import (
     Conflict,
     Entity,
@@ -202,11 +204,9 @@ class AccountTransactions:
                 # Other callers' operations in the batch go on.
                 refusals[key] = storage_refusal(StorageUnavailable(f"{key}: {error}"))
         total = GlobalCount()
-        if self.limits.live_calls_total or any(
-            booked.counted_at
+        if any(
+            needs_total(pending.operation, accounts.get(row_key(pending.caller_id)), self.limits)
             for pending in work
-            if (account := accounts.get(row_key(pending.caller_id)))
-            and (booked := account.bookings.get(pending.operation.name))
         ):
             rows[GLOBAL_ROW] = require_known_layout(self.fetch_row(GLOBAL_ROW))
             total = GlobalCount.from_values(rows[GLOBAL_ROW].values)

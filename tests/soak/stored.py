@@ -10,7 +10,8 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from shared.calls.records import CallRecord, Records
-from shared.limits.account import NO_KEY, Account, BookedCall
+from shared.limits.account import Account
+from shared.limits.booked_call import NO_KEY, BookedCall
 from shared.limits.transactions import PARTITION
 from shared.storage.interfaces import Storage, StorageUnavailable
 from shared.transcripts import transcript

@@ -21,6 +21,8 @@ LIMITS = (
     "too_many_live_calls",
     "all_lines_busy",
     "tokens_used_up",
+    "seconds_used_up",
+    "live_sessions_busy",
     "storage_unavailable",
     "ledger_busy",
     "instance_busy",

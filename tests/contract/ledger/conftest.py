@@ -29,6 +29,8 @@ class LimitsOf(TypedDict, total=False):
     call_length: timedelta
     tokens_per_day: int
     live_calls_total: int
+    seconds_per_day: int
+    live_sessions: int
 
 
 @dataclass

@@ -7,9 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.core.problems import Problem
-from shared.limits.account import (
-    UNCOUNTED_KEYS,
-)
+from shared.limits.account import UNCOUNTED_KEYS
 from shared.limits.ledger_store import Ledger
 from shared.limits.limit_rules import FEWEST_TRIES
 from tests.contract.ledger.conftest import Room

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from shared.config.settings import Limits
+from shared.config.voice_api import LIVE
 from shared.core.problems import Problem
-from shared.limits.account import (
-    Account,
-)
+from shared.limits.account import Account
 from shared.limits.ledger_store import CallerUsage, Ledger
 from shared.limits.limit_rules import TRIES_PER_START
 from tests.contract.ledger.conftest import Room
@@ -183,6 +182,14 @@ def test_the_global_row_is_used_only_with_a_global_limit(room: Room) -> None:
     assert [entity.row for entity in room.table.query("live")] == ["caller.ada", "everyone"]
 
 
+def test_the_global_row_is_not_used_for_realtime_calls_beside_limited_sessions(room: Room) -> None:
+    ledger = room.ledger(live_sessions=2, seconds_per_day=900)
+    ledger.settle_call(ledger.book_call("ada").reference)
+    assert [entity.row for entity in room.table.query("live")] == ["caller.ada"]
+    ledger.book_call("ada", api=LIVE)
+    assert [entity.row for entity in room.table.query("live")] == ["caller.ada", "everyone"]
+
+
 def test_a_call_booked_under_other_limits_is_settled(room: Room) -> None:
     before = room.ledger(live_calls_total=1)
     reference = before.book_call("ada").reference
@@ -203,6 +210,8 @@ def test_a_malformed_reference_is_an_error(room: Room, reference: str) -> None:
         {"live_calls": 5001},
         {"tokens_per_day": -1},
         {"live_calls_total": -1},
+        {"seconds_per_day": -1},
+        {"live_sessions": -1},
         {"call_length": timedelta(seconds=-1)},
     ],
 )

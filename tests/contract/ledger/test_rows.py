@@ -9,13 +9,9 @@ import pytest
 
 from shared.core.clock import unix_milliseconds
 from shared.core.problems import Problem
-from shared.limits.account import (
-    EXACT_ENDS,
-    UNUSED_KEY,
-    Account,
-    BookedCall,
-    GlobalCount,
-)
+from shared.limits.account import Account
+from shared.limits.booked_call import UNUSED_KEY, BookedCall
+from shared.limits.global_count import EXACT_ENDS, GlobalCount
 from shared.limits.ledger_store import CallerUsage
 from shared.storage.interfaces import Entity, Write, WriteRefused
 from tests.contract.ledger.conftest import Room
@@ -67,7 +63,7 @@ def full_row(room: Room, number: int) -> Entity:
 def test_ends_are_kept_exactly_and_then_rounded_up_but_never_down() -> None:
     total, now = GlobalCount(), 1_000_000
     counted = {end: total.add_call(now, end) for end in range(now + 900_000, now + 910_000, 3)}
-    assert len(total.ends) <= EXACT_ENDS + 300
+    assert len(total.calls.ends) <= EXACT_ENDS + 300
     assert all(0 <= at - end <= 4_000 for end, at in counted.items())
     assert total.live_calls(now) == len(counted)
     for at in counted.values():

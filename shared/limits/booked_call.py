@@ -1,0 +1,71 @@
+"""One call that is counted for a caller, as an element of the caller's row has it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.limits.row_values import whole_number
+from shared.limits.times import MINUTE
+
+KNOWN_FOR = 10 * MINUTE
+"""How long a booking is known past its end: tokens are counted so late, and a call that is settled
+is not held again by somebody who had not heard of it."""
+NO_KEY, UNUSED_KEY, USED_KEY = 0, 1, 2
+FAILED = "failed"
+STORED_MEMBERS = 6
+"""How many members of a booking's element follow its name."""
+OWN_END = "own_end"
+"""Of a key whose call is held: until when it counted before that."""
+SESSION_AT = "session_at"
+"""Of a Live call: the end under which the global row counts its session."""
+
+
+@dataclass(slots=True)
+class BookedCall:
+    """One call that is counted for a caller."""
+
+    started: int
+    ends: int
+    live: bool = True
+    counted_at: int = 0
+    """The end under which the global row counts this call; 0 if it does not."""
+    tokens: int = 0
+    key: int = NO_KEY
+    """For an ephemeral key that a page holds: UNUSED_KEY until a call is registered, then
+    USED_KEY."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """Of a key: the `profile` that it was minted for, a mark of the `call` that used it, and its
+    `own_end` while that call is held. Of a Live call: `session_at`. Of a start that came to
+    nothing: that it `failed`. Empty where an earlier release, which does not know this, has written
+    the row."""
+    unknown: list[Any] = field(default_factory=list)
+    """What a later release has added to the element; it is written back."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it came to nothing, by no fault of the caller's."""
+        return bool(self.about.get(FAILED))
+
+    def is_known(self, now: int, *, counts_use: bool) -> bool:
+        """Whether it may still be asked for; `counts_use` if what it has used is limited."""
+        known_for = KNOWN_FOR if counts_use or not self.live else 0
+        return not self.failed and self.ends > now - known_for
+
+
+def read_about(about: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a key. Raises what reading anything else raises."""
+    for end in (OWN_END, SESSION_AT):
+        if end in about:
+            whole_number(about[end])
+    return {**about}
+
+
+def read_booking(members: list[Any]) -> BookedCall:
+    """The booking in an element of a row, without its name. Raises ValueError or TypeError."""
+    stored = members[:STORED_MEMBERS]
+    for member in stored:
+        whole_number(member)
+    booked = BookedCall(*stored)
+    booked.unknown = members[STORED_MEMBERS:]
+    return booked
