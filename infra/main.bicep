@@ -106,6 +106,38 @@ param transcriptionModelVersion string = '2026-05-06'
 @minValue(1)
 param transcriptionCapacity int = 10
 
+@description('Also deploy a GPT-Live model, for profiles with "api": "live" (docs/live.md).')
+param enableGptLive bool = false
+
+@description('GPT-Live model, and the name of its deployment.')
+param gptLiveModelName string = 'gpt-live-1'
+
+@description('Version of the GPT-Live model. It has no default, because Azure documents neither its versions nor its regions: preflight lists those of the region.')
+param gptLiveModelVersion string = ''
+
+@description('Kind of the GPT-Live deployment.')
+param gptLiveSku string = 'GlobalStandard'
+
+@description('Capacity of the GPT-Live deployment in units.')
+@minValue(1)
+param gptLiveCapacity int = 1
+
+@description('Also deploy a model that GPT-Live may delegate work to: it must be on the same account.')
+param enableDelegationModel bool = false
+
+@description('Model to delegate to, one with the Responses API, and the name of its deployment.')
+param delegationModelName string = 'gpt-5.6-sol'
+
+@description('Version of the model to delegate to; preflight lists those of the region.')
+param delegationModelVersion string = ''
+
+@description('Kind of its deployment.')
+param delegationSku string = 'GlobalStandard'
+
+@description('Capacity of its deployment in units.')
+@minValue(1)
+param delegationCapacity int = 10
+
 // ---- The app --------------------------------------------------------------------------------
 
 @description('Deploy a Static Web App with a page. If false, the app stands alone, for pages that are served elsewhere: docs/existing-site.md.')
@@ -493,6 +525,16 @@ module model 'modules/model.bicep' = if (enableModelDeployment) {
     transcriptionModelName: transcriptionModelName
     transcriptionModelVersion: transcriptionModelVersion
     transcriptionCapacity: transcriptionCapacity
+    enableLive: enableGptLive
+    liveModelName: gptLiveModelName
+    liveModelVersion: gptLiveModelVersion
+    liveSku: gptLiveSku
+    liveCapacity: gptLiveCapacity
+    enableDelegation: enableDelegationModel
+    delegationModelName: delegationModelName
+    delegationModelVersion: delegationModelVersion
+    delegationSku: delegationSku
+    delegationCapacity: delegationCapacity
   }
 }
 

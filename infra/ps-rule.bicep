@@ -11,6 +11,10 @@ module example 'main.bicep' = {
     environmentName: 'example'
     location: location
     enableTranscription: true
+    enableGptLive: true
+    gptLiveModelVersion: 'example'
+    enableDelegationModel: true
+    delegationModelVersion: 'example'
     enablePurgeProtection: true
     enableVirtualNetwork: true
     enablePrivateEndpoints: true

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -14,17 +15,62 @@ from shared.config.retirements import NOTICE, read_retirements, retirement_of
 COGNITIVE_SERVICES = "2025-06-01"
 
 
-def chosen_models(chosen: Mapping[str, str]) -> list[tuple[str, str, int, str]]:
-    """The models to deploy: name, version, units, and the prefix of their variables."""
-    names = [("model", "MODEL")]
-    if chosen["enableTranscription"] == "true":
-        names.append(("transcription", "TRANSCRIPTION"))
-    found = []
-    for parameter, prefix in names:
-        model = "model" if parameter == "model" else "transcriptionModel"
-        units = int(chosen[f"{parameter}Capacity"])
-        found.append((chosen[f"{model}Name"], chosen[f"{model}Version"], units, prefix))
+@dataclass(frozen=True)
+class ChosenModel:
+    """A model to deploy, and the variables of azd that choose it."""
+
+    name: str
+    version: str
+    sku: str
+    units: int
+    version_variable: str
+    capacity_variable: str
+
+
+OPTIONAL_MODELS = (
+    ("enableTranscription", "transcription", "TRANSCRIPTION", "modelSku"),
+    ("enableGptLive", "gptLive", "GPT_LIVE", "gptLiveSku"),
+    ("enableDelegationModel", "delegation", "DELEGATION", "delegationSku"),
+)
+"""The parameter that turns each on, the prefixes of its parameters and variables, and its kind of
+deployment."""
+
+
+def chosen_models(chosen: Mapping[str, str]) -> list[ChosenModel]:
+    """The models to deploy."""
+    found = [
+        ChosenModel(
+            chosen["modelName"],
+            chosen["modelVersion"],
+            chosen["modelSku"],
+            int(chosen["modelCapacity"]),
+            "MODEL_VERSION",
+            "MODEL_CAPACITY",
+        )
+    ]
+    for switch, parameter, variable, sku in OPTIONAL_MODELS:
+        if chosen[switch] == "true":
+            model = ChosenModel(
+                chosen[f"{parameter}ModelName"],
+                chosen[f"{parameter}ModelVersion"],
+                chosen[sku],
+                int(chosen[f"{parameter}Capacity"]),
+                f"{variable}_MODEL_VERSION",
+                f"{variable}_CAPACITY",
+            )
+            found.append(model)
     return found
+
+
+def check_versions(chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether each model that would be deployed has a version, where no catalogue is asked."""
+    for model in chosen_models(chosen):
+        if not model.version:
+            yield error(
+                f"{model.name} has no version. List those of the account's region: az "
+                f"cognitiveservices model list -l REGION --query \"[?model.name=='{model.name}']"
+                f'.model.version". Then run: azd env set {model.version_variable} …'
+            )
 
 
 def check_retirement(model: str, version: str | None, today: date) -> Iterator[Finding]:
@@ -38,10 +84,9 @@ def check_existing_deployments(
     outside: Outside, scope: str, chosen: Mapping[str, str], today: date
 ) -> Iterator[Finding]:
     """Warns of the models behind deployments that exist already, whatever those are called."""
+    _, *others = chosen_models(chosen)
     names = [chosen["modelDeploymentName"] or chosen["modelName"]]
-    if chosen["enableTranscription"] == "true":
-        names.append(chosen["transcriptionModelName"])
-    for name in names:
+    for name in (*names, *(model.name for model in others)):
         place = f"{scope}/{account_path(chosen)}/deployments/{name}"
         answer = outside.manage("GET", place, COGNITIVE_SERVICES)
         model = answer.json().get("properties", {}).get("model", {})
@@ -68,26 +113,26 @@ def check_models(
     if catalogue.status != 200 or usages.status != 200:
         yield warning(f"The models and quota of {region} cannot be read and were not checked.")
         return
-    for model, version, units, prefix in chosen_models(chosen):
-        setting = f"{prefix}_VERSION" if prefix == "MODEL" else f"{prefix}_MODEL_VERSION"
-        yield from check_catalogued_retirement(catalogue.json(), region, model, version, today)
-        versions = offered_versions(catalogue.json(), model, chosen["modelSku"])
-        if version not in versions:
+    for model in chosen_models(chosen):
+        name, sku = model.name, model.sku
+        yield from check_catalogued_retirement(catalogue.json(), region, name, model.version, today)
+        versions = offered_versions(catalogue.json(), name, sku)
+        if model.version not in versions:
             yield error(
-                f"{region} does not offer {model} {version} as {chosen['modelSku']}"
+                f"{region} does not offer {name} {model.version or '(no version is set)'} as {sku}"
                 + (f"; versions there: {', '.join(sorted(versions))}. " if versions else ". ")
                 + "Run: azd env set MODEL_LOCATION …, or "
-                + f"azd env set {setting} …"
+                + f"azd env set {model.version_variable} …"
             )
             continue
-        free = free_quota(usages.json(), f"OpenAI.{chosen['modelSku']}.{model}")
+        free = free_quota(usages.json(), f"OpenAI.{sku}.{name}")
         if free is None:
-            yield warning(f"The quota of {model} in {region} is not listed and was not checked.")
-        elif free < units:
+            yield warning(f"The quota of {name} in {region} is not listed and was not checked.")
+        elif free < model.units:
             message = (
-                f"{model} needs {units} units of {chosen['modelSku']} quota in {region}, {free} "
-                f"are free. Run: azd env set {prefix}_CAPACITY {max(free, 1)}, or request more at "
-                "https://aka.ms/oai/stuquotarequest, or choose another region"
+                f"{name} needs {model.units} units of {sku} quota in {region}, {free} "
+                f"are free. Run: azd env set {model.capacity_variable} {max(free, 1)}, or request "
+                "more at https://aka.ms/oai/stuquotarequest, or choose another region"
             )
             yield Finding(not deployed_before(outside, scope, chosen), message)
 

@@ -19,6 +19,7 @@ from model_checks import (
     check_existing_deployments,
     check_models,
     check_retirement,
+    check_versions,
     chosen_models,
 )
 
@@ -61,8 +62,8 @@ def findings(outside: Outside, today: date) -> Iterator[Finding]:
     yield from check_settings(chosen)
     yield from check_notifications(chosen)
     if chosen["enableModelDeployment"] == "true":
-        for name, version, _, _ in chosen_models(chosen):
-            yield from check_retirement(name, version, today)
+        for model in chosen_models(chosen):
+            yield from check_retirement(model.name, model.version, today)
     subscription = outside.env.get("AZURE_SUBSCRIPTION_ID", "")
     region = chosen["modelLocation"] or chosen["location"]
     if not subscription or not region:
@@ -73,7 +74,9 @@ def findings(outside: Outside, today: date) -> Iterator[Finding]:
     yield from register_providers(outside, scope, chosen)
     if chosen["existingAiAccountName"]:
         yield from check_account(outside, scope, chosen)
-        if chosen["enableModelDeployment"] != "true":
+        if chosen["enableModelDeployment"] == "true":
+            yield from check_versions(chosen)
+        else:
             yield from check_existing_deployments(outside, scope, chosen, today)
         return
     if region not in REALTIME_REGIONS:

@@ -262,3 +262,60 @@ def test_a_role_that_lists_the_keys_of_an_account_is_a_warning(
     stage.routes[account] = answer(200, {"properties": {"disableLocalAuth": no_keys}})
     preflight.preflight(stage.outside(), TODAY)
     assert any("lets the app list them" in line for line in stage.said) == warned
+
+
+def with_live(**changed: str) -> Stage:
+    """A subscription with GPT-Live and a model that it delegates to, in versions of their own."""
+    chosen = {
+        "ENABLE_GPT_LIVE": "true",
+        "GPT_LIVE_MODEL_VERSION": "1",
+        "ENABLE_DELEGATION_MODEL": "true",
+        "DELEGATION_MODEL_VERSION": "2",
+    }
+    stage = azure(**chosen | changed)
+    cognitive = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2"
+    models = json.loads(catalogue(VERSION).body)["value"]
+    names = [{"value": f"OpenAI.GlobalStandard.{MODEL}"}]
+    for name, version in (("gpt-live-1", "1"), ("gpt-5.6-sol", "2")):
+        skus = [{"name": "GlobalStandard"}]
+        models.append({"model": {"name": name, "version": version, "skus": skus}})
+        names.append({"value": f"OpenAI.GlobalStandard.{name}"})
+    quotas = [{"name": name, "limit": 10, "currentValue": 0} for name in names]
+    stage.routes[f"{cognitive}/models"] = answer(200, {"value": models})
+    stage.routes[f"{cognitive}/usages"] = answer(200, {"value": quotas})
+    return stage
+
+
+def test_gpt_live_and_the_model_it_delegates_to_are_checked_like_the_others() -> None:
+    stage = with_live()
+    preflight.preflight(stage.outside(), TODAY)
+    assert stage.said == ["Preflight: no errors found"]
+    said = refused(with_live(GPT_LIVE_CAPACITY="11"))
+    assert "gpt-live-1 needs 11 units of GlobalStandard quota in eastus2, 10 are free." in said
+    said = refused(with_live(GPT_LIVE_SKU="Standard"))
+    assert said.startswith("error: eastus2 does not offer gpt-live-1 1 as Standard. Run: azd env")
+
+
+@pytest.mark.parametrize(
+    ("variable", "model", "there"),
+    [("GPT_LIVE", "gpt-live-1", "1"), ("DELEGATION", "gpt-5.6-sol", "2")],
+)
+def test_a_model_without_a_version_stops_and_those_of_the_region_are_named(
+    variable: str, model: str, there: str
+) -> None:
+    said = refused(with_live(**{f"{variable}_MODEL_VERSION": ""}))
+    assert said == (
+        f"error: eastus2 does not offer {model} (no version is set) as GlobalStandard; versions "
+        f"there: {there}. Run: azd env set MODEL_LOCATION …, or azd env set "
+        f"{variable}_MODEL_VERSION …"
+    )
+
+
+def test_a_model_without_a_version_on_an_existing_account_stops_too() -> None:
+    stage = with_live(EXISTING_AI_ACCOUNT_NAME="mine", GPT_LIVE_MODEL_VERSION="")
+    account = f"{M}/resourceGroups/rg-talk/providers/Microsoft.CognitiveServices/accounts/mine"
+    properties = {"customSubDomainName": "mine"}
+    stage.routes[account] = answer(200, {"properties": properties})
+    said = refused(stage)
+    assert said.startswith("error: gpt-live-1 has no version.")
+    assert said.endswith("azd env set GPT_LIVE_MODEL_VERSION …")
