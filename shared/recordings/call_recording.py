@@ -33,6 +33,7 @@ WAITING_AT_MOST = 400
 """Frames: 40 seconds of both voices. While storage takes nothing for longer, some are not kept."""
 PATIENCE_MS = 8000
 """How long one side's audio is waited for: a slow engine has been 5 seconds late."""
+CLOSED_WITHIN = timedelta(seconds=5)
 LONGEST_CALL = timedelta(hours=3)
 """What a call without a known beginning is taken to have lasted at most."""
 
@@ -106,9 +107,14 @@ class CallRecording:
         be called again, and what `still_ours` raises."""
         await self.write_whole(still_ours, final=False)
 
-    async def close(self, still_ours: StillOurs) -> None:
-        """Writes all that has come: the run ends. Raises as `flush` does."""
-        await self.write_whole(still_ours, final=True)
+    async def close(self, still_ours: StillOurs, within: timedelta = CLOSED_WITHIN) -> None:
+        """Writes all that has come, if that is possible in time: the run ends. Never raises."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await self.write_whole(still_ours, final=True)
+        except Exception as error:
+            reason = type(error).__name__
+            logs.event("recording not closed", logging.WARNING, reason=reason)
 
     async def write_whole(self, still_ours: StillOurs, *, final: bool) -> None:
         """Writes even if whoever waits for it is cancelled: the threads of a write go on, and the
@@ -161,7 +167,11 @@ class CallRecording:
     ) -> int:
         """Places what came; returns up to where the timeline can be written. Off the event loop,
         because it decodes."""
-        timeline.place(came, now, final=final)
+        try:
+            timeline.place(came, now, final=final)
+        except Exception as error:
+            # A fault of ours costs what came just now, not the rest of the recording.
+            logs.failure("audio not placed", reason=type(error).__name__)
         return timeline.mix.writable(0 if final else PATIENCE_MS * SAMPLES_PER_MS)
 
     async def write_until(self, mix: StereoMix, until: int, still_ours: StillOurs) -> None:

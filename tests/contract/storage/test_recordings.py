@@ -348,3 +348,53 @@ def test_a_write_that_is_cancelled_is_finished_before_the_next(call: LiveCallAud
     asyncio.run(recorded())
     left, _ = call.played()
     assert left == numbers(0, len(left) - 1)
+
+
+def test_closing_never_fails(call: LiveCallAudio, log: Log) -> None:
+    """Whatever becomes of the recording, the run has a lease to give back."""
+
+    async def lost() -> None:
+        raise StorageUnavailable("lost")
+
+    outage = Outage(log)
+    outage.refuses = True
+    call.log = outage  # type: ignore[assignment]
+
+    async def recorded() -> None:
+        recording = call.recording()
+        await recording.close(lost)
+        call.hear(recording, 5)
+        await recording.close(lost)
+
+    asyncio.run(recorded())
+    assert find_recording(log, call.name) is None
+
+
+def test_audio_that_nothing_can_be_made_of_costs_itself(call: LiveCallAudio) -> None:
+    class Broken:
+        def __init__(self, error: type[Exception] | None) -> None:
+            self.error = error
+
+        def pcm(self) -> bytes:
+            if self.error:
+                raise self.error
+            return b"\0"
+
+    async def recorded() -> None:
+        recording = call.recording()
+        call.hear(recording, 4)
+        await recording.flush(ours)
+        for error in (ValueError, None):
+            recording.add_caller(Broken(error))
+            recording.add_model(Broken(error), 4000)
+        call.hear(recording, 4)
+        await recording.flush(ours)
+        recording.add_model(Broken(RuntimeError), 4000)
+        await recording.flush(ours)
+        call.hear(recording, 4)
+        await recording.close(ours)
+
+    asyncio.run(recorded())
+    left, right = call.played()
+    assert left == numbers(0, len(left) - 1)
+    assert right[-2] == len(right) - 1
