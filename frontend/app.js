@@ -24,12 +24,15 @@ const page = {
   modes: byId('modes'),
   answer: byId('answer'),
   unlockSound: byId('unlock-sound'),
+  text: byId('text'),
+  textField: byId('text-field'),
 };
 
 const captions = new CaptionsView(byId('captions'));
 
 let call = new RealtimeCall();
 let wasLive = false;
+let textRefused = false;
 let ticking = 0;
 
 /** @type {import('./voice-api.js').Activity} */
@@ -56,7 +59,7 @@ function start() {
     }),
     call.on('level', ({ microphone }) => showLevel(microphone)),
   ];
-  wasLive = false;
+  wasLive = textRefused = false;
   activity = 'listening';
   page.problem.hidden = true;
   captions.show([]);
@@ -80,6 +83,7 @@ function showState(state) {
   document.body.dataset.status = state.status;
   page.modes.disabled = underWay || state.status === 'ending';
   showWords();
+  showText();
   showControls(underWay);
   tick(state);
   if (underWay) return;
@@ -92,6 +96,11 @@ function showWords() {
   put(page.connection, connection);
   put(page.headline, headline);
   put(page.advice, advice);
+}
+
+/** Over Live, text is context beside the voice; a profile may not allow it, which is known once it was tried. */
+function showText() {
+  page.text.hidden = call.state.status !== 'live' || call.api !== 'live' || textRefused;
 }
 
 /** A status that is put again would be read out again. @param {HTMLElement} element @param {string} text */
@@ -140,6 +149,8 @@ function showLevel(level) {
 /** @param {{code: string, detail?: string, hint?: string, status?: number, requestId?: string}} problem */
 function showProblem(problem) {
   const { title, advice, signIn } = explain(problem);
+  if (problem.code === 'text_refused') textRefused = true;
+  showText();
   byId('problem-title').textContent = title;
   byId('problem-advice').textContent = advice;
   byId('problem-reference').textContent = `Reference: ${problem.requestId}`;
@@ -155,6 +166,12 @@ function showProblem(problem) {
 page.start.addEventListener('click', start);
 page.stop.addEventListener('click', () => call.stop());
 page.mute.addEventListener('click', () => (call.microphone.muted ? call.unmute() : call.mute()));
+page.text.addEventListener('submit', (/** @type {Event} */ event) => {
+  event.preventDefault();
+  const text = page.textField.value.trim();
+  page.textField.value = '';
+  if (text && call.state.status === 'live') call.sendText(text);
+});
 page.unlockSound.addEventListener('click', () => {
   page.problem.hidden = true;
   playAnswer();

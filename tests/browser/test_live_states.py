@@ -178,6 +178,27 @@ async def test_a_line_that_does_not_change_keeps_its_place_in_the_document(
         assert await page.evaluate(kept)
 
 
+async def test_text_is_told_to_be_context_and_taken_back_where_it_is_not_allowed(
+    stack: Stack, hearing: Hearing
+) -> None:
+    async with live_page(stack, hearing) as page:
+        field = page.get_by_role("textbox", name="Text for the assistant")
+        await expect(page.locator("#text-note")).to_contain_text("may say nothing about it")
+        await field.fill("My order is 1002.")
+        await field.press("Enter")
+        await expect(field).to_have_value("")
+        line = page.locator("#captions li[data-who=user] .words")
+        await expect(line).to_have_text("My order is 1002.")
+        (sent,) = await page.evaluate("pretended.sent")
+        assert (sent["type"], sent["delegation_id"]) == ("session.thinking.append", None)
+        assert "My order is 1002." in sent["content"]
+        error = {"code": "event_not_allowed", "client_event_id": sent["event_id"]}
+        await receive(page, {"type": "error", "event_id": "event_e", "error": error})
+        await expect(page.locator("#problem")).to_have_attribute("data-code", "text_refused")
+        await expect(line).to_have_count(0)
+        await expect(field).to_be_hidden()
+
+
 async def test_mute_and_leaving_are_told_to_the_server(stack: Stack, hearing: Hearing) -> None:
     async with live_page(stack, hearing) as page:
         await page.get_by_role("button", name="Mute").click()
