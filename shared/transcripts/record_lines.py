@@ -42,8 +42,10 @@ class RecordLine:
     is to be approved), approval (it has been approved or refused, and by whom), sent (an item that
     the server created), origin (who wrote an item, where that was unknown before), session, steered
     (what else a client changed), error, unread (an event that was not understood), gap, cut (from
-    here on something is not kept), lost (the connection; once it is back and holds, a gap of that
-    time says so), attached, detached, ended. A reader skips kinds that it does not know.
+    here on something is not kept), recording (of both voices, begun or stopped), unrecorded (a time
+    of which one side's audio is missing in it), lost (the connection; once it is back and holds, a
+    gap of that time says so), attached, detached, ended. A reader skips kinds that it does not
+    know.
     """
 
     kind: str
