@@ -34,8 +34,8 @@ WAITING_AT_MOST = 400
 PATIENCE_MS = 8000
 """How long one side's audio is waited for: a slow engine has been 5 seconds late."""
 CLOSED_WITHIN = timedelta(seconds=5)
-LONGEST_CALL = timedelta(hours=3)
-"""What a call without a known beginning is taken to have lasted at most."""
+LONGEST_CALL_MS = 3 * 3600 * 1000
+"""What a call without a known beginning has lasted at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +151,17 @@ class CallRecording:
     async def open_timeline(self) -> Timeline:
         """Continues the file where it ends. Raises RecordingDeleted."""
         there = await self.run_blocking(self.file.open)
-        elapsed = LONGEST_CALL
-        if self.call.started_at:
-            elapsed = self.clock() - self.call.started_at
-        epoch = self.now_ms() - elapsed / timedelta(milliseconds=1)
         written = -(-there // BLOCK_BYTES)
         # A torn last sample would turn all that follows into noise.
         self.unwritten = bytes(written * BLOCK_BYTES - there)
         if not there:
             self.state("recording", "begun", {})
-        return Timeline(StereoMix(written, "taken over" if there else ""), epoch)
+        mix = StereoMix(written, "taken over" if there else "")
+        if self.call.started_at is None:
+            # As if it went on where the file ends.
+            return Timeline(mix, self.now_ms() - written / SAMPLES_PER_MS, LONGEST_CALL_MS)
+        elapsed = (self.clock() - self.call.started_at) / timedelta(milliseconds=1)
+        return Timeline(mix, self.now_ms() - elapsed)
 
     def place(
         self, timeline: Timeline, came: list[Heard | Interruption], now: float, *, final: bool

@@ -27,11 +27,12 @@ ELAPSED_MARGIN_MS = 60_000
 
 class Timeline:
     """Places what came of one call. `epoch` is when the call began, by the clock of arrivals, as
-    far as the call's record tells."""
+    far as the call's record tells; it may have begun earlier by `margin`."""
 
-    def __init__(self, mix: StereoMix, epoch: float) -> None:
+    def __init__(self, mix: StereoMix, epoch: float, margin: float = ELAPSED_MARGIN_MS) -> None:
         self.mix = mix
         self.epoch = epoch
+        self.margin = margin
         self.counted: dict[Side, CountingClock] = {side: CountingClock() for side in SIDES}
         self.model = ModelClock()
         self.waiting: dict[Side, list[tuple[float, bytes]]] = {side: [] for side in SIDES}
@@ -40,7 +41,7 @@ class Timeline:
 
     def place(self, came: Sequence[Heard | Interruption], now: float, *, final: bool) -> None:
         """Places what came, up to `now`. `final`: nothing follows."""
-        latest = now - self.epoch + ELAPSED_MARGIN_MS
+        latest = now - self.epoch + self.margin
         for each in came:
             if isinstance(each, Interruption):
                 self.start_connection(each, latest)
