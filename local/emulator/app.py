@@ -22,6 +22,10 @@ from local.emulator.http.forgotten import ForgottenConnections
 from local.emulator.http.request_log import RequestLog
 from local.emulator.http.rest import Rest
 from local.emulator.http.sideband import Sideband
+from local.emulator.live.live_routes import BASE as LIVE_BASE
+from local.emulator.live.live_routes import add_live_control, add_live_routes
+from local.emulator.live.media_factory import MediaFactory
+from local.emulator.live.registry import LiveRegistry
 from local.emulator.protocol.ids import Provider
 from local.emulator.script.script import Script
 
@@ -35,14 +39,17 @@ def make_app(
     *,
     services: Services | None = None,
     trusted: TrustedHosts | None = None,
+    live_media: MediaFactory | None = None,
 ) -> web.Application:
-    """The emulator of one provider. `services` replaces clock, media, voice or recogniser.
+    """The emulator of one provider. `services` replaces clock, media, voice or recogniser,
+    `live_media` the media of GPT-Live sessions.
 
     It answers to the names of this machine and to `trusted`.
     """
     services = services or Services(provider, script or Script())
     calls, request_log = CallRegistry(services), RequestLog()
     faults, connections = FaultInjector(services), ForgottenConnections()
+    sessions = LiveRegistry(services, live_media or MediaFactory())
     rest = Rest(services, calls, ClientSecrets(services.clock), request_log)
     sideband = Sideband(rest, calls)
     app = make_application(
@@ -55,14 +62,19 @@ def make_app(
         ("hangup", "POST", f"{base}/calls/{{call_id}}/hangup"): rest.hang_up,
         ("sideband", "GET", base): sideband.attach,
     }
+
+    def wrap(route: str, handler: Handler) -> Handler:
+        return Endpoint(route, handler, faults, connections, request_log).handle
+
     for (route, method, path), handler in handlers.items():
-        endpoint = Endpoint(route, handler, faults, connections, request_log)
-        app.router.add_route(method, path, endpoint.handle)
+        app.router.add_route(method, path, wrap(route, handler))
+    add_live_routes(app, services, sessions, wrap)
+    app.router.add_options(f"{LIVE_BASE[services.provider]}/sessions", rest.answer_preflight)
     app.router.add_options(f"{base}/calls", rest.answer_preflight)
     verbs = "{verb:accept|refer|reject}"
     app.router.add_post(f"{base}/calls/{{call_id}}/{verbs}", plain(rest.refuse_telephony))
-    control = Control(services, calls, faults, connections, request_log)
-    add_control_routes(app, control, trusted or TrustedHosts())
+    control = Control(services, calls, faults, connections, request_log, sessions)
+    add_control_routes(app, control, sessions, trusted or TrustedHosts())
 
     async def run(app: web.Application) -> AsyncIterator[None]:  # noqa: ARG001
         warming = asyncio.create_task(services.warm_up())
@@ -73,13 +85,16 @@ def make_app(
 
     async def hang_up_all(app: web.Application) -> None:  # noqa: ARG001
         await calls.end_all(Ended(1001, "the emulator is shutting down"))
+        await sessions.end_all("the emulator is shutting down")
 
     app.cleanup_ctx.append(run)
     app.on_shutdown.append(hang_up_all)
     return app
 
 
-def add_control_routes(app: web.Application, control: Control, trusted: TrustedHosts) -> None:
+def add_control_routes(
+    app: web.Application, control: Control, sessions: LiveRegistry, trusted: TrustedHosts
+) -> None:
     """Adds `/emulator`, closed to the pages of other origins, which could otherwise control it."""
 
     def guarded(handler: Handler) -> Handler:
@@ -94,6 +109,7 @@ def add_control_routes(app: web.Application, control: Control, trusted: TrustedH
     app.router.add_patch("/emulator", guarded(control.patch_script))
     app.router.add_delete("/emulator", guarded(control.reset))
     app.router.add_post("/emulator/calls/{call_id}/frames", guarded(control.inject_frame))
+    add_live_control(app, sessions, guarded)
 
 
 def refuse(status: int, reason: str) -> web.Response:

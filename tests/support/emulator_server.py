@@ -18,9 +18,11 @@ from pydantic import TypeAdapter
 
 from local.emulator.app import BASE, make_app
 from local.emulator.call.services import Lazy, Services
+from local.emulator.live.live_routes import BASE as LIVE_BASE
 from local.emulator.protocol.ids import Provider
 from local.emulator.script.script import Script
 from local.emulator.speech.synthesis import Speech, Word, split_words
+from tests.support.live_media import FakeMediaFactory
 from tests.support.programs import running
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
@@ -107,6 +109,7 @@ class Fakes:
         self, provider: Provider = "azure", heard: tuple[str, ...] = (), **script: Any
     ) -> None:
         self.peers: list[FakePeer] = []
+        self.live = FakeMediaFactory()
         self.now = 1_795_000_000.0
         script = {"text_delta_seconds": 0, **script}
         self.services = Services(
@@ -130,6 +133,7 @@ class Server:
         self.root, self.http, self.fakes = root, http, fakes
         self.base = root + BASE[provider].removesuffix("/realtime")
         self.realtime = root + BASE[provider]
+        self.live = root + LIVE_BASE[provider]
 
     async def mint(self, **fields: Any) -> str:
         """An ephemeral key."""
@@ -170,5 +174,6 @@ async def serving(
     """A running emulator."""
     fakes = Fakes(provider, **script)
     services = Services(provider, Script(script)) if real_media else fakes.services
-    async with running(make_app(services=services)) as root, ClientSession() as http:
+    app = make_app(services=services, live_media=None if real_media else fakes.live.factory)
+    async with running(app) as root, ClientSession() as http:
         yield Server(root, provider, http, fakes)

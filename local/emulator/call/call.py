@@ -17,6 +17,7 @@ from local.emulator.call.input_audio import InputAudioBuffer
 from local.emulator.call.services import Services
 from local.emulator.protocol import events, ids, session, webrtc_filter
 from local.emulator.protocol.events import Event
+from local.emulator.protocol.frames import Frame
 from local.emulator.sdp.syntax import sess_id
 
 if TYPE_CHECKING:
@@ -36,14 +37,6 @@ class Ended:
 
     code: int
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A WebSocket message to send as it is, whatever it holds."""
-
-    payload: bytes
-    binary: bool = False
 
 
 @dataclass(eq=False, slots=True)

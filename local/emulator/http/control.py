@@ -6,12 +6,13 @@ from typing import Any
 
 from aiohttp import web
 
-from local.emulator.call.call import Frame
 from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
 from local.emulator.http.fault_injection import FaultInjector
 from local.emulator.http.forgotten import ForgottenConnections
 from local.emulator.http.request_log import RequestLog
+from local.emulator.live.registry import LiveRegistry
+from local.emulator.protocol.frames import Frame
 from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid
 
@@ -29,8 +30,9 @@ class Control:
         faults: FaultInjector,
         connections: ForgottenConnections,
         request_log: RequestLog,
+        sessions: LiveRegistry,
     ) -> None:
-        self.services, self.calls = services, calls
+        self.services, self.calls, self.sessions = services, calls, sessions
         self.faults, self.connections = faults, connections
         self.request_log = request_log
 
@@ -63,6 +65,7 @@ class Control:
     async def reset(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Ends all calls, clears the counts and restores the script. Keys stay valid."""
         await self.calls.reset()
+        await self.sessions.reset()
         self.services.script.reset()
         self.faults.reset()
         self.connections.reset()
@@ -73,6 +76,7 @@ class Control:
         return {
             "provider": self.services.provider,
             **self.calls.snapshot(),
+            **self.sessions.snapshot(),
             **self.request_log.snapshot(),
             "script": self.services.script.to_json(),
         }

@@ -78,7 +78,7 @@ class Endpoint:
             self.request_log.count_answer(self.route, status)
 
     async def refuse(self, request: web.Request) -> web.StreamResponse:
-        raise self.faults.error_for(request[FAULT])
+        raise self.faults.error_for(self.route, request[FAULT])
 
     async def break_off(
         self, request: web.Request, response: web.StreamResponse, fault: Fault

@@ -12,7 +12,9 @@ from aiohttp import web
 
 from local.common.reset import reset_connection
 from local.emulator.call.services import Services
+from local.emulator.live import http_errors
 from local.emulator.protocol import errors
+from local.emulator.script.script import LIVE_ROUTES
 
 Fault = Mapping[str, Any]
 """The fields of a fault, as in the script; empty if there is none."""
@@ -29,6 +31,14 @@ DEFAULT_MESSAGE = (
     "InternalServerError",
     "The server had an error while processing your request.",
 )
+
+
+LIVE_MESSAGES = {
+    401: ("invalid_api_key", "Incorrect API key provided."),
+    403: ("forbidden", "You may not use this model."),
+    429: ("rate_limit_exceeded", "You have reached your limit of concurrent Live sessions."),
+}
+LIVE_DEFAULT = ("server_error", "The server had an error while processing your request.")
 
 
 class ConnectionReset(Exception):
@@ -70,8 +80,10 @@ class FaultInjector:
             return self.hits[key] % int(fault["every"]) == 0
         return "times" not in fault or self.hits[key] <= int(fault["times"])
 
-    def error_for(self, fault: Fault) -> errors.ApiError:
+    def error_for(self, route: str, fault: Fault) -> errors.ApiError:
         """The refusal that a fault with a `status` is."""
+        if route in LIVE_ROUTES:
+            return live_error_for(fault)
         code, message = MESSAGES.get(fault["status"], DEFAULT_MESSAGE)
         headers = {}
         if "retry_after" in fault:
@@ -83,6 +95,21 @@ class FaultInjector:
             fault.get("message", message),
             headers,
         )
+
+
+def live_error_for(fault: Fault) -> errors.ApiError:
+    """The same on a route of GPT-Live, which has one shape for both providers."""
+    if fault["status"] == 404 and "code" not in fault and "message" not in fault:
+        return http_errors.no_session()
+    code, message = LIVE_MESSAGES.get(fault["status"], LIVE_DEFAULT)
+    headers = {"Retry-After": str(fault["retry_after"])} if "retry_after" in fault else {}
+    return http_errors.refusal(
+        fault["status"],
+        fault.get("code", code),
+        fault.get("message", message),
+        kind="invalid_request_error" if fault["status"] < 500 else "server_error",
+        headers=headers,
+    )
 
 
 CONCERN_LATER = frozenset(

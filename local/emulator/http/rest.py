@@ -14,6 +14,7 @@ from local.emulator.call.services import Services
 from local.emulator.http import client_secrets, offer_body
 from local.emulator.http.client_secrets import DEFAULT_LIFE, ClientSecrets
 from local.emulator.http.request_log import RequestLog
+from local.emulator.live import http_errors
 from local.emulator.protocol import errors, session, session_schema
 from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid, missing
@@ -93,6 +94,8 @@ class Rest:
             )
         requested = {"type": "realtime", "model": DEFAULT_MODEL, **(requested or {})}
         model = requested["model"]
+        if script.is_live(model):
+            raise http_errors.realtime_only(model)
         if any(script.is_deployed(kind, model) for kind in ("transcription", "other")):
             raise errors.not_realtime(provider)
         if not script.is_deployed("realtime", model):

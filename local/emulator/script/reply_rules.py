@@ -137,6 +137,8 @@ def action_for(
         name = find_function(rule["call"]["tool"], prompt)
         arguments = fill_all(rule["call"].get("arguments", {}), heard)
         return CallTool(name, json.dumps(arguments, ensure_ascii=False)) if name else None
+    if "delegate" in rule and "say" not in rule:
+        return None  # for GPT-Live
     say = Say(fill(rule["say"], heard=heard)) if "say" in rule else default_reply(script, heard)
     return Say(say.text, rule.get("incomplete"))
 

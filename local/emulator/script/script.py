@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from local.emulator.protocol.ids import Provider
 from local.emulator.protocol.validators import (
     Check,
     Invalid,
@@ -28,11 +29,16 @@ from local.emulator.protocol.validators import (
     obj,
     string,
 )
+from local.emulator.script import live_script
+from local.emulator.script.live_script import LiveScript
 
 DEFAULT = Path(__file__).with_name("script.json")
-ROUTES = ("client_secrets", "calls", "hangup", "sideband")
+LIVE_ROUTES = (
+    *("live_sessions", "live_connect", "live_attach", "live_fork", "live_hangup", "live_content"),
+)
+ROUTES = ("client_secrets", "calls", "hangup", "sideband", *LIVE_ROUTES)
 DAY = 86_400.0
-ACTIONS = ("say", "call", "mcp", "fail", "stall_seconds", "incomplete")
+ACTIONS = ("say", "call", "delegate", "mcp", "fail", "stall_seconds", "incomplete")
 
 
 CHECK_MCP_ERROR = obj(
@@ -52,6 +58,7 @@ def check_rule(value: Any, path: str) -> None:
             "instructed": array(string),
             "say": string,
             "call": obj({"tool": string, "arguments": mapping(anything)}, required=("tool",)),
+            "delegate": live_script.CHECK_DELEGATE,
             "mcp": obj(
                 {
                     "server": string,
@@ -142,6 +149,7 @@ SHAPE = obj(
         "deployments": obj(dict.fromkeys(("realtime", "transcription", "other"), array(string))),
         "models": mapping(string),
         "refusals": array(CHECK_REFUSAL),
+        "live": live_script.SHAPE,
         "faults": obj(dict.fromkeys(ROUTES, nullable(array(check_fault)))),
     }
 )
@@ -185,6 +193,8 @@ class Script:
         for section in ("deployments", "faults"):
             if isinstance(values[section], dict):
                 values[section] = {**{name: [] for name in self.base[section]}, **values[section]}
+        if isinstance(values["live"], dict):
+            values["live"] = {**copy.deepcopy(self.base["live"]), **values["live"]}
         SHAPE(values, "")
         self.values = values
 
@@ -227,6 +237,14 @@ class Script:
     def model_behind(self, deployment: str) -> str:
         """The model that the session of a deployment names."""
         return str(self.values["models"].get(deployment, deployment))
+
+    def live(self, provider: Provider) -> LiveScript:
+        """The settings of GPT-Live sessions."""
+        return LiveScript(self.values["live"], provider)
+
+    def is_live(self, model: str) -> bool:
+        """Whether `model` is one of GPT-Live."""
+        return model in self.values["live"]["models"]
 
     def faults(self, route: str) -> list[dict[str, Any]]:
         faults: list[dict[str, Any]] = self.values["faults"][route]

@@ -1,0 +1,250 @@
+"""Delegated work that the service does: backend responses, one task at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from local.emulator.live import events, identifiers
+from local.emulator.live.backend_response import BackendResponse
+from local.emulator.live.client_delegation import Acknowledgements
+from local.emulator.live.context import SessionContext, cell
+from local.emulator.live.events import Event
+from local.emulator.live.item_buffer import ItemBuffer, has_image, text_of
+from local.emulator.live.tokens import count_tokens
+from local.emulator.protocol.validators import Invalid
+from local.emulator.script.live_reply import (
+    Delegate,
+    answer_from,
+    choose_live_reply,
+    functions_for,
+)
+from local.emulator.script.reply_rules import Say, fill
+
+COMPLETED_AFTER: Final = 0.15
+REFUSED_AFTER: Final = 0.064
+"""Measured: how long a `response.create` without the outputs waits for its refusal."""
+HIDDEN_TOKENS: Final = 700
+"""What the backend reads before everything else."""
+INCOMPLETE: Final = "Responses handoff incomplete."
+
+
+@dataclass(slots=True)
+class HostedTask:
+    """One delegation, from the first response to the last."""
+
+    task: Delegate
+    offset_ms: int
+    client_event_id: str | None = None
+    id: str = field(default_factory=identifiers.delegation)
+    outputs: dict[str, str | None] = field(default_factory=dict)
+    """By the `call_id` of each function that was called; None: it has not returned."""
+    may_continue: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether functions were called whose outputs the backend has not read yet."""
+        return bool(self.outputs) and not self.may_continue.is_set()
+
+    @property
+    def has_outputs(self) -> bool:
+        return all(output is not None for output in self.outputs.values())
+
+
+class HostedTasks:
+    """The backend of one session."""
+
+    def __init__(self, context: SessionContext, acknowledgements: Acknowledgements) -> None:
+        self.context, self.acknowledgements = context, acknowledgements
+        self.buffer = ItemBuffer()
+        self.queue: deque[HostedTask] = deque()
+        self.current: HostedTask | None = None
+        self.answered_calls: set[str] = set()
+        self.previous_id = identifiers.response()
+        """The first names a response that nobody sees."""
+        self.cache_key = f"live:{identifiers.response().removeprefix('resp_')}"
+        self.read_tokens = 0
+        self.uses: Counter[str] = Counter()
+
+    @property
+    def backend(self) -> dict[str, Any]:
+        backend: dict[str, Any] = self.context.config["delegation"]["responses"]
+        return backend
+
+    def open(self, task: Delegate, offset_ms: int, client_event_id: str | None = None) -> None:
+        """Starts a task, or queues it behind the one in progress."""
+        self.queue.append(HostedTask(task, offset_ms, client_event_id))
+        self.start_next()
+
+    def start_next(self) -> None:
+        if self.current is None and self.queue:
+            self.current = self.queue.popleft()
+            self.context.spawn(self.run(self.current))
+
+    def add_item(self, event: Event) -> None:
+        """`response.item.create`. Raises Invalid."""
+        item = event["item"]
+        call_id = item.get("call_id")
+        if item.get("type") == "function_call_output":
+            if not self.knows_call(call_id):
+                message = f"No tool call found for function call output with call_id {call_id}."
+                raise Invalid("invalid_value", message, "item.call_id")
+            if not isinstance(item.get("output"), str | list):
+                raise Invalid(
+                    "missing_required_parameter",
+                    "Missing required parameter: 'item.output'.",
+                    "item.output",
+                )
+        self.buffer.add(item)
+        self.context.media.note_activity()
+        if self.current is not None and call_id in self.current.outputs:
+            self.current.outputs[call_id] = output_text(item["output"])
+
+    def knows_call(self, call_id: Any) -> bool:
+        """Whether it was called once. A repeated output is accepted silently."""
+        running = self.current.outputs if self.current is not None else {}
+        return isinstance(call_id, str) and (call_id in running or call_id in self.answered_calls)
+
+    def create(self, event: Event) -> None:
+        """`response.create`: goes on with the functions' outputs, or begins work on the items."""
+        self.context.media.note_activity()
+        client_event_id = event.get("event_id")
+        task = self.current
+        if task is not None and task.is_waiting:
+            if task.has_outputs:
+                task.may_continue.set()
+            else:
+                self.context.spawn(self.refuse(client_event_id))
+            return
+        items = self.buffer.take()
+        offset, _ = cell(self.context.media.position_ms)
+        self.open(self.written_task(items), offset, client_event_id)
+
+    async def refuse(self, client_event_id: str | None) -> None:
+        await asyncio.sleep(REFUSED_AFTER)
+        message = "Function call outputs are required before creating another response."
+        self.context.emit(
+            events.error("function_call_outputs_required", message, client_event_id=client_event_id)
+        )
+
+    def written_task(self, items: list[dict[str, Any]]) -> Delegate:
+        """The work that items ask for, by the same rules as spoken words."""
+        text = text_of(items)
+        if has_image(items):
+            return Delegate(text, answer="I see a picture.")
+        action = choose_live_reply(self.context.services.script, text, self.uses).action
+        if isinstance(action, Delegate):
+            return action
+        return Delegate(text, answer=action.text if isinstance(action, Say) else None)
+
+    async def run(self, task: HostedTask) -> None:
+        """All of a task. The model speaks its result."""
+        try:
+            answer = await self.work(task)
+            await asyncio.sleep(self.context.script.seconds("spoken_seconds"))
+            if answer:
+                self.context.say(answer)
+        finally:
+            self.answered_calls |= task.outputs.keys()
+            self.current = None
+            self.start_next()
+
+    async def work(self, task: HostedTask) -> str | None:
+        """The answer, or None if there is none."""
+        response = self.make_response(task)
+        self.announce(task, response.id)
+        if not self.context.script.has_backend(self.backend["model"]):
+            message = f"The model `{self.backend['model']}` does not exist."
+            self.context.emit(events.error("server_error", message, kind="server_error"))
+            return None
+        response.begin()
+        self.acknowledgements.ask()
+        await self.think()
+        if task.task.fail is not None:
+            self.give_up(task.task.fail)
+            return None
+        calls = functions_for(task.task, self.backend)
+        if not calls:
+            return self.finish(response, self.answer_without_functions(task.task))
+        task.outputs = dict.fromkeys(map(response.call_function, calls))
+        await asyncio.sleep(COMPLETED_AFTER)
+        response.complete()
+        await task.may_continue.wait()
+        outputs = [output or "" for output in task.outputs.values()]
+        self.buffer.take()
+        response = self.make_response(task)
+        response.begin()
+        await self.think()
+        return self.finish(response, answer_from(self.context.services.script, outputs))
+
+    def announce(self, task: HostedTask, response_id: str) -> None:
+        self.context.emit(
+            events.event(
+                "session.delegation.created",
+                task.client_event_id,
+                offset_ms=task.offset_ms,
+                delegation={
+                    "id": task.id,
+                    "type": "delegation",
+                    "response_id": response_id,
+                    "target": "responses",
+                },
+            )
+        )
+
+    async def think(self) -> None:
+        await asyncio.sleep(self.context.script.seconds("backend_seconds"))
+
+    def answer_without_functions(self, task: Delegate) -> str:
+        heard = task.heard.strip().rstrip(".?!")
+        if task.answer is not None:
+            return task.answer
+        return fill(self.context.script.text("backend_answer"), heard=heard)
+
+    def finish(self, response: BackendResponse, answer: str) -> str | None:
+        most = self.backend.get("max_output_tokens")
+        if most is not None and count_tokens(answer) > most:
+            response.output_tokens = most
+            response.break_off("max_output_tokens")
+            self.give_up(INCOMPLETE)
+            return None
+        response.write(answer)
+        response.complete()
+        return answer
+
+    def give_up(self, message: str) -> None:
+        """The error names neither a code nor the delegation, as in reports."""
+        self.context.emit(events.error(None, message, kind="server_error"))
+
+    def make_response(self, task: HostedTask) -> BackendResponse:
+        """The next response of the chain."""
+        emit: Callable[[Event], None] = partial(self.emit_nested, task.id)
+        prompt = json.dumps([self.backend.get("instructions"), self.backend["tools"]])
+        read = HIDDEN_TOKENS + count_tokens(prompt + task.task.heard)
+        read += sum(count_tokens(output or "") for output in task.outputs.values())
+        response = BackendResponse(
+            emit,
+            self.backend,
+            previous_id=self.previous_id,
+            cache_key=self.cache_key,
+            input_tokens=read,
+            cached_tokens=min(self.read_tokens, read) // 128 * 128,
+        )
+        self.previous_id, self.read_tokens = response.id, read
+        return response
+
+    def emit_nested(self, delegation_id: str, nested: Event) -> None:
+        self.context.media.note_activity()
+        self.context.emit(events.response_event(delegation_id, nested))
+
+
+def output_text(output: str | list[Any]) -> str:
+    """A function's output as text; of a list of parts, their text."""
+    if isinstance(output, str):
+        return output
+    return " ".join(str(part.get("text", "")) for part in output if isinstance(part, dict))

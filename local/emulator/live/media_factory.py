@@ -1,0 +1,47 @@
+"""How a session gets its media. Tests replace it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from local.emulator.call.services import Services
+from local.emulator.live.interfaces import (
+    AnsweredMedia,
+    AppendedMedia,
+    AudioFormat,
+    MediaEvents,
+    MediaSettings,
+)
+
+
+async def answer_over_webrtc(
+    offer: str, settings: MediaSettings, events: MediaEvents, services: Services
+) -> AnsweredMedia:
+    """Answers an offer. Raises OfferRefused."""
+    from local.emulator.live.webrtc_media import answer_offer
+
+    return await answer_offer(offer, settings, events, services)
+
+
+async def append_on_socket(
+    settings: MediaSettings, audio_format: AudioFormat, events: MediaEvents, services: Services
+) -> AppendedMedia:
+    """The media of a primary WebSocket. They take a while to import, hence the thread."""
+
+    def load() -> Callable[..., AppendedMedia]:
+        from local.emulator.live.socket_media import SocketMedia
+
+        return SocketMedia
+
+    make = await asyncio.to_thread(load)
+    return make(settings, audio_format, events, services)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFactory:
+    """Media over WebRTC and on a primary WebSocket."""
+
+    answer: Callable[..., Awaitable[AnsweredMedia]] = answer_over_webrtc
+    append: Callable[..., Awaitable[AppendedMedia]] = append_on_socket

@@ -1,0 +1,156 @@
+"""The media of a GPT-Live session without sound: words come at once, the test moves the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from openai.types.live import ConnectServerEvent
+from pydantic import TypeAdapter
+
+from local.emulator.live.interfaces import (
+    GRID_MS,
+    AudioFormat,
+    Fragment,
+    Manner,
+    MediaEvents,
+    MediaSettings,
+)
+from local.emulator.live.media_factory import MediaFactory
+from local.emulator.speech.synthesis import split_words
+
+SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(ConnectServerEvent)
+CODELESS = "the types demand a code, which the service leaves out at times"
+AZURE_REASON = "client_request"
+
+
+def valid(event: dict[str, Any]) -> dict[str, Any]:
+    """The event, after validation against the API's types. Two things are recorded that they do
+    not have: errors without a code, and Azure's reason for a close."""
+    checked = event
+    if event["type"] == "error" and event["error"]["code"] is None:
+        checked = {**event, "error": {**event["error"], "code": CODELESS}}
+    if event["type"] == "session.closed" and event["reason"] == AZURE_REASON:
+        checked = {**event, "reason": "close_requested"}
+    SERVER_EVENT.validate_python(checked)
+    return event
+
+
+class FakeSaying:
+    def __init__(self, text: str) -> None:
+        self.said = text
+        self.end: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def wait_for_end(self) -> bool:
+        return await asyncio.shield(self.end)
+
+    def cancel(self) -> None:
+        self.finish(False)
+
+    def finish(self, to_its_end: bool = True) -> None:
+        if not self.end.done():
+            self.end.set_result(to_its_end)
+
+
+class FakeLiveMedia:
+    """Implements `AnsweredMedia` and `AppendedMedia`. The clock stands unless it `runs`."""
+
+    def __init__(
+        self, settings: MediaSettings, events: MediaEvents, audio_format: AudioFormat | None = None
+    ) -> None:
+        self.settings, self.events, self.format = settings, events, audio_format
+        self.sdp = "v=0\r\nanswer\r\n"
+        self.is_connected = audio_format is not None
+        self.now_ms = 0
+        self.paused_ms = 0
+        self.runs_since: float | None = None
+        self.sayings: list[tuple[str, Manner]] = []
+        self.last: FakeSaying | None = None
+        self.sent: list[dict[str, Any]] = []
+        self.is_muted = False
+        self.is_closed = False
+        self.fixture: FakeSaying | None = None
+        self.activity = 0
+        self.appended = b""
+
+    @property
+    def position_ms(self) -> int:
+        if self.runs_since is None:
+            return self.now_ms
+        return self.now_ms + int((asyncio.get_running_loop().time() - self.runs_since) * 1000)
+
+    def run(self) -> None:
+        """Lets the clock run."""
+        self.runs_since = asyncio.get_running_loop().time()
+
+    def say(self, text: str, manner: Manner = "answer") -> FakeSaying:
+        self.sayings.append((text, manner))
+        start = self.position_ms // GRID_MS * GRID_MS
+        for index, word in enumerate(split_words(text)):
+            at = start + index * GRID_MS
+            self.events.output_words(Fragment(word, at, at + GRID_MS))
+        self.last = FakeSaying(text)
+        self.last.finish()
+        return self.last
+
+    @property
+    def spoken(self) -> list[str]:
+        return [text for text, _ in self.sayings]
+
+    def play_fixture(self, pcm: bytes) -> FakeSaying:
+        self.fixture = FakeSaying("")
+        return self.fixture
+
+    def set_muted(self, muted: bool) -> None:
+        self.is_muted = muted
+
+    def note_activity(self) -> None:
+        self.activity += 1
+
+    def send_event(self, event: Mapping[str, Any]) -> bool:
+        self.sent.append(valid(dict(event)))
+        return True
+
+    def add_audio(self, audio: bytes) -> None:
+        self.appended += audio
+        self.now_ms += len(audio) // 48
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class FakeMediaFactory:
+    """Makes fakes, and keeps them in `made`."""
+
+    def __init__(self, *, runs: bool = True) -> None:
+        self.runs = runs
+        self.made: list[FakeLiveMedia] = []
+
+    @property
+    def factory(self) -> MediaFactory:
+        return MediaFactory(self.answer, self.append)
+
+    async def answer(
+        self,
+        offer: str,
+        settings: MediaSettings,
+        events: MediaEvents,
+        services: Any,
+    ) -> Any:
+        return self.add(FakeLiveMedia(settings, events))
+
+    async def append(
+        self,
+        settings: MediaSettings,
+        audio_format: AudioFormat,
+        events: MediaEvents,
+        services: Any,
+    ) -> Any:
+        return self.add(FakeLiveMedia(settings, events, audio_format))
+
+    def add(self, media: FakeLiveMedia) -> FakeLiveMedia:
+        if self.runs and media.format is None:
+            media.run()
+        self.made.append(media)
+        return media
