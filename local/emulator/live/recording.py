@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from local.emulator.live.interfaces import AUDIO_RATE, AudioFormat
 
-
 if TYPE_CHECKING:
     from local.emulator.live.audio_formats import Decoder
 
