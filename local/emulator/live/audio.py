@@ -10,12 +10,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from av import AudioFrame, AudioResampler
-
+from local.emulator.live.decimation import Decimator
 from local.emulator.live.ears import Ears, Speech
 from local.emulator.live.idling import IdleWatch
 from local.emulator.live.interfaces import (
-    AUDIO_RATE,
     CHUNK_BYTES,
     GRID_MS,
     Manner,
@@ -23,14 +21,11 @@ from local.emulator.live.interfaces import (
     MediaSettings,
     Utterance,
 )
-from local.emulator.live.mouth import FRAME_MS, Frame, Mouth, Speaking
+from local.emulator.live.mouth import Frame, Mouth, Speaking
 from local.emulator.live.reflection import OutputReflection
 
 if TYPE_CHECKING:
     from local.emulator.call.services import Services
-
-HEARING_RATE: Final = 16_000
-SILENCE: Final = bytes(HEARING_RATE * 2 * FRAME_MS // 1000)
 
 HOLD_MS: Final = 300
 """A caller who speaks for this long silences the model."""
@@ -79,7 +74,7 @@ class LiveAudio:
         )
         self.idle = IdleWatch(settings.idle_timeout, settings.wake_threshold, events)
         self.reflection = OutputReflection(on_output or events.output_audio, chunk_ms)
-        self.resampler = AudioResampler(format="s16", layout="mono", rate=HEARING_RATE)
+        self.decimator = Decimator()
         self.input_chunk = bytearray()
         self.now_ms = 0
         self.backchannel_ms = 0
@@ -94,7 +89,7 @@ class LiveAudio:
         while len(self.input_chunk) >= CHUNK_BYTES:
             self.events.input_audio(bytes(self.input_chunk[:CHUNK_BYTES]))
             del self.input_chunk[:CHUNK_BYTES]
-        heard = to_hearing_rate(self.resampler, pcm)
+        heard = self.decimator.add(pcm)
         if self.is_muted or self.mouth.plays_fixture:
             heard = bytes(len(heard))
         if self.idle.is_paused:
@@ -173,11 +168,3 @@ class LiveAudio:
     def close(self) -> None:
         self.mouth.close()
         self.ears.forget()
-
-
-def to_hearing_rate(resampler: AudioResampler, pcm: bytes) -> bytes:
-    """24 kHz audio at 16 kHz. The resampler is stateful."""
-    frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
-    frame.planes[0].update(pcm)
-    frame.sample_rate = AUDIO_RATE
-    return b"".join(bytes(part.planes[0])[: 2 * part.samples] for part in resampler.resample(frame))

@@ -12,6 +12,14 @@ from local.emulator.live.interfaces import AUDIO_RATE, AudioFormat
 CODECS: Final = {"audio/pcmu": "pcm_mulaw", "audio/pcma": "pcm_alaw"}
 
 
+class Codec:
+    """Both directions of one session. Its resamplers have threads, so it must not be kept."""
+
+    def __init__(self, format: AudioFormat) -> None:
+        self.decode = Decoder(format).decode
+        self.encode = Encoder(format).encode
+
+
 class Decoder:
     """From a session's format to 24 kHz. Stateful: the pieces must come in order."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from local.emulator.live.audio import LiveAudio
-from local.emulator.live.audio_formats import Decoder, Encoder
+from local.emulator.live.audio_formats import Codec
 from local.emulator.live.interfaces import AudioFormat, MediaEvents, MediaSettings
 from local.emulator.live.media_base import MediaBase
 from local.emulator.live.mouth import FRAME_MS, NARROW_FRAME
@@ -29,8 +29,7 @@ class SocketMedia(MediaBase):
     ) -> None:
         super().__init__(settings, events)
         self.position_ms = 0
-        self.decoder = Decoder(audio_format)
-        self.encoder = Encoder(audio_format)
+        self.codec: Codec | None = Codec(audio_format)
         self.pending = bytearray()
         self.audio = LiveAudio(
             *(settings, events, services, self.spawn),
@@ -44,9 +43,9 @@ class SocketMedia(MediaBase):
         return 0
 
     def add_audio(self, audio: bytes) -> None:
-        if self.is_closing:
+        if self.codec is None:
             return
-        self.pending += self.decoder.decode(audio)
+        self.pending += self.codec.decode(audio)
         while len(self.pending) >= NARROW_FRAME:
             frame = bytes(self.pending[:NARROW_FRAME])
             del self.pending[:NARROW_FRAME]
@@ -56,7 +55,8 @@ class SocketMedia(MediaBase):
             self.audio.next_frame(start)
 
     def pass_output(self, pcm: bytes, start_ms: int, end_ms: int) -> None:
-        self.events.output_audio(self.encoder.encode(pcm), start_ms, end_ms)
+        if self.codec is not None:
+            self.events.output_audio(self.codec.encode(pcm), start_ms, end_ms)
 
     def note_activity(self) -> None:
         """A primary WebSocket is never idle."""
@@ -65,4 +65,5 @@ class SocketMedia(MediaBase):
         return False
 
     async def close(self) -> None:
+        self.codec = None
         await self.end_audio()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import array
 from datetime import timedelta
 
+import pytest
+
 from local.emulator.call.services import Lazy
+from local.emulator.live.decimation import Decimator
 from local.emulator.live.ears import FragmentQueue
 from local.emulator.live.hearing import (
     BUSY,
@@ -17,6 +21,8 @@ from local.emulator.live.hearing import (
 )
 from local.emulator.live.interfaces import Fragment
 from local.emulator.speech.recognition import Recogniser, TimedWord
+from local.emulator.speech.synthesis import resample
+from tests.support.voice import utterances
 
 EACH_MS = 400
 
@@ -140,3 +146,32 @@ def test_fragments_are_cells_of_the_timeline() -> None:
     queue.add([HeardWord("it", 900, 1000)])
     queue.release(9000)
     assert sent[1:] == [Fragment(" say it", 1000, 1200)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 960, 10_000])
+def test_decimation_is_the_same_in_pieces_of_any_size(size: int) -> None:
+    (pcm,) = utterances("hello.wav")
+    wide = resample(pcm[:20_000], 16_000, 24_000)
+    whole = Decimator().add(wide)
+    stream = Decimator()
+    parts = [stream.add(wide[at : at + size]) for at in range(0, len(wide), size)]
+    assert b"".join(parts) == whole
+    assert abs(len(whole) - len(wide) * 2 // 3) <= 4
+
+
+def test_decimation_keeps_speech() -> None:
+    """Up to the resampler's delay, the samples are nearly those that there were."""
+    (pcm,) = utterances("weather.wav")
+    again = array.array("h", Decimator().add(resample(pcm, 16_000, 24_000)))
+    original = array.array("h", pcm)
+
+    def difference(delay: int) -> float:
+        pairs = list(zip(original[1000:20_000], again[1000 + delay : 20_000 + delay], strict=True))
+        return sum((a - b) ** 2 for a, b in pairs) / sum(a * a for a, _ in pairs)
+
+    assert min(map(difference, range(-20, 21))) < 0.02
+
+
+def test_decimation_does_not_overflow() -> None:
+    loud = array.array("h", [-32768, 32767, 32767, -32768] * 30).tobytes()
+    assert Decimator().add(loud)
