@@ -26,13 +26,17 @@ START = datetime(2026, 11, 20, 23, 50, tzinfo=UTC)
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["call", "live", "key", "settle", "settle", "hold", "undo", "wait", "away", "lose"]
+            [*["call", "live"] * 2, "key", *["settle"] * 4, "hold", "undo", *["wait"] * 4]
         ),
         st.integers(0, 40),
         st.integers(0, 1),
+        st.sampled_from([*[""] * 10, "away", "lost"]),
     ),
+    min_size=8,
     max_size=80,
 )
+"""What happens, to which call or for how long, at which instance, and whether storage is away or
+its answer is lost meanwhile."""
 
 
 @dataclass
@@ -71,21 +75,18 @@ def seconds_by_day(runs: list[Run], now: datetime) -> Counter[str]:
 
 @settings(deadline=None, max_examples=300)
 @given(STEPS)
-def test_no_day_gets_longer_than_the_limit(steps: list[tuple[str, int, int]]) -> None:
+def test_no_day_gets_longer_than_the_limit(steps: list[tuple[str, int, int, str]]) -> None:
     room = Room(FaultyTable(MemoryStorage().table("ledger")))
     room.clock.now = START
     instances = [
         room.ledger(seconds_per_day=LIMIT, call_length=LENGTH, live_sessions=3) for _ in range(2)
     ]
     runs: list[Run] = []
-    for step, number, instance in steps:
+    for step, number, instance, trouble in steps:
         ledger = instances[instance]
+        room.table.unavailable, room.table.lose_answers = trouble == "away", trouble == "lost"
         if step == "wait":
             room.clock.advance(seconds=number * 5)
-        elif step in ("away", "lose"):
-            # Every other time storage is back.
-            room.table.unavailable = step == "away" and number % 2 == 0
-            room.table.lose_answers = step == "lose" and number % 2 == 0
         elif step in ("call", "live", "key"):
             book(ledger, step, runs)
         elif runs:

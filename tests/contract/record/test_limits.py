@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,6 +30,33 @@ async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
             async with work.session.get(place, headers=signed_in("limit-ada")) as answer:
                 return await answer.json()
 
+        ended = await poll_until(call, lambda found: found["status"] == "ended")
+        assert ended["ended_by"] == "limit"
+        await caller.close()
+
+
+async def test_a_call_ends_when_its_callers_time_of_the_day_does() -> None:
+    settings = {"OBSERVER": "off", "LIMIT_SECONDS_PER_DAY": "12"}
+    async with running_broker(settings=settings) as work:
+        caller, place = await work.call("time-ada")
+
+        async def call() -> Any:
+            async with work.session.get(place, headers=signed_in("time-ada")) as answer:
+                return await answer.json()
+
+        running = await call()
+        begun, ends = (datetime.fromisoformat(running[n]) for n in ("started_at", "ends_at"))
+        assert timedelta(seconds=11) < ends - begun <= timedelta(seconds=12)
+        headers = {**signed_in("time-ada"), "Content-Type": "application/sdp"}
+        for _ in range(2):
+            async with work.session.post(
+                f"{work.url}/api/connect", data=OFFER, headers=headers
+            ) as answer:
+                problem = await answer.json()
+                assert (answer.status, problem["code"]) == (429, "seconds_used_up")
+                assert 0 < int(answer.headers["Retry-After"]) <= 86_400
+            # What it had may still be used; later it has been.
+            await asyncio.wait_for(caller.closed.wait(), PATIENCE)
         ended = await poll_until(call, lambda found: found["status"] == "ended")
         assert ended["ended_by"] == "limit"
         await caller.close()
