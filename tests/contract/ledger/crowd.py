@@ -35,7 +35,7 @@ def main() -> None:
         start.wait()
         for number, caller in enumerate(callers, 1):
             try:
-                booking = ledger.book_call(caller)
+                booking = ledger.book_call(caller, api=task["api"])
                 fails = task["fails"] and number % task["fails"] == 0
                 outcome = "failed upstream" if fails else "booked"
                 if fails:

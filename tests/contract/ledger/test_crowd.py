@@ -6,13 +6,17 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.config.settings import Limits
+from shared.config.voice_api import LIVE, REALTIME, VoiceApi
+from shared.core.clock import unix_milliseconds, utc_now
 from shared.limits.ledger_store import Ledger
+from shared.limits.times import until_utc_midnight
 from shared.storage.interfaces import Storage
 from tests.contract.ledger.conftest import NUMBERS
 from tests.support.azurite import shared_azurite
@@ -29,11 +33,17 @@ class Crowd:
         self.ledger = Ledger(storage.table(self.table), Limits(**self.limits))
 
     def run(
-        self, *callers: list[str], threads: int = 100, fails: int = 0, settles: bool = False
+        self,
+        *callers: list[str],
+        threads: int = 100,
+        fails: int = 0,
+        settles: bool = False,
+        api: VoiceApi = REALTIME,
     ) -> tuple[Counter[str], list[str]]:
         """Books for each list in a process of its own; returns the outcomes and the bookings."""
         task: dict[str, Any] = {"connection": shared_azurite().connection, "table": self.table}
         task |= {"limits": self.limits, "threads": threads, "fails": fails, "settles": settles}
+        task["api"] = api
         children = [
             subprocess.Popen(
                 [sys.executable, "-m", "tests.contract.ledger.crowd"],
@@ -99,3 +109,32 @@ def test_after_a_thousand_starts_the_counts_are_right(azurite_storage: Storage) 
     for caller in set(callers):
         assert crowd.ledger.usage_of(caller).live_calls == held[caller]
     assert crowd.ledger.live_calls() == len(booked) == outcomes["booked"]
+
+
+def test_of_200_requests_of_one_caller_as_many_are_admitted_as_fit_into_the_day(
+    azurite_storage: Storage,
+) -> None:
+    now = unix_milliseconds(utc_now())
+    if until_utc_midnight(now) < timedelta(minutes=16):
+        pytest.skip("the day is about to end, and the next one has time of its own")
+    crowd = Crowd(azurite_storage, seconds_per_day=3 * 900 + 400)
+    outcomes, booked = crowd.run(["ada"] * 100, ["ada"] * 100)
+    assert outcomes == {"booked": 4, "seconds_used_up": 196}
+    time = crowd.ledger.time_of("ada")
+    assert (time.used + time.reserved).total_seconds() <= 3 * 900 + 400
+    for reference in booked:
+        crowd.ledger.settle_call(reference)
+    assert crowd.ledger.time_of("ada").reserved.total_seconds() == 0
+
+
+def test_of_200_callers_as_many_get_a_session_as_the_provider_allows(
+    azurite_storage: Storage,
+) -> None:
+    crowd = Crowd(azurite_storage, live_sessions=10)
+    callers = [f"caller{number}" for number in range(200)]
+    outcomes, booked = crowd.run(callers[:100], callers[100:], api=LIVE)
+    assert outcomes == {"booked": 10, "live_sessions_busy": 190}
+    assert crowd.ledger.live_sessions() == 10
+    for reference in booked:
+        crowd.ledger.settle_call(reference)
+    assert crowd.ledger.live_sessions() == 0
