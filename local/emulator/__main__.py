@@ -17,7 +17,7 @@ PORT = 8089
 
 def parse_arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m local.emulator", description="An emulator of the GPT Realtime API."
+        prog="python -m local.emulator", description="An emulator of GPT Realtime and GPT-Live."
     )
     server.add_arguments(parser, port=PORT)
     parser.set_defaults(log="warning")

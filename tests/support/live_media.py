@@ -72,6 +72,8 @@ class FakeLiveMedia:
         self.is_closed = False
         self.fixture: FakeSaying | None = None
         self.activity = 0
+        self.is_silent = False
+        """Whether what is said has no transcript."""
         self.appended = b""
 
     @property
@@ -87,7 +89,7 @@ class FakeLiveMedia:
     def say(self, text: str, manner: Manner = "answer") -> FakeSaying:
         self.sayings.append((text, manner))
         start = self.position_ms // GRID_MS * GRID_MS
-        for index, word in enumerate(split_words(text)):
+        for index, word in enumerate([] if self.is_silent else split_words(text)):
             at = start + index * GRID_MS
             self.events.output_words(Fragment(word, at, at + GRID_MS))
         self.last = FakeSaying(text)

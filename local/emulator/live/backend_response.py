@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -59,7 +60,8 @@ class BackendResponse:
         self.outputs = 0
 
     def emit(self, kind: str, **fields: Any) -> None:
-        self.emit_nested({"type": kind, **fields, "sequence_number": self.sequence})
+        numbered = {**fields, "sequence_number": self.sequence}
+        self.emit_nested({"type": kind, **dict(sorted(numbered.items()))})
         self.sequence += 1
 
     def begin(self) -> None:
@@ -93,8 +95,9 @@ class BackendResponse:
         self.output_tokens += count_tokens(call.arguments) + count_tokens(call.name)
         return item["call_id"]
 
-    def write(self, text: str) -> None:
-        """A message, the final answer, from the first event to the last."""
+    async def write(self, text: str, pause: float) -> None:
+        """A message, the final answer, from the first event to the last, with this many seconds
+        between its pieces."""
         index = self.next_index()
         item: Event = {
             "id": identifiers.output_item("msg"),
@@ -110,6 +113,7 @@ class BackendResponse:
         self.emit("response.content_part.added", **place, part=part)
         for piece in TEXT_PIECES.findall(text):
             padding = pad(piece)
+            await asyncio.sleep(pause)
             self.emit(
                 "response.output_text.delta",
                 **place,

@@ -170,17 +170,18 @@ class HostedTasks:
             return None
         calls = functions_for(task.task, self.backend)
         if not calls:
-            return self.finish(response, self.answer_without_functions(task.task))
+            return await self.finish(response, self.answer_without_functions(task.task))
         task.outputs = dict.fromkeys(map(response.call_function, calls))
         await asyncio.sleep(COMPLETED_AFTER)
         response.complete()
         await task.may_continue.wait()
+        await asyncio.sleep(COMPLETED_AFTER)
         outputs = [output or "" for output in task.outputs.values()]
         self.buffer.take()
         response = self.make_response(task)
         response.begin()
         await self.think()
-        return self.finish(response, answer_from(self.context.services.script, outputs))
+        return await self.finish(response, answer_from(self.context.services.script, outputs))
 
     def announce(self, task: HostedTask, response_id: str) -> None:
         self.context.emit(
@@ -206,14 +207,15 @@ class HostedTasks:
             return task.answer
         return fill(self.context.script.text("backend_answer"), heard=heard)
 
-    def finish(self, response: BackendResponse, answer: str) -> str | None:
+    async def finish(self, response: BackendResponse, answer: str) -> str | None:
         most = self.backend.get("max_output_tokens")
         if most is not None and count_tokens(answer) > most:
             response.output_tokens = most
             response.break_off("max_output_tokens")
             self.give_up(INCOMPLETE)
             return None
-        response.write(answer)
+        pause = self.context.services.script.time("text_delta_seconds")
+        await response.write(answer, pause.total_seconds())
         response.complete()
         return answer
 

@@ -26,7 +26,10 @@ class UsageMeter:
         """Reports for as long as the session runs."""
         while pause := self.context.script.usage_seconds:
             await asyncio.sleep(pause)
-            self.context.emit(events.event("session.usage.updated", **self.report()))
+            self.report_now()
+
+    def report_now(self) -> None:
+        self.context.emit(events.event("session.usage.updated", **self.report()))
 
     def snapshot(self) -> dict[str, Any]:
         """The `usage` so far."""
