@@ -41,6 +41,13 @@ def bounded_id(text: str) -> str:
     return f"{readable} sha256:{digest[:24]}"
 
 
+def hashed(name: str) -> str:
+    """What stands for a name that may be anybody's words: it tells two of them apart, and no
+    more."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"unknown #{digest[:8]}"
+
+
 def is_abbreviated(name: str) -> bool:
     """Whether `bounded_id` has abbreviated that id, so that the endpoint does not know it."""
     return " " in name

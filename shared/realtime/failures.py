@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable
 
 from shared.core.bounded import BoundedSet
-from shared.realtime.known_names import hashed, known_code, known_type
+from shared.core.untrusted import hashed
+from shared.realtime.known_names import known_code, known_type
 from shared.realtime.server_events import (
     InputTranscriptionFailed,
     Item,

@@ -6,8 +6,9 @@ only if it is the API's own; of any other the hash is, which tells two of them a
 
 from __future__ import annotations
 
-import hashlib
 import re
+
+from shared.core.untrusted import hashed
 
 CODES = frozenset(
     """
@@ -59,11 +60,6 @@ LONGEST_PATH = 200
 INDEX = re.compile(r"\[[0-9]{1,4}\]")
 DATE = re.compile(r"-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
-
-
-def hashed(name: str) -> str:
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"unknown #{digest[:8]}"
 
 
 def known_code(code: object) -> str | None:
