@@ -22,6 +22,14 @@ from typing import Any, TypeVar, overload
 
 from shared.core.bulkhead import Bulkhead, QueueLimit
 from shared.tools.approvals import ApprovalRequest, Approver, ask_approver
+from shared.tools.delegation import (
+    NOT_DONE,
+    Delegate,
+    DelegatedTask,
+    Delegation,
+    run_delegation,
+)
+from shared.tools.delegation import TIMEOUT as DELEGATION_TIMEOUT
 from shared.tools.parameters import parameters_of
 from shared.tools.runner import TIMEOUT, Result, Tool, failed, run_tool
 
@@ -31,6 +39,7 @@ end calls."""
 NO_QUEUE = QueueLimit(waiting=0, patience=timedelta(0))
 F = TypeVar("F", bound=Callable[..., Any])
 A = TypeVar("A", bound=Callable[[ApprovalRequest], Any])
+D = TypeVar("D", bound=Callable[[DelegatedTask], Any])
 
 
 class Registry:
@@ -41,6 +50,8 @@ class Registry:
         self.tools: dict[str, Tool] = {}
         self.approvers: dict[str, Approver] = {}
         """Functions that approve calls of MCP servers' tools. The model sees none of them."""
+        self.delegations: dict[str, Delegation] = {}
+        """Functions that do what a Live call delegates to the server."""
 
     @overload
     def tool(self, function: F, /) -> F: ...
@@ -77,6 +88,48 @@ class Registry:
             raise ValueError(f"there is already an approval named {function.__name__}")
         self.approvers[function.__name__] = function
         return function
+
+    @overload
+    def delegation(self, function: D, /) -> D: ...
+    @overload
+    def delegation(
+        self, /, *, name: str | None = None, timeout: timedelta = DELEGATION_TIMEOUT
+    ) -> Callable[[D], D]: ...
+    def delegation(
+        self,
+        function: Delegate | None = None,
+        /,
+        *,
+        name: str | None = None,
+        timeout: timedelta = DELEGATION_TIMEOUT,
+    ) -> Any:
+        """Registers a function that does what Live calls delegate to the server
+        (shared/tools/delegation.py), and returns it unchanged. Raises ValueError for a name that is
+        taken."""
+
+        def register(function: D) -> D:
+            called = name or function.__name__
+            if called in self.delegations:
+                raise ValueError(f"there is already a delegation named {called}")
+            self.delegations[called] = Delegation(called, function, timeout)
+            return function
+
+        return register if function is None else register(function)
+
+    def delegation_named(self, name: str | None) -> Delegation | None:
+        """The function with that name. Without a name the only one there is, if it is the only
+        one."""
+        if name is None and len(self.delegations) == 1:
+            return next(iter(self.delegations.values()))
+        return self.delegations.get(name or "")
+
+    async def run_delegation(self, name: str | None, task: DelegatedTask) -> Result:
+        """What the caller is told of work that a Live call has delegated; see
+        `delegation_named`."""
+        found = self.delegation_named(name)
+        if found is None:
+            return Result(NOT_DONE, ok=False)
+        return await run_delegation(found, task, self.threads)
 
     async def approves(self, name: str, request: ApprovalRequest) -> bool:
         """Whether the function of that name approves a call; False if there is none."""

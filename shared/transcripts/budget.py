@@ -26,12 +26,18 @@ REMEMBERED = 5_000
 LINE_BYTES = 300
 """What a line takes besides its texts."""
 LINES: Mapping[str, int] = {
+    "delegation": 2_000,
     "error": 500,
     "failed": 500,
+    "muted": 500,
+    "paused": 500,
     "response": 10_000,
+    "resumed": 500,
     "session": 200,
     "steered": 500,
     "transcription": 20_000,
+    "unmuted": 500,
+    "usage": 2_000,
 }
 """Lines of a kind, where a page decides how many there are."""
 

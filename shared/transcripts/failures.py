@@ -17,6 +17,12 @@ MCP_CALL_FAILED = "mcp_call_failed"
 OUTPUT_REFUSED = "tool_output_refused"
 UPDATE_REFUSED = "session_update_refused"
 ENDPOINT_ERROR = "endpoint_error"
+APPEND_REFUSED = "append_refused"
+DELEGATION_FAILED = "delegation_failed"
+SESSION_ENDED = "session_ended"
+TOOLS_ENDED = "tools_ended"
+"""Of Live calls: what the server told the model was not taken, delegated work came to nothing, the
+service has ended the session, and no output of a function can be delivered any more."""
 UNKNOWN_CODE = "unknown"
 FILTERED = "content_filter"
 NOT_FAILED = ("completed", "cancelled", "in_progress", CARRIED_OVER, None)

@@ -17,7 +17,7 @@ from shared.core.untrusted import storable
 from shared.transcripts.redaction import redact_json
 
 WORD_KINDS = frozenset(
-    {"placed", "item", "said", "words", "heard", "truncated", "deleted", "origin"}
+    {"placed", "item", "said", "words", "heard", "truncated", "deleted", "origin", "turn"}
 )
 """What was said. All other kinds are recorded even where transcripts are off."""
 REDACTED_FIELDS = frozenset({"text", "arguments", "output"})
@@ -46,6 +46,11 @@ class RecordLine:
     of which one side's audio is missing in it), lost (the connection; once it is back and holds, a
     gap of that time says so), attached, detached, ended. A reader skips kinds that it does not
     know.
+
+    A Live call has no items but those of the work that it delegates. Its kinds: turn (what one of
+    the two has said, or a piece of it), delegation (work has been delegated), continued (delegated
+    work has been asked to go on after these calls), usage (how long the session has been, a sum
+    each time), paused, resumed, muted, unmuted, tools ended (functions can no longer be answered).
     """
 
     kind: str

@@ -11,13 +11,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.transcripts.failures import TRANSCRIPTION_FAILED, failure_in_line
-from shared.transcripts.item_order import FRONT, Node, order_nodes
-from shared.transcripts.record_lines import WORD_KINDS, StoredLine, decode_lines, format_time
+from shared.transcripts.failures import failure_in_line
+from shared.transcripts.item_nodes import collect_nodes, failures_in
+from shared.transcripts.item_order import Node, order_nodes
+from shared.transcripts.record_lines import StoredLine, decode_lines, format_time
+from shared.transcripts.spoken_turns import SpokenTurn, live_usage_in, spoken_turns
 from shared.usage import tokens
+from shared.usage.live_usage import LiveUsage
 from shared.usage.tokens import Usage
 
 KINDS = {
+    "commentary": "commentary",
     "message": "message",
     "function_call": "tool_call",
     "mcp_call": "tool_call",
@@ -26,6 +30,8 @@ KINDS = {
     "mcp_approval_response": "approval",
 }
 
+ORIGINS = {"user": "caller", "assistant": "model"}
+"""Of the turns of a Live call, by their role."""
 TOLD = ("name", "call_id", "arguments", "output", "decision")
 """Fields of an entry that are those of its item."""
 
@@ -47,6 +53,11 @@ class Entry:
     or unknown where the observer may have missed who it was. `truncated_ms` is how much of an
     answer a client had the conversation keep; what was heard of it is not known. The `call_id` of
     an approval is the item of the request that it answers, `decision` is `approved` or `refused`.
+
+    A message of a Live call is a turn: its `start_ms` and `end_ms` are on the session's timeline.
+    A `backchannel` is what the model said while the caller went on speaking. A delegation (`name`
+    is who does the work: client or responses) has the id of the delegation as its `call_id`, and so
+    has the `commentary` that answers it: what the server gave the model to say.
     """
 
     kind: str
@@ -61,6 +72,9 @@ class Entry:
     interrupted_by: str = ""
     truncated_ms: int | None = None
     deleted: bool = False
+    start_ms: int | None = None
+    end_ms: int | None = None
+    backchannel: bool = False
     name: str = ""
     call_id: str = ""
     arguments: str = ""
@@ -95,12 +109,13 @@ class Transcript:
     gaps: int
     unread: int = 0
     failures: int = 0
+    live: LiveUsage | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The transcript as JSON."""
         return {
             "entries": [entry.to_json() for entry in self.entries],
-            "usage": self.usage.counts(),
+            "usage": {**self.usage.counts(), **(self.live.time_counts() if self.live else {})},
             "ended": self.ended,
             "gaps": self.gaps,
             **({"unread": self.unread} if self.unread else {}),
@@ -118,10 +133,51 @@ def build_transcript(lines: Sequence[StoredLine]) -> Transcript:
     nodes = [*collect_nodes(lines), *failures_in(lines)]
     ended = next((line.fields.get("reason") for line in lines if line.kind == "ended"), None)
     entries = tuple(entry_of(node) for node in order_nodes(nodes))
+    live = live_usage_in(lines)
+    if live is not None:
+        entries = entries_in_time([*entries, *delegations_in(lines)], spoken_turns(lines))
     gaps = sum(each.kind == "gap" for each in entries)
     unread = sum(events_in(line) for line in lines if line.kind == "unread")
     failures = sum(failure_in_line(line) is not None for line in lines)
-    return Transcript(entries, usage_of(lines), ended, gaps, unread, failures)
+    return Transcript(entries, usage_of(lines), ended, gaps, unread, failures, live)
+
+
+def delegations_in(lines: Iterable[StoredLine]) -> list[Entry]:
+    """The work that a Live call has delegated."""
+    return [
+        Entry("delegation", line.at, name=str(line.fields.get("target", "")), call_id=line.key)
+        for line in lines
+        if line.kind == "delegation"
+    ]
+
+
+def entries_in_time(others: list[Entry], turns: list[SpokenTurn]) -> tuple[Entry, ...]:
+    """The turns of a Live call in their order, and everything else where it happened."""
+    timed: list[tuple[datetime, int, Entry]] = []
+    latest: datetime | None = None
+    for turn in turns:
+        # The timeline decides; the time is only about right.
+        latest = max(latest, turn.at) if latest else turn.at
+        timed.append((latest, 0, entry_of_turn(turn)))
+    # A gap stands where it begins.
+    timed += [(each.since or each.at, 1, each) for each in others]
+    return tuple(entry for _, _, entry in sorted(timed, key=lambda each: each[:2]))
+
+
+def entry_of_turn(turn: SpokenTurn) -> Entry:
+    return Entry(
+        "message",
+        turn.at,
+        item_id=turn.key,
+        role=turn.role,
+        text=turn.text.strip(),
+        interrupted=turn.interrupted,
+        start_ms=turn.start_ms,
+        end_ms=turn.end_ms,
+        backchannel=turn.backchannel,
+        origin=ORIGINS.get(turn.role, ""),
+        cut=turn.cut,
+    )
 
 
 def events_in(line: StoredLine) -> int:
@@ -136,66 +192,6 @@ def usage_of(lines: Iterable[StoredLine]) -> Usage:
         for line in lines
         if line.kind == "response"
     )
-
-
-def failures_in(lines: Iterable[StoredLine]) -> list[Node]:
-    """What failed, each after the item that was the latest by then. Words that could not be
-    transcribed are in the entry of their item, where there is one."""
-    nodes: dict[str, Node] = {}
-    latest: str | None = None
-    words: set[str] = set()
-    for line in lines:
-        if line.kind == "placed":
-            latest = line.key
-        elif line.kind == "words":
-            words.add(line.key)
-        elif line.kind == "retried" and (failed := nodes.get(f"failure response {line.key}")):
-            failed.facts["failure"]["retried"] = True
-        failure = failure_in_line(line)
-        if failure is None or "count" in line.fields:
-            continue
-        if failure.what == TRANSCRIPTION_FAILED and failure.key in words:
-            continue
-        name = f"failure {line.kind} {line.key}"
-        facts = {"failure": {"name": failure.what, "reason": failure.code, "retried": False}}
-        nodes[name] = Node(name, line.seq, line.at, after=latest, weak=True, facts=facts)
-    return list(nodes.values())
-
-
-def collect_nodes(lines: Iterable[StoredLine]) -> list[Node]:
-    """What the lines say about each item, and the gaps."""
-    nodes: dict[str, Node] = {}
-    heads: dict[str, str] = {}
-    own: set[str] = set()
-    for line in lines:
-        if line.kind == "sent":
-            # A probe is no part of the conversation: another item may have had its id.
-            if line.fields.get("what") != "probe":
-                own.add(line.key)
-        elif line.kind == "cut":
-            name = f"cut {line.key}"
-            nodes[name] = Node(name, line.seq, line.at, facts={"limit": line.fields})
-        elif line.kind == "gap":
-            name = f"gap {line.key}"
-            after = line.fields.get("after")
-            facts = {"gap": line.fields}
-            nodes[name] = Node(name, line.seq, line.at, after=after, weak=True, facts=facts)
-            if before := line.fields.get("before"):
-                heads[before] = name
-        elif line.kind in WORD_KINDS:
-            node = nodes.setdefault(line.key, Node(line.key, line.seq, line.at))
-            node.facts[line.kind] = line.fields
-            if line.kind == "placed" and "previous" in line.fields:
-                node.previous = line.fields["previous"] or FRONT
-            if line.kind == "item":
-                node.after = line.fields.get("after")
-    for name in own & set(nodes):
-        # Whoever added it first: the server says that it is its own.
-        nodes[name].facts["origin"] = {"origin": "server"}
-    for name, gap in heads.items():
-        if name in nodes and nodes[name].previous not in (FRONT, *nodes):
-            nodes[name].previous = gap
-    return list(nodes.values())
 
 
 def entry_of(node: Node) -> Entry:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# shared/__init__.py says what each is for. `live` is absent until it has code.
+# shared/__init__.py says what each is for.
 ORDER = [
-    *("api", "broker", "admin", "observer", "calls", "realtime", "sideband"),
+    *("api", "broker", "admin", "observer", "calls", "realtime", "live", "sideband"),
     *("upstream", "auth", "limits"),
     *("credentials", "config", "recordings", "transcripts", "storage", "tools", "usage", "core"),
 ]

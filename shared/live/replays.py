@@ -1,0 +1,28 @@
+"""Events that come once more: a sideband begins with the last few seconds of its session, and the
+events in them have the ids that they had. Pure."""
+
+from __future__ import annotations
+
+from shared.core.bounded import BoundedSet
+from shared.live.server_events import event_id_of
+from shared.sideband.events import ServerEvent
+
+REMEMBERED = 5_000
+"""A few seconds of the busiest session have some hundreds."""
+
+
+class Replays:
+    """The events of one run."""
+
+    def __init__(self) -> None:
+        self.seen: BoundedSet[str] = BoundedSet(REMEMBERED)
+
+    def is_one(self, event: ServerEvent) -> bool:
+        """Whether this run has had the event before."""
+        event_id = event_id_of(event)
+        if event_id is None:
+            return False
+        if event_id in self.seen:
+            return True
+        self.seen.add(event_id)
+        return False

@@ -1,0 +1,196 @@
+"""Turns -> lines of the call's record. Pure.
+
+A turn is written when it is over, and in pieces while it is long, so that a run that is killed
+loses little. A piece that is not the last says `open`, one that is not the first says which line
+was (`turn`); whoever reads puts pieces together. Pieces end between two fragments, with neither
+digits nor an @ anywhere near, so that redaction finds every number and address whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from shared.core.bounded import BoundedSet
+from shared.core.untrusted import TEXT_CHARACTERS
+from shared.live.server_events import ASSISTANT, USER, TranscriptFragment
+from shared.live.spoken import Spoken
+from shared.live.turn import ClosedTurn, Turn, TurnRules
+from shared.live.turns import USUAL_RULES, TurnGrouper
+from shared.transcripts.record_lines import RecordLine, StoredLine
+
+PIECE_MS = 4_000
+PIECE_CHARACTERS = 400
+"""How much of a turn there is before a piece of it is written."""
+NEAR = 40
+"""Characters. The longest e-mail address that is redacted may be longer; it has no space in it."""
+AFTER = 12
+"""Characters that must have come after the end of a piece."""
+RISKY = re.compile(r"[\d@+]")
+WORD = re.compile(r"[A-Za-z0-9_.+-]")
+QUIET_MS = 5_000
+QUIET_WITH_NUMBER_MS = 20_000
+"""How long a speaker is silent before all of an open turn is written. Whoever reads out a number
+makes pauses."""
+REMEMBERED_KEYS = 20_000
+ORIGINS = {USER: "caller", ASSISTANT: "model"}
+
+
+class FragmentFilter:
+    """Drops fragments that an earlier run has recorded: a connection begins with the last few
+    seconds once more."""
+
+    def __init__(self) -> None:
+        self.recorded_until: dict[str, int] = {}
+
+    def resume(self, line: StoredLine) -> None:
+        """Takes over a `turn` line of the record."""
+        role, end_ms = line.fields.get("role"), line.fields.get("end_ms")
+        if isinstance(role, str) and isinstance(end_ms, int):
+            self.recorded_until[role] = max(end_ms, self.recorded_until.get(role, 0))
+
+    def is_new(self, fragment: TranscriptFragment) -> bool:
+        return fragment.start_ms >= self.recorded_until.get(fragment.speaker, 0)
+
+
+class TurnRecorder:
+    """Makes lines of the fragments of one call."""
+
+    def __init__(self, rules: TurnRules = USUAL_RULES) -> None:
+        self.grouper = TurnGrouper(rules)
+        self.filter = FragmentFilter()
+        self.spoken = Spoken(self.grouper.open_turns)
+        self.keys: BoundedSet[str] = BoundedSet(REMEMBERED_KEYS)
+        self.latest_key: str | None = None
+
+    def resume(self, lines: Iterable[StoredLine]) -> None:
+        """Takes over what is in the record."""
+        for line in lines:
+            if line.kind == "turn":
+                self.filter.resume(line)
+                self.spoken.resume(line)
+                self.keys.add(line.key)
+                self.latest_key = line.key
+
+    def add(self, fragment: TranscriptFragment, at: datetime) -> list[RecordLine]:
+        """The lines that are complete once this fragment has come."""
+        if not self.filter.is_new(fragment):
+            return []
+        self.spoken.add(fragment)
+        lines = self.lines_of(self.grouper.add(fragment, milliseconds(at)), at)
+        for turn in self.grouper.open_turns():
+            lines += self.piece_of(turn, at)
+        return lines
+
+    def advance(self, at: datetime) -> list[RecordLine]:
+        """The lines that are complete after silence up to now."""
+        now = milliseconds(at)
+        lines = self.lines_of(self.grouper.advance(now), at)
+        for turn in self.grouper.open_turns():
+            if self.unrecorded(turn) and now >= self.quiet_at(turn):
+                lines.append(self.line_of(turn, len(turn.text), at, is_open=True))
+        return lines
+
+    def due_in(self, at: datetime) -> timedelta | None:
+        """In what time `advance` has something to do; None if it has nothing."""
+        now = milliseconds(at)
+        due = [self.quiet_at(turn) - now for turn in self.open_unrecorded()]
+        grouping = self.grouper.due_in(now)
+        due += [] if grouping is None else [grouping]
+        return timedelta(milliseconds=max(0.0, min(due)) + 1) if due else None
+
+    def close(self, at: datetime) -> list[RecordLine]:
+        """The lines of all that is open: the session is over, or this run is."""
+        return self.lines_of(self.grouper.close(milliseconds(at)), at)
+
+    def lines_of(self, closed: list[ClosedTurn], at: datetime) -> list[RecordLine]:
+        lines = []
+        for each in closed:
+            turn = each.turn
+            self.spoken.note_closed(turn)
+            # The last piece says that the turn is over, even if there is nothing new in it.
+            if self.unrecorded(turn) or turn.recorded:
+                lines.append(self.line_of(turn, len(turn.text), at, is_open=False))
+        return lines
+
+    def open_unrecorded(self) -> list[Turn]:
+        return [turn for turn in self.grouper.open_turns() if self.unrecorded(turn)]
+
+    def unrecorded(self, turn: Turn) -> bool:
+        return bool(turn.text[turn.recorded :].strip())
+
+    def quiet_at(self, turn: Turn) -> float:
+        """When all of an open turn is written, if nothing more of it comes."""
+        risky = RISKY.search(turn.text, max(0, len(turn.text) - NEAR))
+        silence = QUIET_WITH_NUMBER_MS if risky else QUIET_MS
+        behind = self.grouper.latest_end - turn.end_ms
+        return self.grouper.heard_at - behind + silence
+
+    def piece_of(self, turn: Turn, at: datetime) -> list[RecordLine]:
+        """The beginning of what is not recorded of a long turn, up to where it may be cut."""
+        new = len(turn.text) - turn.recorded
+        lasts = turn.end_ms - turn.place_of(turn.recorded)
+        is_settled = turn.duration >= self.grouper.rules.backchannel_longest
+        if not is_settled or (new < PIECE_CHARACTERS and lasts < PIECE_MS):
+            return []
+        end = last_cut(turn)
+        return [self.line_of(turn, end, at, is_open=True)] if end > turn.recorded else []
+
+    def line_of(self, turn: Turn, end: int, at: datetime, *, is_open: bool) -> RecordLine:
+        """The line of what is not recorded of a turn, up to that character."""
+        text, start_ms = turn.text[turn.recorded : end], turn.place_of(turn.recorded)
+        end_ms = turn.end_ms if end >= len(turn.text) else turn.place_of(end)
+        turn.recorded = end
+        fields = {"role": turn.speaker, "text": text, "start_ms": start_ms, "end_ms": end_ms}
+        told = {
+            "open": is_open,
+            "interrupted": turn.interrupted,
+            "backchannel": turn.is_backchannel,
+        }
+        fields |= {name: True for name, holds in told.items() if holds}
+        said_at = at - timedelta(milliseconds=self.since(start_ms, at))
+        key = self.new_key(f"{turn.speaker} {start_ms}")
+        if turn.key:
+            fields["turn"] = turn.key
+        turn.key = turn.key or key
+        return RecordLine("turn", key, said_at, fields, by=ORIGINS[turn.speaker])
+
+    def since(self, place: int, at: datetime) -> float:
+        """How long ago that place of the timeline was, about."""
+        return max(0.0, self.grouper.timeline_at(milliseconds(at)) - place)
+
+    def new_key(self, key: str) -> str:
+        """The key, or one like it if it is taken."""
+        found, number = key, 1
+        while found in self.keys:
+            number += 1
+            found = f"{key} {number}"
+        self.keys.add(found)
+        self.latest_key = found
+        return found
+
+
+def milliseconds(at: datetime) -> float:
+    return at.timestamp() * 1000
+
+
+def last_cut(turn: Turn) -> int:
+    """The last place, in characters, at which a turn may be cut; 0 if there is none. One that has
+    become so long that it would be cut anyway is cut wherever a fragment begins."""
+    text = turn.text
+    if len(text) - turn.recorded > TEXT_CHARACTERS // 2:
+        return turn.pieces[-1][0]
+    for place, _ in reversed(turn.pieces):
+        if place <= turn.recorded:
+            break
+        if len(text) - place >= AFTER and is_cut(text, place):
+            return place
+    return 0
+
+
+def is_cut(text: str, place: int) -> bool:
+    """Whether nothing that redaction would find can lie across that place."""
+    if RISKY.search(text, max(0, place - NEAR), place + NEAR):
+        return False
+    return not (WORD.match(text[place - 1]) and WORD.match(text[place]))
