@@ -208,6 +208,9 @@ param realtimeTokenScope string = ''
 @allowed(['on', 'off'])
 param realtimeSafetyIdentifier string = 'off'
 
+@description('LIVE_SESSION_FIELDS: optional fields of a live session that are sent; empty for none, which is all that Azure documents.')
+param liveSessionFields string = ''
+
 @description('REALTIME_ENDPOINT, where calls go through a gateway in front of the account (docs/gateway.md).')
 param realtimeGatewayEndpoint string = ''
 
@@ -645,6 +648,9 @@ module api 'modules/api.bicep' = {
       REALTIME_PROFILES: realtimeProfiles
       REALTIME_TOKEN_SCOPE: tokenScope
       REALTIME_SAFETY_IDENTIFIER: realtimeSafetyIdentifier
+      LIVE_MODEL: gptLiveModelName
+      LIVE_DELEGATION_MODEL: delegationModelName
+      LIVE_SESSION_FIELDS: liveSessionFields
       REALTIME_GATEWAY_HEADER: realtimeGatewayHeader
       REALTIME_GATEWAY_KEY_SECRET: realtimeGatewayKeyInVault
       REALTIME_GATEWAY_AUTH: realtimeGatewayAuth

@@ -7,7 +7,8 @@
     calls        the life of a call: start, register, hang up, end at its limit, records, handles
     realtime     the Realtime API's contract: REST client, ephemeral keys, server events ->
                  record lines, client events
-    live         the Live API's contract: server events -> turns -> record lines, client events
+    live         the Live API's contract: REST client, sideband, server events -> turns ->
+                 record lines, client events
     sideband     what the sidebands of both APIs share: connector, connection, bounded frames
     upstream     what calling any model's endpoint takes: transport, error mapping, SDP checks
     auth         who is calling, and from which origin

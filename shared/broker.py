@@ -27,6 +27,7 @@ from shared.calls.queue_messages import END_QUEUE, OBSERVE_QUEUE
 from shared.calls.records import Records
 from shared.calls.service import UPSTREAM_BUDGET, CallPolicy, CallService
 from shared.calls.termination import CallTerminator
+from shared.calls.voice_endpoints import VoiceEndpoints, open_voice_endpoints
 from shared.config.profiles import Profiles, load_profiles
 from shared.config.settings import Settings
 from shared.config.settings_loader import load_settings
@@ -37,7 +38,6 @@ from shared.credentials.identity import open_identity
 from shared.credentials.key_vault import SecretStore
 from shared.limits.ledger_store import Ledger
 from shared.observer.leases import LEASE_DURATION, Leases, attached_to
-from shared.realtime.model_endpoint import ModelEndpoint, open_model_endpoint
 from shared.storage.factory import CONNECTION, is_configured, open_storage_from_env
 from shared.storage.interfaces import Log, Queue, Storage
 from shared.tools.registry import Registry
@@ -94,7 +94,7 @@ class Broker:
     registry: Registry
     vault: SecretStore
     stores: Stores
-    model: ModelEndpoint
+    model: VoiceEndpoints
     pool: Executor
     ending: Executor
     clock: Clock
@@ -119,10 +119,10 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     credentials = open_credentials(settings, env, clock)
     stores = open_stores(settings, storage, clock, shared=is_configured(env))
     retirements = logged_retirements(settings, profiles, stores.records, clock)
-    model = open_model_endpoint(settings.endpoint, credentials, UPSTREAM_BUDGET, pool, clock)
+    model = open_voice_endpoints(settings, credentials, UPSTREAM_BUDGET, pool, clock)
     authenticator = open_authenticator(settings, env, credentials.secret, clock)
     terminator = CallTerminator(
-        model.client,
+        model.clients,
         stores.ledger,
         stores.records,
         stores.end_queue,
@@ -137,13 +137,13 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         authenticator=authenticator,
         calls=open_call_service(settings, credentials, stores, model, terminator, clock),
         terminator=terminator,
-        admin=AdminService(stores.records, terminator, stores.transcripts, model.connector, clock),
+        admin=AdminService(stores.records, terminator, stores.transcripts, model.connects, clock),
         checks={
             **deep_checks(
                 settings,
                 credentials,
                 stores.ledger,
-                EndpointProbe(model.client, model.minter, model.connector, profiles),
+                EndpointProbe(model, profiles),
             ),
             **authenticator.checks(),
         },
@@ -181,7 +181,7 @@ def open_call_service(
     settings: Settings,
     credentials: Credentials,
     stores: Stores,
-    model: ModelEndpoint,
+    model: VoiceEndpoints,
     terminator: CallTerminator,
     clock: Clock,
 ) -> CallService:
@@ -203,8 +203,8 @@ def open_call_service(
         tells_who_calls=settings.endpoint.safety_identifier,
     )
     return CallService(
-        client=model.client,
-        keys=model.keys,
+        voices=model.clients,
+        client=model.realtime.client,
         handles=RotatingHandles(credentials.secret, clock).current,
         ledger=stores.ledger,
         dispatcher=dispatcher,
@@ -249,7 +249,7 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
         ),
         accounting=CallAccounting(stores.records, stores.ledger, prices),
         dependencies=Dependencies(
-            connect=broker.model.connector,
+            connect=broker.model.realtime.connector,
             leases=stores.leases,
             log=stores.transcripts,
             registry=broker.registry,

@@ -89,7 +89,7 @@ async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
     from bench.contenders.servers import broker_settings
     from shared.broker import open_broker, open_observer_worker
     from shared.calls.delivery import Delivery
-    from shared.calls.service import new_record
+    from shared.calls.new_call import new_record
     from shared.transcripts import transcript
     from shared.transcripts.writer import log_name
 

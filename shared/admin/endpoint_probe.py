@@ -7,15 +7,19 @@ sideband are operations of their own there.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
-from shared.config.profiles import Profiles
+from shared.calls.voice_endpoints import VoiceEndpoints
+from shared.config.profiles import Profile, Profiles
+from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core.deadline import Deadline
+from shared.core.live_problems import LIVE_PROBLEMS
 from shared.core.problems import Problem
-from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
-from shared.realtime.ephemeral_key_cache import KeyMinter
+from shared.realtime.client import EphemeralKeyRefused
 from shared.realtime.ephemeral_keys import EphemeralKey
-from shared.sideband.sideband import Connect, NoSuchCall, SidebandUnavailable
+from shared.sideband.sideband import NoSuchCall, SidebandUnavailable
 
 SHORTEST_KEY = timedelta(seconds=10)
 BUDGET = timedelta(seconds=15)
@@ -24,6 +28,8 @@ NO_OFFER = "v=0\r\n"
 """Begins like an offer, so that the endpoint reads it, and is none."""
 NO_CALL = "rtc_0000000000000000000000000000dead"
 """An id that no call has."""
+NO_SESSION = "live_u0_0000000000000000000000000000dead"
+"""An id that no session of GPT-Live has."""
 
 
 class NotTried(Exception):
@@ -33,22 +39,33 @@ class NotTried(Exception):
 class EndpointProbe:
     """One method for each part; each raises `Problem` if that part does not work."""
 
-    def __init__(
-        self, client: RealtimeClient, minter: KeyMinter, connect: Connect, profiles: Profiles
-    ) -> None:
-        self.client = client
-        self.minter = minter
-        self.connect = connect
+    def __init__(self, model: VoiceEndpoints, profiles: Profiles) -> None:
+        self.model = model
+        self.client = model.realtime.client
+        self.minter = model.realtime.minter
         self.profiles = profiles
+
+    def profile_of(self, api: VoiceApi) -> Profile | None:
+        """The profile to try that API with: the default one if it is of it, or the first."""
+        others = sorted(self.profiles.by_name.values(), key=lambda profile: profile.name)
+        candidates = [self.profiles.named(None), *others]
+        return next((profile for profile in candidates if profile.api == api), None)
+
+    def realtime_profile(self) -> Profile:
+        """Raises NotTried where every profile is of another API."""
+        profile = self.profile_of(REALTIME)
+        if profile is None:
+            raise NotTried
+        return profile
 
     def mint_key(self) -> EphemeralKey:
         """Mints a key of the shortest life, which is thrown away."""
-        return self.minter.mint_key(self.profiles.named(None), SHORTEST_KEY)
+        return self.minter.mint_key(self.realtime_profile(), SHORTEST_KEY)
 
     def post_no_offer(self) -> None:
         """Posts what is no offer, as a call would be started: the endpoint must refuse just that.
         Raises NotTried without a key."""
-        profile, deadline = self.profiles.named(None), Deadline.after(BUDGET)
+        profile, deadline = self.realtime_profile(), Deadline.after(BUDGET)
         try:
             if not self.client.traits.needs_key:
                 answer = self.client.negotiate_unified(
@@ -90,5 +107,36 @@ class EndpointProbe:
             raise Problem(unavailable.problem) from None
 
     async def dial_and_close(self) -> None:
-        sideband = await self.connect(NO_CALL)
+        sideband = await self.model.realtime.connector(NO_CALL)
         await sideband.close()
+
+    def create_no_session(self) -> None:
+        """Sends a create of GPT-Live that starts nothing. Raises NotTried without a profile."""
+        profile = self.profile_of(LIVE)
+        if profile is None:
+            raise NotTried
+        with self.for_a_reason_of_its_own():
+            self.model.live.client.try_create(profile, Deadline.after(BUDGET))
+
+    def end_no_session(self) -> None:
+        """Ends a session that there is not: by HTTP or, where that is not served, by its sideband,
+        the endpoint must say so."""
+        with self.for_a_reason_of_its_own():
+            reply = self.model.live.client.hang_up(NO_SESSION, Deadline.after(BUDGET))
+        if not reply.proof_of_end:
+            raise Problem(
+                "live_not_served",
+                "Neither hang-ups nor sidebands of GPT-Live reach the model's endpoint: calls "
+                "would go on.",
+            )
+
+    @contextmanager
+    def for_a_reason_of_its_own(self) -> Iterator[None]:
+        """Raises NotTried for a failure that is not GPT-Live's alone and that Realtime has too: it
+        is reported there."""
+        try:
+            yield
+        except Problem as problem:
+            if problem.code not in LIVE_PROBLEMS and self.profile_of(REALTIME) is not None:
+                self.throwaway_key()
+            raise

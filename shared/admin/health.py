@@ -13,6 +13,7 @@ from typing import Any
 from shared.admin.endpoint_probe import EndpointProbe, NotTried
 from shared.config.gateway import NO_SIDEBAND
 from shared.config.settings import Settings
+from shared.config.voice_api import LIVE
 from shared.core import logs
 from shared.core.problems import Problem
 from shared.credentials.credentials import Credentials
@@ -40,6 +41,8 @@ def deep_checks(
         del checks["sideband"]
     if not endpoint.has_gateway:
         del checks["hangup"]
+    if probe.profile_of(LIVE) is not None:
+        checks |= {"live": probe.create_no_session, "live_hangup": probe.end_no_session}
     return checks
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
+from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.problems import Problem
-from shared.sideband import sideband
+from shared.sideband.admin_events import EventRefused
+from shared.sideband.sideband import Connect, NoSuchCall, SidebandUnavailable
 from shared.storage.interfaces import Log, StorageError
 
 if TYPE_CHECKING:
     from shared.recordings.stored_recording import StoredRecording
+    from shared.sideband.events import ServerEvent
 
 CALLS_PER_PAGE = 50
 CALLS_PER_PAGE_AT_MOST = 200
@@ -27,12 +30,12 @@ CALLS_PER_PAGE_AT_MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class AdminService:
-    """The admins' side of the broker. `connect` opens a call's sideband."""
+    """The admins' side of the broker. `connects` open a call's sideband, by its API."""
 
     records: Records
     terminator: CallTerminator
     transcripts: Log
-    connect: sideband.Connect
+    connects: Mapping[VoiceApi, Connect]
     clock: Clock
 
     def list_calls(self, query: Mapping[str, str]) -> dict[str, Any]:
@@ -108,34 +111,39 @@ class AdminService:
 
         Raises Problem call_not_found, invalid_event, event_refused or upstream_unreachable.
         """
-        # Imported here because a cold start should not wait for the classes of server events.
-        from shared.realtime import admin_event_sender
-
         record = self.records.get(name)
         if record.ended_at is not None:
             raise Problem("call_not_found", "The call is over.")
         if not isinstance(event, dict):
             raise Problem("invalid_event", "Expected a JSON object.")
         try:
-            answer = asyncio.run(
-                admin_event_sender.send_admin_event(
-                    self.connect,
-                    record.call_id,
-                    event,
-                    before_sending=partial(self.record_own_item, record),
-                )
-            )
+            answer = asyncio.run(self.event_sent(record, event))
         except ValueError as wrong:
             raise Problem("invalid_event", f"{wrong}.") from None
-        except admin_event_sender.EventRefused as refused:
+        except EventRefused as refused:
             where = f" ({refused.param})" if refused.param else ""
             raise Problem("event_refused", f"Refused as {refused.code}{where}.") from None
-        except sideband.NoSuchCall:
+        except NoSuchCall:
             raise Problem("call_not_found", "The call is over.") from None
-        except sideband.SidebandUnavailable as unavailable:
+        except SidebandUnavailable as unavailable:
             raise Problem(unavailable.problem) from None
         logs.event("event sent", call=record.id, type=event["type"])
         return {"answered_by": answer.type if answer else None}
+
+    def event_sent(
+        self, record: CallRecord, event: Mapping[str, Any]
+    ) -> Coroutine[Any, Any, ServerEvent | None]:
+        """Sends an event as the call's API has them."""
+        # Imported here because a cold start should not wait for the classes of server events.
+        if record.api == LIVE:
+            from shared.live.admin_event_sender import send_live_event
+
+            return send_live_event(self.connects[LIVE], record.call_id, event)
+        from shared.realtime.admin_event_sender import send_admin_event
+
+        before = partial(self.record_own_item, record)
+        connect = self.connects[REALTIME]
+        return send_admin_event(connect, record.call_id, event, before_sending=before)
 
     def record_own_item(self, record: CallRecord, event: Mapping[str, Any]) -> None:
         """Says in the transcript, if there is one, that an item is the server's, not the page's."""

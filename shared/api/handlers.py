@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.broker import Broker
     from shared.calls.termination import CallTerminator
     from shared.config.profiles import Profile
+    from shared.config.voice_api import VoiceApi
     from shared.observer.worker import ObserverWorker
 
 
@@ -48,6 +49,13 @@ def location_of(handle: str, request: Request) -> dict[str, str]:
     return {"Location": f"{'../' if request.trailing_slash else ''}calls/{handle}"}
 
 
+def voice_api_header(api: VoiceApi) -> dict[str, str]:
+    """Tells a page which API's events it will meet."""
+    from shared.auth.origins import VOICE_API
+
+    return {VOICE_API: api}
+
+
 def token(request: Request) -> Response:
     broker = current_broker()
     caller = authenticate(broker, request)
@@ -60,9 +68,8 @@ def start_call(request: Request) -> Response:
     caller = authenticate(broker, request)
     profile = requested_profile(broker, request, caller)
     started = broker.calls.start_call(request.offer(), profile, caller)
-    return Response(
-        201, started.sdp.encode(), "application/sdp", location_of(started.handle, request)
-    )
+    headers = {**location_of(started.handle, request), **voice_api_header(started.api)}
+    return Response(201, started.sdp.encode(), "application/sdp", headers)
 
 
 def show_call(request: Request) -> Response:
@@ -80,7 +87,8 @@ def list_or_register_calls(request: Request) -> Response:
     body = request.json()
     call_id = body.get("call_id") if isinstance(body, dict) else None
     handle = broker.calls.register_call(str(call_id), profile, caller)
-    return Response(201, headers=location_of(handle, request))
+    headers = {**location_of(handle, request), **voice_api_header(profile.api)}
+    return Response(201, headers=headers)
 
 
 def hang_up(request: Request) -> Response:

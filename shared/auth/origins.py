@@ -36,7 +36,9 @@ PLATFORM_HEADERS = (
     *("x-arr-", "x-azure-", "x-appservice-", "x-waws-", "x-site-", "disguised-host", "was-"),
 )
 """How the names of headers begin that are a platform's or a proxy's to set."""
-EXPOSED_HEADERS = "Location, Retry-After, X-Request-Id"
+VOICE_API = "X-Voice-Api"
+"""Says which API a call that has started speaks: `realtime` or `live`."""
+EXPOSED_HEADERS = f"Location, Retry-After, X-Request-Id, {VOICE_API}"
 PREFLIGHT_AGE = timedelta(minutes=10)
 
 

@@ -14,15 +14,24 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared.calls.record_ids import DAY, day_of, is_record_id, partition_and_row, start_in_id
-from shared.config.voice_api import REALTIME, VoiceApi, voice_api
+from shared.config.voice_api import LIVE, REALTIME, VoiceApi, voice_api
 from shared.core.json_reader import read_object
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table, Value
-from shared.storage.row_layout import new_row, require_known_layout, unknown_values, value_of
+from shared.storage.row_layout import (
+    LAYOUT,
+    new_row,
+    require_known_layout,
+    unknown_values,
+    value_of,
+)
 from shared.transcripts.failures import known_counts
 
 BY_BROKER, BY_KEY = "connect", "token"
 """How a call was started: by the broker, or by its page with a key."""
+LIVE_LAYOUT = 2
+"""Of the records of GPT-Live's calls: a release that knows Realtime alone would take its endpoint's
+404 for their end, and must not close them."""
 LISTED_DAYS = 90
 """How far back the list of calls goes, and so how long records are kept (docs/recording.md)."""
 SWEPT_DAYS = 7
@@ -106,8 +115,9 @@ class Records:
 
     def insert(self, record: CallRecord) -> None:
         """Writes a new record; an existing one is left as it is."""
+        layout = LIVE_LAYOUT if record.api == LIVE else LAYOUT
         try:
-            self.table.insert(new_row(to_entity(record)))
+            self.table.insert(new_row(to_entity(record), layout))
         except Conflict:
             return
 
@@ -125,7 +135,7 @@ class Records:
         Raises Problem call_not_found, or ledger_busy after eight conflicts.
         """
         for _ in range(UPDATE_TRIES):
-            entity = require_known_layout(self.get_entity(name))
+            entity = require_known_layout(self.get_entity(name), LIVE_LAYOUT)
             before = from_entity(entity)
             after = change(before)
             if after == before:

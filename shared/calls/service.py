@@ -1,7 +1,7 @@
 """A call's way through the broker: start, register, look up, hang up; and keys for pages that start
 calls themselves.
 
-    offer --> booking --> ephemeral key of the profile (cached) --> /calls --> answer
+    offer --> booking --> the API of the profile (calls/voice_client.py) --> answer
           --> record, end messages, observer message --> handle
 
 A refusal comes before anything is sent upstream, and a booking is undone when upstream refuses.
@@ -9,6 +9,8 @@ A refusal comes before anything is sent upstream, and a booking is undone when u
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,26 +21,33 @@ from typing import Any
 from shared.auth.caller import Caller
 from shared.calls.call_status import status_for_caller
 from shared.calls.dispatch import CallDispatcher
-from shared.calls.handles import HANDLE_OUTLIVES_CALL, Handles
-from shared.calls.record_ids import record_id
+from shared.calls.handles import Handles
+from shared.calls.new_call import (
+    SealedCall,
+    new_record,
+    open_handle,
+    seal_handle,
+    unanswered_record,
+)
 from shared.calls.records import BY_BROKER, BY_KEY, CallRecord
 from shared.calls.termination import CallTerminator
 from shared.calls.token_response import Token
+from shared.calls.voice_client import VoiceClients
 from shared.config.profiles import Profile
 from shared.config.settings import SHORTEST_CALL
+from shared.config.voice_api import LIVE, VoiceApi
 from shared.core import logs
 from shared.core.deadline import Deadline, Monotonic
-from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger_store import Booking, Ledger
 from shared.realtime.call_ids import is_call_id
-from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
-from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.realtime.safety_identifier import safety_identifier
-from shared.upstream.answer import Answer
+from shared.storage.interfaces import StorageUnavailable
+from shared.upstream.answer import UnusableAnswer
 from shared.upstream.sdp import validate_offer
 
 UPSTREAM_BUDGET = timedelta(seconds=30)
@@ -47,8 +56,8 @@ LONGEST_KEY_LIFE = timedelta(hours=2)
 """No provider grants more (measured on Azure; OpenAI documents the same)."""
 CLOCKS_DIFFER = timedelta(seconds=10)
 """How far the endpoint's clock may be off from ours without a key seeming to live longer."""
-SEPARATOR = "/"
-"""Between the parts of what a handle seals; none of them contains it."""
+LEFT_RUNNING_COSTS = "15 s of GPT-Live at least, more until the endpoint ends it by itself"
+"""What a session may cost that nobody can end (docs/cost.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class StartedCall:
 
     sdp: str = field(repr=False)
     handle: str
+    api: VoiceApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +83,12 @@ class CallPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallService:
-    """Starts and ends calls. `handles` gives the current handles; `vault` has the instructions
-    that profiles keep there."""
+    """Starts and ends calls. `voices` are the clients of the APIs that calls speak, `client` mints
+    keys for pages; `handles` gives the current handles; `vault` has the instructions that profiles
+    keep there."""
 
+    voices: VoiceClients
     client: RealtimeClient
-    keys: EphemeralKeyCache
     handles: Callable[[], Handles]
     ledger: Ledger
     dispatcher: CallDispatcher
@@ -89,15 +100,19 @@ class CallService:
     def start_call(self, offer: bytes, profile: Profile, caller: Caller) -> StartedCall:
         """Negotiates a page's offer; returns the answer and the caller's handle. Raises
         `Problem`."""
-        text = validate_offer(offer)
+        # A call of GPT-Live may do without a data channel.
+        text = validate_offer(offer, needs_channel=profile.api != LIVE)
         # Before the call begins: without a handle its caller could not hang it up.
         handles = self.handles()
-        with self.undone_on_failure(self.ledger.book_call(caller.id)) as booking:
-            answer = self.negotiate(text, profile, caller)
+        booking = self.ledger.book_call(caller.id, api=profile.api)
+        with self.undone_on_failure(booking, profile):
+            answer = self.voices[profile.api].start_call(
+                text, profile, self.deadline(), self.safety_identifier(caller)
+            )
         record = new_record(answer.call_id, booking, profile, started_by=BY_BROKER)
         self.dispatch_call(record, booking)
         logs.event("call started", profile=profile.name, caller=caller.id, call=record.id)
-        return StartedCall(answer.sdp, seal_handle(handles, record, caller))
+        return StartedCall(answer.sdp, seal_handle(handles, record, caller), profile.api)
 
     def register_call(self, call_id: str, profile: Profile, caller: Caller) -> str:
         """Registers a call that the caller's page started with a key; returns its handle.
@@ -107,6 +122,8 @@ class CallService:
         Raises Problem registration_refused unless the caller has an unused key of the profile and
         the call is nobody else's, and other Problems.
         """
+        if profile.api == LIVE:
+            raise Problem("live_without_keys")
         if not is_call_id(call_id):
             raise Problem("invalid_call_id")
         handles = self.handles()
@@ -146,13 +163,15 @@ class CallService:
 
         Raises `Problem`.
         """
+        if profile.api == LIVE:
+            raise Problem("live_without_keys")
         if not self.policy.token_endpoint:
             raise Problem("token_endpoint_off")
         # The key can start a call until the end of its life, unseen by us: it is counted for both.
         lasts = self.policy.token_life + self.policy.call_length
         shortest = self.policy.token_life + SHORTEST_CALL
         booking = self.ledger.book_key(caller.id, profile.name, lasts, shortest=shortest)
-        with self.undone_on_failure(booking):
+        with self.undone_on_failure(booking, profile):
             key = self.client.mint_key(
                 complete_profile(profile, self.vault),
                 self.policy.token_life,
@@ -172,21 +191,20 @@ class CallService:
 
     def hang_up(self, handle: str, caller: Caller) -> None:
         """Ends the caller's call. Idempotent, also for a call that is over. Raises `Problem`."""
-        call_id, reference, name = self.open_handle(handle, caller)
-        self.terminator.end_call(call_id, name, reference, "caller")
+        sealed = self.open_handle(handle, caller)
+        self.terminator.end_call(
+            sealed.call_id, sealed.record_id, sealed.reference, "caller", sealed.api
+        )
 
     def call_status(self, handle: str, caller: Caller) -> dict[str, Any]:
         """The caller's own call, as its record has it. Raises `Problem`."""
-        record = self.dispatcher.records.get(self.open_handle(handle, caller)[2])
+        record = self.dispatcher.records.get(self.open_handle(handle, caller).record_id)
         self.terminator.resend_end_message(record)
         return status_for_caller(record)
 
-    def open_handle(self, handle: str, caller: Caller) -> tuple[str, str, str]:
-        """The call's id, booking and record in a handle. Raises Problem call_not_found."""
-        # A later release may seal more parts.
-        sealed = self.handles().open(handle, *caller.ids).split(SEPARATOR)
-        call_id, reference, name, *_ = sealed
-        return call_id, reference, name
+    def open_handle(self, handle: str, caller: Caller) -> SealedCall:
+        """What a handle of the caller's is for. Raises Problem call_not_found."""
+        return open_handle(self.handles(), handle, caller)
 
     def dispatch_call(self, record: CallRecord, booking: Booking | None = None) -> None:
         """Dispatches a call that has begun; ends it, on record too, if that fails.
@@ -201,37 +219,47 @@ class CallService:
             raise
 
     @contextmanager
-    def undone_on_failure(self, booking: Booking) -> Iterator[Booking]:
+    def undone_on_failure(self, booking: Booking, profile: Profile) -> Iterator[None]:
         """Holds a booking during the request upstream; undoes it if that fails.
 
         A failure that the caller's offer caused still counts as a start, and any other as a try, or
-        a caller could send offers upstream without end.
+        a caller could send offers upstream without end. A call that may have begun all the same is
+        given up first.
         """
         try:
-            yield booking
+            yield
+        except UnusableAnswer as unusable:
+            if self.give_up_call(unusable, booking, profile):
+                self.ledger.undo_booking(booking)
+            raise unusable.problem from None
         except BaseException as error:
             by_caller = isinstance(error, Problem) and error.status < 500
             self.ledger.undo_booking(booking, keep_start=by_caller)
             raise
 
-    def negotiate(self, offer: str, profile: Profile, caller: Caller) -> Answer:
-        deadline = self.deadline()
-        if not self.client.traits.needs_key:
-            with exchange_terms(deadline):
-                complete = complete_profile(profile, self.vault)
-            return self.client.negotiate_unified(
-                offer, complete, deadline, safety_identifier=self.safety_identifier(caller)
-            )
-        for _ in range(2):
-            with exchange_terms(deadline):
-                key = self.keys.key(profile)
-            try:
-                return self.client.negotiate(offer, key, profile, deadline)
-            except EphemeralKeyRefused as refused:
-                # The key is refused before the offer is read (measured): try with a fresh one.
-                logs.event("ephemeral key refused", profile=profile.name, **refused.evidence)
-                self.keys.drop_key(profile, key)
-        raise Problem("ephemeral_key_refused")
+    def give_up_call(self, unusable: UnusableAnswer, booking: Booking, profile: Profile) -> bool:
+        """Ends a call that may have begun and that nobody can use. False: it counts until its end,
+        which is tried again. Never raises.
+
+        What cannot be ended is on record and, where its id is not known, stays there.
+        """
+        record = new_record(unusable.call_id or "", booking, profile, started_by=BY_BROKER)
+        known = unusable.call_id is not None
+        if known and self.terminator.refuse_call(record):
+            return True
+        code = unusable.problem.code
+        kept = record if known else unanswered_record(record, code, self.terminator.clock())
+        logs.event(
+            "call left running",
+            logging.WARNING,
+            call=record.id,
+            reason=code,
+            id_known=known,
+            may_cost=LEFT_RUNNING_COSTS,
+        )
+        with contextlib.suppress(StorageUnavailable):
+            self.dispatcher.records.insert(kept)
+        return not known
 
     def safety_identifier(self, caller: Caller) -> str | None:
         """What the model's endpoint is told of the caller, where the settings allow it."""
@@ -239,24 +267,3 @@ class CallService:
 
     def deadline(self) -> Deadline:
         return Deadline.after(self.policy.budget, self.monotonic)
-
-
-def new_record(call_id: str, booking: Booking, profile: Profile, *, started_by: str) -> CallRecord:
-    """The record of a call that has begun."""
-    return CallRecord(
-        id=record_id(booking.started_at, booking.reference),
-        call_id=call_id,
-        reference=booking.reference,
-        caller_id=booking.caller_id,
-        profile=profile.name,
-        model=profile.model,
-        started_by=started_by,
-        started_at=booking.started_at,
-        ends_at=booking.ends_at,
-    )
-
-
-def seal_handle(handles: Handles, record: CallRecord, caller: Caller) -> str:
-    """The caller's handle, valid for a while after the call's end, to look up how it ended."""
-    sealed = SEPARATOR.join((record.call_id, record.reference, record.id))
-    return handles.seal(sealed, caller.id, record.ends_at + HANDLE_OUTLIVES_CALL)

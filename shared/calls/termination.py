@@ -26,12 +26,13 @@ from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import Sleep, retry_until
+from shared.calls.voice_client import VoiceClients
+from shared.config.voice_api import REALTIME, VoiceApi
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
-from shared.realtime.client import RealtimeClient
 from shared.storage.interfaces import Queue, StorageUnavailable
 
 T = TypeVar("T")
@@ -62,12 +63,12 @@ class RefusedCall:
 class CallTerminator:
     """Ends calls and closes their records.
 
-    `end_queue` holds the messages of their limits. `unsettled` has the refused calls that are
-    settled once storage and the model's endpoint are back, `resent` the ids of the records whose
-    end message was sent again.
+    `voices` are the clients of the APIs that calls speak. `end_queue` holds the messages of their
+    limits. `unsettled` has the refused calls that are settled once storage and the model's endpoint
+    are back, `resent` the ids of the records whose end message was sent again.
     """
 
-    client: RealtimeClient
+    voices: VoiceClients
     ledger: Ledger
     records: Records
     end_queue: Queue
@@ -79,12 +80,12 @@ class CallTerminator:
     unsettled: deque[RefusedCall] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
     resent: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
 
-    def hang_up(self, call_id: str) -> str:
-        """Ends the call upstream; gives what it is settled by.
+    def hang_up(self, call_id: str, api: VoiceApi = REALTIME) -> str:
+        """Ends the call upstream, by the API that it speaks; gives what it is settled by.
 
         Raises `Problem`, upstream_failed for an answer that does not prove the call's end.
         """
-        reply = self.client.hang_up(call_id, Deadline.after(HANG_UP_BUDGET))
+        reply = self.voices[api].hang_up(call_id, Deadline.after(HANG_UP_BUDGET))
         settled_by = reply.proof_of_end
         if not settled_by:
             logs.event(
@@ -96,9 +97,11 @@ class CallTerminator:
             raise Problem("upstream_failed")
         return settled_by
 
-    def end_call(self, call_id: str, name: str, reference: str, by: str) -> bool:
+    def end_call(
+        self, call_id: str, name: str, reference: str, by: str, api: VoiceApi = REALTIME
+    ) -> bool:
         """Hangs the call up and settles it; see `settle`. Raises `Problem`: it counts on then."""
-        return self.settle(name, reference, by, self.hang_up(call_id))
+        return self.settle(name, reference, by, self.hang_up(call_id, api))
 
     def refuse_call(self, record: CallRecord) -> bool:
         """Ends a call that has begun and may not go on; says whether it is hung up.
@@ -108,7 +111,7 @@ class CallTerminator:
         """
         settled_by = ""
         try:
-            settled_by = self.hang_up(record.call_id)
+            settled_by = self.hang_up(record.call_id, record.api)
         except Problem as problem:
             logs.event("call not hung up", logging.WARNING, call=record.id, code=problem.code)
             # Another instance tries again, also if this one is gone by then.
@@ -122,7 +125,7 @@ class CallTerminator:
     def end_by_admin(self, name: str) -> None:
         """Ends the call with that record, whoever its caller is. Raises `Problem`."""
         record = self.records.get(name)
-        self.end_call(record.call_id, name, record.reference, "admin")
+        self.end_call(record.call_id, name, record.reference, "admin", record.api)
 
     async def end_at_limit(self, delivery: Delivery) -> None:
         """Ends the call that a message names the moment its time is up, unless it is settled.
@@ -144,7 +147,7 @@ class CallTerminator:
             left = timedelta(0)
         else:
             # Its time is up, and it is not over yet: the caller gets no other line for it.
-            hold = partial(self.ledger.hold_call, record.reference, HELD_FOR)
+            hold = partial(self.ledger.hold_call, record.reference, HELD_FOR, record.api)
             await self.run_until_done(hold, OUTAGE)
         if not record.settled_by and left <= timedelta(0):
             # The first message has failed, and this one may fail too: send another before acting.
@@ -171,8 +174,8 @@ class CallTerminator:
         """
         record = self.records.get(name)
         if not record.settled_by:
-            self.ledger.hold_call(record.reference, HELD_FOR)
-            if not self.end_call(record.call_id, name, record.reference, "limit"):
+            self.ledger.hold_call(record.reference, HELD_FOR, record.api)
+            if not self.end_call(record.call_id, name, record.reference, "limit", record.api):
                 raise Problem("storage_unavailable")
         self.settle_refused_calls()
         if random.random() < SWEEP_PROBABILITY:  # noqa: S311
@@ -226,7 +229,7 @@ class CallTerminator:
         """Settles one of them, or keeps it for later: False."""
         record, settled_by = refused.record, refused.settled_by
         try:
-            settled_by = settled_by or self.hang_up(record.call_id)
+            settled_by = settled_by or self.hang_up(record.call_id, record.api)
             if not self.ledger.settle_call(record.reference):
                 raise StorageUnavailable("the line is not free yet")
             self.records.mark_ended(record.id, "refused", self.clock(), settled_by)

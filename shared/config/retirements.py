@@ -95,7 +95,8 @@ def session_retirements(
     `deployments` says which model is behind a deployment with a name of its own.
     """
     transcription = session.get("audio", {}).get("input", {}).get("transcription") or {}
-    for name in (session.get("model"), transcription.get("model")):
+    backend = (session.get("delegation") or {}).get("responses") or {}
+    for name in (session.get("model"), transcription.get("model"), backend.get("model")):
         if name:
             found = retirement_of(table, provider, deployments.get(name, name))
             if found and found.is_near(today):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from shared.config.clouds import Cloud
 from shared.config.env import CallerAuth, Observer, Provider
 from shared.config.gateway import NO_SIDEBAND, GatewaySettings
+from shared.config.live_settings import LiveSettings
 
 LONGEST_CALL = timedelta(minutes=60)
 """The service ends every call after an hour (measured on recorded live traffic)."""
@@ -201,6 +202,7 @@ class Settings:
 
     endpoint: EndpointSettings
     session: SessionSettings
+    live: LiveSettings
     callers: CallerSettings
     secrets: SecretSettings
     tokens: TokenSettings

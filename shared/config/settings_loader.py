@@ -25,6 +25,7 @@ from shared.config.env import (
     parse_secret_name,
 )
 from shared.config.gateway import NO_SIDEBAND
+from shared.config.live_settings import read_live
 from shared.config.settings import (
     LONGEST_CALL,
     SHORTEST_CALL,
@@ -63,6 +64,9 @@ NAMES = (
     "REALTIME_GATEWAY_KEY_SECRET",
     "REALTIME_GATEWAY_AUTH",
     "REALTIME_SIDEBAND_ENDPOINT",
+    "LIVE_MODEL",
+    "LIVE_DELEGATION_MODEL",
+    "LIVE_SESSION_FIELDS",
     "KEY_VAULT_URI",
     "KEY_VAULT_TTL_SECONDS",
     "TOKEN_ENDPOINT",
@@ -106,6 +110,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     settings = Settings(
         endpoint=endpoint,
         session=read_session(read, root),
+        live=read_live(read, endpoint.provider),
         callers=read_callers(read, endpoint.cloud),
         secrets=read_secrets(read),
         tokens=TokenSettings(

@@ -5,12 +5,13 @@ Schema library takes longer to import than the rest of the broker and says less 
 field (docs/adr/0007-profiles-are-checked-before-they-are-sent.md); a test compares the two.
 
 Supported: $ref (within the file), type, const, enum, anyOf, properties, required,
-additionalProperties, items, minimum, maximum, minLength, maxLength, pattern. Beside `properties`,
-`anyOf` lists members of which an object must have one.
+additionalProperties, items, minItems, maxItems, minimum, maximum, minLength, maxLength, pattern.
+Beside `properties`, `anyOf` lists members of which an object must have one.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -75,10 +76,20 @@ class Validator:
         if isinstance(value, dict):
             yield from self.validate_object(value, schema, path)
         elif isinstance(value, list) and "items" in schema:
-            for index, item in enumerate(value):
-                yield from self.validate(item, schema["items"], f"{path}[{index}]")
+            yield from self.validate_list(value, schema, path)
         elif not in_bounds(value, schema):
             yield f"{path}: expected {self.describe(schema)}"
+
+    def validate_list(self, value: list[Any], schema: Schema, path: str) -> Iterator[str]:
+        least, most = schema.get("minItems", 0), schema.get("maxItems", len(value))
+        if not least <= len(value) <= most:
+            words = f"{least}" if least == most else f"{least} to {most}"
+            if "maxItems" not in schema:
+                words = f"{least} or more"
+            yield f"{path}: expected {words} of them"
+            return
+        for index, item in enumerate(value):
+            yield from self.validate(item, schema["items"], f"{path}[{index}]")
 
     def validate_object(self, value: dict[str, Any], schema: Schema, path: str) -> Iterator[str]:
         known: Mapping[str, Schema] = schema.get("properties", {})
@@ -136,7 +147,7 @@ class Validator:
         if "const" in schema:
             return f'"{schema["const"]}"'
         if "enum" in schema:
-            return "one of " + ", ".join(f'"{word}"' for word in schema["enum"])
+            return "one of " + ", ".join(json.dumps(word) for word in schema["enum"])
         if (kind := self.kind_of(schema)) is not None:
             return f'an object of type "{kind}"'
         names = schema.get("type", "a value")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from shared.core.live_problems import LIVE_PROBLEMS
 from shared.core.problem_meaning import Meaning
 from shared.core.upstream_problems import UPSTREAM_PROBLEMS
 
@@ -212,6 +213,7 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
             "function observe_call.",
         ),
         **UPSTREAM_PROBLEMS,
+        **LIVE_PROBLEMS,
         "internal_error": Meaning(
             500, "The broker failed", "Try again. The log has the cause under the request id."
         ),

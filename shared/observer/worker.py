@@ -152,7 +152,7 @@ class ObserverWorker:
 
         async def hang_up() -> str:
             # On the threads of what ends calls: those of observers renew leases.
-            work = partial(self.terminator.hang_up, record.call_id)
+            work = partial(self.terminator.hang_up, record.call_id, record.api)
             return await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
 
         return replace(self.dependencies, spend=spend, hang_up=hang_up)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.core import logs
 from shared.realtime.admin_event_schemas import ANSWERS, validate_client_event
 from shared.realtime.server_events import (
     ItemDeleted,
@@ -17,18 +16,9 @@ from shared.realtime.server_events import (
     ResponseCreated,
     ResponseDone,
 )
+from shared.sideband.admin_events import refusal_in
 from shared.sideband.events import ErrorEvent, ServerEvent
 from shared.sideband.sideband import Connect, SidebandClosed, SidebandUnavailable
-
-
-class EventRefused(Exception):
-    """The model's endpoint refused the event; `code` and `param` are its own. Its message is not
-    kept."""
-
-    def __init__(self, code: str, param: str | None = None) -> None:
-        self.code = code
-        self.param = param
-        super().__init__(code)
 
 
 async def send_admin_event(
@@ -59,8 +49,7 @@ async def send_admin_event(
             while True:
                 answer = await sideband.receive_event()
                 if isinstance(answer, ErrorEvent) and answer.caused_by == ours["event_id"]:
-                    code = logs.safe_word(answer.code) or "unknown"
-                    raise EventRefused(code, logs.safe_word(answer.param) or None)
+                    raise refusal_in(answer)
                 if is_answer(answer, ours):
                     return answer
     except TimeoutError:

@@ -33,6 +33,7 @@ from shared.upstream.answer import Answer, UnusableAnswer
 from shared.upstream.error_body import read_error
 from shared.upstream.error_mapping import is_passing, own_code, problem_of, refusal_problem
 from shared.upstream.hang_up_reply import HangUpReply
+from shared.upstream.refusal_row import OFFER
 from shared.upstream.retry_after import retry_after
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
@@ -137,7 +138,7 @@ class RealtimeClient:
         reply = self.post(self.calls_url(profile), offer.encode(), headers, deadline)
         if reply.status == 401:
             error = read_error(reply)
-            if problem_of(error, sent_offer=True).code == "upstream_access_denied":
+            if problem_of(error, on=OFFER).code == "upstream_access_denied":
                 raise EphemeralKeyRefused(error.evidence())
         return self.usable_answer(reply)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.realtime.call_ids import call_id_from_location
 from shared.upstream.answer import Answer, UnusableAnswer, without_call
 from shared.upstream.error_mapping import refusal_problem
+from shared.upstream.refusal_row import OFFER
 from shared.upstream.transport import Reply
 
 
@@ -14,7 +15,7 @@ def read_answer(reply: Reply) -> Answer:
     Raises Problem for a refusal, UnusableAnswer for an answer that starts a call of no use.
     """
     if not 200 <= reply.status < 300:
-        raise refusal_problem(reply, sent_offer=True)
+        raise refusal_problem(reply, on=OFFER)
     call_id = call_id_from_location(reply.headers.get("Location", ""))
     if call_id is None:
         raise UnusableAnswer(None, without_call())

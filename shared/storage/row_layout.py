@@ -18,15 +18,16 @@ COLUMN = "layout"
 LAYOUT = 1
 
 
-def new_row(entity: Entity) -> Entity:
-    """The entity with this release's layout, to be inserted."""
-    return entity.with_values({**entity.values, COLUMN: LAYOUT})
+def new_row(entity: Entity, layout: int = LAYOUT) -> Entity:
+    """The entity with its layout, to be inserted."""
+    return entity.with_values({**entity.values, COLUMN: layout})
 
 
-def require_known_layout(entity: Entity) -> Entity:
-    """Returns the entity. Raises StorageUnavailable if a newer release alone may write it."""
+def require_known_layout(entity: Entity, newest: int = LAYOUT) -> Entity:
+    """Returns the entity. Raises StorageUnavailable if its layout is newer than `newest`, so that a
+    newer release alone may write it."""
     layout = entity.values.get(COLUMN, LAYOUT)
-    if not isinstance(layout, int) or layout > LAYOUT:
+    if not isinstance(layout, int) or layout > newest:
         raise StorageUnavailable("a newer release wrote the row in a layout of its own")
     return entity
 

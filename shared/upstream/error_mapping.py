@@ -13,6 +13,7 @@ from shared.core.problems import Problem
 from shared.upstream.error_body import ErrorBody, read_error
 from shared.upstream.known_refusals import known_refusal
 from shared.upstream.offer_reasons import offer_reason
+from shared.upstream.refusal_row import SESSION, Sent
 from shared.upstream.retry_after import retry_after
 from shared.upstream.transport import Reply
 
@@ -21,29 +22,30 @@ CALL_GONE = "call_id_not_found"
 gateway or a router in between answers 404 with another code, or with none."""
 QUOTA_WAIT = timedelta(seconds=10)
 """What a caller waits for a rate limit that does not say for how long it holds."""
-PASSING = frozenset({"upstream_quota", "upstream_failed", "upstream_timeout"})
+QUOTAS = frozenset({"upstream_quota", "live_sessions_full"})
+PASSING = QUOTAS | {"upstream_failed", "upstream_timeout"}
 """Problems that pass by themselves."""
 
 
-def refusal_problem(reply: Reply, *, sent_offer: bool = False) -> Problem:
+def refusal_problem(reply: Reply, *, on: Sent = SESSION) -> Problem:
     """What an upstream refusal means for the caller. What it says is logged, with the request id by
     which the endpoint's operator finds it."""
     error = read_error(reply)
-    problem = problem_of(error, sent_offer=sent_offer)
+    problem = problem_of(error, on=on)
     logs.event("upstream refused", **error.evidence(), problem=problem.code)
     return problem
 
 
-def problem_of(error: ErrorBody, *, sent_offer: bool = False) -> Problem:
+def problem_of(error: ErrorBody, *, on: Sent = SESSION) -> Problem:
     """The problem that a refusal is, to be raised; nothing is logged."""
-    known = known_refusal(error, sent_offer=sent_offer)
+    known = known_refusal(error, on=on)
     detail = known.detail or None
     if known.problem == "offer_refused" and (reason := offer_reason(error)):
         detail = f"The model's endpoint refused the offer: {reason}."
     wait = None
     if known.problem in PASSING:
         wait = retry_after(error.headers, status=error.status, message=error.message)
-    if known.problem == "upstream_quota":
+    if known.problem in QUOTAS:
         wait = wait or QUOTA_WAIT
     return Problem(known.problem, detail, retry_after=wait)
 

@@ -8,7 +8,8 @@ providers' documents, recorded traffic and public bug reports.
 from __future__ import annotations
 
 from shared.upstream.error_body import ErrorBody
-from shared.upstream.refusal_row import KnownRefusal
+from shared.upstream.live_refusals import LIVE_SESSIONS, LIVE_STATUSES
+from shared.upstream.refusal_row import KnownRefusal, Sent
 
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -82,7 +83,7 @@ ACCOUNT = (
     ),
     KnownRefusal(
         problem="upstream_credit_exhausted",
-        phrases=("exceeded your current quota", "billing hard limit"),
+        phrases=("exceeded your current quota", "billing hard limit", "credit balance"),
     ),
     KnownRefusal(problem="upstream_credit_exhausted", statuses=(402,)),
     KnownRefusal(
@@ -158,7 +159,7 @@ CREDENTIAL = (
         detail="The key belongs to another organization or project, or may not use Realtime.",
     ),
 )
-MODEL = (
+RETIRED = (
     KnownRefusal(
         problem="model_retired",
         codes=("DeploymentDeprecated", "ModelDeprecated", "model_deprecated"),
@@ -170,6 +171,8 @@ MODEL = (
             *("deployment … deprecated", "model … no longer available"),
         ),
     ),
+)
+MODEL = (
     KnownRefusal(
         problem="not_a_realtime_model",
         # The service itself spells it with two p.
@@ -283,11 +286,12 @@ STATUSES = (
     KnownRefusal(problem="upstream_failed"),
 )
 KNOWN_REFUSALS: tuple[KnownRefusal, ...] = (
-    *(*GATEWAY, *NETWORK, *ACCOUNT, *CREDENTIAL, *MODEL, *LIMITS, *REQUEST, *STATUSES),
+    *(*GATEWAY, *NETWORK, *ACCOUNT, *CREDENTIAL, *RETIRED, *LIVE_SESSIONS, *MODEL),
+    *(*LIMITS, *REQUEST, *LIVE_STATUSES, *STATUSES),
 )
 """All rows, in the order in which they are tried; the last one fits anything."""
 
 
-def known_refusal(error: ErrorBody, *, sent_offer: bool) -> KnownRefusal:
+def known_refusal(error: ErrorBody, *, on: Sent) -> KnownRefusal:
     """The row for `error`."""
-    return next(row for row in KNOWN_REFUSALS if row.fits(error, sent_offer=sent_offer))
+    return next(row for row in KNOWN_REFUSALS if row.fits(error, on=on))

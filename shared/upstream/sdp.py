@@ -20,8 +20,9 @@ AUDIO = re.compile(r"(?m)^m=audio[ \t]")
 CHANNEL = re.compile(r"(?m)^m=application[ \t]")
 
 
-def validate_offer(offer: bytes) -> str:
-    """The offer as text, repaired where it needs it, if it looks like one. Raises `Problem`."""
+def validate_offer(offer: bytes, *, needs_channel: bool = True) -> str:
+    """The offer as text, repaired where it needs it, if it looks like one. `needs_channel`: it must
+    have a data channel. Raises `Problem`."""
     if not offer.strip():
         raise Problem("missing_offer")
     if len(offer) > MAX_OFFER_BYTES:
@@ -30,7 +31,7 @@ def validate_offer(offer: bytes) -> str:
     check_lines(text)
     if not AUDIO.search(text):
         raise Problem("offer_without_audio")
-    if not CHANNEL.search(text):
+    if needs_channel and not CHANNEL.search(text):
         raise Problem("offer_without_data_channel")
     return text
 

@@ -14,6 +14,7 @@ from local.host.app import open_app
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
 from tests.support.app_settings import app_settings
+from tests.support.live_replies import serve_live
 from tests.support.loop_thread import loop_in_thread
 from tests.support.programs import running
 from tests.support.scripted_endpoint import Upstream, answer_reply, key_reply, upstream
@@ -32,10 +33,11 @@ class Running:
 
 @contextmanager
 def scripted_endpoint() -> Iterator[Upstream]:
-    """An endpoint that mints keys and answers offers."""
+    """An endpoint that mints keys and answers offers, of either API."""
     with upstream() as script:
         script.on("/openai/v1/realtime/client_secrets", key_reply())
         script.on("/openai/v1/realtime/calls", answer_reply())
+        serve_live(script)
         yield script
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from shared.calls.voice_client import VoiceClients
+from shared.config.profiles import Profile
+from shared.config.voice_api import LIVE, REALTIME
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.realtime.client import RealtimeClient
 from shared.sideband.sideband import NoSuchCall, Sideband
+from shared.upstream.answer import Answer
 from shared.upstream.hang_up_reply import HangUpReply
 
 
@@ -16,6 +20,20 @@ class HangUpClient(RealtimeClient):
     def __init__(self, *replies: HangUpReply | Problem) -> None:
         self.hung_up: list[str] = []
         self.replies = list(replies)
+
+    @property
+    def voices(self) -> VoiceClients:
+        """This client, for the calls of either API."""
+        return {REALTIME: self, LIVE: self}
+
+    def start_call(
+        self,
+        offer: str,
+        profile: Profile,
+        deadline: Deadline,
+        safety_identifier: str | None = None,
+    ) -> Answer:
+        raise AssertionError("no test with this client starts a call")
 
     def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:
         self.hung_up.append(call_id)

@@ -11,6 +11,7 @@ from shared.api.openapi.builders import (
     operation,
     query_parameter,
 )
+from shared.live.admin_event_schemas import ANSWERS
 from shared.realtime.admin_event_schemas import FIELDS
 
 ADMIN = (
@@ -97,8 +98,8 @@ def send_event_operation() -> Json:
     event = {
         "type": "object",
         "required": ["type"],
-        "properties": {"type": {"enum": list(FIELDS)}},
-        "description": "A client event of the Realtime API, as in docs/api.md.",
+        "properties": {"type": {"enum": [*FIELDS, *ANSWERS]}},
+        "description": "A client event of the API that the call speaks, as in docs/api.md.",
     }
     answered = {
         "type": "object",

@@ -30,6 +30,7 @@ LIMITS = (
 UPSTREAM = (
     *(code for code, meaning in CATALOGUE.items() if meaning.status in (502, 504)),
     "upstream_quota",
+    "live_sessions_full",
     "credential_unavailable",
 )
 

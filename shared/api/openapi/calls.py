@@ -7,6 +7,7 @@ from shared.realtime.call_ids import CALL_ID
 from shared.upstream.sdp import MAX_OFFER_BYTES
 
 PROFILE_CODES = ("invalid_query", "unknown_profile", "profile_not_allowed")
+KEYS = ("token_endpoint_off", "live_without_keys")
 OFFER = (
     "missing_offer",
     "invalid_offer",
@@ -40,6 +41,12 @@ LOCATION = {
         "pattern": r"^(\.\./)?calls/[A-Za-z0-9_-]+$",
     },
 }
+VOICE_API = {
+    "required": True,
+    "description": "The API whose events the page will meet.",
+    "schema": {"enum": ["realtime", "live"]},
+}
+STARTED = {"Location": LOCATION, "X-Voice-Api": VOICE_API}
 SDP = {"type": "string", "maxLength": MAX_OFFER_BYTES, "description": "An SDP offer, unchanged."}
 OFFER_BODY = {
     "required": True,
@@ -85,7 +92,7 @@ def token_operation(method: str) -> Json:
         f"{method}Token",
         "An ephemeral key for a page that connects to the model's endpoint itself",
         {"200": {"description": "An ephemeral key.", "content": json_body("Token")}},
-        (*AUTHENTICATION, *PROFILE_CODES, "token_endpoint_off", *LIMITS, *UPSTREAM),
+        (*AUTHENTICATION, *PROFILE_CODES, *KEYS, *LIMITS, *UPSTREAM),
         parameters=[PROFILE],
     )
 
@@ -94,7 +101,7 @@ def start_operation(name: str, summary: str) -> Json:
     started = {
         "201": {
             "description": "The call has started: the SDP answer.",
-            "headers": {"Location": LOCATION},
+            "headers": STARTED,
             "content": {"application/sdp": {"schema": {"type": "string"}}},
         }
     }
@@ -110,12 +117,13 @@ def register_operation() -> Json:
     }
     codes = (
         *("invalid_call_id", "broken_body", *PROFILE_CODES, "registration_refused"),
+        "live_without_keys",
         *("storage_unavailable", "ledger_busy", "observer_unavailable", "instance_busy"),
     )
     return operation(
         "register",
         "Register a call that was started with a key",
-        {"201": {"description": "Registered.", "headers": {"Location": LOCATION}}},
+        {"201": {"description": "Registered.", "headers": STARTED}},
         (*AUTHENTICATION, *codes),
         parameters=[PROFILE],
         requestBody={"required": True, "content": {"application/json": {"schema": body}}},

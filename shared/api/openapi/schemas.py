@@ -46,6 +46,7 @@ SCHEMAS: dict[str, Any] = {
             },
             "session_model": {"type": "string", "description": "For admins."},
             "prices_as_of": {"type": "string", "description": "For admins: the day of the cost."},
+            "api": {"const": "live", "description": "Of a call of GPT-Live; absent from others."},
         },
     },
     "Calls": {

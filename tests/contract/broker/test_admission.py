@@ -156,6 +156,8 @@ async def test_deep_health_is_for_admins_and_names_what_fails(
         "storage",
         "model",
         "calls",
+        "live",
+        "live_hangup",
     ]
     assert endpoint.asked[0].json()["expires_after"]["seconds"] == 10
     assert "ek_test_one" not in str(content)

@@ -213,7 +213,7 @@ async def test_a_lost_answer_is_a_502_and_not_a_second_call(
 async def test_a_bug_is_a_500_without_its_cause(
     app: AppClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the inside of the broker, ek_secret_inside")
 
     monkeypatch.setattr("shared.calls.service.validate_offer", broken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ import pytest
 
 from tests.contract.broker.conftest import AppClient
 from tests.support.app_settings import API_KEY, LINKED
+from tests.support.broker_programs import ROOT
 from tests.support.principals import signed_in
 from tests.support.scripted_endpoint import RESET, Reply, Said, Upstream, key_reply, refusal
 
@@ -196,12 +198,17 @@ def world(request: pytest.FixtureRequest) -> World:
 
 
 @pytest.fixture
-def settings(settings: dict[str, str], endpoint: Upstream, world: World) -> dict[str, str]:
+def settings(
+    settings: dict[str, str], endpoint: Upstream, world: World, tmp_path: Path
+) -> dict[str, str]:
+    # What is about GPT-Live is in test_live.py.
+    shutil.copy(ROOT / "profiles" / "default.json", tmp_path)
     for route, said in {**WELL, **world.replies}.items():
         endpoint.on(world.base + route.format(NO_CALL), said)
     return {
         **settings,
         "REALTIME_ENDPOINT": endpoint.url + ("/voice" if world.base == BEHIND else ""),
+        "REALTIME_PROFILES": str(tmp_path),
         **LINKED,
         **world.settings,
     }

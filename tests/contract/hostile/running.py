@@ -150,8 +150,8 @@ class Stack:
         dials = (await self.emulator.state())["requests"].get("sideband", 0)
         place = await self.connect(caller, headers)
         who = self.broker.authenticator.authenticate(headers)
-        call_id, _, name = self.broker.calls.open_handle(place.rpartition("/")[2], who)
-        return PageCall(self, caller, headers, place, call_id, name, dials)
+        sealed = self.broker.calls.open_handle(place.rpartition("/")[2], who)
+        return PageCall(self, caller, headers, place, sealed.call_id, sealed.record_id, dials)
 
     async def connect(self, caller: Caller, headers: dict[str, str]) -> str:
         """Starts a call; the path that it has at the broker."""

@@ -163,8 +163,8 @@ def within(stack: Stack, budget: timedelta, monkeypatch: pytest.MonkeyPatch) -> 
             process, "opened", replace(broker, calls=replace(broker.calls, policy=policy))
         )
         patch.setattr(termination, "HANG_UP_BUDGET", budget)
-        soon = replace(broker.model.client.timeouts, backoff=timedelta(milliseconds=5))
-        patch.setattr(broker.model.client, "timeouts", soon)
+        soon = replace(broker.model.realtime.client.timeouts, backoff=timedelta(milliseconds=5))
+        patch.setattr(broker.model.realtime.client, "timeouts", soon)
         yield
 
 

@@ -15,9 +15,10 @@ from pydantic import TypeAdapter
 
 from local.emulator.call.client_events import CLIENT_EVENTS
 from shared.realtime.admin_event_schemas import ANSWERS, FIELDS, validate_client_event
-from shared.realtime.admin_event_sender import EventRefused, send_admin_event
+from shared.realtime.admin_event_sender import send_admin_event
 from shared.realtime.server_events import ResponseCreated
 from shared.realtime.sideband_contract import REALTIME_SIDEBAND
+from shared.sideband.admin_events import EventRefused
 from shared.sideband.connector import SidebandConnector
 from shared.sideband.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from tests.contract.observer.harness import KEY, observed_calls

@@ -11,7 +11,7 @@ import pytest
 
 from shared.calls.call_status import status_for_caller
 from shared.calls.record_ids import record_id
-from shared.calls.records import BY_BROKER, CallRecord, Records
+from shared.calls.records import BY_BROKER, LIVE_LAYOUT, CallRecord, Records
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
@@ -143,8 +143,9 @@ def test_a_layout_that_only_a_later_release_may_write_is_left_alone(table: Table
     ledger.book_call("ada")
     records.insert(RECORD)
     assert leases.acquire("rtc_1", "a run")
-    for keys in (("live", "caller.ada"), tuple(RECORD.id.split("-", 1)), ("rtc_1", "observer")):
+    for keys in (("live", "caller.ada"), ("rtc_1", "observer")):
         extend(table, *keys, layout=2)
+    extend(table, *RECORD.id.split("-", 1), layout=LIVE_LAYOUT + 1)
     before = [dict(row.values) for row in table.query("live")]
     with pytest.raises(Problem, match="storage_unavailable"):
         ledger.book_call("ada")

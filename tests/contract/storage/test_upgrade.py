@@ -28,14 +28,12 @@ from shared.calls.queue_messages import call_message, record_id_in
 from shared.calls.records import Records
 from shared.calls.service import CallPolicy, CallService
 from shared.calls.termination import CallTerminator
-from shared.config.profiles import Profile
 from shared.config.settings import Limits
+from shared.config.voice_api import REALTIME
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
 from shared.limits.ledger_store import Ledger
 from shared.observer.leases import Lease, Leases, attached_to
-from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
-from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.storage.interfaces import Entity
 from shared.transcripts.record_lines import RecordLine
 from shared.transcripts.redaction import redacted
@@ -70,7 +68,7 @@ class Upgraded:
         )
         self.transcripts = self.storage.log(self.names["log"])
         self.terminator = CallTerminator(
-            self.client,
+            self.client.voices,
             self.ledger,
             self.records,
             self.queues["end-call"],
@@ -80,8 +78,8 @@ class Upgraded:
             stored["secrets"]["now"], [stored["secrets"]["before"]], clock=self.clock
         )
         self.service = CallService(
+            voices=self.client.voices,
             client=self.client,
-            keys=EphemeralKeyCache(no_key, clock=self.clock),
             handles=lambda: self.handles,
             ledger=self.ledger,
             dispatcher=CallDispatcher(
@@ -108,10 +106,6 @@ class Upgraded:
         secret = FixedSecret((secrets["now"], secrets["before"]))
         known = Authenticator([StaticWebApps(True)], secret)
         return known.authenticate({"x-ms-client-principal": self.stored["principal"]})
-
-
-def no_key(profile: Profile, life: timedelta) -> EphemeralKey:
-    raise AssertionError("no test here starts a call")
 
 
 def fill(upgraded: Upgraded, stored: Mapping[str, Any]) -> None:
@@ -239,7 +233,7 @@ def test_records_are_shown_as_before(upgraded: Upgraded) -> None:
         upgraded.records,
         upgraded.terminator,
         upgraded.transcripts,
-        no_such_call,
+        {REALTIME: no_such_call},
         upgraded.clock,
     )
     assert {each["id"]: each for each in admin.list_calls({})["calls"]} == shown

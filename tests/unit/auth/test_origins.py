@@ -84,7 +84,7 @@ def test_refused_origins(headers: dict[str, str]) -> None:
 def test_only_a_listed_origin_gets_cors_headers() -> None:
     assert OURS.response_headers({"origin": LISTED}) == {
         "Access-Control-Allow-Origin": LISTED,
-        "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id",
+        "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id, X-Voice-Api",
         "Vary": "Origin",
     }
     for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {}):

@@ -15,14 +15,21 @@ from shared.calls.handles import Handles
 from shared.calls.records import Records
 from shared.calls.service import CallPolicy, CallService
 from shared.calls.termination import CallTerminator
+from shared.calls.voice_client import VoiceClients
 from shared.config.env import Provider
+from shared.config.live_settings import OPTIONAL_FIELDS
 from shared.config.profiles import Profile
 from shared.config.settings import Limits
+from shared.config.voice_api import LIVE, REALTIME
 from shared.core.deadline import Deadline
 from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger_store import Ledger
+from shared.live.client import LiveClient
+from shared.live.session_end import SessionEnder
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.realtime.voice_client import RealtimeVoice
+from shared.sideband.connector import no_sideband
 from shared.storage.memory import MemoryStorage
 from tests.support.fixed_credential import FixedCredential
 from tests.support.scripted_endpoint import (
@@ -56,6 +63,15 @@ def calls(
     session = requests.Session()
     session.trust_env = False
     client = RealtimeClient(provider, endpoint.url, FixedCredential(), session)
+    live_client = LiveClient(
+        provider,
+        endpoint.url,
+        FixedCredential(),
+        session,
+        vault=VAULT,
+        fields=frozenset(OPTIONAL_FIELDS) if provider == "openai" else frozenset(),
+        ender=SessionEnder(no_sideband),
+    )
     storage = MemoryStorage()
     counting = ledger or Ledger(storage.table("ledger"), UNLIMITED, clock=lambda: NOW)
     dispatcher = CallDispatcher(
@@ -73,14 +89,15 @@ def calls(
         ),
         clock=lambda: NOW,
     )
+    voices: VoiceClients = {REALTIME: RealtimeVoice(client, keys, VAULT), LIVE: live_client}
     return CallService(
+        voices=voices,
         client=client,
-        keys=keys,
         handles=lambda: HANDLES,
         ledger=counting,
         dispatcher=dispatcher,
         terminator=CallTerminator(
-            client, counting, dispatcher.records, dispatcher.end_queue, lambda: NOW
+            voices, counting, dispatcher.records, dispatcher.end_queue, lambda: NOW
         ),
         vault=VAULT,
         policy=CallPolicy(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from shared.auth.caller import Caller
+from shared.calls.new_call import new_record
 from shared.calls.records import BY_KEY, Records
-from shared.calls.service import new_record
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger

@@ -60,7 +60,7 @@ class World:
         limits = Limits(0, 1, timedelta(minutes=1), 0, 0)
         ledger = Ledger(MemoryTable(), limits, clock=lambda: self.now)
         self.terminator = CallTerminator(
-            self.client,
+            self.client.voices,
             ledger,
             self.records,
             self.queue,
@@ -234,6 +234,6 @@ async def test_an_observer_hangs_up_on_the_threads_of_what_ends_calls() -> None:
 
     world = World()
     with ThreadPoolExecutor(1, thread_name_prefix="ending") as ending:
-        world.terminator = replace(world.terminator, client=Noted(), executor=ending)
+        world.terminator = replace(world.terminator, voices=Noted().voices, executor=ending)
         await world.observing().dependencies_for(RECORD).hang_up()
     assert threads == ["ending_0"]

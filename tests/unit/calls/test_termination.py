@@ -17,6 +17,7 @@ from shared.calls.record_ids import partition_and_row
 from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
+from shared.config.voice_api import REALTIME
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
 from shared.storage.interfaces import Entity, StorageUnavailable, Write
@@ -57,7 +58,8 @@ def terminator_on(
 ) -> CallTerminator:
     ledger = Ledger(MemoryTable(), limits, clock=lambda: NOW)
     queue = MemoryQueue(lambda: NOW)
-    return CallTerminator(HangUpClient(*replies), ledger, Records(table), queue, lambda: NOW)
+    voices = HangUpClient(*replies).voices
+    return CallTerminator(voices, ledger, Records(table), queue, lambda: NOW)
 
 
 GONE = HangUpReply(404, "call_id_not_found")
@@ -108,7 +110,7 @@ def test_a_line_that_was_not_freed_is_freed_though_the_process_has_died_since() 
     lines, records = LedgerTable(), Records(MemoryTable())
     one, another = (
         CallTerminator(
-            HangUpClient(reply),
+            HangUpClient(reply).voices,
             Ledger(lines, Limits(live_calls=1), clock=lambda: NOW),
             records,
             MemoryQueue(lambda: NOW),
@@ -143,11 +145,11 @@ def test_an_end_that_upstream_has_not_confirmed_is_hung_up_at_the_limit(ended_by
     terminator = terminator_on(MemoryTable())
     terminator.records.insert(replace(RECORD, ended_at=NOW, ended_by=ended_by))
     asyncio.run(terminator.end_at_limit(Delivery(NAME)))
-    assert terminator.client.hung_up == ["rtc_1"]  # type: ignore[attr-defined]
+    assert terminator.voices[REALTIME].hung_up == ["rtc_1"]  # type: ignore[attr-defined]
     ended = terminator.records.get(NAME)
     assert (ended.ended_by, ended.settled_by) == (ended_by, WAS_LIVE)
     asyncio.run(terminator.end_at_limit(Delivery(NAME)))
-    assert terminator.client.hung_up == ["rtc_1"]  # type: ignore[attr-defined]
+    assert terminator.voices[REALTIME].hung_up == ["rtc_1"]  # type: ignore[attr-defined]
 
 
 def test_columns_of_a_later_release_stay_in_a_record() -> None:
@@ -203,7 +205,9 @@ def test_a_call_whose_end_could_not_be_written_is_ended_again() -> None:
 
 def test_a_call_whose_messages_were_lost_is_ended_once_its_record_is_read() -> None:
     terminator = terminator_on(MemoryTable())
-    admin = AdminService(terminator.records, terminator, MemoryLog(), no_such_call, lambda: NOW)
+    admin = AdminService(
+        terminator.records, terminator, MemoryLog(), {REALTIME: no_such_call}, lambda: NOW
+    )
     lately = replace(
         RECORD, id=NAME.replace("0123456789ab", "ba9876543210"), ends_at=NOW - timedelta(minutes=1)
     )

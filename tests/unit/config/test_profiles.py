@@ -18,6 +18,7 @@ from shared.config import profiles
 from shared.config.env import ConfigurationError
 from shared.config.profiles import SCHEMA_FILE
 from shared.config.settings_loader import load_settings
+from shared.config.voice_api import LIVE
 from shared.core.json_schema import validation_errors
 from shared.core.problems import Problem
 from shared.credentials.private_instructions import complete_profile
@@ -43,6 +44,8 @@ def test_the_shipped_profiles_load_and_match_the_official_types() -> None:
     known = load(ROOT / "profiles")
     assert {"default", "agents-sdk", "dictation"} <= set(known.by_name)
     for profile in known.by_name.values():
+        if profile.api == LIVE:
+            continue
         TypeAdapter(Request).validate_python(dict(profile.session))
     assert known.named(None).filtered
     assert not known.named("agents-sdk").filtered

@@ -25,6 +25,7 @@ from shared.config.retirements import (
     session_retirements,
 )
 from shared.config.settings_loader import load_settings
+from shared.config.voice_api import REALTIME
 from shared.storage.memory import MemoryTable
 from tests.support.app_settings import app_settings
 from tests.support.faulty_table import FaultyTable
@@ -153,7 +154,8 @@ def test_the_log_at_start_and_the_brokers_warnings_say_it(
     env = app_settings("https://api.openai.com", REALTIME_PROVIDER="openai")
     broker = open_broker(env, clock=lambda: datetime(2026, 11, 26, tzinfo=UTC))
     lines = [record for record in caplog.records if "retirement ahead" in record.getMessage()]
-    answering = [each for each in broker.profiles.by_name.values() if "model" in each.session]
+    realtime = [each for each in broker.profiles.by_name.values() if each.api == REALTIME]
+    answering = [each for each in realtime if "model" in each.session]
     assert len(lines) == len(answering)
     assert {record.levelname for record in lines} == {"WARNING"}
     assert "2027-01-20" in lines[0].getMessage()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from shared.upstream.error_body import read_error
 from shared.upstream.error_mapping import problem_of
 from shared.upstream.known_refusals import KNOWN_REFUSALS
 from shared.upstream.offer_reasons import OFFER_REASONS
-from shared.upstream.refusal_row import contains
+from shared.upstream.refusal_row import LIVE, OFFER, SESSION, Sent, contains
 from shared.upstream.transport import Reply
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,9 +45,8 @@ def meaning(
 ) -> Problem:
     raw = body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body)
     content = raw if isinstance(raw, bytes) else raw.encode()
-    return problem_of(
-        read_error(Reply(status, headers or {}, content)), sent_offer=on in ("calls", "offer")
-    )
+    sent: Mapping[str, Sent] = {"calls": OFFER, "offer": OFFER, "live": LIVE}
+    return problem_of(read_error(Reply(status, headers or {}, content)), on=sent.get(on, SESSION))
 
 
 @pytest.mark.parametrize("case", REPORTED, ids=lambda case: f"{case['status']} {case['source']}")
@@ -278,7 +278,10 @@ def test_every_row_has_a_problem_and_a_criterion_of_its_own() -> None:
         assert row.problem in CATALOGUE
         assert "upstream" not in row.detail
     *rows, last = KNOWN_REFUSALS
-    assert all(row.statuses or row.codes or row.phrases or row.header or row.fields for row in rows)
+    assert all(
+        row.statuses or row.codes or row.phrases or row.header or row.fields or row.params
+        for row in rows
+    )
     assert (last.problem, last.statuses) == ("upstream_failed", ())
 
 
@@ -307,10 +310,10 @@ def test_the_documents_have_the_rows_that_the_broker_reads_by() -> None:
         what += [f"“{phrase}”" for phrase in row.phrases]
         what += [f"header `{row.header[0]}: {row.header[1]}`"] if row.header else []
         what += [f"`param` in {cell(row.fields)}"] if row.fields else []
+        what += [f"`param` at or below {cell(row.params)}"] if row.params else []
         what += ["a body that is not JSON"] if row.foreign else []
-        where = {"": "", "session": "session", "offer": "offer"}[row.on]
         statuses = ", ".join(map(str, row.statuses)) or "any"
-        rows.append([statuses, where, ", ".join(what) or "anything else", f"`{row.problem}`"])
+        rows.append([statuses, row.on, ", ".join(what) or "anything else", f"`{row.problem}`"])
     shown = documented("What the endpoint says, and the code that it becomes")
     assert shown == rows, "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

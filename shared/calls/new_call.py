@@ -1,0 +1,74 @@
+"""What a call has from its beginning: a record, and a handle for its caller. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.auth.caller import Caller
+from shared.calls.handles import HANDLE_OUTLIVES_CALL, Handles
+from shared.calls.record_ids import record_id
+from shared.calls.records import CallRecord
+from shared.config.profiles import Profile
+from shared.config.voice_api import LIVE, REALTIME, VoiceApi, voice_api
+from shared.limits.ledger_store import Booking
+
+SEPARATOR = "/"
+"""Between the parts of what a handle seals; none of them contains it."""
+NO_ANSWER = "no answer"
+"""What ended a call whose id is not known, so that nothing can tell its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedCall:
+    """What a handle seals: the call's id upstream, its booking, its record, the API that it
+    speaks."""
+
+    call_id: str
+    reference: str
+    record_id: str
+    api: VoiceApi = REALTIME
+
+
+def new_record(call_id: str, booking: Booking, profile: Profile, *, started_by: str) -> CallRecord:
+    """The record of a call that has begun."""
+    return CallRecord(
+        id=record_id(booking.started_at, booking.reference),
+        call_id=call_id,
+        reference=booking.reference,
+        caller_id=booking.caller_id,
+        profile=profile.name,
+        model=profile.model,
+        started_by=started_by,
+        started_at=booking.started_at,
+        ends_at=booking.ends_at,
+        api=profile.api,
+    )
+
+
+def unanswered_record(record: CallRecord, code: str, now: datetime) -> CallRecord:
+    """The record of a call that may have begun and that nobody can end, because its id is not
+    known. It is settled: no hang-up can prove anything about it."""
+    return replace(
+        record,
+        ended_at=now,
+        ended_by=NO_ANSWER,
+        settled_by=NO_ANSWER,
+        failures={"call_left_running": {code: 1}},
+    )
+
+
+def seal_handle(handles: Handles, record: CallRecord, caller: Caller) -> str:
+    """The caller's handle, valid for a while after the call's end, to look up how it ended."""
+    parts = [record.call_id, record.reference, record.id]
+    if record.api == LIVE:
+        # An older release opens handles of three parts, all of Realtime's calls.
+        parts.append(record.api)
+    return handles.seal(SEPARATOR.join(parts), caller.id, record.ends_at + HANDLE_OUTLIVES_CALL)
+
+
+def open_handle(handles: Handles, handle: str, caller: Caller) -> SealedCall:
+    """What was sealed for that caller. Raises Problem call_not_found."""
+    # A later release may seal more parts.
+    call_id, reference, name, *more = handles.open(handle, *caller.ids).split(SEPARATOR)
+    return SealedCall(call_id, reference, name, voice_api(more[0] if more else ""))

@@ -1,0 +1,66 @@
+"""What the log says at start of profiles that are valid, and do something that nobody may want."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from shared.config.data_channel import told_to_page
+from shared.config.live_profiles import responses_in
+from shared.config.live_settings import OPTIONAL_FIELDS
+from shared.config.settings import Settings
+from shared.config.voice_api import LIVE, REALTIME
+from shared.core import logs
+
+if TYPE_CHECKING:
+    from shared.config.profiles import Profile, Profiles
+
+
+def warn_of_profiles(settings: Settings, profiles: Profiles) -> None:
+    """Logs all of it."""
+    warn_of_idle_tools(settings, profiles)
+    warn_of_unrecorded_calls(settings, profiles)
+    warn_of_live_profiles(settings, profiles)
+
+
+def warn_of_idle_tools(settings: Settings, profiles: Profiles) -> None:
+    """Logs which profiles have tools of the server while nothing observes calls, and so runs them:
+    a conversation falls silent at the first one."""
+    if settings.observer.mode == "off":
+        for profile in profiles.by_name.values():
+            if profile.filtered and tools_of(profile):
+                logs.event("tools without an observer", logging.WARNING, profile=profile.name)
+
+
+def warn_of_unrecorded_calls(settings: Settings, profiles: Profiles) -> None:
+    """Logs which profiles' calls are not recorded although recording is on: nobody should look for
+    them in vain. Realtime's sideband has no audio of the caller's."""
+    if settings.observer.recordings:
+        for profile in profiles.by_name.values():
+            if profile.api == REALTIME:
+                logs.event("calls not recorded", logging.WARNING, profile=profile.name)
+
+
+def tools_of(profile: Profile) -> Any:
+    """The tools in a profile's session, wherever its API has them."""
+    place = responses_in(profile.session) if profile.api == LIVE else profile.session
+    return (place or {}).get("tools")
+
+
+def warn_of_live_profiles(settings: Settings, profiles: Profiles) -> None:
+    """Logs what a profile of GPT-Live lets the page read or do beyond the usual, and which of its
+    fields are not sent to this provider."""
+    for profile in profiles.by_name.values():
+        if profile.api != LIVE:
+            continue
+        if told := told_to_page(profile.session):
+            names = ", ".join(told)
+            logs.event("open data channel", logging.WARNING, profile=profile.name, events=names)
+        if unsent := profile.session.keys() & set(OPTIONAL_FIELDS) - settings.live.fields:
+            logs.event(
+                "session fields not sent",
+                logging.WARNING,
+                profile=profile.name,
+                fields=", ".join(sorted(unsent)),
+                setting="LIVE_SESSION_FIELDS",
+            )

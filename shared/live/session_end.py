@@ -1,0 +1,67 @@
+"""Ends a session over its sideband, where no HTTP hang-up is served, and tells whether it is over.
+
+The proof is `session.closed`, or an attach that is refused because there is no such session. A
+connection that ends without either proves nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from shared.core.deadline import Deadline
+from shared.sideband.sideband import (
+    Connect,
+    NoSuchCall,
+    Sideband,
+    SidebandClosed,
+)
+
+CLOSE = {"type": "session.close"}
+CLOSED = "session.closed"
+CLOSING = timedelta(seconds=15)
+"""How long a session may take to close: what is being said is finished first (OpenAI's guide)."""
+ATTACHES = 3
+"""A connection may end before it tells; another attach then does."""
+BETWEEN = timedelta(milliseconds=500)
+
+
+class SessionEnder:
+    """Ends sessions over sidebands that `connect` dials."""
+
+    def __init__(
+        self, connect: Connect, *, closing: timedelta = CLOSING, between: timedelta = BETWEEN
+    ) -> None:
+        self.connect = connect
+        self.closing = closing
+        self.between = between
+
+    async def end_session(self, session_id: str, deadline: Deadline) -> bool | None:
+        """Whether the session has been closed; None if there was none any more. False: nobody
+        knows. Raises SidebandUnavailable."""
+        try:
+            async with asyncio.timeout(deadline.seconds_left):
+                for _ in range(ATTACHES):
+                    sideband = await self.connect(session_id)
+                    try:
+                        if await self.close_session(sideband):
+                            return True
+                    finally:
+                        await sideband.close()
+                    await asyncio.sleep(self.between.total_seconds())
+        except NoSuchCall:
+            return None
+        except TimeoutError:
+            return False
+        return False
+
+    async def close_session(self, sideband: Sideband) -> bool:
+        """Asks for the end and waits for it; False if the connection ends or stays silent."""
+        try:
+            async with asyncio.timeout(self.closing.total_seconds()):
+                await sideband.send_event(CLOSE)
+                while (await sideband.receive_event()).type != CLOSED:
+                    pass
+        except (SidebandClosed, TimeoutError):
+            return False
+        return True

@@ -1,0 +1,56 @@
+"""GPT-Live at the model's endpoint as the settings describe it: its client and its sideband."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from shared.config.gateway import NO_SIDEBAND
+from shared.config.settings import Settings
+from shared.core.http_session import authorities, open_session
+from shared.credentials.credentials import Credentials
+from shared.live.client import BASES, LiveClient
+from shared.live.session_end import SessionEnder
+from shared.live.sideband_contract import LIVE_SIDEBAND
+from shared.sideband.connector import SidebandConnector, no_sideband
+from shared.sideband.sideband import Connect
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEndpoint:
+    """Where sessions of GPT-Live are created, ended and followed."""
+
+    client: LiveClient
+    connector: Connect
+
+
+def open_live_endpoint(
+    settings: Settings, credentials: Credentials, pool: Executor
+) -> LiveEndpoint:
+    """Sidebands read their credential on `pool`."""
+    endpoint = settings.endpoint
+    connector = open_connector(settings, credentials, pool)
+    client = LiveClient(
+        endpoint.provider,
+        endpoint.url,
+        credentials.endpoint,
+        open_session(endpoint.url),
+        vault=credentials.vault,
+        fields=settings.live.fields,
+        ender=SessionEnder(connector),
+    )
+    return LiveEndpoint(client, connector)
+
+
+def open_connector(settings: Settings, credentials: Credentials, pool: Executor) -> Connect:
+    endpoint = settings.endpoint
+    if endpoint.sideband_url == NO_SIDEBAND:
+        return no_sideband
+    base = (endpoint.sideband_url or endpoint.url) + BASES[endpoint.provider]
+    return SidebandConnector(
+        base,
+        credentials.sideband.headers,
+        LIVE_SIDEBAND,
+        executor=pool,
+        authorities=authorities(),
+    )
