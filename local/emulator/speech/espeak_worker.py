@@ -78,7 +78,9 @@ def open_espeak() -> Handler:
         marks.clear()
         timbre = TIMBRES.get(question["voice"], DEFAULT)
         pace = round(timbre.words_per_minute * question["speed"])
-        library.espeak_SetVoiceByName(timbre.name.encode())
+        if library.espeak_SetVoiceByName(timbre.name.encode()) != 0:
+            # It would speak with the voice of the request before.
+            return {"error": f"there is no voice {timbre.name}"}, b""
         library.espeak_SetParameter(PITCH_PARAMETER, timbre.pitch, 0)
         library.espeak_SetParameter(RANGE_PARAMETER, timbre.range, 0)
         library.espeak_SetParameter(RATE_PARAMETER, max(SLOWEST, min(FASTEST, pace)), 0)

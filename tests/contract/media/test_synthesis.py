@@ -22,6 +22,7 @@ from local.emulator.speech.synthesis import (
     split_words,
     time_words,
 )
+from local.emulator.speech.voices import TIMBRES
 from local.emulator.speech.worker import Worker
 
 TEXT = "Hello — in 2026 it's 21 °C, I'm well-known.  Once upon a time!\n"
@@ -49,6 +50,14 @@ def espeak() -> Iterator[EspeakVoice]:
 @pytest.fixture(params=["espeak", "tone"])
 def voice(request: pytest.FixtureRequest, espeak: EspeakVoice) -> Voice:
     return espeak if request.param == "espeak" else ToneVoice()
+
+
+async def test_the_library_has_every_voice(
+    espeak: EspeakVoice, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in TIMBRES:
+        assert (await espeak.speak("One.", voice=name)).pcm
+    assert not caplog.records
 
 
 def zero_crossings(pcm: bytes) -> int:
