@@ -256,5 +256,7 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
             redact=redaction.redacted if settings.redaction else redaction.unchanged,
             clock=broker.clock,
             executor=broker.pool,
+            records_audio=settings.recordings,
         ),
+        connects=broker.model.connects,
     )

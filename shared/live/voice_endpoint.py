@@ -11,7 +11,7 @@ from shared.core.http_session import authorities, open_session
 from shared.credentials.credentials import Credentials
 from shared.live.client import BASES, LiveClient
 from shared.live.session_end import SessionEnder
-from shared.live.sideband_contract import LIVE_SIDEBAND
+from shared.live.sideband_contract import LIVE_SIDEBAND, LIVE_SIDEBAND_WITH_AUDIO
 from shared.sideband.connector import SidebandConnector, no_sideband
 from shared.sideband.sideband import Connect
 
@@ -50,7 +50,7 @@ def open_connector(settings: Settings, credentials: Credentials, pool: Executor)
     return SidebandConnector(
         base,
         credentials.sideband.headers,
-        LIVE_SIDEBAND,
+        LIVE_SIDEBAND_WITH_AUDIO if settings.observer.recordings else LIVE_SIDEBAND,
         executor=pool,
         authorities=authorities(),
     )

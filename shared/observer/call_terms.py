@@ -36,6 +36,7 @@ class CallTerms:
             retries_responses=self.retries_responses,
             approvals=profile.mcp_approvals,
             record_id=record.id,
+            api=record.api,
         )
 
     def settled_call(self, record: CallRecord) -> ObservedCall:
@@ -45,6 +46,7 @@ class CallTerms:
             keep_words=self.keep_words,
             started_at=record.started_at,
             record_id=record.id,
+            api=record.api,
             ended_by=record.ended_by,
             ended_at=record.ended_at,
         )

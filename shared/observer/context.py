@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.config.voice_api import REALTIME, VoiceApi
 from shared.core.clock import Clock, utc_now
 from shared.observer.leases import LeaseStore
 from shared.sideband.sideband import Connect
@@ -100,7 +101,8 @@ class ObservedCall:
     says whether what is said is recorded. `ends_at` is the hard limit: the observer says goodbye
     ahead of it if it has instructions for that. `ended_by` and `ended_at` are those of a call that
     is settled: it is not dialled. `retries_responses`: a response that fails of a passing fault is
-    asked for once more. `approvals` are the profile's `mcp_approvals`.
+    asked for once more. `approvals` are the profile's `mcp_approvals`. `api` is the API that it
+    speaks.
     """
 
     call_id: str
@@ -113,6 +115,7 @@ class ObservedCall:
     ended_at: datetime | None = None
     retries_responses: bool = True
     approvals: Mapping[str, Any] = field(default_factory=dict)
+    api: VoiceApi = REALTIME
     record_id: str = ""
     """What logs call it: a call id is all that is needed to hang the call up."""
 
@@ -125,7 +128,8 @@ class ObservedCall:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What a run works with. `executor` runs what blocks: storage and credentials."""
+    """What a run works with. `executor` runs what blocks: storage and credentials.
+    `records_audio`: both voices of Live calls are recorded, to `log`."""
 
     connect: Connect
     leases: LeaseStore
@@ -136,3 +140,4 @@ class Dependencies:
     redact: Redact = redacted
     clock: Clock = utc_now
     executor: Executor | None = None
+    records_audio: bool = False

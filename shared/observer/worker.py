@@ -13,7 +13,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from shared.calls.queue_messages import call_message
 from shared.calls.records import CallRecord, Records
 from shared.calls.retry import Sleep, retry_until
 from shared.calls.termination import CallTerminator
+from shared.config.voice_api import VoiceApi
 from shared.core import logs
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
@@ -32,6 +33,7 @@ from shared.observer.call_terms import CallTerms
 from shared.observer.context import Dependencies, ObserverResult, Outcome, Tally
 from shared.observer.observer import observe
 from shared.observer.timing import USUAL_TIMING, Timing
+from shared.sideband.sideband import Connect
 from shared.storage.interfaces import Queue
 
 T = TypeVar("T")
@@ -61,7 +63,8 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class ObserverWorker:
     """Follows the calls that messages name. `dependencies` are those of every run; what a single
-    call may spend, and how it is hung up, is added for each."""
+    call may spend, how it is hung up, and how the API that it speaks is dialled (`connects`), is
+    added for each."""
 
     records: Records
     terminator: CallTerminator
@@ -71,6 +74,7 @@ class ObserverWorker:
     dependencies: Dependencies
     waiting: Waiting = field(default_factory=Waiting)
     timing: Timing = USUAL_TIMING
+    connects: Mapping[VoiceApi, Connect] = field(default_factory=dict)
 
     async def follow_call(self, delivery: Delivery) -> None:
         """One run for the call that a message names.
@@ -155,7 +159,8 @@ class ObserverWorker:
             work = partial(self.terminator.hang_up, record.call_id, record.api)
             return await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
 
-        return replace(self.dependencies, spend=spend, hang_up=hang_up)
+        connect = self.connects.get(record.api, self.dependencies.connect)
+        return replace(self.dependencies, connect=connect, spend=spend, hang_up=hang_up)
 
     def act_on_result(self, record: CallRecord, result: ObserverResult) -> None:
         """Settles a call that is over, and has the next segment of a longer one followed."""

@@ -82,6 +82,7 @@ class ThreadBuffers(threading.local):
 
     def __init__(self) -> None:
         self.buffer = bytearray(RECEIVED_AT_ONCE)
+        self.view = memoryview(self.buffer)
 
 
 BUFFERS = ThreadBuffers()
@@ -96,10 +97,11 @@ class DroppingConnection(LongFrameConnection, asyncio.BufferedProtocol):
         super().__init__(protocol, **options)
         self.dropper = FrameDropper(self.beginnings)
         self.drops = False
-        self.buffer = BUFFERS.buffer
+        self.buffer, self.view = BUFFERS.buffer, BUFFERS.view
 
-    def get_buffer(self, _: int) -> bytearray:
-        return self.buffer
+    def get_buffer(self, _: int) -> memoryview:
+        # asyncio's TLS fills slices of it: those of a bytearray would be copies.
+        return self.view
 
     def buffer_updated(self, nbytes: int) -> None:
         if not self.drops:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import trustme
 from websockets.asyncio.server import ServerConnection, serve
 
 from shared.realtime.sideband_contract import REALTIME_SIDEBAND
@@ -23,9 +25,9 @@ AUDIO = json.dumps({"type": "heard", "audio": "A" * 12_800}, separators=(",", ":
 MiB = 1024 * 1024
 
 
-async def dial(port: int) -> WebSocketSideband:
-    url = f"ws://127.0.0.1:{port}"
-    return await connect_websocket(url, {}, CONTRACT, None, Timeouts(SOON, SOON, SOON))
+async def dial(port: int, tls: ssl.SSLContext | None = None) -> WebSocketSideband:
+    url = f"{'wss' if tls else 'ws'}://127.0.0.1:{port}"
+    return await connect_websocket(url, {}, CONTRACT, tls, Timeouts(SOON, SOON, SOON))
 
 
 async def test_events_between_dropped_frames_come_in_their_order() -> None:
@@ -45,6 +47,33 @@ async def test_events_between_dropped_frames_come_in_their_order() -> None:
         with pytest.raises(SidebandClosed) as closed:
             await sideband.receive_event()
         assert closed.value.clean
+
+
+async def test_over_tls_too() -> None:
+    """asyncio receives several records at once there."""
+    authority = trustme.CA()
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_side)
+    client_side = ssl.create_default_context()
+    authority.configure_trust(client_side)
+    large = json.dumps({"type": "large", "text": "x" * 300_000})
+
+    async def send(socket: ServerConnection) -> None:
+        await socket.recv()
+        for number in range(20):
+            await socket.send(AUDIO)
+            await socket.send(AUDIO)
+            await socket.send(json.dumps({"type": f"event.{number}"}))
+            await socket.send(large)
+        await socket.close()
+
+    async with serve(send, "127.0.0.1", 0, compression=None, ssl=server_side) as server:
+        sideband = await dial(server.sockets[0].getsockname()[1], client_side)
+        await sideband.send_event({"type": "go"})
+        async with asyncio.timeout(SOON.total_seconds()):
+            found = [(await sideband.receive_event()).type for _ in range(40)]
+        assert found == [name for n in range(20) for name in (f"event.{n}", "large")]
+        await sideband.close()
 
 
 async def test_what_comes_with_the_handshake_is_read() -> None:
