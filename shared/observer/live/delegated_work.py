@@ -1,0 +1,169 @@
+"""Has the work that a Live call delegates go on, once all of its function calls are answered.
+
+`response.create` is refused while a call is unanswered, and a response may make several calls one
+after the other: so it is sent once the response is over, or nothing has come of it for a moment.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterable
+from datetime import timedelta
+
+from shared.core.bounded import BoundedSet
+from shared.live import client_events
+from shared.live.known_names import known_word
+from shared.live.server_events import (
+    BackendEvent,
+    BackendResponseCreated,
+    BackendResponseDone,
+    FunctionCallAdded,
+    FunctionCallDone,
+    LiveError,
+)
+from shared.observer.run_context import RunContext, new_event_id
+from shared.transcripts.record_lines import RecordLine, StoredLine
+
+QUIET = timedelta(milliseconds=400)
+"""How long nothing comes of a response before its calls count as all that it makes."""
+ANSWERED_WITHIN = timedelta(seconds=15)
+"""How long what we have asked for may not begin."""
+ASK_AGAIN_AFTER = timedelta(seconds=2)
+TRIES = 5
+REMEMBERED = 1_000
+CONTINUED = "continued"
+
+
+class DelegatedWork:
+    """The responses of one call's delegated work: there is one at a time. `running` are the calls
+    whose function is running; `gave_up` is told why the work does not go on."""
+
+    def __init__(
+        self, context: RunContext, running: Collection[str], gave_up: Callable[[str], None]
+    ) -> None:
+        self.context = context
+        self.running = running
+        self.gave_up = gave_up
+        self.owed: set[str] = set()
+        """Calls that are answered, and whose response has not gone on yet."""
+        self.must_ask = False
+        """Whether what we have asked for is to be asked for again."""
+        self.continued: BoundedSet[str] = BoundedSet(REMEMBERED)
+        self.making: set[str] = set()
+        """Calls that the response is making."""
+        self.is_responding = False
+        self.asked: str | None = None
+        """The id of our `response.create`, until a response begins."""
+        self.tries = 0
+        self.looks = itertools.count(1)
+        self.latest_look = 0
+
+    def resume(self, lines: Iterable[StoredLine], answered: Iterable[str]) -> None:
+        """Takes over from the record which answered calls the work has been asked to go on with."""
+        for line in lines:
+            if line.kind == CONTINUED:
+                self.continued.update(str(each) for each in line.fields.get("calls") or ())
+        self.owed.update(call_id for call_id in answered if call_id not in self.continued)
+
+    def lines_to_carry_over(self) -> list[RecordLine]:
+        """For a record that begins again."""
+        if not len(self.continued):
+            return []
+        recorder = self.context.recorder
+        key = f"{recorder.holder} before"
+        return [RecordLine(CONTINUED, key, recorder.clock(), {"calls": list(self.continued)})]
+
+    def handle_event(self, event: BackendEvent) -> None:
+        """Follows the response; anything that comes of it puts off what we ask for."""
+        match event:
+            case BackendResponseCreated():
+                self.is_responding, self.asked, self.tries = True, None, 0
+                self.must_ask = False
+                self.making.clear()
+            case FunctionCallAdded():
+                self.making.add(event.item_id)
+            case FunctionCallDone():
+                self.making.discard(event.item_id)
+            case BackendResponseDone():
+                self.is_responding = False
+                self.making.clear()
+                if event.status == "completed":
+                    self.go_on()
+                else:
+                    self.owed.clear()
+        if self.owed or self.must_ask:
+            self.go_on_soon()
+
+    def owes(self, call_id: str) -> None:
+        """A call has been answered."""
+        self.owed.add(call_id)
+        if self.is_responding:
+            self.go_on_soon()
+        else:
+            self.go_on()
+
+    def go_on_soon(self, after: timedelta | None = None) -> None:
+        """Has the work go on unless something comes of it meanwhile: once it has been quiet."""
+        self.latest_look = look = next(self.looks)
+
+        def act() -> None:
+            if look == self.latest_look:
+                self.is_responding = False
+                self.go_on()
+
+        self.context.background.call_later(after or QUIET, act)
+
+    def go_on(self) -> None:
+        """Asks for it, if all is answered."""
+        waits = self.running or self.making or self.is_responding or self.asked
+        is_due = self.owed or self.must_ask
+        if not is_due or waits or not self.context.lease.is_good:
+            return
+        self.asked = event_id = new_event_id()
+        calls = sorted(self.owed)
+        if not self.context.send_in_background(client_events.create_response(event_id)):
+            self.asked = None
+            self.go_on_soon(ASK_AGAIN_AFTER)
+            return
+        self.owed.clear()
+        self.must_ask = False
+        if calls:
+            self.continued.update(calls)
+            self.context.recorder.add_numbered_line(CONTINUED, {"calls": calls})
+        self.context.background.call_later(ANSWERED_WITHIN, lambda: self.look_for(event_id))
+
+    def look_for(self, event_id: str) -> None:
+        """Asks again, and at last gives up, where nothing has begun."""
+        if self.asked == event_id:
+            self.ask_again("not answered")
+
+    def handle_error(self, error: LiveError) -> bool:
+        """Whether an error answers what we have asked for."""
+        if self.asked is None or error.caused_by != self.asked:
+            return False
+        # A call that we do not know, or that the page answers, is unanswered.
+        self.ask_again(known_word(error.code, error.meaning, error.error_type))
+        return True
+
+    def ask_again(self, reason: str) -> None:
+        self.asked, self.tries = None, self.tries + 1
+        if self.tries >= TRIES:
+            self.reset()
+            self.gave_up(reason)
+            return
+        self.must_ask = True
+        self.go_on_soon(ASK_AGAIN_AFTER)
+
+    def reset(self) -> None:
+        """The response is over without a word."""
+        self.owed.clear()
+        self.making.clear()
+        self.asked, self.is_responding, self.tries = None, False, 0
+        self.must_ask = False
+
+    def start_over(self) -> None:
+        """The connection was lost: what has begun since was not seen, and what we asked for may
+        have been lost."""
+        self.must_ask = self.must_ask or self.asked is not None
+        self.making.clear()
+        self.asked, self.is_responding = None, False

@@ -1,0 +1,67 @@
+"""What a client does to a Live call besides speaking, as far as the sideband shows it. Pure.
+
+A page whose channel is open can append texts to the model's context, ask for delegated work, and
+update the session. What it appends is shown to nobody: only that something was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.live.server_events import ContextAppended, DelegationCreated, FunctionCallDone
+from shared.sideband.events import OtherEvent, ServerEvent
+
+PLAYED = "session.output_audio.fixture.playing"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSteering:
+    """Something that a client has done: `what` it is about and which kind, by the API's names."""
+
+    what: str
+    fields: tuple[str, ...] = ()
+
+    def to_fields(self) -> dict[str, Any]:
+        """The fields of its line in the record."""
+        shown: dict[str, Any] = {"what": self.what}
+        return {**shown, "fields": list(self.fields)} if self.fields else shown
+
+
+def find_steering(
+    event: ServerEvent, is_ours: Callable[[ServerEvent], bool], granted: Container[str] | None
+) -> LiveSteering | None:
+    """What an event shows a client to have done. `is_ours` says whether it answers something that
+    the server has sent; `granted` are the functions that the profile names, None where the page
+    decides."""
+    match event:
+        case ContextAppended() if not is_ours(event):
+            return LiveSteering("context", (event.what,))
+        case DelegationCreated() if event.client_event_id and not is_ours(event):
+            return LiveSteering("response")
+        case FunctionCallDone() if granted is not None and event.name not in granted:
+            return LiveSteering("tool not granted", ("function_call",))
+        case OtherEvent(type=kind) if kind == PLAYED:
+            return LiveSteering("audio played")
+    return None
+
+
+def functions_on_page(session: Mapping[str, Any] | None, granted: Container[str]) -> PageFunctions:
+    """The functions that a page may answer: those that the profile names, if its channel lets it
+    add items to the delegated work."""
+    client = (session or {}).get("client")
+    channel = client.get("data_channel") if isinstance(client, Mapping) else None
+    allowed = channel.get("allowed_client_events") if isinstance(channel, Mapping) else None
+    may = allowed == "all" or (isinstance(allowed, list) and "response.item.create" in allowed)
+    return PageFunctions(granted if may else frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class PageFunctions:
+    """The names of functions that the page answers."""
+
+    names: Container[str]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
