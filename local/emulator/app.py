@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -55,24 +55,13 @@ def make_app(
     app = make_application(
         refuse, trusted=trusted, middlewares=[errors_as_json], client_max_size=LARGEST_BODY
     )
-    base = BASE[services.provider]
-    handlers: dict[tuple[str, str, str], Handler] = {
-        ("client_secrets", "POST", f"{base}/client_secrets"): rest.create_client_secret,
-        ("calls", "POST", f"{base}/calls"): rest.start_call,
-        ("hangup", "POST", f"{base}/calls/{{call_id}}/hangup"): rest.hang_up,
-        ("sideband", "GET", base): sideband.attach,
-    }
 
     def wrap(route: str, handler: Handler) -> Handler:
         return Endpoint(route, handler, faults, connections, request_log).handle
 
-    for (route, method, path), handler in handlers.items():
-        app.router.add_route(method, path, wrap(route, handler))
+    add_realtime_routes(app, rest, sideband, wrap)
     add_live_routes(app, services, sessions, wrap)
     app.router.add_options(f"{LIVE_BASE[services.provider]}/sessions", rest.answer_preflight)
-    app.router.add_options(f"{base}/calls", rest.answer_preflight)
-    verbs = "{verb:accept|refer|reject}"
-    app.router.add_post(f"{base}/calls/{{call_id}}/{verbs}", plain(rest.refuse_telephony))
     control = Control(services, calls, faults, connections, request_log, sessions)
     add_control_routes(app, control, sessions, trusted or TrustedHosts())
 
@@ -90,6 +79,24 @@ def make_app(
     app.cleanup_ctx.append(run)
     app.on_shutdown.append(hang_up_all)
     return app
+
+
+def add_realtime_routes(
+    app: web.Application, rest: Rest, sideband: Sideband, wrap: Callable[[str, Handler], Handler]
+) -> None:
+    """Adds the Realtime API. `wrap` surrounds the handler of one of the script's routes."""
+    base = BASE[rest.services.provider]
+    handlers: dict[tuple[str, str, str], Handler] = {
+        ("client_secrets", "POST", f"{base}/client_secrets"): rest.create_client_secret,
+        ("calls", "POST", f"{base}/calls"): rest.start_call,
+        ("hangup", "POST", f"{base}/calls/{{call_id}}/hangup"): rest.hang_up,
+        ("sideband", "GET", base): sideband.attach,
+    }
+    for (route, method, path), handler in handlers.items():
+        app.router.add_route(method, path, wrap(route, handler))
+    app.router.add_options(f"{base}/calls", rest.answer_preflight)
+    verbs = "{verb:accept|refer|reject}"
+    app.router.add_post(f"{base}/calls/{{call_id}}/{verbs}", plain(rest.refuse_telephony))
 
 
 def add_control_routes(

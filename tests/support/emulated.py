@@ -69,6 +69,25 @@ class Emulator:
     async def live_calls(self, number: int) -> dict[str, Any]:
         return await self.until(lambda state: state["live_calls"] == number, f"{number} live calls")
 
+    async def live_sessions(self, number: int) -> dict[str, Any]:
+        """Waits for that many GPT-Live sessions."""
+        what = f"{number} GPT-Live sessions"
+        return await self.until(lambda state: state["live_sessions"] == number, what)
+
+    async def speak(self, session_id: str, text: str, *, at_once: bool = False) -> None:
+        """Lets the caller of a GPT-Live session say something, without audio."""
+        await self.steer_session(session_id, "speech", {"text": text, "at_once": at_once})
+
+    async def end_session(self, session_id: str, reason: str) -> None:
+        """Ends a GPT-Live session for this reason."""
+        await self.steer_session(session_id, "end", {"reason": reason})
+
+    async def steer_session(self, session_id: str, path: str, body: dict[str, Any]) -> None:
+        data = io.BytesIO(json.dumps(body).encode())
+        url = f"{self.url}/emulator/sessions/{session_id}/{path}"
+        async with self.http.post(url, data=data) as answer:
+            assert answer.status == 200, await answer.text()
+
     async def hang_ups(self, number: int) -> dict[str, Any]:
         """Waits for at least that many hang-ups over REST: an observer confirms an end with one."""
         return await self.until(

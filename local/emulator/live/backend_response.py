@@ -28,6 +28,51 @@ NO_TOOLS: Final = {
     },
     "web_search": {"num_requests": 0},
 }
+REASONING: Final = {
+    "context": "all_turns",
+    "effort": "medium",
+    "mode": "standard",
+    "summary": None,
+}
+PLAIN_TEXT: Final = {"format": {"type": "text"}, "verbosity": "medium"}
+SNAPSHOT: Final[dict[str, Any]] = {
+    "id": "",
+    "object": "response",
+    "created_at": 0,
+    "status": "",
+    "background": False,
+    "completed_at": None,
+    "error": None,
+    "frequency_penalty": 0.0,
+    "incomplete_details": None,
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "model": "",
+    "moderation": None,
+    "output": [],
+    "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
+    "previous_response_id": None,
+    "prompt_cache_key": "",
+    "prompt_cache_retention": "24h",
+    "reasoning": REASONING,
+    "safety_identifier": None,
+    "service_tier": "auto",
+    "store": True,
+    "temperature": 1.0,
+    "text": PLAIN_TEXT,
+    "tool_choice": "auto",
+    "tool_usage": NO_TOOLS,
+    "tools": [],
+    "top_logprobs": 0,
+    "top_p": 0.98,
+    "truncation": "disabled",
+    "usage": None,
+    "user": None,
+    "metadata": {},
+}
+"""A response in the recorded order of its fields, with what never changes."""
 
 
 def pad(text: str) -> str:
@@ -156,52 +201,26 @@ class BackendResponse:
     def snapshot(self, status: str) -> dict[str, Any]:
         """The `response` field of an event, as recorded."""
         is_over = status != "in_progress"
-        reasoning = self.backend.get("reasoning") or {}
-        text = self.backend.get("text") or {}
-        parallel = self.backend.get("parallel_tool_calls")
         tier = self.backend.get("service_tier") or "auto"
-        return {
+        own = {
             "id": self.id,
-            "object": "response",
             "created_at": self.created_at,
             "status": status,
-            "background": False,
             "completed_at": int(time.time()) if status == "completed" else None,
-            "error": None,
-            "frequency_penalty": 0.0,
-            "incomplete_details": None,
-            "instructions": None,
             "max_output_tokens": self.backend.get("max_output_tokens"),
-            "max_tool_calls": None,
             "model": self.backend["model"],
-            "moderation": None,
-            "output": [],
-            "parallel_tool_calls": True if parallel is None else parallel,
-            "presence_penalty": 0.0,
+            "parallel_tool_calls": self.backend.get("parallel_tool_calls") is not False,
             "previous_response_id": self.previous_id,
             "prompt_cache_key": self.cache_key,
-            "prompt_cache_retention": "24h",
-            "reasoning": {
-                "context": "all_turns",
-                "effort": reasoning.get("effort") or "medium",
-                "mode": "standard",
-                "summary": reasoning.get("summary"),
-            },
-            "safety_identifier": None,
+            "reasoning": {**REASONING, **given(self.backend.get("reasoning"))},
             "service_tier": "default" if is_over and tier == "auto" else tier,
-            "store": True,
-            "temperature": 1.0,
-            "text": {
-                "format": {"type": "text"},
-                "verbosity": text.get("verbosity") or "medium",
-            },
+            "text": {**PLAIN_TEXT, **given(self.backend.get("text"))},
             "tool_choice": self.backend["tool_choice"],
-            "tool_usage": NO_TOOLS,
-            "tools": [],
-            "top_logprobs": 0,
-            "top_p": 0.98,
-            "truncation": "disabled",
             "usage": self.usage() if is_over else None,
-            "user": None,
-            "metadata": {},
         }
+        return {**SNAPSHOT, **own}
+
+
+def given(values: dict[str, Any] | None) -> dict[str, Any]:
+    """The values that are not null."""
+    return {name: value for name, value in (values or {}).items() if value is not None}

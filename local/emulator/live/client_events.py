@@ -13,11 +13,11 @@ from local.emulator.live import events
 from local.emulator.live.appends import Appends, Refusal
 from local.emulator.live.audio_controls import AudioControls
 from local.emulator.live.context import SessionContext
+from local.emulator.live.decision_items import DecisionItems
 from local.emulator.live.events import Event
 from local.emulator.live.hosted_tasks import HostedTasks
 from local.emulator.live.session_update import apply_update
 from local.emulator.live.shape import ANYTHING, MAPPING, TEXT, Nullable, Object, Shape
-from local.emulator.protocol import ids
 from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid
 
@@ -39,7 +39,7 @@ class ClientEventHandler:
         self.context, self.audio, self.appends, self.tasks = context, audio, appends, tasks
         self.received: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
-        self.decision_items: set[str] = set()
+        self.decisions = DecisionItems(context)
 
     def handle(self, text: str, source: str) -> None:
         """Does what the event asks; whatever is wrong with it becomes an `error` event."""
@@ -122,23 +122,13 @@ class ClientEventHandler:
     def create_decision(self, event: Event) -> None:
         """Accepted; the emulator decides nothing."""
 
-    def add_decision_item(self, event: Event) -> None:
-        item = {**event["item"], "id": event["item"].get("id") or ids.new("item")}
-        self.decision_items.add(item["id"])
-        self.acknowledge("decision.item.created", event, item=item)
-
-    def delete_decision_item(self, event: Event) -> None:
-        if event["item_id"] not in self.decision_items:
-            raise Invalid("invalid_value", "There is no such item.", "item_id")
-        self.decision_items.discard(event["item_id"])
-        self.acknowledge("decision.item.deleted", event, item_id=event["item_id"])
-
-    def send_dtmf(self, event: Event) -> None:  # noqa: ARG002
-        raise Invalid("invalid_event", "DTMF is for SIP calls.", "type")
-
     def close(self, event: Event) -> None:  # noqa: ARG002
         script = self.context.script
         self.context.close(script.close_reason, script.seconds("close_seconds"))
+
+
+def refuse_dtmf(handler: ClientEventHandler, event: Event) -> None:  # noqa: ARG001
+    raise Invalid("invalid_event", "DTMF is for SIP calls.", "type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +157,14 @@ COMMANDS: Final = {
     "decision.create": Command(
         Object({"type": TEXT, "event_id": TEXT}, ("event_id",)), ClientEventHandler.create_decision
     ),
-    "decision.item.create": Command(shape(item=MAPPING), ClientEventHandler.add_decision_item),
-    "decision.item.delete": Command(shape(item_id=TEXT), ClientEventHandler.delete_decision_item),
+    "decision.item.create": Command(shape(item=MAPPING), lambda it, event: it.decisions.add(event)),
+    "decision.item.delete": Command(
+        shape(item_id=TEXT), lambda it, event: it.decisions.delete(event)
+    ),
     "response.item.create": Command(shape(item=MAPPING), ClientEventHandler.add_item),
     "response.create": Command(shape(), ClientEventHandler.create_response),
     "session.close": Command(shape(), ClientEventHandler.close),
-    "transport.dtmf.send": Command(
-        shape(event=TEXT), ClientEventHandler.send_dtmf, frozenset({"sideband"})
-    ),
+    "transport.dtmf.send": Command(shape(event=TEXT), refuse_dtmf, frozenset({"sideband"})),
 }
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter, deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final
 
 from local.emulator.live import events, identifiers
+from local.emulator.live.backend import Backend
 from local.emulator.live.backend_response import BackendResponse
 from local.emulator.live.client_delegation import Acknowledgements
 from local.emulator.live.context import SessionContext, cell
 from local.emulator.live.events import Event
-from local.emulator.live.item_buffer import ItemBuffer, has_image, text_of
+from local.emulator.live.item_buffer import has_image, text_of
 from local.emulator.live.tokens import count_tokens
 from local.emulator.protocol.validators import Invalid
 from local.emulator.script.live_reply import (
@@ -29,8 +27,6 @@ from local.emulator.script.reply_rules import Say, fill
 COMPLETED_AFTER: Final = 0.15
 REFUSED_AFTER: Final = 0.064
 """Measured: how long a `response.create` without the outputs waits for its refusal."""
-HIDDEN_TOKENS: Final = 700
-"""What the backend reads before everything else."""
 INCOMPLETE: Final = "Responses handoff incomplete."
 
 
@@ -61,20 +57,11 @@ class HostedTasks:
 
     def __init__(self, context: SessionContext, acknowledgements: Acknowledgements) -> None:
         self.context, self.acknowledgements = context, acknowledgements
-        self.buffer = ItemBuffer()
+        self.backend = Backend(context)
         self.queue: deque[HostedTask] = deque()
         self.current: HostedTask | None = None
         self.answered_calls: set[str] = set()
-        self.previous_id = identifiers.response()
-        """The first names a response that nobody sees."""
-        self.cache_key = f"live:{identifiers.response().removeprefix('resp_')}"
-        self.read_tokens = 0
         self.uses: Counter[str] = Counter()
-
-    @property
-    def backend(self) -> dict[str, Any]:
-        backend: dict[str, Any] = self.context.config["delegation"]["responses"]
-        return backend
 
     def open(self, task: Delegate, offset_ms: int, client_event_id: str | None = None) -> None:
         """Starts a task, or queues it behind the one in progress."""
@@ -100,7 +87,7 @@ class HostedTasks:
                     "Missing required parameter: 'item.output'.",
                     "item.output",
                 )
-        self.buffer.add(item)
+        self.backend.buffer.add(item)
         self.context.media.note_activity()
         if self.current is not None and call_id in self.current.outputs:
             self.current.outputs[call_id] = output_text(item["output"])
@@ -121,7 +108,7 @@ class HostedTasks:
             else:
                 self.context.spawn(self.refuse(client_event_id))
             return
-        items = self.buffer.take()
+        items = self.backend.buffer.take()
         offset, _ = cell(self.context.media.position_ms)
         self.open(self.written_task(items), offset, client_event_id)
 
@@ -156,10 +143,10 @@ class HostedTasks:
 
     async def work(self, task: HostedTask) -> str | None:
         """The answer, or None if there is none."""
-        response = self.make_response(task)
+        response = self.backend.make_response(task.id, task.task.heard)
         self.announce(task, response.id)
-        if not self.context.script.has_backend(self.backend["model"]):
-            message = f"The model `{self.backend['model']}` does not exist."
+        if not self.backend.exists:
+            message = f"The model `{self.backend.settings['model']}` does not exist."
             self.context.emit(events.error("server_error", message, kind="server_error"))
             return None
         response.begin()
@@ -168,7 +155,7 @@ class HostedTasks:
         if task.task.fail is not None:
             self.give_up(task.task.fail)
             return None
-        calls = functions_for(task.task, self.backend)
+        calls = functions_for(task.task, self.backend.settings)
         if not calls:
             return await self.finish(response, self.answer_without_functions(task.task))
         task.outputs = dict.fromkeys(map(response.call_function, calls))
@@ -177,8 +164,8 @@ class HostedTasks:
         await task.may_continue.wait()
         await asyncio.sleep(COMPLETED_AFTER)
         outputs = [output or "" for output in task.outputs.values()]
-        self.buffer.take()
-        response = self.make_response(task)
+        self.backend.buffer.take()
+        response = self.backend.make_response(task.id, " ".join([task.task.heard, *outputs]))
         response.begin()
         await self.think()
         return await self.finish(response, answer_from(self.context.services.script, outputs))
@@ -208,7 +195,7 @@ class HostedTasks:
         return fill(self.context.script.text("backend_answer"), heard=heard)
 
     async def finish(self, response: BackendResponse, answer: str) -> str | None:
-        most = self.backend.get("max_output_tokens")
+        most = self.backend.settings.get("max_output_tokens")
         if most is not None and count_tokens(answer) > most:
             response.output_tokens = most
             response.break_off("max_output_tokens")
@@ -222,27 +209,6 @@ class HostedTasks:
     def give_up(self, message: str) -> None:
         """The error names neither a code nor the delegation, as in reports."""
         self.context.emit(events.error(None, message, kind="server_error"))
-
-    def make_response(self, task: HostedTask) -> BackendResponse:
-        """The next response of the chain."""
-        emit: Callable[[Event], None] = partial(self.emit_nested, task.id)
-        prompt = json.dumps([self.backend.get("instructions"), self.backend["tools"]])
-        read = HIDDEN_TOKENS + count_tokens(prompt + task.task.heard)
-        read += sum(count_tokens(output or "") for output in task.outputs.values())
-        response = BackendResponse(
-            emit,
-            self.backend,
-            previous_id=self.previous_id,
-            cache_key=self.cache_key,
-            input_tokens=read,
-            cached_tokens=min(self.read_tokens, read) // 128 * 128,
-        )
-        self.previous_id, self.read_tokens = response.id, read
-        return response
-
-    def emit_nested(self, delegation_id: str, nested: Event) -> None:
-        self.context.media.note_activity()
-        self.context.emit(events.response_event(delegation_id, nested))
 
 
 def output_text(output: str | list[Any]) -> str:

@@ -63,7 +63,7 @@ class LiveRegistry:
     def find(self, session_id: str) -> LiveSession:
         """The session with this id that runs and is not closing. Raises ApiError 404."""
         session = self.live.get(session_id)
-        if session is None or session.is_closing:
+        if session is None or session.ending.is_closing:
             raise http_errors.no_session()
         return session
 

@@ -99,11 +99,6 @@ class LiveSession:
         return media
 
     @property
-    def is_closing(self) -> bool:
-        """Whether it takes no more commands and no more observers."""
-        return self.ending.is_closing
-
-    @property
     def takes_commands(self) -> bool:
         return not self.ending.is_closing and not self.ending.has_failed
 
@@ -165,15 +160,15 @@ class LiveSession:
         self.media.send_event(event)
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        def forget(done: asyncio.Task[T]) -> None:
+            self.running.discard(done)
+            if not done.cancelled() and done.exception() is not None:
+                logger.error("session %s: a task failed", self.id, exc_info=done.exception())
+
         task = asyncio.get_running_loop().create_task(work)
         self.running.add(task)
-        task.add_done_callback(self.forget_task)
+        task.add_done_callback(forget)
         return task
-
-    def forget_task(self, task: asyncio.Task[Any]) -> None:
-        self.running.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("session %s: a task failed", self.id, exc_info=task.exception())
 
     def say(self, text: str, manner: Manner = "answer") -> Saying:
         saying = self.media.say(text, manner)
