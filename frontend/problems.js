@@ -98,6 +98,7 @@ const WORDS = Object.freeze({
   ],
   all_lines_busy: ['All lines are busy.', 'Try again later.'],
   live_sessions_busy: ['All lines are busy.', 'Try again later.'],
+  live_sessions_full: ['All lines are busy.', 'Try again later.'],
   live_without_keys: [
     'This kind of call goes through the broker alone.',
     'Choose “Through the broker” under Settings, then press Start again.',

@@ -230,6 +230,8 @@ class CallService:
             yield
         except UnusableAnswer as unusable:
             if self.give_up_call(unusable, booking, profile):
+                # It may have begun: the time that it costs at least stays counted.
+                self.ledger.settle_call(booking.reference)
                 self.ledger.undo_booking(booking)
             raise unusable.problem from None
         except BaseException as error:

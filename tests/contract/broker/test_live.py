@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from shared.storage import memory
 from tests.contract.broker.conftest import AppClient
 from tests.contract.broker.test_routes import SDP, refused
 from tests.support.app_settings import API_KEY, LINKED
@@ -182,3 +184,64 @@ async def test_a_create_whose_answer_is_lost_is_on_record(
     assert (lost["status"], lost["ended_by"]) == ("ended", "no answer")
     assert lost["failures"] == {"call_left_running": {"upstream_unreachable": 1}}
     assert endpoint.count(SESSIONS) == 1
+
+
+@pytest.fixture
+def own_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests have counted does not count."""
+    storage = memory.MemoryStorage()
+    monkeypatch.setattr(memory, "process_storage", lambda: storage)
+
+
+async def connect(app: AppClient) -> Any:
+    return await app.post("/api/connect", params=LIVE, data=OFFER, headers=SDP)
+
+
+@pytest.mark.usefixtures("own_storage")
+async def test_no_more_sessions_are_created_than_the_provider_allows(
+    app: AppClient, endpoint: Upstream, settings: dict[str, str]
+) -> None:
+    settings |= {"LIVE_MAX_SESSIONS": "1"}
+    first = await connect(app)
+    second = await connect(app)
+    problem = await refused(second, 429, "live_sessions_busy")
+    assert "LIVE_MAX_SESSIONS" in problem["hint"]
+    assert 0 < int(second.headers["Retry-After"]) <= 60
+    assert endpoint.count(SESSIONS) == 1, "nothing is sent for a session that is not admitted"
+    assert (await app.post("/api/connect", data=OFFER, headers=SDP)).status == 201, "Realtime is"
+    await app.post(f"{call_path(first)}/hangup")
+    assert (await connect(app)).status == 201
+
+
+@pytest.mark.usefixtures("own_storage")
+async def test_a_session_that_was_refused_takes_nobodys_place(
+    app: AppClient, endpoint: Upstream, settings: dict[str, str]
+) -> None:
+    settings |= {"LIVE_MAX_SESSIONS": "1", "LIMIT_SECONDS_PER_DAY": "100"}
+    endpoint.on(SESSIONS, live_refusal(400, "unknown_parameter", "session.x"))
+    await connect(app)
+    endpoint.on(SESSIONS, created())
+    assert (await connect(app)).status == 201
+
+
+@pytest.mark.usefixtures("own_storage")
+async def test_a_session_whose_answer_was_lost_costs_its_caller_what_it_costs_at_least(
+    app: AppClient, endpoint: Upstream, settings: dict[str, str]
+) -> None:
+    settings |= {"LIMIT_SECONDS_PER_DAY": "29"}
+    endpoint.on(SESSIONS, live_refusal(400, "unknown_parameter", "session.x"))
+    await connect(app)
+    endpoint.on(SESSIONS, RESET)
+    await refused(await connect(app), 502, "upstream_unreachable")
+    await refused(await connect(app), 429, "seconds_used_up")
+
+
+@pytest.mark.usefixtures("own_storage")
+async def test_a_session_ends_when_its_callers_time_of_the_day_does(
+    app: AppClient, settings: dict[str, str]
+) -> None:
+    settings |= {"LIMIT_SECONDS_PER_DAY": "40"}
+    call = await (await app.get(call_path(await connect(app)))).json()
+    begun, ends = (datetime.fromisoformat(call[name]) for name in ("started_at", "ends_at"))
+    assert timedelta(seconds=38) < ends - begun <= timedelta(seconds=40)
+    await refused(await connect(app), 429, "seconds_used_up")
