@@ -52,6 +52,7 @@ from shared.usage.live_usage import (
     ACTIVE_SECONDS,
     PAUSED_SECONDS,
     SECONDS,
+    model_at_tier,
     usage_of_backend,
 )
 
@@ -178,7 +179,7 @@ def backend_response_done(
         # The type of the event is what happened; the status in it may be anything.
         outer[3].removeprefix("response."),
         scalar(error, "code") or scalar(error, "type") or scalar(details, "reason"),
-        name_text(response, "model"),
+        model_at_tier(name_text(response, "model"), name_text(response, "service_tier")),
         usage_of_backend(response),
     )
 

@@ -32,6 +32,8 @@ they count together, under a name without a price."""
 OTHER_MODELS = "other"
 SECONDS, ACTIVE_SECONDS, PAUSED_SECONDS = "seconds", "active_seconds", "paused_seconds"
 ESTIMATED_SECONDS = "estimated_seconds"
+STANDARD_TIERS = ("auto", "default")
+"""The service tiers of a response that cost what the price table says."""
 TIME_KINDS = (SECONDS, ACTIVE_SECONDS, PAUSED_SECONDS, ESTIMATED_SECONDS)
 """How long a call was, as its record counts it beside the tokens."""
 
@@ -139,6 +141,12 @@ def read_seconds(told: Mapping[str, Any], name: str) -> float | None:
     if number is None or number < 0:
         return None
     return round(float(min(number, MOST_SECONDS)), SECONDS_DIGITS)
+
+
+def model_at_tier(model: str | None, tier: str | None) -> str | None:
+    """The name under which a response of that model is priced: at another tier than the standard
+    one the same model has other prices, so it counts as a model of its own."""
+    return f"{model}-{tier}" if model and tier and tier not in STANDARD_TIERS else model
 
 
 def usage_of_backend(response: Mapping[str, Any]) -> Usage:

@@ -15,8 +15,10 @@ from shared.usage.live_usage import (
     MOST_SECONDS,
     LiveUsage,
     LiveUsageCounter,
+    model_at_tier,
     usage_of_backend,
 )
+from shared.usage.price_files import load_prices
 from shared.usage.tokens import Usage
 
 # As recorded: the first and the second response of a delegated tool round.
@@ -186,3 +188,20 @@ def test_recorded_sessions_end_with_what_the_service_told(
     counter.count_snapshot({"seconds": closed}, final=True)
     counter.end_call(timedelta(hours=1))
     assert counter.live_usage() == LiveUsage(closed, is_final=True)
+
+
+@pytest.mark.parametrize(
+    ("tier", "name"),
+    [
+        (None, "gpt-5.6-sol"),
+        ("auto", "gpt-5.6-sol"),
+        ("default", "gpt-5.6-sol"),
+        ("priority", "gpt-5.6-sol-priority"),
+        ("flex", "gpt-5.6-sol-flex"),
+    ],
+)
+def test_a_tier_with_prices_of_its_own_is_a_model_of_its_own(tier: str | None, name: str) -> None:
+    assert model_at_tier("gpt-5.6-sol", tier) == name
+    assert model_at_tier(None, tier) is None
+    priced = load_prices().cost(name, Usage(text_in=1)) is not None
+    assert priced == (name == "gpt-5.6-sol")
