@@ -16,8 +16,9 @@ from local.emulator.live.context import SessionContext
 from local.emulator.live.decision_items import DecisionItems
 from local.emulator.live.events import Event
 from local.emulator.live.hosted_tasks import HostedTasks
+from local.emulator.live.item_shapes import BackendItem, DecisionItem
 from local.emulator.live.session_update import apply_update
-from local.emulator.live.shape import ANYTHING, MAPPING, TEXT, Nullable, Object, Shape
+from local.emulator.live.shape import ANYTHING, TEXT, Nullable, Object, Shape
 from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid
 
@@ -127,6 +128,14 @@ class ClientEventHandler:
         self.context.close(script.close_reason, script.seconds("close_seconds"))
 
 
+def add_decision_item(handler: ClientEventHandler, event: Event) -> None:
+    handler.decisions.add(event)
+
+
+def delete_decision_item(handler: ClientEventHandler, event: Event) -> None:
+    handler.decisions.delete(event)
+
+
 def refuse_dtmf(handler: ClientEventHandler, event: Event) -> None:  # noqa: ARG001
     raise Invalid("invalid_event", "DTMF is for SIP calls.", "type")
 
@@ -157,11 +166,9 @@ COMMANDS: Final = {
     "decision.create": Command(
         Object({"type": TEXT, "event_id": TEXT}, ("event_id",)), ClientEventHandler.create_decision
     ),
-    "decision.item.create": Command(shape(item=MAPPING), lambda it, event: it.decisions.add(event)),
-    "decision.item.delete": Command(
-        shape(item_id=TEXT), lambda it, event: it.decisions.delete(event)
-    ),
-    "response.item.create": Command(shape(item=MAPPING), ClientEventHandler.add_item),
+    "decision.item.create": Command(shape(item=DecisionItem()), add_decision_item),
+    "decision.item.delete": Command(shape(item_id=TEXT), delete_decision_item),
+    "response.item.create": Command(shape(item=BackendItem()), ClientEventHandler.add_item),
     "response.create": Command(shape(), ClientEventHandler.create_response),
     "session.close": Command(shape(), ClientEventHandler.close),
     "transport.dtmf.send": Command(shape(event=TEXT), refuse_dtmf, frozenset({"sideband"})),

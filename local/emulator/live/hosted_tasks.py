@@ -69,33 +69,27 @@ class HostedTasks:
         self.start_next()
 
     def start_next(self) -> None:
-        if self.current is None and self.queue:
+        if self.current is None and self.queue and self.context.ended is None:
             self.current = self.queue.popleft()
             self.context.spawn(self.run(self.current))
 
     def add_item(self, event: Event) -> None:
         """`response.item.create`. Raises Invalid."""
         item = event["item"]
-        call_id = item.get("call_id")
-        if item.get("type") == "function_call_output":
-            if not self.knows_call(call_id):
-                message = f"No tool call found for function call output with call_id {call_id}."
-                raise Invalid("invalid_value", message, "item.call_id")
-            if not isinstance(item.get("output"), str | list):
-                raise Invalid(
-                    "missing_required_parameter",
-                    "Missing required parameter: 'item.output'.",
-                    "item.output",
-                )
+        is_output = item.get("type") == "function_call_output"
+        call_id = item["call_id"] if is_output else None
+        if is_output and not self.knows_call(call_id):
+            message = f"No tool call found for function call output with call_id {call_id}."
+            raise Invalid("invalid_value", message, "item.call_id")
         self.backend.buffer.add(item)
         self.context.media.note_activity()
-        if self.current is not None and call_id in self.current.outputs:
+        if call_id is not None and self.current is not None and call_id in self.current.outputs:
             self.current.outputs[call_id] = output_text(item["output"])
 
-    def knows_call(self, call_id: Any) -> bool:
+    def knows_call(self, call_id: str | None) -> bool:
         """Whether it was called once. A repeated output is accepted silently."""
         running = self.current.outputs if self.current is not None else {}
-        return isinstance(call_id, str) and (call_id in running or call_id in self.answered_calls)
+        return call_id in running or call_id in self.answered_calls
 
     def create(self, event: Event) -> None:
         """`response.create`: goes on with the functions' outputs, or begins work on the items."""
@@ -215,4 +209,4 @@ def output_text(output: str | list[Any]) -> str:
     """A function's output as text; of a list of parts, their text."""
     if isinstance(output, str):
         return output
-    return " ".join(str(part.get("text", "")) for part in output if isinstance(part, dict))
+    return " ".join(part.get("text", "") for part in output)

@@ -22,7 +22,8 @@ class ItemBuffer:
 
     def add(self, item: dict[str, Any]) -> None:
         """Raises Invalid `response_input_buffer_full`."""
-        size = len(json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode())
+        text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+        size = len(text.encode("utf-8", "surrogatepass"))
         if self.items + 1 > ITEMS or self.bytes + size > BYTES:
             raise Invalid(
                 "response_input_buffer_full",
@@ -46,16 +47,16 @@ def text_of(items: list[dict[str, Any]]) -> str:
     for item in items:
         if item.get("type", "message") != "message":
             continue
-        content = item.get("content")
-        parts = [{"text": content}] if isinstance(content, str) else content or []
+        content = item["content"]
+        parts = [{"text": content}] if isinstance(content, str) else content
         found += [part["text"] for part in parts if isinstance(part.get("text"), str)]
     return " ".join(found)
 
 
 def has_image(items: list[dict[str, Any]]) -> bool:
     return any(
-        isinstance(part, dict) and part.get("type") == "input_image"
+        part["type"] == "input_image"
         for item in items
-        if isinstance(item.get("content"), list)
+        if item.get("type", "message") == "message" and isinstance(item["content"], list)
         for part in item["content"]
     )

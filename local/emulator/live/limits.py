@@ -90,9 +90,14 @@ def check_triggers(triggers: list[dict[str, Any]]) -> None:
         raise invalid("At most one trigger is allowed for each event type.", "session.triggers")
 
 
+LONGEST = 86_400
+"""Seconds, or a thousand of them in milliseconds: more than a session lasts, so that no number is
+too large to wait for. Not a limit of the live service's."""
+
+
 def check_idle(session: dict[str, Any]) -> None:
     timeout, policy = session.get("idle_timeout_s"), session.get("wake_policy")
-    if timeout is not None and timeout <= 0:
+    if timeout is not None and not 0 < timeout <= LONGEST:
         raise invalid("'idle_timeout_s' must be a positive integer.", "session.idle_timeout_s")
     if timeout is not None and policy is None:
         message = "'idle_timeout_s' requires a speech 'wake_policy'."
@@ -105,8 +110,8 @@ def check_idle(session: dict[str, Any]) -> None:
 
 def check_backend(delegation: dict[str, Any]) -> None:
     delay = delegation.get("acknowledgement_delay_ms", 0)
-    if delay < 0:
-        message = "'acknowledgement_delay_ms' must not be negative."
+    if not 0 <= delay <= 1000 * LONGEST:
+        message = "'acknowledgement_delay_ms' must be a duration in milliseconds."
         raise invalid(message, "session.delegation.acknowledgement_delay_ms")
     most = (delegation.get("responses") or {}).get("max_output_tokens")
     if most is not None and most < FEWEST_OUTPUT_TOKENS:
