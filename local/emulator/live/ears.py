@@ -75,6 +75,8 @@ class Ears:
         self.turn = asyncio.Semaphore(1)
         """One window of this caller at a time is in the recogniser, in their order."""
         self.is_asking = False
+        self.rest_until = 0.0
+        """A slow recogniser is not asked all the time: ends of utterances come first."""
         self.unfinished = 0
 
     def add_frame(self, pcm: bytes, end_ms: int) -> None:
@@ -120,17 +122,24 @@ class Ears:
         if self.is_asking or self.turn.locked():
             return
         is_pausing = self.quiet_ms(end_ms) >= PAUSING_MS
+        if not is_pausing and asyncio.get_running_loop().time() < self.rest_until:
+            return
         if utterance.is_due(end_ms, is_pausing=is_pausing, last_voiced_ms=speech.last_voiced_ms):
             size = (end_ms - utterance.window_ms) * BYTES_PER_MS
             window = bytes(self.vad.kept[-size:])
             self.is_asking = True
             utterance.asked_ms = end_ms
-            self.spawn(self.ask(utterance, window, end_ms))
+            self.spawn(self.ask(utterance, window, end_ms, is_pausing))
 
-    async def ask(self, utterance: UtteranceInProgress, window: bytes, end_ms: int) -> None:
+    async def ask(
+        self, utterance: UtteranceInProgress, window: bytes, end_ms: int, is_pausing: bool
+    ) -> None:
+        loop = asyncio.get_running_loop()
         try:
             async with self.turn:
-                await utterance.ask(window, end_ms)
+                asked_at = loop.time()
+                await utterance.ask(window, end_ms, is_pausing=is_pausing)
+                self.rest_until = 2 * loop.time() - asked_at
         finally:
             self.is_asking = False
 

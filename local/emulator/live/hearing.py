@@ -30,7 +30,7 @@ STEP_MS: Final = 400
 UNSURE_MS: Final = 250
 """The end of a window may cut a word in two."""
 
-SETTLED_MS: Final = 900
+SETTLED_MS: Final = 600
 """What was said so long ago is settled, even if the answers differ."""
 
 WINDOW_MS: Final = 6_000
@@ -91,10 +91,14 @@ class UtteranceInProgress:
     def is_recogniser_busy(self) -> bool:
         return getattr(self.recogniser.value, "waiting", 0) >= BUSY
 
-    async def ask(self, kept: bytes, end_ms: int) -> None:
-        """Asks about the window that ends there. `kept` is the audio up to its end."""
+    async def ask(self, kept: bytes, end_ms: int, *, is_pausing: bool = False) -> None:
+        """Asks about the window that ends there. `kept` is the audio up to its end. In a pause no
+        word is cut off: all are settled."""
         previous = self.guess
         self.guess = await self.recognise(kept, end_ms)
+        if is_pausing:
+            self.settle(self.guess)
+            return
         agreed = {(word.text, word.start_ms // 200) for word in previous}
         sure: list[HeardWord] = []
         for word in self.guess:
