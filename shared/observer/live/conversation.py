@@ -1,0 +1,144 @@
+"""A Live call as a run sees it: what both sides say, and what the server does about it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.core import logs
+from shared.live.frames import MODEL, AudioFrame
+from shared.live.known_names import known_path, known_word
+from shared.live.replays import Replays
+from shared.live.server_events import LiveError, SessionClosed
+from shared.observer.context import ObservedCall, Tally
+from shared.observer.conversation import RunParts
+from shared.observer.guarded_steps import GuardedSteps
+from shared.observer.live.controller import LiveController
+from shared.observer.live.live_gaps import LiveGaps
+from shared.observer.live.recorder import LiveRecorder
+from shared.observer.live.run_context import LiveContext
+from shared.recordings.call_recording import CallRecording, RecordedCall, record_periodically
+from shared.sideband.events import NotUnderstood, ServerEvent
+from shared.transcripts.record_lines import StoredLine
+
+LOGGED_ERRORS = 50
+"""In one run: a page decides how many there are, and the record has them."""
+RECORDED_EVERY = timedelta(seconds=3)
+ASKED_FOR = ("close_requested", "client_request")
+"""Reasons of an end that a client has asked for; Azure's differs from what it documents (recorded
+traffic)."""
+
+
+class LiveConversation:
+    """`Conversation` of the Live API."""
+
+    def __init__(self, parts: RunParts) -> None:
+        self.parts = parts
+        call, dependencies = parts.call, parts.dependencies
+        self.recorder = LiveRecorder(
+            parts.writer, dependencies.clock, parts.lease.lease.holder, parts.background
+        )
+        self.context = LiveContext(parts.connection, self.recorder, parts.lease, parts.background)
+        self.controller = LiveController(self.context, call, dependencies, parts.hang_up)
+        self.goodbye = self.controller.goodbye
+        self.gaps = LiveGaps(self.recorder, call.started_at, parts.timing.unnoticed)
+        self.replays = Replays()
+        self.steps = GuardedSteps(self.recorder)
+        self.recording = self.open_recording(call)
+        self.is_recording = False
+        self.over = ""
+        self.close_reason = ""
+        """The service's own word for why it has closed the session."""
+        self.errors = 0
+
+    def open_recording(self, call: ObservedCall) -> CallRecording | None:
+        """The recording of both voices, where calls are recorded."""
+        dependencies = self.parts.dependencies
+        if not dependencies.records_audio:
+            return None
+        return CallRecording(
+            dependencies.log,
+            RecordedCall(call.call_id, call.started_at, call.record_id),
+            self.recorder.add_line,
+            dependencies.clock,
+            dependencies.executor,
+        )
+
+    def resume(self, lines: list[StoredLine]) -> None:
+        self.controller.resume(lines)
+
+    def connected(self) -> None:
+        if self.recording is None:
+            return
+        if self.is_recording:
+            # What is sent again of the events is not sent again of the audio.
+            self.recording.note_gap("reconnected")
+        else:
+            self.is_recording = True
+            self.context.background.start_task(self.record(self.recording))
+
+    async def record(self, recording: CallRecording) -> None:
+        """Writes the audio as it comes, for as long as the run lasts."""
+        retry_pause = self.parts.timing.storage_retry
+        await record_periodically(recording, self.context.lease.renew, RECORDED_EVERY, retry_pause)
+
+    async def request_state(self, lines: list[StoredLine]) -> None:
+        """Asks for the session, which a new connection need not begin with, and answers what an
+        earlier run has left unanswered."""
+        await self.controller.request_state()
+        if lines:
+            await self.controller.answer_abandoned()
+
+    async def reconnected(self) -> None:
+        self.controller.reconnected()
+
+    def handle_event(self, event: ServerEvent) -> None:
+        if isinstance(event, AudioFrame):
+            self.record_audio(event)
+        elif self.replays.is_one(event):
+            self.gaps.note_bridged()
+        else:
+            self.steps.attempt(event, lambda: self.recorder.record_event(event))
+            self.steps.attempt(event, lambda: self.controller.handle_server_event(event))
+            self.note_end(event)
+
+    def record_audio(self, frame: AudioFrame) -> None:
+        if self.recording is None:
+            return
+        if frame.direction == MODEL:
+            self.recording.add_model(frame, frame.start_ms)
+        else:
+            self.recording.add_caller(frame)
+
+    def note_end(self, event: ServerEvent) -> None:
+        """Logs what is wrong, and recognises the end of the session."""
+        match event:
+            case NotUnderstood():
+                self.steps.log_unread(event.type, event.reason)
+            case LiveError():
+                self.log_error(event)
+            case SessionClosed():
+                self.close_reason = known_word(event.reason)
+                self.over = "closed" if event.reason in ASKED_FOR else self.close_reason
+                # The service need not close the connection.
+                self.context.background.start_task(self.context.connection.close())
+
+    def log_error(self, error: LiveError) -> None:
+        self.errors += 1
+        if self.errors <= LOGGED_ERRORS:
+            code = known_word(error.code, error.meaning)
+            logs.event("error event received", code=code, param=known_path(error.param))
+
+    def call_ended(self, reason: str) -> None:
+        self.recorder.record_unfinished()
+        call = self.parts.call
+        self.controller.meter.note_call_over(call.ended_at or self.recorder.clock())
+        closed = {"close_reason": self.close_reason} if self.close_reason else {}
+        self.recorder.add_line("ended", "", {"reason": reason, **closed})
+
+    def tally(self) -> Tally:
+        return self.controller.meter.tally()
+
+    async def leave(self) -> None:
+        self.recorder.record_unfinished()
+        if self.recording is not None:
+            await self.recording.close(self.context.lease.renew)
