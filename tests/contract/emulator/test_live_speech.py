@@ -59,3 +59,26 @@ async def test_a_spoken_question_is_delegated_and_its_answer_spoken(provider: Pr
         assert set(caller.types()) <= {"info", *LIST}, "what the lists forbid never comes"
         assert caller.energy > 0
         assert (await server.state())["live_sessions"] == 0
+
+
+async def test_a_session_that_pauses_and_is_woken() -> None:
+    session: dict[str, Any] = {
+        "model": "gpt-live-1",
+        "idle_timeout_s": 1,
+        "wake_policy": {"type": "speech"},
+    }
+    async with serving("openai", real_media=True) as server, Caller() as caller:
+        offer = {"type": "webrtc", "sdp": await caller.offer()}
+        status, reply = await post(server, "", {"session": session, "transport": offer})
+        assert status == 201, reply
+        await caller.accept(reply["transport"]["sdp"])
+        async with attached(server, reply["session"]["id"]) as sideband:
+            await sideband.expect("session.paused")
+            await caller.expect("session.paused")
+            pcm, rate = read_wav(SPEECH / "hello.wav")
+            caller.say(pcm, rate)
+            await sideband.expect("session.resumed")
+            await sideband.expect("session.output_transcript.delta")
+            await sideband.tell("session.close")
+            usage = (await sideband.expect("session.closed"))["usage"]
+        assert usage["active_seconds"] + usage["paused_seconds"] == usage["seconds"] == 15.0
