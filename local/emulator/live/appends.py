@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Final
 
 from local.emulator.live import events
@@ -34,7 +33,6 @@ class Appends:
 
     def __init__(self, context: SessionContext, delegations: ClientDelegations) -> None:
         self.context, self.delegations = context, delegations
-        self.uses: Counter[str] = Counter()
 
     def handle(self, kind: str, event: Event) -> None:
         """`session.{kind}.append`. Raises Invalid."""
@@ -63,7 +61,7 @@ class Appends:
             self.context.silence()
             return
         else:
-            text = say_instructed(self.context.services.script, content, self.uses)
+            text = say_instructed(self.context.services.script, content, self.context.rule_uses)
         self.context.say(text, "commentary")
 
     async def acknowledge(self, kind: str, client_event_id: str | None) -> None:

@@ -37,20 +37,21 @@ class AudioControls:
             session.recording.add_caller(audio)
         session.appended.add_audio(audio)
 
-    def check_fixture(self, pcm: bytes) -> None:
-        """Raises Invalid, before anything is interrupted."""
+    def start_fixture(self, pcm: bytes) -> Saying:
+        """Raises Invalid before anything is interrupted."""
         check_pcm(pcm)
         if not pcm or len(pcm) > FIXTURE_BYTES:
             raise Invalid("invalid_audio", "A fixture must have up to 30 seconds.", "audio")
         self.require_no_fixture("A fixture is already playing.")
+        self.fixture = self.context.media.play_fixture(pcm)
+        return self.fixture
 
     def require_no_fixture(self, message: str) -> None:
         if self.fixture is not None:
             raise Invalid("invalid_event", message, None)
 
-    async def play_fixture(self, fixture: Saying, client_event_id: str | None) -> None:
-        """Waits for its end, and says so unless it was cancelled."""
-        self.fixture = fixture
+    async def wait_for_fixture(self, fixture: Saying, client_event_id: str | None) -> None:
+        """Says that it was played, unless it was cancelled."""
         try:
             if await fixture.wait_for_end():
                 kind = "session.output_audio.fixture.played"

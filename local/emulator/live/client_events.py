@@ -95,11 +95,9 @@ class ClientEventHandler:
         self.audio.append(decode(event["audio"]))
 
     def play_fixture(self, event: Event) -> None:
-        pcm, audio = decode(event["audio"]), self.audio
-        audio.check_fixture(pcm)
-        fixture = self.context.media.play_fixture(pcm)
+        fixture = self.audio.start_fixture(decode(event["audio"]))
         self.acknowledge("session.output_audio.fixture.playing", event)
-        self.context.spawn(audio.play_fixture(fixture, event.get("event_id")))
+        self.context.spawn(self.audio.wait_for_fixture(fixture, event.get("event_id")))
 
     def append_text(self, event: Event) -> None:
         message = "Nothing can be appended while a fixture is playing."

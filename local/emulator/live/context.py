@@ -37,6 +37,8 @@ class SessionContext(Protocol):
     heard_ms: int
     """The end of the caller's words whose transcript has been sent."""
     is_paused: bool
+    rule_uses: Counter[str]
+    """How often each of the script's rules has been followed."""
 
     @property
     def takes_commands(self) -> bool:

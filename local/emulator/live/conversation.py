@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Final
 
 from local.emulator.live.client_delegation import ClientDelegations
@@ -24,7 +23,6 @@ class Conversation:
         self, context: SessionContext, delegations: ClientDelegations, tasks: HostedTasks
     ) -> None:
         self.context, self.delegations, self.tasks = context, delegations, tasks
-        self.uses: Counter[str] = Counter()
 
     def reply_to(self, utterance: Utterance) -> None:
         words = self.context.script.values["content_words"]
@@ -32,7 +30,7 @@ class Conversation:
             self.context.close("content", 0)
             return
         script = self.context.services.script
-        reply = choose_live_reply(script, utterance.text, self.uses)
+        reply = choose_live_reply(script, utterance.text, self.context.rule_uses)
         self.context.spawn(self.follow(reply, utterance))
 
     async def follow(self, reply: LiveReply, utterance: Utterance) -> None:

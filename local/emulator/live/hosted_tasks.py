@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -61,7 +61,6 @@ class HostedTasks:
         self.queue: deque[HostedTask] = deque()
         self.current: HostedTask | None = None
         self.answered_calls: set[str] = set()
-        self.uses: Counter[str] = Counter()
 
     def open(self, task: Delegate, offset_ms: int, client_event_id: str | None = None) -> None:
         """Starts a task, or queues it behind the one in progress."""
@@ -118,7 +117,9 @@ class HostedTasks:
         text = text_of(items)
         if has_image(items):
             return Delegate(text, answer="I see a picture.")
-        action = choose_live_reply(self.context.services.script, text, self.uses).action
+        action = choose_live_reply(
+            self.context.services.script, text, self.context.rule_uses
+        ).action
         if isinstance(action, Delegate):
             return action
         return Delegate(text, answer=action.text if isinstance(action, Say) else None)

@@ -75,6 +75,7 @@ class LiveSession:
         self.sayings: list[Saying] = []
         self.heard_ms = 0
         self.is_paused = False
+        self.rule_uses: Counter[str] = Counter()
         acknowledgements = Acknowledgements(self)
         self.delegations = ClientDelegations(self, acknowledgements)
         tasks = HostedTasks(self, acknowledgements)

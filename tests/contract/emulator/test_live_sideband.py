@@ -350,12 +350,12 @@ async def test_azure_replaces_the_backend_as_a_whole() -> None:
 async def test_a_fixture() -> None:
     audio = base64.b64encode(bytes(4800)).decode()
     async with live_session() as it:
-        await it.tell("session.output_audio.fixture.play", audio=audio, event_id="mine")
+        for event_id in ("mine", "too-soon"):
+            await it.tell("session.output_audio.fixture.play", audio=audio, event_id=event_id)
         playing = await it.expect("session.output_audio.fixture.playing")
         assert playing["client_event_id"] == "mine"
         await it.tell("session.thinking.append", content="x", delegation_id=None)
         assert (await it.refusal())["code"] == "invalid_event"
-        await it.tell("session.output_audio.fixture.play", audio=audio)
         assert (await it.refusal())["code"] == "invalid_event"
         assert it.media.fixture is not None
         it.media.fixture.finish()
