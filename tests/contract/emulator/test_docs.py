@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,11 @@ from local.emulator.__main__ import parse_arguments
 from local.emulator.call.registry import CallRegistry
 from local.emulator.call.services import Services
 from local.emulator.http.request_log import RequestLog
+from local.emulator.live.live_control import REASONS
+from local.emulator.live.media_factory import MediaFactory
+from local.emulator.live.registry import LiveRegistry
 from local.emulator.script import script
+from local.emulator.script.live_reply import Delegate, choose_live_reply
 from local.emulator.script.script import Script
 
 PAGE = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text(encoding="utf-8")
@@ -25,13 +30,22 @@ def test_examples_are_scripts(example: str) -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    for name in (*Script().base, *script.ROUTES, *script.ACTIONS):
+    for name in (*Script().base, *Script().base["live"], *script.ROUTES, *script.ACTIONS):
         assert f"`{name}`" in PAGE, name
 
 
 def test_everything_shown_is_explained() -> None:
-    for name in {**CallRegistry(Services()).snapshot(), **RequestLog().snapshot()}:
+    calls, sessions = CallRegistry(Services()), LiveRegistry(Services(), MediaFactory())
+    for name in {**calls.snapshot(), **sessions.snapshot(), **RequestLog().snapshot()}:
         assert f"`{name}`" in PAGE, name
+
+
+def test_what_is_said_of_live_is_so() -> None:
+    for reason in REASONS:
+        assert f"`{reason}`" in PAGE, reason
+    task = choose_live_reply(Script(), "please look up the weather for me", Counter()).action
+    assert isinstance(task, Delegate)
+    assert '"please look up the weather for me"' in PAGE
 
 
 def test_every_option_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
