@@ -3,24 +3,18 @@ of each on their own channel, also after a run was killed in the middle."""
 
 from __future__ import annotations
 
-import io
-from array import array
 from itertools import pairwise
 
-import av
 import pytest
-from av.audio.resampler import AudioResampler
 
-from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
-from local.emulator.speech.recognition import SphinxRecogniser
 from local.emulator.speech.synthesis import EspeakVoice
 from shared.recordings.audio import Pcm
 from shared.recordings.call_recording import CallRecording
 from shared.storage.memory import MemoryStorage
 from tests.support.live_call_audio import CALLER_LATE_MS, MODEL_LATE_MS, LiveCallAudio, ours
+from tests.support.recorded_voices import RATE, play, resampled, understood
 from tests.support.voice import recording as voice_fixture
 
-RATE = 24_000
 FRAME = RATE // 5 * 2
 CALLER_SAYS = {
     2: ("hello.wav", "hello can you hear me"),
@@ -30,18 +24,6 @@ CALLER_SAYS = {
 """By the second in which each begins."""
 MODEL_SAYS = {7: "hello can you hear me", 26: "what is the weather in london"}
 SECONDS = 60
-
-
-def resampled(pcm: bytes, before: int, after: int) -> bytes:
-    """Mono s16le at another rate."""
-    frame = av.AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
-    frame.planes[0].update(pcm)
-    frame.sample_rate = before
-    resampler = AudioResampler(format="s16", layout="mono", rate=after)
-    return b"".join(
-        bytes(out.planes[0])[: 2 * out.samples]
-        for out in [*resampler.resample(frame), *resampler.resample(None)]
-    )
 
 
 def laid_out(said: dict[int, bytes]) -> bytes:
@@ -88,28 +70,6 @@ async def voices() -> tuple[bytes, bytes]:
         for second, (name, _) in CALLER_SAYS.items()
     }
     return laid_out(caller), laid_out(model)
-
-
-def play(data: bytes) -> tuple[bytes, bytes]:
-    """Each channel of a file as FFmpeg decodes it, as 16 kHz mono."""
-    samples = array("h")
-    with av.open(io.BytesIO(data), "r") as file:
-        (stream,) = file.streams.audio
-        assert (stream.rate, stream.channels) == (RATE, 2)
-        for frame in file.decode(stream):
-            samples.frombytes(bytes(frame.planes[0])[: 4 * frame.samples])
-    left, right = samples[0::2].tobytes(), samples[1::2].tobytes()
-    return resampled(left, RATE, 16_000), resampled(right, RATE, 16_000)
-
-
-async def understood(pcm: bytes) -> list[tuple[int, str]]:
-    """What a recogniser understands, and in which second each utterance ended."""
-    sphinx = SphinxRecogniser()
-    events = VoiceActivityDetector(TurnDetection()).add_audio(pcm)
-    ends = [event for event in events if isinstance(event, SpeechStopped)]
-    words = [(int(event.at.total_seconds()), await sphinx.recognise(event.pcm)) for event in ends]
-    sphinx.close()
-    return words
 
 
 async def test_a_minute_of_two_voices_is_understood(voices: tuple[bytes, bytes]) -> None:
