@@ -132,6 +132,7 @@ class LiveController:
             self.appends.apologise()
         elif call_id := self.calls.outputs.answers(error.caused_by):
             self.failures.note(OUTPUT_REFUSED, error)
+            self.calls.work.owed.discard(call_id)
             if error.code == BUFFER_FULL:
                 self.context.background.start_task(self.calls.outputs.refuse(call_id))
         elif self.session_keeper.is_ours(error.caused_by):
@@ -150,6 +151,7 @@ class LiveController:
         if self.tools_ended:
             return
         self.tools_ended = self.calls.outputs.budget.is_over = True
+        self.calls.work.reset()
         self.context.recorder.add_line("tools ended", "", {"reason": "no room"})
         self.failures.note_without_event(TOOLS_ENDED, BUFFER_FULL)
         self.session_keeper.drop_functions()
