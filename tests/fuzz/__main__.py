@@ -13,7 +13,13 @@ import resource
 import time
 from random import Random
 
-from tests.fuzz.run import Findings, observe_frames, observe_page, timed_callbacks
+from tests.fuzz.run import (
+    Findings,
+    observe_frames,
+    observe_live,
+    observe_page,
+    timed_callbacks,
+)
 
 EVENTS_PER_CALL = 2000
 LONGEST_SECONDS = 0.1
@@ -25,7 +31,7 @@ async def fuzz(events: int, seed: int) -> Findings:
         while findings.events < events:
             rng, number = Random(f"{seed} {number}"), number + 1
             count = min(EVENTS_PER_CALL, events - findings.events)
-            observe_calls = observe_page if number % 4 == 0 else observe_frames
+            observe_calls = (observe_page, observe_frames, observe_live, observe_live)[number % 4]
             await observe_calls(rng, count, findings)
             held = f"{findings.longest * 1000:.0f} ms"
             print(f"{findings.events:>8} events, longest {held}", end="\r")

@@ -6,21 +6,26 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
 from local.emulator.call.call import Ended
+from shared.config.voice_api import LIVE, REALTIME, VoiceApi
+from shared.core.clock import utc_now
 from shared.core.problems import Problem
+from shared.live.frames import read_frame as read_live_frame
 from shared.observer.context import Dependencies, Farewell, ObservedCall, Outcome, Tally
 from shared.observer.leases import Leases
 from shared.observer.observer import observe
 from shared.observer.timing import Timing
 from shared.realtime.event_frames import read_frame
+from shared.sideband.contract import ReadFrame
 from shared.sideband.events import ServerEvent
 from shared.sideband.sideband import NoSuchCall, Sideband, SidebandClosed
 from shared.storage.memory import MemoryLog, MemoryTable
@@ -28,6 +33,7 @@ from shared.tools.samples import sample_tools
 from shared.transcripts import transcript
 from shared.transcripts.writer import log_name
 from tests.contract.emulator.harness import FakeCall, fake_call
+from tests.fuzz.live_shapes import LiveTalk
 from tests.fuzz.shapes import page_message, server_frame
 
 CALL = "rtc_fuzz"
@@ -94,6 +100,8 @@ class FuzzedSideband:
         self.left = count
         self.findings = findings
         self.sent: list[Any] = []
+        self.next_frame: Callable[[], str | bytes] = partial(server_frame, rng)
+        self.read_frame: ReadFrame = read_frame
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
         json.dumps(event).encode()
@@ -107,8 +115,8 @@ class FuzzedSideband:
         if self.rng.random() < 0.002:
             raise SidebandClosed(1006, clean=False)
         with self.findings.not_counted():
-            frame = server_frame(self.rng)
-        event = read_frame(frame)
+            frame = self.next_frame()
+        event = self.read_frame(frame)
         self.findings.events += 1
         self.findings.kinds[type(event).__name__] += 1
         return event
@@ -165,6 +173,25 @@ async def observe_frames(rng: Random, count: int, findings: Findings) -> None:
     await observe_over(connect, rng, findings)
 
 
+async def observe_live(rng: Random, count: int, findings: Findings) -> None:
+    """An observer over `count` frames of a Live session that says whatever it likes."""
+    sideband = FuzzedSideband(rng, count, findings)
+    sideband.next_frame = LiveTalk(rng, sideband.sent).next_frame
+    sideband.read_frame = read_live_frame
+
+    async def connect(_: str) -> Sideband:
+        if not sideband.left:
+            raise NoSuchCall
+        return sideband
+
+    delegation: dict[str, Any] = {"type": "client"}
+    if rng.random() < 0.7:
+        backend = {"model": "gpt-5.6-sol", "instructions": "Look it up.", "tools": TOOLS}
+        delegation = {"type": "responses", "responses": backend}
+    session = {"model": "gpt-live-1", "delegation": delegation}
+    await observe_over(connect, rng, findings, session, LIVE)
+
+
 async def observe_page(rng: Random, count: int, findings: Findings) -> None:
     """An observer of an emulated call whose page sends `count` odd messages."""
     async with fake_call(config=SESSION) as call:
@@ -180,7 +207,13 @@ async def observe_page(rng: Random, count: int, findings: Findings) -> None:
         await observe_over(connect, rng, findings)
 
 
-async def observe_over(connect: Any, rng: Random, findings: Findings) -> None:
+async def observe_over(
+    connect: Any,
+    rng: Random,
+    findings: Findings,
+    session: Mapping[str, Any] = SESSION,
+    api: VoiceApi = REALTIME,
+) -> None:
     """Runs the observer to the call's end, and checks what it leaves."""
     leases, log = Leases(MemoryTable(), timedelta(seconds=30)), MemoryLog()
     counted: list[Tally] = []
@@ -196,7 +229,12 @@ async def observe_over(connect: Any, rng: Random, findings: Findings) -> None:
         return "hang-up answered"
 
     call = ObservedCall(
-        CALL, SESSION, keep_words=rng.random() < 0.8, farewell=Farewell(timeout=timedelta(0))
+        CALL,
+        session,
+        keep_words=rng.random() < 0.8,
+        started_at=utc_now(),
+        farewell=Farewell(timeout=timedelta(0)),
+        api=api,
     )
     with ThreadPoolExecutor(2) as pool:
         dependencies = Dependencies(

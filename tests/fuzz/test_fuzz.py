@@ -12,7 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.run import Findings, observe_frames, observe_page, timed_callbacks
+from tests.fuzz.run import (
+    Findings,
+    observe_frames,
+    observe_live,
+    observe_page,
+    timed_callbacks,
+)
 
 LONGEST_SECONDS = 0.5
 """Ten times what a quiet machine shows."""
@@ -26,7 +32,7 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("observe_calls", [observe_frames, observe_page])
+@pytest.mark.parametrize("observe_calls", [observe_frames, observe_live, observe_page])
 async def test_no_event_ends_an_observer(observe_calls: Any, seed: int) -> None:
     findings = Findings()
     with timed_callbacks(findings):
@@ -34,8 +40,9 @@ async def test_no_event_ends_an_observer(observe_calls: Any, seed: int) -> None:
     assert findings.longest < LONGEST_SECONDS, findings.longest_in
 
 
-@given(st.randoms(use_true_random=False))
+@pytest.mark.parametrize("observe_calls", [observe_frames, observe_live])
+@given(rng=st.randoms(use_true_random=False))
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_few_events_end_an_observer(rng: Random) -> None:
+def test_no_few_events_end_an_observer(observe_calls: Any, rng: Random) -> None:
     """The same, in a form that hypothesis can shrink."""
-    asyncio.run(observe_frames(rng, 15, Findings()))
+    asyncio.run(observe_calls(rng, 15, Findings()))
