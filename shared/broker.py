@@ -201,6 +201,7 @@ def open_call_service(
         token_life=settings.tokens.life,
         token_endpoint=settings.tokens.enabled,
         tells_who_calls=settings.endpoint.safety_identifier,
+        price_table=settings.observer.price_table,
     )
     return CallService(
         voices=model.clients,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 
 from shared.auth.caller import Caller
 from shared.calls.handles import HANDLE_OUTLIVES_CALL, Handles
@@ -15,8 +14,6 @@ from shared.limits.ledger_store import Booking
 
 SEPARATOR = "/"
 """Between the parts of what a handle seals; none of them contains it."""
-NO_ANSWER = "no answer"
-"""What ended a call whose id is not known, so that nothing can tell its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +40,6 @@ def new_record(call_id: str, booking: Booking, profile: Profile, *, started_by: 
         started_at=booking.started_at,
         ends_at=booking.ends_at,
         api=profile.api,
-    )
-
-
-def unanswered_record(record: CallRecord, code: str, now: datetime) -> CallRecord:
-    """The record of a call that may have begun and that nobody can end, because its id is not
-    known. It is settled: no hang-up can prove anything about it."""
-    return replace(
-        record,
-        ended_at=now,
-        ended_by=NO_ANSWER,
-        settled_by=NO_ANSWER,
-        failures={"call_left_running": {code: 1}},
     )
 
 

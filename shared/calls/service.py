@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from shared.auth.caller import Caller
@@ -27,11 +28,11 @@ from shared.calls.new_call import (
     new_record,
     open_handle,
     seal_handle,
-    unanswered_record,
 )
 from shared.calls.records import BY_BROKER, BY_KEY, CallRecord
 from shared.calls.termination import CallTerminator
 from shared.calls.token_response import Token
+from shared.calls.unanswered import unanswered_record
 from shared.calls.voice_client import VoiceClients
 from shared.config.profiles import Profile
 from shared.config.settings import SHORTEST_CALL
@@ -56,8 +57,8 @@ LONGEST_KEY_LIFE = timedelta(hours=2)
 """No provider grants more (measured on Azure; OpenAI documents the same)."""
 CLOCKS_DIFFER = timedelta(seconds=10)
 """How far the endpoint's clock may be off from ours without a key seeming to live longer."""
-LEFT_RUNNING_COSTS = "15 s of GPT-Live at least, more until the endpoint ends it by itself"
-"""What a session may cost that nobody can end (docs/cost.md)."""
+LEFT_RUNNING_COSTS = "15 s at least, more until the endpoint ends it by itself (docs/cost.md)"
+"""What a session of GPT-Live may cost that nobody can end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class StartedCall:
 
 @dataclass(frozen=True, slots=True)
 class CallPolicy:
-    """What holds for every call and key. `budget` bounds the requests upstream for one request."""
+    """What holds for every call and key. `budget` bounds the requests upstream for one request;
+    `price_table` is a file of prices of the operator's own."""
 
     endpoint: str
     call_length: timedelta
@@ -79,6 +81,7 @@ class CallPolicy:
     token_endpoint: bool = True
     tells_who_calls: bool = False
     budget: timedelta = UPSTREAM_BUDGET
+    price_table: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +253,9 @@ class CallService:
         if known and self.terminator.refuse_call(record):
             return True
         code = unusable.problem.code
-        kept = record if known else unanswered_record(record, code, self.terminator.clock())
+        if not known:
+            now, prices = self.terminator.clock(), self.policy.price_table
+            record = unanswered_record(record, code, now, prices)
         logs.event(
             "call left running",
             logging.WARNING,
@@ -260,7 +265,7 @@ class CallService:
             may_cost=LEFT_RUNNING_COSTS,
         )
         with contextlib.suppress(StorageUnavailable):
-            self.dispatcher.records.insert(kept)
+            self.dispatcher.records.insert(record)
         return not known
 
     def safety_identifier(self, caller: Caller) -> str | None:

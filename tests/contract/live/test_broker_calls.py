@@ -174,6 +174,7 @@ async def test_a_session_whose_id_is_lost_is_on_record(
         call = await it.newest_call()
         assert (call["status"], call["ended_by"]) == ("ended", "no answer")
         assert list(call["failures"]) == ["call_left_running"]
+        assert (call["usage"]["seconds"], float(call["cost"])) == (15, 0.0125)
         [line] = [each for each in caplog.messages if "call left running" in each]
         assert "15 s" in line
 

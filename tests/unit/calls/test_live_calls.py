@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared.calls.new_call import NO_ANSWER
 from shared.calls.records import CallRecord
 from shared.calls.service import CallService
+from shared.calls.unanswered import NO_ANSWER
 from shared.config.profiles import Profile
 from shared.config.voice_api import LIVE, REALTIME
 from shared.core.problems import Problem
@@ -169,6 +169,13 @@ def test_a_create_whose_answer_is_lost_is_on_record_with_what_it_may_cost(
     [record] = records(service)
     assert (record.call_id, record.ended_by) == ("", NO_ANSWER)
     assert record.failures == {"call_left_running": {lost.value.code: 1}}
+    assert record.usage == {
+        "seconds": 15.0,
+        "active_seconds": 15.0,
+        "paused_seconds": 0.0,
+        "estimated_seconds": 15.0,
+    }
+    assert (record.cost[:6], record.prices_as_of[:4]) == ("0.0125", "2026")
     [line] = [each for each in caplog.messages if "call left running" in each]
     assert "15 s" in line
     # Nothing tries to hang up a call that has no id.
