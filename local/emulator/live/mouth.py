@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from local.emulator.live.interfaces import AUDIO_RATE, GRID_MS, Fragment, Manner
@@ -25,6 +26,11 @@ FRAME_MS: Final = 20
 WIDE_RATE: Final = 48_000
 WIDE_FRAME: Final = WIDE_RATE * 2 * FRAME_MS // 1000
 NARROW_FRAME: Final = AUDIO_RATE * 2 * FRAME_MS // 1000
+
+MOST_WAITING: Final = 64
+"""How many sayings of one session may wait."""
+
+PREPARED: Final = 2
 
 LEAD_MS: Final = 2 * GRID_MS
 """How far a word's transcript is at most ahead of its sound. It is sent at the first border of a
@@ -65,6 +71,8 @@ class Speaking:
         self.manner = manner
         self.is_fixture = is_fixture
         self.sound: Sound | None = None
+        self.is_prepared = False
+        """Whether its sound is there or on its way."""
         self.started_ms: int | None = None
         """When its turn came."""
         self.playhead_ms = 0 if is_fixture else -LEAD_MS
@@ -82,6 +90,10 @@ class Speaking:
         if not self.end.done():
             self.end.set_result(to_its_end)
         self.sound = None
+
+    def set_sound(self, sound: Sound) -> None:
+        if not self.end.done():
+            self.sound = sound
 
     def words_due(self) -> str:
         """The words whose transcript is due at this border of a cell."""
@@ -131,8 +143,12 @@ class Mouth:
         if self.closed or not text.strip():
             speaking.finish(not self.closed)
             return speaking
+        if len(self.waiting) >= MOST_WAITING:
+            logger.warning("too many sayings wait: one is dropped")
+            speaking.cancel()
+            return speaking
         self.waiting.append(speaking)
-        self.spawn(self.synthesise(speaking))
+        self.prepare_next()
         return speaking
 
     def play(self, pcm: bytes) -> Speaking:
@@ -142,6 +158,7 @@ class Mouth:
             fixture.finish(not self.closed)
             return fixture
         self.interrupt()
+        fixture.is_prepared = True
         self.waiting.appendleft(fixture)
         self.spawn(self.widen(fixture, pcm))
         return fixture
@@ -192,9 +209,17 @@ class Mouth:
         speaking.playhead_ms += FRAME_MS
         return frame
 
+    def prepare_next(self) -> None:
+        """Has the next two sayings turned into sound; the others wait as text, which is smaller."""
+        for speaking in islice(self.waiting, PREPARED):
+            if not speaking.is_prepared:
+                speaking.is_prepared = True
+                self.spawn(self.synthesise(speaking))
+
     def start_next(self, at_ms: int, may_answer: bool) -> None:
         while self.waiting and self.waiting[0].end.done():
             self.waiting.popleft()
+        self.prepare_next()
         if not self.waiting or self.waiting[0].sound is None:
             return
         if self.waiting[0].manner == "commentary" or may_answer:
@@ -220,14 +245,10 @@ class Mouth:
             logger.exception("cannot say %d characters", len(speaking.text))
             speaking.cancel()
             return
-        self.set_sound(speaking, Sound(speech.pcm, narrow, speech.words))
+        speaking.set_sound(Sound(speech.pcm, narrow, speech.words))
 
     async def widen(self, fixture: Speaking, pcm: bytes) -> None:
-        self.set_sound(fixture, Sound(await convert(pcm, AUDIO_RATE, WIDE_RATE), pcm))
-
-    def set_sound(self, speaking: Speaking, sound: Sound) -> None:
-        if not speaking.end.done():
-            speaking.sound = sound
+        fixture.set_sound(Sound(await convert(pcm, AUDIO_RATE, WIDE_RATE), pcm))
 
 
 async def convert(pcm: bytes, rate: int, wanted: int) -> bytes:

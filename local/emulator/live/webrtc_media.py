@@ -61,20 +61,31 @@ def load_media() -> tuple[type[LiveAudio], Callable[[str, Callable[[], bytes | N
 
 
 class InputTimeline:
-    """Where on the session's timeline the caller's audio is. It follows the audio, not the clock,
-    as long as they are not far apart."""
+    """Where on the session's timeline the caller's audio is.
+
+    It follows the audio, not the clock. After a process was held up, the audio is late for a moment
+    and then arrives all at once; only what stays late is moved to where the clock is.
+    """
 
     def __init__(self) -> None:
         self.end_ms: int | None = None
         self.has_audio = False
+        self.late_since: int | None = None
 
     def add(self, length: int, now: int) -> int:
         """The end of a piece of that length, which has just arrived."""
         self.has_audio = True
-        if self.end_ms is None or abs(now - self.end_ms - length) > DRIFT_MS:
-            self.end_ms = now - length
-        self.end_ms += length
-        return self.end_ms
+        end_ms = now if self.end_ms is None else self.end_ms + length
+        if now - end_ms <= DRIFT_MS:
+            self.late_since = None
+        elif self.late_since is None:
+            self.late_since = now
+        is_late = self.late_since is not None and now - self.late_since > DRIFT_MS
+        if is_late or end_ms - now > DRIFT_MS:
+            end_ms = now
+            self.late_since = None
+        self.end_ms = end_ms
+        return end_ms
 
     def missing(self, now: int) -> list[int]:
         """The ends of the pieces of silence, each a cell long, that stand for the audio of a caller

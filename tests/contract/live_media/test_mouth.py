@@ -8,7 +8,7 @@ from typing import Any
 
 from local.emulator.call.services import Lazy
 from local.emulator.live.interfaces import Fragment
-from local.emulator.live.mouth import FRAME_MS, LEAD_MS, Mouth
+from local.emulator.live.mouth import FRAME_MS, LEAD_MS, MOST_WAITING, Mouth
 from local.emulator.speech.synthesis import ToneVoice, Voice
 
 WORD_MS = 350
@@ -80,6 +80,7 @@ async def test_the_rest_of_an_interrupted_saying_is_never_sent() -> None:
     stage.mouth.interrupt()
     before = len(stage.sounding)
     stage.play(180)
+    await stage.settle()
     assert len(stage.sounding) == before
     assert not await saying.wait_for_end()
     assert not await following.wait_for_end()
@@ -153,6 +154,18 @@ async def test_what_is_cancelled_or_empty_or_late_says_nothing() -> None:
     await stage.settle()
     assert stage.said == ""
     assert not stage.mouth.is_busy
+
+
+async def test_sayings_wait_as_text_and_not_without_end() -> None:
+    stage = Stage()
+    sayings = [stage.mouth.say(f"Number {n}.", "commentary") for n in range(MOST_WAITING + 1)]
+    await stage.settle()
+    assert [saying.sound is not None for saying in sayings[:4]] == [True, True, False, False]
+    assert not await sayings[-1].wait_for_end()
+    for _ in range(4):
+        stage.play(1400)
+        await stage.settle()
+    assert stage.said.startswith("Number 0. Number 1. Number 2.")
 
 
 async def test_a_voice_that_fails_costs_the_saying_only() -> None:
