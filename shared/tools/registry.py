@@ -117,11 +117,10 @@ class Registry:
         return register if function is None else register(function)
 
     def delegation_named(self, name: str | None) -> Delegation | None:
-        """The function with that name. Without a name the only one there is, if it is the only
-        one."""
-        if name is None and len(self.delegations) == 1:
-            return next(iter(self.delegations.values()))
-        return self.delegations.get(name or "")
+        """The function with that name; without a name the one that was registered last."""
+        if name is None:
+            return next(reversed(self.delegations.values()), None)
+        return self.delegations.get(name)
 
     async def run_delegation(self, name: str | None, task: DelegatedTask) -> Result:
         """What the caller is told of work that a Live call has delegated; see

@@ -1,4 +1,5 @@
-"""Two sample tools, and the registry of the app. Put your own beside them (docs/tools.md)."""
+"""Two sample tools, a function that Live calls delegate to, and the registry of the app. Put your
+own beside them (docs/tools.md)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from shared.core.clock import Clock, utc_now
+from shared.tools.delegation import DelegatedTask
 from shared.tools.registry import Registry
 from shared.tools.runner import ToolError
 
@@ -34,13 +36,33 @@ def sample_tools(clock: Clock = utc_now) -> Registry:
 
         order_number: The number on the receipt: four digits.
         """
-        number = "".join(character for character in order_number if character.isdigit())
-        order = ORDERS.get(number)
-        if order is None:
-            raise ToolError("There is no order with that number. Ask the caller to read it again.")
-        return {"order": number, **order}
+        return found_order(order_number)
+
+    @registry.delegation
+    def help_desk(task: DelegatedTask) -> str | None:
+        """Does what callers delegate where no other model does: by their words alone."""
+        words = task.words.lower()
+        if any(character.isdigit() for character in words):
+            order = found_order(words)
+            state = f"Order {order['order']} is {order['status']}"
+            return f"{state}: {order['day']}, by {order['carrier']}."
+        if "order" in words:
+            raise ToolError("The order's number is needed. Ask for it.")
+        if "time" in words or "date" in words or "day" in words:
+            now = spoken_time(clock(), "UTC")
+            return f"It is {now['time']} UTC on {now['date']}."
+        return None
 
     return registry
+
+
+def found_order(said: str) -> dict[str, str]:
+    """The order whose number somebody has said. Raises ToolError."""
+    number = "".join(character for character in said if character.isdigit())
+    order = ORDERS.get(number)
+    if order is None:
+        raise ToolError("There is no order with that number. Ask the caller to read it again.")
+    return {"order": number, **order}
 
 
 def spoken_time(now: datetime, time_zone: str) -> dict[str, str]:

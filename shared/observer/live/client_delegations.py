@@ -38,7 +38,7 @@ NOT_HERE = "This cannot be done in this call. Say so."
 
 class ClientDelegations:
     """The delegations of one call to this server. `function` names the one that does the work; None
-    is the only one there is."""
+    is the one that was registered last."""
 
     def __init__(
         self,

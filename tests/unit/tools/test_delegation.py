@@ -1,0 +1,62 @@
+"""Functions that do what Live calls delegate to the server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.tools.delegation import NOT_DONE, NOTHING_FOUND, DelegatedTask, Said
+from shared.tools.registry import Registry
+from shared.tools.samples import sample_tools
+
+
+def task(words: str) -> DelegatedTask:
+    return DelegatedTask(words, (Said("user", words),))
+
+
+async def test_the_function_that_was_registered_last_does_the_work() -> None:
+    registry = Registry()
+    assert registry.delegation_named(None) is None
+    assert (await registry.run_delegation(None, task("x"))).output == NOT_DONE
+
+    @registry.delegation
+    def first(task: DelegatedTask) -> str:
+        return "first"
+
+    @registry.delegation(name="second")
+    async def other(task: DelegatedTask) -> str:
+        return "second"
+
+    assert (await registry.run_delegation(None, task("x"))).output == "second"
+    assert (await registry.run_delegation("first", task("x"))).output == "first"
+    with pytest.raises(ValueError, match="already a delegation"):
+        registry.delegation(name="first")(first)
+
+
+async def test_functions_that_are_not_async_have_threads_of_their_own() -> None:
+    registry = Registry()
+    assert registry.threads.limit is not None
+
+    @registry.delegation
+    def look_up(task: DelegatedTask) -> Any:
+        return {"said": task.conversation[0].text, "at": datetime(2026, 1, 1, tzinfo=UTC)}
+
+    result = await registry.run_delegation(None, task("hello"))
+    assert result.output == '{"said": "hello", "at": "2026-01-01 00:00:00+00:00"}'
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("Where is order 1 0 0 2?", "Order 1002 is on its way: tomorrow, by courier."),
+        ("Where is my order?", "The order's number is needed. Ask for it."),
+        ("Order 4711", "There is no order with that number. Ask the caller to read it again."),
+        ("What time is it?", "It is 12:30 UTC on Wednesday, 1 July 2026."),
+        ("please look up the weather for me", NOTHING_FOUND),
+    ],
+)
+async def test_the_sample(words: str, told: str) -> None:
+    registry = sample_tools(lambda: datetime(2026, 7, 1, 12, 30, tzinfo=UTC))
+    assert (await registry.run_delegation(None, task(words))).output == told
