@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -275,3 +276,32 @@ async def test_a_sideband_of_no_session_is_told_apart(monkeypatch: pytest.Monkey
     async with stack(monkeypatch) as it:
         with pytest.raises(NoSuchCall):
             await it.broker.model.connects[LIVE]("live_u0_none")
+
+
+async def test_an_observer_that_is_required_attaches_and_the_call_is_metered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stack(monkeypatch, OBSERVER="required") as it:
+        response = await it.connect()
+        assert response.status == 201, await response.text()
+        assert (await it.live_session())["observers"] == 1
+        assert (await it.app.post(f"{call_path(response)}/hangup", headers=ADMIN)).status == 204
+        await it.nothing_runs()
+        async with asyncio.timeout(PATIENCE):
+            while not (call := await it.newest_call()).get("usage"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert call["usage"]["seconds"] == 15
+        assert (call["api"], call["ended_by"]) == ("live", "caller")
+
+
+async def test_a_call_whose_required_observer_is_refused_is_hung_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stack(monkeypatch, OBSERVER="required") as it:
+        await it.emulator.change(faults={"live_attach": [{"status": 403}]})
+        soon = timedelta(seconds=0.3)
+        object.__setattr__(it.broker.calls.dispatcher, "attach_within", soon)
+        response = await it.connect()
+        assert (response.status, (await response.json())["code"]) == (503, "observer_unavailable")
+        await it.nothing_runs()
+        assert await it.counts() == (1, 1)
