@@ -31,7 +31,10 @@ PAGES = (ROOT / "docs" / "performance.md", ROOT / "docs" / "scale.md")
 PACKAGES = (
     "azure-functions", "aiohttp", "requests", "urllib3", "websockets", "flask", "gunicorn",
 )  # fmt: skip
-PARTS = ("cold", "sides", "afar", "instance", "observers", "page", "emulator", "growth", "soak")
+PARTS = (
+    *("cold", "sides", "afar", "instance", "observers", "live", "page", "emulator", "growth"),
+    "soak",
+)
 
 
 def log(line: str) -> None:
@@ -78,7 +81,16 @@ def machine() -> dict[str, Any]:
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     """The parts asked for, each with the machine that it was measured on."""
-    from bench.measure import cold_start, emulator, instance, memory, observers, page, requests
+    from bench.measure import (
+        cold_start,
+        emulator,
+        instance,
+        live_observers,
+        memory,
+        observers,
+        page,
+        requests,
+    )
     from tests.soak import run as soak
 
     measurements: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
@@ -87,6 +99,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "afar": lambda: requests.run_afar(log, rounds=options.rounds),
         "instance": lambda: instance.run(log, rounds=options.rounds, seconds=options.seconds),
         "observers": lambda: observers.run(log, rounds=min(2, options.rounds)),
+        "live": lambda: live_observers.run(log, rounds=min(2, options.rounds)),
         "page": lambda: page.run(log, clicks=2 * options.rounds + 1),
         "emulator": lambda: emulator.run(log, rounds=1),
         "growth": lambda: memory.run(log, requests=options.requests),

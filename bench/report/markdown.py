@@ -214,6 +214,51 @@ def observers(found: Found) -> str:
     return f"{table(head, rows)}\n\n{one['calls']} calls; {one['lost']} lost anything."
 
 
+@block("live")
+def live(found: Found) -> str:
+    one = found["live"]
+    names = ("cpu_ms_a_call", "lag_p99_ms", "lag_max_ms", "memory_kib_a_call")
+    titles = {
+        "ours": "the broker",
+        "parsing": "parsing every frame",
+        "silent": "the broker, calls without audio",
+    }
+    rows = [
+        (title, *(one[way].get(name) for name in names), audio_cost(one, way))
+        for way, title in titles.items()
+    ]
+    compared = ratio(audio_cost(one, "ours"), audio_cost(one, "parsing"))
+    total = ratio(one["ours"].get(names[0]), one["parsing"].get(names[0]))
+    rows.append(("ratio of the first two", total, None, None, None, compared))
+    head = ("", "CPU ms per call", "loop lag p99 ms", "longest ms", "KiB per call", "of it audio")
+    told = f"{one['calls']} calls of {one['seconds']} s; {one['lost']} lost anything."
+    return f"{table(head, rows)}\n\n{told}\n\n{frame_table(one['frame'])}"
+
+
+def frame_table(spent: Mapping[str, Any]) -> str:
+    """Processor time of one frame of audio, and what of it is more than receiving its bytes."""
+    beyond = {way: each - spent["receiving"] for way, each in spent.items()}
+    return table(
+        ("one frame of audio, µs of CPU", "in all", "beyond receiving"),
+        (
+            ("receiving its bytes alone", spent["receiving"], None),
+            ("the broker", spent["ours"], beyond["ours"]),
+            ("parsing it", spent["parsing"], beyond["parsing"]),
+            (
+                "ratio of the last two",
+                ratio(spent["ours"], spent["parsing"]),
+                ratio(beyond["ours"], beyond["parsing"]),
+            ),
+        ),
+    )
+
+
+def audio_cost(one: Mapping[str, Any], way: str) -> float | None:
+    """Processor time of a call's audio: what the same call takes without is taken off."""
+    whole, rest = (one[each].get("cpu_ms_a_call") for each in (way, "silent"))
+    return None if way == "silent" or None in (whole, rest) else whole - rest
+
+
 @block("page")
 def page(found: Found) -> str:
     one = found["page"]

@@ -67,8 +67,7 @@ class CallFollower:
         goodbye = conversation.goodbye
         while True:
             closed = await self.handle_events()
-            # Without a closing handshake nobody knows since when nothing has come through.
-            since = self.gaps.recorder.clock() if closed.clean else self.heard_at
+            since = self.lost_since(closed)
             self.gaps.note_lost(since)
             # A run may be killed while it dials.
             self.context.background.call_later(self.timing.lost_after, self.gaps.record_loss)
@@ -97,6 +96,14 @@ class CallFollower:
                 await conversation.reconnected()
             # A page may have changed the session meanwhile, and the first look may be lost.
             self.context.background.start_task(self.request_state([]))
+
+    def lost_since(self, closed: SidebandClosed) -> datetime:
+        """Since when something may be missing. Without a closing handshake nobody knows since when
+        nothing has come through."""
+        now = self.gaps.recorder.clock()
+        if closed.clean:
+            return now
+        return self.heard_at if closed.silent_for is None else now - closed.silent_for
 
     def set_timers(self, connected_at: datetime) -> None:
         """What is due if the connection of that time holds."""

@@ -19,8 +19,7 @@ class SidebandContract:
     `suffix` gives, for a call's id, what follows the API's REST base in the URL. `gone` is the
     endpoint's own code of a 404 for a call that is over. `frame_reader` is asked once a connection,
     so that a cold start does not import what reads frames. `dropped` are the beginnings of frames
-    that nobody needs: but for one now and then they are dropped as they arrive, neither copied nor
-    decoded.
+    that nobody needs: they are dropped as they arrive, neither copied nor decoded.
     """
 
     suffix: Callable[[str], str]

@@ -13,9 +13,6 @@ WHOLE_TEXT: Final = 0x81
 """The first byte of a frame with a whole text message, uncompressed (RFC 6455, 5.2)."""
 LENGTH_16, LENGTH_64 = 126, 127
 SHORT_HEADER, MEDIUM_HEADER, LONG_HEADER = 2, 4, 10
-ONE_IN = 51
-"""Of the frames to be dropped one in so many is let through, so that whoever reads knows that the
-connection lives: every 5 s of a call. Odd, so that both directions of audio have their turn."""
 
 
 class FrameDropper:
@@ -34,7 +31,6 @@ class FrameDropper:
         self.left = 0
         """How much is to come of the frame that has been decided on."""
         self.is_dropping = False
-        self.dropped = 0
 
     def rest_of(self, data: bytes | bytearray, end: int) -> bytes:
         """What is to be read of the first `end` bytes of `data`, after what came before."""
@@ -77,7 +73,5 @@ class FrameDropper:
         if data[position] == WHOLE_TEXT:
             if come < min(size, self.decided_by):
                 return 0
-            if data.startswith(self.beginnings, position + header, end):
-                self.dropped += 1
-                self.is_dropping = self.dropped % ONE_IN != 0
+            self.is_dropping = data.startswith(self.beginnings, position + header, end)
         return size

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Generator
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from shared.sideband.frame_dropper import FrameDropper
 from shared.sideband.json_frames import LARGEST_EVENT
 
 DROPPED_AT_ONCE = 64 * 1024
-RECEIVED_AT_ONCE = 64 * 1024
+RECEIVED_AT_ONCE = 256 * 1024
 LARGEST_BACKLOG = 4 * 1024 * 1024
 """In bytes, of what waits to be sent. The library answers every ping, read or not."""
 
@@ -67,6 +68,11 @@ class LongFrameConnection(client.ClientConnection):
         if self.transport.get_write_buffer_size() > LARGEST_BACKLOG:
             self.transport.abort()
 
+    @property
+    def silent_for(self) -> timedelta | None:
+        """For how long nothing has come, where that is known."""
+        return None
+
     async def receive_message(self) -> bytes:
         """The next message; of one over `LARGEST_EVENT` the beginning, which is longer than that.
         It need not be UTF-8. Raises ConnectionClosed."""
@@ -97,13 +103,19 @@ class DroppingConnection(LongFrameConnection, asyncio.BufferedProtocol):
         super().__init__(protocol, **options)
         self.dropper = FrameDropper(self.beginnings)
         self.drops = False
+        self.received_at = self.loop.time()
         self.buffer, self.view = BUFFERS.buffer, BUFFERS.view
+
+    @property
+    def silent_for(self) -> timedelta:
+        return timedelta(seconds=self.loop.time() - self.received_at)
 
     def get_buffer(self, _: int) -> memoryview:
         # asyncio's TLS fills slices of it: those of a bytearray would be copies.
         return self.view
 
     def buffer_updated(self, nbytes: int) -> None:
+        self.received_at = self.loop.time()
         if not self.drops:
             # The handshake's response may end in the middle of a piece, and of a frame.
             ready = self.protocol.state is State.OPEN and self.reader.is_between_frames

@@ -12,6 +12,7 @@ REFUSING_ERRORS = frozenset(
         "account_deactivated",
         "billing_hard_limit_reached",
         "billing_not_active",
+        "credit_balance_exhausted",
         "insufficient_quota",
         "invalid_api_key",
         "invalid_authentication",

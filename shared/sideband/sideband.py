@@ -37,11 +37,13 @@ class SidebandUnavailable(Exception):
 
 class SidebandClosed(Exception):
     """The connection is over. `clean` means with a closing handshake, which says nothing about the
-    call: a proxy closes as cleanly as a call that ends."""
+    call: a proxy closes as cleanly as a call that ends. `silent_for`: for how long nothing had
+    come, where not everything that comes is an event."""
 
-    def __init__(self, code: int, *, clean: bool) -> None:
+    def __init__(self, code: int, *, clean: bool, silent_for: timedelta | None = None) -> None:
         self.code = code
         self.clean = clean
+        self.silent_for = silent_for
         super().__init__(f"closed with {code}")
 
 

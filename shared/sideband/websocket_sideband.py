@@ -111,4 +111,4 @@ class WebSocketSideband:
 
     def closed(self) -> SidebandClosed:
         code = self.socket.close_code or 1006
-        return SidebandClosed(code, clean=code != 1006)
+        return SidebandClosed(code, clean=code != 1006, silent_for=self.socket.silent_for)

@@ -102,6 +102,8 @@ async def test_what_comes_with_the_handshake_is_read() -> None:
         with pytest.raises(SidebandClosed) as closed:
             await sideband.receive_event()
         assert not closed.value.clean
+        assert closed.value.silent_for is not None
+        assert closed.value.silent_for < SOON, "audio is heard, though it is dropped"
 
 
 async def test_a_frame_that_is_too_long_is_still_told_and_skipped() -> None:

@@ -1,0 +1,178 @@
+"""A stand-in for the sidebands of many Live calls, each with reflected audio of both sides.
+
+    python -m bench.harness.live_sideband --seconds 30 --certificate pair.pem [--silent]
+
+From the moment that it is observed a call sends five frames a second of each side's audio, 200 ms
+each, as recorded (128 kB a second together); the words that are said, in turns; a snapshot of its
+usage every 14 s; and at its end `session.closed`. What it says is known (`words_of`), so a record
+can be checked against it. `--silent` leaves the audio out. A call named `burst…` sends `BURST`
+frames of audio as fast as they are read, with a break now and then, and is closed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import random
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from bench.harness.processes import serve_until_stopped
+from bench.harness.tls import server_context
+from local.common import server
+
+STEP_MS = 200
+STEPS_PER_SECOND = 5
+WORDS = 8
+TURN_STEPS = 30
+"""A turn of the caller's, one of the model's, and silence: 16 words in 6 s."""
+USAGE_STEPS = 14 * STEPS_PER_SECOND
+BURST = 6_000
+FRAMES_AT_ONCE = 20
+SESSION = {"id": "live_bench", "model": "gpt-live-1", "status": "active", "expires_at": 1}
+Event = dict[str, Any]
+
+
+def words_of(call: str, turn: int, speaker: str) -> list[str]:
+    """What is said in one turn, in fragments."""
+    middle = [f" word{number}" for number in range(WORDS - 2)]
+    return [f"{speaker.title()} {turn}", *middle, f" of {call}."]
+
+
+def turns_of(call: str, seconds: int) -> list[tuple[str, str]]:
+    """All that is said, by whom."""
+    turns = seconds * STEPS_PER_SECOND // TURN_STEPS
+    names = {"input": "user", "output": "assistant"}
+    return [
+        (role, "".join(words_of(call, turn, speaker)))
+        for turn in range(turns)
+        for speaker, role in names.items()
+    ]
+
+
+def audio_of(speaker: str, payload: str, start_ms: int) -> str:
+    """A frame as recorded: compact, the type first."""
+    if speaker == "input":
+        event: Event = {"type": "session.input_audio.append", "audio": payload}
+    else:
+        event = {"type": "session.output_audio.delta", "delta": payload}
+        event |= {"start_ms": start_ms, "end_ms": start_ms + STEP_MS}
+    return json.dumps(event, separators=(",", ":"))
+
+
+def events_at(call: str, step: int) -> Iterator[Event]:
+    """What happens at one step besides audio."""
+    turn, place = divmod(step, TURN_STEPS)
+    speaker, word = ("input", place) if place < WORDS else ("output", place - WORDS)
+    if word < WORDS:
+        about = {"start_ms": step * STEP_MS, "end_ms": (step + 1) * STEP_MS}
+        delta = words_of(call, turn, speaker)[word]
+        yield {"type": f"session.{speaker}_transcript.delta", "delta": delta, **about}
+    if step and step % USAGE_STEPS == 0:
+        seconds = float(step // STEPS_PER_SECOND)
+        yield {"type": "session.usage.updated", "usage": {"seconds": seconds}}
+
+
+class LiveSidebands:
+    """All calls. One that has been sent to its end is over."""
+
+    def __init__(self, seconds: int, *, silent: bool) -> None:
+        self.seconds = seconds
+        self.silent = silent
+        self.ended: set[str] = set()
+        noise = random.Random(1).randbytes(STEP_MS * 48)
+        self.payload = base64.b64encode(noise).decode()
+
+    def refuse_ended(self, connection: ServerConnection, request: Request) -> Response | None:
+        if call_of(request) in self.ended:
+            return connection.respond(HTTPStatus.NOT_FOUND, "there is no such session\n")
+        return None
+
+    async def send_call(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        call = call_of(connection.request)
+        if call.startswith("burst"):
+            await self.send_burst(connection)
+            return
+        # Calls do not begin together.
+        await asyncio.sleep(random.random())
+        loop = asyncio.get_running_loop()
+        due, number = loop.time(), 0
+        try:
+            for step in range(self.seconds * STEPS_PER_SECOND):
+                if not self.silent:
+                    for speaker in ("input", "output"):
+                        await connection.send(audio_of(speaker, self.payload, step * STEP_MS))
+                for event in events_at(call, step):
+                    number += 1
+                    event["event_id"] = f"event_{number}"
+                    await connection.send(json.dumps(event))
+                due += STEP_MS / 1000
+                await asyncio.sleep(max(0.0, due - loop.time()))
+            usage = {"seconds": float(self.seconds)}
+            closed = {"type": "session.closed", "event_id": "event_0", "session": SESSION}
+            self.ended.add(call)
+            await connection.send(json.dumps({**closed, "reason": "expired", "usage": usage}))
+            await connection.close()
+        except ConnectionClosed:
+            pass
+
+    async def send_burst(self, connection: ServerConnection) -> None:
+        """Begins once the client has sent something."""
+        frames = [audio_of(speaker, self.payload, 0) for speaker in ("input", "output")]
+        try:
+            await connection.recv()
+            for number in range(BURST):
+                await connection.send(frames[number % 2])
+                if number % FRAMES_AT_ONCE == 0:
+                    await asyncio.sleep(0.001)
+            await connection.close()
+        except ConnectionClosed:
+            pass
+
+
+def call_of(request: Request) -> str:
+    """The id in `/v1/live/sessions/{id}/attach`."""
+    return request.path.split("/sessions/", 1)[-1].split("/", 1)[0]
+
+
+async def run(seconds: int, certificate: Path, *, silent: bool) -> None:
+    sidebands = LiveSidebands(seconds, silent=silent)
+    async with serve(
+        sidebands.send_call,
+        server.LOOPBACK,
+        0,
+        ssl=server_context(certificate),
+        process_request=sidebands.refuse_ended,
+        compression=None,
+        backlog=1024,
+        open_timeout=60,
+        ping_interval=None,
+        close_timeout=1,
+    ) as listening:
+        port = next(iter(listening.sockets)).getsockname()[1]
+        await serve_until_stopped(f"https://{server.LOOPBACK}:{port}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.harness.live_sideband", description=__doc__
+    )
+    parser.add_argument("--seconds", type=int, default=30, help="of a call")
+    parser.add_argument("--silent", action="store_true", help="no audio")
+    parser.add_argument("--certificate", type=Path, required=True, help="certificate and key, PEM")
+    options = parser.parse_args(arguments)
+    asyncio.run(run(options.seconds, options.certificate, silent=options.silent))
+    return 0
+
+
+if __name__ == "__main__":
+    server.finish(main())
