@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -57,7 +57,8 @@ class Profile:
     restores them. `goodbye` tells the model what to say before the server ends the call. `roles`:
     callers with any of them may choose the profile; if there are none, every caller may.
     `mcp_approvals`: who approves the calls of MCP servers' tools (tools/approvals.py). `api`: the
-    API that its calls speak, whose session it has.
+    API that its calls speak, whose session it has. `recorded`: where calls are recorded, its
+    own are.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Profile:
     roles: frozenset[str] = frozenset()
     mcp_approvals: Mapping[str, Any] = field(default_factory=dict)
     api: VoiceApi = REALTIME
+    recorded: bool = True
 
     def with_instructions(self, instructions: str) -> Profile:
         """The profile with these instructions in its session."""
@@ -152,6 +154,12 @@ def check_api(content: Any) -> list[str]:
     return [f'api: expected "live" for a session with {found[0]}'] if found else []
 
 
+def explain_recording(wrong: Sequence[str]) -> list[str]:
+    """Says of a Realtime profile why there is nothing to record."""
+    why = "recording: expected nothing: Realtime's sideband has no audio of the caller's"
+    return [why if line.startswith("recording: ") else line for line in wrong]
+
+
 @dataclass(frozen=True, slots=True)
 class ProfileLoader:
     """Checks one file's content, and makes a profile of it. The fields are as in
@@ -179,7 +187,7 @@ class ProfileLoader:
             return wrong or check_private_instructions(content, settings)
         wrong = validation_errors(content, schema)
         if wrong:
-            return [*wrong, *check_api(content)]
+            return [*explain_recording(wrong), *check_api(content)]
         return [
             *check_private_instructions(content, settings),
             *check_tools(content, settings.endpoint.provider, self.server_tools),
@@ -211,6 +219,7 @@ class ProfileLoader:
             roles=frozenset(content.get("roles", ())),
             mcp_approvals=content.get("mcp_approvals", {}),
             api=api,
+            recorded=content.get("recording", "on") == "on",
         )
 
 

@@ -37,6 +37,7 @@ class CallTerms:
             approvals=profile.mcp_approvals,
             record_id=record.id,
             api=record.api,
+            recorded=profile.recorded,
         )
 
     def settled_call(self, record: CallRecord) -> ObservedCall:
@@ -56,4 +57,6 @@ class CallTerms:
         try:
             return self.profiles.named(record.profile)
         except Problem:
-            return Profile(record.profile, {"model": record.model}, session_from_page=True)
+            # Nor does anybody know any more whether its callers were told of a recording.
+            gone = {"model": record.model}
+            return Profile(record.profile, gone, session_from_page=True, recorded=False)

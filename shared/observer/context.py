@@ -102,7 +102,7 @@ class ObservedCall:
     ahead of it if it has instructions for that. `ended_by` and `ended_at` are those of a call that
     is settled: it is not dialled. `retries_responses`: a response that fails of a passing fault is
     asked for once more. `approvals` are the profile's `mcp_approvals`. `api` is the API that it
-    speaks.
+    speaks. `recorded`: where both voices are recorded, its own are too.
     """
 
     call_id: str
@@ -116,6 +116,7 @@ class ObservedCall:
     retries_responses: bool = True
     approvals: Mapping[str, Any] = field(default_factory=dict)
     api: VoiceApi = REALTIME
+    recorded: bool = True
     record_id: str = ""
     """What logs call it: a call id is all that is needed to hang the call up."""
 

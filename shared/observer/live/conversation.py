@@ -53,7 +53,7 @@ class LiveConversation:
     def open_recording(self, call: ObservedCall) -> CallRecording | None:
         """The recording of both voices, where calls are recorded."""
         dependencies = self.parts.dependencies
-        if not dependencies.records_audio:
+        if not (dependencies.records_audio and call.recorded):
             return None
         return CallRecording(
             dependencies.log,

@@ -137,3 +137,11 @@ async def test_a_deletion_ends_the_recording_and_not_the_transcript(run: Followi
         "missing": [],
         "stopped": "deleted",
     }
+
+
+async def test_a_profile_is_left_out_that_says_so() -> None:
+    async with following(parts=RECORDED, recorded=False) as run:
+        hear(run, 0, 20)
+        run.service.close("close_requested")
+        await run.watching.done()
+        assert run.it.log.names() == [log_name(CALL)]

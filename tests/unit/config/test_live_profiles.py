@@ -184,6 +184,14 @@ def test_an_unknown_field_is_refused_with_the_nearest_right_name(
     assert line.startswith(words)
 
 
+def test_a_profile_may_be_left_out_of_recording(tmp_path: Path) -> None:
+    assert talk(tmp_path, {}).recorded
+    assert talk(tmp_path, {}, recording="on").recorded
+    assert not talk(tmp_path, {}, recording="off").recorded
+    (mistake,) = mistakes(tmp_path, {}, recording="yes")
+    assert mistake.startswith("recording: ")
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("session_from_page", True), ("webrtc_filter", "off"), ("mcp_approvals", {})],

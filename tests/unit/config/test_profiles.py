@@ -379,3 +379,11 @@ def test_the_log_warns_of_realtime_calls_where_recording_is_on(
     assert "calls not recorded" not in caplog.text
     load_with_tools(tmp_path, RECORDINGS="on")
     assert 'calls not recorded {"profile": "default"}' in caplog.text
+
+
+def test_a_realtime_profile_has_nothing_to_record(tmp_path: Path) -> None:
+    (tmp_path / "default.json").write_text('{"recording": "on", "session": {"type": "realtime"}}')
+    with pytest.raises(
+        ConfigurationError, match="recording: expected nothing: Realtime's sideband"
+    ):
+        load_with_tools(tmp_path)
