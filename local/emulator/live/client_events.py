@@ -121,9 +121,10 @@ class ClientEventHandler:
     def create_decision(self, event: Event) -> None:
         """Accepted; the emulator decides nothing."""
 
-    def close(self, event: Event) -> None:  # noqa: ARG002
+    def close(self, event: Event) -> None:
         script = self.context.script
-        self.context.close(script.close_reason, script.seconds("close_seconds"))
+        delay = script.seconds("close_seconds")
+        self.context.close(script.close_reason, delay, event.get("event_id"))
 
 
 def add_decision_item(handler: ClientEventHandler, event: Event) -> None:

@@ -74,7 +74,7 @@ class SessionContext(Protocol):
 
     def build_resource(self) -> dict[str, Any]: ...
 
-    def close(self, reason: str, delay: float) -> None:
+    def close(self, reason: str, delay: float, client_event_id: str | None = None) -> None:
         """Ends the session for everybody after `delay` seconds."""
         ...
 

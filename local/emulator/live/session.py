@@ -180,9 +180,9 @@ class LiveSession:
         for saying in self.sayings:
             saying.cancel()
 
-    def close(self, reason: str, delay: float) -> None:
+    def close(self, reason: str, delay: float, client_event_id: str | None = None) -> None:
         """Ends the session for everybody after `delay` seconds. May be repeated."""
-        self.ending.close(reason, delay)
+        self.ending.close(reason, delay, client_event_id)
 
     def snapshot(self) -> dict[str, Any]:
         """The session for the control route."""

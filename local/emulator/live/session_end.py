@@ -32,14 +32,15 @@ class SessionEnd:
         """Whether it did not start: an error stands in the place of `session.started`."""
         self.usage: dict[str, Any] = {}
 
-    def close(self, reason: str, delay: float) -> None:
-        """Ends the session for everybody after `delay` seconds. May be repeated."""
+    def close(self, reason: str, delay: float, client_event_id: str | None = None) -> None:
+        """Ends the session for everybody after `delay` seconds. May be repeated. The event that
+        asked for it is named in the answer."""
         if not self.is_closing:
             self.is_closing = True
             if delay:
-                self.context.spawn(self.finish_later(reason, delay))
+                self.context.spawn(self.finish_later(reason, delay, client_event_id))
             else:
-                self.finish(reason)
+                self.finish(reason, client_event_id)
 
     async def expire(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -55,11 +56,11 @@ class SessionEnd:
         self.is_closing = True
         self.finish("connection_lost")
 
-    async def finish_later(self, reason: str, delay: float) -> None:
+    async def finish_later(self, reason: str, delay: float, client_event_id: str | None) -> None:
         await asyncio.sleep(delay)
-        self.finish(reason)
+        self.finish(reason, client_event_id)
 
-    def finish(self, reason: str) -> None:
+    def finish(self, reason: str, client_event_id: str | None = None) -> None:
         """`session.closed`, unless the script loses it, and then nothing more."""
         session = self.context
         if self.reason is not None:
@@ -69,6 +70,7 @@ class SessionEnd:
             session.emit(
                 events.event(
                     events.CLOSED,
+                    client_event_id,
                     usage=self.usage,
                     reason=reason,
                     session=session.build_resource(),

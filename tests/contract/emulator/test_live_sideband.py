@@ -194,12 +194,12 @@ async def test_an_error_names_the_event_it_answers() -> None:
 )
 async def test_a_close_by_event(provider: Provider, reason: str) -> None:
     async with live_session(provider, live={"close_seconds": 0.2}) as it:
-        await it.tell("session.close")
+        await it.tell("session.close", event_id="bye")
         await it.tell("session.input_audio.mute")
         assert (await it.refusal())["code"] == "invalid_event"
         closed = await it.expect("session.closed")
         assert (closed["reason"], closed["usage"]) == (reason, {"seconds": 15.0})
-        assert closed["session"]["status"] == "active"
+        assert (closed["session"]["status"], closed["client_event_id"]) == ("active", "bye")
         assert list(closed)[:4] == ["type", "usage", "reason", "session"]
         assert await it.sideband.until_closed() == 1006, "no closing handshake"
         state = await it.server.state()
