@@ -35,6 +35,11 @@ def append_commentary(content: str, event_id: str, delegation_id: str | None = N
     return append("commentary", content, delegation_id, event_id)
 
 
+def append_thinking(content: str, event_id: str) -> Event:
+    """Tells the model something that it need not say."""
+    return append("thinking", content, None, event_id)
+
+
 def append(what: str, content: str, delegation_id: str | None, event_id: str) -> Event:
     return {
         "type": f"session.{what}.append",

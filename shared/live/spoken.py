@@ -59,5 +59,7 @@ class Spoken:
 
     def said(self) -> tuple[Said, ...]:
         """All that has been said, in turns."""
-        now = [Said(turn.speaker, turn.text.strip()) for turn in self.open_turns()]
+        now = [
+            Said(turn.speaker, turn.text.strip()[-TURN_CHARACTERS:]) for turn in self.open_turns()
+        ]
         return (*self.closed, *(each for each in now if each.text))

@@ -10,7 +10,7 @@ from shared.live.acknowledgements import is_acknowledgement, may_become_acknowle
 from shared.live.backchannels import Backchannel
 from shared.live.interruptions import Interruptions
 from shared.live.server_events import ASSISTANT, USER, TranscriptFragment
-from shared.live.turn import ClosedTurn, CloseReason, Turn, TurnRules
+from shared.live.turn import LONGEST_TURN, ClosedTurn, CloseReason, Turn, TurnRules
 
 
 class TurnPolicy:
@@ -62,7 +62,11 @@ class TurnPolicy:
         if current is None:
             self.current = Turn.of(fragment)
         elif fragment.speaker == current.speaker:
-            current.append(fragment, after_break=self.waiting is not None)
+            if len(current.text) >= LONGEST_TURN:
+                self.end_turn(current, "too_long")
+                self.current = Turn.of(fragment)
+            else:
+                current.append(fragment, after_break=self.waiting is not None)
         elif current.speaker == ASSISTANT:
             self.answered_until = current.end_ms
             self.current = Turn.of(fragment)

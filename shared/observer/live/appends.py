@@ -48,6 +48,10 @@ class Appends:
         """Tells the model what holds from now on."""
         await self.send(client_events.append_instructions(instructions, new_event_id()))
 
+    async def note(self, content: str) -> None:
+        """Tells the model something that it need not say."""
+        await self.send(client_events.append_thinking(content, new_event_id()))
+
     def apologise(self) -> None:
         """Has the model say that what it waits for does not come: nothing else would tell it."""
         if not self.may_be_sorry or self.sorries >= SORRY_AT_MOST:
@@ -63,6 +67,8 @@ class Appends:
     async def send(self, event: Event) -> None:
         """Sends an append, on the next connection if this one is lost."""
         self.awaited[event["event_id"]] = event
+        if not self.context.lease.is_good:
+            return
         try:
             await self.context.connection.send_event(event)
         except SidebandClosed:

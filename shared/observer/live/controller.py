@@ -47,6 +47,10 @@ NO_MORE_TOOLS = (
     "From now on nothing can be looked up or done in this call: its room for results is used up. "
     "Say so if it is needed, and do not promise to look anything up."
 )
+LOST_WORK = (
+    "If the caller still waits for something to be looked up or done, it is lost: the server was "
+    "away for a while. Say so, and offer to do it again."
+)
 
 
 class LiveController:
@@ -96,6 +100,7 @@ class LiveController:
 
     async def answer_abandoned(self) -> None:
         """Answers what an earlier run has left unanswered."""
+        self.calls.work.look_for_lost_work(self.work_lost)
         await self.calls.answer_abandoned()
         await self.delegations.answer_abandoned()
 
@@ -146,6 +151,11 @@ class LiveController:
         self.failures.note_without_event(DELEGATION_FAILED, reason)
         self.appends.apologise()
 
+    def work_lost(self) -> None:
+        """Delegated work may wait for something that was asked for while nobody was connected."""
+        self.failures.note_without_event(DELEGATION_FAILED, "lost")
+        self.context.background.start_task(self.appends.note(LOST_WORK))
+
     def end_tools(self) -> None:
         """Nothing can be delivered any more: says so, once, and has no function called again."""
         if self.tools_ended:
@@ -180,6 +190,7 @@ class LiveController:
     def reconnected(self) -> None:
         """There is another connection: what the lost one did not take is sent once it is clear."""
         self.session_keeper.start_over()
+        self.calls.work.look_for_lost_work(self.work_lost)
         self.calls.reconnected()
         self.appends.reconnected()
         self.goodbye.event_seen.set()

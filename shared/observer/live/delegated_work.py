@@ -28,8 +28,11 @@ QUIET = timedelta(milliseconds=400)
 """How long nothing comes of a response before its calls count as all that it makes."""
 ANSWERED_WITHIN = timedelta(seconds=15)
 """How long what we have asked for may not begin."""
-ASK_AGAIN_AFTER = timedelta(seconds=2)
+ASK_AGAIN_AFTER = timedelta(seconds=1)
+"""At first; it doubles. A function of the page's may take its time."""
 TRIES = 5
+LOST_AFTER = timedelta(seconds=20)
+"""How long nothing may come of work that was under way when the connection was lost."""
 REMEMBERED = 1_000
 CONTINUED = "continued"
 
@@ -57,13 +60,20 @@ class DelegatedWork:
         self.tries = 0
         self.looks = itertools.count(1)
         self.latest_look = 0
+        self.is_open = False
+        """Whether work is under way, as far as was seen."""
+        self.calls_made = False
+        """Whether the present response has made calls: then it is not the last."""
+        self.events = 0
 
     def resume(self, lines: Iterable[StoredLine], answered: Iterable[str]) -> None:
         """Takes over from the record which answered calls the work has been asked to go on with."""
+        lines = list(lines)
         for line in lines:
             if line.kind == CONTINUED:
                 self.continued.update(str(each) for each in line.fields.get("calls") or ())
         self.owed.update(call_id for call_id in answered if call_id not in self.continued)
+        self.is_open = is_under_way(lines)
 
     def lines_to_carry_over(self) -> list[RecordLine]:
         """For a record that begins again."""
@@ -75,17 +85,21 @@ class DelegatedWork:
 
     def handle_event(self, event: BackendEvent) -> None:
         """Follows the response; anything that comes of it puts off what we ask for."""
+        self.events += 1
         match event:
             case BackendResponseCreated():
                 self.is_responding, self.asked, self.tries = True, None, 0
-                self.must_ask = False
+                self.must_ask = self.calls_made = False
+                self.is_open = True
                 self.making.clear()
             case FunctionCallAdded():
                 self.making.add(event.item_id)
             case FunctionCallDone():
+                self.calls_made = True
                 self.making.discard(event.item_id)
             case BackendResponseDone():
                 self.is_responding = False
+                self.is_open = self.calls_made and event.status == "completed"
                 self.making.clear()
                 if event.status == "completed":
                     self.go_on()
@@ -152,14 +166,14 @@ class DelegatedWork:
             self.gave_up(reason)
             return
         self.must_ask = True
-        self.go_on_soon(ASK_AGAIN_AFTER)
+        self.go_on_soon(ASK_AGAIN_AFTER * 2 ** (self.tries - 1))
 
     def reset(self) -> None:
         """The response is over without a word."""
         self.owed.clear()
         self.making.clear()
         self.asked, self.is_responding, self.tries = None, False, 0
-        self.must_ask = False
+        self.must_ask = self.is_open = False
 
     def start_over(self) -> None:
         """The connection was lost: what has begun since was not seen, and what we asked for may
@@ -167,3 +181,30 @@ class DelegatedWork:
         self.must_ask = self.must_ask or self.asked is not None
         self.making.clear()
         self.asked, self.is_responding = None, False
+
+    def look_for_lost_work(self, lost: Callable[[], None]) -> None:
+        """A function call that was made while nobody was connected is never seen, and the work
+        waits for it for ever. `lost` is told if nothing comes of work that was under way."""
+        seen = self.events
+
+        def look() -> None:
+            if self.is_open and self.events == seen and not self.running:
+                self.is_open = False
+                lost()
+
+        if self.is_open:
+            self.context.background.call_later(LOST_AFTER, look)
+
+
+def is_under_way(lines: Iterable[StoredLine]) -> bool:
+    """Whether work was, when a record ends: it was delegated, or asked to go on, and no response
+    has ended since."""
+    open_work = False
+    for line in lines:
+        if line.kind == "response":
+            open_work = False
+        elif line.kind == CONTINUED or (
+            line.kind == "delegation" and line.fields.get("target") == "responses"
+        ):
+            open_work = True
+    return open_work

@@ -35,6 +35,7 @@ EVENTS = [
         {"delegation": {"type": "responses", "responses": RESPONSES}}, "obs_1"
     ),
     client_events.append_instructions("Say goodbye.", "obs_1"),
+    client_events.append_thinking("The caller waits.", "obs_1"),
     client_events.append_commentary("It is on its way.", "obs_1"),
     client_events.append_commentary("It is on its way.", "obs_1", "item_1"),
     client_events.create_item(client_events.function_output("call_1", "{}"), "obs_1"),

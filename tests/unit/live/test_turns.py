@@ -276,6 +276,14 @@ def test_a_clock_that_is_set_back_ends_nothing() -> None:
     assert [each.turn.text for each in grouper.close(0)] == ["Hello."]
 
 
+def test_a_turn_without_end_is_ended() -> None:
+    grouper, closed = TurnGrouper(), []
+    for number in range(100):
+        closed += grouper.add(fragment(USER, "x" * 1000, 200 * number), number)
+    assert [each.reason for each in closed] == ["too_long"] * 4
+    assert sum(len(each.turn.text) for each in closed + grouper.close(1000)) == 100_000
+
+
 def test_an_empty_fragment_is_none() -> None:
     grouper = TurnGrouper()
     assert grouper.add(replace(fragment(USER, "x", 0), text=""), 0) == []

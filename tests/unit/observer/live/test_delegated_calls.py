@@ -257,6 +257,45 @@ async def test_a_run_that_takes_over_has_answered_work_go_on() -> None:
         assert outputs(second) == []
 
 
+@pytest.mark.parametrize("comes", [True, False])
+async def test_work_of_which_nothing_comes_after_a_loss_is_told_to_the_model(
+    comes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have called a function while nobody was connected."""
+    monkeypatch.setattr(delegated_work, "LOST_AFTER", QUICK)
+    async with live_run(RESPONSES, Tools().registry) as run:
+        run.begin()
+        run.controller.reconnected()
+        if comes:
+            run.backend("response.output_text.delta", delta="It")
+        else:
+            await run.sent("session.thinking.append")
+        await asyncio.sleep(0.05)
+        codes = [each.fields["code"] for each in await run.lines("failed")]
+        assert codes == ([] if comes else ["lost"])
+        assert len(run.connection.all) == (0 if comes else 1)
+
+
+async def test_work_that_was_under_way_is_looked_for_by_the_next_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delegated_work, "LOST_AFTER", QUICK)
+    delegation = {"id": "item_1", "type": "delegation", "target": "responses"}
+    async with live_run(RESPONSES, Tools().registry) as first:
+        first.tell("session.delegation.created", offset_ms=0, delegation=delegation)
+        await first.record()
+    async with live_run(RESPONSES, Tools().registry, log=first.log, holder="run-2") as second:
+        await second.controller.answer_abandoned()
+        await second.sent("session.thinking.append")
+        second.begin()
+        second.end()
+        await second.record()
+    async with live_run(RESPONSES, Tools().registry, log=first.log, holder="run-3") as third:
+        await third.controller.answer_abandoned()
+        await asyncio.sleep(0.05)
+        assert third.connection.all == []
+
+
 async def test_without_the_lease_nothing_is_done() -> None:
     tools = Tools()
     async with live_run(RESPONSES, tools.registry) as run:
