@@ -83,6 +83,9 @@ class Conversation(Protocol):
     def call_ended(self, reason: str) -> None:
         """Records that the call is over, as upstream has confirmed."""
 
+    def never_seen(self) -> None:
+        """The call is over, and nobody has seen what it used."""
+
     def tally(self) -> Tally:
         """What the call has used since its start, and what failed."""
 

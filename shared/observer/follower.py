@@ -151,6 +151,11 @@ class CallFollower:
         self.conversation.call_ended(reason)
         return self.result(Outcome.ENDED, reason)
 
+    def never_seen(self) -> ObserverResult:
+        """The call is over, and no run has ever been connected to it."""
+        self.conversation.never_seen()
+        return self.result(Outcome.NOT_FOUND)
+
     def unreachable(self, reason: str) -> ObserverResult:
         """The call cannot be followed now. It still counts, and is hung up at its limit."""
         self.gaps.record_loss()

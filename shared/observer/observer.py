@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from shared.core import logs
@@ -111,7 +112,7 @@ class Observer:
         try:
             await self.connection.dial(self.timing.pauses_after_404 if first else ())
         except NoSuchCall:
-            not_found = partial(self.follower.result, Outcome.NOT_FOUND)
+            not_found = self.follower.never_seen
             gone = partial(self.ended_unseen, lines)
             return await self.follower.confirm_end(not_found if first else gone)
         except SidebandUnavailable as error:
@@ -184,18 +185,22 @@ class Observer:
 
     async def leave(self, reason: str) -> None:
         """Writes what is left, disconnects, and gives the lease back, whatever else fails."""
-        await self.conversation.leave()
+        await self.attempt(self.conversation.leave)
         if self.connection.was_open:
             self.gaps.record_loss()
             self.recorder.add_line("detached", self.recorder.holder, {"reason": reason})
         for step in (self.stop, self.flush, self.lease.release):
-            try:
-                async with asyncio.timeout(self.timing.shutdown.total_seconds()):
-                    await step()
-            except Exception as error:
-                logs.event(
-                    "observer not shut down cleanly", logging.WARNING, reason=type(error).__name__
-                )
+            await self.attempt(step)
+
+    async def attempt(self, step: Callable[[], Awaitable[None]]) -> None:
+        """One step of leaving, in bounded time."""
+        try:
+            async with asyncio.timeout(self.timing.shutdown.total_seconds()):
+                await step()
+        except Exception as error:
+            logs.event(
+                "observer not shut down cleanly", logging.WARNING, reason=type(error).__name__
+            )
 
     async def stop(self) -> None:
         """Stops everything in the background, and disconnects."""

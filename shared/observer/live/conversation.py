@@ -93,7 +93,8 @@ class LiveConversation:
 
     def handle_event(self, event: ServerEvent) -> None:
         if isinstance(event, AudioFrame):
-            self.record_audio(event)
+            if self.recording is not None:
+                self.steps.attempt(event, lambda: self.record_audio(event))
         elif self.replays.is_one(event):
             self.gaps.note_bridged()
         else:
@@ -130,10 +131,14 @@ class LiveConversation:
 
     def call_ended(self, reason: str) -> None:
         self.recorder.record_unfinished()
-        call = self.parts.call
-        self.controller.meter.note_call_over(call.ended_at or self.recorder.clock())
+        self.never_seen()
         closed = {"close_reason": self.close_reason} if self.close_reason else {}
         self.recorder.add_line("ended", "", {"reason": reason, **closed})
+
+    def never_seen(self) -> None:
+        """What the service has not told of a call's length, the clock does."""
+        over_at = self.parts.call.ended_at or self.recorder.clock()
+        self.controller.meter.note_call_over(over_at)
 
     def tally(self) -> Tally:
         return self.controller.meter.tally()

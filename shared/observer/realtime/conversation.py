@@ -80,6 +80,9 @@ class RealtimeConversation:
     def call_ended(self, reason: str) -> None:
         self.recorder.add_line("ended", "", {"reason": reason})
 
+    def never_seen(self) -> None:
+        """What its responses used was told to nobody."""
+
     def tally(self) -> Tally:
         return self.controller.meter.tally()
 

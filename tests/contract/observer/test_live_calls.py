@@ -169,6 +169,28 @@ async def test_a_session_that_ended_before_it_could_be_attached_to() -> None:
         assert result.tally.usage.live.seconds >= 15, "it has cost as much"
 
 
+async def test_a_session_that_nobody_has_seen_is_reckoned_by_the_clock() -> None:
+    async with observed_calls() as it:
+        service = LiveService()
+        service.is_over = True
+        started = it.clock() - timedelta(minutes=2)
+        run = await begin(it, service, waits=False, started_at=started)
+        result = await run.watching.done()
+        assert result.tally.usage.live is not None
+        assert 120 <= result.tally.usage.live.seconds < 180
+
+
+async def test_a_record_that_cannot_be_written_keeps_no_lease() -> None:
+    async with following(timing_of(shutdown=SOON)) as run:
+        run.service.say("input", "Hello.")
+        await run.handled()
+        run.it.log.unavailable = True
+        run.service.close("close_requested")
+        assert (await run.watching.done()).outcome is Outcome.ENDED
+        assert run.it.leases.holder(CALL) is None
+        run.it.log.unavailable = False
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_an_attach_that_is_refused_for_good(status: int) -> None:
     async with observed_calls() as it:

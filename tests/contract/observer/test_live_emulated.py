@@ -150,7 +150,7 @@ async def test_no_such_session() -> None:
     async with emulated() as them:
         result = await them.begin("live_unknown").done()
         assert result.outcome is Outcome.NOT_FOUND
-        assert them.it.lines("live_unknown") == []
+        assert [line.kind for line in them.it.lines("live_unknown")] == ["usage"], "by the clock"
 
 
 async def test_a_session_that_ends_while_its_answer_is_on_the_way() -> None:
