@@ -19,6 +19,8 @@ MOST_WAITING: Final = 8192
 an hour. Its connection is dropped after that."""
 
 REMEMBERED: Final = 2000
+REMEMBERED_SECONDS: Final = 60.0
+"""The most that `replay_seconds` can repeat."""
 STARTED_SECONDS: Final = 3.0
 """How old a session may be for its `session.started` to be repeated to a new sideband."""
 
@@ -62,7 +64,10 @@ class Outlets:
     def send(self, event: Event) -> None:
         """To everybody, now and, for a while, to those who attach later."""
         text = json.dumps(event)
-        self.history.append((asyncio.get_running_loop().time(), text))
+        now = asyncio.get_running_loop().time()
+        self.history.append((now, text))
+        while self.history[0][0] < now - REMEMBERED_SECONDS:
+            self.history.popleft()
         for outlet in self.all:
             outlet.put(text)
 

@@ -13,8 +13,8 @@ from local.emulator.live.interfaces import AUDIO_RATE, AudioFormat
 if TYPE_CHECKING:
     from local.emulator.live.audio_formats import Decoder
 
-LONGEST_BYTES: Final = AUDIO_RATE * 2 * 60 * 20
-"""Twenty minutes of each voice are kept; the rest of a longer session is not."""
+LONGEST_BYTES: Final = AUDIO_RATE * 2 * 60 * 10
+"""Ten minutes of each voice are kept; the rest of a longer session is not."""
 
 
 class Recording:

@@ -15,7 +15,7 @@ from local.emulator.live.session import LiveSession
 from local.emulator.protocol.errors import ApiError
 
 REMEMBERED: Final = 50
-STORED: Final = 20
+STORED: Final = 8
 
 
 class LiveRegistry:
