@@ -1,4 +1,4 @@
-"""Two sample tools, a function that Live calls delegate to, and the registry of the app. Put your
+"""Three sample tools, a function that Live calls delegate to, and the registry of the app. Put your
 own beside them (docs/tools.md)."""
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ ORDERS = {
     "1002": {"status": "on its way", "carrier": "courier", "day": "tomorrow"},
     "1003": {"status": "being packed", "carrier": "courier", "day": "Friday"},
 }
+
+
+SKIES = ("clear sky", "light rain", "a few clouds", "fog in the morning")
 
 
 def sample_tools(clock: Clock = utc_now) -> Registry:
@@ -38,6 +41,14 @@ def sample_tools(clock: Clock = utc_now) -> Registry:
         """
         return found_order(order_number)
 
+    @registry.tool
+    def weather_report(city: str = "London") -> dict[str, str]:
+        """Tells the weather in a city.
+
+        city: The city, as the caller said it.
+        """
+        return made_up_weather(city)
+
     @registry.delegation
     def help_desk(task: DelegatedTask) -> str | None:
         """Does what callers delegate where no other model does: by their words alone."""
@@ -48,6 +59,9 @@ def sample_tools(clock: Clock = utc_now) -> Registry:
             return f"{state}: {order['day']}, by {order['carrier']}."
         if "order" in words:
             raise ToolError("The order's number is needed. Ask for it.")
+        if "weather" in words:
+            report = made_up_weather("London")
+            return f"{report['sky']} in {report['city']}, {report['temperature']}."
         if "time" in words or "date" in words or "day" in words:
             now = spoken_time(clock(), "UTC")
             return f"It is {now['time']} UTC on {now['date']}."
@@ -63,6 +77,16 @@ def found_order(said: str) -> dict[str, str]:
     if order is None:
         raise ToolError("There is no order with that number. Ask the caller to read it again.")
     return {"order": number, **order}
+
+
+def made_up_weather(city: str) -> dict[str, str]:
+    """The same for a city each time; no weather is asked anywhere."""
+    number = sum(city.strip().lower().encode())
+    return {
+        "city": city.strip()[:64],
+        "sky": SKIES[number % len(SKIES)],
+        "temperature": f"{8 + number % 15} degrees",
+    }
 
 
 def spoken_time(now: datetime, time_zone: str) -> dict[str, str]:

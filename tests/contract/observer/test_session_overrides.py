@@ -32,7 +32,11 @@ async def test_what_a_page_overrides_is_restored(caplog: pytest.LogCaptureFixtur
         assert (await call.expect("session.updated"))["session"]["instructions"] == "Swear a lot."
         restored = (await call.expect("session.updated"))["session"]
         assert restored["instructions"] == "Be brief."
-        assert [tool["name"] for tool in restored["tools"]] == ["current_time", "order_status"]
+        assert [tool["name"] for tool in restored["tools"]] == [
+            "current_time",
+            "order_status",
+            "weather_report",
+        ]
         assert restored["audio"]["output"]["speed"] == 1.2, "the rest is the page's"
         line = await it.written(call.id, lambda line: line.kind == "session")
         assert line.fields == {"overridden": ["instructions", "tools"], "put_back": True}

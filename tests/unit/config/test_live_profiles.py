@@ -54,7 +54,7 @@ def test_the_shipped_live_profile_is_of_the_official_type() -> None:
     assert profile.model == "gpt-live-1"
     backend = profile.session["delegation"]["responses"]
     assert backend["model"] == "gpt-5.6-sol"
-    [order_status, _] = backend["tools"]
+    [order_status, *_] = backend["tools"]
     assert order_status["description"]
     assert order_status["strict"] is False
 
