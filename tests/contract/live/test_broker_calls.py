@@ -78,11 +78,13 @@ async def stack(
     monkeypatch: pytest.MonkeyPatch,
     provider: Provider = "azure",
     *,
+    real_media: bool = False,
     live: dict[str, Any] | None = None,
     **changes: str,
 ) -> AsyncIterator[Stack]:
     """The app before an emulator; at the end nothing runs upstream."""
-    async with serving(provider, live={**QUICK, **(live or {})}) as emulator:
+    script = {**QUICK, **(live or {})}
+    async with serving(provider, real_media=real_media, live=script) as emulator:
         settings = app_settings(emulator.root, REALTIME_PROVIDER=provider, **LINKED, **changes)
         process = LazyBroker(settings)
         monkeypatch.setattr(lazy_broker, "PROCESS", process)
