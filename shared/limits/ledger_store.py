@@ -33,7 +33,7 @@ from shared.limits.limit_rules import (
     UndoBooking,
 )
 from shared.limits.row_sweep import sweep_empty_rows
-from shared.limits.times import to_datetime, to_timedelta
+from shared.limits.times import to_datetime
 from shared.limits.transactions import (
     GLOBAL_ROW,
     PARTITION,
@@ -69,15 +69,6 @@ class CallerUsage:
     tokens_today: int
 
 
-@dataclass(frozen=True, slots=True)
-class CallerTime:
-    """The time of one caller's calls today: what they have used, and what running ones may still
-    use."""
-
-    used: timedelta
-    reserved: timedelta
-
-
 class Ledger:
     """Books, settles and counts calls in `table`.
 
@@ -110,7 +101,7 @@ class Ledger:
         nothing is counted.
         """
         lasts = self.limits.longest if lasts is None else lasts
-        return self.book(caller_id, BookCall(new_booking_name(), lasts, api=api))
+        return book(self, caller_id, BookCall(new_booking_name(), lasts, api=api))
 
     def book_key(
         self, caller_id: str, profile: str, lasts: timedelta, *, shortest: timedelta = SHORTEST_CALL
@@ -122,19 +113,7 @@ class Ledger:
         minted for it. Raises Problem as `book_call` does.
         """
         operation = BookCall(new_booking_name(), lasts, profile, shortest=shortest)
-        return self.book(caller_id, operation)
-
-    def book(self, caller_id: str, operation: BookCall) -> Booking:
-        is_key, reference = operation.key_profile is not None, f"{caller_id}.{operation.name}"
-        ends = None
-        if is_key or not self.limits.none:
-            ends = self.transactions.carry_out(caller_id, operation)
-        # Now, because a clock may have learned from storage's answer how far off it is.
-        started = self.clock()
-        ends_at = started + operation.lasts
-        if ends is not None and self.limits.seconds_per_day:
-            ends_at = min(ends_at, to_datetime(ends))
-        return Booking(reference, caller_id, started, ends_at, is_key)
+        return book(self, caller_id, operation)
 
     def extend_key(self, booking: Booking, until: datetime) -> None:
         """The key of that booking counts until then, where that is later. Raises Problem
@@ -207,24 +186,6 @@ class Ledger:
             len(account.live_calls(now)), len(account.recent_starts(now)), account.tokens_today(now)
         )
 
-    def time_of(self, caller_id: str) -> CallerTime:
-        """What the caller has used today of the time that is limited. Raises Problem
-        storage_unavailable."""
-        account = self.read_row(row_key(caller_id), Account)
-        now = unix_milliseconds(self.clock())
-        overtime = account.time.overtime(now, account.bookings)
-        used = account.time.used_today(now, overtime)
-        counted = account.time.counted_on_day(now, overtime)
-        return CallerTime(to_timedelta(used), to_timedelta(counted - used))
-
-    def live_sessions(self) -> int:
-        """The sessions of GPT-Live of all callers; counted only where `live_sessions` is set.
-
-        Raises Problem storage_unavailable.
-        """
-        total = self.read_row(GLOBAL_ROW, GlobalCount)
-        return total.sessions.live(unix_milliseconds(self.clock()))
-
     def live_calls(self) -> int:
         """The live calls of all callers; counted only where `live_calls_total` is set.
 
@@ -269,6 +230,19 @@ class Ledger:
             self.transactions.postpone(caller_id, operation)
             return False
         return True
+
+
+def book(ledger: Ledger, caller_id: str, operation: BookCall) -> Booking:
+    """The booking, once it is written: keys always are. Raises Problem."""
+    is_key, ends = operation.key_profile is not None, None
+    if is_key or not ledger.limits.none:
+        ends = ledger.transactions.carry_out(caller_id, operation)
+    # Now, because a clock may have learned from storage's answer how far off it is.
+    started = ledger.clock()
+    ends_at = started + operation.lasts
+    if ends is not None and ledger.limits.seconds_per_day:
+        ends_at = min(ends_at, to_datetime(ends))
+    return Booking(f"{caller_id}.{operation.name}", caller_id, started, ends_at, is_key)
 
 
 def new_booking_name() -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from shared.config.voice_api import LIVE, REALTIME
 from shared.core.problems import Problem
+from shared.limits.ledger_reader import time_of
 from shared.limits.ledger_store import Booking, Ledger
 from tests.contract.ledger.conftest import Room
 
@@ -30,7 +31,7 @@ def lasts(booking: Booking) -> float:
 
 def used(ledger: Ledger) -> tuple[float, float]:
     """Seconds used and reserved today."""
-    time = ledger.time_of("ada")
+    time = time_of(ledger, "ada")
     return time.used.total_seconds(), time.reserved.total_seconds()
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shared.config.settings import SHORTEST_CALL
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core.problems import Problem
+from shared.limits.ledger_reader import time_of
 from shared.limits.ledger_store import Booking, Ledger
 from shared.storage.memory import MemoryStorage
 from tests.contract.ledger.conftest import Room
@@ -100,7 +101,7 @@ def test_no_day_gets_longer_than_the_limit(steps: list[tuple[str, int, int, str]
         ledger.settle_call("nobody.000000000000")
     now = room.clock.now
     ran = seconds_by_day(runs, now)[f"{now:%Y-%m-%d}"]
-    counted = instances[0].time_of("ada")
+    counted = time_of(instances[0], "ada")
     assert counted.used.total_seconds() >= ran, "nothing that ran is forgotten"
     if not any(run.held for run in runs):
         assert (counted.used + counted.reserved).total_seconds() <= LIMIT
