@@ -44,7 +44,7 @@ class StereoMix:
         missing_ms = (until - self.ends[side]) / SAMPLES_PER_MS
         if missing_ms >= (HOLE_AFTER_INTERRUPTION_MS if self.reasons[side] else HOLE_MS):
             since_ms, until_ms = self.ends[side] // SAMPLES_PER_MS, until // SAMPLES_PER_MS
-            reason = self.reasons[side] or "not received"
+            reason = self.reasons[side] or ("not received" if self.ends[side] else "late")
             self.holes.append(Hole(side, since_ms, until_ms, reason))
         self.reasons[side] = ""
 

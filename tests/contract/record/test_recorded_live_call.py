@@ -116,9 +116,13 @@ async def test_both_voices_of_a_call_whose_host_is_killed() -> None:
             for words in SAID[side]:
                 assert words in heard[side], (side, heard, recording)
                 assert words in words_of(entries, role), (side, entries)
-        missing = {(gap["side"], gap["reason"]) for gap in recording["missing"]}
-        assert missing == {("caller", "taken over"), ("model", "taken over")}
-        for gap in recording["missing"]:
+        # On a busy machine the first observer attaches late.
+        missing = [gap for gap in recording["missing"] if gap["reason"] != "late"]
+        assert {(gap["side"], gap["reason"]) for gap in missing} == {
+            ("caller", "taken over"),
+            ("model", "taken over"),
+        }
+        for gap in missing:
             assert 5_000 < gap["to_ms"] - gap["from_ms"] < 60_000
             for pcm, side in ((left, "caller"), (right, "model")):
                 if side == gap["side"]:

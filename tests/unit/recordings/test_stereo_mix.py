@@ -88,7 +88,9 @@ def test_a_second_without_a_side_is_a_hole_also_where_it_was_not_waited_for() ->
     add(mix, "caller", 0, 5, 12_000)
     mix.take_samples(4000 * MS)
     add(mix, "model", 9000, 7)
-    assert mix.holes == [Hole("model", 0, 9000, "not received")]
+    assert mix.holes == [Hole("model", 0, 9000, "late")]
+    add(mix, "model", 10_500, 7)
+    assert mix.holes[1:] == [Hole("model", 9200, 10_500, "not received")]
 
 
 def test_after_an_interruption_less_is_a_hole_and_it_says_why() -> None:
