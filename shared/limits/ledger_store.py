@@ -5,7 +5,8 @@ What is counted is in `account`, what the limits mean in `limit_rules`, how it i
 
 While storage is unavailable no call is admitted (`storage_unavailable`). A write whose answer was
 lost may have counted a call that was never started. The next write takes it back; if this process
-dies before that, the call counts until its time is up, and then nothing is left of it.
+dies before that, the call counts until its time is up, and then nothing is left of it but, where
+the time of a day is limited, its time.
 """
 
 from __future__ import annotations
