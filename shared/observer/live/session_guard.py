@@ -34,6 +34,8 @@ class LiveSessionGuard:
         self.backend = dict(mapping(delegation.get("responses")))
         self.delay = delegation.get("acknowledgement_delay_ms")
         self.triggers = session.get("triggers") or []
+        self.has_had_triggers = False
+        """Whether they were ever there: not every service is sent them."""
         self.accepted: dict[str, Any] = {}
         """Values of fields that could not be restored."""
         self.restores: Counter[str] = Counter()
@@ -56,9 +58,15 @@ class LiveSessionGuard:
             ]
         if self.delay is not None and delegation.get("acknowledgement_delay_ms") != self.delay:
             found.append(DELAY)
-        if not is_same(session.get("triggers") or [], self.triggers):
+        if self.has_other_triggers(session.get("triggers") or []):
             found.append(TRIGGERS)
         return [name for name in found if not self.is_accepted(name, value_of(session, name))]
+
+    def has_other_triggers(self, running: Any) -> bool:
+        if is_same(running, self.triggers):
+            self.has_had_triggers = True
+            return False
+        return bool(running) or self.has_had_triggers
 
     def is_as_wanted(self, name: str, running: Any) -> bool:
         wanted = self.backend.get(name)

@@ -104,6 +104,17 @@ async def test_triggers_of_a_page_are_taken_away() -> None:
         assert (await run.sent("session.update"))["session"] == {"triggers": []}
 
 
+async def test_triggers_that_the_service_was_not_sent_are_not_missed() -> None:
+    trigger = {"type": "decisions", "event_type": "session.input_transcript.delta"}
+    async with live_run({**CLIENT, "triggers": [trigger]}) as run:
+        run.tell("session.started", session=CLIENT)
+        await asyncio.sleep(0.03)
+        assert updates(run) == []
+    guard = LiveSessionGuard({**CLIENT, "triggers": [trigger]})
+    assert guard.overridden_fields({**CLIENT, "triggers": [trigger]}) == []
+    assert guard.overridden_fields(CLIENT) == ["triggers"], "a page has taken them away"
+
+
 async def test_two_that_override_each_other_do_not_keep_the_service_busy() -> None:
     async with live_run(RESPONSES) as run:
         for number in range(200):
