@@ -42,7 +42,12 @@ class Spoken:
         if fragment.speaker == USER and fragment.text:
             self.words.append((fragment.start_ms, fragment.text))
 
-    def note_closed(self, turn: Turn) -> None:
+    def note_closed(self, turn: Turn, *, again: bool = False) -> None:
+        """A turn is over; `again`: more of one that was over has come."""
+        if again:
+            last = next((each for each in reversed(self.closed) if each.role == turn.speaker), None)
+            if last is not None:
+                self.closed.remove(last)
         if not turn.is_backchannel:
             self.note_said(turn.speaker, turn.text)
 

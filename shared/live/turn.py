@@ -8,7 +8,9 @@ from typing import Literal
 
 from shared.live.server_events import Speaker, TranscriptFragment
 
-CloseReason = Literal["speaker_change", "inactivity", "timestamp_reset", "too_long", "closed"]
+CloseReason = Literal[
+    "speaker_change", "inactivity", "timestamp_reset", "too_long", "late", "closed"
+]
 LONGEST_TURN = 20_000
 """In characters: twenty minutes of speech without a word of the other one's."""
 

@@ -108,7 +108,7 @@ class TurnRecorder:
         lines = []
         for each in closed:
             turn = each.turn
-            self.spoken.note_closed(turn)
+            self.spoken.note_closed(turn, again=each.reason == "late" and bool(turn.recorded))
             # The last piece says that the turn is over, even if there is nothing new in it.
             if self.unrecorded(turn) or turn.recorded:
                 lines.append(self.line_of(turn, len(turn.text), at, is_open=False))

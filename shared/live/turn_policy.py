@@ -9,7 +9,7 @@ from __future__ import annotations
 from shared.live.acknowledgements import is_acknowledgement, may_become_acknowledgement
 from shared.live.backchannels import Backchannel
 from shared.live.interruptions import Interruptions
-from shared.live.server_events import ASSISTANT, USER, TranscriptFragment
+from shared.live.server_events import ASSISTANT, USER, Speaker, TranscriptFragment
 from shared.live.turn import LONGEST_TURN, ClosedTurn, CloseReason, Turn, TurnRules
 
 
@@ -26,6 +26,8 @@ class TurnPolicy:
         """What the assistant has said while the caller has the word."""
         self.answered_until: int | None = None
         """Where the last turn of the assistant's ended."""
+        self.ended: dict[Speaker, Turn] = {}
+        """The last turn of each that is over."""
 
     @property
     def backchannel(self) -> Backchannel | None:
@@ -89,6 +91,25 @@ class TurnPolicy:
         else:
             self.give_word(current, fragment)
 
+    def take_late(self, fragments: list[TranscriptFragment]) -> None:
+        """Takes words that come after later ones: nobody takes the word by them."""
+        for fragment in fragments:
+            is_of = (turn for turn in self.open_turns() if turn.speaker == fragment.speaker)
+            if turn := next(is_of, None):
+                turn.append(fragment)
+                continue
+            ended = self.ended.get(fragment.speaker)
+            if ended and fragment.start_ms - ended.end_ms < self.rules.silence:
+                ended.append(fragment)
+            else:
+                ended = Turn.of(fragment)
+            self.end_turn(ended, "late")
+
+    def open_turns(self) -> list[Turn]:
+        """What is being said and what waits, in their order."""
+        turns = (self.interruptions.answer, self.current, self.waiting)
+        return [turn for turn in turns if turn]
+
     def wait_with(self, fragment: TranscriptFragment, *, may_drop: bool) -> None:
         if self.waiting:
             self.waiting.append(fragment)
@@ -151,9 +172,11 @@ class TurnPolicy:
     def end_turn(self, turn: Turn, reason: CloseReason) -> None:
         if turn.speaker == ASSISTANT:
             self.answered_until = turn.end_ms
-        # Turns are given in their order.
-        self.interruptions.decide(interrupted=True)
-        self.closed.append(ClosedTurn(turn, reason))
+        if reason != "late":
+            # Turns are given in their order.
+            self.interruptions.decide(interrupted=True)
+        self.closed_turn(ClosedTurn(turn, reason))
 
-    def closed_turn(self, turn: ClosedTurn) -> None:
-        self.closed.append(turn)
+    def closed_turn(self, closed: ClosedTurn) -> None:
+        self.ended[closed.turn.speaker] = closed.turn
+        self.closed.append(closed)

@@ -2,9 +2,10 @@
 
 The service marks no turns: fragments of a few characters come as they are recognised, those of both
 speakers between each other, and both may speak at once. The rules and their numbers are those of
-the official SDKs' transcript grouper (`TurnRules`), with two differences: a backchannel ("mm-hm",
+the official SDKs' transcript grouper (`TurnRules`), with three differences: a backchannel ("mm-hm",
 while the caller goes on) is given too, as a turn marked as one, because a record leaves nothing
-out that was said; and a turn of the model's says whether it was interrupted.
+out that was said; a turn of the model's says whether it was interrupted; and words that come late
+belong to the turn in which they were said.
 
 There are two clocks: the session's timeline, which the fragments are placed on, and `now`, any
 clock of the process, by which silence is noticed: no fragment tells of it.
@@ -17,6 +18,8 @@ from shared.live.turn import ClosedTurn, CloseReason, Turn, TurnRules
 from shared.live.turn_policy import TurnPolicy
 
 USUAL_RULES = TurnRules()
+LATE = 20_000
+"""How far behind the latest words others may come. Recorded ones never do."""
 
 
 class TurnGrouper:
@@ -79,9 +82,7 @@ class TurnGrouper:
 
     def open_turns(self) -> list[Turn]:
         """What is being said and what waits, in their order."""
-        policy = self.policy
-        turns = (policy.interruptions.answer, policy.current, policy.waiting)
-        return [turn for turn in turns if turn]
+        return self.policy.open_turns()
 
     def is_beside_settling(self, fragment: TranscriptFragment) -> bool:
         place = (fragment.start_ms, fragment.end_ms)
@@ -100,7 +101,11 @@ class TurnGrouper:
 
     def place(self, fragments: list[TranscriptFragment], came_at: float) -> None:
         start = fragments[0].start_ms
-        if self.latest_start is not None and start < self.latest_start:
+        behind = 0 if self.latest_start is None else self.latest_start - start
+        if 0 < behind <= LATE:
+            self.policy.take_late(fragments)
+            return
+        if behind > LATE:
             # Not another word of these turns: the timeline has begun again.
             self.policy.end_all(self.timeline_at(came_at), "timestamp_reset")
             self.latest_end = 0

@@ -208,11 +208,24 @@ def test_a_backchannel_is_marked_and_splits_nothing() -> None:
     assert entries == [("user", "I have an order", False), ("assistant", "mhm", True)]
 
 
+def test_words_that_come_late_are_read_where_they_were_said() -> None:
+    recorder = TurnRecorder()
+    parts = [(USER, "Where is", 0), (ASSISTANT, "Let me", 1600), (ASSISTANT, " look", 1800)]
+    lines = record(recorder, parts, lag=2000)
+    lines += record(recorder, [(USER, " my order", 200), (USER, "?", 400)], lag=4000)
+    lines += recorder.close(at(9000))
+    assert said(read(lines)) == [("user", "Where is my order?"), ("assistant", "Let me look")]
+    said_so_far = [each.text for each in recorder.spoken.said()]
+    assert said_so_far == ["Where is my order?", "Let me look"]
+
+
 def test_a_timeline_that_begins_again_takes_no_line_away() -> None:
     recorder = TurnRecorder()
-    lines = record(recorder, talk(USER, "Hello there")) + recorder.close(at(1000))
-    lines += record(recorder, talk(USER, "Hello again")) + recorder.close(at(9000))
-    assert len({line.key for line in lines}) == 2
+    for start in (0, 60_000, 0):
+        record(recorder, talk(USER, "Hello there", start))
+    lines = recorder.close(at(90_000))
+    lines += record(recorder, talk(USER, "Hello there", 60_000)) + recorder.close(at(150_000))
+    assert len({line.key for line in lines}) == len(lines) > 1
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -141,7 +141,7 @@ def test_nothing_that_was_said_is_left_out(name: str) -> None:
 @pytest.mark.parametrize("seed", range(200))
 def test_talk_of_any_kind_is_grouped_as_the_official_grouper_does(seed: int) -> None:
     rng, timed, now = Random(seed), [], 0.0
-    places = {USER: 0, ASSISTANT: 0}
+    places, latest = {USER: 0, ASSISTANT: 0}, 0
     words = (
         " mhm",
         "mm",
@@ -158,10 +158,9 @@ def test_talk_of_any_kind_is_grouped_as_the_official_grouper_does(seed: int) -> 
     for _ in range(60):
         speaker = rng.choice((USER, USER, ASSISTANT))
         now += rng.choice((0, 0, 20, 200, 200, 400, 700, 2500))
-        latest = max(places.values())
-        start = max(places[speaker], latest - rng.choice((0, 0, 200, 400)))
-        start += rng.choice((0, 0, 0, 200, 400, 600, 2200))
-        places[speaker] = start + 200
+        latest = max(latest, places[speaker]) + rng.choice((0, 0, 0, 200, 400, 600, 2200))
+        places[speaker] = latest + rng.choice((0, 200))
+        start = latest
         timed.append((now, fragment(speaker, rng.choice(words), start)))
     end = now + rng.choice((0, 60, 3000, 30_000))
     assert shown(group(timed, end)) == officially(timed, end)
@@ -248,14 +247,40 @@ def test_an_answer_that_the_end_of_the_call_cuts_short_while_the_caller_speaks()
 
 def test_a_timeline_that_begins_again_ends_what_was_open() -> None:
     grouper = TurnGrouper()
-    grouper.add(fragment(USER, "Hello", 5000), 0)
-    grouper.add(fragment(USER, " there", 5200), 100)
+    grouper.add(fragment(USER, "Hello", 50_000), 0)
+    grouper.add(fragment(USER, " there", 50_200), 100)
     closed = grouper.add(fragment(USER, "Again", 0), 200)
     closed += grouper.close(300)
     assert [(each.turn.text, each.reason) for each in closed] == [
         ("Hello there", "timestamp_reset"),
         ("Again", "closed"),
     ]
+
+
+def test_words_that_come_late_belong_where_they_were_said() -> None:
+    grouper, closed = TurnGrouper(), []
+    parts: list[tuple[Speaker, str, int]] = [
+        (USER, "Where is", 0), (ASSISTANT, "Let me", 1600), (ASSISTANT, " look", 1800),
+        (USER, " my order", 200), (ASSISTANT, " it up.", 2000), (USER, "?", 400),
+    ]  # fmt: skip
+    for number, part in enumerate(parts):
+        closed += grouper.add(fragment(*part), 1000 + 100 * number)
+    closed += grouper.close(60_000)
+    last = {each.turn.start_ms: (each.turn.text, each.turn.interrupted) for each in closed}
+    assert last == {0: ("Where is my order?", False), 1600: ("Let me look it up.", False)}
+
+
+def test_late_words_of_nobodys_turn_are_one_of_their_own() -> None:
+    grouper = TurnGrouper()
+    grouper.add(fragment(ASSISTANT, "Once upon", 8000), 0)
+    grouper.add(fragment(ASSISTANT, " a time", 8200), 100)
+    closed = grouper.add(fragment(USER, "Stop", 3000), 200) + grouper.add(
+        fragment(USER, " it", 3200), 300
+    )
+    closed += grouper.advance(300)
+    assert {id(each.turn): each.turn.text for each in closed}.popitem()[1] in ("Stop", "Stop it")
+    rest = grouper.close(60_000)
+    assert [each.turn.text for each in rest][-1] == "Once upon a time"
 
 
 def test_silence_ends_an_answer_and_nothing_is_due_then() -> None:
