@@ -20,6 +20,9 @@ import {
 /** No key expires sooner, in milliseconds (measured on Azure). */
 const SHORTEST_KEY = 10_000;
 
+/** Milliseconds between two questions about the same call. */
+const ASK_AGAIN = 500;
+
 export class Access {
   #options;
   #refused;
@@ -93,7 +96,8 @@ export class Access {
   }
 
   /**
-   * Who ended a call that the page did not end, as far as the broker knows. Bounded like a hang-up.
+   * Who ended a call that the page did not end, as far as the broker knows. It may be about to write that
+   * down, so it is asked again, for as long as a hang-up may take.
    * @param {Attempt} attempt
    * @returns {Promise<string>}
    */
@@ -102,7 +106,13 @@ export class Access {
     const location = await attempt.answer?.then((answer) => answer.location).catch(() => '');
     if (!location) return '';
     const request = { fetch, url: location, headers: attempt.headers };
-    return timed(clock, this.#options.timeouts.hangUp, null, (signal) => whoEnded({ ...request, signal }));
+    return timed(clock, this.#options.timeouts.hangUp, null, async (signal) => {
+      for (;;) {
+        const endedBy = await whoEnded({ ...request, signal });
+        if (endedBy || signal.aborted) return endedBy;
+        await new Promise((resolve) => clock.setTimeout(() => resolve(null), ASK_AGAIN));
+      }
+    });
   }
 
   /**

@@ -9,6 +9,8 @@
  * what was heard.
  */
 
+import { endsSentence, isAcknowledgement, mayBecomeAcknowledgement, TIMES } from './live-rules.js';
+
 /** @typedef {import('./captions.js').CaptionLine} CaptionLine */
 
 /**
@@ -31,45 +33,6 @@
  * @property {boolean} interrupted
  * @property {boolean} mayDrop  For held words: so far they are nothing but an acknowledgement.
  */
-
-/** Milliseconds. */
-export const TIMES = Object.freeze({
-  /** A pause this long after the user's last word gives the turn to the assistant. */
-  separation: 500,
-  /** An assistant's turn ends after this long without a word. */
-  silence: 2_000,
-  /** An acknowledgement is shorter than this … */
-  acknowledgement: 1_000,
-  /** … and no other words of the assistant are this near to it. */
-  isolation: 2_000,
-  /** Both sides' words of one interval are waited for this long. */
-  settling: 50,
-  /** Words that are this late still belong to the turn that they continue. */
-  lateness: 2_000,
-  /** An assistant whose next word follows this soon was not interrupted. */
-  continuation: 600,
-});
-
-const ACKNOWLEDGEMENTS = [
-  'aha',
-  'alright',
-  'gotcha',
-  'hm',
-  'hmm',
-  'mhm',
-  'mm',
-  'mm hmm',
-  'okay',
-  'ok',
-  'right',
-  'sure',
-  'uh huh',
-  'yeah',
-  'yep',
-  'yes',
-];
-
-const LONGEST_ACKNOWLEDGEMENT = 40;
 
 export class LiveTurns {
   /** The turns shown so far, in order. @type {Turn[]} */
@@ -195,19 +158,31 @@ export class LiveTurns {
     const [first] = fragments;
     if (!first) return;
     this.#unsettled = [];
-    const late = first.startMs < this.#lastStart;
-    if (late && fragments.every((fragment) => this.#continues(fragment))) return;
-    if (this.#lastStart - first.startMs > TIMES.lateness) this.#restart(first.endMs);
+    const late = this.#lastStart - first.startMs;
+    if (late > TIMES.lateness) this.#restart(first.endMs);
+    else if (late > 0 && fragments.every((fragment) => this.#placeLate(fragment))) return;
     this.#lastStart = first.startMs;
     this.#process(fragments);
   }
 
-  /** Adds a late fragment to the turn that it continues. @param {Fragment} fragment */
-  #continues(fragment) {
-    const turn = this.#turns.findLast(({ who }) => who === fragment.who);
-    if (!turn || fragment.startMs < turn.startMs || fragment.startMs > turn.endMs + TIMES.separation)
-      return false;
-    this.#append(turn, fragment);
+  /**
+   * Adds a late fragment to the turn that it continues, or makes one of it where it belongs.
+   * @param {Fragment} fragment
+   * @returns {boolean} False if it belongs at the end.
+   */
+  #placeLate(fragment) {
+    const { startMs, who } = fragment;
+    const turn = this.#turns.findLast((each) => each.who === who && each.startMs <= startMs);
+    if (turn && startMs <= turn.endMs + TIMES.separation) {
+      this.#append(turn, fragment);
+      return true;
+    }
+    const place = this.#turns.findIndex((each) => each.startMs > startMs);
+    if (place < 0) return false;
+    const before = this.#turns[place - 1];
+    if (who === 'user' && before?.who === 'assistant') this.#mayInterrupt(before, fragment);
+    this.#turns.splice(place, 0, { ...this.#turn(fragment), final: true });
+    this.#changes += 1;
     return true;
   }
 
@@ -255,20 +230,33 @@ export class LiveTurns {
   /** @param {Fragment} fragment */
   #take(fragment) {
     if (fragment.who === 'assistant') this.#mayGoOn(fragment);
-    if (!this.#open) this.#show(this.#turn(fragment));
+    if (!this.#open) this.#begin(fragment);
     else if (this.#open.who === fragment.who) this.#append(this.#open, fragment, this.#held !== null);
     else if (fragment.who === 'user') this.#userSpeaks(this.#open, fragment);
     else this.#assistantSpeaks(this.#open, fragment);
   }
 
+  /** Nobody is speaking. @param {Fragment} fragment */
+  #begin(fragment) {
+    const last = this.#turns.at(-1);
+    // The user's words come late: the answer that they cut off may be over by then.
+    if (fragment.who === 'user' && last?.who === 'assistant') this.#mayInterrupt(last, fragment);
+    this.#show(this.#turn(fragment));
+  }
+
   /** @param {Turn} answer  The assistant's open turn. @param {Fragment} fragment */
   #userSpeaks(answer, fragment) {
-    if (fragment.startMs <= answer.endMs && !endsSentence(answer.text)) {
-      answer.interrupted = true;
-      this.#cut = answer;
-    }
+    this.#mayInterrupt(answer, fragment);
     this.#held = this.#turn(fragment);
     this.#promote();
+  }
+
+  /** @param {Turn} answer @param {Fragment} fragment  The user's next. */
+  #mayInterrupt(answer, fragment) {
+    const { startMs } = fragment;
+    if (startMs < answer.startMs || startMs >= answer.endMs + TIMES.ahead || endsSentence(answer.text)) return;
+    answer.interrupted = true;
+    this.#cut = answer;
   }
 
   /** The assistant's words follow at once: nothing was interrupted. @param {Fragment} fragment */
@@ -285,11 +273,11 @@ export class LiveTurns {
     if (this.#userWentOn()) this.#held = null;
     const since = this.#held?.startMs ?? fragment.startMs;
     const short = fragment.endMs - since < TIMES.acknowledgement;
-    const said = short ? bare((this.#held?.text ?? '') + fragment.text) : '';
+    const said = (this.#held?.text ?? '') + fragment.text;
     const held = this.#held;
     if (fragment.startMs - open.endMs < TIMES.separation) {
-      this.#hold(fragment).mayDrop = said !== '' && ACKNOWLEDGEMENTS.some((each) => each.startsWith(said));
-    } else if (ACKNOWLEDGEMENTS.includes(said)) {
+      this.#hold(fragment).mayDrop = short && mayBecomeAcknowledgement(said);
+    } else if (short && isAcknowledgement(said)) {
       this.#hold(fragment).mayDrop = held !== null;
     } else {
       this.#held = this.#keptAt(fragment.startMs);
@@ -385,19 +373,4 @@ function join(turn, fragment, apart = false) {
   const glued = /[\p{L}\p{N}]$/u.test(turn.text) && /^[\p{L}\p{N}]/u.test(fragment.text);
   turn.text += (apart && glued ? ' ' : '') + fragment.text;
   turn.endMs = Math.max(turn.endMs, fragment.endMs);
-}
-
-/** The words without capitals and punctuation; empty if they are too many. @param {string} text */
-function bare(text) {
-  if (text.length > LONGEST_ACKNOWLEDGEMENT) return '';
-  const words = text.toLowerCase().replaceAll('-', ' ');
-  return words
-    .replace(/^[\s.,!?;:"'()[\]{}]+|[\s.,!?;:"'()[\]{}]+$/gu, '')
-    .split(/\s+/u)
-    .join(' ');
-}
-
-/** @param {string} text */
-function endsSentence(text) {
-  return /[.!?…。！？]["'”’)]*\s*$/u.test(text);
 }

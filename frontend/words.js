@@ -27,14 +27,12 @@ const ACTIVITIES = {
   looking_up: 'Looking that up…',
 };
 
-/** Who ended a call, in the broker's words and in ours. @type {Readonly<Record<string, string>>} */
-const ENDERS = Object.freeze({
-  limit: 'The call reached its time limit',
-  admin: 'An administrator ended the call',
-});
-
-/** Why the other side ended a call, in the Live API's words and in ours. @type {Readonly<Record<string, string>>} */
+/** Why a call ended, in the broker's words or the Live API's, and in ours. @type {Readonly<Record<string, string>>} */
 const REASONS = Object.freeze({
+  limit: 'The call reached its time limit',
+  'time limit': 'The call reached its time limit',
+  'token budget': 'You have reached your daily limit: the call ended',
+  admin: 'An administrator ended the call',
   expired: 'The call reached the longest time that the model allows',
   content: 'The model’s safety filter ended the call',
   connection_lost: 'The model lost the connection to this page',
@@ -80,10 +78,9 @@ function describeLive({ steady, paused }, microphone, activity) {
 
 /** @param {CallState & {status: 'ended'}} state */
 function whyEnded({ reason, closeReason = '', endedBy = '', seconds }) {
-  let why = 'The other side ended the call';
-  if (Object.hasOwn(REASONS, closeReason)) why = REASONS[closeReason];
-  if (Object.hasOwn(ENDERS, endedBy)) why = ENDERS[endedBy];
-  if (reason === 'stopped') why = 'You hung up';
+  const known = [endedBy, closeReason].find((each) => Object.hasOwn(REASONS, each));
+  const other = known ? REASONS[known] : 'The other side ended the call';
+  const why = reason === 'stopped' ? 'You hung up' : other;
   return seconds ? `${why} after ${clock(seconds)}` : why;
 }
 

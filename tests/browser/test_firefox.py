@@ -66,6 +66,30 @@ BARE_PAGE = """async () => {
 }"""
 
 
+HOLD_A_LIVE_CALL = """async () => {
+  const { RealtimeCall } = await import('/realtime-call.js');
+  const call = new RealtimeCall({ profile: 'live', levelInterval: 50 });
+  window.loud = new Promise((resolve) =>
+    call.on('level', ({ answer }) => answer > 0.01 && resolve()),
+  );
+  window.answered = new Promise((resolve) =>
+    call.on('caption', (lines) => {
+      const answers = lines.filter(({ who }) => who === 'assistant');
+      if (answers.some(({ text }) => text.includes('help you'))) resolve(lines);
+    }),
+  );
+  window.call = call;
+  await call.start();
+  return [call.state.status, call.api];
+}"""
+
+LEAVE = """async () => {
+  const lines = (await answered).map(({ who, text }) => [who, text]);
+  await loud;
+  await call.stop();
+  return { lines, last: call.state };
+}"""
+
 SILENT = """async () => {
   const devices = navigator.mediaDevices;
   const open = devices.getUserMedia.bind(devices);
@@ -108,3 +132,20 @@ async def test_this_projects_client_holds_a_call(
     assert seen["lines"][1] == ["assistant", "Hello! How can I help you today?"]
     assert seen["last"]["reason"] == "stopped"
     await emulator.live_calls(0)
+
+
+async def test_this_projects_client_holds_a_live_call(
+    stack: Stack, emulator: Emulator, browser: firefox.Browser
+) -> None:
+    page = await browser.open_page(stack.url)
+    await page.evaluate(SILENT)
+    assert await page.evaluate(HOLD_A_LIVE_CALL) == ["live", "live"]
+    (session,) = (await emulator.state())["sessions"]
+    url = f"{emulator.url}/emulator/sessions/{session['id']}/speech"
+    async with emulator.http.post(url, json={"text": "hello"}) as answer:
+        assert answer.status == 200, await answer.text()
+    seen = await page.evaluate(LEAVE)
+    assert [who for who, _ in seen["lines"]] == ["user", "assistant"]
+    assert seen["lines"][0][1].lower().startswith("hello")
+    assert seen["last"]["reason"] == "stopped"
+    await emulator.until(lambda state: state["live_sessions"] == 0, "no session")

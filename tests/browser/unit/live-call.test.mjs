@@ -9,6 +9,15 @@ const said = (who, id, startMs, delta) => ({
   start_ms: startMs,
   end_ms: startMs + 200,
 });
+/** Lets all the time pass in which the broker is asked who ended a call. */
+async function waitForBroker(browser) {
+  for (let half = 0; half < 5; half += 1) {
+    await settle();
+    browser.clock.pass(500);
+  }
+  await settle();
+}
+
 const closed = (reason) => ({ type: 'session.closed', reason, session: { id: 'live_1' }, usage: { seconds: 15.0 } });
 
 test('the broker’s answer says which API is spoken', async () => {
@@ -111,9 +120,10 @@ test('an interruption never ends a call; a failure does', async () => {
 });
 
 test('a peer connection that is closed from outside ends the call', async () => {
-  const { call, connection } = await liveBrowser().live();
+  const browser = liveBrowser();
+  const { call, connection } = await browser.live();
   connection.become('closed');
-  await settle();
+  await waitForBroker(browser);
   assert.deepEqual(call.state, { status: 'ended', reason: 'closed', seconds: 0 });
 });
 
@@ -186,7 +196,7 @@ test('the other side says why it closes the session', async () => {
     assert.equal(call.captions[0].final, true);
     assert.equal(browser.tracks[0].readyState, 'ended');
     assert.equal(connection.closed, true);
-    await settle();
+    await waitForBroker(browser);
     assert.deepEqual(call.state, { status: 'ended', reason: 'closed', seconds: 7, closeReason: reason });
     assert.deepEqual(seen.problems, []);
     assert.equal(browser.hangups.length, 1, 'the broker is told');
@@ -207,6 +217,22 @@ test('who ended a call is asked of the broker: the session’s end is not for ev
   assert.deepEqual(seen.states.slice(-3), ['live', 'ending', 'ended']);
 });
 
+test('a broker that has yet to write down who ended a call is asked again, before it is told of a hang-up', async () => {
+  const browser = liveBrowser();
+  const answers = [{ status: 'live', ended_by: '' }, { status: 'ended', ended_by: 'admin' }];
+  browser.routes[LOCATION] = () => response(200, JSON.stringify(answers.shift()));
+  const { call, connection } = await browser.live();
+  connection.channel.onclose();
+  await settle();
+  assert.equal(call.state.status, 'ending');
+  assert.equal(browser.hangups.length, 0);
+  browser.clock.pass(500);
+  await settle();
+  assert.equal(call.state.endedBy, 'admin');
+  await settle();
+  assert.equal(browser.hangups.length, 1);
+});
+
 test('a broker that does not say who ended a call holds nothing up for long', async () => {
   for (const answer of [
     () => response(200, JSON.stringify({ status: 'live', ended_by: '' })),
@@ -220,9 +246,7 @@ test('a broker that does not say who ended a call holds nothing up for long', as
     browser.routes[LOCATION] = answer;
     const { call, connection } = await browser.live();
     connection.channel.onclose();
-    await settle();
-    browser.clock.pass(2_000);
-    await settle();
+    await waitForBroker(browser);
     assert.deepEqual(call.state, { status: 'ended', reason: 'closed', seconds: 0 });
     await settle();
     assert.equal(browser.hangups.length, 1);

@@ -79,6 +79,17 @@ test('speaking into an answer interrupts it', () => {
   ]);
 });
 
+test('words that come after the interrupted answer counts as over interrupt it too', () => {
+  const turns = new LiveTurns();
+  turns.add({ id: '1', who: 'assistant', text: 'Once upon a', startMs: 1000, endMs: 1200 }, 1000);
+  turns.pass(1050);
+  turns.pass(3300);
+  assert.equal(turns.lines[0].final, true);
+  turns.add({ id: '2', who: 'user', text: 'Stop.', startMs: 1400, endMs: 1600 }, 3600);
+  turns.pass(3650);
+  assert.deepEqual(texts(turns.lines), ['assistant: Once upon a //', 'user: Stop.']);
+});
+
 test('an answer that goes on was not interrupted', () => {
   const lines = grouped([
     ['assistant', 1000, 'Once upon'],
@@ -121,6 +132,16 @@ test('a word that comes late stays with its sentence', () => {
     ['assistant', 2200, ' Anything else?'],
   ]);
   assert.deepEqual(texts(lines), ['user: What time is it?', 'assistant: It is noon. Anything else?']);
+});
+
+test('a question whose words all come after the answer has begun is placed before it', () => {
+  const lines = grouped([
+    ['assistant', 2600, 'Hello!'],
+    ['user', 1400, 'hello'],
+    ['user', 1600, ' there'],
+    ['assistant', 2800, ' How can I help you?'],
+  ]);
+  assert.deepEqual(texts(lines), ['user: hello there', 'assistant: Hello! How can I help you?']);
 });
 
 test('a timeline that begins anew begins new turns', () => {

@@ -17,6 +17,9 @@ test('every end is told in words', () => {
   assert.match(ended({ closeReason: 'connection_lost' }), /lost the connection/);
   assert.match(ended({ endedBy: 'limit', closeReason: 'close_requested' }), /^The call reached its time limit after 1:15\./);
   assert.match(ended({ endedBy: 'admin', seconds: 0 }), /^An administrator ended the call\. Press/);
+  assert.match(ended({ endedBy: 'time limit' }), /^The call reached its time limit/);
+  assert.match(ended({ endedBy: 'content' }), /safety filter/);
+  assert.match(ended({ endedBy: 'closed', closeReason: 'expired' }), /longest time/);
   assert.match(ended({ endedBy: 'toString' }), /^The other side ended the call/);
   assert.match(ended({ closeReason: 'toString' }), /^The other side ended the call/);
 });
