@@ -74,6 +74,11 @@ class AudioFrame(ServerEvent):
     direction: Direction
     raw: bytes
 
+    @property
+    def size(self) -> int:
+        """How many bytes it takes, undecoded."""
+        return len(self.raw)
+
     def pcm(self) -> bytes:
         """The samples: 24 kHz, mono, 16 bits, little-endian; b"" if they cannot be read."""
         found = AUDIO.search(self.raw)

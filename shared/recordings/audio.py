@@ -19,6 +19,10 @@ class PcmSource(Protocol):
     """Audio of one side, 24 kHz mono s16le, that is decoded where that costs the event loop
     nothing."""
 
+    @property
+    def size(self) -> int:
+        """How many bytes it takes, undecoded."""
+
     def pcm(self) -> bytes:
         """The samples. Raises ValueError if there are none."""
 
@@ -28,6 +32,10 @@ class Pcm:
     """Samples that are decoded already."""
 
     samples: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.samples)
 
     def pcm(self) -> bytes:
         return self.samples

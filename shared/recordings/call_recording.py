@@ -24,13 +24,12 @@ from shared.recordings.audio import Heard, Interruption, PcmSource, StateLine
 from shared.recordings.recording_file import MOST_BYTES, RecordingDeleted, RecordingFile
 from shared.recordings.stereo_mix import StereoMix
 from shared.recordings.timeline import Timeline
+from shared.recordings.waiting_audio import WaitingAudio
 from shared.recordings.wav import BLOCK_BYTES, SAMPLES_PER_MS
 from shared.storage.interfaces import Conflict, Log, LogFull, StorageUnavailable
 from shared.transcripts.writer import CONFLICTS_AT_MOST, LONGEST_PAUSE, StillOurs
 
 T = TypeVar("T")
-WAITING_AT_MOST = 400
-"""Frames: 40 seconds of both voices. While storage takes nothing for longer, some are not kept."""
 PATIENCE_MS = 8000
 """How long one side's audio is waited for: a slow engine has been 5 seconds late."""
 CLOSED_WITHIN = timedelta(seconds=5)
@@ -67,14 +66,13 @@ class CallRecording:
         self.clock = clock
         self.executor = executor
         self.now_ms = now_ms or loop_time_ms
-        self.came: list[Heard | Interruption] = []
+        self.waiting = WaitingAudio(call.record_id)
         self.unwritten = b""
         """Samples that an append has not confirmed: it is repeated with the same."""
         self.timeline: Timeline | None = None
         self.lock = asyncio.Lock()
         self.stopped = ""
         """Why nothing more is recorded; "" while it is."""
-        self.overflowing = False
 
     def add_caller(self, source: PcmSource) -> None:
         """Takes note of the caller's audio, which follows the caller's audio before it."""
@@ -88,19 +86,12 @@ class CallRecording:
     def note_gap(self, reason: str) -> None:
         """The connection was interrupted, or is not the call's first one: what comes next may have
         something missing before it, and may repeat what came."""
-        if not self.stopped and not (self.came and isinstance(self.came[-1], Interruption)):
-            self.came.append(Interruption(reason, self.now_ms()))
+        if not self.stopped:
+            self.waiting.interrupt(Interruption(reason, self.now_ms()))
 
     def add_heard(self, heard: Heard) -> None:
-        if self.stopped:
-            return
-        if len(self.came) < WAITING_AT_MOST:
-            self.came.append(heard)
-            self.overflowing = False
-        elif not self.overflowing:
-            self.overflowing = True
-            self.came.append(Interruption("not written", self.now_ms()))
-            logs.event("recording not kept", logging.WARNING, call=self.call.record_id)
+        if not self.stopped:
+            self.waiting.add_heard(heard)
 
     async def flush(self, still_ours: StillOurs) -> None:
         """Writes what is complete of what has come. Raises StorageUnavailable, after which it can
@@ -129,15 +120,14 @@ class CallRecording:
                 return
             try:
                 if self.timeline is None:
-                    if not any(isinstance(each, Heard) for each in self.came):
+                    if not self.waiting.has_audio:
                         return
                     self.timeline = await self.open_timeline()
                 # First what is left of an append that failed: memory holds no more than this.
                 await self.append_unwritten(still_ours)
-                came, self.came = self.came, []
-                until = await self.run_blocking(
-                    partial(self.place, self.timeline, came, self.now_ms(), final=final)
-                )
+                came, now = self.waiting.take(), self.now_ms()
+                place = partial(self.place, self.timeline, came, now, final=final)
+                until = await self.run_blocking(place)
                 await self.write_until(self.timeline.mix, until, still_ours)
                 if final:
                     self.timeline.mix.note_end()
@@ -211,7 +201,8 @@ class CallRecording:
     def stop(self, reason: str) -> None:
         """Records nothing more of this call."""
         self.stopped = reason
-        self.came, self.unwritten = [], b""
+        self.waiting.take()
+        self.unwritten = b""
         self.state("recording", "stopped", {"reason": reason})
         logs.event("recording stopped", logging.WARNING, call=self.call.record_id, reason=reason)
 

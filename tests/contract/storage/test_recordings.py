@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from shared.recordings.audio import Heard, Pcm
 from shared.recordings.recording_file import delete_recording
 from shared.recordings.stored_recording import find_recording
 from shared.storage.interfaces import APPEND_BYTES, Log, StorageUnavailable
@@ -156,7 +157,7 @@ def test_a_deleted_recording_is_not_begun_again(call: LiveCallAudio, log: Log) -
         await recording.flush(ours)
         call.hear(recording, 10)
         await recording.close(ours)
-        assert recording.came == []
+        assert recording.waiting.came == []
         taking_over = call.recording()
         call.hear(taking_over, 10)
         await taking_over.close(ours)
@@ -372,6 +373,8 @@ def test_closing_never_fails(call: LiveCallAudio, log: Log) -> None:
 
 def test_audio_that_nothing_can_be_made_of_costs_itself(call: LiveCallAudio) -> None:
     class Broken:
+        size = 0
+
         def __init__(self, error: type[Exception] | None) -> None:
             self.error = error
 
@@ -398,3 +401,19 @@ def test_audio_that_nothing_can_be_made_of_costs_itself(call: LiveCallAudio) -> 
     left, right = call.played()
     assert left == numbers(0, len(left) - 1)
     assert right[-2] == len(right) - 1
+
+
+def test_an_endpoint_that_sends_too_much_fills_no_memory(call: LiveCallAudio) -> None:
+    async def recorded() -> None:
+        recording = call.recording()
+        for number in range(100):
+            recording.add_model(Pcm(bytes(500_000)), 200 * number)
+        assert (
+            sum(each.source.size for each in recording.waiting.came if isinstance(each, Heard))
+            < 7e6
+        )
+        for _ in range(100_000):
+            recording.add_caller(Pcm(b""))
+        assert len(recording.waiting.came) < 500
+
+    asyncio.run(recorded())
