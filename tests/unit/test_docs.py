@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.config.live_profiles import ELSEWHERE
 from shared.config.settings_loader import NAMES
 from shared.core.problem_catalog import CATALOGUE
 from shared.core.problems import Problem
@@ -56,6 +57,21 @@ def test_what_the_page_guide_says_that_the_policy_forbids_is_forbidden() -> None
     assert not rules.keys() & {"script-src", "style-src", "worker-src"}
     assert not {"data:", "blob:"} & set(rules["media-src"])
     assert not any("realtimeapi-preview" in source for source in rules["connect-src"])
+
+
+def test_the_guide_to_gpt_live_has_every_field_of_a_session() -> None:
+    schema = json.loads(read("profiles/live-profile.schema.json"))
+    table = read("docs/live.md").partition("| field of `session` |")[2].partition("\n\n")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = {name.split(".")[0] for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    assert named - {"safety_identifier"} == set(schema["$defs"]["session"]["properties"])
+
+
+def test_the_guide_to_gpt_live_refuses_what_the_broker_refuses() -> None:
+    said = read("docs/live.md").partition("Not in Live, and refused")[2].partition("\n\n")[0]
+    for name in re.findall(r"`([a-z_.]+)`", said):
+        places = {name, f"session.{name}"}
+        assert places & set(ELSEWHERE) or name.startswith("delegation"), name
 
 
 def test_the_example_of_a_problem_is_what_the_broker_sends() -> None:
