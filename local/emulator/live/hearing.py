@@ -30,7 +30,7 @@ STEP_MS: Final = 400
 UNSURE_MS: Final = 250
 """The end of a window may cut a word in two."""
 
-SETTLED_MS: Final = 600
+SETTLED_MS: Final = 1_500
 """What was said so long ago is settled, even if the answers differ."""
 
 WINDOW_MS: Final = 6_000
