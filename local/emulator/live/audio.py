@@ -167,4 +167,4 @@ class LiveAudio:
 
     def close(self) -> None:
         self.mouth.close()
-        self.ears.forget()
+        self.ears.close()

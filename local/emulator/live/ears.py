@@ -77,7 +77,8 @@ class Ears:
         self.is_asking = False
         self.rest_until = 0.0
         """A slow recogniser is not asked all the time: ends of utterances come first."""
-        self.unfinished = 0
+        self.unfinished: set[UtteranceInProgress] = set()
+        """The utterances that are over and wait for their last words."""
 
     def add_frame(self, pcm: bytes, end_ms: int) -> None:
         """Takes 20 ms of 16 kHz audio that end at that position."""
@@ -102,8 +103,16 @@ class Ears:
     def forget(self) -> None:
         """Drops what is being said: the model is no longer listening."""
         self.vad.clear_audio()
+        if self.utterance is not None:
+            self.utterance.drop()
         self.speech = None
         self.utterance = None
+
+    def close(self) -> None:
+        """Drops everything."""
+        self.forget()
+        for utterance in self.unfinished:
+            utterance.drop()
 
     def start(self, end_ms: int) -> None:
         start_ms = max(0, end_ms - len(self.vad.kept) // BYTES_PER_MS)
@@ -115,8 +124,15 @@ class Ears:
     def stop(self, pcm: bytes, end_ms: int) -> None:
         speech, utterance = self.speech, self.utterance
         self.speech = self.utterance = None
-        if speech is not None and utterance is not None:
-            self.spawn(self.finish(utterance, speech, pcm, end_ms))
+        if speech is None or utterance is None:
+            return
+        if len(self.unfinished) >= MOST_UNFINISHED:
+            logger.warning("too many utterances at once: one is not understood")
+            utterance.drop()
+            self.on_ended(Utterance("", speech.onset_ms, speech.last_voiced_ms))
+            return
+        self.unfinished.add(utterance)
+        self.spawn(self.finish(utterance, speech, pcm, end_ms))
 
     def ask_if_due(self, speech: Speech, utterance: UtteranceInProgress, end_ms: int) -> None:
         if self.is_asking or self.turn.locked():
@@ -146,16 +162,12 @@ class Ears:
     async def finish(
         self, utterance: UtteranceInProgress, speech: Speech, pcm: bytes, end_ms: int
     ) -> None:
-        if self.unfinished >= MOST_UNFINISHED:
-            logger.warning("too many utterances at once: one is not understood")
-            self.on_ended(Utterance("", speech.onset_ms, speech.last_voiced_ms))
-            return
-        self.unfinished += 1
         try:
             async with self.turn:
                 text = await utterance.finish(pcm, end_ms, speech.last_voiced_ms)
         finally:
-            self.unfinished -= 1
+            utterance.drop()
+            self.unfinished.discard(utterance)
         self.on_ended(Utterance(text, speech.onset_ms, speech.last_voiced_ms))
 
 

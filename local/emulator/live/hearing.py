@@ -1,8 +1,11 @@
 """What the caller says: an utterance on its way to words while it is still being spoken.
 
-The offline recogniser knows no streams. It is asked again and again about a window that begins with
-the utterance: a word is settled when two answers agree on it, or when it has been said a while ago.
-The window moves on with the settled words, so that the work for a second of speech is bounded.
+A recogniser that takes streams is fed what is new every 0.4 s; the end of the utterance then costs
+little. It takes few of them at once. Others, and recognisers that take none, are asked again and
+again about a window that begins with the utterance and moves on with the words that are settled, so
+that the work for a second of speech is bounded.
+
+A word is settled when two answers agree on it, or when it has been said a while ago.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from local.emulator.call.services import Lazy
-    from local.emulator.speech.recognition import Recogniser
+    from local.emulator.speech.recognition import Recogniser, RecognitionStream, TimedWord
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +35,11 @@ UNSURE_MS: Final = 250
 
 SETTLED_MS: Final = 1_500
 """What was said so long ago is settled, even if the answers differ."""
+
+SEGMENT_MS: Final = 15_000
+SHORT_SEGMENT_MS: Final = 6_000
+"""How long a stream becomes at most, and how long at most before it ends in a pause. The next goes
+on where it ended."""
 
 WINDOW_MS: Final = 6_000
 KEPT_MS: Final = 2_500
@@ -75,6 +83,10 @@ class UtteranceInProgress:
         self.settled: list[HeardWord] = []
         self.guess: list[HeardWord] = []
         """The last answer."""
+        self.stream: RecognitionStream | None = None
+        self.may_stream = True
+        self.fed_ms = start_ms
+        """The end of what the stream has got."""
 
     @property
     def settled_ms(self) -> int:
@@ -92,33 +104,42 @@ class UtteranceInProgress:
         return getattr(self.recogniser.value, "waiting", 0) >= BUSY
 
     async def ask(self, kept: bytes, end_ms: int, *, is_pausing: bool = False) -> None:
-        """Asks about the window that ends there. `kept` is the audio up to its end. In a pause no
-        word is cut off: all are settled."""
+        """Asks about what ends there. `kept` is the audio from `window_ms` to there. In a pause no
+        word is cut off."""
+        length = end_ms - self.window_ms
+        if self.stream and length >= (SHORT_SEGMENT_MS if is_pausing else SEGMENT_MS):
+            self.settle(await self.recognise(kept, end_ms, is_last=True))
+            self.begin_segment(end_ms)
+            return
         previous = self.guess
         self.guess = await self.recognise(kept, end_ms)
-        if is_pausing:
-            self.settle(self.guess)
+        if self.stream:
+            self.settle(self.agreed(previous, end_ms))
             return
-        agreed = {(word.text, word.start_ms // 200) for word in previous}
+        self.settle(self.guess if is_pausing else self.agreed(previous, end_ms))
+        self.shorten_window(end_ms)
+
+    def agreed(self, previous: Sequence[HeardWord], end_ms: int) -> list[HeardWord]:
+        """The words of the guess that will not change any more."""
+        before = {(word.text, word.start_ms // 200) for word in previous}
         sure: list[HeardWord] = []
         for word in self.guess:
-            has_settled = word.end_ms <= end_ms - SETTLED_MS
+            is_old = word.end_ms <= end_ms - SETTLED_MS
             is_agreed = word.end_ms <= end_ms - UNSURE_MS and any(
-                (word.text, word.start_ms // 200 + shift) in agreed for shift in (-1, 0, 1)
+                (word.text, word.start_ms // 200 + shift) in before for shift in (-1, 0, 1)
             )
-            if not has_settled and not is_agreed:
+            if not is_old and not is_agreed:
                 break
             sure.append(word)
-        self.settle(sure)
-        self.shorten_window(end_ms)
+        return sure
 
     async def finish(self, kept: bytes, end_ms: int, last_voiced_ms: int) -> str:
         """Settles all words and returns the text of the utterance."""
-        if self.asked_ms < last_voiced_ms:
+        if self.stream or self.asked_ms < last_voiced_ms:
             self.asked_ms = end_ms
             try:
                 async with asyncio.timeout(LONGEST.total_seconds()):
-                    self.guess = await self.recognise(kept, end_ms)
+                    self.guess = await self.recognise(kept, end_ms, is_last=True)
             except TimeoutError:
                 logger.warning("the end of an utterance was not recognised in time")
         self.settle(self.guess)
@@ -126,20 +147,39 @@ class UtteranceInProgress:
         words = self.guess if self.is_whole else self.settled
         return " ".join(word.text for word in words)
 
-    async def recognise(self, kept: bytes, end_ms: int) -> list[HeardWord]:
-        from local.emulator.speech.recognition import recognise_words
+    def drop(self) -> None:
+        """Nobody needs the words any more. Does nothing after the end."""
+        if self.stream is not None:
+            self.stream.drop()
 
-        size = min(len(kept), (end_ms - self.window_ms) * BYTES_PER_MS)
-        window = kept[len(kept) - size :]
-        start_ms = end_ms - size // BYTES_PER_MS
+    async def recognise(
+        self, kept: bytes, end_ms: int, *, is_last: bool = False
+    ) -> list[HeardWord]:
+        from local.emulator.speech.recognition import StreamingRecogniser, recognise_words
+
         try:
-            words = await recognise_words(await self.recogniser.get(), window)
+            recogniser = await self.recogniser.get()
+            if self.may_stream and isinstance(recogniser, StreamingRecogniser):
+                self.stream = self.stream or recogniser.open_stream()
+                piece = tail(kept, self.fed_ms, end_ms)
+                self.fed_ms = end_ms
+                words = await self.stream.feed(piece, is_last=is_last)
+                if words is not None:
+                    return placed(words, self.window_ms)
+            self.may_stream, self.stream = False, None
+            window = tail(kept, self.window_ms, end_ms)
+            words = await recognise_words(recogniser, window)
+            return placed(words, end_ms - len(window) // BYTES_PER_MS)
         except Exception:
             logger.exception("recognition failed")
             return []
-        return [
-            HeardWord(w.text, start_ms + in_ms(w.start), start_ms + in_ms(w.end)) for w in words
-        ]
+
+    def begin_segment(self, at_ms: int) -> None:
+        """Goes on with a new stream."""
+        self.window_ms = self.fed_ms = at_ms
+        self.stream = None
+        self.is_whole = False
+        self.guess = []
 
     def settle(self, words: Sequence[HeardWord]) -> None:
         """Keeps those that come after the ones that are settled already."""
@@ -169,6 +209,16 @@ class UtteranceInProgress:
         self.window_ms = max(self.window_ms, starts[0] if starts else self.settled_ms)
         self.is_whole = False
         self.guess = [word for word in self.guess if word.start_ms >= self.window_ms]
+
+
+def tail(kept: bytes, start_ms: int, end_ms: int) -> bytes:
+    """The end of the audio, from there on."""
+    return kept[len(kept) - min(len(kept), (end_ms - start_ms) * BYTES_PER_MS) :]
+
+
+def placed(words: Sequence[TimedWord], start_ms: int) -> list[HeardWord]:
+    """The words of audio that starts there."""
+    return [HeardWord(w.text, start_ms + in_ms(w.start), start_ms + in_ms(w.end)) for w in words]
 
 
 def in_ms(length: timedelta) -> int:

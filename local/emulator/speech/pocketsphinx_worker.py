@@ -8,7 +8,7 @@ from __future__ import annotations
 import array
 import random
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from local.emulator.speech.worker import Answer, Handler, serve
@@ -21,23 +21,89 @@ FRAME_MS: Final = 10
 """The decoder's frame, at its default rate."""
 
 
+MOST_STREAMS: Final = 3
+"""How many utterances are decoded at once while they are spoken. Each takes 90 MB."""
+
+
+class Streams:
+    """The utterances that are decoded while they are spoken, by the ids of those who ask."""
+
+    def __init__(self, make_decoder: Callable[[], Any]) -> None:
+        self.make_decoder = make_decoder
+        self.decoders = 0
+        self.free: list[Any] = []
+        self.running: dict[str, Any] = {}
+        self.initial_cmn = ""
+
+    def feed(self, question: dict[str, Any], pcm: bytes) -> dict[str, Any] | None:
+        """The words so far, after more audio; those of the whole if it is the last. None if there
+        is no such stream: too many run, or the process has been replaced since its beginning."""
+        name = question["stream"]
+        decoder = self.begin(name) if question.get("first") else self.running.get(name)
+        if question.get("drop"):
+            self.release(name)
+            return None
+        if decoder is None:
+            return None
+        if pcm:
+            decoder.process_raw(dithered(pcm))
+        if question.get("last"):
+            decoder.end_utt()
+        words = words_of(decoder)
+        if question.get("last"):
+            del self.running[name]
+            self.free.append(decoder)
+        return words
+
+    def begin(self, name: str) -> Any:
+        if not self.free:
+            if self.decoders >= MOST_STREAMS:
+                return None
+            self.decoders += 1
+            decoder = self.make_decoder()
+            self.initial_cmn = decoder.get_cmn(False)
+            self.free.append(decoder)
+        decoder = self.running[name] = self.free.pop()
+        # Otherwise it would begin with what it learnt of the last speaker's channel.
+        decoder.set_cmn(self.initial_cmn)
+        decoder.start_utt()
+        return decoder
+
+    def release(self, name: str) -> None:
+        decoder = self.running.pop(name, None)
+        if decoder is not None:
+            decoder.end_utt()
+            self.free.append(decoder)
+
+
 def open_pocketsphinx() -> Handler:
     """Loads the model (about 0.3 s, 90 MB)."""
     from pocketsphinx import Decoder
 
-    decoder = Decoder(samprate=16_000, loglevel="FATAL")
+    def make_decoder() -> Any:
+        return Decoder(samprate=16_000, loglevel="FATAL")
 
-    def words(question: dict[str, Any], pcm: bytes) -> Answer:  # noqa: ARG001
+    decoder = make_decoder()
+    streams = Streams(make_decoder)
+
+    def words(question: dict[str, Any], pcm: bytes) -> Answer:
+        if "stream" in question:
+            return streams.feed(question, pcm) or {"lost": True}, b""
         if not pcm:
             return {"words": "", "times": []}, b""
         decoder.start_utt()
         decoder.process_raw(dithered(pcm), full_utt=True)
         decoder.end_utt()
-        best = decoder.hyp()
-        text = "" if best is None else best.hypstr.lower()
-        return {"words": text, "times": timed(decoder.seg() or ()) if text else []}, b""
+        return words_of(decoder), b""
 
     return words
+
+
+def words_of(decoder: Any) -> dict[str, Any]:
+    """The best that a decoder has."""
+    best = decoder.hyp()
+    text = "" if best is None else best.hypstr.lower()
+    return {"words": text, "times": timed(decoder.seg() or ()) if text else []}
 
 
 def timed(segments: Iterable[Any]) -> list[tuple[str, int, int]]:

@@ -52,11 +52,18 @@ class Worker:
         self.thread = WorkerThread(module, time_limit)
         self.close = weakref.finalize(self, self.thread.close)
 
-    async def ask(self, question: dict[str, Any], blob: bytes = b"") -> Answer:
+    def tell(self, question: dict[str, Any]) -> None:
+        """A request whose answer nobody needs."""
+        self.thread.put(Job(question, b"", lambda _: None, lambda: False))
+
+    async def ask(
+        self, question: dict[str, Any], blob: bytes = b"", *, in_any_case: bool = False
+    ) -> Answer:
         """The worker's answer. Raises WorkerFailed.
 
         A request that is cancelled while it is queued is never sent to the worker. One that is
-        cancelled later ends early if others wait.
+        cancelled later ends early if others wait. `in_any_case`: neither, because it is short, and
+        the worker keeps something for others that would be lost.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
@@ -73,7 +80,8 @@ class Worker:
             with suppress(RuntimeError):  # the loop is closed, so nobody is waiting
                 loop.call_soon_threadsafe(settle, result)
 
-        self.thread.put(Job(question, blob, done, answer.cancelled))
+        is_cancelled = (lambda: False) if in_any_case else answer.cancelled
+        self.thread.put(Job(question, blob, done, is_cancelled))
         try:
             return await answer
         except asyncio.CancelledError:

@@ -14,6 +14,7 @@ from local.emulator.live.hearing import (
     BUSY,
     BYTES_PER_MS,
     FIRST_MS,
+    SEGMENT_MS,
     STEP_MS,
     WINDOW_MS,
     HeardWord,
@@ -108,6 +109,73 @@ async def test_a_busy_recogniser_is_asked_for_ends_only() -> None:
     spoken, _ = utterance(ear)
     assert not spoken.is_due(10_000, is_pausing=False, last_voiced_ms=10_000)
     assert spoken.is_due(10_000, is_pausing=True, last_voiced_ms=9_700)
+
+
+class Conveyor(Metronome):
+    """The same as a stream, which breaks after so many pieces."""
+
+    def __init__(self, pieces: int = 1000) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.opened = 0
+        self.dropped = 0
+        self.audio = b""
+
+    def open_stream(self) -> Conveyor:
+        self.opened += 1
+        self.audio = b""
+        return self
+
+    async def feed(self, pcm: bytes, *, is_last: bool = False) -> tuple[TimedWord, ...] | None:
+        self.pieces -= 1
+        self.audio += pcm
+        return await self.recognise_words(self.audio) if self.pieces >= 0 else None
+
+    def drop(self) -> None:
+        self.dropped += 1
+
+
+async def test_a_stream_gets_each_piece_once_and_its_words_are_settled() -> None:
+    ear = Conveyor()
+    spoken, words = utterance(ear)
+    for end_ms in range(STEP_MS, 5000, STEP_MS):
+        await spoken.ask(audio(end_ms), end_ms)
+        assert len(ear.audio) == end_ms * BYTES_PER_MS
+    text = await spoken.finish(audio(5000), 5000, 4900)
+    assert ear.opened == 1
+    assert (
+        text.split()[:12] == [word.text for word in words][:12] == [f"word{n}" for n in range(12)]
+    )
+
+
+async def test_a_stream_that_breaks_is_replaced_by_windows() -> None:
+    ear = Conveyor(pieces=4)
+    spoken, words = utterance(ear)
+    for end_ms in range(STEP_MS, 5000, STEP_MS):
+        ear.start_ms = spoken.window_ms
+        await spoken.ask(audio(end_ms), end_ms)
+    await spoken.finish(audio(5000), 5000, 4900)
+    assert [word.text for word in words][:12] == [f"word{n}" for n in range(12)]
+    assert ear.opened == 1
+
+
+async def test_a_long_stream_goes_on_as_another() -> None:
+    ear = Conveyor()
+    spoken, words = utterance(ear)
+    for end_ms in range(STEP_MS, 60_000, STEP_MS):
+        ear.start_ms = spoken.window_ms
+        await spoken.ask(audio(60_000)[: end_ms * BYTES_PER_MS], end_ms)
+    assert ear.opened >= 3
+    assert max(ear.asked_bytes) <= (SEGMENT_MS + STEP_MS) * BYTES_PER_MS
+    spoken.drop()
+    assert ear.dropped == 1
+    # The word that a border cuts in two is lost, and no other.
+    settled = [word.text for word in words]
+    assert [word for word in settled if word != "cut"] == [
+        f"word{n}" for n in range(150) if f"word{n}" in settled
+    ]
+    assert settled.count("cut") <= ear.opened
+    assert len(settled) >= 140
 
 
 class Failing:
