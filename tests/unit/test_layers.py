@@ -86,3 +86,24 @@ def test_only_local_imports_local() -> None:
     for module in [ROOT / "function_app.py", *MODULES]:
         climbing = {name for name in imported_packages(module) if name.startswith("local")}
         assert not climbing, f"{module.relative_to(ROOT)} imports {sorted(climbing)}"
+
+
+APIS = ("realtime", "live")
+CHOOSES = "shared.observer.conversations"
+
+
+def apis_of(name: str) -> set[str]:
+    """The voice APIs that a module is about, by its package."""
+    parts = name.split(".")
+    return {api for api in APIS if parts[1:2] == [api] or parts[1:3] == ["observer", api]}
+
+
+def test_the_voice_apis_know_nothing_of_each_other() -> None:
+    """Neither does what every run of an observer does, nor what their sidebands share."""
+    modules = {name_of(path): path for path in MODULES}
+    for name, path in modules.items():
+        package = name.split(".")[1:2]
+        if name == CHOOSES or package not in (["realtime"], ["live"], ["observer"], ["sideband"]):
+            continue
+        known = set().union(*map(apis_of, imported_modules(path, set(modules))))
+        assert known <= apis_of(name), f"{name} knows of {sorted(known - apis_of(name))}"
