@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.report.stats import ratio, ratios
-from bench.report.targets import IMPORT, TARGETS
+from bench.report.targets import IMPORT, LIVE_FRAME, LIVE_LAG, TARGETS
 from tests.soak.report import summary
 
 BLOCK = re.compile(r"(<!-- bench: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -113,6 +113,10 @@ def wanted(found: Found) -> str | None:
         measured |= ratios(found["sides"]["sides"])
     if "cold" in found:
         measured[IMPORT] = found["cold"]["import_ratio"]
+    if "live" in found:
+        beyond = beyond_receiving(found["live"]["frame"])
+        measured[LIVE_FRAME] = ratio(beyond["ours"], beyond["parsing"])
+        measured[LIVE_LAG] = found["live"]["ours"]["lag_p99_ms"]
     rows: list[Sequence[Cell]] = []
     for name, way, limit in TARGETS:
         value = measured.get(name)
@@ -237,7 +241,7 @@ def live(found: Found) -> str:
 
 def frame_table(spent: Mapping[str, Any]) -> str:
     """Processor time of one frame of audio, and what of it is more than receiving its bytes."""
-    beyond = {way: each - spent["receiving"] for way, each in spent.items()}
+    beyond = beyond_receiving(spent)
     return table(
         ("one frame of audio, µs of CPU", "in all", "beyond receiving"),
         (
@@ -251,6 +255,10 @@ def frame_table(spent: Mapping[str, Any]) -> str:
             ),
         ),
     )
+
+
+def beyond_receiving(spent: Mapping[str, Any]) -> dict[str, float]:
+    return {way: spent[way] - spent["receiving"] for way in ("ours", "parsing")}
 
 
 def audio_cost(one: Mapping[str, Any], way: str) -> float | None:
