@@ -1,33 +1,51 @@
 """Whether the caller has interrupted an answer. Pure; times are milliseconds on the timeline.
 
 Nothing on the wire says so: the model hears the caller and stops, and no more of its words come. An
-answer counts as interrupted if the caller began while it could be heard, it stopped in the middle
-of a sentence, and it was not taken up soon.
+answer counts as interrupted if it stopped while the caller spoke and was not taken up soon. Where
+the caller began only when its last word was over, which may still be heard then, it must have
+stopped in the middle of a sentence. So it must where the caller said no more than "mm-hm".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from shared.live.acknowledgements import is_acknowledgement
 from shared.live.server_events import ASSISTANT, TranscriptFragment
 from shared.live.turn import ClosedTurn, Turn, TurnRules
 
 
 class Interruptions:
-    """Holds back an answer that the caller has broken into until it is known. `emit` gets it."""
+    """Holds back an answer that the caller has broken into until it is known. `emit` gets it;
+    `callers_words` gives what the caller is saying."""
 
-    def __init__(self, rules: TurnRules, emit: Callable[[ClosedTurn], None]) -> None:
+    def __init__(
+        self,
+        rules: TurnRules,
+        emit: Callable[[ClosedTurn], None],
+        callers_words: Callable[[], str],
+    ) -> None:
         self.rules = rules
         self.emit = emit
+        self.callers_words = callers_words
         self.answer: Turn | None = None
 
     def caller_begins(self, answer: Turn, place: int) -> None:
         """The caller begins to speak at this place, and the answer is over by that."""
-        heard = place < answer.end_ms + self.rules.words_ahead
-        if heard and answer.is_unfinished:
+        if self.may_be_one(answer, place):
             self.answer = answer
         else:
             self.emit(ClosedTurn(answer, "speaker_change"))
+
+    def may_be_one(self, answer: Turn, place: int) -> bool:
+        """Whether a caller who begins at that place may have interrupted an answer."""
+        if place < answer.end_ms:
+            return True
+        return place < answer.end_ms + self.rules.words_ahead and answer.is_unfinished
+
+    def is_one(self, answer: Turn) -> bool:
+        """Whether the caller has interrupted an answer that was not taken up."""
+        return answer.is_unfinished or not is_acknowledgement(self.callers_words())
 
     @property
     def deadline(self) -> float | None:
@@ -38,13 +56,13 @@ class Interruptions:
         """Takes note of what is said there, or of silence up to there."""
         deadline = self.deadline
         if deadline is not None and place >= deadline:
-            self.decide(interrupted=True)
+            self.decide()
         elif deadline is not None and fragment and fragment.speaker == ASSISTANT:
-            self.decide(interrupted=False)
+            self.decide(taken_up=True)
 
-    def decide(self, *, interrupted: bool) -> None:
+    def decide(self, *, taken_up: bool = False) -> None:
         """Gives the answer, if there is one."""
         answer, self.answer = self.answer, None
         if answer:
-            answer.interrupted = interrupted
+            answer.interrupted = not taken_up and self.is_one(answer)
             self.emit(ClosedTurn(answer, "speaker_change"))

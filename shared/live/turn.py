@@ -25,9 +25,9 @@ class TurnRules:
     `backchannel_isolation` are a backchannel. Fragments of both speakers with the same place are
     put in order once `settle` has passed.
 
-    An answer counts as interrupted if the caller began while it could be heard, it stopped in the
-    middle of a sentence, and it was not taken up within `taken_up_within`. Words are on the
-    timeline up to `words_ahead` before they are heard (measured: 200 to 600 ms).
+    An answer that the caller breaks into is taken up within `taken_up_within`, or was interrupted
+    (`interruptions`). Words are on the timeline up to `words_ahead` before they are heard
+    (measured: 200 to 600 ms).
     """
 
     separation: int = 500

@@ -6,6 +6,7 @@ waits until the caller has been silent for a while, and is a backchannel if the 
 
 from __future__ import annotations
 
+from shared.live import late_words
 from shared.live.acknowledgements import is_acknowledgement, may_become_acknowledgement
 from shared.live.backchannels import Backchannel
 from shared.live.interruptions import Interruptions
@@ -19,7 +20,7 @@ class TurnPolicy:
     def __init__(self, rules: TurnRules) -> None:
         self.rules = rules
         self.closed: list[ClosedTurn] = []
-        self.interruptions = Interruptions(rules, self.closed_turn)
+        self.interruptions = Interruptions(rules, self.closed_turn, self.callers_words)
         self.current: Turn | None = None
         """The turn of the speaker who has the word."""
         self.waiting: Turn | None = None
@@ -28,6 +29,10 @@ class TurnPolicy:
         """Where the last turn of the assistant's ended."""
         self.ended: dict[Speaker, Turn] = {}
         """The last turn of each that is over."""
+
+    def callers_words(self) -> str:
+        """What the caller is saying."""
+        return self.current.text if self.current and self.current.speaker == USER else ""
 
     @property
     def backchannel(self) -> Backchannel | None:
@@ -63,6 +68,7 @@ class TurnPolicy:
         current = self.current
         if current is None:
             self.current = Turn.of(fragment)
+            late_words.mark_interrupted(self, fragment)
         elif fragment.speaker == current.speaker:
             if len(current.text) >= LONGEST_TURN:
                 self.end_turn(current, "too_long")
@@ -90,20 +96,6 @@ class TurnPolicy:
             self.wait_with(fragment, may_drop=waiting is not None)
         else:
             self.give_word(current, fragment)
-
-    def take_late(self, fragments: list[TranscriptFragment]) -> None:
-        """Takes words that come after later ones: nobody takes the word by them."""
-        for fragment in fragments:
-            is_of = (turn for turn in self.open_turns() if turn.speaker == fragment.speaker)
-            if turn := next(is_of, None):
-                turn.append(fragment)
-                continue
-            ended = self.ended.get(fragment.speaker)
-            if ended and fragment.start_ms - ended.end_ms < self.rules.silence:
-                ended.append(fragment)
-            else:
-                ended = Turn.of(fragment)
-            self.end_turn(ended, "late")
 
     def open_turns(self) -> list[Turn]:
         """What is being said and what waits, in their order."""
@@ -160,12 +152,12 @@ class TurnPolicy:
         """Ends everything that is open."""
         if (before := self.backchannel) and before.is_one(place):
             self.drop_waiting()
+        self.interruptions.decide()
         current, answer = self.current, self.waiting
         self.current = self.waiting = None
         for turn in (current, answer):
             if turn:
                 self.end_turn(turn, reason)
-        self.interruptions.decide(interrupted=True)
         if reason == "timestamp_reset":
             self.answered_until = None
 
@@ -174,7 +166,7 @@ class TurnPolicy:
             self.answered_until = turn.end_ms
         if reason != "late":
             # Turns are given in their order.
-            self.interruptions.decide(interrupted=True)
+            self.interruptions.decide()
         self.closed_turn(ClosedTurn(turn, reason))
 
     def closed_turn(self, closed: ClosedTurn) -> None:

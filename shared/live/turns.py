@@ -13,6 +13,7 @@ clock of the process, by which silence is noticed: no fragment tells of it.
 
 from __future__ import annotations
 
+from shared.live.late_words import take_late
 from shared.live.server_events import TranscriptFragment
 from shared.live.turn import ClosedTurn, CloseReason, Turn, TurnRules
 from shared.live.turn_policy import TurnPolicy
@@ -103,7 +104,7 @@ class TurnGrouper:
         start = fragments[0].start_ms
         behind = 0 if self.latest_start is None else self.latest_start - start
         if 0 < behind <= LATE:
-            self.policy.take_late(fragments)
+            take_late(self.policy, fragments)
             return
         if behind > LATE:
             # Not another word of these turns: the timeline has begun again.

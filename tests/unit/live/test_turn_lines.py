@@ -208,6 +208,16 @@ def test_a_backchannel_is_marked_and_splits_nothing() -> None:
     assert entries == [("user", "I have an order", False), ("assistant", "mhm", True)]
 
 
+def test_an_interruption_that_is_known_late_is_the_turns() -> None:
+    recorder = TurnRecorder()
+    lines = record(recorder, [(ASSISTANT, "Your order", 0), (ASSISTANT, " was", 200)])
+    lines += recorder.advance(at(4000))
+    lines += record(recorder, [(USER, "Stop", 400)], lag=5000) + recorder.close(at(9000))
+    entries = [(each.text, each.interrupted) for each in read(lines).entries]
+    assert entries == [("Your order was", True), ("Stop", False)]
+    assert [each.text for each in recorder.spoken.said()] == ["Your order was", "Stop"]
+
+
 def test_words_that_come_late_are_read_where_they_were_said() -> None:
     recorder = TurnRecorder()
     parts = [(USER, "Where is", 0), (ASSISTANT, "Let me", 1600), (ASSISTANT, " look", 1800)]

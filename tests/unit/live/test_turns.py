@@ -29,10 +29,10 @@ def fragment(speaker: Speaker, text: str, start: int, end: int | None = None) ->
 
 
 def shown(closed: Iterable[ClosedTurn]) -> list[Spoken]:
-    """Turns, without backchannels."""
+    """Turns, without backchannels, and without what was known later of one."""
     return [
         (turn.speaker, turn.text, turn.start_ms, turn.end_ms)
-        for turn in (each.turn for each in closed)
+        for turn in (each.turn for each in closed if each.reason != "late")
         if not turn.is_backchannel
     ]
 
@@ -206,6 +206,32 @@ def test_an_answer_that_stops_while_the_caller_speaks_is_interrupted() -> None:
         (USER, " Please.", 400),
         (ASSISTANT, "Okay.", 2000),
     ) == [("Your order was sent on", True), ("Stop. Please.", False), ("Okay.", False)]
+
+
+def test_an_answer_that_stops_at_a_full_stop_while_the_caller_speaks_is_interrupted() -> None:
+    assert interrupted(
+        (ASSISTANT, "It was sent.", 0), (ASSISTANT, " On Monday.", 200), (USER, "Stop", 200)
+    ) == [("It was sent. On Monday.", True), ("Stop", False)]
+
+
+def test_a_caller_who_only_says_yes_to_a_whole_answer_has_not_interrupted_it() -> None:
+    assert interrupted(
+        (ASSISTANT, "It was sent.", 0), (ASSISTANT, " On Monday.", 200), (USER, "Yeah.", 200)
+    ) == [("It was sent. On Monday.", False), ("Yeah.", False)]
+
+
+def test_a_caller_who_is_recognised_late_has_interrupted_all_the_same() -> None:
+    grouper = TurnGrouper()
+    grouper.add(fragment(ASSISTANT, "Your order", 0), 0)
+    grouper.add(fragment(ASSISTANT, " was", 200), 200)
+    (silent,) = grouper.advance(2500)
+    assert (silent.reason, silent.turn.interrupted) == ("inactivity", False)
+    grouper.add(fragment(USER, "Stop", 400), 3000)
+    closed = grouper.advance(3100) + grouper.close(9000)
+    assert [(each.turn.text, each.turn.interrupted) for each in closed] == [
+        ("Your order was", True),
+        ("Stop", False),
+    ]
 
 
 def test_an_answer_that_was_complete_is_not_interrupted() -> None:
