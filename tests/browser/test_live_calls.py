@@ -254,6 +254,25 @@ async def test_mute_is_known_to_the_server(
         await stop(page)
 
 
+async def test_an_operators_mute_is_shown_and_not_lifted(
+    live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+) -> None:
+    async with calling(live_stack, hearing, "plain-live") as page:
+        (session,) = (await live_sessions(live_emulator, 1))["sessions"]
+        url = f"{live_emulator.url}/openai/v1/live/sessions/{session['id']}/attach"
+        async with live_emulator.http.ws_connect(url, headers={"api-key": "any"}) as sideband:
+            await sideband.send_json({"type": "session.input_audio.mute"})
+            await expect(page.locator("#microphone")).to_contain_text("muted by the operator")
+            await expect(page.locator("#advice")).to_contain_text("operator")
+            await page.get_by_role("button", name="Mute").click()
+            await page.get_by_role("button", name="Mute").click()
+            await expect(page.locator("#microphone")).to_contain_text("muted by the operator")
+            assert (await live_emulator.state())["sessions"][0]["muted"] is True
+            await sideband.send_json({"type": "session.input_audio.unmute"})
+            await expect(page.locator("#microphone")).to_contain_text("Microphone on")
+        await stop(page)
+
+
 async def test_standby_and_waking(
     live_stack: Stack, live_emulator: Emulator, hearing: Hearing
 ) -> None:
