@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from bench.report.markdown import ACTIVITIES, LOADS
+from bench.report.blocks import ACTIVITIES, LOADS
 
 WIDTH, LABEL, ROW, HEAD, FOOT = 720, 190, 26, 58, 26
 COLOURS = {

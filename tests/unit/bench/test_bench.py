@@ -11,7 +11,8 @@ from bench.__main__ import PAGES
 from bench.harness.fake_sideband import EVENTS_PER_TURN, USAGE, call_events, question, reply
 from bench.harness.load import Load, LoadGenerator
 from bench.measure import emulator, page
-from bench.report.markdown import BLOCK, BLOCKS, fill_page, report
+from bench.report.blocks import BLOCKS
+from bench.report.markdown import BLOCK, fill_page, report
 from bench.report.stats import medians, quantile, ratio, ratios
 from bench.report.svg import Bar, bars, number, pictures
 
