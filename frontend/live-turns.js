@@ -181,7 +181,9 @@ export class LiveTurns {
     if (place < 0) return false;
     const before = this.#turns[place - 1];
     if (who === 'user' && before?.who === 'assistant') this.#mayInterrupt(before, fragment);
-    this.#turns.splice(place, 0, { ...this.#turn(fragment), final: true });
+    const late = { ...this.#turn(fragment), final: true };
+    this.#turns.splice(place, 0, late);
+    this.#judge(late);
     this.#changes += 1;
     return true;
   }
@@ -254,9 +256,14 @@ export class LiveTurns {
   /** @param {Turn} answer @param {Fragment} fragment  The user's next. */
   #mayInterrupt(answer, fragment) {
     const { startMs } = fragment;
-    if (startMs < answer.startMs || startMs >= answer.endMs + TIMES.ahead || endsSentence(answer.text)) return;
-    answer.interrupted = true;
-    this.#cut = answer;
+    const heardUntil = endsSentence(answer.text) ? answer.endMs : answer.endMs + TIMES.ahead;
+    if (startMs >= answer.startMs && startMs < heardUntil) this.#cut = answer;
+  }
+
+  /** An answer in whole sentences is not interrupted by an acknowledgement. @param {Turn} turn  It grew. */
+  #judge(turn) {
+    if (turn.who === 'user' && this.#cut)
+      this.#cut.interrupted = !endsSentence(this.#cut.text) || !isAcknowledgement(turn.text);
   }
 
   /** The assistant's words follow at once: nothing was interrupted. @param {Fragment} fragment */
@@ -296,6 +303,7 @@ export class LiveTurns {
   /** @param {Turn} turn  Shown. @param {Fragment} fragment @param {boolean} [apart] */
   #append(turn, fragment, apart) {
     join(turn, fragment, apart);
+    this.#judge(turn);
     this.#changes += 1;
   }
 
@@ -326,6 +334,7 @@ export class LiveTurns {
   #show(turn) {
     this.#open = turn;
     this.#turns.push(turn);
+    this.#judge(turn);
     this.#changes += 1;
   }
 

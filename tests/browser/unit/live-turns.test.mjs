@@ -113,6 +113,22 @@ test('an answer that has ended its sentence was not interrupted', () => {
   assert.deepEqual(texts(lines), ['assistant: It is “Ada.”', 'user: Thanks.']);
 });
 
+test('an answer that stops after a sentence, with the user speaking into it, was interrupted', () => {
+  const lines = (words) =>
+    texts(
+      grouped([
+        ['assistant', 1000, 'It is dry.'],
+        ['assistant', 1200, ' And warm.'],
+        ...words,
+        ['assistant', 3600, 'So?'],
+      ]),
+    )[0];
+  assert.equal(lines([['user', 1200, 'Wait a minute.']]), 'assistant: It is dry. And warm. //');
+  assert.equal(lines([['user', 1200, 'Okay,'], ['user', 1400, ' but where?']]), 'assistant: It is dry. And warm. //');
+  assert.equal(lines([['user', 1200, 'Okay.']]), 'assistant: It is dry. And warm.');
+  assert.equal(lines([['user', 1400, 'Wait a minute.']]), 'assistant: It is dry. And warm.');
+});
+
 test('an event that comes twice, and one without text, change nothing', () => {
   const turns = new LiveTurns();
   const word = { id: 'e1', who: 'user', text: 'Hello', startMs: 0, endMs: 200 };
