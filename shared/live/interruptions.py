@@ -1,9 +1,9 @@
 """Whether the caller has interrupted an answer. Pure; times are milliseconds on the timeline.
 
 Nothing on the wire says so: the model hears the caller and stops, and no more of its words come. An
-answer counts as interrupted if it stopped while the caller spoke and was not taken up soon. Where
-the caller began only when its last word was over, which may still be heard then, it must have
-stopped in the middle of a sentence. So it must where the caller said no more than "mm-hm".
+answer counts as interrupted if it could be heard when the caller began, stopped, and was not taken
+up soon. Where it may have been over by then, it must have stopped in the middle of a sentence. So
+it must where the caller said no more than "mm-hm".
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Interruptions:
 
     def may_be_one(self, answer: Turn, place: int) -> bool:
         """Whether a caller who begins at that place may have interrupted an answer."""
-        if place < answer.end_ms:
+        if place <= answer.end_ms + self.rules.words_ahead_at_least:
             return True
         return place < answer.end_ms + self.rules.words_ahead and answer.is_unfinished
 

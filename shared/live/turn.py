@@ -26,8 +26,8 @@ class TurnRules:
     put in order once `settle` has passed.
 
     An answer that the caller breaks into is taken up within `taken_up_within`, or was interrupted
-    (`interruptions`). Words are on the timeline up to `words_ahead` before they are heard
-    (measured: 200 to 600 ms).
+    (`interruptions`). Words are on the timeline before they are heard: `words_ahead_at_least`, and
+    `words_ahead` at most (measured).
     """
 
     separation: int = 500
@@ -36,6 +36,7 @@ class TurnRules:
     backchannel_isolation: int = 2000
     settle: int = 50
     words_ahead: int = 600
+    words_ahead_at_least: int = 200
     taken_up_within: int = 800
 
 

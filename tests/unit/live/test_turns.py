@@ -235,7 +235,7 @@ def test_a_caller_who_is_recognised_late_has_interrupted_all_the_same() -> None:
 
 
 def test_an_answer_that_was_complete_is_not_interrupted() -> None:
-    assert interrupted((ASSISTANT, "It was sent.", 0), (USER, "Thanks", 200)) == [
+    assert interrupted((ASSISTANT, "It was sent.", 0), (USER, "Thanks", 600)) == [
         ("It was sent.", False),
         ("Thanks", False),
     ]
