@@ -13,6 +13,7 @@ from typing import TypeVar
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.problems import Problem
+from shared.core.tasks import mark_retrieved
 from shared.observer.leases import Lease, LeaseStore
 from shared.storage.interfaces import StorageUnavailable
 
@@ -99,9 +100,3 @@ class LeaseKeeper:
 
     async def run_blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)
-
-
-def mark_retrieved(task: asyncio.Future[None]) -> None:
-    """Keeps asyncio from logging the failure of a task as lost: who waited for it was cancelled."""
-    if not task.cancelled():
-        task.exception()

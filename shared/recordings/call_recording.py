@@ -15,21 +15,21 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.problems import Problem
+from shared.core.tasks import mark_retrieved
 from shared.recordings.audio import Heard, Interruption, PcmSource, StateLine
-from shared.recordings.recording_file import MOST_BYTES, RecordingDeleted, RecordingFile
+from shared.recordings.recording_file import RecordingDeleted, RecordingFile
+from shared.recordings.recording_writer import RecordingWriter
 from shared.recordings.stereo_mix import StereoMix
 from shared.recordings.timeline import Timeline
 from shared.recordings.waiting_audio import WaitingAudio
-from shared.recordings.wav import BLOCK_BYTES, SAMPLES_PER_MS
-from shared.storage.interfaces import Conflict, Log, LogFull, StorageUnavailable
-from shared.transcripts.writer import CONFLICTS_AT_MOST, LONGEST_PAUSE, StillOurs
+from shared.recordings.wav import SAMPLES_PER_MS
+from shared.storage.interfaces import Log, LogFull, StorageUnavailable
+from shared.transcripts.writer import LONGEST_PAUSE, StillOurs
 
-T = TypeVar("T")
 PATIENCE_MS = 8000
 """How long one side's audio is waited for: a slow engine has been 5 seconds late."""
 CLOSED_WITHIN = timedelta(seconds=5)
@@ -60,15 +60,12 @@ class CallRecording:
         executor: Executor | None = None,
         now_ms: Callable[[], float] | None = None,
     ) -> None:
-        self.file = RecordingFile(log, call.call_id)
+        self.writer = RecordingWriter(RecordingFile(log, call.call_id), executor)
         self.call = call
         self.state = state
         self.clock = clock
-        self.executor = executor
         self.now_ms = now_ms or loop_time_ms
         self.waiting = WaitingAudio(call.record_id)
-        self.unwritten = b""
-        """Samples that an append has not confirmed: it is repeated with the same."""
         self.timeline: Timeline | None = None
         self.lock = asyncio.Lock()
         self.stopped = ""
@@ -124,11 +121,11 @@ class CallRecording:
                         return
                     self.timeline = await self.open_timeline()
                 # First what is left of an append that failed: memory holds no more than this.
-                await self.append_unwritten(still_ours)
+                await self.writer.append_unwritten(self.timeline.mix, still_ours)
                 came, now = self.waiting.take(), self.now_ms()
                 place = partial(self.place, self.timeline, came, now, final=final)
-                until = await self.run_blocking(place)
-                await self.write_until(self.timeline.mix, until, still_ours)
+                until = await self.writer.run_blocking(place)
+                await self.writer.write_until(self.timeline.mix, until, still_ours)
                 if final:
                     self.timeline.mix.note_end()
             except RecordingDeleted:
@@ -140,13 +137,10 @@ class CallRecording:
 
     async def open_timeline(self) -> Timeline:
         """Continues the file where it ends. Raises RecordingDeleted."""
-        there = await self.run_blocking(self.file.open)
-        written = -(-there // BLOCK_BYTES)
-        # A torn last sample would turn all that follows into noise.
-        self.unwritten = bytes(written * BLOCK_BYTES - there)
-        if not there:
+        written = await self.writer.open()
+        if not written:
             self.state("recording", "begun", {})
-        mix = StereoMix(written, "taken over" if there else "")
+        mix = StereoMix(written, "taken over" if written else "")
         if self.call.started_at is None:
             # As if it went on where the file ends.
             return Timeline(mix, self.now_ms() - written / SAMPLES_PER_MS, LONGEST_CALL_MS)
@@ -165,44 +159,11 @@ class CallRecording:
             logs.failure("audio not placed", reason=type(error).__name__)
         return timeline.mix.writable(0 if final else PATIENCE_MS * SAMPLES_PER_MS)
 
-    async def write_until(self, mix: StereoMix, until: int, still_ours: StillOurs) -> None:
-        most = MOST_BYTES // BLOCK_BYTES
-        while mix.written < until:
-            part = min(until, mix.written + most)
-            self.unwritten = await self.run_blocking(partial(mix.take_samples, part))
-            await self.append_unwritten(still_ours)
-
-    async def append_unwritten(self, still_ours: StillOurs) -> None:
-        """Appends the samples that wait for it. Where another has written meanwhile, what it has
-        not written."""
-        conflicts = 0
-        while self.unwritten:
-            try:
-                await self.run_blocking(partial(self.file.append_samples, self.unwritten))
-                self.unwritten = b""
-            except Conflict as conflict:
-                conflicts += 1
-                if conflicts > CONFLICTS_AT_MOST:
-                    raise StorageUnavailable("the recording keeps changing") from conflict
-                await still_ours()
-                await self.skip_written()
-
-    async def skip_written(self) -> None:
-        """Takes over what another has written at the end of the file."""
-        assert self.timeline is not None
-        before = self.timeline.mix.written * BLOCK_BYTES - len(self.unwritten)
-        there = await self.run_blocking(self.file.open)
-        self.unwritten = self.unwritten[max(0, there - before) :]
-        if not self.unwritten:
-            written = -(-there // BLOCK_BYTES)
-            self.unwritten = bytes(written * BLOCK_BYTES - there)
-            self.timeline.mix.skip_to(written)
-
     def stop(self, reason: str) -> None:
         """Records nothing more of this call."""
         self.stopped = reason
         self.waiting.take()
-        self.unwritten = b""
+        self.writer.unwritten = b""
         self.state("recording", "stopped", {"reason": reason})
         logs.event("recording stopped", logging.WARNING, call=self.call.record_id, reason=reason)
 
@@ -215,9 +176,6 @@ class CallRecording:
             about = {"side": hole.side, "from_ms": hole.from_ms, "to_ms": hole.to_ms}
             key = f"{hole.side} {hole.from_ms}"
             self.state("unrecorded", key, {**about, "reason": hole.reason})
-
-    async def run_blocking(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
 
 async def record_periodically(
@@ -237,12 +195,6 @@ async def record_periodically(
                 logs.event("recording not written", logging.WARNING, reason=str(error))
                 await asyncio.sleep(pause.total_seconds())
                 pause = min(pause * 2, max(LONGEST_PAUSE, retry_pause))
-
-
-def mark_retrieved(task: asyncio.Future[None]) -> None:
-    """Keeps asyncio from logging the failure of a task as lost: who waited for it was cancelled."""
-    if not task.cancelled():
-        task.exception()
 
 
 def loop_time_ms() -> float:
