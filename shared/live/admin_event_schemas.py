@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.core.json_schema import validation_errors
+from shared.live.client_events import APPEND_BYTES
 
-LONGEST_APPEND = 480
-"""In UTF-8 bytes: no text of that size has more than the 500 tokens that the endpoint takes."""
 APPENDS = ("session.instructions", "session.thinking", "session.commentary")
-CONTENT = {"type": "string", "minLength": 1, "maxLength": LONGEST_APPEND}
+CONTENT = {"type": "string", "minLength": 1, "maxLength": APPEND_BYTES}
 ANSWERS: Mapping[str, str] = {
     **{f"{name}.append": f"{name}.appended" for name in APPENDS},
     "session.input_audio.mute": "session.input_audio.muted",
@@ -52,7 +51,7 @@ def validate_live_event(event: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("; ".join(wrong))
     ours = copy.deepcopy(dict(event))
     if "content" in ours:
-        if len(ours["content"].encode("utf-8", "replace")) > LONGEST_APPEND:
-            raise ValueError(f"content: expected up to {LONGEST_APPEND} bytes")
+        if len(ours["content"].encode("utf-8", "replace")) > APPEND_BYTES:
+            raise ValueError(f"content: expected up to {APPEND_BYTES} bytes")
         ours["delegation_id"] = None
     return ours

@@ -12,6 +12,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -109,33 +110,26 @@ class LiveClient:
         """Ends a session: by HTTP or, where that proves nothing, over its sideband. Raises
         `Problem`."""
         share = timedelta(seconds=deadline.seconds_left * HANG_UP_SHARE)
-        reply, failed = None, None
+        reply, failed = HangUpReply(0), None
         try:
             reply = self.hang_up_by_http(call_id, Deadline.after(share, deadline.monotonic))
         except Problem as problem:
             if problem.code not in NO_REPLY:
                 raise
             failed = problem
-        if reply is not None and reply.proof_of_end:
+        if reply.proof_of_end:
             return reply
         try:
             closed = asyncio.run(self.ender.end_session(call_id, deadline))
-        except SidebandUnavailable as unavailable:
+        except SidebandUnavailable:
             if failed is not None:
                 raise failed from None
-            if reply is None:
-                raise Problem(unavailable.problem) from None
             return reply
         if closed is None:
             return HangUpReply(404, SESSION_GONE, gone_code=SESSION_GONE)
         if not closed and failed is not None:
             raise failed
-        return HangUpReply(
-            reply.status if reply else 0,
-            reply.code if reply else "",
-            gone_code=SESSION_GONE,
-            closed=closed,
-        )
+        return replace(reply, closed=closed)
 
     def hang_up_by_http(self, call_id: str, deadline: Deadline) -> HangUpReply:
         """The reply to a hang-up, whatever it says; what passes by itself is tried again. Raises

@@ -56,7 +56,7 @@ class InputBudget:
         if self.is_over:
             return None
         if self.is_low:
-            return REFUSED if self.has_room(call_id, REFUSED, 0) else None
+            return REFUSED if self.has_room(call_id, REFUSED) else None
         left = MOST_BYTES - RESERVED_BYTES - self.bytes
         allowed = min(left, max(ALWAYS, left // SHARE))
         if self.size(call_id, output) <= allowed:
@@ -75,9 +75,9 @@ class InputBudget:
                 high = middle - 1
         return output[:low] + CUT if low else None
 
-    def has_room(self, call_id: str, output: str, reserved: int) -> bool:
+    def has_room(self, call_id: str, output: str) -> bool:
         size = self.size(call_id, output)
-        return self.bytes + size <= MOST_BYTES - reserved and self.items < MOST_ITEMS
+        return self.bytes + size <= MOST_BYTES and self.items < MOST_ITEMS
 
     def size(self, call_id: str, output: str) -> int:
         return item_bytes(function_output(call_id, output)) + ITEM_OVERHEAD

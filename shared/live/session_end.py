@@ -10,12 +10,7 @@ import asyncio
 from datetime import timedelta
 
 from shared.core.deadline import Deadline
-from shared.sideband.sideband import (
-    Connect,
-    NoSuchCall,
-    Sideband,
-    SidebandClosed,
-)
+from shared.sideband.sideband import Connect, NoSuchCall, Sideband, SidebandClosed
 
 CLOSE = {"type": "session.close"}
 CLOSED = "session.closed"
@@ -41,14 +36,15 @@ class SessionEnder:
         knows. Raises SidebandUnavailable."""
         try:
             async with asyncio.timeout(deadline.seconds_left):
-                for _ in range(ATTACHES):
+                for left in reversed(range(ATTACHES)):
                     sideband = await self.connect(session_id)
                     try:
                         if await self.close_session(sideband):
                             return True
                     finally:
                         await sideband.close()
-                    await asyncio.sleep(self.between.total_seconds())
+                    if left:
+                        await asyncio.sleep(self.between.total_seconds())
         except NoSuchCall:
             return None
         except TimeoutError:

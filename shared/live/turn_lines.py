@@ -16,8 +16,8 @@ from shared.core.bounded import BoundedSet
 from shared.core.untrusted import TEXT_CHARACTERS
 from shared.live.server_events import ASSISTANT, USER, TranscriptFragment
 from shared.live.spoken import Spoken
-from shared.live.turn import ClosedTurn, Turn, TurnRules
-from shared.live.turns import USUAL_RULES, TurnGrouper
+from shared.live.turn import USUAL_RULES, ClosedTurn, Turn, TurnRules
+from shared.live.turns import TurnGrouper
 from shared.transcripts.record_lines import RecordLine, StoredLine
 
 PIECE_MS = 4_000

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from shared.live.late_words import take_late
 from shared.live.server_events import TranscriptFragment
-from shared.live.turn import ClosedTurn, CloseReason, Turn, TurnRules
+from shared.live.turn import USUAL_RULES, ClosedTurn, CloseReason, Turn, TurnRules
 from shared.live.turn_policy import TurnPolicy
 
-USUAL_RULES = TurnRules()
 LATE = 20_000
 """How far behind the latest words others may come. Recorded ones never do."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from shared.core.bounded import BoundedDict
+from shared.core.bounded import BoundedDict, BoundedSet
 from shared.live import client_events
 from shared.live.client_events import Event
 from shared.live.server_events import ContextAppended, LiveError
@@ -35,7 +35,7 @@ class Appends:
         self.refused = refused
         self.awaited: BoundedDict[str, Event] = BoundedDict(AWAITED_AT_MOST)
         """What has not been acknowledged, by its id."""
-        self.tried_again: set[str] = set()
+        self.tried_again: BoundedSet[str] = BoundedSet(AWAITED_AT_MOST)
         self.sorries = 0
         self.may_be_sorry = True
 

@@ -151,13 +151,12 @@ class DelegatedWork:
         if self.asked == event_id:
             self.ask_again("not answered")
 
-    def handle_error(self, error: LiveError) -> bool:
-        """Whether an error answers what we have asked for."""
+    def handle_error(self, error: LiveError) -> None:
+        """Asks again where an error answers what we have asked for."""
         if self.asked is None or error.caused_by != self.asked:
-            return False
+            return
         # A call that we do not know, or that the page answers, is unanswered.
         self.ask_again(known_word(error.code, error.meaning, error.error_type))
-        return True
 
     def ask_again(self, reason: str) -> None:
         self.asked, self.tries = None, self.tries + 1

@@ -19,6 +19,11 @@ DEFAULTS: Mapping[str, Any] = {"tools": [], "tool_choice": "auto"}
 HIDDEN = ("authorization", "headers")
 """What it does not report of a tool of an MCP server."""
 TOOL_DEFAULTS: Mapping[str, Any] = {"strict": False, "description": "", "parameters": {}}
+UPDATABLE = (
+    *("instructions", "max_output_tokens", "model", "parallel_tool_calls", "reasoning"),
+    *("service_tier", "text", "tool_choice", "tools"),
+)
+"""The fields of `delegation.responses` that an update may change."""
 MAX_RESTORES = 5
 """How often the profile is restored at once; see `allow_restore`."""
 NEVER_AS_WANTED = 3
@@ -126,12 +131,6 @@ class LiveSessionGuard:
         self.backend.pop("tool_choice", None)
         responses = {**self.backend, "tool_choice": "auto"}
         return {"delegation": {"type": "responses", "responses": responses}}
-
-
-UPDATABLE = (
-    *("instructions", "max_output_tokens", "model", "parallel_tool_calls", "reasoning"),
-    *("service_tier", "text", "tool_choice", "tools"),
-)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

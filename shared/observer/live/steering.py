@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.config.live_profiles import page_runs_functions
 from shared.live.server_events import ContextAppended, DelegationCreated, FunctionCallDone
 from shared.sideband.events import OtherEvent, ServerEvent
 
@@ -47,21 +48,7 @@ def find_steering(
     return None
 
 
-def functions_on_page(session: Mapping[str, Any] | None, granted: Container[str]) -> PageFunctions:
+def functions_on_page(session: Mapping[str, Any] | None, granted: Container[str]) -> Container[str]:
     """The functions that a page may answer: those that the profile names, if its channel lets it
     add items to the delegated work."""
-    client = (session or {}).get("client")
-    channel = client.get("data_channel") if isinstance(client, Mapping) else None
-    allowed = channel.get("allowed_client_events") if isinstance(channel, Mapping) else None
-    may = allowed == "all" or (isinstance(allowed, list) and "response.item.create" in allowed)
-    return PageFunctions(granted if may else frozenset())
-
-
-@dataclass(frozen=True, slots=True)
-class PageFunctions:
-    """The names of functions that the page answers."""
-
-    names: Container[str]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names
+    return granted if session is not None and page_runs_functions(session) else ()
