@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from shared.core.clock import Clock
 from shared.live.event_mapper import LiveEventMapper
@@ -45,9 +46,13 @@ class LiveRecorder(CallRecorder):
         wait = self.mapper.due_in(now)
         if wait is not None and (self.due_at is None or now + wait < self.due_at):
             self.due_at = now + wait
-            self.background.call_later(wait, self.note_silence)
+            self.background.call_later(wait, partial(self.note_silence, self.due_at))
 
-    def note_silence(self) -> None:
+    def note_silence(self, due_at: datetime) -> None:
+        """Tells the mapper of silence, unless another timer has been set since that is due earlier:
+        each would set the next one, and they would become ever more."""
+        if due_at != self.due_at:
+            return
         now = self.clock()
         self.due_at = None
         self.writer.add_lines(*self.mapper.advance(now))
