@@ -15,6 +15,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.core.untrusted import LONGEST_MILLISECONDS
+from shared.live.audio_beginnings import (
+    AUDIO_BEGINNINGS,
+    INPUT_AUDIO,
+    OUTPUT_AUDIO,
+    beginnings_of,
+)
 from shared.live.server_event_parser import PARSERS, parse_server_event
 from shared.sideband.events import NotUnderstood, ServerEvent
 from shared.sideband.json_frames import Unreadable, read_object, text_of, type_at_the_beginning
@@ -23,18 +29,11 @@ Direction = Literal["caller", "model"]
 CALLER: Direction = "caller"
 MODEL: Direction = "model"
 DIRECTIONS: Mapping[str, Direction] = {
-    "session.input_audio.append": CALLER,
-    "session.output_audio.delta": MODEL,
+    INPUT_AUDIO: CALLER,
+    OUTPUT_AUDIO: MODEL,
 }
 """By the types of the events."""
-SPACINGS = ('{"type":"%s"', '{"type": "%s"')
-BEGINNINGS: Mapping[Direction, tuple[bytes, ...]] = {
-    direction: tuple((spacing % kind).encode() for spacing in SPACINGS)
-    for kind, direction in DIRECTIONS.items()
-}
-"""How frames with audio begin, in recorded traffic. In JSON, nothing but the type of the event can
-look like this at the beginning: a quote in a text is escaped."""
-AUDIO_BEGINNINGS = (*BEGINNINGS[CALLER], *BEGINNINGS[MODEL])
+CALLERS_BEGINNINGS = beginnings_of(INPUT_AUDIO)
 SHORTEST_AUDIO = 200
 """In bytes: a shorter frame costs nothing to parse."""
 TYPES = b"session\\.input_audio\\.append|session\\.output_audio\\.delta"
@@ -114,9 +113,8 @@ def read_frame(frame: str | bytes) -> ServerEvent:
     """The event in a frame; `NotUnderstood` for whatever is not one."""
     raw = frame if isinstance(frame, bytes) else frame.encode("utf-8", "surrogatepass")
     if raw.startswith(AUDIO_BEGINNINGS):
-        caller = raw.startswith(BEGINNINGS[CALLER])
-        kind = "session.input_audio.append" if caller else "session.output_audio.delta"
-        return AudioFrame(kind, CALLER if caller else MODEL, raw)
+        kind = INPUT_AUDIO if raw.startswith(CALLERS_BEGINNINGS) else OUTPUT_AUDIO
+        return AudioFrame(kind, DIRECTIONS[kind], raw)
     if len(raw) >= SHORTEST_AUDIO and (odd := audio_type(raw)):
         return AudioFrame(odd, DIRECTIONS[odd], raw)
     return read_event(frame, raw)

@@ -12,15 +12,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from shared.live.audio_beginnings import AUDIO_BEGINNINGS
 from shared.live.session_ids import SESSION_GONE, session_path
 from shared.sideband.contract import ReadFrame, SidebandContract
-
-AUDIO = tuple(
-    f'{{"type":{space}"{kind}"'.encode()
-    for kind in ("session.input_audio.append", "session.output_audio.delta")
-    for space in ("", " ")
-)
-"""How frames with audio begin (recorded). One that begins otherwise is read."""
 
 
 def suffix(session_id: str) -> str:
@@ -33,7 +27,8 @@ def frame_reader() -> ReadFrame:
     return read_frame
 
 
-LIVE_SIDEBAND = SidebandContract(suffix, SESSION_GONE, frame_reader, dropped=AUDIO)
-"""For a connector whose base is that of `/live`. Audio is dropped as it arrives."""
+LIVE_SIDEBAND = SidebandContract(suffix, SESSION_GONE, frame_reader, dropped=AUDIO_BEGINNINGS)
+"""For a connector whose base is that of `/live`. Audio is dropped as it arrives; a frame with audio
+that begins otherwise is read."""
 LIVE_SIDEBAND_WITH_AUDIO = replace(LIVE_SIDEBAND, dropped=())
 """The same for calls whose audio is recorded."""
