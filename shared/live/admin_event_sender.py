@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from shared.live.admin_event_schemas import ANSWERS, validate_live_event
-from shared.sideband.admin_events import refusal_in
-from shared.sideband.events import ErrorEvent, ServerEvent
+from shared.sideband.admin_events import exchange_event
+from shared.sideband.events import ServerEvent
 from shared.sideband.sideband import Connect, SidebandClosed, SidebandUnavailable
 
 PATIENCE = timedelta(seconds=5)
@@ -32,16 +31,7 @@ async def send_live_event(
     patience = timeout or (CLOSING if closes else PATIENCE)
     sideband = await connect(call_id)
     try:
-        await sideband.send_event(ours)
-        async with asyncio.timeout(patience.total_seconds()):
-            while True:
-                answer = await sideband.receive_event()
-                if isinstance(answer, ErrorEvent) and answer.caused_by == ours["event_id"]:
-                    raise refusal_in(answer)
-                if is_answer(answer, ours):
-                    return answer
-    except TimeoutError:
-        return None
+        return await exchange_event(sideband, ours, is_answer, patience)
     except SidebandClosed:
         if closes:
             # The connection may end before it tells the end.

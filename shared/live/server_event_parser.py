@@ -14,7 +14,6 @@ from shared.core.untrusted import (
     LONGEST_MILLISECONDS,
     NAME_CHARACTERS,
     TEXT_CHARACTERS,
-    clean_text,
     finite,
 )
 from shared.live.server_events import (
@@ -36,7 +35,8 @@ from shared.live.server_events import (
     TranscriptFragment,
     UsageUpdated,
 )
-from shared.sideband.events import Json, NotUnderstood, OtherEvent, ServerEvent
+from shared.sideband.event_parsing import Parsers, parse_event
+from shared.sideband.events import Json, ServerEvent
 from shared.sideband.json_fields import (
     name_text,
     object_or_empty,
@@ -69,15 +69,7 @@ TARGETS = ("client", "responses", "decisions")
 
 def parse_server_event(raw: Json) -> ServerEvent:
     """The event in a JSON object, whatever is in it."""
-    kind = raw.get("type")
-    parse = PARSERS.get(kind) if isinstance(kind, str) else None
-    if parse is None:
-        return OtherEvent(clean_text(kind, NAME_CHARACTERS) if isinstance(kind, str) else "")
-    assert isinstance(kind, str)
-    try:
-        return parse(kind, raw)
-    except Exception as error:  # whatever it is, it costs this event alone
-        return NotUnderstood(kind, type(error).__name__)
+    return parse_event(raw, PARSERS)
 
 
 def milliseconds(raw: Json, name: str) -> int:
@@ -221,7 +213,7 @@ def info(kind: str, raw: Json) -> ServerEvent:
     return Info(kind, optional_id(raw, "event_id"), name_text(raw, "code") or "")
 
 
-PARSERS: Mapping[str, Callable[[str, Json], ServerEvent]] = {
+PARSERS: Parsers = {
     "error": error_event,
     "info": info,
     "response.event": backend_event,

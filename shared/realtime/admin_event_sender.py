@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -16,8 +15,8 @@ from shared.realtime.server_events import (
     ResponseCreated,
     ResponseDone,
 )
-from shared.sideband.admin_events import refusal_in
-from shared.sideband.events import ErrorEvent, ServerEvent
+from shared.sideband.admin_events import exchange_event
+from shared.sideband.events import ServerEvent
 from shared.sideband.sideband import Connect, SidebandClosed, SidebandUnavailable
 
 
@@ -44,16 +43,7 @@ async def send_admin_event(
     try:
         if before_sending is not None:
             before_sending(ours)
-        await sideband.send_event(ours)
-        async with asyncio.timeout(timeout.total_seconds()):
-            while True:
-                answer = await sideband.receive_event()
-                if isinstance(answer, ErrorEvent) and answer.caused_by == ours["event_id"]:
-                    raise refusal_in(answer)
-                if is_answer(answer, ours):
-                    return answer
-    except TimeoutError:
-        return None
+        return await exchange_event(sideband, ours, is_answer, timeout)
     except SidebandClosed:
         raise SidebandUnavailable from None
     finally:

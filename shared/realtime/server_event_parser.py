@@ -8,13 +8,11 @@ from recorded live traffic and the providers' references.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from shared.core.untrusted import (
     LONGEST_MILLISECONDS,
-    NAME_CHARACTERS,
     bounded_id,
-    clean_text,
     finite,
 )
 from shared.realtime.item_parser import parse_item
@@ -45,7 +43,8 @@ from shared.realtime.server_events import (
     ResponseDone,
     SessionEvent,
 )
-from shared.sideband.events import ErrorEvent, Json, NotUnderstood, OtherEvent, ServerEvent
+from shared.sideband.event_parsing import Parsers, parse_event
+from shared.sideband.events import ErrorEvent, Json, ServerEvent
 from shared.sideband.json_fields import (
     name_text,
     object_or_empty,
@@ -68,15 +67,7 @@ SETTINGS = ("output_modalities", "max_output_tokens", "audio")
 
 def parse_server_event(raw: Json) -> ServerEvent:
     """The event in a JSON object, whatever is in it."""
-    kind = raw.get("type")
-    parse = PARSERS.get(kind) if isinstance(kind, str) else None
-    if parse is None:
-        return OtherEvent(clean_text(kind, NAME_CHARACTERS) if isinstance(kind, str) else "")
-    assert isinstance(kind, str)
-    try:
-        return parse(kind, raw)
-    except Exception as error:  # whatever it is, it costs this event alone
-        return NotUnderstood(kind, type(error).__name__)
+    return parse_event(raw, PARSERS)
 
 
 def item_event(event_class: type[ItemEvent]) -> Callable[[str, Json], ServerEvent]:
@@ -196,7 +187,7 @@ def error_event(kind: str, raw: Json) -> ServerEvent:
     )
 
 
-PARSERS: Mapping[str, Callable[[str, Json], ServerEvent]] = {
+PARSERS: Parsers = {
     "conversation.item.added": item_event(ItemAdded),
     "conversation.item.created": item_event(ItemCreated),
     "conversation.item.done": item_event(ItemDone),

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
 from shared.core import logs
-from shared.sideband.events import ErrorEvent
+from shared.sideband.events import ErrorEvent, ServerEvent
+from shared.sideband.sideband import Sideband
 
 
 class EventRefused(Exception):
@@ -20,3 +26,24 @@ def refusal_in(error: ErrorEvent) -> EventRefused:
     """The refusal that an error event is."""
     code = logs.safe_word(error.code) or "unknown"
     return EventRefused(code, logs.safe_word(error.param) or None)
+
+
+async def exchange_event(
+    sideband: Sideband,
+    ours: Mapping[str, Any],
+    is_answer: Callable[[ServerEvent, Mapping[str, Any]], bool],
+    timeout: timedelta,
+) -> ServerEvent | None:
+    """Sends a client event, and gives the server event that answers it; None if none came in time.
+    Raises EventRefused, SidebandClosed."""
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            await sideband.send_event(ours)
+            while True:
+                event = await sideband.receive_event()
+                if isinstance(event, ErrorEvent) and event.caused_by == ours["event_id"]:
+                    raise refusal_in(event)
+                if is_answer(event, ours):
+                    return event
+    except TimeoutError:
+        return None
