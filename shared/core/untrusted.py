@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from shared.core.json_reader import well_formed
@@ -21,6 +21,9 @@ PLAIN_ID = re.compile(r"[!-~]{1,128}")
 LARGEST_NUMBER = 2**53
 """The largest whole number that every reader of JSON understands."""
 LONGEST_MILLISECONDS = 24 * 3_600_000
+LONGEST_PATH = 200
+"""The longest path of a field that is shown, in characters."""
+INDEX = re.compile(r"\[[0-9]{1,4}\]")
 DEEPEST = 8
 """How deep a value of a record's line may be nested."""
 
@@ -46,6 +49,20 @@ def hashed(name: str) -> str:
     more."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return f"unknown #{digest[:8]}"
+
+
+def shown_path(path: object, names: Container[str]) -> str | None:
+    """The path of a field as far as its names are among `names`, and the hash of the whole after
+    that: a page chooses the names of the fields that it sends. None where there is no path."""
+    if path is None or path == "":
+        return None
+    text = str(path)
+    shown: list[str] = []
+    for name in text[:LONGEST_PATH].split("."):
+        if INDEX.sub("", name) not in names:
+            return ".".join([*shown, hashed(text)])
+        shown.append(name)
+    return ".".join(shown) if len(text) <= LONGEST_PATH else hashed(text)
 
 
 def is_abbreviated(name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from shared.core.untrusted import hashed
+from shared.core.untrusted import hashed, shown_path
 
 FIELDS = frozenset(
     """
@@ -21,8 +21,6 @@ FIELDS = frozenset(
     """.split()  # noqa: SIM905
 )
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}|[0-9]{1,6}")
-INDEX = re.compile(r"\[[0-9]{1,4}\]")
-LONGEST_PATH = 200
 UNKNOWN_CODE = "unknown"
 
 
@@ -35,12 +33,4 @@ def known_word(*told: object) -> str:
 
 def known_path(path: object) -> str | None:
     """The path of a field, as in `session.delegation.responses`: as far as its names are known."""
-    if path is None or path == "":
-        return None
-    text = str(path)
-    shown: list[str] = []
-    for name in text[:LONGEST_PATH].split("."):
-        if INDEX.sub("", name) not in FIELDS:
-            return ".".join([*shown, hashed(text)])
-        shown.append(name)
-    return ".".join(shown) if len(text) <= LONGEST_PATH else hashed(text)
+    return shown_path(path, FIELDS)

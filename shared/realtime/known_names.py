@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from shared.core.untrusted import hashed
+from shared.core.untrusted import hashed, shown_path
 
 CODES = frozenset(
     """
@@ -56,8 +56,6 @@ TRANSCRIPTION_MODELS = frozenset(
     gpt-realtime-whisper gpt-transcribe whisper-1
     """.split()  # noqa: SIM905
 )
-LONGEST_PATH = 200
-INDEX = re.compile(r"\[[0-9]{1,4}\]")
 DATE = re.compile(r"-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
@@ -83,15 +81,7 @@ def known_status(status: str | None) -> str | None:
 
 def known_path(path: object) -> str | None:
     """The path of a field, as in `session.audio.output.voice`: as far as its names are known."""
-    if path is None or path == "":
-        return None
-    text = str(path)
-    shown: list[str] = []
-    for name in text[:LONGEST_PATH].split("."):
-        if INDEX.sub("", name) not in FIELDS:
-            return ".".join([*shown, hashed(text)])
-        shown.append(name)
-    return ".".join(shown) if len(text) <= LONGEST_PATH else hashed(text)
+    return shown_path(path, FIELDS)
 
 
 def model_name(model: object) -> str | None:
