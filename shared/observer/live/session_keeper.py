@@ -44,6 +44,14 @@ class LiveSessionKeeper:
         self.latest = event
         if isinstance(event, SessionEvent) and event.client_event_id == self.awaited:
             self.awaited = None
+        is_whole = (
+            self.guard is not None
+            and isinstance(event, SessionEvent)
+            and self.guard.observe_session(event.session)
+        )
+        if is_whole:
+            # The service takes what restores it: whoever overrides it again gains no time by it.
+            self.pause = FIRST_PAUSE
         self.check_latest()
 
     def check_latest(self) -> None:
@@ -56,7 +64,8 @@ class LiveSessionKeeper:
             return
         update = guard.restoring_session(session)
         put_back = update is not None and self.send(update)
-        self.record_override(names, put_back=put_back)
+        if put_back or not self.is_waiting:
+            self.record_override(names, put_back=put_back)
         if not put_back:
             self.check_again_later()
 
@@ -87,6 +96,8 @@ class LiveSessionKeeper:
         """An update of ours that was refused is sent again later."""
         if self.is_ours(error.caused_by):
             self.awaited = None
+            if self.guard is not None:
+                self.guard.is_refused = True
             self.check_again_later()
 
     def record_override(self, names: list[str], *, put_back: bool) -> None:

@@ -11,7 +11,7 @@ import pytest
 from openai.types.live import SessionUpdateEvent
 
 from shared.observer.live import session_keeper
-from shared.observer.live.session_guard import MAX_RESTORES, LiveSessionGuard
+from shared.observer.live.session_guard import MAX_RESTORES, UPDATABLE, LiveSessionGuard
 from tests.support.live_recordings import server_events
 from tests.unit.observer.live.harness import BACKEND, CLIENT, RESPONSES, LiveRun, live_run
 
@@ -150,7 +150,72 @@ async def test_a_session_that_cannot_be_read_is_put_back_whole() -> None:
     async with live_run(RESPONSES) as run:
         run.tell("session.updated", session=[1])
         sent = await run.sent("session.update")
-        assert sent["session"]["delegation"]["responses"] == BACKEND
+        work = sent["session"]["delegation"]["responses"]
+        assert BACKEND.items() <= work.items()
+        assert {name for name in UPDATABLE["responses"] if name not in work} == set()
+        assert work["tool_choice"] == "auto"
+        assert work["service_tier"] is None
+        assert sent["session"]["delegation"]["acknowledgement_delay_ms"] == 0
+        assert sent["session"]["triggers"] == []
+        run.fail("invalid_type", caused_by=sent["event_id"])
+        sent = await run.sent("session.update")
+        wanted = {**BACKEND, "tool_choice": "auto"}
+        assert sent["session"]["delegation"]["responses"] == wanted, "what any service takes"
+
+
+async def test_a_page_does_not_win_by_being_stubborn() -> None:
+    """The service takes each restore, and the page has its own way again after each."""
+    async with live_run(RESPONSES) as run:
+        run.tell("session.started", session=ECHOED)
+        for _ in range(3 * MAX_RESTORES):
+            run.tell("session.updated", session=echoed(model="gpt-expensive", tools=[]))
+            sent = await run.sent("session.update")
+            assert BACKEND.items() <= sent["session"]["delegation"]["responses"].items()
+            run.tell("session.updated", session=ECHOED, client_event_id=sent["event_id"])
+
+
+async def test_a_page_that_repeats_itself_is_answered_at_a_bounded_pace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session_keeper, "FIRST_PAUSE", timedelta(seconds=30))
+    async with live_run(RESPONSES) as run:
+        run.tell("session.started", session=ECHOED)
+        for _ in range(50):
+            run.tell("session.updated", session=echoed(model="gpt-expensive"))
+            await run.settled()
+            for sent in updates(run)[-1:]:
+                run.tell("session.updated", session=ECHOED, client_event_id=sent["event_id"])
+        assert len(updates(run)) == MAX_RESTORES
+
+
+@pytest.mark.parametrize(
+    ("profile", "changed", "name"),
+    [
+        ({"type": "client"}, {"acknowledgement_delay_ms": 86_400_000}, "acknowledgement_delay_ms"),
+        (
+            {"type": "decisions", "decisions": {"model": "small", "questions": []}},
+            {"decisions": {"model": "expensive", "questions": []}},
+            "decisions.model",
+        ),
+    ],
+)
+async def test_every_kind_of_delegation_is_guarded(
+    profile: dict[str, Any], changed: dict[str, Any], name: str
+) -> None:
+    guard = LiveSessionGuard({"delegation": profile})
+    assert guard.overridden_fields({"delegation": profile}) == []
+    other = {"delegation": {**profile, **changed}}
+    assert guard.overridden_fields(other) == [f"delegation.{name}"]
+    restored = guard.restoring_session(other)
+    assert restored is not None
+    assert guard.overridden_fields(restored) == []
+
+
+async def test_names_that_nobody_knows_are_in_no_line() -> None:
+    async with live_run(RESPONSES) as run:
+        run.tell("session.updated", session=echoed(**{"what a page says": 1}))
+        (line,) = await run.lines("session")
+        assert line.fields["overridden"] == ["delegation.responses.other"]
 
 
 async def test_a_session_nested_too_deeply_to_compare_is_put_back() -> None:
