@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.limits.booked_call import SESSION_AT, BookedCall
 from shared.limits.json_columns import BOOKINGS, SESSIONS, split_json
 from shared.limits.row_values import read_list, readable, whole_number
 from shared.storage.interfaces import Value
@@ -113,3 +114,22 @@ class GlobalCount:
         """As `remove_call`, for a session of GPT-Live."""
         self.changed = True
         self.sessions.remove(end)
+
+    def release_call(self, booked: BookedCall) -> None:
+        """Counts a booked call that has ended no longer, nor its session."""
+        if booked.live and booked.counted_at:
+            self.remove_call(booked.counted_at)
+        if booked.live and SESSION_AT in booked.about:
+            self.remove_session(booked.about[SESSION_AT])
+        booked.about = {name: value for name, value in booked.about.items() if name != SESSION_AT}
+        booked.live = False
+
+    def move_end(self, booked: BookedCall, end: int, now: int) -> None:
+        """Moves the end until which a booked call and its session count as live."""
+        if booked.counted_at:
+            self.remove_call(booked.counted_at)
+            booked.counted_at = self.add_call(now, end)
+        if SESSION_AT in booked.about:
+            self.remove_session(booked.about[SESSION_AT])
+            booked.about = {**booked.about, SESSION_AT: self.add_session(now, end)}
+        booked.ends = end

@@ -8,7 +8,6 @@ from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.account import Account
 from shared.limits.booked_call import UNUSED_KEY, USED_KEY, BookedCall
-from shared.limits.counted_lines import count_until
 from shared.limits.global_count import GlobalCount
 
 
@@ -29,7 +28,7 @@ class ExtendKey:
             overtime = account.time.overtime(now, account.bookings)
             limit = limits.milliseconds_per_day
             until = timed.until = account.time.allowed_end(timed.until, until, limit, overtime)
-        count_until(until, booked, total, now)
+        total.move_end(booked, until, now)
         account.changed = True
 
 

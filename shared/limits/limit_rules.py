@@ -24,7 +24,6 @@ from shared.limits.booked_call import (
     UNUSED_KEY,
     BookedCall,
 )
-from shared.limits.counted_lines import count_until, release_line
 from shared.limits.global_count import EndCounts, GlobalCount
 from shared.limits.time_spent import TimedCall
 from shared.limits.times import MINUTE, to_timedelta, until_utc_midnight, utc_day
@@ -154,7 +153,7 @@ class UndoBooking:
         if booked.live:
             # What a call has used that was settled before stays counted.
             account.time.calls.pop(self.name, None)
-        release_line(booked, total)
+        total.release_call(booked)
         if not self.keep_start and limits.starts_per_minute:
             booked.key, booked.about = NO_KEY, {**booked.about, FAILED: True}
         elif not self.keep_start:
@@ -190,9 +189,9 @@ class SettleCall:
             account.time.end_call(now, self.name, booked)
         if booked.key != NO_KEY:
             booked.about = {name: about for name, about in booked.about.items() if name != OWN_END}
-            count_until(int(own_end), booked, total, now)
+            total.move_end(booked, int(own_end), now)
         if is_over:
-            release_line(booked, total)
+            total.release_call(booked)
         account.drop_expired(now, limits)
         account.changed = True
 
@@ -224,7 +223,7 @@ class HoldCall:
             booked.counted_at = total.add_call(now, self.until)
         if self.api == LIVE and limits.live_sessions and SESSION_AT not in booked.about:
             booked.about = {**booked.about, SESSION_AT: total.add_session(now, self.until)}
-        count_until(self.until, booked, total, now)
+        total.move_end(booked, self.until, now)
         account.changed = True
 
 

@@ -92,13 +92,6 @@ class TimeSpent:
             for name, timed in self.calls.items()
         )
 
-    def used_today(self, now: int, until: Mapping[str, int]) -> int:
-        """The milliseconds of today that are used up to now: without what is reserved."""
-        so_far = {
-            name: min(now, until.get(name, timed.until)) for name, timed in self.calls.items()
-        }
-        return self.counted_on_day(now, so_far)
-
     def allowed_end(self, start: int, wanted: int, limit: int, until: Mapping[str, int]) -> int:
         """Until when a call from `start` on may last, if it wants to until `wanted`, so that no day
         gets more than `limit` milliseconds."""

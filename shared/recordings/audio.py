@@ -28,20 +28,6 @@ class PcmSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pcm:
-    """Samples that are decoded already."""
-
-    samples: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.samples)
-
-    def pcm(self) -> bytes:
-        return self.samples
-
-
-@dataclass(frozen=True, slots=True)
 class Heard:
     """Audio as it came, `arrived` milliseconds by this process's monotonic clock. `start_ms` is
     where the service says that it begins on the call's timeline; None: it does not say, as of the

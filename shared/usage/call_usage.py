@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.core.bounded import BoundedSet
+from shared.usage.counted_models import counted_as
 from shared.usage.live_usage import LiveUsage
 from shared.usage.tokens import ZERO, Usage
 from shared.usage.transcription import NOTHING, TranscriptionUsage
 
 MOST_COUNTED = 20_000
 """How many responses, and how many transcriptions, of a call are remembered."""
-MOST_MODELS = 8
-"""Transcription models of one call. A page that decides its session may name more of them: then
-they count together, under a name without a price."""
-OTHER_MODELS = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +77,7 @@ class UsageCounter:
         if item_id in self.transcribed:
             return False
         self.transcribed.add(item_id)
-        if model not in self.transcriptions and len(self.transcriptions) >= MOST_MODELS:
-            model = OTHER_MODELS
+        model = counted_as(model, self.transcriptions)
         self.transcriptions[model] = self.transcriptions.get(model, NOTHING) + usage
         return True
 

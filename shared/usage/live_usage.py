@@ -18,18 +18,15 @@ from typing import Any
 
 from shared.core.bounded import BoundedSet
 from shared.core.untrusted import finite
+from shared.usage.counted_models import counted_as
 from shared.usage.tokens import ZERO, Usage, count, mapping, sum_usages
+from shared.usage.transcription import SECONDS_DIGITS
 
 MINIMUM_SECONDS = 15.0
 """Charged when a session is created, also if nobody ever connects."""
 MOST_SECONDS = 86_400.0
 """The most that is believed: a session ends after two hours."""
-SECONDS_DIGITS = 3
 MOST_RESPONSES = 20_000
-MOST_MODELS = 8
-"""Models that one call delegates to. A page that may update its session can name more of them: then
-they count together, under a name without a price."""
-OTHER_MODELS = "other"
 SECONDS, ACTIVE_SECONDS, PAUSED_SECONDS = "seconds", "active_seconds", "paused_seconds"
 ESTIMATED_SECONDS = "estimated_seconds"
 STANDARD_TIERS = ("auto", "default")
@@ -113,8 +110,7 @@ class LiveUsageCounter:
         if response_id in self.counted:
             return False
         self.counted.add(response_id)
-        if model not in self.backend and len(self.backend) >= MOST_MODELS:
-            model = OTHER_MODELS
+        model = counted_as(model, self.backend)
         self.backend[model] = self.backend.get(model, ZERO) + usage
         return True
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.recordings.audio import Pcm
 from shared.recordings.call_recording import CallRecording, RecordedCall
 from shared.storage.interfaces import Log
 
@@ -23,6 +22,20 @@ CALLER_LATE_MS, MODEL_LATE_MS = 312, 473
 
 async def ours() -> None:
     """The lease is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pcm:
+    """Samples that are decoded already. Implements `PcmSource`."""
+
+    samples: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.samples)
+
+    def pcm(self) -> bytes:
+        return self.samples
 
 
 def frame(number: int) -> Pcm:

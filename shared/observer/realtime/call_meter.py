@@ -14,7 +14,8 @@ from shared.realtime.server_events import InputTranscribed, ResponseDone
 from shared.transcripts.failures import Failure
 from shared.transcripts.record_lines import CARRIED_OVER, RecordLine, StoredLine
 from shared.usage import tokens
-from shared.usage.call_usage import OTHER_MODELS, UsageCounter
+from shared.usage.call_usage import UsageCounter
+from shared.usage.counted_models import OTHER_MODELS
 from shared.usage.transcription import recorded_fields, transcription_usage_of
 
 

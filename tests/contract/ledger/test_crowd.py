@@ -15,12 +15,12 @@ import pytest
 from shared.config.settings import Limits
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core.clock import unix_milliseconds, utc_now
-from shared.limits.ledger_reader import live_sessions, time_of
 from shared.limits.ledger_store import Ledger
 from shared.limits.times import until_utc_midnight
 from shared.storage.interfaces import Storage
 from tests.contract.ledger.conftest import NUMBERS
 from tests.support.azurite import shared_azurite
+from tests.support.ledger_reader import live_sessions, time_of
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -8,10 +8,10 @@ import pytest
 
 from shared.config.voice_api import LIVE
 from shared.core.problems import Problem
-from shared.limits.ledger_reader import live_sessions
 from shared.limits.ledger_store import Ledger
 from shared.storage.interfaces import Entity
 from tests.contract.ledger.conftest import Room
+from tests.support.ledger_reader import live_sessions
 
 HELD = timedelta(minutes=15)
 

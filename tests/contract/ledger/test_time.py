@@ -10,9 +10,9 @@ import pytest
 
 from shared.config.voice_api import LIVE, REALTIME
 from shared.core.problems import Problem
-from shared.limits.ledger_reader import time_of
 from shared.limits.ledger_store import Booking, Ledger
 from tests.contract.ledger.conftest import Room
+from tests.support.ledger_reader import time_of
 
 CALL = timedelta(minutes=15)
 HELD = timedelta(minutes=15)

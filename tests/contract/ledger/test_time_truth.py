@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from shared.config.settings import SHORTEST_CALL
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core.problems import Problem
-from shared.limits.ledger_reader import time_of
 from shared.limits.ledger_store import Booking, Ledger
 from shared.storage.memory import MemoryStorage
 from tests.contract.ledger.conftest import Room
 from tests.support.faulty_table import FaultyTable
+from tests.support.ledger_reader import time_of
 
 LIMIT = 700
 LENGTH = timedelta(seconds=300)

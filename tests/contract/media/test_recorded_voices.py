@@ -8,10 +8,9 @@ from itertools import pairwise
 import pytest
 
 from local.emulator.speech.synthesis import EspeakVoice
-from shared.recordings.audio import Pcm
 from shared.recordings.call_recording import CallRecording
 from shared.storage.memory import MemoryStorage
-from tests.support.live_call_audio import CALLER_LATE_MS, MODEL_LATE_MS, LiveCallAudio, ours
+from tests.support.live_call_audio import CALLER_LATE_MS, MODEL_LATE_MS, LiveCallAudio, Pcm, ours
 from tests.support.recorded_voices import RATE, play, resampled, understood
 from tests.support.voice import recording as voice_fixture
 

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from shared.recordings.audio import Heard, Pcm
+from shared.recordings.audio import Heard
 from shared.recordings.recording_file import delete_recording
 from shared.recordings.stored_recording import find_recording
 from shared.storage.interfaces import APPEND_BYTES, Log, StorageUnavailable
 from tests.contract.storage.conftest import Backend
-from tests.support.live_call_audio import LiveCallAudio, ours, read_wav
+from tests.support.live_call_audio import LiveCallAudio, Pcm, ours, read_wav
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from shared.usage.call_usage import MOST_MODELS, CallUsage, UsageCounter
+from shared.usage.call_usage import CallUsage, UsageCounter
+from shared.usage.counted_models import MOST_MODELS
 from shared.usage.live_usage import LiveUsage, LiveUsageCounter
 from shared.usage.price_files import load_prices
 from shared.usage.prices import Prices, minute_amount

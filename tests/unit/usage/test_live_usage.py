@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.usage.counted_models import MOST_MODELS
 from shared.usage.live_usage import (
-    MOST_MODELS,
     MOST_SECONDS,
     LiveUsage,
     LiveUsageCounter,

@@ -1,4 +1,4 @@
-"""What is counted now, beside what the ledger itself is asked."""
+"""What a ledger has counted that nothing but tests asks it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ def time_of(ledger: Ledger, caller_id: str) -> CallerTime:
     account = ledger.read_row(row_key(caller_id), Account)
     now = unix_milliseconds(ledger.clock())
     overtime = account.time.overtime(now, account.bookings)
-    used = account.time.used_today(now, overtime)
+    until_now = {
+        name: min(now, overtime.get(name, timed.until))
+        for name, timed in account.time.calls.items()
+    }
+    used = account.time.counted_on_day(now, until_now)
     counted = account.time.counted_on_day(now, overtime)
     return CallerTime(to_timedelta(used), to_timedelta(counted - used))
 
