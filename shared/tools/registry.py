@@ -116,16 +116,14 @@ class Registry:
 
         return register if function is None else register(function)
 
-    def delegation_named(self, name: str | None) -> Delegation | None:
-        """The function with that name; without a name the one that was registered last."""
-        if name is None:
-            return next(reversed(self.delegations.values()), None)
-        return self.delegations.get(name)
+    @property
+    def latest_delegation(self) -> Delegation | None:
+        """The function that does what is delegated: the one that was registered last."""
+        return next(reversed(self.delegations.values()), None)
 
-    async def run_delegation(self, name: str | None, task: DelegatedTask) -> Result:
-        """What the caller is told of work that a Live call has delegated; see
-        `delegation_named`."""
-        found = self.delegation_named(name)
+    async def run_delegation(self, task: DelegatedTask) -> Result:
+        """What the caller is told of work that a Live call has delegated."""
+        found = self.latest_delegation
         if found is None:
             return Result(NOT_DONE, ok=False)
         return await run_delegation(found, task, self.threads)

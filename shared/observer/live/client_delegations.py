@@ -37,8 +37,7 @@ NOT_HERE = "This cannot be done in this call. Say so."
 
 
 class ClientDelegations:
-    """The delegations of one call to this server. `function` names the one that does the work; None
-    is the one that was registered last."""
+    """The delegations of one call to this server."""
 
     def __init__(
         self,
@@ -46,13 +45,11 @@ class ClientDelegations:
         registry: Registry,
         appends: Appends,
         spoken: Spoken,
-        function: str | None = None,
     ) -> None:
         self.context = context
         self.registry = registry
         self.appends = appends
         self.spoken = spoken
-        self.function = function
         self.begun: BoundedSet[str] = BoundedSet(AT_MOST)
         self.answered: BoundedSet[str] = BoundedSet(AT_MOST)
         self.running: set[str] = set()
@@ -97,7 +94,7 @@ class ClientDelegations:
             self.context.background.start_task(refusal)
             return
         self.running.add(event.delegation_id)
-        named = self.registry.delegation_named(self.function)
+        named = self.registry.latest_delegation
         about = {"name": named.name if named else ""}
         self.context.recorder.add_line("calling", event.delegation_id, about)
         self.context.background.start_task(work)
@@ -116,13 +113,13 @@ class ClientDelegations:
             await self.give_answer(delegation_id, result, seconds)
 
     async def result_of(self, task: DelegatedTask) -> Result:
-        if self.registry.delegation_named(self.function) is None:
+        if self.registry.latest_delegation is None:
             return Result(NOT_HERE, ok=False)
-        return await self.registry.run_delegation(self.function, task)
+        return await self.registry.run_delegation(task)
 
     async def give_answer(self, delegation_id: str, result: Result, seconds: float) -> None:
         """Tells the model what came of it."""
-        named = self.registry.delegation_named(self.function)
+        named = self.registry.latest_delegation
         name = named.name if named else ""
         logs.event("delegation answered", function=name, ok=result.ok, seconds=seconds)
         self.answered.add(delegation_id)

@@ -18,8 +18,8 @@ def task(words: str) -> DelegatedTask:
 
 async def test_the_function_that_was_registered_last_does_the_work() -> None:
     registry = Registry()
-    assert registry.delegation_named(None) is None
-    assert (await registry.run_delegation(None, task("x"))).output == NOT_DONE
+    assert registry.latest_delegation is None
+    assert (await registry.run_delegation(task("x"))).output == NOT_DONE
 
     @registry.delegation
     def first(task: DelegatedTask) -> str:
@@ -29,8 +29,7 @@ async def test_the_function_that_was_registered_last_does_the_work() -> None:
     async def other(task: DelegatedTask) -> str:
         return "second"
 
-    assert (await registry.run_delegation(None, task("x"))).output == "second"
-    assert (await registry.run_delegation("first", task("x"))).output == "first"
+    assert (await registry.run_delegation(task("x"))).output == "second"
     with pytest.raises(ValueError, match="already a delegation"):
         registry.delegation(name="first")(first)
 
@@ -43,7 +42,7 @@ async def test_functions_that_are_not_async_have_threads_of_their_own() -> None:
     def look_up(task: DelegatedTask) -> Any:
         return {"said": task.conversation[0].text, "at": datetime(2026, 1, 1, tzinfo=UTC)}
 
-    result = await registry.run_delegation(None, task("hello"))
+    result = await registry.run_delegation(task("hello"))
     assert result.output == '{"said": "hello", "at": "2026-01-01 00:00:00+00:00"}'
 
 
@@ -60,4 +59,4 @@ async def test_functions_that_are_not_async_have_threads_of_their_own() -> None:
 )
 async def test_the_sample(words: str, told: str) -> None:
     registry = sample_tools(lambda: datetime(2026, 7, 1, 12, 30, tzinfo=UTC))
-    assert (await registry.run_delegation(None, task(words))).output == told
+    assert (await registry.run_delegation(task(words))).output == told
