@@ -134,6 +134,3 @@ def decrypt_handle(cipher: AESGCM, sealed: bytes, caller_id: str) -> bytes | Non
         return cipher.decrypt(nonce, content, VERSION + caller_id.encode())
     except InvalidTag:
         return None
-
-
-"""What callers may see of their own call's record."""

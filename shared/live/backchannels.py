@@ -49,6 +49,6 @@ class Backchannel:
         """The place up to which nothing may follow it."""
         return self.waiting.end_ms + self.rules.backchannel_isolation
 
-    def is_one(self, next_place: float) -> bool:
-        """Whether it is one, now that nothing of the assistant's came before that place."""
+    def is_backchannel(self, next_place: float) -> bool:
+        """Whether `waiting` is one, now that nothing of the assistant's came before that place."""
         return self.caller_went_on or (self.is_undecided and next_place >= self.isolated_at)

@@ -32,18 +32,18 @@ class Interruptions:
 
     def caller_begins(self, answer: Turn, place: int) -> None:
         """The caller begins to speak at this place, and the answer is over by that."""
-        if self.may_be_one(answer, place):
+        if self.may_interrupt(answer, place):
             self.answer = answer
         else:
             self.emit(ClosedTurn(answer, "speaker_change"))
 
-    def may_be_one(self, answer: Turn, place: int) -> bool:
+    def may_interrupt(self, answer: Turn, place: int) -> bool:
         """Whether a caller who begins at that place may have interrupted an answer."""
         if place <= answer.end_ms + self.rules.words_ahead_at_least:
             return True
         return place < answer.end_ms + self.rules.words_ahead and answer.is_unfinished
 
-    def is_one(self, answer: Turn) -> bool:
+    def is_interruption(self, answer: Turn) -> bool:
         """Whether the caller has interrupted an answer that was not taken up."""
         return answer.is_unfinished or not is_acknowledgement(self.callers_words())
 
@@ -64,5 +64,5 @@ class Interruptions:
         """Gives the answer, if there is one."""
         answer, self.answer = self.answer, None
         if answer:
-            answer.interrupted = not taken_up and self.is_one(answer)
+            answer.interrupted = not taken_up and self.is_interruption(answer)
             self.emit(ClosedTurn(answer, "speaker_change"))

@@ -33,6 +33,6 @@ def mark_interrupted(policy: TurnPolicy, fragment: TranscriptFragment) -> None:
     answer = policy.ended.get(ASSISTANT)
     if answer is None or fragment.speaker != USER or answer.interrupted:
         return
-    if policy.interruptions.may_be_one(answer, fragment.start_ms):
+    if policy.interruptions.may_interrupt(answer, fragment.start_ms):
         answer.interrupted = True
         policy.closed_turn(ClosedTurn(answer, "late"))

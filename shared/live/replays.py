@@ -17,7 +17,7 @@ class Replays:
     def __init__(self) -> None:
         self.seen: BoundedSet[str] = BoundedSet(REMEMBERED)
 
-    def is_one(self, event: ServerEvent) -> bool:
+    def is_replayed(self, event: ServerEvent) -> bool:
         """Whether this run has had the event before."""
         event_id = event_id_of(event)
         if event_id is None:

@@ -51,7 +51,7 @@ class TurnPolicy:
             return max(separated, decided)
         return current.end_ms + rules.silence if current.speaker == ASSISTANT else None
 
-    def take_all(self, fragments: list[TranscriptFragment]) -> None:
+    def take_fragments(self, fragments: list[TranscriptFragment]) -> None:
         """Takes fragments with one place: first those of the speaker who has the word."""
         start = fragments[0].start_ms
         first = self.current.speaker if self.current else USER
@@ -62,9 +62,9 @@ class TurnPolicy:
             self.pass_silence(start, user_speaks=by_user)
         for fragment in sorted(fragments, key=lambda each: each.speaker != first):
             self.interruptions.judge(fragment.start_ms, fragment)
-            self.take(fragment)
+            self.take_fragment(fragment)
 
-    def take(self, fragment: TranscriptFragment) -> None:
+    def take_fragment(self, fragment: TranscriptFragment) -> None:
         current = self.current
         if current is None:
             self.current = Turn.of(fragment)
@@ -111,7 +111,7 @@ class TurnPolicy:
 
     def give_word(self, current: Turn, fragment: TranscriptFragment) -> None:
         """The assistant answers: the caller's turn is over."""
-        if (before := self.backchannel) and before.is_one(fragment.start_ms):
+        if (before := self.backchannel) and before.is_backchannel(fragment.start_ms):
             self.drop_waiting()
         answer, self.waiting = self.waiting, None
         self.end_turn(current, "speaker_change")
@@ -127,7 +127,7 @@ class TurnPolicy:
         if (waiting := self.backchannel) and place >= current.end_ms + rules.separation:
             if waiting.is_undecided and place < waiting.isolated_at:
                 return
-            if waiting.is_one(place):
+            if waiting.is_backchannel(place):
                 self.drop_waiting()
             else:
                 answer, self.waiting = self.waiting, None
@@ -150,7 +150,7 @@ class TurnPolicy:
 
     def end_all(self, place: float, reason: CloseReason) -> None:
         """Ends everything that is open."""
-        if (before := self.backchannel) and before.is_one(place):
+        if (before := self.backchannel) and before.is_backchannel(place):
             self.drop_waiting()
         self.interruptions.decide()
         current, answer = self.current, self.waiting

@@ -111,7 +111,7 @@ class TurnGrouper:
             self.latest_end = 0
         self.latest_start, self.heard_at = start, came_at
         self.latest_end = max(self.latest_end, *(each.end_ms for each in fragments))
-        self.policy.take_all(fragments)
+        self.policy.take_fragments(fragments)
 
     def take_closed(self) -> list[ClosedTurn]:
         closed, self.policy.closed = self.policy.closed, []

@@ -95,7 +95,7 @@ class LiveConversation:
         if isinstance(event, AudioFrame):
             if self.recording is not None:
                 self.steps.attempt(event, lambda: self.record_audio(event))
-        elif self.replays.is_one(event):
+        elif self.replays.is_replayed(event):
             self.gaps.note_bridged()
         else:
             self.steps.attempt(event, lambda: self.recorder.record_event(event))

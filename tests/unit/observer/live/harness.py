@@ -98,7 +98,7 @@ class LiveRun:
         """An event of the service."""
         event_id = fields.pop("event_id", f"event_{next(self.numbers)}")
         event = parse_server_event({"type": kind, "event_id": event_id, **fields})
-        if not self.replays.is_one(event):
+        if not self.replays.is_replayed(event):
             self.context.recorder.record_event(event)
             self.controller.handle_server_event(event)
 
