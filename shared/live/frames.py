@@ -21,9 +21,16 @@ from shared.live.audio_beginnings import (
     OUTPUT_AUDIO,
     beginnings_of,
 )
+from shared.live.outer_fields import outer_fields
 from shared.live.server_event_parser import PARSERS, parse_server_event
 from shared.sideband.events import NotUnderstood, ServerEvent
-from shared.sideband.json_frames import Unreadable, read_object, text_of, type_at_the_beginning
+from shared.sideband.json_frames import (
+    TOO_LARGE,
+    Unreadable,
+    read_object,
+    text_of,
+    type_at_the_beginning,
+)
 
 Direction = Literal["caller", "model"]
 CALLER: Direction = "caller"
@@ -63,6 +70,7 @@ NUMBER = {
     for name in ("start_ms", "end_ms")
 }
 AUDIO = re.compile(SAMPLES)
+CLOSED = "session.closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +143,20 @@ def read_event(frame: str | bytes, raw: bytes) -> ServerEvent:
     try:
         content = read_object(text_of(frame))
     except Unreadable as error:
-        return NotUnderstood(known_type(type_at_the_beginning(frame)), error.reason)
+        return unread_event(frame, error.reason)
     kind = content.get("type")
     if isinstance(kind, str) and kind in DIRECTIONS:
         return AudioFrame(kind, DIRECTIONS[kind], raw)
     return parse_server_event(content)
+
+
+def unread_event(frame: str | bytes, reason: str) -> ServerEvent:
+    """What is known of an event that is not read. That the session is over, and why, must not be
+    lost because of what is in the session."""
+    fields = outer_fields(frame) if reason == TOO_LARGE else {}
+    if fields.get("type") == CLOSED:
+        return parse_server_event(fields)
+    return NotUnderstood(known_type(type_at_the_beginning(frame)), reason)
 
 
 def known_type(kind: str) -> str:

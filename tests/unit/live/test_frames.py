@@ -9,7 +9,7 @@ import time
 import pytest
 
 from shared.live.frames import CALLER, MODEL, AudioFrame, read_frame
-from shared.live.server_events import SessionEvent, TranscriptFragment
+from shared.live.server_events import SessionClosed, SessionEvent, TranscriptFragment
 from shared.sideband.events import NotUnderstood, OtherEvent
 from shared.sideband.json_frames import LARGEST_READ, NO_JSON, NO_OBJECT, TOO_LARGE
 from tests.support.live_recordings import NAMES, SAMPLES, server_events
@@ -151,3 +151,48 @@ def test_no_frame_takes_long(kind: str) -> None:
         started = time.thread_time()
         read_frame(frame)
         assert time.thread_time() - started < 0.5
+
+
+NESTED = {"tools": [[] for _ in range(20_100)], "reason": "x", "usage": {"seconds": 1}}
+CLOSED = {
+    "type": "session.closed",
+    "reason": "content",
+    "usage": {"seconds": 16.5},
+    "event_id": "e",
+}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("type", "usage", "reason", "session", "event_id"),
+        ("event_id", "type", "session", "reason", "usage"),
+        ("session", "type", "usage", "reason", "event_id"),
+        ("type", "reason", "usage", "event_id", "session"),
+    ],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_the_end_of_a_session_that_is_too_large_is_read(
+    order: tuple[str, ...], separators: tuple[str, str], as_bytes: bool
+) -> None:
+    fields = {**CLOSED, "session": NESTED}
+    text = json.dumps({name: fields[name] for name in order}, separators=separators)
+    event = read_frame(text.encode() if as_bytes else text)
+    assert event == SessionClosed("session.closed", "e", "content", {"seconds": 16.5})
+
+
+@pytest.mark.parametrize(
+    "inside", ['","reason":"forged"}', "}" * 400_000, '{"reason":"x",' * 40_000]
+)
+def test_what_is_in_a_session_is_not_taken_for_what_is_around_it(inside: str) -> None:
+    session = {**NESTED, "instructions": inside}
+    begun = time.perf_counter()
+    for last in ({}, {"usage": {"seconds": 2}}):
+        event = read_frame(json.dumps({"type": "session.closed", "session": session, **last}))
+        assert isinstance(event, SessionClosed)
+        assert event.reason == ""
+        assert event.usage == last.get("usage", {})
+    event = read_frame(json.dumps({"session": session, "type": "session.updated"}))
+    assert isinstance(event, NotUnderstood)
+    assert time.perf_counter() - begun < 1
