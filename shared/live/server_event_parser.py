@@ -177,9 +177,7 @@ def backend_response_done(
 
 
 def usage_updated(kind: str, raw: Json) -> ServerEvent:
-    ratio = finite(object_or_empty(raw, "context_window").get("usage_ratio"))
-    bounded = None if ratio is None else max(0.0, min(float(ratio), 1.0))
-    return UsageUpdated(kind, optional_id(raw, "event_id"), time_counts(raw), bounded)
+    return UsageUpdated(kind, optional_id(raw, "event_id"), time_counts(raw))
 
 
 def session_closed(kind: str, raw: Json) -> ServerEvent:

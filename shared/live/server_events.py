@@ -130,11 +130,10 @@ class BackendResponseDone(BackendEvent):
 @dataclass(frozen=True, slots=True)
 class UsageUpdated(ServerEvent):
     """`session.usage.updated`. `usage` is a snapshot in the API's own names: the sum since the
-    session's start. `context_ratio` is how full the voice model's context is, 0 to 1."""
+    session's start."""
 
     event_id: str | None
     usage: Mapping[str, float | int]
-    context_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,11 +131,14 @@ class LiveConversation:
 
     def call_ended(self, reason: str) -> None:
         self.recorder.record_unfinished()
-        self.never_seen()
+        self.count_untold_seconds()
         closed = {"close_reason": self.close_reason} if self.close_reason else {}
         self.recorder.add_line("ended", "", {"reason": reason, **closed})
 
     def never_seen(self) -> None:
+        self.count_untold_seconds()
+
+    def count_untold_seconds(self) -> None:
         """What the service has not told of a call's length, the clock does."""
         over_at = self.parts.call.ended_at or self.recorder.clock()
         self.controller.meter.note_call_over(over_at)

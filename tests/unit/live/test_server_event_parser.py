@@ -141,7 +141,7 @@ def test_usage_is_a_snapshot_of_numbers() -> None:
             "context_window": {"usage_ratio": 7},
         }
     )
-    assert event == UsageUpdated("session.usage.updated", "event_9", {"seconds": 14.0}, 1.0)
+    assert event == UsageUpdated("session.usage.updated", "event_9", {"seconds": 14.0})
 
 
 @pytest.mark.parametrize(
