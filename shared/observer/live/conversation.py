@@ -9,7 +9,7 @@ from shared.live.frames import MODEL, AudioFrame
 from shared.live.known_names import known_path, known_word
 from shared.live.replays import Replays
 from shared.live.server_events import LiveError, SessionClosed
-from shared.observer.context import ObservedCall, Tally
+from shared.observer.context import Tally
 from shared.observer.conversation import RunParts
 from shared.observer.guarded_steps import GuardedSteps
 from shared.observer.live.controller import LiveController
@@ -43,25 +43,12 @@ class LiveConversation:
         self.gaps = LiveGaps(self.recorder, call.started_at, parts.timing.unnoticed)
         self.replays = Replays()
         self.steps = GuardedSteps(self.recorder)
-        self.recording = self.open_recording(call)
+        self.recording = open_recording(parts, self.recorder)
         self.is_recording = False
         self.over = ""
         self.close_reason = ""
         """The service's own word for why it has closed the session."""
         self.errors = 0
-
-    def open_recording(self, call: ObservedCall) -> CallRecording | None:
-        """The recording of both voices, where calls are recorded."""
-        dependencies = self.parts.dependencies
-        if not (dependencies.records_audio and call.recorded):
-            return None
-        return CallRecording(
-            dependencies.log,
-            RecordedCall(call.call_id, call.started_at, call.record_id),
-            self.recorder.add_line,
-            dependencies.clock,
-            dependencies.executor,
-        )
 
     def resume(self, lines: list[StoredLine]) -> None:
         self.controller.resume(lines)
@@ -150,3 +137,17 @@ class LiveConversation:
         self.recorder.record_unfinished()
         if self.recording is not None:
             await self.recording.close(self.context.lease.renew)
+
+
+def open_recording(parts: RunParts, recorder: LiveRecorder) -> CallRecording | None:
+    """The recording of both voices, where calls are recorded."""
+    call, dependencies = parts.call, parts.dependencies
+    if not (dependencies.records_audio and call.recorded):
+        return None
+    return CallRecording(
+        dependencies.log,
+        RecordedCall(call.call_id, call.started_at, call.record_id),
+        recorder.add_line,
+        dependencies.clock,
+        dependencies.executor,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from shared.live.admin_event_sender import send_live_event
 from shared.sideband.admin_events import EventRefused
 from shared.sideband.events import ErrorEvent
 from shared.sideband.sideband import NoSuchCall, SidebandUnavailable
+from tests.support.patience import PATIENCE
 from tests.unit.live.sidebands import FixedSideband, dialled
 
 OFFICIAL: TypeAdapter[Any] = TypeAdapter(ClientEvent)
@@ -97,3 +99,16 @@ async def test_no_answer_is_no_error_but_a_lost_connection_is() -> None:
     connect, _ = dialled(NoSuchCall())
     with pytest.raises(NoSuchCall):
         await send_live_event(connect, "live_1", ALLOWED[0])
+
+
+async def test_a_connection_that_takes_nothing_is_not_waited_for() -> None:
+    class Stuck(FixedSideband):
+        async def send_event(self, event: Any) -> None:
+            await asyncio.Event().wait()
+
+    sideband = Stuck()
+    connect, _ = dialled(sideband)
+    soon = timedelta(milliseconds=20)
+    async with asyncio.timeout(PATIENCE):
+        assert await send_live_event(connect, "live_1", ALLOWED[0], timeout=soon) is None
+    assert sideband.closed
