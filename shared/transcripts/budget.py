@@ -27,8 +27,6 @@ LINE_BYTES = 300
 """What a line takes besides its texts."""
 LINES: Mapping[str, int] = {
     "delegation": 2_000,
-    "error": 500,
-    "failed": 500,
     "muted": 500,
     "paused": 500,
     "response": 10_000,
@@ -40,6 +38,11 @@ LINES: Mapping[str, int] = {
     "usage": 2_000,
 }
 """Lines of a kind, where a page decides how many there are."""
+LINES_OF_EACH: Mapping[str, int] = {"error": 500, "failed": 500}
+"""The same for kinds that tell of several things: of each, so that what a page gets wrong over and
+over does not use up what the record has for what fails."""
+EACH_AT_MOST = 20
+"""Different things of such a kind; all further ones share what one has."""
 
 
 class RecordBudget:
@@ -48,21 +51,36 @@ class RecordBudget:
     def __init__(self) -> None:
         self.spent: Counter[str] = Counter()
         self.lines: Counter[str] = Counter()
+        self.different: Counter[str] = Counter()
+        """By kind, how many shares of `LINES_OF_EACH` there are."""
         self.origins: BoundedDict[str, str] = BoundedDict(REMEMBERED)
         """By the keys of the items in the record."""
 
     def admit(self, line: RecordLine) -> tuple[RecordLine | None, str]:
         """The line as it is to be written, None if it is not; and the share that it exceeds."""
         if line.kind not in WORD_KINDS:
-            self.lines[line.kind] += 1
-            fits = self.lines[line.kind] <= LINES.get(line.kind, self.lines[line.kind])
-            return (line, "") if fits else (None, line.kind)
+            counted = self.count_line(line)
+            limit = LINES_OF_EACH.get(line.kind) or LINES.get(line.kind, counted)
+            return (line, "") if counted <= limit else (None, line.kind)
         share = share_of(line.by)
         if self.spend(share, line, SHARES[share]):
             return line, ""
         short = shortened(line)
         fits = self.spend(share, short, SHARES[share] + RESERVE)
         return (short if fits else None), share
+
+    def count_line(self, line: RecordLine | StoredLine) -> int:
+        """Counts a line; returns how many of its share there are."""
+        share = line.kind
+        if line.kind in LINES_OF_EACH:
+            told = (line.fields.get(name) for name in ("what", "type", "code"))
+            share = " ".join([line.kind, *(str(each) for each in told)])
+            if share not in self.lines:
+                self.different[line.kind] += 1
+                if self.different[line.kind] > EACH_AT_MOST:
+                    share = f"{line.kind} other"
+        self.lines[share] += 1
+        return self.lines[share]
 
     def spend(self, share: str, line: RecordLine, limit: int) -> bool:
         size = size_of(line)
@@ -78,7 +96,7 @@ class RecordBudget:
                 self.origins[line.key] = str(line.fields["origin"])
             self.spent[share_of(self.origins.get(line.key, "unknown"))] += size_of(line)
         else:
-            self.lines[line.kind] += 1
+            self.count_line(line)
 
 
 def share_of(by: str) -> str:

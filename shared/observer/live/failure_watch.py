@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from shared.core import logs
 from shared.core.bounded import BoundedSet
 from shared.live.known_names import known_word
-from shared.live.server_event_parser import HANDOFF_INCOMPLETE
+from shared.live.server_event_parser import HANDOFF_INCOMPLETE, UNKNOWN_DELEGATION
 from shared.live.server_events import BackendResponseDone, LiveError, SessionClosed
 from shared.observer.run_context import RunContext
 from shared.sideband.events import ServerEvent
@@ -30,6 +30,15 @@ IN_RECORD = (RESPONSE_FAILED, RESPONSE_INCOMPLETE)
 """Those that a line of their response tells of already."""
 BY_CONTENT = "content"
 """The reason of a session that the service's filter has ended."""
+BY_CLIENT = "invalid_request_error"
+"""The type of an error that answers an event of a client's, with a code that says what is wrong."""
+OF_ACCOUNT = (
+    *("account_deactivated", "billing_hard_limit_reached", "content_filter"),
+    *("credit_balance_exhausted", "forbidden", "insufficient_quota", "invalid_api_key"),
+    *("model_not_found", "rate_limit_exceeded", "server_error"),
+)
+"""Codes that tell of the service or the account, whatever the type (documented, or told by clients
+in production)."""
 
 
 class LiveFailureWatch:
@@ -56,7 +65,7 @@ class LiveFailureWatch:
                     self.make_known(failed)
             case SessionClosed() if event.reason == BY_CONTENT:
                 self.make_known(Failure(SESSION_ENDED, "", FILTERED))
-            case LiveError(caused_by=None):
+            case LiveError(caused_by=None) if is_of_service(event):
                 what = DELEGATION_FAILED if event.meaning == HANDOFF_INCOMPLETE else ENDPOINT_ERROR
                 self.note(what, event)
 
@@ -87,3 +96,12 @@ class LiveFailureWatch:
         if self.logged <= LOGGED_AT_MOST:
             call = recorder.writer.record_id
             logs.event("call failure", logging.WARNING, call=call, **about)
+
+
+def is_of_service(error: LiveError) -> bool:
+    """Whether an error that answers nothing of ours tells that the service fails. Otherwise it
+    answers an event of the page's, which need not have an id: what it has sent is its own affair.
+    What has no code is not about an event's shape (measured on live traffic)."""
+    if error.error_type != BY_CLIENT or error.code in OF_ACCOUNT:
+        return True
+    return error.code is None and error.meaning != UNKNOWN_DELEGATION

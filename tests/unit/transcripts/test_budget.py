@@ -32,6 +32,25 @@ def test_lines_of_responses_have_an_end() -> None:
     assert sum(budget.admit(line)[0] is not None for line in lines) < 20_000
 
 
+@pytest.mark.parametrize("kind", ["error", "failed"])
+def test_what_a_page_gets_wrong_leaves_room_for_what_fails(kind: str) -> None:
+    budget = RecordBudget()
+    about = {"what": "endpoint_error", "type": "invalid_request_error", "code": "invalid_event"}
+    kept = [
+        budget.admit(RecordLine(kind, f"{number}", NOW, about))[0] is not None
+        for number in range(LINES)
+    ]
+    assert 50 < sum(kept) < 1_000
+    for real in ({"code": "server_error"}, {"what": "delegation_failed"}):
+        line = RecordLine(kind, str(real), NOW, {**about, **real})
+        assert budget.admit(line) == (line, "")
+    many = [
+        budget.admit(RecordLine(kind, f"c{number}", NOW, {**about, "code": f"c{number}"}))[0]
+        for number in range(LINES)
+    ]
+    assert sum(each is not None for each in many) < 1_000
+
+
 def test_what_is_on_record_counts_for_who_wrote_it() -> None:
     lines = [
         RecordLine("placed", "item_1", NOW, {"origin": "page"}),

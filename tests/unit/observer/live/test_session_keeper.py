@@ -283,6 +283,25 @@ async def test_errors_of_a_page_are_no_failures_of_ours() -> None:
         assert failed.fields == {"what": "endpoint_error", "code": "invalid_request_error"}
 
 
+async def test_errors_of_a_page_that_states_no_id_are_no_failures_of_ours() -> None:
+    async with live_run(RESPONSES) as run:
+        for code in ("unknown_parameter", "invalid_event", "invalid_json", "event_not_allowed"):
+            run.fail(code)
+        run.fail(None, "Unknown client delegation.")
+        await run.settled()
+        assert await run.lines("failed") == []
+        assert len(await run.lines("error")) == 5
+        run.fail("credit_balance_exhausted")
+        run.fail(None, "Responses handoff incomplete.")
+        run.tell("error", error={"type": "server_error", "code": None, "message": "Sorry."})
+        failed = [each.fields for each in await run.lines("failed")]
+        assert failed == [
+            {"what": "endpoint_error", "code": "credit_balance_exhausted"},
+            {"what": "delegation_failed", "code": "handoff_incomplete"},
+            {"what": "endpoint_error", "code": "server_error"},
+        ]
+
+
 async def test_what_a_page_sent_is_in_no_line() -> None:
     async with live_run(RESPONSES) as run:
         secret = "my_secret_field"
