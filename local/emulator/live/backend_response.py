@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from local.emulator.live import identifiers
@@ -140,9 +141,9 @@ class BackendResponse:
         self.output_tokens += count_tokens(call.arguments) + count_tokens(call.name)
         return item["call_id"]
 
-    async def write(self, text: str, pause: float) -> None:
-        """A message, the final answer, from the first event to the last, with this many seconds
-        between its pieces."""
+    async def write(self, text: str, pause: timedelta) -> None:
+        """A message, the final answer, from the first event to the last, with a pause before each
+        of its pieces."""
         index = self.next_index()
         item: Event = {
             "id": identifiers.output_item("msg"),
@@ -158,7 +159,7 @@ class BackendResponse:
         self.emit("response.content_part.added", **place, part=part)
         for piece in TEXT_PIECES.findall(text):
             padding = pad(piece)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause.total_seconds())
             self.emit(
                 "response.output_text.delta",
                 **place,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from local.emulator.live import events, identifiers
 from local.emulator.live.context import SessionContext
@@ -18,13 +19,13 @@ class Acknowledgements:
 
     def ask(self) -> None:
         """Says it after the session's delay."""
-        delay = self.context.config["delegation"].get("acknowledgement_delay_ms", 0)
-        task = self.context.spawn(self.acknowledge(delay / 1000))
+        delay_ms = self.context.config["delegation"].get("acknowledgement_delay_ms", 0)
+        task = self.context.spawn(self.acknowledge(timedelta(milliseconds=delay_ms)))
         self.pending.add(task)
         task.add_done_callback(self.pending.discard)
 
-    async def acknowledge(self, delay: float) -> None:
-        await asyncio.sleep(delay)
+    async def acknowledge(self, after: timedelta) -> None:
+        await asyncio.sleep(after.total_seconds())
         self.context.say(self.context.script.text("acknowledgement"))
 
     def cancel(self) -> None:

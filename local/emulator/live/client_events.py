@@ -123,8 +123,8 @@ class ClientEventHandler:
 
     def close(self, event: Event) -> None:
         script = self.context.script
-        delay = script.seconds("close_seconds")
-        self.context.close(script.close_reason, delay, event.get("event_id"))
+        after = script.time("close_seconds")
+        self.context.close(script.close_reason, event.get("event_id"), after=after)
 
 
 def add_decision_item(handler: ClientEventHandler, event: Event) -> None:

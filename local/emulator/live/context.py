@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 from local.emulator.call.services import Services
@@ -16,7 +17,8 @@ from local.emulator.live.resource import Config
 from local.emulator.script.live_script import LiveScript
 
 T = TypeVar("T")
-POLL_SECONDS = 0.02
+AT_ONCE = timedelta(0)
+POLL = timedelta(milliseconds=20)
 """How exactly a position of the timeline is waited for."""
 
 
@@ -74,8 +76,10 @@ class SessionContext(Protocol):
 
     def build_resource(self) -> dict[str, Any]: ...
 
-    def close(self, reason: str, delay: float, client_event_id: str | None = None) -> None:
-        """Ends the session for everybody after `delay` seconds."""
+    def close(
+        self, reason: str, client_event_id: str | None = None, *, after: timedelta = AT_ONCE
+    ) -> None:
+        """Ends the session for everybody. May be repeated."""
         ...
 
 
@@ -84,7 +88,7 @@ async def wait_for_position(media: Media, position_ms: int) -> None:
     so this may take for ever."""
     while media.position_ms < position_ms:
         left = (position_ms - media.position_ms) / 1000
-        await asyncio.sleep(min(max(left, 0.001), POLL_SECONDS))
+        await asyncio.sleep(min(max(left, 0.001), POLL.total_seconds()))
 
 
 def cell(position_ms: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Final
 
 from local.emulator.live.client_delegation import ClientDelegations
@@ -12,7 +13,7 @@ from local.emulator.live.interfaces import GRID_MS, Utterance
 from local.emulator.script.live_reply import Delegate, LiveReply, choose_live_reply
 from local.emulator.script.reply_rules import Say, default_reply, matches
 
-WORDS_WITHIN: Final = 2.0
+WORDS_WITHIN: Final = timedelta(seconds=2)
 """How long a delegation waits for the transcript of the last words."""
 
 
@@ -27,7 +28,7 @@ class Conversation:
     def reply_to(self, utterance: Utterance) -> None:
         words = self.context.script.values["content_words"]
         if words and matches(words, utterance.text):
-            self.context.close("content", 0)
+            self.context.close("content")
             return
         script = self.context.services.script
         reply = choose_live_reply(script, utterance.text, self.context.rule_uses)
@@ -44,7 +45,7 @@ class Conversation:
     async def wait_for_words(self, utterance: Utterance) -> None:
         """A delegation comes after the transcript of the words that ask for it."""
         try:
-            async with asyncio.timeout(WORDS_WITHIN):
+            async with asyncio.timeout(WORDS_WITHIN.total_seconds()):
                 while self.context.heard_ms < utterance.end_ms - GRID_MS:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         except TimeoutError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from local.emulator.live import events, identifiers
@@ -24,8 +25,8 @@ from local.emulator.script.live_reply import (
 )
 from local.emulator.script.reply_rules import Say, fill
 
-COMPLETED_AFTER: Final = 0.15
-REFUSED_AFTER: Final = 0.064
+COMPLETED_AFTER: Final = timedelta(milliseconds=150)
+REFUSED_AFTER: Final = timedelta(milliseconds=64)
 """Measured: how long a `response.create` without the outputs waits for its refusal."""
 INCOMPLETE: Final = "Responses handoff incomplete."
 
@@ -106,7 +107,7 @@ class HostedTasks:
         self.open(self.written_task(items), offset, client_event_id)
 
     async def refuse(self, client_event_id: str | None) -> None:
-        await asyncio.sleep(REFUSED_AFTER)
+        await asyncio.sleep(REFUSED_AFTER.total_seconds())
         message = "Function call outputs are required before creating another response."
         self.context.emit(
             events.error("function_call_outputs_required", message, client_event_id=client_event_id)
@@ -154,10 +155,10 @@ class HostedTasks:
         if not calls:
             return await self.finish(response, self.answer_without_functions(task.task))
         task.outputs = dict.fromkeys(map(response.call_function, calls))
-        await asyncio.sleep(COMPLETED_AFTER)
+        await asyncio.sleep(COMPLETED_AFTER.total_seconds())
         response.complete()
         await task.may_continue.wait()
-        await asyncio.sleep(COMPLETED_AFTER)
+        await asyncio.sleep(COMPLETED_AFTER.total_seconds())
         outputs = [output or "" for output in task.outputs.values()]
         self.backend.buffer.take()
         response = self.backend.make_response(task.id, " ".join([task.task.heard, *outputs]))
@@ -196,8 +197,7 @@ class HostedTasks:
             response.break_off("max_output_tokens")
             self.give_up(INCOMPLETE)
             return None
-        pause = self.context.services.script.time("text_delta_seconds")
-        await response.write(answer, pause.total_seconds())
+        await response.write(answer, self.context.services.script.time("text_delta_seconds"))
         response.complete()
         return answer
 

@@ -80,7 +80,7 @@ class LiveRest:
         """`POST /live/sessions/{id}/hangup`: 200 and empty, then 404."""
         require_credential(self.services, request)
         session = self.sessions.find(request.match_info["session_id"])
-        session.close(session.script.close_reason, session.script.seconds("close_seconds"))
+        session.close(session.script.close_reason, after=session.script.time("close_seconds"))
         return web.Response(status=200, headers=self.live_headers())
 
     async def download(self, request: web.Request) -> web.Response:

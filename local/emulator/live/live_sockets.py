@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +29,9 @@ from local.emulator.protocol.validators import Invalid
 
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 GRACEFUL: Final = ("true", "1")
+START_WITHIN: Final = timedelta(seconds=30)
+"""How long a primary WebSocket may take to say what it wants. How long the service waits is not
+known."""
 
 
 class LiveSockets:
@@ -103,8 +107,11 @@ class LiveSockets:
         """The session that the first frame asks for. What is wrong with it is said instead of
         `session.started`, and the connection is dropped: None."""
         client_event_id = None
-        message = await socket.receive()
-        if message.type is not WSMsgType.TEXT:
+        try:
+            message = await socket.receive(timeout=START_WITHIN.total_seconds())
+        except TimeoutError:
+            message = None
+        if message is None or message.type is not WSMsgType.TEXT:
             await socket.close()
             return None
         try:
@@ -137,7 +144,7 @@ class LiveSockets:
     ) -> None:
         """The error, and a while later the end of the connection without a closing handshake."""
         await socket.send_str(json.dumps(refusal))
-        await asyncio.sleep(DROP_AFTER)
+        await asyncio.sleep(DROP_AFTER.total_seconds())
         drop(request)
 
     async def relay(

@@ -79,4 +79,4 @@ class MediaListener:
         self.context.emit(events.event("session.resumed"))
 
     def connection_lost(self) -> None:
-        self.context.close("connection_lost", 0)
+        self.context.close("connection_lost")

@@ -8,6 +8,7 @@ import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from local.emulator.live.events import Event
@@ -19,9 +20,9 @@ MOST_WAITING: Final = 8192
 an hour. Its connection is dropped after that."""
 
 REMEMBERED: Final = 2000
-REMEMBERED_SECONDS: Final = 60.0
+REMEMBERED_FOR: Final = timedelta(seconds=60)
 """The most that `replay_seconds` can repeat."""
-STARTED_SECONDS: Final = 3.0
+STARTED_REPEATED_FOR: Final = timedelta(seconds=3)
 """How old a session may be for its `session.started` to be repeated to a new sideband."""
 
 
@@ -48,8 +49,8 @@ class Outlet:
 class Outlets:
     """All connections of one session, and the events that a new one is told again."""
 
-    def __init__(self, replay_seconds: Callable[[], float]) -> None:
-        self.replay_seconds = replay_seconds
+    def __init__(self, replayed_for: Callable[[], timedelta]) -> None:
+        self.replayed_for = replayed_for
         self.all: set[Outlet] = set()
         self.history: deque[tuple[float, str]] = deque(maxlen=REMEMBERED)
         self.started: tuple[float, str] | None = None
@@ -66,7 +67,7 @@ class Outlets:
         text = json.dumps(event)
         now = asyncio.get_running_loop().time()
         self.history.append((now, text))
-        while self.history[0][0] < now - REMEMBERED_SECONDS:
+        while self.history[0][0] < now - REMEMBERED_FOR.total_seconds():
             self.history.popleft()
         for outlet in self.all:
             outlet.put(text)
@@ -87,11 +88,12 @@ class Outlets:
         """A new connection, which is told the last few seconds again, with their ids."""
         outlet = Outlet()
         now = asyncio.get_running_loop().time()
-        if self.started is not None and now - self.started[0] <= STARTED_SECONDS:
+        started_since = now - STARTED_REPEATED_FOR.total_seconds()
+        if self.started is not None and self.started[0] >= started_since:
             outlet.put(self.started[1])
-        replayed = self.replay_seconds()
+        since = now - self.replayed_for().total_seconds()
         for at, text in self.history:
-            if now - at < replayed:
+            if at > since:
                 outlet.put(text)
         self.all.add(outlet)
         return outlet

@@ -33,9 +33,9 @@ def resolve_delegation(delegation: dict[str, Any] | None) -> dict[str, Any]:
         return {"type": "client"}
     if delegation["type"] != "responses":
         return delegation
-    backend = {"tools": [], "tool_choice": "auto"}
-    backend = {**delegation["responses"], **{n: v for n, v in backend.items()
-                                             if n not in delegation["responses"]}}  # fmt: skip
+    backend = {**delegation["responses"]}
+    backend.setdefault("tools", [])
+    backend.setdefault("tool_choice", "auto")
     return {**delegation, "responses": hide_secrets(backend)}
 
 

@@ -15,6 +15,7 @@ from local.emulator.live.appends import Appends
 from local.emulator.live.audio_controls import AudioControls
 from local.emulator.live.client_delegation import Acknowledgements, ClientDelegations
 from local.emulator.live.client_events import ClientEventHandler
+from local.emulator.live.context import AT_ONCE
 from local.emulator.live.conversation import Conversation
 from local.emulator.live.events import Event
 from local.emulator.live.hosted_tasks import HostedTasks
@@ -69,7 +70,7 @@ class LiveSession:
         self.started: Event = {}
         self.answered: AnsweredMedia | None = None
         self.appended: AppendedMedia | None = None
-        self.outlets = Outlets(lambda: self.script.seconds("replay_seconds"))
+        self.outlets = Outlets(lambda: self.script.time("replay_seconds"))
         self.counts: Counter[str] = Counter()
         self.running: set[asyncio.Task[Any]] = set()
         self.sayings: list[Saying] = []
@@ -138,7 +139,7 @@ class LiveSession:
             resource = self.build_resource()
             self.started = events.event(events.STARTED, client_event_id, session=resource)
             self.spawn(self.meter.run())
-            self.spawn(self.ending.expire(self.max_duration.total_seconds()))
+            self.spawn(self.ending.expire(self.max_duration))
         self.counts[self.started["type"]] += 1
         self.outlets.send_started(self.started)
 
@@ -180,9 +181,10 @@ class LiveSession:
         for saying in self.sayings:
             saying.cancel()
 
-    def close(self, reason: str, delay: float, client_event_id: str | None = None) -> None:
-        """Ends the session for everybody after `delay` seconds. May be repeated."""
-        self.ending.close(reason, delay, client_event_id)
+    def close(
+        self, reason: str, client_event_id: str | None = None, *, after: timedelta = AT_ONCE
+    ) -> None:
+        self.ending.close(reason, client_event_id, after=after)
 
     def snapshot(self) -> dict[str, Any]:
         """The session for the control route."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from local.emulator.live import events
-from local.emulator.live.context import SessionContext
+from local.emulator.live.context import AT_ONCE, SessionContext
 from local.emulator.live.outlets import Ended
 from local.emulator.live.usage_meter import UsageMeter
 
 logger = logging.getLogger(__name__)
 
-DROP_AFTER: Final = 2.0
+DROP_AFTER: Final = timedelta(seconds=2)
 """How long after the error a session that did not start is dropped."""
 
 
@@ -32,23 +33,25 @@ class SessionEnd:
         """Whether it did not start: an error stands in the place of `session.started`."""
         self.usage: dict[str, Any] = {}
 
-    def close(self, reason: str, delay: float, client_event_id: str | None = None) -> None:
-        """Ends the session for everybody after `delay` seconds. May be repeated. The event that
-        asked for it is named in the answer."""
+    def close(
+        self, reason: str, client_event_id: str | None = None, *, after: timedelta = AT_ONCE
+    ) -> None:
+        """Ends the session for everybody. May be repeated. The event that asked for it is named in
+        the answer."""
         if not self.is_closing:
             self.is_closing = True
-            if delay:
-                self.context.spawn(self.finish_later(reason, delay, client_event_id))
+            if after:
+                self.context.spawn(self.finish_later(reason, client_event_id, after))
             else:
                 self.finish(reason, client_event_id)
 
-    async def expire(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self.close("expired", 0)
+    async def expire(self, after: timedelta) -> None:
+        await asyncio.sleep(after.total_seconds())
+        self.close("expired")
 
     async def drop(self) -> None:
         """Ends a session that did not start: without a word, after the error."""
-        await asyncio.sleep(DROP_AFTER)
+        await asyncio.sleep(DROP_AFTER.total_seconds())
         self.end("not started", Ended(is_lost=True))
 
     def lose(self) -> None:
@@ -56,8 +59,10 @@ class SessionEnd:
         self.is_closing = True
         self.finish("connection_lost")
 
-    async def finish_later(self, reason: str, delay: float, client_event_id: str | None) -> None:
-        await asyncio.sleep(delay)
+    async def finish_later(
+        self, reason: str, client_event_id: str | None, after: timedelta
+    ) -> None:
+        await asyncio.sleep(after.total_seconds())
         self.finish(reason, client_event_id)
 
     def finish(self, reason: str, client_event_id: str | None = None) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from local.emulator.live.data_channel import Permissions, restriction_notice, too_large
@@ -29,7 +30,7 @@ MISSING_MS: Final = 1_000
 """A caller who has sent no audio for so long after connecting counts as silent. (The peer fills the
 gaps of one who has sent some.)"""
 
-FLUSH_SECONDS: Final = 1.0
+FLUSHED_WITHIN: Final = timedelta(seconds=1)
 """How long the last events have to leave before the connection is closed."""
 
 
@@ -145,7 +146,7 @@ class WebRtcMedia(MediaBase):
 
     async def close(self) -> None:
         await self.end_audio()
-        await self.peer.flush(FLUSH_SECONDS)
+        await self.peer.flush(FLUSHED_WITHIN)
         await self.peer.close()
 
     def handle_open(self) -> None:

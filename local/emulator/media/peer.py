@@ -150,7 +150,7 @@ class Peer:
         self.channel.send(text)
         return True
 
-    async def flush(self, seconds: float) -> None:
+    async def flush(self, within: timedelta) -> None:
         """Waits until the events so far have left, but no longer than that."""
         channel = self.channel
         if channel is None or channel.readyState != "open" or not channel.bufferedAmount:
@@ -158,7 +158,7 @@ class Peer:
         empty = asyncio.Event()
         channel.on("bufferedamountlow", empty.set)
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(within.total_seconds()):
                 await empty.wait()
 
     def play(self, speech: Speech) -> Playback:

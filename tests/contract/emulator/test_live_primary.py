@@ -7,6 +7,7 @@ import io
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.support.emulator_server import Server, serving
 
 SECOND = base64.b64encode(bytes(48_000)).decode()
 FORMAT = {"type": "audio/pcm", "rate": 24_000}
+SOON = timedelta(seconds=0.05)
 
 
 @asynccontextmanager
@@ -108,7 +110,7 @@ async def test_appends_wait_for_audio() -> None:
 async def test_a_start_that_is_refused(
     first: dict[str, Any], code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.emulator.live.live_sockets.DROP_AFTER", 0.05)
+    monkeypatch.setattr("local.emulator.live.live_sockets.DROP_AFTER", SOON)
     async with serving("openai") as server:
         async with server.http.ws_connect(f"{server.live}/sessions", headers=BEARER) as connection:
             await connection.send_json(first)
@@ -119,8 +121,20 @@ async def test_a_start_that_is_refused(
         assert (state["live_sessions"], state["started_sessions"]) == (0, 0)
 
 
+async def test_a_connection_that_asks_for_nothing_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("local.emulator.live.live_sockets.START_WITHIN", SOON)
+    async with (
+        serving("openai") as server,
+        server.http.ws_connect(f"{server.live}/sessions", headers=BEARER) as connection,
+    ):
+        assert await Socket(connection).until_closed() == 1000
+        assert (await server.state())["started_sessions"] == 0
+
+
 async def test_a_start_without_credit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.emulator.live.live_sockets.DROP_AFTER", 0.05)
+    monkeypatch.setattr("local.emulator.live.live_sockets.DROP_AFTER", SOON)
     async with (
         serving("openai", live={"has_credit": False}) as server,
         primary(server, model="gpt-live-1") as socket,

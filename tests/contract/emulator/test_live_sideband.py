@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -257,7 +258,7 @@ async def test_words_that_end_a_session() -> None:
 
 
 async def test_an_error_instead_of_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.emulator.live.session_end.DROP_AFTER", 0.2)
+    monkeypatch.setattr("local.emulator.live.session_end.DROP_AFTER", timedelta(seconds=0.2))
     failure = {"code": "credit_balance_exhausted", "message": "No credit."}
     async with serving("openai", live={"startup_error": failure}) as server:
         session_id = await create(server)
