@@ -118,7 +118,7 @@ class Validator:
         if any(not found for _, found in attempts):
             return
         # The branch that was meant is the one whose type, then literal `type` member, matches.
-        meant = [(b, f) for b, f in attempts if self.type_matches(value, b)]
+        meant = [(b, f) for b, f in attempts if self.type_matches(value, b) and not is_literal(b)]
         if isinstance(value, dict):
             named = [(b, f) for b, f in meant if self.kind_of(b) in (None, value.get("type"))]
             meant = named or meant
@@ -155,9 +155,24 @@ class Validator:
         low, high = schema.get("minimum"), schema.get("maximum")
         if low is not None or high is not None:
             words += f" from {low} to {high}"
+        words += describe_length(schema)
         if "pattern" in schema:
             words += f" like {schema['pattern']}"
         return words
+
+
+def describe_length(schema: Schema) -> str:
+    least, most = schema.get("minLength", 0), schema.get("maxLength")
+    if most is not None:
+        return f" of {least} to {most} characters" if least else f" of up to {most} characters"
+    if least == 1:
+        return " that is not empty"
+    return f" of {least} or more characters" if least else ""
+
+
+def is_literal(schema: Schema) -> bool:
+    """Whether it names values and no type. Such a branch says nothing about what was meant."""
+    return "type" not in schema and ("const" in schema or "enum" in schema)
 
 
 def literal_matches(value: Any, schema: Schema) -> bool:

@@ -262,6 +262,18 @@ OVER: list[tuple[Any, str]] = [
         "session.client.data_channel.allowed_client_events: expected up to 256",
     ),
     (
+        {"client": {"data_channel": {"allowed_server_events": "error"}}},
+        'session.client.data_channel.allowed_server_events: expected "all" or array',
+    ),
+    (
+        {"client": {"data_channel": {"allowed_client_events": [7]}}},
+        "session.client.data_channel.allowed_client_events[0]: expected string of 1 to 128",
+    ),
+    (
+        {"audio": {"output": {"voice": ""}}},
+        "session.audio.output.voice: expected string that is not empty",
+    ),
+    (
         {"client": {"data_channel": {"allowed_server_events": [{"type": "response.event"}]}}},
         "session.client.data_channel.allowed_server_events[0].response_event: missing",
     ),
