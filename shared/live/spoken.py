@@ -44,11 +44,13 @@ class Spoken:
 
     def note_closed(self, turn: Turn, *, again: bool = False) -> None:
         """A turn is over; `again`: more of one that was over has come."""
-        if again:
-            last = next((each for each in reversed(self.closed) if each.role == turn.speaker), None)
-            if last is not None:
-                self.closed.remove(last)
-        if not turn.is_backchannel:
+        if turn.is_backchannel:
+            return
+        places = reversed(range(len(self.closed)))
+        latest = next((at for at in places if self.closed[at].role == turn.speaker), None)
+        if again and latest is not None:
+            self.closed[latest] = Said(turn.speaker, turn.text.strip()[:TURN_CHARACTERS])
+        else:
             self.note_said(turn.speaker, turn.text)
 
     def note_said(self, role: Speaker, text: str) -> None:
