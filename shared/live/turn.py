@@ -62,6 +62,8 @@ class Turn:
     """How many of its characters are in the record."""
     key: str = ""
     """Of its first line there."""
+    no_cut_until: int = 0
+    """Up to which character no place is fit for the end of a piece (`turn_lines`)."""
 
     @classmethod
     def of(cls, fragment: TranscriptFragment) -> Turn:

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from shared.core.bounded import BoundedSet
-from shared.core.untrusted import TEXT_CHARACTERS
 from shared.live.server_events import ASSISTANT, USER, TranscriptFragment
 from shared.live.spoken import Spoken
 from shared.live.turn import USUAL_RULES, ClosedTurn, Turn, TurnRules
@@ -27,6 +26,9 @@ NEAR = 40
 """Characters. The longest e-mail address that is redacted may be longer; it has no space in it."""
 AFTER = 12
 """Characters that must have come after the end of a piece."""
+UNWRITTEN_CHARACTERS = 2_000
+UNWRITTEN_MS = 60_000
+"""How much of a turn may wait for a place that is fit: a run that is killed loses it."""
 RISKY = re.compile(r"[\d@+]")
 WORD = re.compile(r"[A-Za-z0-9_.+-]")
 QUIET_MS = 5_000
@@ -176,21 +178,40 @@ def milliseconds(at: datetime) -> float:
 
 
 def last_cut(turn: Turn) -> int:
-    """The last place, in characters, at which a turn may be cut; 0 if there is none. One that has
-    become so long that it would be cut anyway is cut wherever a fragment begins."""
-    text = turn.text
-    if len(text) - turn.recorded > TEXT_CHARACTERS // 2:
-        return turn.pieces[-1][0]
+    """The last place, in characters, at which a turn may be cut; 0 if there is none. Where no place
+    has been fit for a long time, it is the least bad one."""
+    text, known = turn.text, max(turn.recorded, turn.no_cut_until)
     for place, _ in reversed(turn.pieces):
-        if place <= turn.recorded:
+        if place <= known:
             break
-        if len(text) - place >= AFTER and is_cut(text, place):
-            return place
-    return 0
+        if len(text) - place >= AFTER:
+            if is_cut(text, place):
+                return place
+            # What is not fit does not become so by what follows: it is looked at once.
+            turn.no_cut_until = max(turn.no_cut_until, place)
+    lasts = turn.end_ms - turn.place_of(turn.recorded)
+    is_long = len(text) - turn.recorded > UNWRITTEN_CHARACTERS or lasts > UNWRITTEN_MS
+    return least_bad_cut(turn) if is_long else 0
 
 
-def is_cut(text: str, place: int) -> bool:
-    """Whether nothing that redaction would find can lie across that place."""
-    if RISKY.search(text, max(0, place - NEAR), place + NEAR):
+def least_bad_cut(turn: Turn) -> int:
+    """The last of the best places in the later half of what is not written: as far from digits as
+    there is one, then between words, then wherever a fragment begins."""
+    text = turn.text
+    half = (turn.recorded + len(text)) // 2
+    best = (-1, 0)
+    for place, _ in reversed(turn.pieces):
+        if (place <= half and best[1]) or place <= turn.recorded:
+            break
+        for_cut = (NEAR // 2, NEAR // 4, NEAR // 10, 1)
+        fit = next((near for near in for_cut if is_cut(text, place, near)), 0)
+        if fit > best[0]:
+            best = (fit, place)
+    return best[1]
+
+
+def is_cut(text: str, place: int, near: int = NEAR) -> bool:
+    """Whether nothing that redaction would find can lie across that place: no digit is so near."""
+    if RISKY.search(text, max(0, place - near), place + near):
         return False
     return not (WORD.match(text[place - 1]) and WORD.match(text[place]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -253,3 +254,33 @@ def test_recordings_read_in_the_order_of_their_timeline(name: str) -> None:
     for role, text in words.items():
         kept = "".join(str(entry.text) for entry in entries if entry.role == role)
         assert "".join(kept.split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("word", [" 7", "7", "a@b ", "+", "w"])
+def test_what_has_no_place_for_a_cut_costs_little_and_is_written(word: str) -> None:
+    """A caller reads out digits, or a page plays a voice that does."""
+    recorder, count, unwritten, most = TurnRecorder(), 4_000, "", 0
+    begun = time.process_time()
+    for number in range(count):
+        start = 200 * number
+        unwritten += word
+        for line in recorder.add(fragment(USER, word, start), at(start + 600)):
+            text = str(line.fields["text"])
+            assert unwritten.startswith(text)
+            unwritten = unwritten[len(text) :]
+        most = max(most, len(unwritten))
+        recorder.due_in(at(start + 600))
+    assert time.process_time() - begun < 4
+    assert most <= 310 * len(word)
+
+
+def test_a_cut_that_must_be_made_is_made_between_numbers() -> None:
+    number = "4111 1111 1111 1111"
+    recorder = TurnRecorder()
+    text = " ".join(f"{number} and then also" for _ in range(100))
+    lines = record(recorder, talk(USER, text)) + recorder.close(at(200_000))
+    assert len(lines) > 2
+    for line in lines:
+        assert str(line.fields["text"]).count("1111 1111 1111") == str(line.fields["text"]).count(
+            "4111"
+        )
