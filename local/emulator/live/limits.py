@@ -16,6 +16,9 @@ LIST_ENTRIES = 256
 FEWEST_OUTPUT_TOKENS = 16
 PCM_RATES = (16_000, 24_000)
 TELEPHONE_RATE = 8_000
+LONGEST = 86_400
+"""Seconds, or a thousand of them in milliseconds: more than a session lasts, so that no number is
+too large to wait for. Not a limit of the live service's."""
 
 
 def check_limits(session: dict[str, Any], *, has_media: bool) -> None:
@@ -88,11 +91,6 @@ def check_triggers(triggers: list[dict[str, Any]]) -> None:
     kinds = [trigger["event_type"] for trigger in triggers]
     if len(kinds) != len(set(kinds)):
         raise invalid("At most one trigger is allowed for each event type.", "session.triggers")
-
-
-LONGEST = 86_400
-"""Seconds, or a thousand of them in milliseconds: more than a session lasts, so that no number is
-too large to wait for. Not a limit of the live service's."""
 
 
 def check_idle(session: dict[str, Any]) -> None:

@@ -31,6 +31,10 @@ MOST_WAITING: Final = 64
 """How many sayings of one session may wait."""
 
 PREPARED: Final = 2
+"""How many of them are turned into sound ahead."""
+
+LONG_BYTES: Final = 2_000_000
+"""Some 20 s of speech, which take 10 ms to resample. The event loop does not wait for more."""
 
 LEAD_MS: Final = 2 * GRID_MS
 """How far a word's transcript is at most ahead of its sound. It is sent at the first border of a
@@ -258,10 +262,6 @@ async def convert(pcm: bytes, rate: int, wanted: int) -> bytes:
     if len(pcm) <= LONG_BYTES:
         return resample(pcm, rate, wanted)
     return await asyncio.to_thread(resample, pcm, rate, wanted)
-
-
-LONG_BYTES: Final = 2_000_000
-"""Some 20 s of speech, which take 10 ms. The event loop does not wait for more."""
 
 
 def milliseconds(word: Word) -> int:

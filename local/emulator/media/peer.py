@@ -118,10 +118,10 @@ class Peer:
     ) -> Peer:
         """Answers a browser's offer. Raises OfferRefused.
 
-        `on_audio` gets the caller's audio, 16 kHz mono s16le, in pieces of about 20 ms;
-        `on_message` each text from the data channel, whatever its label; `on_open` is called when
-        that channel opens; `on_close` exactly once, whoever ended the call, and also if the caller
-        does not connect in time.
+        `on_audio` gets the caller's audio, mono s16le at the `input_rate` of `api`, in pieces of
+        about 20 ms; `on_message` each text from the data channel, whatever its label; `on_open` is
+        called when that channel opens; `on_close` exactly once, whoever ended the call, and also if
+        the caller does not connect in time.
         """
         checked = read_offer(offer)
         confine_media()
