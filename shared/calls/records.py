@@ -42,8 +42,8 @@ QUERY_ROWS = 1000
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """One call. `ended_by` says why it is over and is empty while it is live. `settled_by` says
-    which answer to a hang-up proves that (calls/termination.py); it is empty until there is one,
-    and for calls that an earlier release took to be over.
+    what proves that (calls/termination.py); it is empty until something does, and for calls that an
+    earlier release took to be over.
 
     `started_by` is BY_BROKER or BY_KEY. `reference` is its booking in the ledger. `usage` holds
     tokens by kind as the observer counted them, and of a Live call its `seconds`, of which it was

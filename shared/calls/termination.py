@@ -1,6 +1,7 @@
 """How calls end: by their caller, by an admin, by their limit, by themselves.
 
-A call is over when upstream says so in its reply to a hang-up (upstream/hang_up_reply.py), and not
+A call is over when upstream says so in its reply to a hang-up (upstream/hang_up_reply.py) or, of a
+call of GPT-Live, by the event on the server's own sideband that tells its end. It is not over
 because its sideband, its page or its time is gone: until then it counts, and it is hung up at its
 limit. Whoever ends a call, its line is freed and its record says why, once. Ending a call twice, or
 one that is over, does no harm.
@@ -17,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -80,13 +81,16 @@ class CallTerminator:
     unsettled: deque[RefusedCall] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
     resent: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
 
-    def hang_up(self, call_id: str, api: VoiceApi = REALTIME) -> str:
+    def hang_up(
+        self, call_id: str, api: VoiceApi = REALTIME, started_at: datetime | None = None
+    ) -> str:
         """Ends the call upstream, by the API that it speaks; gives what it is settled by.
 
         Raises `Problem`, upstream_failed for an answer that does not prove the call's end.
         """
         reply = self.voices[api].hang_up(call_id, Deadline.after(HANG_UP_BUDGET))
-        settled_by = reply.proof_of_end
+        now = self.clock()
+        settled_by = reply.proof_at(now - (started_at or now))
         if not settled_by:
             logs.event(
                 "hang-up not confirmed",
@@ -102,6 +106,11 @@ class CallTerminator:
     ) -> bool:
         """Hangs the call up and settles it; see `settle`. Raises `Problem`: it counts on then."""
         return self.settle(name, reference, by, self.hang_up(call_id, api))
+
+    def end_recorded_call(self, record: CallRecord, by: str) -> bool:
+        """As `end_call`; a call that is older than any can be is over, if nobody knows it."""
+        settled_by = self.hang_up(record.call_id, record.api, record.started_at)
+        return self.settle(record.id, record.reference, by, settled_by)
 
     def refuse_call(self, record: CallRecord) -> bool:
         """Ends a call that has begun and may not go on; says whether it is hung up.
@@ -125,7 +134,7 @@ class CallTerminator:
     def end_by_admin(self, name: str) -> None:
         """Ends the call with that record, whoever its caller is. Raises `Problem`."""
         record = self.records.get(name)
-        self.end_call(record.call_id, name, record.reference, "admin", record.api)
+        self.end_recorded_call(record, "admin")
 
     async def end_at_limit(self, delivery: Delivery) -> None:
         """Ends the call that a message names the moment its time is up, unless it is settled.
@@ -175,7 +184,7 @@ class CallTerminator:
         record = self.records.get(name)
         if not record.settled_by:
             self.ledger.hold_call(record.reference, HELD_FOR, record.api)
-            if not self.end_call(record.call_id, name, record.reference, "limit", record.api):
+            if not self.end_recorded_call(record, "limit"):
                 raise Problem("storage_unavailable")
         self.settle_refused_calls()
         if random.random() < SWEEP_PROBABILITY:  # noqa: S311
@@ -229,7 +238,7 @@ class CallTerminator:
         """Settles one of them, or keeps it for later: False."""
         record, settled_by = refused.record, refused.settled_by
         try:
-            settled_by = settled_by or self.hang_up(record.call_id, record.api)
+            settled_by = settled_by or self.hang_up(record.call_id, record.api, record.started_at)
             if not self.ledger.settle_call(record.reference):
                 raise StorageUnavailable("the line is not free yet")
             self.records.mark_ended(record.id, "refused", self.clock(), settled_by)

@@ -50,6 +50,13 @@ NO_REPLY = ("upstream_unreachable", "upstream_timeout")
 TAKES_SESSION = ("profile_refused", "offer_refused")
 """What a create without a transport is refused as where Live is served."""
 
+OVER_AT = timedelta(hours=2, minutes=10)
+"""A session lives for two hours (`expires_at` in recorded traffic); the rest is for clocks that
+differ, and for its end."""
+NO_SESSION = (404, 410)
+NO_HANG_UP = (*NO_SESSION, 405, 501)
+"""Also where hang-ups are not served."""
+
 
 class LiveClient:
     """Talks to one endpoint over one pooled `requests.Session`; safe to share between threads.
@@ -121,10 +128,10 @@ class LiveClient:
             return reply
         try:
             closed = asyncio.run(self.ender.end_session(call_id, deadline))
-        except SidebandUnavailable:
+        except SidebandUnavailable as error:
             if failed is not None:
                 raise failed from None
-            return reply
+            return replace(reply, over_at=OVER_AT if knows_no_session(reply, error) else None)
         if closed is None:
             return HangUpReply(404, SESSION_GONE, gone_code=SESSION_GONE)
         if not closed and failed is not None:
@@ -202,3 +209,10 @@ class LiveClient:
     def pool(self) -> HTTPConnectionPool:
         """The keep-alive connections to the endpoint."""
         return connection_pool(self.session, self.base)
+
+
+def knows_no_session(reply: HangUpReply, refused: SidebandUnavailable) -> bool:
+    """Whether neither the hang-up nor the sideband, if there is one, has found a session. That
+    alone proves no end: a gateway or a router answers so too."""
+    no_sideband = refused.status is None and refused.problem == "sideband_not_served"
+    return reply.status in NO_HANG_UP and (no_sideband or refused.status in NO_SESSION)

@@ -10,6 +10,8 @@ import json
 import re
 from typing import Any
 
+from shared.sideband.json_frames import LARGEST_EVENT
+
 EDGE = 2_000
 """In bytes: how far from either end of an event its fields are looked for."""
 SPACE = r"\s{0,4}"
@@ -29,9 +31,12 @@ ONE = re.compile(MEMBER)
 
 def outer_fields(frame: str | bytes) -> dict[str, Any]:
     """The fields of an event, as far as they stand before or behind its session."""
-    first, last = edge(frame[:EDGE]), edge(frame[-EDGE:])
+    ends = [BEFORE.match(edge(frame[:EDGE]))]
+    # Only the beginning of a longer frame is here, and a page may choose where it is cut.
+    if len(frame) <= LARGEST_EVENT:
+        ends.append(BEHIND.search(edge(frame[-EDGE:])))
     found: dict[str, Any] = {}
-    for members in (BEFORE.match(first), BEHIND.search(last)):
+    for members in ends:
         for member in ONE.findall(members[1]) if members else ():
             try:
                 found |= json.loads(f"{{{member}}}")

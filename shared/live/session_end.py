@@ -13,7 +13,6 @@ from shared.core.deadline import Deadline
 from shared.sideband.sideband import Connect, NoSuchCall, Sideband, SidebandClosed
 
 CLOSE = {"type": "session.close"}
-CLOSED = "session.closed"
 CLOSING = timedelta(seconds=15)
 """How long a session may take to close: what is being said is finished first (OpenAI's guide)."""
 ATTACHES = 3
@@ -53,10 +52,13 @@ class SessionEnder:
 
     async def close_session(self, sideband: Sideband) -> bool:
         """Asks for the end and waits for it; False if the connection ends or stays silent."""
+        # Imported here because a cold start does without it.
+        from shared.live.server_events import SessionClosed
+
         try:
             async with asyncio.timeout(self.closing.total_seconds()):
                 await sideband.send_event(CLOSE)
-                while (await sideband.receive_event()).type != CLOSED:
+                while not isinstance(await sideband.receive_event(), SessionClosed):
                     pass
         except (SidebandClosed, TimeoutError):
             return False

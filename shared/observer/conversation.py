@@ -64,6 +64,11 @@ class Conversation(Protocol):
         """Why an event said that the call is over; "" as long as none has. It ends the run once the
         connection is closed and upstream has confirmed it."""
 
+    @property
+    def proof_of_end(self) -> str:
+        """What the call is settled by, where no hang-up says so, because an event is proof that it
+        is over; "" if none is."""
+
     def resume(self, lines: list[StoredLine]) -> None:
         """Takes over from the record, after the recorder and the gaps have."""
 

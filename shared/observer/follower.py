@@ -140,10 +140,20 @@ class CallFollower:
         if not self.context.lease.is_good:
             return self.unreachable("lease ran out")
         try:
-            self.settled_by = await self.hang_up()
+            await self.end_upstream()
         except Problem as problem:
             return self.unreachable(f"end not confirmed: {problem.code}")
         return over()
+
+    async def end_upstream(self) -> None:
+        """Hangs the call up. Raises Problem unless upstream confirms that it is over, or has told
+        so on the sideband."""
+        try:
+            self.settled_by = await self.hang_up()
+        except Problem:
+            self.settled_by = self.conversation.proof_of_end
+            if not self.settled_by:
+                raise
 
     def call_ended(self, reason: str) -> ObserverResult:
         """Records that the call is over."""

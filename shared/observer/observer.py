@@ -53,7 +53,6 @@ class Observer:
     ) -> None:
         self.timing = timing
         self.call = call
-        self.hang_up_upstream = dependencies.hang_up
         writer = TranscriptWriter(
             dependencies.log,
             call.call_id,
@@ -172,7 +171,7 @@ class Observer:
 
     async def hang_up(self) -> None:
         """Ends the call upstream. The service closes the sideband then; if it does not, we do."""
-        self.follower.settled_by = await self.hang_up_upstream()
+        await self.follower.end_upstream()
         self.background.call_later(self.timing.shutdown, self.close_connection)
 
     def close_connection(self) -> None:

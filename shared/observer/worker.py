@@ -156,7 +156,8 @@ class ObserverWorker:
 
         async def hang_up() -> str:
             # On the threads of what ends calls: those of observers renew leases.
-            work = partial(self.terminator.hang_up, record.call_id, record.api)
+            terms = (record.call_id, record.api, record.started_at)
+            work = partial(self.terminator.hang_up, *terms)
             return await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
 
         connect = self.connects.get(record.api, self.dependencies.connect)

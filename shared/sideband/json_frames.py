@@ -24,7 +24,13 @@ NO_JSON = "JSONDecodeError"
 NO_OBJECT = "not an object"
 """Why JSON is no event."""
 STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-TYPE = re.compile(r'"type"\s{0,4}:\s{0,4}"([a-z_.]{1,64})"')
+SPACE = r"\s{0,4}"
+SCALAR = r'"[^"\\]{0,200}"|-?[0-9][0-9.eE+-]{0,20}|true|false|null'
+TYPE = re.compile(
+    rf'{SPACE}\{{{SPACE}(?:"[a-z_]{{1,64}}"{SPACE}:{SPACE}(?:{SCALAR}){SPACE},{SPACE}){{0,8}}'
+    rf'"type"{SPACE}:{SPACE}"([a-z_.]{{1,64}})"'
+)
+"""Of the event itself: what is in its fields may have types of its own, which a page chooses."""
 SEARCHED_FOR_TYPE = 1000
 """Characters."""
 
@@ -78,6 +84,6 @@ def has_too_many_brackets(text: str) -> bool:
 
 
 def type_at_the_beginning(frame: str | bytes) -> str:
-    """The type that an event which cannot be read seems to have; "" if none is found."""
-    found = TYPE.search(text_of(frame[: 4 * SEARCHED_FOR_TYPE]), 0, SEARCHED_FOR_TYPE)
+    """The type of an event that cannot be read; "" unless it stands before all nested fields."""
+    found = TYPE.match(text_of(frame[: 4 * SEARCHED_FOR_TYPE]), 0, SEARCHED_FOR_TYPE)
     return found[1] if found else ""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.upstream.error_mapping import CALL_GONE
 
 WAS_LIVE, WAS_GONE = "hang-up", "gone"
 """What a call is settled by: the hang-up ended it, or found it gone."""
 CLOSED = "closed"
-"""What a call is settled by whose end its own sideband told, in answer to a close."""
+"""What a call is settled by whose end its own sideband told."""
+
+OUTLIVED = "outlived"
+"""What a call is settled by that nobody upstream knows, and that is older than any call can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +22,15 @@ class HangUpReply:
 
     `gone_code` is the code with which this API's 404 says that a call is over. `closed`: the call's
     sideband told its end, where no HTTP hang-up is served; then `status` is that of the refusal.
+    `over_at`: every way to end the call was answered with "no such call", in whatever words; one of
+    that age is over.
     """
 
     status: int
     code: str = ""
     gone_code: str = CALL_GONE
     closed: bool = False
+    over_at: timedelta | None = None
 
     @property
     def proof_of_end(self) -> str:
@@ -38,3 +45,8 @@ class HangUpReply:
         if 200 <= self.status < 300:
             return WAS_LIVE
         return WAS_GONE if (self.status, self.code) == (404, self.gone_code) else ""
+
+    def proof_at(self, age: timedelta) -> str:
+        """What the reply settles a call of that age by; "" if it proves nothing."""
+        outlived = self.over_at is not None and age >= self.over_at
+        return self.proof_of_end or (OUTLIVED if outlived else "")

@@ -19,6 +19,7 @@ from shared.observer.live.run_context import LiveContext
 from shared.recordings.call_recording import CallRecording, RecordedCall, record_periodically
 from shared.sideband.events import NotUnderstood, ServerEvent
 from shared.transcripts.record_lines import StoredLine
+from shared.upstream.hang_up_reply import CLOSED
 
 LOGGED_ERRORS = 50
 """In one run: a page decides how many there are, and the record has them."""
@@ -46,12 +47,15 @@ class LiveConversation:
         self.recording = open_recording(parts, self.recorder)
         self.is_recording = False
         self.over = ""
+        self.proof_of_end = ""
         self.close_reason = ""
         """The service's own word for why it has closed the session."""
         self.errors = 0
 
     def resume(self, lines: list[StoredLine]) -> None:
         self.controller.resume(lines)
+        if any(line.kind == "ended" and line.fields.get("close_reason") for line in lines):
+            self.proof_of_end = CLOSED
 
     def connected(self) -> None:
         if self.recording is None:
@@ -82,12 +86,16 @@ class LiveConversation:
         if isinstance(event, AudioFrame):
             if self.recording is not None:
                 self.steps.attempt(event, lambda: self.record_audio(event))
-        elif self.replays.is_replayed(event):
+        elif self.replays.is_replayed(event) and not self.is_end(event):
             self.gaps.note_bridged()
         else:
             self.steps.attempt(event, lambda: self.recorder.record_event(event))
             self.steps.attempt(event, lambda: self.controller.handle_server_event(event))
             self.note_end(event)
+
+    def is_end(self, event: ServerEvent) -> bool:
+        """Whether an event is the end of the session, whatever id it has."""
+        return isinstance(event, SessionClosed) and not self.proof_of_end
 
     def record_audio(self, frame: AudioFrame) -> None:
         if self.recording is None:
@@ -107,6 +115,7 @@ class LiveConversation:
             case SessionClosed():
                 self.close_reason = known_word(event.reason)
                 self.over = "closed" if event.reason in ASKED_FOR else self.close_reason
+                self.proof_of_end = CLOSED
                 # The service need not close the connection.
                 self.context.background.start_task(self.context.connection.close())
 

@@ -43,6 +43,7 @@ class RealtimeConversation:
         )
         self.dispatch = EventDispatch(self.context, self.gaps, self.controller)
         self.over = ""
+        self.proof_of_end = ""
 
     def resume(self, lines: list[StoredLine]) -> None:
         self.controller.resume(lines)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -88,13 +90,66 @@ async def test_an_end_that_nobody_tells_is_found_by_dialling_again() -> None:
         assert [line.fields.get("estimated") for line in run.lines("usage")] == [True]
 
 
-async def test_an_end_that_upstream_does_not_confirm_is_none() -> None:
+async def test_an_end_that_nobody_tells_and_upstream_does_not_confirm_is_none() -> None:
     async with following() as run:
         run.service.confirms = False
-        run.service.close("close_requested")
+        run.service.close("", silent=True)
         result = await run.watching.done()
-        assert result.outcome is Outcome.UNREACHABLE
+        assert (result.outcome, result.settled_by) == (Outcome.UNREACHABLE, "")
         assert run.lines("ended") == []
+
+
+ENDED = {"type": "session.closed", "event_id": "event_end", "reason": "expired"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {**ENDED, "session": {}, "usage": {"seconds": 61.5}},
+        {**ENDED, "usage": {"seconds": 61.5}, "session": {"instructions": "x" * 600_000}},
+        {**ENDED, "event_id": "event_0", "session": {}, "usage": {"seconds": 61.5}},
+    ],
+    ids=["usual", "too large", "known id"],
+)
+async def test_the_event_that_tells_the_end_proves_it(event: dict[str, Any]) -> None:
+    async with following() as run:
+        run.service.say("input", "Bye.")
+        await run.handled()
+        run.service.confirms = False
+        run.service.is_over = True
+        run.service.send_frame(json.dumps(event))
+        result = await run.watching.done()
+        assert (result.outcome, result.reason) == (Outcome.ENDED, "expired")
+        assert result.settled_by == "closed"
+        assert result.tally.usage.live is not None
+        assert (result.tally.usage.live.seconds, result.tally.usage.live.is_final) == (61.5, True)
+        again = await begin(run.it, run.service, waits=False)
+        assert (await again.watching.done()).settled_by == "closed", "the record has it"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"event_id":"a","session":{"tools":[{"type":"session.closed","reason":"expired"}],"x":'
+        + "[" * 400
+        + "]" * 400
+        + "}}",
+        '{"session":{"a":[{"b":{},"type":"session.closed"}],"c":"' + "x" * 600_000 + '"}}',
+        '["{\\"type\\":\\"session.closed\\"}"]',
+        '{"type":"session.closed"',
+    ],
+    ids=["nested", "large", "quoted", "cut"],
+)
+async def test_what_only_looks_like_the_end_is_none(frame: str) -> None:
+    async with following() as run:
+        run.service.send_frame(frame)
+        await run.handled()
+        run.service.say("input", "Still", " here.")
+        await run.handled()
+        assert run.service.hang_ups == 0
+        run.service.close("close_requested")
+        await run.watching.done()
+        assert run.said() == [("user", "Still here.")]
 
 
 async def test_what_comes_again_after_a_loss_shows_that_nothing_is_missing() -> None:

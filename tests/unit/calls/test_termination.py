@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +23,7 @@ from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
 from shared.storage.interfaces import Entity, StorageUnavailable, Write
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
-from shared.upstream.hang_up_reply import WAS_GONE, WAS_LIVE, HangUpReply
+from shared.upstream.hang_up_reply import OUTLIVED, WAS_GONE, WAS_LIVE, HangUpReply
 from tests.support.hang_up_client import HangUpClient, no_such_call
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -104,6 +105,24 @@ def test_a_call_counts_until_upstream_confirms_its_end(
     ended = terminator.records.get(NAME)
     assert (ended.ended_by, ended.settled_by) == ("limit", WAS_GONE)
     assert terminator.ledger.usage_of("ada").live_calls == 0
+
+
+@pytest.mark.parametrize(
+    ("age", "settled_by"), [(timedelta(hours=2), ""), (timedelta(hours=3), OUTLIVED)]
+)
+def test_a_call_that_nobody_knows_counts_no_longer_than_any_call_lasts(
+    age: timedelta, settled_by: str
+) -> None:
+    unknown = HangUpReply(404, "NotFound", over_at=timedelta(hours=2, minutes=10))
+    terminator = terminator_on(MemoryTable(), unknown, limits=Limits(live_calls=1))
+    booking = terminator.ledger.book_call("ada")
+    terminator.records.insert(
+        replace(RECORD, reference=booking.reference, started_at=NOW - age, ends_at=NOW)
+    )
+    with nullcontext() if settled_by else pytest.raises(Problem, match="upstream_failed"):
+        terminator.end_expired_call(NAME)
+    assert terminator.records.get(NAME).settled_by == settled_by
+    assert terminator.ledger.usage_of("ada").live_calls == (0 if settled_by else 1)
 
 
 def test_a_line_that_was_not_freed_is_freed_though_the_process_has_died_since() -> None:

@@ -6,15 +6,21 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from shared.live.server_events import SessionClosed
 from shared.sideband.events import OtherEvent, ServerEvent
 from shared.sideband.sideband import Connect, Sideband, SidebandClosed
+
+
+def event_of(kind: str) -> ServerEvent:
+    """An event of that type."""
+    return SessionClosed(kind, None, "", {}) if kind == "session.closed" else OtherEvent(kind)
 
 
 class FixedSideband:
     """Gives `events` in their order, then closes, or stays silent if it is `quiet`."""
 
     def __init__(self, *events: ServerEvent | str, quiet: bool = False) -> None:
-        self.events = [OtherEvent(each) if isinstance(each, str) else each for each in events]
+        self.events = [event_of(each) if isinstance(each, str) else each for each in events]
         self.quiet = quiet
         self.sent: list[Mapping[str, Any]] = []
         self.closed = False

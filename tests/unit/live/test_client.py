@@ -284,6 +284,44 @@ def test_an_end_that_nothing_proves_is_not_taken_for_one(endpoint: Upstream) -> 
     assert refused.hang_up(SESSION, soon()).proof_of_end == ""
 
 
+@pytest.mark.parametrize("reply", [Said(404), Said(405), Said(410), live_refusal(404, "NotFound")])
+@pytest.mark.parametrize(
+    "refused",
+    [
+        SidebandUnavailable(404),
+        SidebandUnavailable(410),
+        SidebandUnavailable(problem="sideband_not_served"),
+    ],
+)
+def test_a_session_that_nobody_knows_is_over_once_it_is_older_than_any_can_be(
+    endpoint: Upstream, reply: Said, refused: SidebandUnavailable
+) -> None:
+    endpoint.on(hangup_path(), reply)
+    told = client(endpoint, "azure", refused).hang_up(SESSION, soon())
+    assert told.proof_at(timedelta(hours=2, minutes=9)) == ""
+    assert told.proof_at(timedelta(hours=2, minutes=10)) == "outlived"
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (Said(404), SidebandUnavailable()),
+        (Said(404), SidebandUnavailable(403)),
+        (Said(404), SidebandUnavailable(503)),
+        (Said(404), FixedSideband(quiet=True)),
+        (Said(404), FixedSideband()),
+        (Said(500), SidebandUnavailable(404)),
+        (Said(401), SidebandUnavailable(404)),
+    ],
+)
+def test_no_age_proves_the_end_of_a_session_that_may_only_be_out_of_reach(
+    endpoint: Upstream, reply: Said, outcome: FixedSideband | SidebandUnavailable
+) -> None:
+    endpoint.on(hangup_path(), reply)
+    told = client(endpoint, "azure", outcome).hang_up(SESSION, soon(0.5))
+    assert told.proof_at(timedelta(days=30)) == ""
+
+
 def test_an_endpoint_that_does_not_answer_a_hang_up_is_a_problem(endpoint: Upstream) -> None:
     endpoint.on(hangup_path(), STALL)
     unreachable = SidebandUnavailable()

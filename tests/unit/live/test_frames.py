@@ -11,7 +11,7 @@ import pytest
 from shared.live.frames import CALLER, MODEL, AudioFrame, read_frame
 from shared.live.server_events import SessionClosed, SessionEvent, TranscriptFragment
 from shared.sideband.events import NotUnderstood, OtherEvent
-from shared.sideband.json_frames import LARGEST_READ, NO_JSON, NO_OBJECT, TOO_LARGE
+from shared.sideband.json_frames import LARGEST_EVENT, LARGEST_READ, NO_JSON, NO_OBJECT, TOO_LARGE
 from tests.support.live_recordings import NAMES, SAMPLES, server_events
 
 PCM = bytes(range(256)) * 37 + b"\x00" * 128
@@ -196,3 +196,21 @@ def test_what_is_in_a_session_is_not_taken_for_what_is_around_it(inside: str) ->
     event = read_frame(json.dumps({"session": session, "type": "session.updated"}))
     assert isinstance(event, NotUnderstood)
     assert time.perf_counter() - begun < 1
+
+
+def test_where_a_frame_is_cut_nothing_is_taken_for_what_follows_its_session() -> None:
+    words = "x" * LARGEST_EVENT
+    event = read_frame(f'{{"session":{{"a":"{words}","b":{{}},"type":"session.closed"}}')
+    assert event == NotUnderstood("", TOO_LARGE)
+    told = read_frame(f'{{"type":"session.closed","reason":"content","session":"{words}')
+    assert told == SessionClosed("session.closed", None, "content", {})
+
+
+@pytest.mark.parametrize(
+    "around",
+    ['{"session":[%s', '{"event_id":"a","session":{"tools":[%s', '["%s', '{"a":"\\"%s'],
+)
+def test_the_type_of_what_is_in_an_event_is_not_taken_for_its_own(around: str) -> None:
+    event = read_frame(around % '{"type":"session.closed"')
+    assert isinstance(event, NotUnderstood)
+    assert event.type == ""

@@ -9,6 +9,8 @@ import pytest
 
 from shared.core.deadline import Deadline
 from shared.live.session_end import SessionEnder
+from shared.sideband.events import NotUnderstood
+from shared.sideband.json_frames import NO_JSON
 from shared.sideband.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from tests.unit.live.sidebands import FixedSideband, dialled
 
@@ -26,6 +28,10 @@ async def test_the_event_that_tells_the_end_is_its_proof() -> None:
     assert await ended(sideband) is True
     assert sideband.sent == [{"type": "session.close"}]
     assert sideband.closed
+
+
+async def test_what_only_seems_to_tell_the_end_is_no_proof() -> None:
+    assert await ended(FixedSideband(NotUnderstood("session.closed", NO_JSON))) is False
 
 
 async def test_an_attach_to_no_session_is_proof_too() -> None:
