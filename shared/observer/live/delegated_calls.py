@@ -20,6 +20,7 @@ from shared.observer.live.appends import AFTER_REPLAY
 from shared.observer.live.delegated_outputs import DelegatedOutputs
 from shared.observer.live.delegated_work import DelegatedWork
 from shared.observer.run_context import RunContext
+from shared.observer.tool_results import result_of_call
 from shared.tools.registry import Registry
 from shared.tools.runner import Result, failed
 from shared.transcripts.record_lines import RecordLine, StoredLine
@@ -28,7 +29,6 @@ UNKNOWN_OUTCOME = json.dumps(
     {"error": "It is not known whether this was done. Ask before you do it again."}
 )
 CALLS_AT_MOST = 1_000
-AT_ONCE = 16
 
 
 class DelegatedCalls:
@@ -137,15 +137,7 @@ class DelegatedCalls:
         """What the work is told, whatever happens."""
         if name not in self.granted or name not in self.registry:
             return failed("There is no such function in this call.")
-        if arguments is None:
-            return failed("The arguments are too long.")
-        if len(self.running) > AT_ONCE:
-            return failed("Too many calls at once. Call it again later.")
-        try:
-            return await self.registry.call_tool(name, arguments)
-        except Exception as error:
-            logs.event("tool failed", tool=name, reason=type(error).__name__)
-            return failed(f"{name} failed. It may work later.")
+        return await result_of_call(self.registry, name, arguments, self.running)
 
     def output_delivered(self, call_id: str, size: int) -> None:
         """An output has been sent: only now is the call answered."""

@@ -16,9 +16,9 @@ from shared.core.bounded import BoundedSet
 from shared.observer.realtime.response_tracker import ResponseTracker
 from shared.observer.realtime.run_context import RealtimeContext
 from shared.observer.realtime.tool_outputs import ToolOutputs
+from shared.observer.tool_results import result_of_call
 from shared.realtime.server_events import Item, OutputItemDone, ResponseDone
 from shared.tools.registry import Registry
-from shared.tools.runner import Result, failed
 from shared.transcripts.record_lines import RecordLine, StoredLine
 
 UNKNOWN_OUTCOME = json.dumps(
@@ -29,7 +29,6 @@ NOT_RUN = json.dumps(
 )
 CALLS_AT_MOST = 1_000
 """Of one conversation. Each is remembered, so that none runs twice."""
-AT_ONCE = 16
 
 
 class ToolCalls:
@@ -125,7 +124,7 @@ class ToolCalls:
 
     async def run_tool(self, call_id: str, name: str, arguments: str | None) -> None:
         started = time.monotonic()
-        result = await self.result_of(name, arguments)
+        result = await result_of_call(self.registry, name, arguments, self.running)
         seconds = round(time.monotonic() - started, 3)
         logs.event("tool called", tool=name, ok=result.ok, seconds=seconds)
         if self.context.lease.is_good:
@@ -133,15 +132,3 @@ class ToolCalls:
             await self.outputs.send_output(call_id, result.output)
             about = {"name": name, "ok": result.ok, "seconds": seconds}
             self.context.recorder.add_line("tool", call_id, about)
-
-    async def result_of(self, name: str, arguments: str | None) -> Result:
-        """What the model is told, whatever happens."""
-        if arguments is None:
-            return failed("The arguments are too long.")
-        if len(self.running) > AT_ONCE:
-            return failed("Too many calls at once. Call it again later.")
-        try:
-            return await self.registry.call_tool(name, arguments)
-        except Exception as error:
-            logs.event("tool failed", tool=name, reason=type(error).__name__)
-            return failed(f"{name} failed. It may work later.")
