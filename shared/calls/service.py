@@ -42,7 +42,7 @@ from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
-from shared.limits.ledger_store import Booking, Ledger
+from shared.limits.ledger_store import Booking, Ledger, shorten_booking
 from shared.realtime.call_ids import is_call_id
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKey
@@ -59,6 +59,11 @@ CLOCKS_DIFFER = timedelta(seconds=10)
 """How far the endpoint's clock may be off from ours without a key seeming to live longer."""
 LEFT_RUNNING_COSTS = "15 s at least, more until the endpoint ends it by itself (docs/cost.md)"
 """What a session of GPT-Live may cost that nobody can end."""
+UNKNOWN_COUNTS_FOR = timedelta(minutes=1)
+"""How long a call counts whose answer was lost, and with it its id: it may run, and no page can
+ever connect to it. When the endpoint ends a session that nobody connects to is not documented. The
+length of a call would lock an honest caller out for an hour; nothing would let a caller hold more
+sessions than the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +249,7 @@ class CallService:
 
     def give_up_call(self, unusable: UnusableAnswer, booking: Booking, profile: Profile) -> bool:
         """Ends a call that may have begun and that nobody can use. False: it counts until its end,
-        which is tried again. Never raises.
+        which is tried again; where its id is not known, for a while. Never raises.
 
         What cannot be ended is on record and, where its id is not known, stays there.
         """
@@ -256,6 +261,7 @@ class CallService:
         if not known:
             now, prices = self.terminator.clock(), self.policy.price_table
             record = unanswered_record(record, code, now, prices)
+            shorten_booking(self.ledger, booking.reference, UNKNOWN_COUNTS_FOR)
         logs.event(
             "call left running",
             logging.WARNING,
@@ -266,7 +272,7 @@ class CallService:
         )
         with contextlib.suppress(StorageUnavailable):
             self.dispatcher.records.insert(record)
-        return not known
+        return False
 
     def safety_identifier(self, caller: Caller) -> str | None:
         """What the model's endpoint is told of the caller, where the settings allow it."""

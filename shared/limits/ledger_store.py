@@ -30,6 +30,7 @@ from shared.limits.limit_rules import (
     HoldCall,
     Operation,
     SettleCall,
+    ShortenBooking,
     TokenBudget,
     UndoBooking,
 )
@@ -244,6 +245,13 @@ def book(ledger: Ledger, caller_id: str, operation: BookCall) -> Booking:
     if ends is not None and ledger.limits.seconds_per_day:
         ends_at = min(ends_at, to_datetime(ends))
     return Booking(f"{caller_id}.{operation.name}", caller_id, started, ends_at, is_key)
+
+
+def shorten_booking(ledger: Ledger, reference: str, lasts: timedelta) -> None:
+    """The call of that booking may have begun, and nobody can end it: it counts for that long from
+    now on. Idempotent; never raises."""
+    until = unix_milliseconds(ledger.clock() + lasts)
+    ledger.give_back(reference, lambda name: ShortenBooking(name, until))
 
 
 def new_booking_name() -> str:

@@ -228,6 +228,30 @@ class HoldCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortenBooking:
+    """Whether the call ever began is not known, and never will be: it counts as live until `until`
+    and no longer."""
+
+    name: str
+    until: int
+
+    def apply_to(
+        self,
+        account: Account,
+        total: GlobalCount,
+        now: int,
+        limits: Limits,  # noqa: ARG002
+    ) -> None:
+        booked = account.bookings.get(self.name)
+        if booked is None or not booked.live or booked.ends <= self.until:
+            return
+        if timed := account.time.calls.get(self.name):
+            timed.until = min(timed.until, max(self.until, timed.started + timed.least))
+        total.move_end(booked, self.until, now)
+        account.changed = True
+
+
+@dataclass(frozen=True, slots=True)
 class TokenBudget:
     """What a caller has used of the day's tokens. A `limit` of 0 is no limit."""
 

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core.problems import Problem
+from shared.limits.ledger_store import shorten_booking
 from tests.contract.ledger.conftest import Room
 
 HELD = timedelta(minutes=15)
@@ -102,3 +104,29 @@ def test_a_call_with_a_key_that_was_held_counts_to_its_own_end(room: Room) -> No
         live = 0 if late else 1
         assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (live, live)
     ledger.book_call("ada")
+
+
+@pytest.mark.parametrize("api", [REALTIME, LIVE])
+def test_a_call_that_may_have_begun_counts_for_a_while(room: Room, api: VoiceApi) -> None:
+    ledger = room.ledger(
+        live_calls=1, live_calls_total=5, live_sessions=1, seconds_per_day=3600, call_length=HELD
+    )
+    reference = ledger.book_call("ada", api=api).reference
+    for _ in range(2):
+        shorten_booking(ledger, reference, MINUTE)
+    with pytest.raises(Problem, match="too_many_live_calls"):
+        ledger.book_call("ada", api=api)
+    if api == LIVE:
+        with pytest.raises(Problem, match="live_sessions_busy"):
+            ledger.book_call("bob", api=LIVE)
+    room.clock.advance(minutes=1, seconds=1)
+    assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (0, 0)
+    ledger.book_call("bob", api=LIVE)
+
+
+def test_a_settled_call_is_not_shortened(room: Room) -> None:
+    ledger = room.ledger(live_calls=1, call_length=HELD)
+    reference = ledger.book_call("ada").reference
+    ledger.settle_call(reference)
+    shorten_booking(ledger, reference, MINUTE)
+    assert ledger.usage_of("ada").live_calls == 0
