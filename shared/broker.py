@@ -102,8 +102,13 @@ class Broker:
 
 def open_profiles(settings: Settings, registry: Registry) -> Profiles:
     """The session profiles, with the tools of the server. Raises `ConfigurationError`."""
-    tools, approvers = frozenset(registry.tools), frozenset(registry.approvers)
-    return load_profiles(settings, registry.complete_session, tools, approvers)
+    return load_profiles(
+        settings,
+        registry.complete_session,
+        frozenset(registry.tools),
+        frozenset(registry.approvers),
+        frozenset(registry.delegations),
+    )
 
 
 def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc_now) -> Broker:

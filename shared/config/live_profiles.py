@@ -18,6 +18,8 @@ INSTRUCTIONS_TOKENS = 16_384
 HISTORY_TOKENS = 8_192
 MESSAGE_TOKENS = 8
 """What a message of the history costs beside its text (measured)."""
+CLIENT = "client"
+"""The type of a delegation to whoever holds the sideband, or the data channel."""
 RUNS_FUNCTIONS = "response.item.create"
 """The client event with which whoever may send it answers the calls of functions."""
 ELSEWHERE: Mapping[str, str] = {
@@ -161,10 +163,39 @@ def check_delegation(
     return wrong
 
 
+def check_delegation_function(
+    content: Mapping[str, Any], delegations: frozenset[str] | None
+) -> list[str]:
+    """What is wrong with who does the work that is delegated to the server. `delegations` are the
+    functions that are registered for it; None if they are not known."""
+    named, kind = content.get("delegation_function"), delegation_type(content["session"])
+    wrong = ""
+    if kind != CLIENT:
+        if named is not None:
+            wrong = f"expected nothing beside a session.delegation of type {kind}"
+    elif delegations is not None:
+        if named is None and len(delegations) > 1:
+            wrong = f"missing, and these are registered: {', '.join(sorted(delegations))}"
+        elif named is not None and named not in delegations:
+            meant = did_you_mean(named, set(delegations))
+            wrong = f"expected a function registered with @registry.delegation{meant}"
+    return [f"delegation_function: {wrong}"] if wrong else []
+
+
+def delegation_type(session: Mapping[str, Any]) -> str:
+    """Who does what a session delegates: client is the server, which is the default."""
+    return str((session.get("delegation") or {}).get("type") or CLIENT)
+
+
 def page_runs_functions(session: Mapping[str, Any]) -> bool:
     """Whether the page may answer the calls of functions."""
+    return page_may_send(session, RUNS_FUNCTIONS)
+
+
+def page_may_send(session: Mapping[str, Any], event: str) -> bool:
+    """Whether the profile lets the page send that client event."""
     allowed = session.get("client", {}).get("data_channel", {}).get("allowed_client_events") or ()
-    return allowed == ALL or RUNS_FUNCTIONS in allowed
+    return allowed == ALL or event in allowed
 
 
 def responses_in(session: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from shared.config.data_channel import told_to_page
-from shared.config.live_profiles import responses_in
+from shared.config.live_profiles import CLIENT, delegation_type, page_may_send, responses_in
 from shared.config.live_settings import OPTIONAL_FIELDS
 from shared.config.settings import Settings
 from shared.config.voice_api import LIVE, REALTIME
@@ -16,9 +16,17 @@ if TYPE_CHECKING:
     from shared.config.profiles import Profile, Profiles
 
 
-def warn_of_profiles(settings: Settings, profiles: Profiles) -> None:
-    """Logs all of it."""
+ANSWERS_DELEGATION = "session.commentary.append"
+"""The client event with which whoever may send it answers a delegation."""
+
+
+def warn_of_profiles(
+    settings: Settings, profiles: Profiles, delegations: frozenset[str] | None = None
+) -> None:
+    """Logs all of it. `delegations` are the functions that do what is delegated to the server; None
+    if they are not known."""
     warn_of_idle_tools(settings, profiles)
+    warn_of_idle_delegations(settings, profiles, delegations)
     warn_of_unrecorded_calls(settings, profiles)
     warn_of_live_profiles(settings, profiles)
 
@@ -30,6 +38,22 @@ def warn_of_idle_tools(settings: Settings, profiles: Profiles) -> None:
         for profile in profiles.by_name.values():
             if profile.filtered and tools_of(profile):
                 logs.event("tools without an observer", logging.WARNING, profile=profile.name)
+
+
+def warn_of_idle_delegations(
+    settings: Settings, profiles: Profiles, delegations: frozenset[str] | None
+) -> None:
+    """Logs which profiles delegate to the server while nobody there answers, so that the model says
+    for the rest of a call that it is still looking, or while no function does the work, so that the
+    observer can only refuse it."""
+    for profile in profiles.by_name.values():
+        if profile.api != LIVE or delegation_type(profile.session) != CLIENT:
+            continue
+        if settings.observer.mode == "off":
+            if not page_may_send(profile.session, ANSWERS_DELEGATION):
+                logs.event("delegation without an observer", logging.WARNING, profile=profile.name)
+        elif delegations is not None and not delegations:
+            logs.event("delegation without a function", logging.WARNING, profile=profile.name)
 
 
 def warn_of_unrecorded_calls(settings: Settings, profiles: Profiles) -> None:

@@ -17,7 +17,11 @@ from types import MappingProxyType
 from typing import Any
 
 from shared.config.env import ConfigurationError
-from shared.config.live_profiles import complete_live_session, live_errors
+from shared.config.live_profiles import (
+    check_delegation_function,
+    complete_live_session,
+    live_errors,
+)
 from shared.config.profile_warnings import warn_of_profiles
 from shared.config.realtime_profiles import (
     FillTools,
@@ -58,7 +62,8 @@ class Profile:
     callers with any of them may choose the profile; if there are none, every caller may.
     `mcp_approvals`: who approves the calls of MCP servers' tools (tools/approvals.py). `api`: the
     API that its calls speak, whose session it has. `recorded`: where calls are recorded, its
-    own are.
+    own are. `delegation_function` names the function of the server that does what Live calls
+    delegate to it; None is the only one.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Profile:
     mcp_approvals: Mapping[str, Any] = field(default_factory=dict)
     api: VoiceApi = REALTIME
     recorded: bool = True
+    delegation_function: str | None = None
 
     def with_instructions(self, instructions: str) -> Profile:
         """The profile with these instructions in its session."""
@@ -103,14 +109,16 @@ def load_profiles(
     fill_tools: FillTools = dict,
     server_tools: frozenset[str] | None = None,
     approvers: frozenset[str] = frozenset(),
+    delegations: frozenset[str] | None = None,
 ) -> Profiles:
     """Reads every profile file of the settings' folder. Raises `ConfigurationError`.
 
     `fill_tools` completes a session with what it names: the tools that run on the server, which are
     `server_tools`; None if they are not known. `approvers` are the functions of the server that may
-    approve calls of MCP servers' tools.
+    approve calls of MCP servers' tools. `delegations` are those that do what Live calls delegate to
+    the server; None if they are not known.
     """
-    loader = ProfileLoader(settings, fill_tools, server_tools, approvers)
+    loader = ProfileLoader(settings, fill_tools, server_tools, approvers, delegations)
     folder = settings.session.profiles
     found: dict[str, Profile] = {}
     mistakes: list[str] = []
@@ -137,7 +145,7 @@ def load_profiles(
     if mistakes:
         raise ConfigurationError(mistakes)
     profiles = Profiles(found)
-    warn_of_profiles(settings, profiles)
+    warn_of_profiles(settings, profiles, delegations)
     return profiles
 
 
@@ -169,6 +177,7 @@ class ProfileLoader:
     fill_tools: FillTools
     server_tools: frozenset[str] | None
     approvers: frozenset[str]
+    delegations: frozenset[str] | None
     schemas: dict[VoiceApi, Any] = field(default_factory=dict)
 
     def schema_of(self, api: VoiceApi) -> Any:
@@ -184,7 +193,10 @@ class ProfileLoader:
         if api == LIVE:
             model = settings.live.delegation_model
             wrong = live_errors(content, schema, model, self.server_tools)
-            return wrong or check_private_instructions(content, settings)
+            return wrong or [
+                *check_private_instructions(content, settings),
+                *check_delegation_function(content, self.delegations),
+            ]
         wrong = validation_errors(content, schema)
         if wrong:
             return [*explain_recording(wrong), *check_api(content)]
@@ -220,6 +232,7 @@ class ProfileLoader:
             mcp_approvals=content.get("mcp_approvals", {}),
             api=api,
             recorded=content.get("recording", "on") == "on",
+            delegation_function=content.get("delegation_function"),
         )
 
 

@@ -38,6 +38,7 @@ class CallTerms:
             record_id=record.id,
             api=record.api,
             recorded=profile.recorded,
+            delegation_function=profile.delegation_function,
         )
 
     def settled_call(self, record: CallRecord) -> ObservedCall:

@@ -102,7 +102,8 @@ class ObservedCall:
     ahead of it if it has instructions for that. `ended_by` and `ended_at` are those of a call that
     is settled: it is not dialled. `retries_responses`: a response that fails of a passing fault is
     asked for once more. `approvals` are the profile's `mcp_approvals`. `api` is the API that it
-    speaks. `recorded`: where both voices are recorded, its own are too.
+    speaks. `recorded`: where both voices are recorded, its own are too. `delegation_function` is
+    the profile's.
     """
 
     call_id: str
@@ -117,6 +118,7 @@ class ObservedCall:
     approvals: Mapping[str, Any] = field(default_factory=dict)
     api: VoiceApi = REALTIME
     recorded: bool = True
+    delegation_function: str | None = None
     record_id: str = ""
     """What logs call it: a call id is all that is needed to hang the call up."""
 

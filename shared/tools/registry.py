@@ -22,14 +22,8 @@ from typing import Any, TypeVar, overload
 
 from shared.core.bulkhead import Bulkhead, QueueLimit
 from shared.tools.approvals import ApprovalRequest, Approver, ask_approver
-from shared.tools.delegation import (
-    NOT_DONE,
-    Delegate,
-    DelegatedTask,
-    Delegation,
-    run_delegation,
-)
 from shared.tools.delegation import TIMEOUT as DELEGATION_TIMEOUT
+from shared.tools.delegation import Delegate, DelegatedTask, Delegation, run_delegation
 from shared.tools.parameters import parameters_of
 from shared.tools.runner import TIMEOUT, Result, Tool, failed, run_tool
 
@@ -116,17 +110,15 @@ class Registry:
 
         return register if function is None else register(function)
 
-    @property
-    def latest_delegation(self) -> Delegation | None:
-        """The function that does what is delegated: the one that was registered last."""
-        return next(reversed(self.delegations.values()), None)
+    def delegation_named(self, name: str | None) -> Delegation | None:
+        """The function with that name; without a name the only one, if there is just one."""
+        if name is None:
+            return next(iter(self.delegations.values())) if len(self.delegations) == 1 else None
+        return self.delegations.get(name)
 
-    async def run_delegation(self, task: DelegatedTask) -> Result:
-        """What the caller is told of work that a Live call has delegated."""
-        found = self.latest_delegation
-        if found is None:
-            return Result(NOT_DONE, ok=False)
-        return await run_delegation(found, task, self.threads)
+    async def run_delegation(self, delegation: Delegation, task: DelegatedTask) -> Result:
+        """What the caller is told of work that a Live call has delegated to that function."""
+        return await run_delegation(delegation, task, self.threads)
 
     async def approves(self, name: str, request: ApprovalRequest) -> bool:
         """Whether the function of that name approves a call; False if there is none."""

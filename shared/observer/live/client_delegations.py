@@ -20,7 +20,7 @@ from shared.live.speakable import pieces_of
 from shared.live.spoken import Spoken
 from shared.observer.live.appends import Appends
 from shared.observer.run_context import RunContext
-from shared.tools.delegation import TOO_MANY, DelegatedTask
+from shared.tools.delegation import TOO_MANY, DelegatedTask, Delegation
 from shared.tools.registry import Registry
 from shared.tools.runner import Result
 from shared.transcripts.record_lines import RecordLine, StoredLine
@@ -37,7 +37,7 @@ NOT_HERE = "This cannot be done in this call. Say so."
 
 
 class ClientDelegations:
-    """The delegations of one call to this server."""
+    """The delegations of one call to this server. `function` does the work; None if nobody does."""
 
     def __init__(
         self,
@@ -45,11 +45,14 @@ class ClientDelegations:
         registry: Registry,
         appends: Appends,
         spoken: Spoken,
+        function: Delegation | None,
     ) -> None:
         self.context = context
         self.registry = registry
         self.appends = appends
         self.spoken = spoken
+        self.function = function
+        self.name = function.name if function else ""
         self.begun: BoundedSet[str] = BoundedSet(AT_MOST)
         self.answered: BoundedSet[str] = BoundedSet(AT_MOST)
         self.running: set[str] = set()
@@ -94,9 +97,7 @@ class ClientDelegations:
             self.context.background.start_task(refusal)
             return
         self.running.add(event.delegation_id)
-        named = self.registry.latest_delegation
-        about = {"name": named.name if named else ""}
-        self.context.recorder.add_line("calling", event.delegation_id, about)
+        self.context.recorder.add_line("calling", event.delegation_id, {"name": self.name})
         self.context.background.start_task(work)
 
     async def answer(self, delegation_id: str, after: int | None, until: int) -> None:
@@ -113,20 +114,18 @@ class ClientDelegations:
             await self.give_answer(delegation_id, result, seconds)
 
     async def result_of(self, task: DelegatedTask) -> Result:
-        if self.registry.latest_delegation is None:
+        if self.function is None:
             return Result(NOT_HERE, ok=False)
-        return await self.registry.run_delegation(task)
+        return await self.registry.run_delegation(self.function, task)
 
     async def give_answer(self, delegation_id: str, result: Result, seconds: float) -> None:
         """Tells the model what came of it."""
-        named = self.registry.latest_delegation
-        name = named.name if named else ""
-        logs.event("delegation answered", function=name, ok=result.ok, seconds=seconds)
+        logs.event("delegation answered", function=self.name, ok=result.ok, seconds=seconds)
         self.answered.add(delegation_id)
         pieces = pieces_of(result.output)
         said = {"type": "commentary", "origin": "server", "call_id": delegation_id}
         fields = {**said, "text": " ".join(pieces)}
         self.context.recorder.add_line("item", f"answer {delegation_id}", fields)
         await self.appends.answer(delegation_id, pieces)
-        about = {"name": name, "ok": result.ok, "seconds": seconds}
+        about = {"name": self.name, "ok": result.ok, "seconds": seconds}
         self.context.recorder.add_line("tool", delegation_id, about)

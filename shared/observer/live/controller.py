@@ -76,7 +76,8 @@ class LiveController:
             context, registry, granted, on_page, self.end_tools, self.work_given_up
         )
         spoken = context.recorder.mapper.turns.spoken
-        self.delegations = ClientDelegations(context, registry, self.appends, spoken)
+        function = registry.delegation_named(call.delegation_function)
+        self.delegations = ClientDelegations(context, registry, self.appends, spoken, function)
         self.tools_ended = False
         self.logged = 0
         context.recorder.lines_to_carry_over = self.lines_to_carry_over

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +18,12 @@ from shared.broker import Broker, open_broker, open_observer_worker
 from shared.calls.delivery import Delivery
 from shared.calls.records import CallRecord
 from shared.config.voice_api import LIVE
+from shared.core.clock import Clock
 from shared.observer.leases import attached_to
+from shared.observer.live import client_delegations
 from shared.storage import memory
+from shared.tools.delegation import DelegatedTask
+from shared.tools.registry import Registry
 from shared.transcripts import transcript
 from shared.transcripts.writer import log_name
 from tests.contract.emulator.live_harness import QUICK, steer
@@ -61,7 +68,7 @@ class Following:
 
 @asynccontextmanager
 async def followed(
-    monkeypatch: pytest.MonkeyPatch, provider: Any, **settings: str
+    monkeypatch: pytest.MonkeyPatch, provider: Any, named: str = "live", **settings: str
 ) -> AsyncIterator[Following]:
     storage = memory.MemoryStorage()
     monkeypatch.setattr(memory, "process_storage", lambda: storage)
@@ -69,7 +76,7 @@ async def followed(
         key = "standard" if provider == "openai" else "0123456789abcdef0123456789abcdef"
         about = {"REALTIME_PROVIDER": provider, "REALTIME_ENDPOINT": server.root}
         broker = open_broker({**SETTINGS, **about, "REALTIME_API_KEY": key, **settings})
-        profile = broker.profiles.named("live")
+        profile = broker.profiles.named(named)
         assert profile.api == LIVE
         await asyncio.to_thread(broker.calls.start_call, OFFER, profile, CALLER)
         day = broker.clock().date()
@@ -105,3 +112,38 @@ async def test_a_call_is_followed_counted_and_settled(
         assert record.settled_by
         assert record.usage["seconds"] == 15
         assert float(record.cost) > 0
+
+
+def two_functions(clock: Clock) -> Registry:
+    registry = Registry()
+
+    @registry.delegation
+    async def help_desk(task: DelegatedTask) -> str:
+        return "Your parcel is in Lisbon."
+
+    @registry.delegation
+    async def travel(task: DelegatedTask) -> str:
+        return "Your train is late."
+
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [("help", "Your parcel is in Lisbon."), ("trips", "Your train is late.")],
+)
+async def test_each_profile_has_its_work_done_by_the_function_that_it_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str, told: str
+) -> None:
+    monkeypatch.setattr("shared.broker.sample_tools", two_functions)
+    monkeypatch.setattr(client_delegations, "LATE_WORDS", timedelta(milliseconds=50))
+    for profile, function in (("default", "help_desk"), ("help", "help_desk"), ("trips", "travel")):
+        content = {"api": "live", "session": {}, "delegation_function": function}
+        (tmp_path / f"{profile}.json").write_text(json.dumps(content))
+    async with followed(monkeypatch, "openai", named, REALTIME_PROFILES=str(tmp_path)) as it:
+        await it.hear("please look up the weather for me")
+        await it.until(lambda: any(each.kind == "commentary" for each in it.read().entries))
+        await asyncio.to_thread(it.broker.terminator.end_by_admin, it.name)
+        await it.task
+        said = [each.text for each in it.read().entries if each.kind == "commentary"]
+        assert said == [told]

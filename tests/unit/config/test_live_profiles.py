@@ -29,8 +29,15 @@ SHORT_SERVER_LIST = [{"type": name} for name in SERVER_EVENTS]
 
 def load(folder: Path, **env: str) -> Profiles:
     registry = sample_tools()
+    return load_with(frozenset(registry.delegations), folder, **env)
+
+
+def load_with(delegations: frozenset[str] | None, folder: Path, **env: str) -> Profiles:
+    """The profiles, with other functions that do what is delegated to the server."""
+    registry = sample_tools()
     chosen = load_settings({**ENV, "REALTIME_PROFILES": str(folder), **env}, ROOT)
-    return load_profiles(chosen, registry.complete_session, frozenset(registry.tools))
+    tools = frozenset(registry.tools)
+    return load_profiles(chosen, registry.complete_session, tools, delegations=delegations)
 
 
 def talk(folder: Path, session: Any, env: dict[str, str] | None = None, **more: Any) -> Profile:
@@ -384,6 +391,104 @@ def test_private_instructions_goodbye_and_roles_are_as_for_realtime(tmp_path: Pa
     lines = mistakes(tmp_path, {"instructions": "x"}, instructions_secret="words")
     assert any("KEY_VAULT_URI" in line for line in lines)
     assert any("nothing beside instructions_secret" in line for line in lines)
+
+
+def write_talk(folder: Path, **content: Any) -> None:
+    (folder / "default.json").write_text(json.dumps({"session": {"type": "realtime"}}))
+    (folder / "talk.json").write_text(json.dumps({"api": "live", "session": {}, **content}))
+
+
+BACKEND: dict[str, Any] = {"delegation": {"type": "responses", "responses": {}}}
+TWO = frozenset({"help_desk", "travel"})
+
+
+@pytest.mark.parametrize(
+    "delegation", [{}, {"delegation": None}, {"delegation": {"type": "client"}}]
+)
+def test_a_profile_says_which_function_does_its_work(tmp_path: Path, delegation: Any) -> None:
+    write_talk(tmp_path, session=delegation, delegation_function="travel")
+    profile = load_with(TWO, tmp_path).named("talk")
+    assert profile.delegation_function == "travel"
+    assert "delegation_function" not in profile.session
+    assert load_with(None, tmp_path).named("talk").delegation_function == "travel"
+
+
+@pytest.mark.parametrize("delegations", [None, frozenset[str](), frozenset({"help_desk"})])
+def test_a_profile_need_not_say_it_where_there_is_no_choice(
+    tmp_path: Path, delegations: frozenset[str] | None
+) -> None:
+    write_talk(tmp_path)
+    assert load_with(delegations, tmp_path).named("talk").delegation_function is None
+
+
+@pytest.mark.parametrize(
+    ("delegations", "content", "words"),
+    [
+        (TWO, {}, "missing, and these are registered: help_desk, travel"),
+        (
+            TWO,
+            {"delegation_function": "helpdesk"},
+            'expected a function registered with @registry.delegation, did you mean "help_desk"?',
+        ),
+        (
+            frozenset(),
+            {"delegation_function": "help_desk"},
+            "expected a function registered with @registry.delegation",
+        ),
+        (
+            TWO,
+            {"delegation_function": "travel", "session": BACKEND},
+            "expected nothing beside a session.delegation of type responses",
+        ),
+        (TWO, {"delegation_function": ""}, "expected string"),
+        (TWO, {"delegation_function": None}, "expected string"),
+    ],
+)
+def test_a_function_that_does_no_work_for_the_profile_is_refused(
+    tmp_path: Path, delegations: frozenset[str], content: Any, words: str
+) -> None:
+    write_talk(tmp_path, **content)
+    with pytest.raises(ConfigurationError) as wrong:
+        load_with(delegations, tmp_path)
+    [line] = wrong.value.mistakes
+    assert line.partition("talk.json: ")[2].startswith(f"delegation_function: {words}")
+
+
+def test_several_functions_are_nothing_to_a_profile_with_a_backend(tmp_path: Path) -> None:
+    write_talk(tmp_path, session=BACKEND)
+    assert load_with(TWO, tmp_path).named("talk").delegation_function is None
+
+
+PAGE_ANSWERS = {
+    "client": {"data_channel": {"allowed_client_events": ["session.commentary.append"]}}
+}
+
+
+@pytest.mark.parametrize(
+    ("observer", "delegations", "session", "warned"),
+    [
+        ("eager", frozenset({"help_desk"}), {}, ""),
+        ("eager", None, {}, ""),
+        ("eager", frozenset(), {}, "delegation without a function"),
+        ("eager", frozenset(), BACKEND, ""),
+        ("off", frozenset({"help_desk"}), {}, "delegation without an observer"),
+        ("off", frozenset(), {"delegation": {"type": "client"}}, "delegation without an observer"),
+        ("off", frozenset({"help_desk"}), PAGE_ANSWERS, ""),
+        ("off", frozenset({"help_desk"}), BACKEND, ""),
+    ],
+)
+def test_the_log_warns_of_work_that_nobody_does(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    observer: str,
+    delegations: frozenset[str] | None,
+    session: Any,
+    warned: str,
+) -> None:
+    write_talk(tmp_path, session=session)
+    load_with(delegations, tmp_path, OBSERVER=observer)
+    lines = [line for line in caplog.messages if "delegation without" in line]
+    assert lines == ([f'{warned} {{"profile": "talk"}}'] if warned else [])
 
 
 def test_the_schema_has_the_fields_of_the_official_types() -> None:

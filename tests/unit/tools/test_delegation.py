@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.tools.delegation import NOT_DONE, NOTHING_FOUND, DelegatedTask, Said
+from shared.tools.delegation import NOTHING_FOUND, DelegatedTask, Said
 from shared.tools.registry import Registry
 from shared.tools.samples import sample_tools
 
@@ -16,20 +16,30 @@ def task(words: str) -> DelegatedTask:
     return DelegatedTask(words, (Said("user", words),))
 
 
-async def test_the_function_that_was_registered_last_does_the_work() -> None:
+async def answer_of(registry: Registry, name: str | None, words: str = "x") -> str:
+    found = registry.delegation_named(name)
+    assert found is not None
+    return (await registry.run_delegation(found, task(words))).output
+
+
+async def test_a_function_is_found_by_its_name_and_the_only_one_without() -> None:
     registry = Registry()
-    assert registry.latest_delegation is None
-    assert (await registry.run_delegation(task("x"))).output == NOT_DONE
+    assert registry.delegation_named(None) is None
 
     @registry.delegation
     def first(task: DelegatedTask) -> str:
         return "first"
 
+    assert await answer_of(registry, None) == "first"
+
     @registry.delegation(name="second")
     async def other(task: DelegatedTask) -> str:
         return "second"
 
-    assert (await registry.run_delegation(task("x"))).output == "second"
+    assert await answer_of(registry, "first") == "first"
+    assert await answer_of(registry, "second") == "second"
+    assert registry.delegation_named(None) is None
+    assert registry.delegation_named("other") is None
     with pytest.raises(ValueError, match="already a delegation"):
         registry.delegation(name="first")(first)
 
@@ -42,8 +52,8 @@ async def test_functions_that_are_not_async_have_threads_of_their_own() -> None:
     def look_up(task: DelegatedTask) -> Any:
         return {"said": task.conversation[0].text, "at": datetime(2026, 1, 1, tzinfo=UTC)}
 
-    result = await registry.run_delegation(task("hello"))
-    assert result.output == '{"said": "hello", "at": "2026-01-01 00:00:00+00:00"}'
+    told = await answer_of(registry, None, "hello")
+    assert told == '{"said": "hello", "at": "2026-01-01 00:00:00+00:00"}'
 
 
 @pytest.mark.parametrize(
@@ -59,4 +69,4 @@ async def test_functions_that_are_not_async_have_threads_of_their_own() -> None:
 )
 async def test_the_sample(words: str, told: str) -> None:
     registry = sample_tools(lambda: datetime(2026, 7, 1, 12, 30, tzinfo=UTC))
-    assert (await registry.run_delegation(task(words))).output == told
+    assert await answer_of(registry, None, words) == told

@@ -149,6 +149,16 @@ async def test_without_a_function_the_model_is_told() -> None:
         assert answers(run) == [("item_1", NOT_HERE)]
 
 
+async def test_of_several_functions_none_is_chosen_for_a_call_that_names_none() -> None:
+    registry, tasks = answering("It is on its way.")
+    registry.delegation(name="other")(lambda _: "Done.")
+    async with live_run(CLIENT, registry) as run:
+        delegate(run, "item_1", 0)
+        await run.sent("session.commentary.append")
+        assert answers(run) == [("item_1", NOT_HERE)]
+        assert tasks == []
+
+
 async def test_a_long_answer_is_told_in_pieces() -> None:
     registry, _ = answering("This is a sentence of an answer that is long. " * 30)
     async with live_run(CLIENT, registry) as run:
