@@ -50,6 +50,10 @@ class LiveEventMapper:
         """Takes over what is in the record."""
         self.turns.resume(lines)
 
+    def start_connection(self, at: datetime) -> None:
+        """What comes next may be a repetition."""
+        self.turns.filter.start_connection(at)
+
     @property
     def tail(self) -> str | None:
         """The key of the latest turn."""

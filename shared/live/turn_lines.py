@@ -16,7 +16,7 @@ from shared.core.bounded import BoundedSet
 from shared.live.server_events import ASSISTANT, USER, TranscriptFragment
 from shared.live.spoken import Spoken
 from shared.live.turn import USUAL_RULES, ClosedTurn, Turn, TurnRules
-from shared.live.turns import TurnGrouper
+from shared.live.turns import LATE, TurnGrouper
 from shared.transcripts.record_lines import RecordLine, StoredLine
 
 PIECE_MS = 4_000
@@ -36,23 +36,38 @@ QUIET_WITH_NUMBER_MS = 20_000
 """How long a speaker is silent before all of an open turn is written. Whoever reads out a number
 makes pauses."""
 REMEMBERED_KEYS = 20_000
+REPEATED_FOR = timedelta(seconds=5)
+"""For so long after a connection has begun, the service may be sending again what it had sent."""
 ORIGINS = {USER: "caller", ASSISTANT: "model"}
 
 
 class FragmentFilter:
     """Drops fragments that an earlier run has recorded: a connection begins with the last few
-    seconds once more."""
+    seconds once more. Later on nothing is dropped, whatever place the record ends with."""
 
     def __init__(self) -> None:
         self.recorded_until: dict[str, int] = {}
+        self.repeats_until: datetime | None = None
 
     def resume(self, line: StoredLine) -> None:
         """Takes over a `turn` line of the record."""
         role, end_ms = line.fields.get("role"), line.fields.get("end_ms")
-        if isinstance(role, str) and isinstance(end_ms, int):
-            self.recorded_until[role] = max(end_ms, self.recorded_until.get(role, 0))
+        if not (isinstance(role, str) and isinstance(end_ms, int)):
+            return
+        if end_ms < self.recorded_until.get(role, 0) - LATE:
+            # The timeline has begun again: places from before that are no measure.
+            self.recorded_until = {
+                role: until for role, until in self.recorded_until.items() if until <= end_ms + LATE
+            }
+        self.recorded_until[role] = max(end_ms, self.recorded_until.get(role, 0))
 
-    def is_new(self, fragment: TranscriptFragment) -> bool:
+    def start_connection(self, at: datetime) -> None:
+        """What comes next may be a repetition."""
+        self.repeats_until = at + REPEATED_FOR
+
+    def is_new(self, fragment: TranscriptFragment, at: datetime) -> bool:
+        if self.repeats_until is None or at > self.repeats_until:
+            return True
         return fragment.start_ms >= self.recorded_until.get(fragment.speaker, 0)
 
 
@@ -77,7 +92,7 @@ class TurnRecorder:
 
     def add(self, fragment: TranscriptFragment, at: datetime) -> list[RecordLine]:
         """The lines that are complete once this fragment has come."""
-        if not self.filter.is_new(fragment):
+        if not self.filter.is_new(fragment, at):
             return []
         self.spoken.add(fragment)
         lines = self.lines_of(self.grouper.add(fragment, milliseconds(at)), at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.core import logs
+from shared.live.elapsed_bound import ElapsedBound
 from shared.live.frames import MODEL, AudioFrame
 from shared.live.known_names import known_path, known_word
 from shared.live.replays import Replays
@@ -43,6 +44,7 @@ class LiveConversation:
         self.goodbye = self.controller.goodbye
         self.gaps = LiveGaps(self.recorder, call.started_at, parts.timing.unnoticed)
         self.replays = Replays()
+        self.bound = ElapsedBound(call.started_at, self.recorder.clock())
         self.steps = GuardedSteps(self.recorder)
         self.recording = open_recording(parts, self.recorder)
         self.is_recording = False
@@ -58,6 +60,7 @@ class LiveConversation:
             self.proof_of_end = CLOSED
 
     def connected(self) -> None:
+        self.recorder.start_connection()
         if self.recording is None:
             return
         if self.is_recording:
@@ -89,9 +92,12 @@ class LiveConversation:
         elif self.replays.is_replayed(event) and not self.is_end(event):
             self.gaps.note_bridged()
         else:
-            self.steps.attempt(event, lambda: self.recorder.record_event(event))
-            self.steps.attempt(event, lambda: self.controller.handle_server_event(event))
-            self.note_end(event)
+            self.handle_new_event(self.bound.apply(event, self.recorder.clock()))
+
+    def handle_new_event(self, event: ServerEvent) -> None:
+        self.steps.attempt(event, lambda: self.recorder.record_event(event))
+        self.steps.attempt(event, lambda: self.controller.handle_server_event(event))
+        self.note_end(event)
 
     def is_end(self, event: ServerEvent) -> bool:
         """Whether an event is the end of the session, whatever id it has."""

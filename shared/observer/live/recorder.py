@@ -36,6 +36,10 @@ class LiveRecorder(CallRecorder):
     def resume(self, lines: Sequence[StoredLine]) -> None:
         self.mapper.resume(lines)
 
+    def start_connection(self) -> None:
+        """There is a connection, which begins with a repetition."""
+        self.mapper.start_connection(self.clock())
+
     def record_event(self, event: ServerEvent) -> None:
         now = self.clock()
         self.writer.add_lines(*self.mapper.map_event(event, now))

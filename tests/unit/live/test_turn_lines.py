@@ -172,10 +172,35 @@ def test_a_run_that_takes_over_writes_no_word_twice() -> None:
     assert lines
     second = TurnRecorder()
     second.resume(stored(lines))
+    second.filter.start_connection(at(40 * 200 - 3000))
     replayed = [part for part in words if part[2] >= 40 * 200 - 3000]
     lines += record(second, replayed) + second.close(at(90_000))
     text = " ".join(str(entry[1]) for entry in said(read(lines)))
     assert text.split() == " ".join(part[1].strip() for part in words).split()[: len(text.split())]
+
+
+@pytest.mark.parametrize("place", [7_000_000, 86_400_000])
+def test_words_are_dropped_as_repeated_only_when_a_connection_begins(place: int) -> None:
+    """A record that ends with a place far ahead of the session."""
+    first, second = TurnRecorder(), TurnRecorder()
+    record(first, [(USER, "One.", 0), (USER, " odd", place)], lag=-place)
+    second.resume(stored(first.close(at(1000))))
+    second.filter.start_connection(at(40_000))
+    lines = record(second, talk(USER, "Everything I say now.", 60_000)) + second.close(at(90_000))
+    assert said(read(lines)) == [("user", "Everything I say now.")]
+
+
+def test_a_timeline_that_began_again_is_followed_by_the_next_run() -> None:
+    first, second = TurnRecorder(), TurnRecorder()
+    parts = [*talk(USER, "Old time.", 900_000), *talk(ASSISTANT, "Ok.", 900_400)]
+    parts += [*talk(USER, "New time.", 0), *talk(ASSISTANT, "Fine.", 6400)]
+    lines = record(first, parts) + first.close(at(8000))
+    second.resume(stored(lines))
+    second.filter.start_connection(at(9000))
+    replayed = talk(ASSISTANT, "Fine.", 6400)
+    lines = record(second, [*replayed, *talk(USER, "Still new.", 8000)], lag=1000)
+    lines += second.close(at(20_000))
+    assert said(read(lines)) == [("user", "Still new.")]
 
 
 def test_a_gap_keeps_two_halves_of_a_turn_apart() -> None:

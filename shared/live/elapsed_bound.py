@@ -1,0 +1,55 @@
+"""Holds what a Live session tells of its time to the clock: no place on its timeline is beyond now.
+Pure.
+
+One odd number must cost no more than itself: everything that follows is compared with it, by later
+runs too, which read it in the record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shared.live.server_events import (
+    ContextAppended,
+    DelegationCreated,
+    TranscriptFragment,
+)
+from shared.sideband.events import ServerEvent
+
+AHEAD_AT_MOST = timedelta(minutes=2)
+"""How far a session may be ahead of our clock: another instance, with another clock, created it."""
+LONGEST_CALL = timedelta(hours=3)
+"""What a call without a known beginning has lasted at most: a session ends after two hours."""
+
+
+class ElapsedBound:
+    """The bound of one call. `started_at` is when it was created, None if nobody knows; `now` the
+    present. A beginning in the future is none: the call goes on now at the latest."""
+
+    def __init__(self, started_at: datetime | None, now: datetime) -> None:
+        self.began = min(now, started_at or now)
+        self.ahead = AHEAD_AT_MOST if started_at else LONGEST_CALL
+
+    def elapsed_ms(self, now: datetime) -> int:
+        return max(0, (now - self.began) // timedelta(milliseconds=1))
+
+    def apply(self, event: ServerEvent, now: datetime) -> ServerEvent:
+        """The event with what can be believed of it. Words whose place cannot be are kept, at the
+        present; a count of seconds that cannot be is left out."""
+        match event:
+            case TranscriptFragment() | ContextAppended():
+                start = self.place(event.start_ms, now)
+                end = max(start, self.place(event.end_ms, now))
+                if (start, end) != (event.start_ms, event.end_ms):
+                    return replace(event, start_ms=start, end_ms=end)
+            case DelegationCreated():
+                offset = self.place(event.offset_ms, now)
+                if offset != event.offset_ms:
+                    return replace(event, offset_ms=offset)
+        return event
+
+    def place(self, place: int, now: datetime) -> int:
+        """The place on the timeline, or the present where the session cannot have come so far."""
+        elapsed = self.elapsed_ms(now)
+        return place if place <= elapsed + self.ahead // timedelta(milliseconds=1) else elapsed
