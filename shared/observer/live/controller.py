@@ -89,6 +89,8 @@ class LiveController:
         self.calls.resume(lines)
         self.delegations.resume(lines)
         self.tools_ended = any(line.kind == "tools ended" for line in lines)
+        if self.tools_ended:
+            self.session_keeper.resume_without_functions()
 
     def lines_to_carry_over(self) -> list[RecordLine]:
         """What a later run must know of what a record had that has been deleted."""

@@ -84,6 +84,11 @@ class LiveSessionKeeper:
             self.awaited = None
             self.check_latest()
 
+    def resume_without_functions(self) -> None:
+        """An earlier run has dropped the functions: they are not put back."""
+        if self.guard is not None and self.guard.kind == "responses":
+            self.guard.without_functions()
+
     def drop_functions(self) -> None:
         """Has the work call no function any more, whose output could not be delivered."""
         if self.guard is not None and self.guard.kind == "responses":

@@ -226,6 +226,21 @@ async def test_a_session_nested_too_deeply_to_compare_is_put_back() -> None:
     assert guard.overridden_fields(echoed(reasoning=deep)) == ["delegation.responses.reasoning"]
 
 
+async def test_a_run_that_takes_over_does_not_put_back_functions_that_cannot_be_answered() -> None:
+    async with live_run(RESPONSES) as first:
+        first.controller.end_tools()
+        sent = await first.sent("session.update")
+        assert sent["session"]["delegation"]["responses"]["tools"] == []
+        await first.record()
+    async with live_run(RESPONSES, log=first.log, holder="run-2") as second:
+        second.tell("session.updated", session=echoed(tools=[]))
+        await second.settled()
+        assert updates(second) == []
+        second.tell("session.updated", session=ECHOED)
+        sent = await second.sent("session.update")
+        assert sent["session"]["delegation"]["responses"]["tools"] == []
+
+
 async def test_what_only_the_page_can_have_appended_is_on_record() -> None:
     async with live_run(RESPONSES) as run:
         for kind in ("instructions", "thinking", "commentary"):
