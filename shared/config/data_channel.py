@@ -30,6 +30,13 @@ SERVER_EVENTS = (
 )
 TELL_THE_SESSION = ("session.started", "session.updated", "session.closed")
 """Server events that carry the session, with its id and its instructions."""
+ACT_ON_THE_SESSION = (
+    "session.update",
+    "session.instructions.append",
+    "response.create",
+    "response.item.create",
+)
+"""Client events with which a page changes what the assistant is, or spends the backend's tokens."""
 ALL = "all"
 MOST_EVENTS = 256
 """Entries of one list."""
@@ -84,4 +91,6 @@ def told_to_page(session: Mapping[str, Any]) -> list[str]:
     channel = session.get("client", {}).get("data_channel", {})
     client, server = channel.get("allowed_client_events"), channel.get("allowed_server_events")
     told = [name for name in TELL_THE_SESSION if server == ALL or {"type": name} in (server or ())]
-    return [*told, "every client event"] if client == ALL else told
+    if client == ALL:
+        return [*told, "every client event"]
+    return [*told, *(name for name in ACT_ON_THE_SESSION if name in (client or ()))]

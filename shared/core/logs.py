@@ -25,6 +25,8 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 # Keys, ephemeral and standard, bearer tokens, JWTs; call ids and SDP lines that let others join.
 SECRETS = re.compile(
     r"(?:ek_|sk-|rtc_)[A-Za-z0-9_\-]+"
+    # A code such as live_without_keys has neither digits nor capitals.
+    r"|(?<![A-Za-z0-9_])(?:live|sess)_(?=[a-z_\-]{0,64}[A-Z0-9])[A-Za-z0-9_\-]+"
     r"|(?i:bearer)\s+[A-Za-z0-9._~+/=\-]+"
     # Whole or cut off. Each alternative matches where it begins, so that the search is linear.
     r"|eyJ[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*){0,2}"

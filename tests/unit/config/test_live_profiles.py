@@ -129,6 +129,13 @@ def test_a_profile_widens_the_lists(tmp_path: Path) -> None:
         ({"allowed_server_events": "all"}, "session.started, session.updated, session.closed"),
         ({"allowed_server_events": [{"type": "session.started"}]}, "session.started"),
         ({"allowed_client_events": "all"}, "every client event"),
+        ({"allowed_client_events": ["session.update"]}, "session.update"),
+        ({"allowed_client_events": ["response.create"]}, "response.create"),
+        ({"allowed_client_events": ["response.item.create"]}, "response.item.create"),
+        (
+            {"allowed_client_events": ["session.instructions.append", "session.update"]},
+            "session.update, session.instructions.append",
+        ),
     ],
 )
 def test_a_channel_that_tells_the_session_is_warned_of(

@@ -22,6 +22,8 @@ SECRETS = [
     "ek_68af296e8e408191a1120ab6383263c2",
     "sk-proj-abc123",
     "rtc_0123456789abcdef0123456789abcdef",
+    "live_u1_ETYIzp3oMdsOgToLqu6XD9tADPzN3Caj",
+    "sess_abc123",
     JWT,
     "a=ice-pwd:asd88fgpdd777uzjYhagZg",
     "a=candidate:1 1 udp 2113937151 192.0.2.7 54400 typ host",
@@ -60,6 +62,11 @@ def test_nothing_that_looks_like_a_secret_is_logged(
     assert len(caplog.records) == 3
     assert secret not in caplog.text
     assert caplog.text.count("[redacted]") >= 3
+
+
+@pytest.mark.parametrize("word", ["live_without_keys", "live_sessions_busy", "gpt-live-1"])
+def test_the_words_of_gpt_live_are_logged(word: str) -> None:
+    assert logs.redacted(f"code {word}") == f"code {word}"
 
 
 def test_an_event_has_its_fields_and_the_request_id(caplog: pytest.LogCaptureFixture) -> None:
