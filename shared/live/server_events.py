@@ -178,3 +178,10 @@ EVENT_WITH_ID = (
 def event_id_of(event: ServerEvent) -> str | None:
     """The id by which an event that is replayed is known again; None where it has none."""
     return event.event_id if isinstance(event, EVENT_WITH_ID) else None
+
+
+def says_what_it_answers(event: ServerEvent) -> bool:
+    """Whether an acknowledgement has the id of the client event. A service says so always, or
+    never."""
+    kinds = SessionEvent | SessionNotice | ContextAppended | DelegationCreated
+    return isinstance(event, kinds) and event.client_event_id is not None

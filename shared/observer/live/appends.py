@@ -13,7 +13,7 @@ from functools import partial
 from shared.core.bounded import BoundedDict, BoundedSet
 from shared.live import client_events
 from shared.live.client_events import Event
-from shared.live.server_events import ContextAppended, LiveError
+from shared.live.server_events import ContextAppended, LiveError, says_what_it_answers
 from shared.observer.run_context import RunContext, new_event_id
 from shared.sideband.events import ServerEvent
 from shared.sideband.sideband import SidebandClosed
@@ -35,6 +35,9 @@ class Appends:
         self.refused = refused
         self.awaited: BoundedDict[str, Event] = BoundedDict(AWAITED_AT_MOST)
         """What has not been acknowledged, by its id."""
+        self.ids_are_told = False
+        """Whether this service's acknowledgements say what they answer: one that does not then
+        answers a page, which has sent no id."""
         self.tried_again: BoundedSet[str] = BoundedSet(AWAITED_AT_MOST)
         self.sorries = 0
         self.may_be_sorry = True
@@ -79,12 +82,15 @@ class Appends:
         one it was: then it is the oldest of its kind."""
         if event.client_event_id is not None:
             return event.client_event_id if event.client_event_id in self.awaited else None
+        if self.ids_are_told:
+            return None
         kind = f"session.{event.what}.append"
         found = (name for name, each in self.awaited.items() if each["type"] == kind)
         return next(found, None)
 
     def handle_event(self, event: ServerEvent) -> None:
         """Takes note of what answers an append."""
+        self.ids_are_told = self.ids_are_told or says_what_it_answers(event)
         if isinstance(event, ContextAppended):
             self.awaited.pop(self.awaited_by(event) or "", None)
         elif isinstance(event, LiveError) and event.caused_by:

@@ -15,6 +15,7 @@ from shared.live.server_events import (
     LiveError,
     SessionClosed,
     TranscriptFragment,
+    says_what_it_answers,
 )
 from shared.observer.context import Farewell
 from shared.observer.goodbye import Goodbye
@@ -39,6 +40,8 @@ class LiveGoodbye(Goodbye):
         self.told: str | None = None
         """The id of the append that asks for the goodbye."""
         self.is_told = False
+        self.ids_are_told = False
+        """As in `Appends`."""
         self.told_at_ms = 0
         self.words = 0
         """How many fragments of the goodbye have come."""
@@ -46,6 +49,7 @@ class LiveGoodbye(Goodbye):
 
     def handle_event(self, event: ServerEvent) -> None:
         """Follows the goodbye. To be given every event of the call."""
+        self.ids_are_told = self.ids_are_told or says_what_it_answers(event)
         match event:
             case SessionClosed():
                 self.is_closed.set()
@@ -61,7 +65,7 @@ class LiveGoodbye(Goodbye):
         """Whether an event acknowledges what asks for the goodbye. Not every service says which
         append it was."""
         is_it = event.client_event_id == self.told or (
-            event.client_event_id is None and event.what == "instructions"
+            event.client_event_id is None and event.what == "instructions" and not self.ids_are_told
         )
         return self.told is not None and not self.is_told and is_it
 

@@ -287,6 +287,20 @@ async def test_an_acknowledgement_that_does_not_say_of_what_is_ours_if_one_is_du
         assert len(await run.lines("steered")) == 1
 
 
+async def test_on_a_service_that_tells_ids_an_acknowledgement_without_one_is_the_pages() -> None:
+    async with live_run(RESPONSES) as run:
+        run.tell("session.updated", session=ECHOED, client_event_id="obs_1")
+        run.controller.appends.apologise()
+        sent = await run.sent("session.commentary.append")
+        run.tell("session.commentary.appended", start_ms=0, end_ms=0)
+        assert len(await run.lines("steered")) == 1
+        assert sent["event_id"] in run.controller.appends.awaited
+        run.controller.goodbye.told = "obs_2"
+        run.tell("session.instructions.appended", start_ms=0, end_ms=0)
+        assert not run.controller.goodbye.is_told
+        assert len(await run.lines("steered")) == 2
+
+
 async def test_errors_of_a_page_are_no_failures_of_ours() -> None:
     async with live_run(RESPONSES) as run:
         run.fail("unknown_parameter", caused_by="page_1")
