@@ -101,6 +101,9 @@ class LiveAudio:
             self.give_way(self.ears.speech, end_ms)
         else:
             self.mouth.resume()
+            if not self.ears.unfinished:
+                # Speech that the ears forgot becomes no utterance.
+                self.overlapped.clear()
 
     def next_frame(self, at_ms: int) -> Frame | None:
         """The 20 ms that the caller gets at `at_ms`; None for silence."""

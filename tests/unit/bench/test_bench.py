@@ -9,6 +9,7 @@ import pytest
 
 from bench.__main__ import PAGES
 from bench.harness.fake_sideband import EVENTS_PER_TURN, USAGE, call_events, question, reply
+from bench.harness.live_sideband import STEPS_PER_SECOND, events_at, turns_of
 from bench.harness.load import Load, LoadGenerator
 from bench.measure import emulator, page
 from bench.report.blocks import BLOCKS
@@ -105,6 +106,16 @@ def test_a_call_of_the_fake_sideband_sends_what_it_is_known_to_send() -> None:
     words = [event["transcript"] for event in said if "input_audio_transc" in event["type"]]
     assert words == [question("rtc_a", turn) for turn in range(2)]
     assert said[-1]["response"]["usage"] == USAGE
+
+
+def test_a_live_call_of_the_bench_says_what_it_is_known_to_say() -> None:
+    events = [each for step in range(12 * STEPS_PER_SECOND) for each in events_at("live_a", step)]
+    known = turns_of("live_a", 12)
+    assert [role for role, _ in known] == ["user", "assistant"] * 2
+    for speaker, role in (("input", "user"), ("output", "assistant")):
+        kind = f"session.{speaker}_transcript.delta"
+        said = "".join(event["delta"] for event in events if event["type"] == kind)
+        assert said == "".join(text for each, text in known if each == role)
 
 
 def test_a_request_counts_by_its_share_of_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
