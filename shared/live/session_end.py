@@ -7,6 +7,7 @@ connection that ends without either proves nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 from shared.core.deadline import Deadline
@@ -34,32 +35,41 @@ class SessionEnder:
         """Whether the session has been closed; None if there was none any more. False: nobody
         knows. Raises SidebandUnavailable."""
         try:
-            async with asyncio.timeout(deadline.seconds_left):
-                for left in reversed(range(ATTACHES)):
+            for left in reversed(range(ATTACHES)):
+                async with asyncio.timeout(deadline.seconds_left):
                     sideband = await self.connect(session_id)
-                    try:
-                        if await self.close_session(sideband):
-                            return True
-                    finally:
-                        await sideband.close()
-                    if left:
-                        await asyncio.sleep(self.between.total_seconds())
+                try:
+                    if await self.close_session(sideband, deadline):
+                        return True
+                finally:
+                    await disconnect(sideband, deadline)
+                if left:
+                    await asyncio.sleep(deadline.within(self.between))
         except NoSuchCall:
             return None
         except TimeoutError:
             return False
         return False
 
-    async def close_session(self, sideband: Sideband) -> bool:
+    async def close_session(self, sideband: Sideband, deadline: Deadline) -> bool:
         """Asks for the end and waits for it; False if the connection ends or stays silent."""
         # Imported here because a cold start does without it.
         from shared.live.server_events import SessionClosed
 
         try:
-            async with asyncio.timeout(self.closing.total_seconds()):
+            async with asyncio.timeout(deadline.within(self.closing)):
                 await sideband.send_event(CLOSE)
-                while not isinstance(await sideband.receive_event(), SessionClosed):
-                    pass
+                while True:
+                    if isinstance(await sideband.receive_event(), SessionClosed):
+                        return True
+                    # Events that have come already are received without waiting.
+                    await asyncio.sleep(0)
         except (SidebandClosed, TimeoutError):
             return False
-        return True
+
+
+async def disconnect(sideband: Sideband, deadline: Deadline) -> None:
+    """Disconnects within the time that is left, whatever still comes."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(deadline.seconds_left):
+            await sideband.close()

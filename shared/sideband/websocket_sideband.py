@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import ssl
@@ -107,7 +108,12 @@ class WebSocketSideband:
         return self.read_frame(frame)
 
     async def close(self) -> None:
-        await self.socket.close()
+        try:
+            await self.socket.close()
+        except asyncio.CancelledError:
+            # There is no time for the closing handshake.
+            self.socket.transport.abort()
+            raise
 
     def closed(self) -> SidebandClosed:
         code = self.socket.close_code or 1006

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ import pytest
 
 from shared.core.deadline import Deadline
 from shared.live.session_end import SessionEnder
-from shared.sideband.events import NotUnderstood
+from shared.sideband.events import NotUnderstood, OtherEvent, ServerEvent
 from shared.sideband.json_frames import NO_JSON
 from shared.sideband.sideband import NoSuchCall, Sideband, SidebandUnavailable
 from tests.unit.live.sidebands import FixedSideband, dialled
@@ -49,6 +50,35 @@ async def test_a_silent_session_is_not_waited_for_longer_than_the_deadline() -> 
     began = time.monotonic()
     assert await ended(FixedSideband(quiet=True), within=0.05) is False
     assert time.monotonic() - began < 1
+
+
+class Slow(FixedSideband):
+    """A sideband whose closing handshake takes long."""
+
+    async def close(self) -> None:
+        await asyncio.sleep(60)
+
+
+class Endless(FixedSideband):
+    """A sideband from which event after event comes without waiting."""
+
+    async def receive_event(self) -> ServerEvent:
+        return OtherEvent("session.usage.updated")
+
+
+@pytest.mark.parametrize("kind", [Slow, Endless])
+async def test_the_deadline_holds_for_floods_and_for_the_closing_handshake(
+    kind: type[FixedSideband],
+) -> None:
+    connect, _ = dialled(kind(quiet=True))
+    began = time.monotonic()
+    ender = SessionEnder(connect)
+    assert await ender.end_session("live_1", Deadline.after(timedelta(seconds=0.05))) is False
+    assert time.monotonic() - began < 2
+
+
+async def test_an_end_that_was_told_is_known_however_long_the_closing_handshake_takes() -> None:
+    assert await ended(Slow("session.closed"), within=0.2) is True
 
 
 async def test_a_refused_attach_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -100,6 +101,31 @@ def test_what_is_dropped_takes_no_memory() -> None:
     assert kept is not None
     assert len(kept) == LARGEST_EVENT + 1
     assert len(reader.buffer) == 0
+
+
+async def test_a_close_that_is_cut_short_leaves_no_connection() -> None:
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        [key] = re.findall(r"(?i)sec-websocket-key: (\S+)", head)
+        upgrade = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade"
+        answer = f"{upgrade}\r\nSec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
+        writer.write(answer.encode())
+        # Neither the closing handshake nor the end of the connection is answered.
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1000):
+                pass
+        writer.close()
+        gone.set()
+
+    gone = asyncio.Event()
+    async with await asyncio.start_server(stall, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        sideband = await dial(f"ws://127.0.0.1:{port}")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await sideband.close()
+        async with asyncio.timeout(2):
+            await gone.wait()
 
 
 async def test_pings_whose_answers_nobody_reads_take_no_memory() -> None:
