@@ -34,6 +34,9 @@ class ElapsedBound:
     def elapsed_ms(self, now: datetime) -> int:
         return max(0, (now - self.began) // timedelta(milliseconds=1))
 
+    def latest_ms(self, now: datetime) -> int:
+        return self.elapsed_ms(now) + self.ahead // timedelta(milliseconds=1)
+
     def apply(self, event: ServerEvent, now: datetime) -> ServerEvent:
         """The event with what can be believed of it. Words whose place cannot be are kept, at the
         present; a count of seconds that cannot be is left out."""
@@ -44,12 +47,11 @@ class ElapsedBound:
                 if (start, end) != (event.start_ms, event.end_ms):
                     return replace(event, start_ms=start, end_ms=end)
             case DelegationCreated():
-                offset = self.place(event.offset_ms, now)
-                if offset != event.offset_ms:
-                    return replace(event, offset_ms=offset)
+                if event.offset_ms > (latest := self.latest_ms(now)):
+                    # It is asked for by what has been said, of which none is to be left out.
+                    return replace(event, offset_ms=latest)
         return event
 
     def place(self, place: int, now: datetime) -> int:
         """The place on the timeline, or the present where the session cannot have come so far."""
-        elapsed = self.elapsed_ms(now)
-        return place if place <= elapsed + self.ahead // timedelta(milliseconds=1) else elapsed
+        return place if place <= self.latest_ms(now) else self.elapsed_ms(now)

@@ -24,7 +24,10 @@ class Spoken:
         self.open_turns = open_turns
         self.closed: deque[Said] = deque(maxlen=TURNS)
         self.words: deque[tuple[int, str]] = deque(maxlen=FRAGMENTS)
-        """Of the caller's: where each fragment begins, and its text."""
+        """Of the caller's, those that no delegation has been given: where each fragment begins, and
+        its text."""
+        self.given_until = -1
+        """Up to where an earlier run has given them to delegations."""
 
     def resume(self, line: StoredLine) -> None:
         """Takes over a `turn` line of the record."""
@@ -38,8 +41,15 @@ class Spoken:
         elif role == ASSISTANT:
             self.note_said(ASSISTANT, text)
 
-    def add(self, fragment: TranscriptFragment) -> None:
-        if fragment.speaker == USER and fragment.text:
+    def note_given(self, until: int) -> None:
+        """An earlier run has given the words up to that place to a delegation."""
+        self.given_until = max(until, self.given_until)
+        self.take_words(until)
+
+    def add(self, fragment: TranscriptFragment, *, may_repeat: bool = False) -> None:
+        """`may_repeat`: an earlier run may have had it, and have given it to a delegation."""
+        was_given = may_repeat and fragment.start_ms <= self.given_until
+        if fragment.speaker == USER and fragment.text and not was_given:
             self.words.append((fragment.start_ms, fragment.text))
 
     def note_closed(self, turn: Turn, *, again: bool = False) -> None:
@@ -58,11 +68,14 @@ class Spoken:
         if said:
             self.closed.append(Said(role, said[:TURN_CHARACTERS]))
 
-    def words_between(self, after: int | None, until: int) -> str:
-        """The caller's words that begin after one place and not after the other. Without `after`
-        all of them."""
-        since = -1 if after is None else after
-        return "".join(text for start, text in self.words if since < start <= until).strip()
+    def take_words(self, until: int) -> str:
+        """The caller's words that begin up to that place and that have not been given before. Those
+        that come later are not given by that, wherever they begin."""
+        taken = "".join(text for start, text in self.words if start <= until)
+        left = [each for each in self.words if each[0] > until]
+        self.words.clear()
+        self.words.extend(left)
+        return taken.strip()
 
     def said(self) -> tuple[Said, ...]:
         """All that has been said, in turns."""

@@ -65,8 +65,12 @@ class FragmentFilter:
         """What comes next may be a repetition."""
         self.repeats_until = at + REPEATED_FOR
 
+    def may_repeat(self, at: datetime) -> bool:
+        """Whether what comes at that time may be a repetition."""
+        return self.repeats_until is not None and at <= self.repeats_until
+
     def is_new(self, fragment: TranscriptFragment, at: datetime) -> bool:
-        if self.repeats_until is None or at > self.repeats_until:
+        if not self.may_repeat(at):
             return True
         return fragment.start_ms >= self.recorded_until.get(fragment.speaker, 0)
 
@@ -94,7 +98,7 @@ class TurnRecorder:
         """The lines that are complete once this fragment has come."""
         if not self.filter.is_new(fragment, at):
             return []
-        self.spoken.add(fragment)
+        self.spoken.add(fragment, may_repeat=self.filter.may_repeat(at))
         lines = self.lines_of(self.grouper.add(fragment, milliseconds(at)), at)
         for turn in self.grouper.open_turns():
             lines += self.piece_of(turn, at)

@@ -56,8 +56,7 @@ class ClientDelegations:
         self.begun: BoundedSet[str] = BoundedSet(AT_MOST)
         self.answered: BoundedSet[str] = BoundedSet(AT_MOST)
         self.running: set[str] = set()
-        self.latest_offset: int | None = None
-        """Up to where the caller's words belong to earlier delegations."""
+        self.latest_offset = 0
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
         """Takes over from the record what was delegated to the server, and what was answered."""
@@ -66,14 +65,15 @@ class ClientDelegations:
                 self.begun.add(line.key)
                 offset = line.fields.get("offset_ms")
                 if isinstance(offset, int):
-                    self.latest_offset = max(offset, self.latest_offset or 0)
+                    self.latest_offset = max(offset, self.latest_offset)
+                    self.spoken.note_given(offset)
             elif line.kind == "tool" and line.key in self.begun:
                 self.answered.add(line.key)
 
     def lines_to_carry_over(self) -> list[RecordLine]:
         """The delegations, for a record that begins again."""
         now = self.context.recorder.clock()
-        about = {"target": "client", "offset_ms": self.latest_offset or 0}
+        about = {"target": "client", "offset_ms": self.latest_offset}
         delegations = [RecordLine("delegation", name, now, about) for name in self.begun]
         return delegations + [RecordLine("tool", name, now) for name in self.answered]
 
@@ -88,24 +88,29 @@ class ClientDelegations:
         is_known = event.delegation_id in self.begun
         if event.target != "client" or is_known or not self.context.lease.is_good:
             return
-        after, self.latest_offset = self.latest_offset, event.offset_ms
         self.begun.add(event.delegation_id)
-        work = self.answer(event.delegation_id, after, event.offset_ms)
+        self.latest_offset = max(event.offset_ms, self.latest_offset)
         if len(self.running) >= AT_ONCE:
-            work.close()
-            refusal = self.give_answer(event.delegation_id, Result(TOO_MANY, ok=False), 0.0)
-            self.context.background.start_task(refusal)
+            self.answered.add(event.delegation_id)
+            self.context.background.start_task(self.refuse(event.delegation_id, event.offset_ms))
             return
         self.running.add(event.delegation_id)
         self.context.recorder.add_line("calling", event.delegation_id, {"name": self.name})
-        self.context.background.start_task(work)
+        self.context.background.start_task(self.answer(event.delegation_id, event.offset_ms))
 
-    async def answer(self, delegation_id: str, after: int | None, until: int) -> None:
-        """Has the work done, and answers. The caller's words are those between two places."""
+    async def refuse(self, delegation_id: str, until: int) -> None:
+        """Answers that it is too much at once. What the caller said is not the next one's."""
+        await asyncio.sleep(LATE_WORDS.total_seconds())
+        self.spoken.take_words(until)
+        await self.give_answer(delegation_id, Result(TOO_MANY, ok=False), 0.0)
+
+    async def answer(self, delegation_id: str, until: int) -> None:
+        """Has the work done, and answers. The caller's words are those up to that place that no
+        delegation has had."""
         await asyncio.sleep(LATE_WORDS.total_seconds())
         started = time.monotonic()
         try:
-            words = self.spoken.words_between(after, until)
+            words = self.spoken.take_words(until)
             result = await self.result_of(DelegatedTask(words, self.spoken.said()))
         finally:
             self.running.discard(delegation_id)

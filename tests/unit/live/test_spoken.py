@@ -41,14 +41,27 @@ def test_what_is_being_said_is_the_last_turn_and_a_backchannel_is_none() -> None
     assert spoken.said() == (Said(ASSISTANT, "Hello."), Said(USER, "Where is"))
 
 
-def test_the_callers_words_are_those_after_one_place_and_up_to_another() -> None:
+def test_the_callers_words_are_given_once_up_to_a_place() -> None:
     spoken = Spoken(list)
     for number, text in enumerate(("One", " two", " three")):
         spoken.add(fragment(text, 1000 * number))
     spoken.add(fragment(" not the caller", 1500, ASSISTANT))
-    assert spoken.words_between(None, 1000) == "One two"
-    assert spoken.words_between(1000, 5000) == "three"
-    assert spoken.words_between(2000, 5000) == ""
+    assert spoken.take_words(1000) == "One two"
+    assert spoken.take_words(5000) == "three"
+    assert spoken.take_words(5000) == ""
+    spoken.add(fragment(" four", 3000))
+    assert spoken.take_words(7_000_000) == "four"
+    spoken.add(fragment(" five", 4000), may_repeat=True)
+    assert spoken.take_words(5000) == "five"
+
+
+def test_words_that_an_earlier_run_has_given_are_not_given_again() -> None:
+    spoken = Spoken(list)
+    spoken.note_given(3000)
+    spoken.add(fragment("One", 2800), may_repeat=True)
+    spoken.add(fragment("two", 3200), may_repeat=True)
+    spoken.add(fragment(" three", 1000))
+    assert spoken.take_words(5000) == "two three"
 
 
 def test_a_long_call_takes_no_more_room() -> None:
@@ -57,4 +70,4 @@ def test_a_long_call_takes_no_more_room() -> None:
         spoken.add(fragment("x", number))
         spoken.note_closed(turn(USER, str(number)))
     assert len(spoken.said()) == TURNS
-    assert len(spoken.words_between(None, FRAGMENTS + 100)) == FRAGMENTS
+    assert len(spoken.take_words(FRAGMENTS + 100)) == FRAGMENTS

@@ -94,6 +94,40 @@ async def test_words_that_come_late_belong_to_it_and_later_ones_do_not() -> None
         assert [task.words for task in tasks] == ["Run the tests", "and change it again"]
 
 
+async def test_an_odd_place_costs_no_later_delegation_its_words() -> None:
+    registry, tasks = answering("Done.")
+    async with live_run(CLIENT, registry) as run:
+        run.context.recorder.start_connection()
+        run.say("First", 1000)
+        delegate(run, "item_1", 7_000_000)
+        await run.sent("session.commentary.append")
+        run.say("Cancel my order 17.", 6000)
+        delegate(run, "item_2", 6000)
+        await run.sent("session.commentary.append")
+        run.say("Thank you.", 8000)
+        delegate(run, "item_3", 0)
+        await run.sent("session.commentary.append")
+        delegate(run, "item_4", 8000)
+        await run.sent("session.commentary.append")
+        words = [task.words for task in tasks]
+        assert words == ["First", "Cancel my order 17.", "", "Thank you."]
+
+
+async def test_words_of_an_earlier_runs_delegation_are_not_the_next_ones() -> None:
+    """The run was killed before it had written them, and the service repeats them."""
+    registry, tasks = answering("Done.")
+    async with live_run(CLIENT, registry) as first:
+        delegate(first, "item_1", 3000)
+        await first.record()
+    async with live_run(CLIENT, registry, log=first.log, holder="run-2") as second:
+        second.context.recorder.start_connection()
+        second.say("Cancel my order 17.", 2800)
+        second.say("And the weather?", 5000)
+        delegate(second, "item_2", 5000)
+        await second.sent("session.commentary.append")
+        assert [task.words for task in tasks] == ["And the weather?"]
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
@@ -244,7 +278,6 @@ async def test_a_run_that_takes_over_answers_what_was_left() -> None:
         delegate(second, "item_1", 3000)
         await second.controller.answer_abandoned()
         assert answers(second) == [("item_1", INTERRUPTED)]
-        assert second.controller.delegations.latest_offset == 3000
         await second.record()
     async with live_run(CLIENT, registry, log=first.log, holder="run-3") as third:
         await third.controller.answer_abandoned()
