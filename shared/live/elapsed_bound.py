@@ -1,5 +1,5 @@
-"""Holds what a Live session tells of its time to the clock: no place on its timeline is beyond now.
-Pure.
+"""Holds what a Live session tells of its time to the clock: no place on its timeline is beyond now,
+and no count of its seconds. Pure.
 
 One odd number must cost no more than itself: everything that follows is compared with it, by later
 runs too, which read it in the record.
@@ -7,13 +7,16 @@ runs too, which read it in the record.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.live.server_events import (
     ContextAppended,
     DelegationCreated,
+    SessionClosed,
     TranscriptFragment,
+    UsageUpdated,
 )
 from shared.sideband.events import ServerEvent
 
@@ -50,7 +53,16 @@ class ElapsedBound:
                 if event.offset_ms > (latest := self.latest_ms(now)):
                     # It is asked for by what has been said, of which none is to be left out.
                     return replace(event, offset_ms=latest)
+            case UsageUpdated() | SessionClosed():
+                usage = self.counts(event.usage, now)
+                if usage != event.usage:
+                    return replace(event, usage=usage)
         return event
+
+    def counts(self, usage: Mapping[str, float | int], now: datetime) -> dict[str, float | int]:
+        """The counts of seconds that the session can have come to."""
+        most = self.latest_ms(now) / 1000
+        return {name: seconds for name, seconds in usage.items() if seconds <= most}
 
     def place(self, place: int, now: datetime) -> int:
         """The place on the timeline, or the present where the session cannot have come so far."""

@@ -5,8 +5,8 @@ A Live session is billed by the second, whether anybody talks or not, and at a l
 is paused. Fifteen seconds are charged when it is created and credited against its running time, so
 a session that ends earlier costs as much. The service reports snapshots (`session.usage.updated`
 about every 14 seconds, once a minute on Azure): each is the sum since the start. Only the one in
-`session.closed` is final. Tokens of delegated work are not in them: they are in the `usage` of each
-Responses response (recorded live traffic).
+`session.closed` is final, and counts whatever the others told. Tokens of delegated work are not in
+them: they are in the `usage` of each Responses response (recorded live traffic).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class LiveUsage:
 
 class LiveUsageCounter:
     """Counts what one Live call uses, also over several observers that hear the same events: of
-    snapshots the largest counts, and each response counts once.
+    snapshots the final one counts, or else the largest, and each response counts once.
 
     A later observer first counts what the record's lines say, in any order.
     """
@@ -92,15 +92,22 @@ class LiveUsageCounter:
         """Counts the `usage` of `session.usage.updated` or, with `final`, of `session.closed`;
         returns whether it told anything new.
 
-        Snapshots are sums, so an older or repeated one changes nothing. What is not a number of
-        seconds is ignored.
+        Snapshots are sums, so an older or repeated one changes nothing; the final one counts also
+        where an earlier one told more. What is not a number of seconds, or a pause longer than the
+        session, is ignored.
         """
+        if self.is_final and not final:
+            return False
         told = mapping(usage)
         before = (self.seconds, self.paused_seconds, self.is_final)
         seconds, paused = read_seconds(told, SECONDS), read_seconds(told, PAUSED_SECONDS)
         if seconds is None and (active := read_seconds(told, ACTIVE_SECONDS)) is not None:
             seconds = active + (paused or 0)
-        self.is_final = self.is_final or (final and seconds is not None)
+        if seconds is not None and paused is not None and paused > seconds:
+            paused = None
+        if final and seconds is not None and not self.is_final:
+            self.is_final, self.seconds = True, 0.0
+            self.paused_seconds = 0.0 if paused is not None else self.paused_seconds
         self.seconds = max(self.seconds, seconds or 0.0)
         self.paused_seconds = max(self.paused_seconds, paused or 0.0)
         return before != (self.seconds, self.paused_seconds, self.is_final)

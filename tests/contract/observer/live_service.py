@@ -110,7 +110,7 @@ class LiveService:
         self.send_frame(json.dumps(event))
 
     def use(self, seconds: float) -> None:
-        self.seconds = seconds
+        self.seconds = max(seconds, self.seconds)
         self.tell("session.usage.updated", usage={"seconds": seconds})
 
     def lose(self, code: int = TORN) -> None:

@@ -55,3 +55,15 @@ def test_a_call_whose_beginning_nobody_knows_may_be_as_long_as_any() -> None:
     spoken = words(7_000_000, 7_000_200)
     assert bound(None).apply(spoken, START + ELAPSED) is spoken
     assert bound(None).apply(words(1e308, 1e308), START + ELAPSED) == words(299_000, 299_000)
+
+
+@pytest.mark.parametrize("kind", ["session.usage.updated", "session.closed"])
+def test_seconds_that_cannot_have_passed_are_left_out(kind: str) -> None:
+    def told(**usage: Any) -> ServerEvent:
+        return parse_server_event({"type": kind, "reason": "expired", "usage": usage})
+
+    for event in (told(seconds=300.5, paused_seconds=20), told(seconds=419, active_seconds=419)):
+        assert bound().apply(event, START + ELAPSED) is event
+    odd = told(seconds=14, paused_seconds=86_400)
+    assert bound().apply(odd, START + ELAPSED) == told(seconds=14)
+    assert bound().apply(told(seconds=1e308), START + ELAPSED) == told()

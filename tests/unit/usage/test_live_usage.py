@@ -119,6 +119,27 @@ def test_where_the_end_was_not_told_the_clock_counts_and_the_rest_is_an_estimate
     assert counter.live_usage() == LiveUsage(63.0, 20.0, is_final=True)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+def test_the_final_count_is_believed_over_a_greater_one_before(order: tuple[int, ...]) -> None:
+    told = [
+        ({"seconds": 95.0, "paused_seconds": 90.0}, False),
+        ({"seconds": 21.5, "paused_seconds": 0}, True),
+        ({"seconds": 110.0}, False),
+    ]
+    counter = LiveUsageCounter()
+    for index in order:
+        usage, final = told[index]
+        counter.count_snapshot(usage, final=final)
+    assert counter.live_usage() == LiveUsage(21.5, is_final=True)
+
+
+def test_a_pause_longer_than_its_session_is_none() -> None:
+    counter = LiveUsageCounter()
+    counter.count_snapshot({"seconds": 20, "paused_seconds": 100})
+    counter.count_snapshot({"seconds": 21.5}, final=True)
+    assert counter.live_usage() == LiveUsage(21.5, is_final=True)
+
+
 def test_the_final_count_is_no_estimate_however_long_the_clock_ran() -> None:
     counter = counter_of(56.0)
     counter.count_snapshot({"seconds": 60.5}, final=True)
