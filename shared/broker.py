@@ -173,7 +173,7 @@ def log_token_endpoint(settings: Settings) -> None:
 def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: bool) -> Stores:
     return Stores(
         ledger=Ledger(storage.table(LEDGER_TABLE), settings.limits, clock=clock),
-        records=Records(storage.table(CALLS_TABLE)),
+        records=Records(storage.table(CALLS_TABLE), settings.observer.price_table),
         leases=Leases(storage.table(LEASES_TABLE), LEASE_DURATION, clock=clock),
         transcripts=storage.log(TRANSCRIPTS),
         end_queue=storage.queue(END_QUEUE),

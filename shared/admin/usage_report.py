@@ -1,8 +1,9 @@
 """What calls cost: usage summed up for admins, as JSON and as CSV. Pure.
 
 Tokens, the seconds of transcription and those that Live calls are billed for (`live_seconds`) are
-as the observers counted them; `seconds` is how long the calls were on record. Calls that nobody
-observed are counted too, in a column of their own, so that a sum is not mistaken for the total.
+as the observers counted them, those of Live calls that nobody observed as the clock did; `seconds`
+is how long the calls were on record. Calls of which no usage is known are counted too, and not
+among `observed_calls`, so that a sum is not mistaken for the total.
 `failures` is how often something failed in the calls of a row, `prices_as_of` the day of the price
 table that their costs are from, or the first and the last of several.
 """

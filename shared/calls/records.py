@@ -11,8 +11,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from shared.calls.clock_usage import usage_by_clock
 from shared.calls.record_ids import DAY, day_of, is_record_id, partition_and_row, start_in_id
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi, voice_api
 from shared.core.json_reader import read_object
@@ -47,7 +49,8 @@ class CallRecord:
 
     `started_by` is BY_BROKER or BY_KEY. `reference` is its booking in the ledger. `usage` holds
     tokens by kind as the observer counted them, and of a Live call its `seconds`, of which it was
-    active or paused; it is empty for calls that nobody observed.
+    active or paused. Where nobody observed the call it is empty until it is settled, and of a Live
+    call the clock's from then on.
     `transcription` is the same for what transcribed the caller, in tokens or seconds. `failures`
     counts what failed, by what it was and by the endpoint's code
     (`{"response_failed": {"rate_limit_exceeded": 2}}`). `session_model` is the model that the
@@ -108,10 +111,12 @@ COLUMNS = {
 
 
 class Records:
-    """The records of all calls, in `table`. Every method may raise `StorageUnavailable`."""
+    """The records of all calls, in `table`; `price_table` is a file of prices of the operator's
+    own. Every method may raise `StorageUnavailable`."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, price_table: Path | None = None) -> None:
         self.table = table
+        self.price_table = price_table
 
     def insert(self, record: CallRecord) -> None:
         """Writes a new record; an existing one is left as it is."""
@@ -148,8 +153,8 @@ class Records:
         raise Problem("ledger_busy")
 
     def mark_ended(self, name: str, by: str, at: datetime, settled_by: str) -> bool:
-        """Records that and why the call is over, and what settled it; the first of each stays.
-        False: it was over.
+        """Records that and why the call is over, and what settled it; the first of each stays. A
+        settled call of GPT-Live of which no usage is told gets the clock's. False: it was over.
 
         Raises Problem as `update` does.
         """
@@ -159,7 +164,8 @@ class Records:
             first[:] = [record.ended_at is None]
             if first[0]:
                 record = replace(record, ended_at=at, ended_by=by)
-            return record if record.settled_by else replace(record, settled_by=settled_by)
+            record = record if record.settled_by else replace(record, settled_by=settled_by)
+            return with_usage(record, self.price_table)
 
         self.update(name, ended)
         return first[0]
@@ -227,6 +233,14 @@ class Records:
         if found is None:
             raise Problem("call_not_found")
         return found
+
+
+def with_usage(record: CallRecord, price_table: Path | None) -> CallRecord:
+    """A settled call of GPT-Live with its usage: the clock's, if nobody has told any."""
+    if record.api != LIVE or record.usage or not (record.settled_by and record.ended_at):
+        return record
+    lasted = record.ended_at - record.started_at
+    return replace(record, **usage_by_clock(record.model, lasted, price_table))
 
 
 def to_entity(record: CallRecord) -> Entity:

@@ -16,7 +16,7 @@ from shared.limits.ledger_store import Ledger
 from shared.observer.context import Tally
 from shared.transcripts.failures import larger_counts
 from shared.usage.call_usage import CallUsage
-from shared.usage.live_usage import ESTIMATED_SECONDS, SECONDS
+from shared.usage.live_usage import ESTIMATED_SECONDS, SECONDS, outlasting
 from shared.usage.prices import UNKNOWN, Prices
 from shared.usage.tokens import Usage
 from shared.usage.transcription import KINDS
@@ -72,12 +72,13 @@ class CallAccounting:
             # A late run must not undo what another one has counted.
             if told_in_all(present.usage, present.transcription) > told_in_all(counts, words):
                 return present
-            cost = self.cost_of(record, tally.usage)
+            used = with_seconds_of(present, tally.usage)
+            cost = self.cost_of(record, used)
             # A later release may count more kinds. What was estimated may have been told since.
             kept = {name: of for name, of in present.usage.items() if name != ESTIMATED_SECONDS}
             return replace(
                 present,
-                usage={**kept, **counts},
+                usage={**kept, **used.counts()},
                 transcription={**present.transcription, **words},
                 cost=cost.cost,
                 prices_as_of=cost.prices_as_of,
@@ -97,6 +98,13 @@ class CallAccounting:
         no tokens left today."""
         self.record_tally(record, tally)
         return self.ledger.count_tokens(record.reference, tally.total).used_up
+
+
+def with_seconds_of(record: CallRecord, used: CallUsage) -> CallUsage:
+    """The usage of a call whose record may have more seconds by the clock, because it is over."""
+    if used.live is None or not record.usage.get(ESTIMATED_SECONDS):
+        return used
+    return replace(used, live=outlasting(used.live, sum_of(record.usage, (SECONDS,))))
 
 
 def told_in_all(usage: Mapping[str, Any], transcription: Mapping[str, Any]) -> float:

@@ -12,7 +12,7 @@ them: they are in the `usage` of each Responses response (recorded live traffic)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -125,8 +125,7 @@ class LiveUsageCounter:
         """The call is over, this long after its start. Where the service never told the final
         count, because `session.closed` was lost, that is the best there is: a session is billed by
         the clock. Pauses since the last snapshot are not known, so it is rather too much."""
-        lasted_seconds = min(lasted.total_seconds(), MOST_SECONDS)
-        self.lasted = max(self.lasted, round(lasted_seconds, SECONDS_DIGITS))
+        self.lasted = max(self.lasted, seconds_of(lasted))
 
     def live_usage(self) -> LiveUsage:
         """All that the call has used so far. The service's final count, even if it comes last of
@@ -136,6 +135,27 @@ class LiveUsageCounter:
         estimated = round(seconds - self.seconds, SECONDS_DIGITS) if by_clock else 0.0
         paused = min(self.paused_seconds, seconds)
         return LiveUsage(seconds, paused, dict(self.backend), self.is_final, estimated)
+
+
+def seconds_of(lasted: timedelta) -> float:
+    """The seconds that a call is believed to have lasted by the clock."""
+    return round(min(lasted.total_seconds(), MOST_SECONDS), SECONDS_DIGITS)
+
+
+def untold_usage(lasted: timedelta) -> LiveUsage:
+    """What a call has used of which the service has told nobody anything."""
+    seconds = max(MINIMUM_SECONDS, seconds_of(lasted))
+    return LiveUsage(seconds, estimated_seconds=seconds)
+
+
+def outlasting(usage: LiveUsage, seconds: float) -> LiveUsage:
+    """The usage of a call that is over after that many seconds by the clock, of which the service
+    has told less so far; its final count stands."""
+    more = max(0.0, seconds - usage.seconds)
+    if usage.is_final or not more:
+        return usage
+    estimated = round(usage.estimated_seconds + more, SECONDS_DIGITS)
+    return replace(usage, seconds=seconds, estimated_seconds=estimated)
 
 
 def read_seconds(told: Mapping[str, Any], name: str) -> float | None:

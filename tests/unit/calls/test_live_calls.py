@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from shared.admin.usage_report import sum_usage
 from shared.calls.records import CallRecord
 from shared.calls.service import UNKNOWN_COUNTS_FOR, CallService
 from shared.calls.unanswered import NO_ANSWER
@@ -96,6 +99,38 @@ def test_an_admin_and_the_limit_end_it_by_its_own_api(live: Upstream) -> None:
     service.terminator.end_expired_call(newest.id)
     assert live.count(hangup_path()) == 2
     assert not live.count(f"{CALLS}/{SESSION}/hangup")
+
+
+def test_a_call_that_no_observer_reached_has_the_clocks_usage(live: Upstream) -> None:
+    service = calls(live)
+    for lasted in (timedelta(milliseconds=800), timedelta(seconds=90)):
+        handle = service.start_call(OFFER, TALK, a_caller()).handle
+        records = service.dispatcher.records
+        [record] = [each for each in records.newest(NOW) if not each.ended_at]
+        records.update(record.id, lambda it, ago=lasted: replace(it, started_at=NOW - ago))  # type: ignore[misc]
+        service.hang_up(handle, a_caller())
+        ended, seconds = records.get(record.id), max(15.0, lasted.total_seconds())
+        assert ended.usage == {
+            "seconds": seconds,
+            "active_seconds": seconds,
+            "paused_seconds": 0.0,
+            "estimated_seconds": seconds,
+        }
+        assert Decimal(ended.cost) == Decimal("0.05") * Decimal(seconds) / 60
+        assert ended.prices_as_of
+        assert ended.observed == ""
+    [row] = sum_usage(service.dispatcher.records.newest(NOW), ())
+    assert (row["observed_calls"], row["live_seconds"], row["cost"]) == (2, 105.0, "0.0875")
+
+
+def test_a_call_whose_end_is_not_proven_has_no_usage_by_the_clock(live: Upstream) -> None:
+    service = calls(live)
+    service.start_call(OFFER, TALK, a_caller())
+    service.start_call(OFFER, PROFILE, a_caller())
+    for record in records(service):
+        proof = "" if record.api == LIVE else "hang-up"
+        service.dispatcher.records.mark_ended(record.id, "test", NOW, proof)
+    assert [(each.usage, each.cost) for each in records(service)] == [({}, "")] * 2
 
 
 @pytest.mark.parametrize("refused", ["token", "register"])

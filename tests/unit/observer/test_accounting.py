@@ -118,6 +118,29 @@ def test_no_run_undoes_what_another_has_counted() -> None:
     assert record.cost == "4.017"
 
 
+@pytest.mark.parametrize(
+    ("told", "seconds", "estimated", "cost"),
+    [
+        (LiveUsage(72, is_final=True), 72, None, "0.06"),
+        (LiveUsage(60), 90, 30, "0.075"),
+        (LiveUsage(96, estimated_seconds=36), 96, 36, "0.08"),
+    ],
+)
+def test_what_an_observer_tells_later_replaces_the_clocks_usage(
+    told: LiveUsage, seconds: float, estimated: float | None, cost: str
+) -> None:
+    live = replace(RECORD, api="live", model="gpt-live-1")
+    records = records_with(live)
+    records.mark_ended(live.id, "caller", NOW + timedelta(seconds=90), "hang-up")
+    assert records.get(live.id).usage["estimated_seconds"] == 90
+    accounting_of(records).record_tally(live, Tally(CallUsage(live=told)))
+    record = records.get(live.id)
+    assert (record.usage["seconds"], record.cost, record.observed) == (seconds, cost, "yes")
+    assert record.usage.get("estimated_seconds") == estimated
+    records.mark_ended(live.id, "limit", NOW + timedelta(seconds=900), "hang-up")
+    assert records.get(live.id).usage == record.usage
+
+
 def test_a_record_of_the_release_before_is_read_and_shown_as_before() -> None:
     table = MemoryTable()
     records = Records(table)
