@@ -179,7 +179,7 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
         ),
         "instance_busy": Meaning(
             503,
-            "This instance has as many starts under way as it can take",
+            "This instance has as many starts or ends under way as it can take",
             "Try again after Retry-After. If it persists, the model's endpoint or storage is slow: "
             "see upstream_timeout and storage_unavailable.",
         ),

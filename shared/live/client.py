@@ -29,6 +29,7 @@ from shared.live.create_reply import read_created
 from shared.live.session_end import SessionEnder
 from shared.live.session_fields import create_body, probe_body, session_to_send
 from shared.live.session_ids import SESSION_GONE, session_path
+from shared.live.shared_ends import SharedEnds
 from shared.sideband.sideband import SidebandUnavailable
 from shared.upstream.answer import Answer, UnusableAnswer
 from shared.upstream.error_body import read_error
@@ -86,6 +87,7 @@ class LiveClient:
         self.ender = ender
         self.timeouts = timeouts
         self.sleep = sleep
+        self.ends = SharedEnds()
 
     def start_call(
         self,
@@ -114,8 +116,12 @@ class LiveClient:
         return read_created(reply)
 
     def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:
-        """Ends a session: by HTTP or, where that proves nothing, over its sideband. Raises
-        `Problem`."""
+        """Ends a session: by HTTP or, where that proves nothing, over its sideband. While it is
+        being ended, this waits for the outcome. Raises `Problem`."""
+        return self.ends.end_once(call_id, lambda: self.end_session(call_id, deadline), deadline)
+
+    def end_session(self, call_id: str, deadline: Deadline) -> HangUpReply:
+        """Raises `Problem`."""
         share = timedelta(seconds=deadline.seconds_left * HANG_UP_SHARE)
         reply, failed = HangUpReply(0), None
         try:
@@ -127,7 +133,8 @@ class LiveClient:
         if reply.proof_of_end:
             return reply
         try:
-            closed = asyncio.run(self.ender.end_session(call_id, deadline))
+            with self.ends.sideband():
+                closed = asyncio.run(self.ender.end_session(call_id, deadline))
         except SidebandUnavailable as error:
             if failed is not None:
                 raise failed from None

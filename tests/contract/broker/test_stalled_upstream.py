@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from shared.api.bulkheads import STARTS
+from shared.api.bulkheads import ENDS, STARTS
+from shared.live.shared_ends import WAITING_FOR_ONE
 from tests.contract.broker.conftest import AppClient
 from tests.support.call_location import call_path
+from tests.support.live_replies import SESSIONS, created, hangup_path
 from tests.support.offers import OFFER
 from tests.support.scripted_endpoint import STALL, Said, Upstream, answer_reply
 
@@ -75,3 +77,28 @@ async def test_nothing_waits_behind_starts_that_stall(app: AppClient, endpoint: 
     assert {status for status, _ in found} <= {502, 503, 504}, found
     waits = {wait for status, code, wait in (each.result() for each in starts) if status == 503}
     assert waits == {"5"}
+
+
+async def test_nobody_waits_behind_hang_ups_of_one_session_that_is_slow_to_end(
+    app: AppClient, endpoint: Upstream
+) -> None:
+    endpoint.on(CALLS, answer_reply())
+    endpoint.on(HANGUP, Said(200))
+    endpoint.on(SESSIONS, created())
+    endpoint.on(hangup_path(), STALL)
+    live = await app.post("/api/connect", params={"profile": "live"}, data=OFFER, headers=SDP)
+    other = await app.post("/api/connect", data=OFFER, headers=SDP)
+    place = f"{call_path(live)}/hangup"
+    many = [asyncio.create_task(app.post(place)) for _ in range(3 * ENDS.threads)]
+    try:
+        answers = asyncio.as_completed(many)
+        refused = [await next(answers) for _ in range(len(many) - 1 - WAITING_FOR_ONE)]
+        async with asyncio.timeout(SOON):
+            assert (await app.post(f"{call_path(other)}/hangup")).status == 204
+        assert {each.status for each in refused} == {503}
+        assert {each.headers["Retry-After"] for each in refused} == {"5"}
+        assert endpoint.count(hangup_path()) == 1
+    finally:
+        for each in many:
+            each.cancel()
+        await asyncio.gather(*many, return_exceptions=True)
