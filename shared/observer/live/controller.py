@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from shared.core import logs
 from shared.live.server_event_parser import HANDOFF_INCOMPLETE
@@ -29,7 +30,8 @@ from shared.observer.live.goodbye import LiveGoodbye
 from shared.observer.live.live_meter import LiveMeter
 from shared.observer.live.run_context import LiveContext
 from shared.observer.live.session_keeper import LiveSessionKeeper
-from shared.observer.live.steering import find_steering, functions_on_page
+from shared.observer.live.steering import LiveSteering, decides, find_steering, functions_on_page
+from shared.observer.live.unasked_work import UnaskedWork
 from shared.sideband.events import NotUnderstood, ServerEvent
 from shared.transcripts.failures import (
     APPEND_REFUSED,
@@ -78,6 +80,8 @@ class LiveController:
         spoken = context.recorder.mapper.turns.spoken
         function = registry.delegation_named(call.delegation_function)
         self.delegations = ClientDelegations(context, registry, self.appends, spoken, function)
+        self.decides = decides(call.session)
+        self.unasked = UnaskedWork(context, partial(self.note_steering, LiveSteering("response")))
         self.tools_ended = False
         self.logged = 0
         context.recorder.lines_to_carry_over = self.lines_to_carry_over
@@ -88,6 +92,7 @@ class LiveController:
         self.failures.resume(self.meter.resume(lines))
         self.calls.resume(lines)
         self.delegations.resume(lines)
+        self.unasked.resume(lines)
         self.tools_ended = any(line.kind == "tools ended" for line in lines)
         if self.tools_ended:
             self.session_keeper.resume_without_functions()
@@ -110,6 +115,7 @@ class LiveController:
     def handle_server_event(self, event: ServerEvent) -> None:
         """Acts on any event of the call. Sends nothing itself: that is left to background tasks."""
         self.watch_steering(event)
+        self.unasked.handle_event(event, is_ours=self.calls.work.asked is not None)
         self.failures.handle_event(event)
         self.meter.handle_event(event)
         match event:
@@ -172,9 +178,10 @@ class LiveController:
 
     def watch_steering(self, event: ServerEvent) -> None:
         """Records what a client does to the call. Comes before the event is acted on."""
-        found = find_steering(event, self.is_ours, self.granted)
-        if found is None:
-            return
+        if found := find_steering(event, self.is_ours, self.granted, decides=self.decides):
+            self.note_steering(found)
+
+    def note_steering(self, found: LiveSteering) -> None:
         about = found.to_fields()
         self.context.recorder.add_numbered_line("steered", about)
         self.logged += 1
@@ -195,5 +202,6 @@ class LiveController:
         self.session_keeper.start_over()
         self.calls.work.look_for_lost_work(self.work_lost)
         self.calls.reconnected()
+        self.unasked.reconnected()
         self.appends.reconnected()
         self.goodbye.event_seen.set()

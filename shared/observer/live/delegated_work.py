@@ -88,6 +88,9 @@ class DelegatedWork:
         self.events += 1
         match event:
             case BackendResponseCreated():
+                if self.owed and self.asked is None:
+                    # Somebody else has had the work go on, with all that was answered.
+                    self.note_continued()
                 self.is_responding, self.asked, self.tries = True, None, 0
                 self.must_ask = self.calls_made = False
                 self.is_open = True
@@ -134,17 +137,21 @@ class DelegatedWork:
         if not is_due or waits or not self.context.lease.is_good:
             return
         self.asked = event_id = new_event_id()
-        calls = sorted(self.owed)
         if not self.context.send_in_background(client_events.create_response(event_id)):
             self.asked = None
             self.go_on_soon(ASK_AGAIN_AFTER)
             return
-        self.owed.clear()
         self.must_ask = False
+        self.note_continued()
+        self.context.background.call_later(ANSWERED_WITHIN, lambda: self.look_for(event_id))
+
+    def note_continued(self) -> None:
+        """The work goes on with what was answered: a later run must not ask for it again."""
+        calls = sorted(self.owed)
+        self.owed.clear()
         if calls:
             self.continued.update(calls)
             self.context.recorder.add_numbered_line(CONTINUED, {"calls": calls})
-        self.context.background.call_later(ANSWERED_WITHIN, lambda: self.look_for(event_id))
 
     def look_for(self, event_id: str) -> None:
         """Asks again, and at last gives up, where nothing has begun."""

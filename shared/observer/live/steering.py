@@ -15,6 +15,8 @@ from shared.live.server_events import ContextAppended, DelegationCreated, Functi
 from shared.sideband.events import OtherEvent, ServerEvent
 
 PLAYED = "session.output_audio.fixture.playing"
+DECISION_ITEMS = ("decision.item.created", "decision.item.deleted")
+DECIDED = "decision.event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,15 @@ class LiveSteering:
 
 
 def find_steering(
-    event: ServerEvent, is_ours: Callable[[ServerEvent], bool], granted: Container[str] | None
+    event: ServerEvent,
+    is_ours: Callable[[ServerEvent], bool],
+    granted: Container[str] | None,
+    *,
+    decides: bool = False,
 ) -> LiveSteering | None:
     """What an event shows a client to have done. `is_ours` says whether it answers something that
     the server has sent; `granted` are the functions that the profile names, None where the page
-    decides."""
+    decides; `decides`: the session makes decisions by itself."""
     match event:
         case ContextAppended() if not is_ours(event):
             return LiveSteering("context", (event.what,))
@@ -45,7 +51,17 @@ def find_steering(
             return LiveSteering("tool not granted", ("function_call",))
         case OtherEvent(type=kind) if kind == PLAYED:
             return LiveSteering("audio played")
+        case OtherEvent(type=kind) if kind in DECISION_ITEMS or (kind == DECIDED and not decides):
+            return LiveSteering("decision", (kind,))
     return None
+
+
+def decides(session: Mapping[str, Any] | None) -> bool:
+    """Whether a profile's session makes decisions without being asked by a client."""
+    stated = session or {}
+    delegation = stated.get("delegation")
+    kind = delegation.get("type") if isinstance(delegation, Mapping) else None
+    return kind == "decisions" or bool(stated.get("triggers"))
 
 
 def functions_on_page(session: Mapping[str, Any] | None, granted: Container[str]) -> Container[str]:
