@@ -159,7 +159,9 @@ REFUSALS: list[tuple[str, Said, str]] = [
     ("too many", live_refusal(429, "rate_limit_exceeded"), "live_sessions_full"),
     ("no credit", live_refusal(500, "credit_balance_exhausted"), "upstream_credit_exhausted"),
     ("no credit in 429", live_refusal(429, "insufficient_quota"), "upstream_credit_exhausted"),
-    ("a failure", Said(500), "upstream_failed"),
+    ("a failure", live_refusal(500, "server_error"), "upstream_failed"),
+    ("a failure without a code", live_refusal(503, None), "upstream_failed"),
+    ("Azure's failure", json_said(500, {"error": {"code": "InternalServerError"}}), "upstream_f"),
     ("an offer", live_refusal(400, "invalid_value", "transport.sdp"), "offer_refused"),
     ("an offer in words", live_refusal(400, None, None, "Invalid SDP offer."), "offer_refused"),
     ("no such path", Said(404, b"<html>Not Found</html>"), "live_not_served"),
@@ -185,6 +187,7 @@ def test_a_refusal_is_the_problem_whose_remedy_helps(
     assert (refused.value.retry_after is not None) == waits
 
 
+GATEWAYS = (408, 499, 500, 503, 520, 521, 522, 524, 529, 598)
 LOST: list[tuple[str, Reply]] = [
     ("reset", RESET),
     ("closed", CLOSE),
@@ -205,6 +208,11 @@ LOST: list[tuple[str, Reply]] = [
     ("an id with a line end", created("live_1\n")),
     ("a gateway's timeout", Said(504)),
     ("a gateway's failure", Said(502, b"<html>")),
+    *((f"a gateway's {status}", Said(status, b"<html>")) for status in GATEWAYS),
+    ("a gateway's JSON", json_said(500, {"statusCode": 500, "message": "Internal server error"})),
+    ("an error of no shape", json_said(503, {"error": "Service Unavailable"})),
+    ("an empty error", json_said(503, {"error": {"message": "no code"}})),
+    ("nothing but a status", Said(500)),
 ]
 
 
