@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from shared.core import logs
-from shared.live.server_event_parser import HANDOFF_INCOMPLETE
 from shared.live.server_events import (
     BackendEvent,
     BackendResponseCreated,
@@ -68,7 +67,9 @@ class LiveController:
         self.context = context
         self.goodbye = LiveGoodbye(context, call.farewell, hang_up)
         self.meter = LiveMeter(context, self.goodbye, dependencies.spend, call.started_at)
-        self.failures = LiveFailureWatch(context, self.meter.count_failure)
+        self.failures = LiveFailureWatch(
+            context, self.meter.count_failure, lambda: self.calls.work.unbegun is not None
+        )
         self.session_keeper = LiveSessionKeeper(context, call.session)
         self.appends = Appends(context, lambda error: self.failures.note(APPEND_REFUSED, error))
         registry, granted = dependencies.registry, call.granted
@@ -122,6 +123,7 @@ class LiveController:
             case SessionEvent() | NotUnderstood(type="session.started" | "session.updated"):
                 self.session_keeper.check_session(event)
             case DelegationCreated():
+                self.calls.work.handle_delegation(event)
                 self.delegations.handle_delegation(event)
             case BackendEvent():
                 self.handle_backend_event(event)
@@ -141,7 +143,7 @@ class LiveController:
 
     def handle_error(self, error: LiveError) -> None:
         """An error answers something of ours, or says that delegated work has come to nothing."""
-        if error.meaning == HANDOFF_INCOMPLETE:
+        if self.failures.fails_delegation(error):
             self.calls.work.reset()
             self.appends.apologise()
         elif call_id := self.calls.outputs.answers(error.caused_by):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
+from functools import partial
 
 from shared.core.bounded import BoundedSet
 from shared.live import client_events
@@ -17,6 +18,7 @@ from shared.live.server_events import (
     BackendEvent,
     BackendResponseCreated,
     BackendResponseDone,
+    DelegationCreated,
     FunctionCallAdded,
     FunctionCallDone,
     LiveError,
@@ -28,6 +30,9 @@ QUIET = timedelta(milliseconds=400)
 """How long nothing comes of a response before its calls count as all that it makes."""
 ANSWERED_WITHIN = timedelta(seconds=15)
 """How long what we have asked for may not begin."""
+BEGINS_WITHIN = timedelta(seconds=20)
+"""How long nothing at all may come of a delegation to the backend before it counts as failed: its
+response begins at once where there is one (recorded live traffic)."""
 ASK_AGAIN_AFTER = timedelta(seconds=1)
 """At first; it doubles. A function of the page's may take its time."""
 TRIES = 5
@@ -65,6 +70,8 @@ class DelegatedWork:
         self.calls_made = False
         """Whether the present response has made calls: then it is not the last."""
         self.events = 0
+        self.unbegun: str | None = None
+        """The id of a delegation to the backend of which nothing has come yet."""
 
     def resume(self, lines: Iterable[StoredLine], answered: Iterable[str]) -> None:
         """Takes over from the record which answered calls the work has been asked to go on with."""
@@ -83,9 +90,25 @@ class DelegatedWork:
         key = f"{recorder.holder} before"
         return [RecordLine(CONTINUED, key, recorder.clock(), {"calls": list(self.continued)})]
 
+    def handle_delegation(self, event: DelegationCreated) -> None:
+        """Gives up a task of the backend's of which nothing comes: a model that is not there may
+        not even be told by an error. What we have asked for ourselves is asked for again."""
+        if event.target != "responses" or event.delegation_id == self.unbegun:
+            return
+        self.unbegun = event.delegation_id
+        if self.asked is None:
+            begun = partial(self.look_for_begin, event.delegation_id)
+            self.context.background.call_later(BEGINS_WITHIN, begun)
+
+    def look_for_begin(self, delegation_id: str) -> None:
+        if self.unbegun == delegation_id:
+            self.reset()
+            self.gave_up("not begun")
+
     def handle_event(self, event: BackendEvent) -> None:
         """Follows the response; anything that comes of it puts off what we ask for."""
         self.events += 1
+        self.unbegun = None
         match event:
             case BackendResponseCreated():
                 if self.owed and self.asked is None:
@@ -180,6 +203,7 @@ class DelegatedWork:
         self.making.clear()
         self.asked, self.is_responding, self.tries = None, False, 0
         self.must_ask = self.is_open = False
+        self.unbegun = None
 
     def start_over(self) -> None:
         """The connection was lost: what has begun since was not seen, and what we asked for may
@@ -187,6 +211,8 @@ class DelegatedWork:
         self.must_ask = self.must_ask or self.asked is not None
         self.making.clear()
         self.asked, self.is_responding = None, False
+        self.is_open = self.is_open or self.unbegun is not None
+        self.unbegun = None
 
     def look_for_lost_work(self, lost: Callable[[], None]) -> None:
         """A function call that was made while nobody was connected is never seen, and the work

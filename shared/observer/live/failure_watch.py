@@ -42,11 +42,18 @@ in production)."""
 
 
 class LiveFailureWatch:
-    """Watches one call. `count` is told of each failure."""
+    """Watches one call. `count` is told of each failure; `is_unbegun` says whether a delegation
+    waits of which nothing has come yet."""
 
-    def __init__(self, context: RunContext, count: Callable[[Failure], None]) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        count: Callable[[Failure], None],
+        is_unbegun: Callable[[], bool],
+    ) -> None:
         self.context = context
         self.count = count
+        self.is_unbegun = is_unbegun
         self.known: BoundedSet[tuple[str, str]] = BoundedSet(REMEMBERED)
         self.logged = 0
 
@@ -66,8 +73,16 @@ class LiveFailureWatch:
             case SessionClosed() if event.reason == BY_CONTENT:
                 self.make_known(Failure(SESSION_ENDED, "", FILTERED))
             case LiveError(caused_by=None) if is_of_service(event):
-                what = DELEGATION_FAILED if event.meaning == HANDOFF_INCOMPLETE else ENDPOINT_ERROR
-                self.note(what, event)
+                failed_work = self.fails_delegation(event)
+                self.note(DELEGATION_FAILED if failed_work else ENDPOINT_ERROR, event)
+
+    def fails_delegation(self, error: LiveError) -> bool:
+        """Whether an error says that delegated work has come to nothing. One that nothing caused,
+        while a delegation waits for its backend's first word, is taken to: a model that is not
+        there is told so (inferred; no such error is recorded)."""
+        if error.meaning == HANDOFF_INCOMPLETE:
+            return True
+        return error.caused_by is None and is_of_service(error) and self.is_unbegun()
 
     def note(self, what: str, error: LiveError) -> None:
         """Something that an error says to have failed. Many errors have no code."""

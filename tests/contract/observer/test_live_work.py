@@ -145,6 +145,18 @@ async def test_a_handoff_that_fails_is_told_to_the_caller() -> None:
         assert lines(them, session, "steered") == []
 
 
+async def test_a_backend_that_is_not_there_is_told_to_the_caller() -> None:
+    """Its error names nothing and no cause."""
+    async with emulated(live={"backends": ["gpt-6"]}) as them:
+        session, watching = await begin(them, Registry())
+        await them.hear(session, LOOK_UP)
+        await them.said(session, SORRY.split(".")[0])
+        await end(them, session, watching)
+        (failed,) = lines(them, session, "failed")
+        assert failed.fields == {"what": "delegation_failed", "code": "server_error"}
+        assert lines(them, session, "response") == []
+
+
 @pytest.mark.parametrize(("filler", "is_over"), [(31_900, False), (32_600, True)])
 async def test_a_buffer_that_a_page_has_filled_is_answered_as_far_as_it_can_be(
     filler: int, is_over: bool

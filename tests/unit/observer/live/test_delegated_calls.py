@@ -350,6 +350,65 @@ async def test_a_handoff_that_is_incomplete_is_told_to_the_caller() -> None:
         assert run.kinds().count("session.commentary.append") == 1, "not again at once"
 
 
+def delegate(run: LiveRun, target: str = "responses", item: str = "item_1") -> None:
+    about = {"id": item, "type": "delegation", "target": target}
+    run.tell("session.delegation.created", offset_ms=0, delegation=about)
+
+
+def fail_without_cause(run: LiveRun) -> None:
+    error = {"type": "server_error", "code": None, "message": "The model does not exist."}
+    run.tell("error", error=error)
+
+
+async def failures(run: LiveRun) -> list[Any]:
+    return [each.fields for each in await run.lines("failed")]
+
+
+async def test_an_error_before_delegated_work_begins_is_told_to_the_caller() -> None:
+    async with live_run(RESPONSES, Tools().registry) as run:
+        delegate(run)
+        fail_without_cause(run)
+        assert (await run.sent("session.commentary.append"))["content"] == SORRY
+        fail_without_cause(run)
+        codes = [each["what"] for each in await failures(run)]
+        assert codes == ["delegation_failed", "endpoint_error"], "the work is over"
+
+
+@pytest.mark.parametrize("word", ["begun", "page", "known", "client"])
+async def test_other_errors_are_not_of_delegated_work(word: str) -> None:
+    async with live_run(RESPONSES, Tools().registry) as run:
+        delegate(run, "client" if word == "client" else "responses")
+        if word == "begun":
+            run.begin()
+        if word == "page":
+            run.fail("unknown_parameter")
+        elif word == "known":
+            run.fail(None, "Unknown client delegation.")
+        else:
+            fail_without_cause(run)
+        await run.settled()
+        assert all(each["what"] != "delegation_failed" for each in await failures(run))
+        if word != "client":
+            assert "session.commentary.append" not in run.kinds()
+
+
+@pytest.mark.parametrize("begins", [True, False])
+async def test_delegated_work_of_which_nothing_comes_is_told_to_the_caller(
+    monkeypatch: pytest.MonkeyPatch, begins: bool
+) -> None:
+    monkeypatch.setattr(delegated_work, "BEGINS_WITHIN", timedelta(milliseconds=20))
+    async with live_run(RESPONSES, Tools().registry) as run:
+        delegate(run)
+        if begins:
+            run.begin()
+            await asyncio.sleep(0.05)
+            await run.settled()
+            assert await failures(run) == []
+        else:
+            assert (await run.sent("session.commentary.append"))["content"] == SORRY
+            assert await failures(run) == [{"what": "delegation_failed", "code": "not begun"}]
+
+
 async def test_outputs_over_the_budget_are_refused_and_then_the_ability_ends() -> None:
     tools = Tools("x" * 16_000)
     async with live_run(RESPONSES, tools.registry) as run:
