@@ -16,15 +16,24 @@ def take_late(policy: TurnPolicy, fragments: list[TranscriptFragment]) -> None:
     word by them."""
     for fragment in fragments:
         is_of = (turn for turn in policy.open_turns() if turn.speaker == fragment.speaker)
-        if turn := next(is_of, None):
+        turn = next(is_of, None)
+        if turn and not turn.is_full:
             turn.append(fragment)
-            continue
-        ended = policy.ended.get(fragment.speaker)
-        if ended and fragment.start_ms - ended.end_ms < policy.rules.silence:
-            ended.append(fragment)
+        elif turn and turn is policy.current:
+            policy.end_turn(turn, "too_long")
+            policy.current = Turn.of(fragment)
         else:
-            ended = Turn.of(fragment)
-        policy.end_turn(ended, "late")
+            take_later_still(policy, fragment)
+
+
+def take_later_still(policy: TurnPolicy, fragment: TranscriptFragment) -> None:
+    """Puts words into their speaker's last turn, which is over, or into one of their own."""
+    ended = policy.ended.get(fragment.speaker)
+    if ended and not ended.is_full and fragment.start_ms - ended.end_ms < policy.rules.silence:
+        ended.append(fragment)
+    else:
+        ended = Turn.of(fragment)
+    policy.end_turn(ended, "late")
 
 
 def mark_interrupted(policy: TurnPolicy, fragment: TranscriptFragment) -> None:

@@ -12,6 +12,7 @@ from shared.transcripts.record_lines import StoredLine
 
 FRAGMENTS = 4_000
 """Of the caller's: an hour of talk has about 5,000, and a task is made of the latest."""
+WORD_CHARACTERS = 200_000
 TURNS = 1_000
 TURN_CHARACTERS = 4_000
 
@@ -23,9 +24,10 @@ class Spoken:
     def __init__(self, open_turns: Callable[[], list[Turn]]) -> None:
         self.open_turns = open_turns
         self.closed: deque[Said] = deque(maxlen=TURNS)
-        self.words: deque[tuple[int, str]] = deque(maxlen=FRAGMENTS)
+        self.words: deque[tuple[int, str]] = deque()
         """Of the caller's, those that no delegation has been given: where each fragment begins, and
         its text."""
+        self.word_characters = 0
         self.given_until = -1
         """Up to where an earlier run has given them to delegations."""
 
@@ -36,7 +38,7 @@ class Spoken:
         if not isinstance(text, str) or not isinstance(start_ms, int):
             return
         if role == USER:
-            self.words.append((start_ms, text))
+            self.add_words(start_ms, text)
             self.note_said(USER, text)
         elif role == ASSISTANT:
             self.note_said(ASSISTANT, text)
@@ -50,7 +52,13 @@ class Spoken:
         """`may_repeat`: an earlier run may have had it, and have given it to a delegation."""
         was_given = may_repeat and fragment.start_ms <= self.given_until
         if fragment.speaker == USER and fragment.text and not was_given:
-            self.words.append((fragment.start_ms, fragment.text))
+            self.add_words(fragment.start_ms, fragment.text)
+
+    def add_words(self, start_ms: int, text: str) -> None:
+        self.words.append((start_ms, text))
+        self.word_characters += len(text)
+        while len(self.words) > FRAGMENTS or self.word_characters > WORD_CHARACTERS:
+            self.word_characters -= len(self.words.popleft()[1])
 
     def note_closed(self, turn: Turn, *, again: bool = False) -> None:
         """A turn is over; `again`: more of one that was over has come."""
@@ -72,9 +80,8 @@ class Spoken:
         """The caller's words that begin up to that place and that have not been given before. Those
         that come later are not given by that, wherever they begin."""
         taken = "".join(text for start, text in self.words if start <= until)
-        left = [each for each in self.words if each[0] > until]
-        self.words.clear()
-        self.words.extend(left)
+        self.words = deque(each for each in self.words if each[0] > until)
+        self.word_characters = sum(len(text) for _, text in self.words)
         return taken.strip()
 
     def said(self) -> tuple[Said, ...]:

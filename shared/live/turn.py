@@ -85,6 +85,11 @@ class Turn:
         return self.end_ms - self.start_ms
 
     @property
+    def is_full(self) -> bool:
+        """Whether nothing more is to be added to it."""
+        return len(self.text) >= LONGEST_TURN
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether it stops in the middle of a sentence."""
         return not self.text.rstrip(CLOSING_MARKS).endswith(SENTENCE_ENDS)

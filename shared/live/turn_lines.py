@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from shared.core.bounded import BoundedSet
+from shared.core.bounded import BoundedDict, BoundedSet
 from shared.live.server_events import ASSISTANT, USER, TranscriptFragment
 from shared.live.spoken import Spoken
 from shared.live.turn import USUAL_RULES, ClosedTurn, Turn, TurnRules
@@ -83,6 +83,8 @@ class TurnRecorder:
         self.filter = FragmentFilter()
         self.spoken = Spoken(self.grouper.open_turns)
         self.keys: BoundedSet[str] = BoundedSet(REMEMBERED_KEYS)
+        self.numbers: BoundedDict[str, int] = BoundedDict(REMEMBERED_KEYS)
+        """How often a key has been wanted: a flood of words with one place wants the same."""
         self.latest_key: str | None = None
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
@@ -183,11 +185,12 @@ class TurnRecorder:
 
     def new_key(self, key: str) -> str:
         """The key, or one like it if it is taken."""
-        found, number = key, 1
+        found, number = key, self.numbers.get(key, 1)
         while found in self.keys:
             number += 1
             found = f"{key} {number}"
         self.keys.add(found)
+        self.numbers[key] = number
         self.latest_key = found
         return found
 

@@ -11,7 +11,7 @@ from shared.live.acknowledgements import is_acknowledgement, may_become_acknowle
 from shared.live.backchannels import Backchannel
 from shared.live.interruptions import Interruptions
 from shared.live.server_events import ASSISTANT, USER, Speaker, TranscriptFragment
-from shared.live.turn import LONGEST_TURN, ClosedTurn, CloseReason, Turn, TurnRules
+from shared.live.turn import ClosedTurn, CloseReason, Turn, TurnRules
 
 
 class TurnPolicy:
@@ -70,7 +70,7 @@ class TurnPolicy:
             self.current = Turn.of(fragment)
             late_words.mark_interrupted(self, fragment)
         elif fragment.speaker == current.speaker:
-            if len(current.text) >= LONGEST_TURN:
+            if current.is_full:
                 self.end_turn(current, "too_long")
                 self.current = Turn.of(fragment)
             else:
@@ -103,6 +103,9 @@ class TurnPolicy:
         return [turn for turn in turns if turn]
 
     def wait_with(self, fragment: TranscriptFragment, *, may_drop: bool) -> None:
+        if self.waiting and self.waiting.is_full:
+            self.end_turn(self.waiting, "too_long")
+            self.waiting = None
         if self.waiting:
             self.waiting.append(fragment)
         else:

@@ -21,6 +21,9 @@ from shared.live.turn_policy import TurnPolicy
 LATE = 20_000
 """How far behind the latest words others may come. Recorded ones never do."""
 
+MOST_SETTLING = 100
+"""Fragments with one place. Both speakers together have two, or a few."""
+
 
 class TurnGrouper:
     """Groups the fragments of one session. Each is to be given once (`FragmentFilter`)."""
@@ -44,7 +47,7 @@ class TurnGrouper:
         if self.is_beside_settling(fragment):
             self.settling.append(fragment)
             self.settling_until = now
-            if any(each.speaker != fragment.speaker for each in self.settling):
+            if self.settling[0].speaker != fragment.speaker or len(self.settling) >= MOST_SETTLING:
                 self.settle()
             return self.take_closed()
         self.settle()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.live.server_events import ASSISTANT, USER, Speaker, TranscriptFragment
-from shared.live.spoken import FRAGMENTS, TURNS, Spoken
+from shared.live.spoken import FRAGMENTS, TURNS, WORD_CHARACTERS, Spoken
 from shared.live.turn import Turn
 from shared.tools.delegation import Said
 
@@ -71,3 +71,6 @@ def test_a_long_call_takes_no_more_room() -> None:
         spoken.note_closed(turn(USER, str(number)))
     assert len(spoken.said()) == TURNS
     assert len(spoken.take_words(FRAGMENTS + 100)) == FRAGMENTS
+    for number in range(100):
+        spoken.add(fragment("x" * 30_000, number))
+    assert len(spoken.take_words(FRAGMENTS)) <= WORD_CHARACTERS

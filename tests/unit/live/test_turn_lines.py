@@ -9,6 +9,7 @@ import pytest
 
 from shared.live.server_event_parser import parse_server_event
 from shared.live.server_events import ASSISTANT, USER, Speaker, TranscriptFragment
+from shared.live.turn import LONGEST_TURN
 from shared.live.turn_lines import TurnRecorder
 from shared.transcripts.record_lines import RecordLine, StoredLine, decode_lines, encode_line
 from shared.transcripts.redaction import redacted, unchanged
@@ -262,6 +263,21 @@ def test_a_timeline_that_begins_again_takes_no_line_away() -> None:
     lines = recorder.close(at(90_000))
     lines += record(recorder, talk(USER, "Hello there", 60_000)) + recorder.close(at(150_000))
     assert len({line.key for line in lines}) == len(lines) > 1
+
+
+def test_words_with_one_place_have_lines_of_their_own_in_linear_time() -> None:
+    recorder, lines = TurnRecorder(), []
+    for number in range(4):
+        speaker = ASSISTANT if number % 2 else USER
+        lines += recorder.add(fragment(speaker, "x" * 500, 15_000), at(number))
+    started = time.process_time()
+    for number in range(15_000):
+        speaker = ASSISTANT if number % 2 else USER
+        lines += recorder.add(fragment(speaker, f"{number} {'x' * 500}", 14_000), at(number))
+    assert time.process_time() - started < 5
+    lines += recorder.close(at(90_000))
+    assert len({line.key for line in lines}) == len(lines)
+    assert max(len(str(line.fields["text"])) for line in lines) < LONGEST_TURN + 600
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,7 +14,7 @@ from openai.types.live import InputTranscriptDeltaEvent, OutputTranscriptDeltaEv
 
 from shared.live.server_event_parser import parse_server_event
 from shared.live.server_events import ASSISTANT, USER, Speaker, TranscriptFragment
-from shared.live.turn import ClosedTurn
+from shared.live.turn import LONGEST_TURN, ClosedTurn
 from shared.live.turns import TurnGrouper
 from tests.support.live_recordings import NAMES, server_events
 
@@ -333,6 +333,35 @@ def test_a_turn_without_end_is_ended() -> None:
         closed += grouper.add(fragment(USER, "x" * 1000, 200 * number), number)
     assert [each.reason for each in closed] == ["too_long"] * 4
     assert sum(len(each.turn.text) for each in closed + grouper.close(1000)) == 100_000
+
+
+@pytest.mark.parametrize("speaker", [USER, ASSISTANT])
+@pytest.mark.parametrize("size", [2, 1000, 30_000])
+def test_words_that_come_late_without_end_make_no_turn_without_end(
+    speaker: Speaker, size: int
+) -> None:
+    """A flood of words from before the latest ones, of whoever has the word and of whoever not."""
+    grouper, closed, text = TurnGrouper(), [], "x" * size
+    for number in range(2):
+        closed += grouper.add(fragment(USER, "w", 15_000 + 200 * number), number)
+    for number in range(200_000 // size):
+        closed += grouper.add(fragment(speaker, text, 1000), number)
+    closed += grouper.close(300_000)
+    turns = {id(each.turn): each.turn.text for each in closed}
+    assert max(map(len, turns.values())) < LONGEST_TURN + size
+    assert sum(map(len, turns.values())) == 200_000 // size * size + 2
+
+
+def test_an_answer_that_waits_without_end_is_ended() -> None:
+    """Both talk all the time."""
+    grouper, closed = TurnGrouper(), []
+    for number in range(300):
+        closed += grouper.add(fragment(USER, "x", 200 * number), 200 * number)
+        closed += grouper.add(fragment(ASSISTANT, "y" * 1000, 200 * number + 1), 200 * number + 1)
+    closed += grouper.close(300_000)
+    turns = {id(each.turn): each.turn.text for each in closed}
+    assert max(map(len, turns.values())) < LONGEST_TURN + 1000
+    assert sum(text.count("y") for text in turns.values()) == 300_000
 
 
 def test_an_empty_fragment_is_none() -> None:
