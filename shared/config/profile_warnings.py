@@ -11,6 +11,7 @@ from shared.config.live_settings import OPTIONAL_FIELDS
 from shared.config.settings import Settings
 from shared.config.voice_api import LIVE, REALTIME
 from shared.core import logs
+from shared.usage.live_usage import MINIMUM_SECONDS
 
 if TYPE_CHECKING:
     from shared.config.profiles import Profile, Profiles
@@ -28,7 +29,25 @@ def warn_of_profiles(
     warn_of_idle_tools(settings, profiles)
     warn_of_idle_delegations(settings, profiles, delegations)
     warn_of_unrecorded_calls(settings, profiles)
+    warn_of_short_days(settings, profiles)
     warn_of_live_profiles(settings, profiles)
+
+
+def warn_of_short_days(settings: Settings, profiles: Profiles) -> None:
+    """Logs which profiles' calls nobody can start, because a Live call is booked for more time than
+    a caller has in a day."""
+    allowed, least = settings.limits.seconds_per_day, int(MINIMUM_SECONDS)
+    if not 0 < allowed < least:
+        return
+    for profile in profiles.by_name.values():
+        if profile.api == LIVE:
+            logs.event(
+                "day too short for a live call",
+                logging.WARNING,
+                profile=profile.name,
+                setting="LIMIT_SECONDS_PER_DAY",
+                least=least,
+            )
 
 
 def warn_of_idle_tools(settings: Settings, profiles: Profiles) -> None:

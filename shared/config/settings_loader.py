@@ -126,6 +126,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     check_credentials(read, settings)
     check_sideband(read, settings)
     check_recordings(read, settings)
+    check_time_limit(read, settings.limits)
     check_switches(read)
     check_storage(read, in_azure=settings.in_azure)
     read.check_names(PREFIXES, NAMES)
@@ -236,6 +237,16 @@ def check_model(read: EnvReader, settings: Settings) -> None:
     if not settings.session.model:
         azure = settings.endpoint.provider == "azure"
         read.add_mistake("REALTIME_MODEL", f"the {'deployment' if azure else 'model'}'s name")
+
+
+def check_time_limit(read: EnvReader, limits: Limits) -> None:
+    """No call starts with less than the shortest one's time left: such a limit admits nobody."""
+    shortest = int(SHORTEST_CALL.total_seconds())
+    if 0 < limits.seconds_per_day < shortest:
+        read.add_mistake(
+            "LIMIT_SECONDS_PER_DAY",
+            f"0, which is no limit, or {shortest} or more: no call starts with less time left",
+        )
 
 
 def check_credentials(read: EnvReader, settings: Settings) -> None:

@@ -146,6 +146,17 @@ def test_a_channel_that_tells_the_session_is_warned_of(
     assert told in line
 
 
+def test_a_day_that_is_too_short_for_a_live_call_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for allowed, warnings in (("14", 1), ("15", 0), ("0", 0)):
+        caplog.clear()
+        talk(tmp_path, {}, {"LIMIT_SECONDS_PER_DAY": allowed})
+        told = [each for each in caplog.messages if "day too short" in each]
+        assert len(told) == warnings
+        assert all("LIMIT_SECONDS_PER_DAY" in each and '"least": 15' in each for each in told)
+
+
 def test_fields_that_are_not_sent_are_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -79,6 +79,15 @@ def test_what_may_be_meant_is_left_alone(name: str, value: str) -> None:
     load(**{name: value})
 
 
+@pytest.mark.parametrize("seconds", ["1", "9"])
+def test_a_day_that_is_shorter_than_any_call_is_refused(seconds: str) -> None:
+    told = mistakes(LIMIT_SECONDS_PER_DAY=seconds)
+    assert set(told) == {"LIMIT_SECONDS_PER_DAY"}
+    assert "10 or more" in told["LIMIT_SECONDS_PER_DAY"]
+    for works in ("0", "10"):
+        load(LIMIT_SECONDS_PER_DAY=works)
+
+
 @pytest.mark.parametrize("value", ["${INSTRUCTIONS}", "$(Instructions)", "<instructions>"])
 def test_instructions_that_nothing_filled_in_are_refused(value: str) -> None:
     assert set(mistakes(REALTIME_INSTRUCTIONS=value)) == {"REALTIME_INSTRUCTIONS"}
