@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.core.json_schema import did_you_mean
+
 CLIENT_EVENTS = (
     "session.input_audio.mute",
     "session.input_audio.unmute",
@@ -37,6 +39,30 @@ ACT_ON_THE_SESSION = (
     "response.item.create",
 )
 """Client events with which a page changes what the assistant is, or spends the backend's tokens."""
+KNOWN_CLIENT_EVENTS = frozenset(
+    {
+        *CLIENT_EVENTS,
+        *ACT_ON_THE_SESSION,
+        *("session.start", "session.input_audio.append", "session.output_audio.fixture.play"),
+        *("session.thinking.append", "session.commentary.append"),
+        *("decision.create", "decision.item.create", "decision.item.delete"),
+    }
+)
+KNOWN_SERVER_EVENTS = frozenset(
+    {
+        *SERVER_EVENTS,
+        *TELL_THE_SESSION,
+        *("session.output_audio.fixture.playing", "session.output_audio.fixture.played"),
+        *("session.instructions.appended", "session.thinking.appended"),
+        *("session.commentary.appended", "session.input_audio.append"),
+        *("session.output_audio.delta", "session.delegation.created", "response.event"),
+        *("decision.event", "decision.item.created", "decision.item.deleted"),
+        *("transport.dtmf.received", "transport.dtmf.send", "transport.dtmf.sent"),
+        *("transport.ringing", "transport.answered", "transport.failed"),
+    }
+)
+"""All that the official Python types know (2026), with the events of pausing. The service may have
+newer ones."""
 ALL = "all"
 MOST_EVENTS = 256
 """Entries of one list."""
@@ -84,6 +110,24 @@ def check_channel(channel: Mapping[str, Any]) -> list[str]:
         elif entry["type"] != RESPONSE_EVENT and "response_event" in entry:
             wrong.append(f"{path}: expected with the type {RESPONSE_EVENT} alone")
     return wrong
+
+
+def unknown_events(session: Mapping[str, Any]) -> list[str]:
+    """The entries of a profile's lists that are no known event, each with the one that is most like
+    it: misspelt, or newer than this release."""
+    channel = session.get("client", {}).get("data_channel", {})
+    known = {
+        "allowed_client_events": KNOWN_CLIENT_EVENTS,
+        "allowed_server_events": KNOWN_SERVER_EVENTS,
+    }
+    unknown = []
+    for name, events in known.items():
+        entries = channel.get(name) or ()
+        named = [] if entries == ALL else [selector(entry)["type"] for entry in entries]
+        unknown += [
+            f"{each}{did_you_mean(each, set(events))}" for each in named if each not in events
+        ]
+    return unknown
 
 
 def told_to_page(session: Mapping[str, Any]) -> list[str]:

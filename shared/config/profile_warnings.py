@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from shared.config.data_channel import told_to_page
+from shared.config.data_channel import told_to_page, unknown_events
 from shared.config.live_profiles import CLIENT, delegation_type, page_may_send, responses_in
 from shared.config.live_settings import OPTIONAL_FIELDS
 from shared.config.settings import Settings
@@ -91,14 +91,26 @@ def tools_of(profile: Profile) -> Any:
 
 
 def warn_of_live_profiles(settings: Settings, profiles: Profiles) -> None:
-    """Logs what a profile of GPT-Live lets the page read or do beyond the usual, and which of its
-    fields are not sent to this provider."""
+    """Logs what a profile of GPT-Live lets the page read or do beyond the usual, which of its
+    events nobody knows, and which of its fields do nothing or are not sent to this provider."""
     for profile in profiles.by_name.values():
         if profile.api != LIVE:
             continue
         if told := told_to_page(profile.session):
             names = ", ".join(told)
             logs.event("open data channel", logging.WARNING, profile=profile.name, events=names)
+        if unknown := unknown_events(profile.session):
+            names = "; ".join(unknown)
+            logs.event(
+                "unknown data channel events", logging.WARNING, profile=profile.name, events=names
+            )
+        if "wake_policy" in profile.session and "idle_timeout_s" not in profile.session:
+            logs.event(
+                "wake policy without an idle timeout",
+                logging.WARNING,
+                profile=profile.name,
+                note="the session never pauses without idle_timeout_s",
+            )
         if unsent := profile.session.keys() & set(OPTIONAL_FIELDS) - settings.live.fields:
             logs.event(
                 "session fields not sent",

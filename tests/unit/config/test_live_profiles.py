@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from openai.types.live import ClientEvent, ServerEvent
 from openai.types.live.media_session_config_param import MediaSessionConfigParam
 from openai.types.live.responses_delegation_config_param import ResponsesDelegationConfigParam
 from pydantic import TypeAdapter
@@ -144,6 +145,67 @@ def test_a_channel_that_tells_the_session_is_warned_of(
     talk(tmp_path, {"client": {"data_channel": channel}})
     [line] = [each for each in caplog.messages if "open data channel" in each]
     assert told in line
+
+
+@pytest.mark.parametrize(
+    ("channel", "told"),
+    [
+        (
+            {"allowed_client_events": ["session.close", "session.thinking.apend"]},
+            'session.thinking.apend, did you mean \\"session.thinking.append\\"?',
+        ),
+        (
+            {"allowed_server_events": ["session.delegation.create", {"type": "tomorrow"}]},
+            'session.delegation.create, did you mean \\"session.delegation.created\\"?; tomorrow',
+        ),
+        ({"allowed_server_events": ["session.input_audio.mute"]}, "session.input_audio.muted"),
+    ],
+)
+def test_an_event_that_nobody_knows_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, channel: Any, told: str
+) -> None:
+    profile = talk(tmp_path, {"client": {"data_channel": channel}})
+    [line] = [each for each in caplog.messages if "unknown data channel events" in each]
+    assert told in line
+    [name] = channel
+    sent = profile.session["client"]["data_channel"][name]
+    assert len(sent) > len(channel[name]), "it may be newer than this release"
+
+
+def test_known_events_are_not_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    response = {"type": "response.event", "response_event": "response.output_text.delta"}
+    lists: list[dict[str, Any]] = [
+        {
+            "allowed_client_events": sorted(event_types(ClientEvent)),
+            "allowed_server_events": [
+                *sorted(event_types(ServerEvent) - {"response.event"}),
+                response,
+            ],
+        },
+        {"allowed_client_events": "all", "allowed_server_events": "all"},
+        {},
+    ]
+    for channel in lists:
+        talk(tmp_path, {"client": {"data_channel": channel}})
+    assert not any("unknown data channel" in each for each in caplog.messages)
+
+
+def event_types(union: Any) -> set[str]:
+    """The types of the official events."""
+    if fields := getattr(union, "model_fields", None):
+        return set(get_args(fields["type"].annotation))
+    return set().union(*map(event_types, get_args(union)))
+
+
+def test_a_wake_policy_that_never_pauses_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wake = {"wake_policy": {"type": "speech"}}
+    talk(tmp_path, {**wake, "idle_timeout_s": 60})
+    assert not any("without an idle timeout" in each for each in caplog.messages)
+    talk(tmp_path, wake)
+    [line] = [each for each in caplog.messages if "without an idle timeout" in each]
+    assert "idle_timeout_s" in line
 
 
 def test_a_day_that_is_too_short_for_a_live_call_is_warned_of(
