@@ -150,9 +150,21 @@ def load_profiles(
 
 
 def api_of(content: Any) -> VoiceApi:
-    """The API that a file is for; Realtime of one that names another, which its schema refuses."""
+    """The API that a file is for."""
     named = content.get("api") if isinstance(content, Mapping) else None
     return voice_api(named if isinstance(named, str) else "")
+
+
+def check_api_name(content: Any) -> list[str]:
+    """Says that a file names an API that there is not: what else is wrong with it depends on which
+    one it means."""
+    named = content.get("api", REALTIME) if isinstance(content, Mapping) else REALTIME
+    if not isinstance(named, str):
+        named = ""
+    elif named in SCHEMAS:
+        return []
+    known = ", ".join(f'"{name}"' for name in SCHEMAS)
+    return [f"api: expected one of {known}{did_you_mean(named.lower(), set(SCHEMAS))}"]
 
 
 def check_api(content: Any) -> list[str]:
@@ -188,6 +200,8 @@ class ProfileLoader:
 
     def errors_in(self, content: Any) -> list[str]:
         """All that is wrong with a file's content."""
+        if unknown := check_api_name(content):
+            return unknown
         api, settings = api_of(content), self.settings
         schema = self.schema_of(api)
         if api == LIVE:

@@ -252,6 +252,19 @@ UNKNOWN: list[tuple[Any, str]] = [
     ({"safety_identifier": "x"}, "session.safety_identifier: unknown field, expected nothing"),
     ({"audio": {"format": {}}}, "session.audio.format: unknown field, expected nothing"),
     (
+        {"audio": {"output": {"speed": 1.2}}},
+        "session.audio.output.speed: unknown field, expected nothing: say in session.instructions",
+    ),
+    ({"transcription": {}}, "session.transcription: unknown field, expected nothing: GPT-Live"),
+    (
+        {"audio": {"input": {"transcription": {}, "noise_reduction": None}}},
+        "session.audio.input: unknown field, expected nothing: GPT-Live transcribes always",
+    ),
+    (
+        {"input_audio_transcription": {}},
+        "session.input_audio_transcription: unknown field, expected nothing: GPT-Live",
+    ),
+    (
         {"client": {"data_channel": {"allowed_client_event": []}}},
         "session.client.data_channel.allowed_client_event: unknown field, did you mean "
         '"allowed_client_events"?',
@@ -269,6 +282,16 @@ def test_an_unknown_field_is_refused_with_the_nearest_right_name(
 ) -> None:
     [line] = mistakes(tmp_path, session)
     assert line.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [("Live", "live"), ("LIVE", "live"), ("Realtime", "realtime"), ("telephone", ""), ([], "")],
+)
+def test_an_api_that_there_is_not_is_one_mistake(tmp_path: Path, named: Any, meant: str) -> None:
+    (line,) = mistakes(tmp_path, {"client": {}, "idle_timeout_s": 60}, api=named)
+    suffix = f', did you mean "{meant}"?' if meant else ""
+    assert line == f'api: expected one of "realtime", "live"{suffix}'
 
 
 def test_a_profile_may_be_left_out_of_recording(tmp_path: Path) -> None:
@@ -292,7 +315,7 @@ def test_what_only_a_realtime_profile_has_is_refused(
 
 def test_an_api_that_is_not_known_and_one_that_is_missing(tmp_path: Path) -> None:
     [line] = mistakes(tmp_path, {"type": "realtime"}, api="lvie")
-    assert line == 'api: expected one of "realtime", "live"'
+    assert line == 'api: expected one of "realtime", "live", did you mean "live"?'
     lines = mistakes(tmp_path, {"delegation": {"type": "client"}}, api="realtime")
     assert 'api: expected "live" for a session with delegation' in lines
 
