@@ -90,8 +90,9 @@ class LiveConversation:
             if self.recording is not None:
                 self.steps.attempt(event, lambda: self.record_audio(event))
         elif self.replays.is_replayed(event) and not self.is_end(event):
-            self.gaps.note_bridged()
+            self.gaps.note_replayed(event)
         else:
+            self.gaps.note_new(event)
             self.handle_new_event(self.bound.apply(event, self.recorder.clock()))
 
     def handle_new_event(self, event: ServerEvent) -> None:

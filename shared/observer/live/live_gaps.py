@@ -5,7 +5,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from shared.core.bounded import BoundedSet
+from shared.live.replays import REMEMBERED
+from shared.live.server_events import event_id_of
 from shared.observer.gaps import GapKeeper
+from shared.observer.recorder import CallRecorder
+from shared.sideband.events import ServerEvent
 from shared.transcripts.record_lines import StoredLine
 
 REPLAYED = timedelta(seconds=3)
@@ -15,6 +20,18 @@ relies on it but this: whoever attaches earlier than that has missed nothing."""
 
 class LiveGaps(GapKeeper):
     """The gaps of one run."""
+
+    def __init__(
+        self, recorder: CallRecorder, started_at: datetime | None, unnoticed: timedelta
+    ) -> None:
+        super().__init__(recorder, started_at, unnoticed)
+        self.had_since: BoundedSet[str] = BoundedSet(REMEMBERED)
+        """The events that came for the first time since the latest outage began."""
+
+    def note_lost(self, since: datetime) -> None:
+        if self.outage is None:
+            self.had_since.clear()
+        super().note_lost(since)
 
     def note_attached(self, lines: list[StoredLine], renewed_at: datetime | None) -> None:
         super().note_attached(lines, renewed_at)
@@ -29,8 +46,16 @@ class LiveGaps(GapKeeper):
         self.outage.back_at = now = self.recorder.clock()
         return now
 
-    def note_bridged(self) -> None:
-        """An event from before the loss has come once more, and so has all that followed it:
-        nothing is missing. What a line says already is stated nevertheless."""
+    def note_new(self, event: ServerEvent) -> None:
+        """An event has come that this run has not had before."""
+        event_id = event_id_of(event)
+        if self.outage and event_id is not None:
+            self.had_since.add(event_id)
+
+    def note_replayed(self, event: ServerEvent) -> None:
+        """An event has come once more. If it was had before the outage began, so has all that
+        followed it: nothing is missing. What a line says already is stated nevertheless."""
+        if event_id_of(event) in self.had_since:
+            return
         if self.outage and self.outage.back_at and not self.outage.is_recorded:
             self.outage = None

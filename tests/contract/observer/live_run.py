@@ -56,6 +56,12 @@ class Following:
         self.service.tell("error", error={"type": "mark", "code": mark, "message": ""})
         await self.written("error", code=mark)
 
+    async def connected_again(self) -> None:
+        """Waits for the next connection, and until all events are handled."""
+        async with asyncio.timeout(PATIENCE):
+            await self.service.connected.get()
+        await self.handled()
+
     async def sent(self, kind: str) -> dict[str, Any]:
         """The next event of that type that the run sends."""
         async with asyncio.timeout(PATIENCE):

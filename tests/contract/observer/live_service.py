@@ -53,6 +53,8 @@ class LiveService:
         self.replays = 20
         """How many of the latest events a connection begins with."""
         self.sidebands: list[LiveSideband] = []
+        self.connected: asyncio.Queue[int] = asyncio.Queue()
+        """Which dials have succeeded."""
         self.sent: asyncio.Queue[Event] = asyncio.Queue()
         self.refusals: list[Exception] = []
         self.is_over = False
@@ -73,6 +75,7 @@ class LiveService:
         for event in list(self.history)[-self.replays :] if self.replays else []:
             sideband.frames.put_nowait(json.dumps(event))
         self.sidebands.append(sideband)
+        self.connected.put_nowait(self.dials)
         return sideband
 
     async def hang_up(self) -> str:

@@ -14,7 +14,7 @@ from shared.recordings.wav import HEADER_BYTES
 from shared.sideband.sideband import NoSuchCall, SidebandUnavailable
 from tests.contract.observer.harness import observed_calls, timing_of
 from tests.contract.observer.live_run import begin, following
-from tests.contract.observer.live_service import CALL, LiveService
+from tests.contract.observer.live_service import CALL, TORN, LiveService
 
 SOON = timedelta(milliseconds=30)
 
@@ -182,6 +182,31 @@ async def test_a_loss_after_which_nothing_comes_again_is_a_gap() -> None:
         texts = [text or "" for _, text in run.said()]
         assert "Before." in texts[0]
         assert "After." in texts[-1]
+
+
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=30)])
+async def test_what_was_had_since_the_loss_bridges_no_gap(later: timedelta) -> None:
+    """A connection that does not hold is lost again, and the next begins with what it had."""
+    timing = timing_of(lost_after=SOON + later, holds_after=timedelta(minutes=1))
+    async with following(timing) as run:
+        await run.service.connected.get()
+        run.service.say("input", "Before.")
+        await run.handled()
+        (lost,) = run.service.sidebands
+        # Half open: nothing comes through it.
+        run.service.sidebands.clear()
+        run.service.say("input", *(f" missed {n}" for n in range(40)))
+        run.service.replays = 5
+        lost.frames.put_nowait(TORN)
+        await run.connected_again()
+        run.service.lose()
+        await run.connected_again()
+        run.service.close("close_requested")
+        await run.watching.done()
+        assert [each.reason for each in run.entries("gap")] == ["reconnected"]
+        texts = "".join(text or "" for _, text in run.said())
+        assert "missed 0" not in texts
+        assert "missed 39" in texts
 
 
 async def test_a_run_that_takes_over_doubles_nothing_and_states_the_gap() -> None:
