@@ -71,6 +71,11 @@ class Hole:
     reason: str
 
 
+LONGEST_FRAME_MS = 1000
+"""The service's have 200. Of a longer one the rest is not kept: it would be of another time."""
+TOO_LONG = "too long"
+
+
 def decode_samples(source: PcmSource) -> bytes:
     """The whole samples of a source; empty if it cannot be decoded."""
     try:

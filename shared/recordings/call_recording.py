@@ -24,7 +24,7 @@ from shared.recordings.audio import Heard, Interruption, PcmSource, StateLine
 from shared.recordings.recording_file import RecordingDeleted, RecordingFile
 from shared.recordings.recording_writer import RecordingWriter
 from shared.recordings.stereo_mix import StereoMix
-from shared.recordings.timeline import Timeline
+from shared.recordings.timeline import ELAPSED_MARGIN_MS, Timeline
 from shared.recordings.waiting_audio import WaitingAudio
 from shared.recordings.wav import SAMPLES_PER_MS
 from shared.storage.interfaces import Log, LogFull, StorageUnavailable
@@ -141,10 +141,12 @@ class CallRecording:
         if not written:
             self.state("recording", "begun", {})
         mix = StereoMix(written, "taken over" if written else "")
-        if self.call.started_at is None:
-            # As if it went on where the file ends.
-            return Timeline(mix, self.now_ms() - written / SAMPLES_PER_MS, LONGEST_CALL_MS)
-        elapsed = (self.clock() - self.call.started_at) / timedelta(milliseconds=1)
+        there, elapsed = written / SAMPLES_PER_MS, None
+        if self.call.started_at is not None:
+            elapsed = (self.clock() - self.call.started_at) / timedelta(milliseconds=1)
+        if elapsed is None or elapsed < there - ELAPSED_MARGIN_MS:
+            # As if it went on where the file ends: nobody knows, or it began in the future.
+            return Timeline(mix, self.now_ms() - there, LONGEST_CALL_MS)
         return Timeline(mix, self.now_ms() - elapsed)
 
     def place(
@@ -157,7 +159,7 @@ class CallRecording:
         except Exception as error:
             # A fault of ours costs what came just now, not the rest of the recording.
             logs.failure("audio not placed", reason=type(error).__name__)
-        return timeline.mix.writable(0 if final else PATIENCE_MS * SAMPLES_PER_MS)
+        return timeline.writable(now, 0 if final else PATIENCE_MS * SAMPLES_PER_MS)
 
     def stop(self, reason: str) -> None:
         """Records nothing more of this call."""

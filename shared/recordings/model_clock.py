@@ -1,8 +1,9 @@
 """Where the model's audio lies on the call's timeline: where the service says. Pure.
 
-Unless that cannot be: a time that the call has not reached is not believed, and one that keeps
-lying behind what is long written means that the service's clock has stood still, as it may while a
-session is paused. Then the audio goes where its arrival puts it.
+Unless that cannot be. A time that the call has not reached is not believed, nor one that is ahead
+of those around it: no frame arrives before it was spoken. One that keeps lying behind what is long
+written means that the service's clock has stood still, as it may while a session is paused. Then
+the audio goes where its arrival puts it.
 
 All times are milliseconds.
 """
@@ -17,6 +18,11 @@ REPEATED_FOR_MS = 5000
 """For so long after a connection began, the service may be sending again what it had sent."""
 BEHIND_AT_MOST = 5
 """Frames in a row that lie behind what is written, before the clock counts as having stopped."""
+AHEAD_MS = 1000
+"""A frame that arrives this much earlier than its time says has another time: after a stall frames
+catch up one by one."""
+AHEAD_AT_MOST = 5
+"""Such frames in a row, before their times are believed."""
 
 
 class ModelClock:
@@ -26,7 +32,7 @@ class ModelClock:
         self.shift = 0.0
         """How long the service's clock has stood still."""
         self.lags: deque[float] = deque(maxlen=REMEMBERED)
-        self.behind = 0
+        self.behind = self.ahead = 0
         self.repeats_until = 0.0
 
     @property
@@ -37,16 +43,24 @@ class ModelClock:
     def start_connection(self, now: float) -> None:
         """What comes next may be a repetition."""
         self.repeats_until = now + REPEATED_FOR_MS
-        self.behind = 0
+        self.behind = self.ahead = 0
+        self.lags.clear()
 
     def place_frame(
         self, arrived: float, start_ms: int, length: float, written: float, latest: float
     ) -> float | None:
         """The place of one frame; None if it has none. Everything before `written` is written;
         `latest` is the time that the call can have reached."""
-        place = start_ms + self.shift
-        if start_ms < 0 or place + length > latest:
+        place, lag = start_ms + self.shift, self.lag
+        is_possible = start_ms >= 0 and place + length <= latest
+        if lag is not None and arrived - place < lag - AHEAD_MS:
+            self.ahead += 1
+            if not is_possible or self.ahead < AHEAD_AT_MOST:
+                return max(0.0, arrived - lag)
+            self.lags.clear()
+        if not is_possible:
             return None
+        self.ahead = 0
         if place + length > written:
             self.behind = 0
         elif arrived > self.repeats_until:

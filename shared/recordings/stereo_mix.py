@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.recordings.audio import SIDES, Hole, Piece, Side
+from shared.recordings.audio import SIDES, TOO_LONG, Hole, Piece, Side
 from shared.recordings.wav import BLOCK_BYTES, SAMPLE_BYTES, SAMPLES_PER_MS
 
 HOLE_MS = 1000
@@ -47,6 +47,18 @@ class StereoMix:
             reason = self.reasons[side] or ("not received" if self.ends[side] else "late")
             self.holes.append(Hole(side, since_ms, until_ms, reason))
         self.reasons[side] = ""
+
+    def note_cut(self, side: Side, at: int, until: int) -> None:
+        """Notes that a frame between these samples was longer than what is kept of it. Several are
+        stated as one."""
+        since_ms, until_ms = max(0, at) // SAMPLES_PER_MS, max(0, until) // SAMPLES_PER_MS
+        for before in self.holes:
+            if before.side == side and before.reason == TOO_LONG:
+                self.holes.remove(before)
+                since_ms = min(since_ms, before.from_ms)
+                until_ms = max(until_ms, before.to_ms)
+                break
+        self.holes.append(Hole(side, since_ms, until_ms, TOO_LONG))
 
     def writable(self, patience: int) -> int:
         """Up to where the timeline is complete: both sides have come, or one of them has not come

@@ -51,6 +51,7 @@ class LiveCallAudio:
     name: str = "live_1"
     at: float = 0.0
     monotonic: float = 5_000_000.0
+    started_at: datetime | None = START
     lines: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
     def now_ms(self) -> float:
@@ -63,7 +64,7 @@ class LiveCallAudio:
         """A run that records the call from now on."""
         return CallRecording(
             self.log,
-            RecordedCall(self.name, START),
+            RecordedCall(self.name, self.started_at),
             lambda kind, key, fields: self.lines.append((kind, key, dict(fields))),
             self.clock,
             None,

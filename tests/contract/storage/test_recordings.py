@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -11,7 +12,7 @@ from shared.recordings.recording_file import delete_recording
 from shared.recordings.stored_recording import find_recording
 from shared.storage.interfaces import APPEND_BYTES, Log, StorageUnavailable
 from tests.contract.storage.conftest import Backend
-from tests.support.live_call_audio import LiveCallAudio, Pcm, ours, read_wav
+from tests.support.live_call_audio import START, LiveCallAudio, Pcm, ours, read_wav
 
 
 @pytest.fixture
@@ -401,6 +402,44 @@ def test_audio_that_nothing_can_be_made_of_costs_itself(call: LiveCallAudio) -> 
     left, right = call.played()
     assert left == numbers(0, len(left) - 1)
     assert right[-2] == len(right) - 1
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(hours=-5), None])
+def test_a_call_with_an_odd_beginning_is_recorded(
+    call: LiveCallAudio, ahead: timedelta | None
+) -> None:
+    """The clock of whoever wrote the record was far ahead, or behind, or the record has none."""
+    call.started_at = None if ahead is None else START + ahead
+
+    async def recorded() -> None:
+        recording = call.recording()
+        for _ in range(6):
+            call.hear(recording, 5)
+            await recording.flush(ours)
+        await recording.close(ours)
+
+    asyncio.run(recorded())
+    left, right = call.played()
+    assert left == numbers(0, 148)
+    assert right[:148] == [0, *numbers(1, 147)]
+
+
+def test_an_odd_frame_costs_itself_and_is_stated(call: LiveCallAudio) -> None:
+    async def recorded() -> None:
+        recording = call.recording()
+        for second in range(0, 60, 5):
+            call.hear(recording, 5)
+            if second == 10:
+                recording.add_caller(Pcm(bytes(60 * 48_000)))
+                recording.add_model(Pcm(bytes(48_000)), 65_000)
+            await recording.flush(ours)
+        await recording.close(ours)
+
+    asyncio.run(recorded())
+    left, right = call.played()
+    assert left[:70] + left[82:] == numbers(0, 69) + numbers(82, 298)
+    assert right[1:70] + right[82:298] == numbers(1, 69) + numbers(82, 297)
+    assert [(side, reason) for side, *_, reason in call.missing()] == [("caller", "too long")]
 
 
 def test_an_endpoint_that_sends_too_much_fills_no_memory(call: LiveCallAudio) -> None:

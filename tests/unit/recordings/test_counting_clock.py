@@ -90,3 +90,35 @@ def test_frames_may_have_any_length(length: float) -> None:
     arrivals = [LAG + length * index for index in range(10)]
     places = CountingClock().place_frames(arrivals, [length] * 10, LAG, 10)
     assert places == pytest.approx([length * index for index in range(10)])
+
+
+def test_audio_that_is_too_much_does_not_move_what_follows_it() -> None:
+    clock = CountingClock()
+    place(clock, on_time(0, 4))
+    places = clock.place_frames(on_time(4, 6), [1000.0] + [200.0] * 5, LAG, 6)
+    assert places == [200.0 * index for index in range(4, 10)]
+    assert place(clock, on_time(10, 5)) == [200.0 * index for index in range(10, 15)]
+
+
+@pytest.mark.parametrize("length", [20.0, 100.0, 200.0])
+def test_frames_that_come_twice_lie_where_they_were_spoken(length: float) -> None:
+    clock = CountingClock()
+    clock.place_frames([LAG], [length], LAG, 1)
+    arrivals = [LAG + length * index for index in range(1, 501) for _ in range(2)]
+    for first in range(0, 1000, 50):
+        lag = LAG if clock.lag is None else clock.lag
+        batch = arrivals[first : first + 50]
+        places = clock.place_frames(batch, [length] * 50, lag, 50)
+        ahead = [at - (came - LAG) for at, came in zip(places, batch, strict=True)]
+        assert max(map(abs, ahead)) < 350
+
+
+def test_a_side_that_catches_up_with_the_other_one_is_not_moved() -> None:
+    """Both were five seconds late at first, and their frames come twice as fast as they were."""
+    clock, places = CountingClock(), []
+    arrivals = [max(LAG + 200 * index, LAG + 5000 + 100 * index) for index in range(80)]
+    for first in range(0, 80, 4):
+        batch = arrivals[first : first + 4]
+        lag = batch[-1] - 200 * (first + 3)
+        places += clock.place_frames(batch, [200.0] * 4, clock.lag or lag + 300, 4, lag)
+    assert places == [200.0 * index for index in range(80)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.recordings.model_clock import BEHIND_AT_MOST, REPEATED_FOR_MS, ModelClock
+from shared.recordings.model_clock import AHEAD_AT_MOST, BEHIND_AT_MOST, REPEATED_FOR_MS, ModelClock
 
 LAG = 10_473.0
 LATEST = 3_600_000.0
@@ -60,3 +60,21 @@ def test_a_frame_that_is_a_little_late_does_not_move_the_clock() -> None:
     assert place(clock, 9000, written=8000.0) == 9000
     assert place(clock, 8600, written=9000.0, late=500.0) == 8600
     assert clock.shift == 0
+
+
+def test_a_time_ahead_of_those_around_it_is_not_believed() -> None:
+    clock = ModelClock()
+    for start_ms in range(200, 10_200, 200):
+        place(clock, start_ms)
+    for odd in (65_000, 9_000_000_000):
+        assert clock.place_frame(LAG + 10_200, odd, 200.0, 0.0, LATEST) == 10_200
+    assert [place(clock, at) for at in (10_400, 10_600)] == [10_400, 10_600]
+    assert clock.lag == LAG
+
+
+def test_times_that_stay_ahead_are_believed() -> None:
+    clock = ModelClock()
+    place(clock, 200)
+    places = [place(clock, 30_000 + 200 * index, late=-20_000.0) for index in range(6)]
+    assert places[AHEAD_AT_MOST - 1 :] == [30_800, 31_000]
+    assert clock.lag == LAG - 20_000

@@ -128,3 +128,14 @@ def test_what_another_has_written_is_left_to_it() -> None:
     add(mix, "caller", 0, 5, 1000)
     mix.skip_to(600 * MS)
     assert channels(mix.take_samples(1000 * MS)) == ([5, 5, 5, 5], [0, 0, 0, 0])
+
+
+def test_frames_that_were_cut_are_stated_together() -> None:
+    mix = StereoMix()
+    for at_ms in (2000, 1000, 4000):
+        mix.note_cut("caller", at_ms * MS, (at_ms + 1000) * MS)
+    mix.note_cut("model", 0, 1000 * MS)
+    assert mix.holes == [
+        Hole("caller", 1000, 5000, "too long"),
+        Hole("model", 0, 1000, "too long"),
+    ]

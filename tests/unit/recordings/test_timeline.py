@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import dataclass
+
+import pytest
+
 from shared.recordings.audio import Heard, Interruption
 from shared.recordings.stereo_mix import StereoMix
 from shared.recordings.timeline import MODEL_BEHIND_CALLER_MS, Timeline
-from shared.recordings.wav import SAMPLES_PER_MS
+from shared.recordings.wav import SAMPLE_BYTES, SAMPLES_PER_MS
 from tests.support.live_call_audio import frame
 
 EPOCH = 50_000.0
@@ -76,3 +81,46 @@ def test_what_came_before_an_interruption_is_not_placed_by_what_comes_after_it()
     places = [piece.at // SAMPLES_PER_MS for piece in timeline.mix.pieces["caller"]]
     assert places == [200 * number for number in (*range(1, 20), *range(40, 60))]
     assert {(hole.from_ms, hole.to_ms) for hole in timeline.mix.holes} == {(4000, 8000)}
+
+
+@dataclass(frozen=True, slots=True)
+class Long:
+    """A frame of a minute."""
+
+    size = 60_000 * SAMPLES_PER_MS * SAMPLE_BYTES
+
+    def pcm(self) -> bytes:
+        return bytes([1]) * self.size
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Heard("caller", EPOCH + 10_000 + CALLER, Long()),
+        Heard("model", EPOCH + 10_000 + MODEL, Long(), 10_000),
+        Heard("model", EPOCH + 10_000 + MODEL, Long(), 65_000),
+        Heard("model", EPOCH + 10_000 + MODEL, frame(50), 65_000),
+    ],
+    ids=["caller", "model", "model ahead", "model ahead and short"],
+)
+def test_an_odd_frame_costs_neither_voice_what_follows(odd: Heard) -> None:
+    timeline = Timeline(StereoMix(), EPOCH)
+    came = [each for number in range(1, 500) for each in (caller(number), model(number))]
+    came = sorted([*came, odd], key=lambda each: each.arrived)
+    written = b""
+    for second in range(3, 103, 3):
+        now = EPOCH + 1000 * second
+        timeline.place(
+            [each for each in came if now - 3000 < each.arrived <= now], now, final=False
+        )
+        until = timeline.writable(now, 8000 * SAMPLES_PER_MS)
+        assert until <= second * 1000 * SAMPLES_PER_MS, "nothing is written ahead of now"
+        written += timeline.mix.take_samples(until)
+    samples = array("h", written)
+    for channel in (0, 1):
+        for number in (*range(2, 48), *range(58, 480)):
+            middle = (200 * number + 100) * SAMPLES_PER_MS
+            assert samples[2 * middle + channel] == number + 1
+    cut = [hole for hole in timeline.mix.holes if hole.reason == "too long"]
+    assert [hole.side for hole in cut] == ([odd.side] if isinstance(odd.source, Long) else [])
+    assert [hole for hole in timeline.mix.holes if hole not in cut] == []
