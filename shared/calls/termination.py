@@ -132,8 +132,13 @@ class CallTerminator:
         return bool(settled_by)
 
     def end_by_admin(self, name: str) -> None:
-        """Ends the call with that record, whoever its caller is. Raises `Problem`."""
+        """Ends the call with that record, whoever its caller is. Raises `Problem`, call_not_found
+        for one whose id is not known (calls/unanswered.py)."""
         record = self.records.get(name)
+        if not record.call_id:
+            raise Problem(
+                "call_not_found", "Nobody knows the id of this call, so nobody can end it."
+            )
         self.end_recorded_call(record, "admin")
 
     async def end_at_limit(self, delivery: Delivery) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from shared.sideband.events import ErrorEvent, Json, Scalar, ServerEvent
 from shared.usage.tokens import Usage
@@ -148,8 +148,10 @@ class SessionClosed(ServerEvent):
 @dataclass(frozen=True, slots=True)
 class LiveError(ErrorEvent):
     """`error`. Of its message only what it means is kept, where it is one that we know and that
-    has no code of its own: `meaning`."""
+    has no code of its own: `meaning`. A later one with the same code may be about delegated
+    work."""
 
+    refuses_at_start: ClassVar[bool] = True
     meaning: str = ""
 
 

@@ -32,7 +32,9 @@ class CallConnection:
         self.was_refused = False
         """Whether the latest dial was refused before it succeeded or got a 404."""
         self.error_code = ""
-        """The latest of REFUSING_ERRORS on this connection."""
+        """The latest of REFUSING_ERRORS that tells of this connection."""
+        self.has_begun = False
+        """Whether anything but errors has come on it."""
         self.pause = timedelta(0)
         """Before the next dial."""
         self.connected_at = 0.0
@@ -76,7 +78,8 @@ class CallConnection:
                 if (error.status in NOT_ALLOWED and early is None) or too_late:
                     raise
             else:
-                self.connected_at, self.error_code = loop.time(), ""
+                self.connected_at = loop.time()
+                self.error_code, self.has_begun = "", False
                 self.grow_pause()
                 return
             await asyncio.sleep(pause.total_seconds())
@@ -113,7 +116,9 @@ class CallConnection:
         """The next server event. Raises SidebandClosed."""
         assert self.sideband is not None
         event = await self.sideband.receive_event()
-        if isinstance(event, ErrorEvent) and event.code in REFUSING_ERRORS:
+        if not isinstance(event, ErrorEvent):
+            self.has_begun = True
+        elif event.code in REFUSING_ERRORS and not (event.refuses_at_start and self.has_begun):
             self.error_code = str(event.code)
         return event
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 Json = Mapping[str, Any]
 Scalar = str | int | float | None
@@ -36,6 +36,9 @@ class NotUnderstood(ServerEvent):
 class ErrorEvent(ServerEvent):
     """`error`. `caused_by` is the id of the client event that it answers. The message is left out:
     it may quote the page."""
+
+    refuses_at_start: ClassVar[bool] = False
+    """Whether only one that comes before all other events tells of the connection."""
 
     event_id: str | None
     error_type: Scalar

@@ -89,7 +89,10 @@ class LiveConversation:
         if isinstance(event, AudioFrame):
             if self.recording is not None:
                 self.steps.attempt(event, lambda: self.record_audio(event))
-        elif self.replays.is_replayed(event) and not self.is_end(event):
+        elif self.replays.is_replayed(event) and (
+            self.over or not isinstance(event, SessionClosed)
+        ):
+            # The end is the end, whatever id it has.
             self.gaps.note_replayed(event)
         else:
             self.gaps.note_new(event)
@@ -99,10 +102,6 @@ class LiveConversation:
         self.steps.attempt(event, lambda: self.recorder.record_event(event))
         self.steps.attempt(event, lambda: self.controller.handle_server_event(event))
         self.note_end(event)
-
-    def is_end(self, event: ServerEvent) -> bool:
-        """Whether an event is the end of the session, whatever id it has."""
-        return isinstance(event, SessionClosed) and not self.proof_of_end
 
     def record_audio(self, frame: AudioFrame) -> None:
         if self.recording is None:

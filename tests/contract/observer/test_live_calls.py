@@ -285,6 +285,30 @@ async def test_an_attach_that_is_refused_for_good(status: int) -> None:
         service.refusals.clear()
 
 
+NO_QUOTA = {"type": "server_error", "code": "insufficient_quota"}
+
+
+async def test_an_error_with_which_a_connection_begins_refuses_it() -> None:
+    async with observed_calls() as it:
+        service = LiveService()
+        service.tell("error", error=NO_QUOTA)
+        run = await begin(it, service)
+        service.lose()
+        result = await run.watching.done()
+        assert (result.outcome, result.reason) == (Outcome.UNREACHABLE, "insufficient_quota")
+
+
+async def test_an_error_of_delegated_work_refuses_no_connection() -> None:
+    async with following() as run:
+        await run.service.connected.get()
+        run.service.say("input", "Hello.")
+        run.service.tell("error", error=NO_QUOTA)
+        run.service.lose()
+        await run.connected_again()
+        run.service.close("close_requested")
+        assert (await run.watching.done()).outcome is Outcome.ENDED
+
+
 async def test_an_attach_that_is_redirected_or_refused_for_a_while_is_dialled_again() -> None:
     async with observed_calls() as it:
         service = LiveService()

@@ -217,6 +217,9 @@ def test_a_create_whose_answer_is_lost_is_on_record_with_what_it_may_cost(
     # Nothing tries to hang up a call that has no id.
     service.terminator.end_expired_call(record.id)
     service.terminator.resend_end_message(record)
+    with pytest.raises(Problem, match="call_not_found") as unknown:
+        service.terminator.end_by_admin(record.id)
+    assert "nobody can end it" in str(unknown.value.body("x"))
     assert not [asked for asked in live.asked if "hangup" in asked.path]
     assert held(ledger) == 1, "it may run"
     moment = NOW + UNKNOWN_COUNTS_FOR
