@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
-from functools import partial
 
 from shared.core.bounded import BoundedSet
 from shared.live import client_events
@@ -96,14 +95,14 @@ class DelegatedWork:
         if event.target != "responses" or event.delegation_id == self.unbegun:
             return
         self.unbegun = event.delegation_id
-        if self.asked is None:
-            begun = partial(self.look_for_begin, event.delegation_id)
-            self.context.background.call_later(BEGINS_WITHIN, begun)
 
-    def look_for_begin(self, delegation_id: str) -> None:
-        if self.unbegun == delegation_id:
-            self.reset()
-            self.gave_up("not begun")
+        def look() -> None:
+            if self.unbegun == event.delegation_id:
+                self.reset()
+                self.gave_up("not begun")
+
+        if self.asked is None:
+            self.context.background.call_later(BEGINS_WITHIN, look)
 
     def handle_event(self, event: BackendEvent) -> None:
         """Follows the response; anything that comes of it puts off what we ask for."""

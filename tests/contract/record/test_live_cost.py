@@ -68,6 +68,22 @@ async def test_a_live_call_costs_its_minutes_and_what_it_delegated() -> None:
         await caller.close()
 
 
+async def test_a_live_call_that_no_observer_reaches_costs_its_least() -> None:
+    async with running_broker(settings={"OBSERVER": "off"}) as work:
+        caller, place = await work.call("live-unseen", "live")
+        async with work.session.post(f"{place}/hangup", headers=signed_in("live-unseen")) as answer:
+            assert answer.status == 204
+        await caller.close()
+        record = next(iter((await work.records()).values()))
+        seconds = record["usage"]["estimated_seconds"]
+        assert seconds == record["usage"]["seconds"] >= 15
+        rows = (await work.get("/api/usage", by="caller"))["usage"]
+        (row,) = [each for each in rows if each["caller"] == record["caller"]]
+        assert (row["observed_calls"], row["live_estimated_seconds"]) == (1, seconds)
+        assert row["cost"] == record["cost"]
+        assert Decimal(row["cost"]) >= Decimal("0.0125")
+
+
 async def said_last(work: RunningBroker, name: str) -> str:
     """The model's last words, once the record has its end."""
 
