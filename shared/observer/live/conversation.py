@@ -96,12 +96,10 @@ class LiveConversation:
             self.gaps.note_replayed(event)
         else:
             self.gaps.note_new(event)
-            self.handle_new_event(self.bound.apply(event, self.recorder.clock()))
-
-    def handle_new_event(self, event: ServerEvent) -> None:
-        self.steps.attempt(event, lambda: self.recorder.record_event(event))
-        self.steps.attempt(event, lambda: self.controller.handle_server_event(event))
-        self.note_end(event)
+            believed = self.bound.apply(event, self.recorder.clock())
+            self.steps.attempt(believed, lambda: self.recorder.record_event(believed))
+            self.steps.attempt(believed, lambda: self.controller.handle_server_event(believed))
+            self.note_end(believed)
 
     def record_audio(self, frame: AudioFrame) -> None:
         if self.recording is None:
