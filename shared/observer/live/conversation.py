@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from shared.core import logs
 from shared.live.elapsed_bound import ElapsedBound
-from shared.live.frames import MODEL, AudioFrame
+from shared.live.frames import AudioFrame
 from shared.live.known_names import known_path, known_word
 from shared.live.replays import Replays
 from shared.live.server_events import LiveError, SessionClosed
@@ -17,14 +15,13 @@ from shared.observer.live.controller import LiveController
 from shared.observer.live.live_gaps import LiveGaps
 from shared.observer.live.recorder import LiveRecorder
 from shared.observer.live.run_context import LiveContext
-from shared.recordings.call_recording import CallRecording, RecordedCall, record_periodically
+from shared.observer.live.voice_recorder import VoiceRecorder
 from shared.sideband.events import NotUnderstood, ServerEvent
 from shared.transcripts.record_lines import StoredLine
 from shared.upstream.hang_up_reply import CLOSED
 
 LOGGED_ERRORS = 50
 """In one run: a page decides how many there are, and the record has them."""
-RECORDED_EVERY = timedelta(seconds=3)
 ASKED_FOR = ("close_requested", "client_request")
 """Reasons of an end that a client has asked for; Azure's differs from what it documents (recorded
 traffic)."""
@@ -46,8 +43,7 @@ class LiveConversation:
         self.replays = Replays()
         self.bound = ElapsedBound(call.started_at, self.recorder.clock())
         self.steps = GuardedSteps(self.recorder)
-        self.recording = open_recording(parts, self.recorder)
-        self.is_recording = False
+        self.voices = VoiceRecorder(parts, self.recorder)
         self.over = ""
         self.proof_of_end = ""
         self.close_reason = ""
@@ -61,19 +57,7 @@ class LiveConversation:
 
     def connected(self) -> None:
         self.recorder.start_connection()
-        if self.recording is None:
-            return
-        if self.is_recording:
-            # What is sent again of the events is not sent again of the audio.
-            self.recording.note_gap("reconnected")
-        else:
-            self.is_recording = True
-            self.context.background.start_task(self.record(self.recording))
-
-    async def record(self, recording: CallRecording) -> None:
-        """Writes the audio as it comes, for as long as the run lasts."""
-        retry_pause = self.parts.timing.storage_retry
-        await record_periodically(recording, self.context.lease.renew, RECORDED_EVERY, retry_pause)
+        self.voices.connected()
 
     async def request_state(self, lines: list[StoredLine]) -> None:
         """Asks for the session, which a new connection need not begin with, and answers what an
@@ -87,8 +71,7 @@ class LiveConversation:
 
     def handle_event(self, event: ServerEvent) -> None:
         if isinstance(event, AudioFrame):
-            if self.recording is not None:
-                self.steps.attempt(event, lambda: self.record_audio(event))
+            self.steps.attempt(event, lambda: self.voices.add(event))
         elif self.replays.is_replayed(event) and (
             self.over or not isinstance(event, SessionClosed)
         ):
@@ -100,14 +83,6 @@ class LiveConversation:
             self.steps.attempt(believed, lambda: self.recorder.record_event(believed))
             self.steps.attempt(believed, lambda: self.controller.handle_server_event(believed))
             self.note_end(believed)
-
-    def record_audio(self, frame: AudioFrame) -> None:
-        if self.recording is None:
-            return
-        if frame.direction == MODEL:
-            self.recording.add_model(frame, frame.start_ms)
-        else:
-            self.recording.add_caller(frame)
 
     def note_end(self, event: ServerEvent) -> None:
         """Logs what is wrong, and recognises the end of the session."""
@@ -148,19 +123,4 @@ class LiveConversation:
 
     async def leave(self) -> None:
         self.recorder.record_unfinished()
-        if self.recording is not None:
-            await self.recording.close(self.context.lease.renew)
-
-
-def open_recording(parts: RunParts, recorder: LiveRecorder) -> CallRecording | None:
-    """The recording of both voices, where calls are recorded."""
-    call, dependencies = parts.call, parts.dependencies
-    if not (dependencies.records_audio and call.recorded):
-        return None
-    return CallRecording(
-        dependencies.log,
-        RecordedCall(call.call_id, call.started_at, call.record_id),
-        recorder.add_line,
-        dependencies.clock,
-        dependencies.executor,
-    )
+        await self.voices.close()

@@ -165,7 +165,12 @@ class DelegatedWork:
             return
         self.must_ask = False
         self.note_continued()
-        self.context.background.call_later(ANSWERED_WITHIN, lambda: self.look_for(event_id))
+
+        def look() -> None:
+            if self.asked == event_id:
+                self.ask_again("not answered")
+
+        self.context.background.call_later(ANSWERED_WITHIN, look)
 
     def note_continued(self) -> None:
         """The work goes on with what was answered: a later run must not ask for it again."""
@@ -175,11 +180,6 @@ class DelegatedWork:
             self.continued.update(calls)
             self.context.recorder.add_numbered_line(CONTINUED, {"calls": calls})
 
-    def look_for(self, event_id: str) -> None:
-        """Asks again, and at last gives up, where nothing has begun."""
-        if self.asked == event_id:
-            self.ask_again("not answered")
-
     def handle_error(self, error: LiveError) -> None:
         """Asks again where an error answers what we have asked for."""
         if self.asked is None or error.caused_by != self.asked:
@@ -188,6 +188,7 @@ class DelegatedWork:
         self.ask_again(known_word(error.code, error.meaning, error.error_type))
 
     def ask_again(self, reason: str) -> None:
+        """Asks again a little later, and at last gives up: nothing has begun."""
         self.asked, self.tries = None, self.tries + 1
         if self.tries >= TRIES:
             self.reset()

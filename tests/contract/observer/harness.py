@@ -44,6 +44,7 @@ from tests.support.patience import PATIENCE
 
 KEY = {"api-key": "standard"}
 QUICK = Timing(
+    write_audio_every=timedelta(milliseconds=10),
     pauses_after_404=(timedelta(milliseconds=20),) * 4,
     write_every=timedelta(milliseconds=1),
     storage_retry=timedelta(milliseconds=10),

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.observer.live import conversation
 from shared.recordings import timeline
 from shared.recordings.recording_file import delete_recording, recording_name
 from shared.recordings.recording_report import report
@@ -25,7 +23,6 @@ RECORDED: dict[str, Any] = {"records_audio": True}
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "RECORDED_EVERY", timedelta(milliseconds=10))
     monkeypatch.setattr(timeline, "LOOKAHEAD_MS", 0)
 
 
