@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 
 from shared.core import logs
 from shared.core.bounded import BoundedSet
@@ -29,6 +31,9 @@ LATE_WORDS = timedelta(milliseconds=500)
 """How long words from before a delegation may come after it."""
 AT_ONCE = 4
 AT_MOST = 1_000
+REFUSED_AT_MOST = 32
+"""How many that are refused wait for that answer; of a longer burst the rest get none."""
+BETWEEN_REFUSALS = timedelta(milliseconds=250)
 INTERRUPTED = (
     "It is not known whether this was done: the server was interrupted. Say so, and ask whether to "
     "do it again."
@@ -56,6 +61,7 @@ class ClientDelegations:
         self.begun: BoundedSet[str] = BoundedSet(AT_MOST)
         self.answered: BoundedSet[str] = BoundedSet(AT_MOST)
         self.running: set[str] = set()
+        self.refused: deque[str] = deque()
         self.latest_offset = 0
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
@@ -92,17 +98,30 @@ class ClientDelegations:
         self.latest_offset = max(event.offset_ms, self.latest_offset)
         if len(self.running) >= AT_ONCE:
             self.answered.add(event.delegation_id)
-            self.context.background.start_task(self.refuse(event.delegation_id, event.offset_ms))
+            self.refuse(event.delegation_id, event.offset_ms)
             return
         self.running.add(event.delegation_id)
         self.context.recorder.add_line("calling", event.delegation_id, {"name": self.name})
         self.context.background.start_task(self.answer(event.delegation_id, event.offset_ms))
 
-    async def refuse(self, delegation_id: str, until: int) -> None:
+    def refuse(self, delegation_id: str, until: int) -> None:
         """Answers that it is too much at once. What the caller said is not the next one's."""
-        await asyncio.sleep(LATE_WORDS.total_seconds())
+        self.context.background.call_later(LATE_WORDS, partial(self.drop_words, until))
+        if len(self.refused) >= REFUSED_AT_MOST:
+            return
+        self.refused.append(delegation_id)
+        if len(self.refused) == 1:
+            self.context.background.start_task(self.answer_refused())
+
+    def drop_words(self, until: int) -> None:
         self.spoken.take_words(until)
-        await self.give_answer(delegation_id, Result(TOO_MANY, ok=False), 0.0)
+
+    async def answer_refused(self) -> None:
+        """One after the other, so that a burst of delegations is no burst of ours."""
+        while self.refused:
+            await asyncio.sleep(BETWEEN_REFUSALS.total_seconds())
+            await self.give_answer(self.refused[0], Result(TOO_MANY, ok=False), 0.0)
+            self.refused.popleft()
 
     async def answer(self, delegation_id: str, until: int) -> None:
         """Has the work done, and answers. The caller's words are those up to that place that no

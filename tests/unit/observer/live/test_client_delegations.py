@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.observer.live import appends, client_delegations
-from shared.observer.live.client_delegations import INTERRUPTED, NOT_HERE
+from shared.observer.live.client_delegations import INTERRUPTED, NOT_HERE, REFUSED_AT_MOST
 from shared.tools.delegation import (
     NOT_DONE,
     NOTHING_FOUND,
@@ -28,6 +28,7 @@ QUICK = timedelta(milliseconds=20)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_delegations, "LATE_WORDS", QUICK)
+    monkeypatch.setattr(client_delegations, "BETWEEN_REFUSALS", QUICK)
     monkeypatch.setattr(appends, "AFTER_REPLAY", QUICK)
     monkeypatch.setattr(appends, "TRY_AGAIN_AFTER", QUICK)
 
@@ -230,6 +231,32 @@ async def test_too_many_at_once_are_refused() -> None:
         go.set()
         await run.quiet()
         assert sorted(text for _, text in answers(run)) == ["Done."] * 4 + [TOO_MANY] * 2
+
+
+@pytest.mark.parametrize(
+    ("pause", "refused"), [(timedelta(minutes=1), 0), (timedelta(0), REFUSED_AT_MOST)]
+)
+async def test_a_burst_of_delegations_is_no_burst_of_answers(
+    monkeypatch: pytest.MonkeyPatch, pause: timedelta, refused: int
+) -> None:
+    monkeypatch.setattr(client_delegations, "BETWEEN_REFUSALS", pause)
+    registry, go = Registry(), asyncio.Event()
+
+    @registry.delegation
+    async def look_up(task: DelegatedTask) -> str:
+        await go.wait()
+        return "Done."
+
+    async with live_run(CLIENT, registry) as run:
+        for number in range(500):
+            delegate(run, f"item_{number}", 0)
+        for _ in range(refused):
+            await run.sent("session.commentary.append")
+        go.set()
+        for _ in range(4):
+            await run.sent("session.commentary.append")
+        await asyncio.sleep(5 * QUICK.total_seconds())
+        assert [text for _, text in answers(run)] == [TOO_MANY] * refused + ["Done."] * 4
 
 
 async def test_an_unknown_delegation_is_answered_to_nobody_in_particular() -> None:
