@@ -103,8 +103,8 @@ def lint(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     install_browsers()
     install_node_packages()
-    # All tests: in three processes, because many wait; each file's together, in conftest's order.
-    everything = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+    # All tests: in four processes, because many wait; each file's together, in conftest's order.
+    everything = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     return hand_over("-m", "pytest", *(arguments or everything))
 
 

@@ -231,7 +231,8 @@ async def test_the_result_of_a_servers_tool_is_spoken(
         )
         await say(page, *utterances("weather.wav"))
         captions = page.locator("#captions")
-        await expect(captions).to_contain_text("weather")
+        # The recogniser may mistake a word before it has heard the next.
+        await expect(captions).to_contain_text("london", ignore_case=True)
         await expect(captions).to_contain_text("1002")
         await page.wait_for_function("async () => (await probes.energy()) > 0")
         assert "Looking that up…" in await seen.evaluate("(seen) => [...seen]")

@@ -62,7 +62,7 @@ async def test_a_spoken_question_gets_both_transcripts_and_an_audible_answer(
         caller.say(question + hiss(1), RATE)
         await session.until(lambda: session.said.endswith("london."))
         await session.until(lambda: session.output[-1][0] is SILENT_CHUNK and sounding(session))
-        assert session.heard == "what is the weather in london"
+        assert session.heard.endswith("in london")
         assert session.utterances[0].text == "what is the weather in london"
         assert session.said == "You said: what is the weather in london."
         assert caller.energy > 0.1
