@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import tarfile
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ OPTIONS = ("--port", "0", "--without-local-settings", "--log", "warning")
 def last_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The last release's app and local host, from the repository's history."""
     folder = tmp_path_factory.mktemp("last-release")
-    archive = folder / "app.tar"
+    archive = folder / "app.zip"
     command = ["git", "archive", "-o", str(archive), LAST_RELEASE, *PARTS]
     try:
         made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -43,8 +43,8 @@ def last_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("git is not on the PATH")
     if made.returncode:
         pytest.skip(f"commit {LAST_RELEASE[:7]} is not in this clone: {made.stderr.strip()}")
-    with tarfile.open(archive) as content:
-        content.extractall(folder, filter="data")
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(folder)
     return folder
 
 
