@@ -148,10 +148,10 @@ async def test_an_ended_call_keeps_no_thread_while_somebody_still_holds_it() -> 
         assert during > before
         # A thread that was joined is listed until the kernel is done with it, and nothing tells.
         for _ in range(1000):
-            if threads() == before:
+            if threads() <= before:
                 break
             await asyncio.sleep(0.01)
-        assert threads() == before
+        assert threads() <= before
     finally:
         gc.enable()
     assert all(kept)
