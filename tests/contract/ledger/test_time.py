@@ -25,6 +25,14 @@ def refusal(ledger: Ledger, **of: Any) -> Problem:
     return problem.value
 
 
+def held_call(room: Room, ledger: Ledger, *, after: float) -> Booking:
+    """A call whose end is postponed once it has lasted so many seconds."""
+    booking = ledger.book_call("ada")
+    room.clock.advance(seconds=after)
+    ledger.hold_call(booking.reference, HELD)
+    return booking
+
+
 def lasts(booking: Booking) -> float:
     return (booking.ends_at - booking.started_at).total_seconds()
 
@@ -179,9 +187,7 @@ def test_a_minimum_over_midnight_counts_on_each_day(room: Room) -> None:
 
 def test_a_held_call_takes_no_time_from_others_until_it_is_late(room: Room) -> None:
     ledger = room.ledger(seconds_per_day=2000)
-    booking = ledger.book_call("ada")
-    room.clock.advance(seconds=896)
-    ledger.hold_call(booking.reference, HELD)
+    booking = held_call(room, ledger, after=896)
     assert used(ledger) == (896, 4)
     room.clock.advance(seconds=4)
     ledger.settle_call(booking.reference)
@@ -190,9 +196,7 @@ def test_a_held_call_takes_no_time_from_others_until_it_is_late(room: Room) -> N
 
 def test_a_call_that_goes_on_past_its_end_is_counted_on(room: Room) -> None:
     ledger = room.ledger(seconds_per_day=2000)
-    booking = ledger.book_call("ada")
-    room.clock.advance(seconds=900)
-    ledger.hold_call(booking.reference, HELD)
+    booking = held_call(room, ledger, after=900)
     room.clock.advance(seconds=60)
     assert used(ledger) == (960, 840)
     assert lasts(ledger.book_call("ada")) == 200
@@ -202,9 +206,7 @@ def test_a_call_that_goes_on_past_its_end_is_counted_on(room: Room) -> None:
 
 def test_a_held_call_that_nobody_settles_has_used_all_it_was_held_for(room: Room) -> None:
     ledger = room.ledger(seconds_per_day=3000)
-    booking = ledger.book_call("ada")
-    room.clock.advance(seconds=900)
-    ledger.hold_call(booking.reference, HELD)
+    held_call(room, ledger, after=900)
     room.clock.advance(hours=2)
     ledger.book_call("ada")
     assert used(ledger) == (1800, 900)
