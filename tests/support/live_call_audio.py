@@ -96,6 +96,16 @@ class LiveCallAudio:
                 recording.add_model(frame(number), FRAME_MS * number)
         self.at = until
 
+    async def record(self, recording: CallRecording, seconds: float) -> None:
+        """Hears so many seconds and writes them."""
+        self.hear(recording, seconds)
+        await recording.flush(ours)
+
+    async def record_to_end(self, recording: CallRecording, seconds: float) -> None:
+        """Hears the run's last seconds and closes its recording."""
+        self.hear(recording, seconds)
+        await recording.close(ours)
+
     def repeat(self, recording: CallRecording, seconds: float) -> None:
         """Sends the last seconds again at once, as at an attach."""
         first = max(0, int(self.at - CALLER_LATE_MS - seconds * 1000) // FRAME_MS)

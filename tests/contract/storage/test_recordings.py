@@ -34,8 +34,7 @@ def test_a_minute_of_both_voices_is_on_one_timeline(call: LiveCallAudio) -> None
     async def recorded() -> None:
         recording = call.recording()
         for _ in range(12):
-            call.hear(recording, 5)
-            await recording.flush(ours)
+            await call.record(recording, 5)
         await recording.close(ours)
 
     asyncio.run(recorded())
@@ -51,8 +50,7 @@ def test_a_killed_run_leaves_a_playable_file_and_the_next_one_continues_it(
 ) -> None:
     async def recorded() -> None:
         killed = call.recording()
-        call.hear(killed, 10)
-        await killed.flush(ours)
+        await call.record(killed, 10)
         length = len(call.played()[0])
         assert 40 <= length <= 46
         call.hear(None, 20)
@@ -60,8 +58,7 @@ def test_a_killed_run_leaves_a_playable_file_and_the_next_one_continues_it(
         call.monotonic = 77.0
         second = call.recording()
         call.repeat(second, 3)
-        call.hear(second, 10)
-        await second.close(ours)
+        await call.record_to_end(second, 10)
 
     asyncio.run(recorded())
     left, right = call.played()
@@ -86,13 +83,11 @@ def test_a_killed_run_leaves_a_playable_file_and_the_next_one_continues_it(
 def test_a_reconnection_is_aligned_and_stated(call: LiveCallAudio) -> None:
     async def recorded() -> None:
         recording = call.recording()
-        call.hear(recording, 10)
-        await recording.flush(ours)
+        await call.record(recording, 10)
         call.hear(None, 8)
         recording.note_gap("reconnected")
         call.repeat(recording, 3)
-        call.hear(recording, 10)
-        await recording.close(ours)
+        await call.record_to_end(recording, 10)
 
     asyncio.run(recorded())
     left, right = call.played()
@@ -131,11 +126,9 @@ def test_a_run_that_has_lost_its_lease_writes_nothing_over_another(call: LiveCal
 
     async def recorded() -> None:
         first, second = call.recording(), call.recording()
-        call.hear(first, 5)
-        await first.flush(ours)
+        await call.record(first, 5)
         call.at = 0
-        call.hear(second, 5)
-        await second.flush(ours)
+        await call.record(second, 5)
         call.hear(first, 5)
         call.at = 5000
         call.hear(second, 5, caller=lambda number: number % 4 > 0)
@@ -151,17 +144,13 @@ def test_a_run_that_has_lost_its_lease_writes_nothing_over_another(call: LiveCal
 def test_a_deleted_recording_is_not_begun_again(call: LiveCallAudio, log: Log) -> None:
     async def recorded() -> None:
         recording = call.recording()
-        call.hear(recording, 10)
-        await recording.flush(ours)
+        await call.record(recording, 10)
         delete_recording(log, call.name, for_good=True)
-        call.hear(recording, 10)
-        await recording.flush(ours)
-        call.hear(recording, 10)
-        await recording.close(ours)
+        await call.record(recording, 10)
+        await call.record_to_end(recording, 10)
         assert recording.waiting.came == []
         taking_over = call.recording()
-        call.hear(taking_over, 10)
-        await taking_over.close(ours)
+        await call.record_to_end(taking_over, 10)
 
     asyncio.run(recorded())
     assert find_recording(log, call.name) is None
@@ -173,14 +162,11 @@ def test_a_recording_that_is_deleted_by_hand_is_not_begun_again(
 ) -> None:
     async def recorded() -> None:
         recording = call.recording()
-        call.hear(recording, 10)
-        await recording.flush(ours)
+        await call.record(recording, 10)
         log.delete(f"{call.name}.wav")
-        call.hear(recording, 10)
-        await recording.flush(ours)
+        await call.record(recording, 10)
         taking_over = call.recording()
-        call.hear(taking_over, 10)
-        await taking_over.close(ours)
+        await call.record_to_end(taking_over, 10)
 
     asyncio.run(recorded())
     assert find_recording(log, call.name) is None
@@ -203,8 +189,7 @@ def test_a_recording_that_is_deleted_before_it_is_begun_is_not_begun(
 def test_a_call_that_is_over_can_be_deleted_without_a_mark(call: LiveCallAudio, log: Log) -> None:
     async def recorded() -> None:
         recording = call.recording()
-        call.hear(recording, 10)
-        await recording.close(ours)
+        await call.record_to_end(recording, 10)
 
     asyncio.run(recorded())
     delete_recording(log, call.name, for_good=False)
@@ -217,12 +202,10 @@ def test_half_an_hour_that_nobody_heard_is_silent(call: LiveCallAudio) -> None:
 
     async def recorded() -> None:
         recording = call.recording()
-        call.hear(recording, 4)
-        await recording.flush(ours)
+        await call.record(recording, 4)
         call.hear(None, 300)
         taking_over = call.recording()
-        call.hear(taking_over, 4)
-        await taking_over.close(ours)
+        await call.record_to_end(taking_over, 4)
 
     asyncio.run(recorded())
     left, right = call.played()
@@ -236,12 +219,10 @@ def test_a_torn_sample_at_the_end_does_not_turn_the_rest_into_noise(
 ) -> None:
     async def recorded() -> None:
         recording = call.recording()
-        call.hear(recording, 4)
-        await recording.flush(ours)
+        await call.record(recording, 4)
         log.append(f"{call.name}.wav", b"\0\0\0", at=log.length(f"{call.name}.wav"))
         taking_over = call.recording()
-        call.hear(taking_over, 4)
-        await taking_over.close(ours)
+        await call.record_to_end(taking_over, 4)
 
     asyncio.run(recorded())
     left, _ = call.played()
@@ -251,8 +232,7 @@ def test_a_torn_sample_at_the_end_does_not_turn_the_rest_into_noise(
 def test_a_part_of_it_is_the_same_as_in_the_whole(call: LiveCallAudio, log: Log) -> None:
     async def recorded() -> None:
         recording = call.recording()
-        call.hear(recording, 5)
-        await recording.close(ours)
+        await call.record_to_end(recording, 5)
 
     asyncio.run(recorded())
     found = find_recording(log, call.name)
@@ -313,8 +293,7 @@ def test_a_long_outage_of_storage_is_a_hole_that_is_stated(call: LiveCallAudio, 
 
     async def recorded() -> None:
         recording = call.recording()
-        call.hear(recording, 10)
-        await recording.flush(ours)
+        await call.record(recording, 10)
         outage.refuses = True
         for _ in range(24):
             call.hear(recording, 5)
@@ -322,8 +301,7 @@ def test_a_long_outage_of_storage_is_a_hole_that_is_stated(call: LiveCallAudio, 
                 await recording.flush(ours)
         outage.refuses = False
         await recording.flush(ours)
-        call.hear(recording, 10)
-        await recording.close(ours)
+        await call.record_to_end(recording, 10)
 
     asyncio.run(recorded())
     left, right = call.played()
@@ -386,17 +364,14 @@ def test_audio_that_nothing_can_be_made_of_costs_itself(call: LiveCallAudio) -> 
 
     async def recorded() -> None:
         recording = call.recording()
-        call.hear(recording, 4)
-        await recording.flush(ours)
+        await call.record(recording, 4)
         for error in (ValueError, None):
             recording.add_caller(Broken(error))
             recording.add_model(Broken(error), 4000)
-        call.hear(recording, 4)
-        await recording.flush(ours)
+        await call.record(recording, 4)
         recording.add_model(Broken(RuntimeError), 4000)
         await recording.flush(ours)
-        call.hear(recording, 4)
-        await recording.close(ours)
+        await call.record_to_end(recording, 4)
 
     asyncio.run(recorded())
     left, right = call.played()
@@ -414,8 +389,7 @@ def test_a_call_with_an_odd_beginning_is_recorded(
     async def recorded() -> None:
         recording = call.recording()
         for _ in range(6):
-            call.hear(recording, 5)
-            await recording.flush(ours)
+            await call.record(recording, 5)
         await recording.close(ours)
 
     asyncio.run(recorded())
