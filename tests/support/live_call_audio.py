@@ -43,6 +43,11 @@ def frame(number: int) -> Pcm:
     return Pcm(array("h", [number + 1] * (FRAME_MS * 24)).tobytes())
 
 
+def numbers(first: int, last: int) -> list[int]:
+    """What the frames of those numbers say, both included."""
+    return [number + 1 for number in range(first, last + 1)]
+
+
 @dataclass
 class LiveCallAudio:
     """A call that goes on by `at` milliseconds. `monotonic` is the zero of this process's clock."""

@@ -10,9 +10,10 @@ from itertools import count
 
 import pytest
 
-from shared.storage.interfaces import Entity, Storage, Table
+from shared.storage.interfaces import Entity, Log, Storage, Table
 from shared.storage.memory import MemoryStorage
 from tests.support.clock import Clock
+from tests.support.live_call_audio import LiveCallAudio
 
 NUMBERS = count(1)
 
@@ -37,6 +38,16 @@ def backend(request: pytest.FixtureRequest) -> Backend:
         return Backend(storage, lambda span: time.sleep(span.total_seconds()))
     clock = Clock()
     return Backend(MemoryStorage(clock), lambda span: clock.advance(seconds=span.total_seconds()))
+
+
+@pytest.fixture
+def log(backend: Backend) -> Log:
+    return backend.storage.log(backend.name())
+
+
+@pytest.fixture
+def call(log: Log) -> LiveCallAudio:
+    return LiveCallAudio(log)
 
 
 def existing_row(table: Table, partition: str, row: str) -> Entity:

@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.storage.interfaces import Conflict, Log
-from tests.contract.storage.conftest import Backend
 from tests.support.at_once import at_once
-
-
-@pytest.fixture
-def log(backend: Backend) -> Log:
-    return backend.storage.log(backend.name())
 
 
 def test_lines_are_read_back_in_the_order_of_their_appends(log: Log) -> None:

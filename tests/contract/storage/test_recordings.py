@@ -7,27 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from shared.recordings.audio import Heard
 from shared.recordings.recording_file import delete_recording
 from shared.recordings.stored_recording import find_recording
 from shared.storage.interfaces import APPEND_BYTES, Log, StorageUnavailable
-from tests.contract.storage.conftest import Backend
-from tests.support.live_call_audio import START, LiveCallAudio, Pcm, ours, read_wav
-
-
-@pytest.fixture
-def log(backend: Backend) -> Log:
-    return backend.storage.log(backend.name())
-
-
-@pytest.fixture
-def call(log: Log) -> LiveCallAudio:
-    return LiveCallAudio(log)
-
-
-def numbers(first: int, last: int) -> list[int]:
-    """What the frames of those numbers say, both included."""
-    return [number + 1 for number in range(first, last + 1)]
+from tests.support.live_call_audio import START, LiveCallAudio, numbers, ours, read_wav
 
 
 def test_a_minute_of_both_voices_is_on_one_timeline(call: LiveCallAudio) -> None:
@@ -350,35 +333,6 @@ def test_closing_never_fails(call: LiveCallAudio, log: Log) -> None:
     assert find_recording(log, call.name) is None
 
 
-def test_audio_that_nothing_can_be_made_of_costs_itself(call: LiveCallAudio) -> None:
-    class Broken:
-        size = 0
-
-        def __init__(self, error: type[Exception] | None) -> None:
-            self.error = error
-
-        def pcm(self) -> bytes:
-            if self.error:
-                raise self.error
-            return b"\0"
-
-    async def recorded() -> None:
-        recording = call.recording()
-        await call.record(recording, 4)
-        for error in (ValueError, None):
-            recording.add_caller(Broken(error))
-            recording.add_model(Broken(error), 4000)
-        await call.record(recording, 4)
-        recording.add_model(Broken(RuntimeError), 4000)
-        await recording.flush(ours)
-        await call.record_to_end(recording, 4)
-
-    asyncio.run(recorded())
-    left, right = call.played()
-    assert left == numbers(0, len(left) - 1)
-    assert right[-2] == len(right) - 1
-
-
 @pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(hours=-5), None])
 def test_a_call_with_an_odd_beginning_is_recorded(
     call: LiveCallAudio, ahead: timedelta | None
@@ -396,37 +350,3 @@ def test_a_call_with_an_odd_beginning_is_recorded(
     left, right = call.played()
     assert left == numbers(0, 148)
     assert right[:148] == [0, *numbers(1, 147)]
-
-
-def test_an_odd_frame_costs_itself_and_is_stated(call: LiveCallAudio) -> None:
-    async def recorded() -> None:
-        recording = call.recording()
-        for second in range(0, 60, 5):
-            call.hear(recording, 5)
-            if second == 10:
-                recording.add_caller(Pcm(bytes(60 * 48_000)))
-                recording.add_model(Pcm(bytes(48_000)), 65_000)
-            await recording.flush(ours)
-        await recording.close(ours)
-
-    asyncio.run(recorded())
-    left, right = call.played()
-    assert left[:70] + left[82:] == numbers(0, 69) + numbers(82, 298)
-    assert right[1:70] + right[82:298] == numbers(1, 69) + numbers(82, 297)
-    assert [(side, reason) for side, *_, reason in call.missing()] == [("caller", "too long")]
-
-
-def test_an_endpoint_that_sends_too_much_fills_no_memory(call: LiveCallAudio) -> None:
-    async def recorded() -> None:
-        recording = call.recording()
-        for number in range(100):
-            recording.add_model(Pcm(bytes(500_000)), 200 * number)
-        assert (
-            sum(each.source.size for each in recording.waiting.came if isinstance(each, Heard))
-            < 7e6
-        )
-        for _ in range(100_000):
-            recording.add_caller(Pcm(b""))
-        assert len(recording.waiting.came) < 500
-
-    asyncio.run(recorded())
