@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bench.harness.processes import serve_until_stopped
-from bench.harness.tls import server_context
+from bench.harness.sideband_server import serve_sidebands
 from local.common import server
 
 EVENTS_PER_TURN = 20
@@ -144,19 +143,7 @@ def call_of(request: Request) -> str:
 
 async def run(turns: int, rate: float, certificate: Path) -> None:
     sideband = FakeSideband(turns, rate)
-    async with serve(
-        sideband.send_call,
-        server.LOOPBACK,
-        0,
-        ssl=server_context(certificate),
-        process_request=sideband.refuse_ended,
-        compression=None,
-        backlog=1024,
-        open_timeout=60,
-        ping_interval=None,
-    ) as listening:
-        port = next(iter(listening.sockets)).getsockname()[1]
-        await serve_until_stopped(f"https://{server.LOOPBACK}:{port}")
+    await serve_sidebands(sideband.send_call, sideband.refuse_ended, certificate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

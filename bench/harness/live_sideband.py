@@ -17,16 +17,16 @@ import base64
 import json
 import random
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bench.harness.processes import serve_until_stopped
-from bench.harness.tls import server_context
+from bench.harness.sideband_server import serve_sidebands
 from local.common import server
 
 STEP_MS = 200
@@ -37,6 +37,7 @@ TURN_STEPS = 30
 USAGE_STEPS = 14 * STEPS_PER_SECOND
 BURST = 6_000
 FRAMES_AT_ONCE = 20
+CLOSE_TIMEOUT = timedelta(seconds=1)
 SESSION = {"id": "live_bench", "model": "gpt-live-1", "status": "active", "expires_at": 1}
 Event = dict[str, Any]
 
@@ -146,20 +147,9 @@ def call_of(request: Request) -> str:
 
 async def run(seconds: int, certificate: Path, *, silent: bool) -> None:
     sidebands = LiveSidebands(seconds, silent=silent)
-    async with serve(
-        sidebands.send_call,
-        server.LOOPBACK,
-        0,
-        ssl=server_context(certificate),
-        process_request=sidebands.refuse_ended,
-        compression=None,
-        backlog=1024,
-        open_timeout=60,
-        ping_interval=None,
-        close_timeout=1,
-    ) as listening:
-        port = next(iter(listening.sockets)).getsockname()[1]
-        await serve_until_stopped(f"https://{server.LOOPBACK}:{port}")
+    await serve_sidebands(
+        sidebands.send_call, sidebands.refuse_ended, certificate, close_timeout=CLOSE_TIMEOUT
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,42 @@
+"""The WebSocket server of the stand-ins for many calls' sidebands."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from bench.harness.processes import serve_until_stopped
+from bench.harness.tls import server_context
+from local.common import server
+
+USUAL_CLOSE_TIMEOUT = timedelta(seconds=10)
+"""The default of websockets."""
+
+
+async def serve_sidebands(
+    send_call: Callable[[ServerConnection], Awaitable[None]],
+    refuse_ended: Callable[[ServerConnection, Request], Response | None],
+    certificate: Path,
+    *,
+    close_timeout: timedelta = USUAL_CLOSE_TIMEOUT,
+) -> None:
+    """Prints its URL and serves until it is stopped. `refuse_ended` answers a handshake instead of
+    `send_call`, unless it returns None."""
+    async with serve(
+        send_call,
+        server.LOOPBACK,
+        0,
+        ssl=server_context(certificate),
+        process_request=refuse_ended,
+        compression=None,
+        backlog=1024,
+        open_timeout=60,
+        ping_interval=None,
+        close_timeout=close_timeout.total_seconds(),
+    ) as listening:
+        port = next(iter(listening.sockets)).getsockname()[1]
+        await serve_until_stopped(f"https://{server.LOOPBACK}:{port}")
