@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.core import logs
 from shared.live import client_events
 from shared.live.server_events import LiveError, SessionEvent
 from shared.observer.live.session_guard import LiveSessionGuard
 from shared.observer.run_context import RunContext, new_event_id
+from shared.observer.session_overrides import SessionOverrides
 from shared.sideband.events import NotUnderstood
 
-FIRST_PAUSE = timedelta(seconds=2)
-LONGEST_PAUSE = timedelta(seconds=30)
 ANSWERED_WITHIN = timedelta(seconds=5)
-LOGGED_AT_MOST = 20
 
 
 class LiveSessionKeeper:
@@ -30,9 +26,7 @@ class LiveSessionKeeper:
         self.latest: SessionEvent | NotUnderstood | None = None
         self.awaited: str | None = None
         """The id of our update that has not been answered yet."""
-        self.pause = FIRST_PAUSE
-        self.is_waiting = False
-        self.logged = 0
+        self.overrides = SessionOverrides(context, self.check_again)
 
     async def read_session(self) -> None:
         """Asks for the session as it is. Raises SidebandClosed."""
@@ -51,7 +45,7 @@ class LiveSessionKeeper:
         )
         if is_whole:
             # The service takes what restores it: whoever overrides it again gains no time by it.
-            self.pause = FIRST_PAUSE
+            self.overrides.shorten_pause()
         self.check_latest()
 
     def check_latest(self) -> None:
@@ -64,10 +58,10 @@ class LiveSessionKeeper:
             return
         update = guard.restoring_session(session)
         put_back = update is not None and self.send(update)
-        if put_back or not self.is_waiting:
-            self.record_override(names, put_back=put_back)
+        if put_back or not self.overrides.is_waiting:
+            self.overrides.record_override(names, put_back=put_back)
         if not put_back:
-            self.check_again_later()
+            self.overrides.check_again_later()
 
     def send(self, session: Mapping[str, Any]) -> bool:
         """Sends an update; until it is answered, or should have been, no other is sent."""
@@ -103,29 +97,13 @@ class LiveSessionKeeper:
             self.awaited = None
             if self.guard is not None:
                 self.guard.is_refused = True
-            self.check_again_later()
-
-    def record_override(self, names: list[str], *, put_back: bool) -> None:
-        about = {"overridden": names[:20], "put_back": put_back}
-        self.context.recorder.add_numbered_line("session", about)
-        self.logged += 1
-        if self.logged <= LOGGED_AT_MOST:
-            call = self.context.recorder.writer.record_id
-            logs.event("session overridden", logging.WARNING, call=call, **about)
+            self.overrides.check_again_later()
 
     def start_over(self) -> None:
         """The connection was lost."""
         self.awaited = None
 
-    def check_again_later(self) -> None:
-        if self.is_waiting:
-            return
-        self.is_waiting = True
-        self.context.background.call_later(self.pause, self.check_again)
-        self.pause = min(self.pause * 2, LONGEST_PAUSE)
-
     def check_again(self) -> None:
-        self.is_waiting = False
         if self.guard is not None:
             self.guard.allow_restore()
         self.check_latest()

@@ -8,14 +8,11 @@ speed) is left to the page.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 from shared.config.transcription_sessions import is_transcription
-from shared.core import logs
 from shared.observer.realtime.run_context import RealtimeContext
 from shared.observer.realtime.session_comparison import (
     COMPLETED,
@@ -25,6 +22,7 @@ from shared.observer.realtime.session_comparison import (
 )
 from shared.observer.realtime.session_updates import emptied, is_mcp, nested, without_nulls
 from shared.observer.run_context import new_event_id
+from shared.observer.session_overrides import SessionOverrides
 from shared.realtime.server_events import SessionEvent
 from shared.sideband.events import ErrorEvent, NotUnderstood
 from shared.sideband.json_fields import value_at
@@ -203,11 +201,6 @@ class SessionGuard:
         return names is not None
 
 
-FIRST_PAUSE = timedelta(seconds=2)
-LONGEST_PAUSE = timedelta(seconds=30)
-LOGGED_AT_MOST = 20
-
-
 class SessionKeeper:
     """Lets the guard's updates meet the connection. `session` is the profile's; None: the page
     decides, and nothing is restored."""
@@ -216,9 +209,7 @@ class SessionKeeper:
         self.context = context
         self.guard = SessionGuard(session) if session is not None else None
         self.latest: SessionEvent | NotUnderstood | None = None
-        self.pause = FIRST_PAUSE
-        self.is_waiting = False
-        self.logged = 0
+        self.overrides = SessionOverrides(context, self.check_again)
 
     def check_session(self, event: SessionEvent | NotUnderstood) -> None:
         """Restores what a page has overridden in the session: everything, if the event could not be
@@ -239,9 +230,9 @@ class SessionKeeper:
         names = guard.overridden_fields(session)
         put_back = self.restore(guard, session)
         if names and (put_back or not guard.restores_left):
-            self.record_override(names, put_back=put_back)
+            self.overrides.record_override(names, put_back=put_back)
         if names and not put_back:
-            self.check_again_later()
+            self.overrides.check_again_later()
 
     def restore(self, guard: SessionGuard, session: Mapping[str, Any] | None) -> bool:
         """Sends what restores the profile. Returns whether there was anything to send."""
@@ -251,33 +242,17 @@ class SessionKeeper:
             guard.start_over()
         return bool(sent) and all(sent)
 
-    def record_override(self, names: list[str], *, put_back: bool) -> None:
-        about = {"overridden": names, "put_back": put_back}
-        self.context.recorder.add_numbered_line("session", about)
-        self.logged += 1
-        if self.logged <= LOGGED_AT_MOST:
-            call = self.context.recorder.writer.record_id
-            logs.event("session overridden", logging.WARNING, call=call, **about)
-
     def handle_error(self, error: ErrorEvent) -> None:
         """An update of ours that was refused is sent again later."""
         if self.guard is not None and self.guard.update_refused(error.caused_by):
-            self.check_again_later()
+            self.overrides.check_again_later()
 
     def start_over(self) -> None:
         """The connection was lost."""
         if self.guard is not None:
             self.guard.start_over()
 
-    def check_again_later(self) -> None:
-        if self.is_waiting:
-            return
-        self.is_waiting = True
-        self.context.background.call_later(self.pause, self.check_again)
-        self.pause = min(self.pause * 2, LONGEST_PAUSE)
-
     def check_again(self) -> None:
-        self.is_waiting = False
         if self.guard is not None:
             self.guard.allow_restore()
         self.check_latest()

@@ -347,9 +347,7 @@ async def test_tools_that_the_profile_lacks_are_cancelled_however_often() -> Non
 
 
 async def test_a_page_that_is_stubborn_does_not_win(monkeypatch: Any) -> None:
-    monkeypatch.setattr(
-        "shared.observer.realtime.session_guard.FIRST_PAUSE", timedelta(milliseconds=20)
-    )
+    monkeypatch.setattr("shared.observer.session_overrides.FIRST_PAUSE", timedelta(milliseconds=20))
     async with observed_calls() as it:
         call = await call_with(it, SESSION)
         watching = await it.watch(call, session=SESSION)

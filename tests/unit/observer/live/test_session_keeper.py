@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from openai.types.live import SessionUpdateEvent
 
+from shared.observer import session_overrides
 from shared.observer.live import session_keeper
 from shared.observer.live.session_guard import MAX_RESTORES, UPDATABLE, LiveSessionGuard
 from tests.support.live_recordings import server_events
@@ -28,8 +29,8 @@ ECHOED["delegation"]["responses"]["tool_choice"] = "auto"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_keeper, "FIRST_PAUSE", QUICK)
-    monkeypatch.setattr(session_keeper, "LONGEST_PAUSE", QUICK)
+    monkeypatch.setattr(session_overrides, "FIRST_PAUSE", QUICK)
+    monkeypatch.setattr(session_overrides, "LONGEST_PAUSE", QUICK)
     monkeypatch.setattr(session_keeper, "ANSWERED_WITHIN", QUICK)
 
 
@@ -177,7 +178,7 @@ async def test_a_page_does_not_win_by_being_stubborn() -> None:
 async def test_a_page_that_repeats_itself_is_answered_at_a_bounded_pace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session_keeper, "FIRST_PAUSE", timedelta(seconds=30))
+    monkeypatch.setattr(session_overrides, "FIRST_PAUSE", timedelta(seconds=30))
     async with live_run(RESPONSES) as run:
         run.tell("session.started", session=ECHOED)
         for _ in range(50):
