@@ -133,11 +133,11 @@ PAGE_ANSWERS = {
         ("eager", frozenset({"help_desk"}), {}, ""),
         ("eager", None, {}, ""),
         ("eager", frozenset(), {}, "delegation without a function"),
-        ("eager", frozenset(), ""),
+        ("eager", frozenset(), BACKEND, ""),
         ("off", frozenset({"help_desk"}), {}, "delegation without an observer"),
         ("off", frozenset(), {"delegation": {"type": "client"}}, "delegation without an observer"),
         ("off", frozenset({"help_desk"}), PAGE_ANSWERS, ""),
-        ("off", frozenset({"help_desk"}), ""),
+        ("off", frozenset({"help_desk"}), BACKEND, ""),
     ],
 )
 def test_the_log_warns_of_work_that_nobody_does(
