@@ -33,6 +33,7 @@ from shared.tools.registry import Registry
 from shared.transcripts.record_lines import RecordLine, StoredLine, decode_lines
 from shared.transcripts.transcript import Transcript, build_transcript
 from shared.transcripts.writer import TranscriptWriter, log_name
+from tests.support.loop_clock import LoopClock
 from tests.support.patience import PATIENCE
 
 CALL = "live_u0_test"
@@ -93,6 +94,7 @@ class LiveRun:
     hang_ups: list[str] = field(default_factory=list)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     replays: Replays = field(default_factory=Replays)
+    loop_clock: LoopClock = field(default_factory=LoopClock)
 
     def tell(self, kind: str, **fields: Any) -> None:
         """An event of the service."""
@@ -148,6 +150,16 @@ class LiveRun:
         """Waits until nothing is left to be done at once."""
         for _ in range(20):
             await asyncio.sleep(0)
+
+    async def pass_time(self, span: timedelta) -> None:
+        """Moves the loop's clock on by `span`, from timer to timer: all that is due has run."""
+        clock, timers = self.loop_clock, self.context.background.timers
+        until = clock.time() + span.total_seconds()
+        while due := [timer.when() for timer in timers.values() if timer.when() <= until]:
+            clock.move_on(timedelta(seconds=min(due) - clock.time()))
+            await self.settled()
+        clock.move_on(timedelta(seconds=until - clock.time()))
+        await self.settled()
 
     async def quiet(self) -> None:
         """Waits until no task runs."""

@@ -255,7 +255,7 @@ async def test_a_burst_of_delegations_is_no_burst_of_answers(
         go.set()
         for _ in range(4):
             await run.sent("session.commentary.append")
-        await asyncio.sleep(5 * QUICK.total_seconds())
+        await run.pass_time(5 * QUICK)
         assert [text for _, text in answers(run)] == [TOO_MANY] * refused + ["Done."] * 4
 
 
@@ -285,7 +285,7 @@ async def test_an_answer_that_was_lost_is_told_over_the_next_connection() -> Non
             "session.commentary.appended", start_ms=0, end_ms=0, client_event_id=sent["event_id"]
         )
         run.controller.reconnected()
-        await asyncio.sleep(0.06)
+        await run.pass_time(3 * QUICK)
         assert len(answers(run)) == 1, "it is acknowledged"
         assert await run.lines("steered") == []
 

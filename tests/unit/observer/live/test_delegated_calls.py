@@ -18,6 +18,7 @@ from shared.tools.registry import Registry
 from tests.unit.observer.live.harness import RESPONSES, LiveRun, live_run
 
 QUICK = timedelta(milliseconds=10)
+LATER = 5 * QUICK
 
 
 @pytest.fixture(autouse=True)
@@ -80,17 +81,19 @@ async def test_the_work_goes_on_before_the_response_is_said_to_be_over() -> None
 
 async def test_all_parallel_calls_are_answered_before_the_work_goes_on_once() -> None:
     tools = Tools()
-    tools.go.clear()
     async with live_run(RESPONSES, tools.registry) as run:
         run.begin()
-        for number in range(3):
+        run.call("call_0")
+        await run.sent("response.item.create")
+        tools.go.clear()
+        for number in (1, 2):
             run.call(f"call_{number}")
         run.end()
-        await asyncio.sleep(0.05)
-        assert run.connection.all == []
+        await run.pass_time(LATER)
+        assert run.kinds() == ["response.item.create"]
         tools.go.set()
         await run.sent("response.create")
-        await asyncio.sleep(0.05)
+        await run.pass_time(LATER)
         assert run.kinds() == [*["response.item.create"] * 3, "response.create"]
 
 
@@ -106,7 +109,7 @@ async def test_a_call_that_is_still_being_made_is_waited_for() -> None:
         }
         run.backend("response.output_item.added", item=added)
         await run.sent("response.item.create")
-        await asyncio.sleep(0.05)
+        await run.pass_time(LATER)
         assert "response.create" not in run.kinds()
         run.call("call_2")
         await run.sent("response.create")
@@ -217,7 +220,7 @@ async def test_nothing_is_sent_again_of_work_that_went_on_meanwhile() -> None:
         await run.sent("response.create")
         run.controller.reconnected()
         run.begin("resp_2")
-        await asyncio.sleep(0.05)
+        await run.pass_time(LATER)
         assert run.kinds() == ["response.item.create", "response.create"]
 
 
@@ -240,7 +243,7 @@ async def test_a_run_that_takes_over_runs_nothing_twice() -> None:
         await second.record()
     async with live_run(RESPONSES, tools.registry, log=first.log, holder="run-4") as third:
         await third.controller.answer_abandoned()
-        await asyncio.sleep(0.05)
+        await third.pass_time(LATER)
         assert third.connection.all == []
 
 
@@ -270,7 +273,7 @@ async def test_work_of_which_nothing_comes_after_a_loss_is_told_to_the_model(
             run.backend("response.output_text.delta", delta="It")
         else:
             await run.sent("session.thinking.append")
-        await asyncio.sleep(0.05)
+        await run.pass_time(LATER)
         codes = [each.fields["code"] for each in await run.lines("failed")]
         assert codes == ([] if comes else ["lost"])
         assert len(run.connection.all) == (0 if comes else 1)
@@ -292,7 +295,7 @@ async def test_work_that_was_under_way_is_looked_for_by_the_next_run(
         await second.record()
     async with live_run(RESPONSES, Tools().registry, log=first.log, holder="run-3") as third:
         await third.controller.answer_abandoned()
-        await asyncio.sleep(0.05)
+        await third.pass_time(LATER)
         assert third.connection.all == []
 
 
@@ -401,7 +404,7 @@ async def test_delegated_work_of_which_nothing_comes_is_told_to_the_caller(
         delegate(run)
         if begins:
             run.begin()
-            await asyncio.sleep(0.05)
+            await run.pass_time(LATER)
             await run.settled()
             assert await failures(run) == []
         else:
@@ -481,7 +484,7 @@ async def test_a_deleted_record_is_begun_again_with_what_was_done() -> None:
     async with live_run(RESPONSES, tools.registry, log=first.log, holder="run-2") as second:
         second.call("call_1")
         await second.controller.answer_abandoned()
-        await asyncio.sleep(0.05)
+        await second.pass_time(LATER)
         assert (tools.calls, second.connection.all) == ([], [])
         usage = second.controller.meter.tally().usage
         assert usage.tokens.text_in == 800

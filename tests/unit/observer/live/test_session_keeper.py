@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from datetime import timedelta
 from typing import Any
@@ -59,8 +58,9 @@ async def test_a_session_as_the_service_echoes_it_is_left_alone() -> None:
         run.tell("session.updated", session=echoed(reasoning=None, parallel_tool_calls=None))
         azure = {**ECHOED, "context_management": {"type": "compaction"}, "audio": {"output": {}}}
         run.tell("session.updated", session=azure)
-        await asyncio.sleep(0.03)
+        await run.pass_time(3 * QUICK)
         assert updates(run) == []
+        assert await run.lines("session") == []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_triggers_that_the_service_was_not_sent_are_not_missed() -> None:
     trigger = {"type": "decisions", "event_type": "session.input_transcript.delta"}
     async with live_run({**CLIENT, "triggers": [trigger]}) as run:
         run.tell("session.started", session=CLIENT)
-        await asyncio.sleep(0.03)
+        await run.pass_time(3 * QUICK)
         assert updates(run) == []
     guard = LiveSessionGuard({**CLIENT, "triggers": [trigger]})
     assert guard.overridden_fields({**CLIENT, "triggers": [trigger]}) == []
@@ -120,7 +120,7 @@ async def test_two_that_override_each_other_do_not_keep_the_service_busy() -> No
     async with live_run(RESPONSES) as run:
         for number in range(200):
             run.tell("session.updated", session=echoed(instructions=f"Swear {number}."))
-            await asyncio.sleep(0.001)
+            await run.pass_time(QUICK / 10)
         assert MAX_RESTORES <= len(updates(run)) < 60
 
 
@@ -128,12 +128,12 @@ async def test_what_is_never_as_the_profile_has_it_is_the_services_own_form() ->
     async with live_run(RESPONSES) as run:
         for _ in range(40):
             run.tell("session.updated", session=echoed(model="gpt-5.6-sol-2026"))
-            await asyncio.sleep(0.012)
+            await run.pass_time(QUICK * 1.2)
         count = len(updates(run))
         assert count < 10
         run.tell("session.updated", session=echoed(model="gpt-expensive"))
         await run.sent("session.update")
-        await asyncio.sleep(0.03)
+        await run.pass_time(3 * QUICK)
         assert len(updates(run)) > count
 
 

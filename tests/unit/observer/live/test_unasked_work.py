@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -10,13 +9,6 @@ import pytest
 from shared.observer.live import unasked_work
 from tests.unit.observer.live.harness import RESPONSES, LiveRun, live_run
 from tests.unit.observer.live.test_delegated_calls import Tools
-
-QUICK = timedelta(milliseconds=20)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unasked_work, "LATE_WORDS", QUICK)
 
 
 def delegate(run: LiveRun, offset_ms: int, name: str = "item_1") -> None:
@@ -28,7 +20,7 @@ def delegate(run: LiveRun, offset_ms: int, name: str = "item_1") -> None:
 
 
 async def steered(run: LiveRun) -> list[object]:
-    await asyncio.sleep(3 * QUICK.total_seconds())
+    await run.pass_time(unasked_work.LATE_WORDS)
     return [each.fields for each in await run.lines("steered")]
 
 
@@ -77,7 +69,7 @@ async def test_a_continuation_that_a_page_has_begun_is_not_asked_for_again() -> 
         await run.sent("response.item.create")
         run.begin("resp_2")
         run.end("resp_2")
-        await asyncio.sleep(0.1)
+        await run.pass_time(timedelta(seconds=5))
         assert "response.create" not in run.kinds()
         (line,) = await run.lines("continued")
         assert line.fields == {"calls": ["call_1"]}
