@@ -177,7 +177,7 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows
+        except NotImplementedError:  # Windows: its event loops take no signal handlers
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 

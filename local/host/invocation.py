@@ -206,7 +206,7 @@ def encode_output(output: Output, value: Any) -> Datum:
         if output.kind == GENERIC:
             return Datum(value, "bytes" if isinstance(value, bytes) else "string")
         return binding_converter(output.kind).encode(value, expected_type=None)  # type: ignore[no-any-return]
-    except NotImplementedError:
+    except NotImplementedError:  # how azure-functions' converters refuse a type
         raise TypeError(
             f"a {output.kind} output cannot carry a value of type {type(value).__name__}"
         ) from None

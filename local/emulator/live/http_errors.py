@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 
 from local.emulator.protocol import errors
 from local.emulator.protocol.errors import ApiError
@@ -12,18 +12,8 @@ from local.emulator.protocol.validators import Invalid
 NOT_FOUND = "session_id_not_found"
 
 
-def refusal(
-    status: int,
-    code: str | None,
-    message: str,
-    *,
-    param: str | None = None,
-    kind: str = "invalid_request_error",
-    headers: Mapping[str, str] | None = None,
-) -> ApiError:
-    """An error response, its keys in the recorded order."""
-    error = {"message": message, "type": kind, "code": code, "param": param}
-    return ApiError(status, {"error": error}, headers)
+refusal = partial(errors.api_error, keys=("message", "type", "code", "param"))
+"""The error of a Live route, whose keys were recorded in another order than Realtime's."""
 
 
 def no_session() -> ApiError:

@@ -6,7 +6,7 @@ with `message`, `type`, `code` and `param`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.emulator.protocol.ids import Provider
@@ -44,9 +44,11 @@ def api_error(
     param: str | None = None,
     kind: str = "invalid_request_error",
     headers: Mapping[str, str] | None = None,
+    keys: Sequence[str] = ("message", "type", "param", "code"),
 ) -> ApiError:
-    error = {"message": message, "type": kind, "param": param, "code": code}
-    return ApiError(status, {"error": error}, headers)
+    """An error of the API itself. `keys`: all four, in the recorded order."""
+    fields = {"message": message, "type": kind, "code": code, "param": param}
+    return ApiError(status, {"error": {key: fields[key] for key in keys}}, headers)
 
 
 def invalid_parameter(wrong: Invalid) -> ApiError:
