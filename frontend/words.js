@@ -73,7 +73,8 @@ function describeLive({ steady, paused }, microphone, activity) {
       headline: 'On standby.',
       advice: quiet || 'Nobody has spoken for a while. Speak, and the call goes on.',
     };
-  return { connection, headline: ACTIVITIES[activity], advice: quiet || advice };
+  const headline = quiet && activity === 'listening' ? 'Muted.' : ACTIVITIES[activity];
+  return { connection, headline, advice: quiet || advice };
 }
 
 /** @param {CallState & {status: 'ended'}} state */

@@ -30,6 +30,9 @@ test('a live call: who is speaking, unless there is something more important', (
   assert.match(words({ ...live, paused: true }).advice, /Speak/);
   assert.match(words({ ...live, paused: true }, { ...ON, muted: true }).advice, /You are muted/);
   assert.match(words(live, { ...ON, muted: true }).advice, /You are muted/);
+  assert.equal(words(live, { ...ON, muted: true }).headline, 'Muted.');
+  assert.equal(words(live, { ...ON, muted: true }, 'answering').headline, 'Answering.');
+  assert.equal(words(live, { ...ON, silenced: true }).headline, 'Muted.');
   assert.match(words(live, { ...ON, silenced: true }).advice, /operator/);
   assert.equal(words({ ...live, steady: false, paused: true }).connection, 'Interrupted');
 });
