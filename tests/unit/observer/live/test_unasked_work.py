@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from shared.observer.live import unasked_work
+from tests.unit.observer.live.delegations import Tools
 from tests.unit.observer.live.harness import RESPONSES, LiveRun, live_run
-from tests.unit.observer.live.test_delegated_calls import Tools
 
 
 def delegate(run: LiveRun, offset_ms: int, name: str = "item_1") -> None:
