@@ -12,6 +12,7 @@ import yaml
 
 import dev
 from shared.core.upstream_problems import UPSTREAM_PROBLEMS
+from shared.upstream.error_mapping import QUOTAS
 
 ROOT = Path(__file__).parent.parent.parent
 AZURE: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
@@ -253,7 +254,8 @@ def test_a_refusal_of_the_model_raises_one_alert() -> None:
         name: set(re.findall(r"'([a-z]+_[a-z_]+)'", "\n".join(alerts[name]["query"])))
         for name in ("model-refuses", "model-fails", "model-quota")
     }
-    assert names["model-quota"] | names["model-fails"] <= set(UPSTREAM_PROBLEMS)
+    assert names["model-quota"] == QUOTAS
+    assert names["model-fails"] <= set(UPSTREAM_PROBLEMS)
     others = names["model-quota"] | names["model-fails"] | {"offer_refused"}
     assert names["model-refuses"] == others
     assert "!in" in "\n".join(alerts["model-refuses"]["query"])
