@@ -56,12 +56,12 @@ class AdminService:
         from shared.transcripts.writer import log_name
 
         record = self.records.get(name)
-        lines = decode_lines(self.transcripts.read(log_name(record.call_id)))
+        lines = decode_lines(self.transcripts.read(log_name(files_of(record))))
         shown = {
             "call": record.public(),
             "transcript": transcript.build_transcript(lines).to_json(),
         }
-        if recording := recording_report.report(self.transcripts, record.call_id, lines):
+        if recording := recording_report.report(self.transcripts, files_of(record), lines):
             shown["recording"] = recording
         return shown
 
@@ -71,7 +71,7 @@ class AdminService:
         from shared.recordings import stored_recording
 
         record = self.records.get(name)
-        found = stored_recording.find_recording(self.transcripts, record.call_id)
+        found = stored_recording.find_recording(self.transcripts, files_of(record))
         if found is None:
             raise Problem("recording_not_found")
         logs.event("recording read", call=name)
@@ -88,8 +88,8 @@ class AdminService:
 
         record = self.records.get(name)
         # The voices first: if this breaks off, what is left says so.
-        delete_recording(self.transcripts, record.call_id, for_good=not record.settled_by)
-        self.transcripts.delete(log_name(record.call_id))
+        delete_recording(self.transcripts, files_of(record), for_good=not record.settled_by)
+        self.transcripts.delete(log_name(files_of(record)))
         logs.event("transcript deleted", call=name)
 
     def report_usage(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -157,6 +157,12 @@ class AdminService:
             append_line(self.transcripts, record.call_id, line)
         except StorageError as error:
             logs.event("transcript record not written", logging.WARNING, reason=str(error))
+
+
+def files_of(record: CallRecord) -> str:
+    """What the files of a call's transcript and recording are named by. A call whose id is not
+    known (calls/unanswered.py) has none, under its record's id as well."""
+    return record.call_id or record.id
 
 
 def parse_number(text: str, default: int, most: int) -> int:

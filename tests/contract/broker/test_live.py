@@ -184,6 +184,11 @@ async def test_a_create_whose_answer_is_lost_is_on_record(
     assert (lost["status"], lost["ended_by"]) == ("ended", "no answer")
     assert lost["failures"] == {"call_left_running": {"upstream_unreachable": 1}}
     assert endpoint.count(SESSIONS) == 1
+    path = f"/api/calls/{lost['id']}"
+    shown = await app.get(f"{path}/transcript", headers=ADMIN)
+    assert (shown.status, (await shown.json())["transcript"]["entries"]) == (200, [])
+    await refused(await app.get(f"{path}/recording", headers=ADMIN), 404, "recording_not_found")
+    assert (await app.delete(f"{path}/transcript", headers=ADMIN)).status == 204
 
 
 @pytest.fixture
