@@ -59,8 +59,7 @@ async def record(app: AppClient, seconds: float) -> Recorded:
     audio = LiveCallAudio(stores.transcripts, stores.records.get(call).call_id)
     recording = audio.recording()
     while audio.at < seconds * 1000:
-        audio.hear(recording, min(20.0, seconds - audio.at / 1000))
-        await recording.flush(ours)
+        await audio.record(recording, min(20.0, seconds - audio.at / 1000))
     await recording.close(ours)
     return Recorded(audio, call)
 
@@ -192,8 +191,7 @@ async def test_deleting_the_transcript_of_a_call_that_goes_on_ends_its_recording
     assert (await app.delete(path, headers=ADMIN)).status == 204
     await refused(await app.get(short.path, headers=ADMIN), 404, "recording_not_found")
     next_run = short.audio.recording()
-    short.audio.hear(next_run, 10)
-    await next_run.flush(ours)
+    await short.audio.record(next_run, 10)
     assert next_run.stopped == "deleted"
     await refused(await app.get(short.path, headers=ADMIN), 404, "recording_not_found")
 
