@@ -1,12 +1,14 @@
-"""One running stack for all browser tests, and a browser for each."""
+"""The running stacks of the browser tests, and a browser for each test."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import wave
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 import pytest
@@ -17,6 +19,8 @@ from local.stack import Stack
 from tests.support import chromium
 from tests.support.emulated import Emulator
 from tests.support.patience import PATIENCE
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # Recognition and synthesis are slow on a busy machine. Tests wait for captions and never sleep.
 expect.set_options(timeout=1000 * PATIENCE)
@@ -74,4 +78,51 @@ async def emulator(stack: Stack) -> AsyncIterator[Emulator]:
         emulator = Emulator(http, stack.emulator_url)
         await emulator.reset()
         yield emulator
+        await emulator.reset()
+
+
+PLAIN: dict[str, Any] = {
+    "api": "live",
+    "session": {
+        "instructions": "SECRET INSTRUCTIONS: be brief.",
+        "audio": {"output": {"voice": "marin"}},
+    },
+}
+IDLE: dict[str, Any] = {
+    **PLAIN,
+    "session": {**PLAIN["session"], "idle_timeout_s": 2, "wake_policy": {"type": "speech"}},
+}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def live_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """The whole stack, with profiles of GPT-Live beside the samples."""
+    profiles = tmp_path_factory.mktemp("live") / "profiles"
+    shutil.copytree(ROOT / "profiles", profiles)
+    (profiles / "plain-live.json").write_text(json.dumps(PLAIN), encoding="utf-8")
+    (profiles / "idle-live.json").write_text(json.dumps(IDLE), encoding="utf-8")
+    env = {
+        "LIMIT_STARTS_PER_MINUTE": "0",
+        "LIMIT_LIVE_CALLS": "0",
+        "REALTIME_PROFILES": str(profiles),
+        "LIVE_SESSION_FIELDS": "all",
+    }
+    async with Stack(env=env) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def live_emulator(live_stack: Stack) -> AsyncIterator[Emulator]:
+    async with emulator_of(live_stack) as emulator:
+        yield emulator
+
+
+@asynccontextmanager
+async def emulator_of(stack: Stack) -> AsyncIterator[Emulator]:
+    """A stack's emulator, reset before; no session may be left afterwards."""
+    async with aiohttp.ClientSession() as http:
+        emulator = Emulator(http, stack.emulator_url)
+        await emulator.reset()
+        yield emulator
+        await emulator.live_sessions(0)
         await emulator.reset()

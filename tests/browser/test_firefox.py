@@ -141,11 +141,9 @@ async def test_this_projects_client_holds_a_live_call(
     await page.evaluate(SILENT)
     assert await page.evaluate(HOLD_A_LIVE_CALL) == ["live", "live"]
     (session,) = (await emulator.state())["sessions"]
-    url = f"{emulator.url}/emulator/sessions/{session['id']}/speech"
-    async with emulator.http.post(url, json={"text": "hello"}) as answer:
-        assert answer.status == 200, await answer.text()
+    await emulator.speak(session["id"], "hello")
     seen = await page.evaluate(LEAVE)
     assert [who for who, _ in seen["lines"]] == ["user", "assistant"]
     assert seen["lines"][0][1].lower().startswith("hello")
     assert seen["last"]["reason"] == "stopped"
-    await emulator.until(lambda state: state["live_sessions"] == 0, "no session")
+    await emulator.live_sessions(0)

@@ -10,13 +10,11 @@ from playwright.async_api import Page, Route, expect
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing
-from tests.support.chromium import probed_page, say
+from tests.support.chromium import MIC_TRACKS, probed_page, say
 from tests.support.emulated import Emulator
 from tests.support.voice import utterances
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-MIC_TRACKS = "probes.tracks.map((track) => track.readyState)"
 
 
 async def choose(page: Page, mode: str) -> None:

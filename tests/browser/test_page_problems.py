@@ -30,7 +30,7 @@ async def failing(
         await expect(page.get_by_role("heading", level=1)).to_have_text("The call did not start.")
         await expect(page.get_by_role("button", name="Start")).to_be_visible()
         await expect(page.locator("#microphone")).to_have_attribute("data-state", "off")
-        assert "live" not in await page.evaluate("probes.tracks.map((track) => track.readyState)")
+        assert "live" not in await page.evaluate(chromium.MIC_TRACKS)
 
 
 async def start(page: Page) -> None:

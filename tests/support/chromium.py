@@ -82,6 +82,9 @@ window.probes.energy = async () => {
 """
 """What tests can ask about WebRTC in any page."""
 
+MIC_TRACKS = "probes.tracks.map((track) => track.readyState)"
+"""The states of the microphone's tracks."""
+
 
 def executable() -> str | None:
     """The first Chromium, Chrome or Edge of this machine."""

@@ -1,0 +1,51 @@
+"""How GPT-Live calls of the page end without Stop: by leaving it, by the service, at the limit."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from local.stack import Stack
+from tests.browser.conftest import Hearing, emulator_of
+from tests.browser.live_page import calling
+from tests.support.chromium import MIC_TRACKS
+from tests.support.emulated import Emulator
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_leaving_the_page_ends_the_session(
+    live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+) -> None:
+    async with calling(live_stack, hearing, "plain-live") as page:
+        await live_emulator.live_sessions(1)
+        await page.goto("about:blank")
+        await live_emulator.live_sessions(0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"), [("expired", "longest time"), ("content", "safety filter")]
+)
+async def test_the_service_ends_a_session(
+    reason: str, words: str, live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+) -> None:
+    async with calling(live_stack, hearing, "plain-live") as page:
+        state = await live_emulator.until(
+            lambda state: state["sessions"][0]["observers"] > 0, "observed"
+        )
+        (session,) = state["sessions"]
+        await live_emulator.end_session(session["id"], reason)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+        await expect(page.locator("#advice")).to_contain_text(words)
+        assert await page.evaluate(MIC_TRACKS) == ["ended"]
+
+
+async def test_at_its_limit(hearing: Hearing) -> None:
+    async with (
+        Stack(env={"LIMIT_CALL_SECONDS": "10"}) as stack,
+        emulator_of(stack),
+        calling(stack, hearing, "live") as page,
+    ):
+        await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+        await expect(page.locator("#advice")).to_contain_text("The call reached its time limit")
+        assert await page.evaluate(MIC_TRACKS) == ["ended"]
