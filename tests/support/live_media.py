@@ -9,7 +9,8 @@ from typing import Any
 from openai.types.live import ConnectServerEvent
 from pydantic import TypeAdapter
 
-from local.emulator.live.interfaces import (
+from local.emulator.live.media_factory import MediaFactory
+from local.emulator.live.media_interfaces import (
     GRID_MS,
     AudioFormat,
     Fragment,
@@ -17,7 +18,6 @@ from local.emulator.live.interfaces import (
     MediaEvents,
     MediaSettings,
 )
-from local.emulator.live.media_factory import MediaFactory
 from local.emulator.speech.synthesis import split_words
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(ConnectServerEvent)

@@ -9,7 +9,7 @@ from local.emulator.live import events
 from local.emulator.live.client_delegation import ClientDelegations
 from local.emulator.live.context import SessionContext, cell, wait_for_position
 from local.emulator.live.events import Event
-from local.emulator.live.tokens import count_tokens
+from local.emulator.live.token_count import count_tokens
 from local.emulator.protocol.validators import Invalid
 from local.emulator.script.live_reply import say_instructed
 from local.emulator.script.reply_rules import fill

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from local.emulator.live.decimation import Decimator
 from local.emulator.live.ears import Ears, Speech
 from local.emulator.live.idling import IdleWatch
-from local.emulator.live.interfaces import (
+from local.emulator.live.media_interfaces import (
     CHUNK_BYTES,
     GRID_MS,
     Manner,

@@ -6,8 +6,8 @@ from typing import Final
 
 from local.emulator.live import events
 from local.emulator.live.context import SessionContext
-from local.emulator.live.interfaces import Saying
-from local.emulator.live.resource import DEFAULT_FORMAT
+from local.emulator.live.media_interfaces import Saying
+from local.emulator.live.session_resource import DEFAULT_FORMAT
 from local.emulator.protocol.validators import Invalid
 
 FIXTURE_BYTES: Final = 30 * 24_000 * 2

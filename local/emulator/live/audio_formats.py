@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext, Packet
 
-from local.emulator.live.interfaces import AUDIO_RATE, AudioFormat
+from local.emulator.live.media_interfaces import AUDIO_RATE, AudioFormat
 
 CODECS: Final = {"audio/pcmu": "pcm_mulaw", "audio/pcma": "pcm_alaw"}
 

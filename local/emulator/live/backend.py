@@ -12,7 +12,7 @@ from local.emulator.live.backend_response import BackendResponse
 from local.emulator.live.context import SessionContext
 from local.emulator.live.events import Event
 from local.emulator.live.item_buffer import ItemBuffer
-from local.emulator.live.tokens import count_tokens
+from local.emulator.live.token_count import count_tokens
 
 HIDDEN_TOKENS: Final = 700
 """What the backend reads before everything else."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from local.emulator.live import identifiers
 from local.emulator.live.events import Event
-from local.emulator.live.tokens import count_tokens
+from local.emulator.live.token_count import count_tokens
 from local.emulator.protocol import ids
 from local.emulator.script.live_reply import FunctionCall
 

@@ -17,8 +17,8 @@ from local.emulator.live.decision_items import DecisionItems
 from local.emulator.live.events import Event
 from local.emulator.live.hosted_tasks import HostedTasks
 from local.emulator.live.item_shapes import BackendItem, DecisionItem
+from local.emulator.live.json_shapes import ANYTHING, TEXT, Nullable, Object, Shape
 from local.emulator.live.session_update import apply_update
-from local.emulator.live.shape import ANYTHING, TEXT, Nullable, Object, Shape
 from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid
 

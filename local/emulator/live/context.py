@@ -10,10 +10,10 @@ from typing import Any, Protocol, TypeVar
 
 from local.emulator.call.services import Services
 from local.emulator.live.events import Event
-from local.emulator.live.interfaces import GRID_MS, AppendedMedia, Manner, Media, Saying
+from local.emulator.live.media_interfaces import GRID_MS, AppendedMedia, Manner, Media, Saying
 from local.emulator.live.outlets import Outlets
 from local.emulator.live.recording import Recording
-from local.emulator.live.resource import Config
+from local.emulator.live.session_resource import Config
 from local.emulator.script.live_script import LiveScript
 
 T = TypeVar("T")

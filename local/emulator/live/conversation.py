@@ -9,7 +9,7 @@ from typing import Final
 from local.emulator.live.client_delegation import ClientDelegations
 from local.emulator.live.context import SessionContext, cell
 from local.emulator.live.hosted_tasks import HostedTasks
-from local.emulator.live.interfaces import GRID_MS, Utterance
+from local.emulator.live.media_interfaces import GRID_MS, Utterance
 from local.emulator.script.live_reply import Delegate, LiveReply, choose_live_reply
 from local.emulator.script.reply_rules import Say, default_reply, matches
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from local.emulator.live.hearing import BYTES_PER_MS, HeardWord, UtteranceInProgress
-from local.emulator.live.interfaces import GRID_MS, Fragment, Utterance
+from local.emulator.live.media_interfaces import GRID_MS, Fragment, Utterance
+from local.emulator.live.utterance_in_progress import BYTES_PER_MS, HeardWord, UtteranceInProgress
 from local.emulator.media.vad import (
     SpeechStarted,
     TurnDetection,

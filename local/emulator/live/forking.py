@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from local.emulator.live.resource import Config
+from local.emulator.live.session_resource import Config
 from local.emulator.live.session_update import check_delegation_type, merge_delegation
 from local.emulator.protocol.ids import Provider
 

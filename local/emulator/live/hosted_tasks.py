@@ -15,7 +15,7 @@ from local.emulator.live.client_delegation import Acknowledgements
 from local.emulator.live.context import SessionContext, cell
 from local.emulator.live.events import Event
 from local.emulator.live.item_buffer import has_image, text_of
-from local.emulator.live.tokens import count_tokens
+from local.emulator.live.token_count import count_tokens
 from local.emulator.protocol.validators import Invalid
 from local.emulator.script.live_reply import (
     Delegate,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from local.emulator.media.vad import TurnDetection, VoiceActivityDetector
 
 if TYPE_CHECKING:
-    from local.emulator.live.interfaces import MediaEvents
+    from local.emulator.live.media_interfaces import MediaEvents
 
 REMEMBERED_FRAMES: Final = 25
 """Half a second: the first word is heard whole."""

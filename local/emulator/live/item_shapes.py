@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.emulator.live.shape import (
+from local.emulator.live.json_shapes import (
     TEXT,
     Array,
     Either,

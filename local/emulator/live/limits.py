@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.emulator.live.tokens import count_tokens
+from local.emulator.live.token_count import count_tokens
 from local.emulator.protocol.validators import Invalid
 
 INSTRUCTIONS_TOKENS = 16_384

@@ -8,7 +8,7 @@ from functools import partial
 from aiortc import RTCPeerConnection
 
 from local.emulator.live.answer_sdp import ice_username, simplify_offer, write_answer
-from local.emulator.live.interfaces import AUDIO_RATE
+from local.emulator.live.media_interfaces import AUDIO_RATE
 from local.emulator.media.aioice_patch import set_ice_credentials
 from local.emulator.media.peer import ApiMedia
 from local.emulator.media.playback import Speaker

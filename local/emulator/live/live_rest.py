@@ -14,7 +14,7 @@ from local.emulator.live.authentication import require_credential
 from local.emulator.live.forking import forked_config
 from local.emulator.live.registry import LiveRegistry
 from local.emulator.live.request_body import parse_create, parse_fork, read_object
-from local.emulator.live.resource import Config
+from local.emulator.live.session_resource import Config
 from local.emulator.protocol.validators import Invalid
 from local.emulator.sdp.description import OfferRefused
 

@@ -18,13 +18,13 @@ from local.emulator.live import events, http_errors, session_schema
 from local.emulator.live.authentication import require_socket_credential
 from local.emulator.live.client_events import parse_event
 from local.emulator.live.forking import forked_config
+from local.emulator.live.json_shapes import TEXT, Nullable, Object
 from local.emulator.live.outlets import Ended, Outlet
 from local.emulator.live.registry import LiveRegistry
 from local.emulator.live.request_body import check_session
-from local.emulator.live.resource import Config
 from local.emulator.live.session import LiveSession
 from local.emulator.live.session_end import DROP_AFTER
-from local.emulator.live.shape import TEXT, Nullable, Object
+from local.emulator.live.session_resource import Config
 from local.emulator.protocol.validators import Invalid
 
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024

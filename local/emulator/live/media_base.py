@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from local.emulator.live.interfaces import Manner, MediaEvents, MediaSettings, Saying
+from local.emulator.live.media_interfaces import Manner, MediaEvents, MediaSettings, Saying
 
 if TYPE_CHECKING:
     from local.emulator.live.audio import LiveAudio

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from local.emulator.call.services import Services
-from local.emulator.live.interfaces import (
+from local.emulator.live.media_interfaces import (
     AnsweredMedia,
     AppendedMedia,
     AudioFormat,

@@ -8,7 +8,7 @@ from local.emulator.live import events
 from local.emulator.live.context import SessionContext
 from local.emulator.live.conversation import Conversation
 from local.emulator.live.events import Event
-from local.emulator.live.interfaces import Fragment, Utterance
+from local.emulator.live.media_interfaces import Fragment, Utterance
 
 
 class MediaListener:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from local.emulator.live.interfaces import AUDIO_RATE, GRID_MS, Fragment, Manner
+from local.emulator.live.media_interfaces import AUDIO_RATE, GRID_MS, Fragment, Manner
 
 if TYPE_CHECKING:
     from local.emulator.call.services import Lazy

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from local.emulator.live.events import Event
-from local.emulator.live.interfaces import SILENT_CHUNK
+from local.emulator.live.media_interfaces import SILENT_CHUNK
 from local.emulator.protocol.frames import Frame
 
 MOST_WAITING: Final = 8192

@@ -8,7 +8,7 @@ import sys
 import wave
 from typing import TYPE_CHECKING, Final
 
-from local.emulator.live.interfaces import AUDIO_RATE, AudioFormat
+from local.emulator.live.media_interfaces import AUDIO_RATE, AudioFormat
 
 if TYPE_CHECKING:
     from local.emulator.live.audio_formats import Decoder

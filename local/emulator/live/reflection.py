@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from local.emulator.live.interfaces import CHUNK_BYTES, GRID_MS, SILENT_CHUNK
+from local.emulator.live.media_interfaces import CHUNK_BYTES, GRID_MS, SILENT_CHUNK
 from local.emulator.live.mouth import FRAME_MS, NARROW_FRAME
 
 SILENT_FRAME: Final = bytes(NARROW_FRAME)

@@ -10,8 +10,8 @@ from local.emulator.call.services import Services
 from local.emulator.live import http_errors
 from local.emulator.live.media_factory import MediaFactory
 from local.emulator.live.outlets import Ended
-from local.emulator.live.resource import Config
 from local.emulator.live.session import LiveSession
+from local.emulator.live.session_resource import Config
 from local.emulator.protocol.errors import ApiError
 
 REMEMBERED: Final = 50

@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from local.emulator.live import http_errors, session_schema
+from local.emulator.live.json_shapes import Object
 from local.emulator.live.limits import check_limits
-from local.emulator.live.shape import Object
 from local.emulator.protocol.json_text import parse_json
 from local.emulator.protocol.validators import Invalid, missing
 

@@ -19,7 +19,8 @@ from local.emulator.live.context import AT_ONCE
 from local.emulator.live.conversation import Conversation
 from local.emulator.live.events import Event
 from local.emulator.live.hosted_tasks import HostedTasks
-from local.emulator.live.interfaces import (
+from local.emulator.live.media_factory import MediaFactory
+from local.emulator.live.media_interfaces import (
     AnsweredMedia,
     AppendedMedia,
     AudioFormat,
@@ -27,18 +28,17 @@ from local.emulator.live.interfaces import (
     MediaSettings,
     Saying,
 )
-from local.emulator.live.media_factory import MediaFactory
 from local.emulator.live.media_listener import MediaListener
 from local.emulator.live.outlets import Outlet, Outlets
 from local.emulator.live.recording import Recording
-from local.emulator.live.resource import (
+from local.emulator.live.session_end import SessionEnd
+from local.emulator.live.session_resource import (
     DEFAULT_FORMAT,
     DEFAULT_VOICE,
     Config,
     build_resource,
     resolve,
 )
-from local.emulator.live.session_end import SessionEnd
 from local.emulator.live.usage_meter import UsageMeter
 from local.emulator.script.live_script import LiveScript
 

@@ -6,7 +6,7 @@ WebSocket, the overrides of a fork, `session.update`.
 
 from __future__ import annotations
 
-from local.emulator.live.shape import (
+from local.emulator.live.json_shapes import (
     ANYTHING,
     BOOLEAN,
     INTEGER,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from local.emulator.live import session_schema
+from local.emulator.live.json_shapes import Object, wrong_type
 from local.emulator.live.limits import check_backend, check_triggers
-from local.emulator.live.resource import Config, resolve_delegation
-from local.emulator.live.shape import Object, wrong_type
+from local.emulator.live.session_resource import Config, resolve_delegation
 from local.emulator.protocol.ids import Provider
 from local.emulator.protocol.validators import Invalid, missing, unknown
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from local.emulator.live.audio import LiveAudio
 from local.emulator.live.audio_formats import Codec
-from local.emulator.live.interfaces import AudioFormat, MediaEvents, MediaSettings
 from local.emulator.live.media_base import MediaBase
+from local.emulator.live.media_interfaces import AudioFormat, MediaEvents, MediaSettings
 from local.emulator.live.mouth import FRAME_MS, NARROW_FRAME
 
 if TYPE_CHECKING:

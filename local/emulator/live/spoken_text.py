@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from local.emulator.live.context import wait_for_position
-from local.emulator.live.interfaces import GRID_MS, Fragment, Utterance
+from local.emulator.live.media_interfaces import GRID_MS, Fragment, Utterance
 
 if TYPE_CHECKING:
     from local.emulator.live.session import LiveSession

@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from local.emulator.live.data_channel import Permissions, restriction_notice, too_large
-from local.emulator.live.interfaces import AUDIO_RATE, GRID_MS, MediaEvents, MediaSettings
 from local.emulator.live.media_base import MediaBase
+from local.emulator.live.media_interfaces import AUDIO_RATE, GRID_MS, MediaEvents, MediaSettings
 
 if TYPE_CHECKING:
     from local.emulator.call.services import Services

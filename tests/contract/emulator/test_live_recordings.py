@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.live.interfaces import GRID_MS, SILENT_CHUNK, Fragment, Utterance
+from local.emulator.live.media_interfaces import GRID_MS, SILENT_CHUNK, Fragment, Utterance
 from local.emulator.live.media_listener import MediaListener
 from local.emulator.live.session import LiveSession
 from local.emulator.protocol.ids import Provider

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from local.emulator.call.services import Services
-from local.emulator.live.interfaces import Fragment, MediaSettings, Utterance
+from local.emulator.live.media_interfaces import Fragment, MediaSettings, Utterance
 from local.emulator.live.webrtc_media import WebRtcMedia, answer_offer
 from local.emulator.protocol import events
 from tests.contract.media.caller import Until

@@ -10,7 +10,7 @@ import pytest
 
 from local.emulator.call.services import Services
 from local.emulator.live.answer_sdp import ice_username
-from local.emulator.live.interfaces import MediaSettings
+from local.emulator.live.media_interfaces import MediaSettings
 from local.emulator.live.webrtc_media import answer_offer
 from local.emulator.sdp.description import OfferRefused
 from tests.contract.live_media.session import SESSION_ID, Session

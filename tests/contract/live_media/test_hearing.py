@@ -10,7 +10,8 @@ import pytest
 from local.emulator.call.services import Lazy
 from local.emulator.live.decimation import Decimator
 from local.emulator.live.ears import FragmentQueue
-from local.emulator.live.hearing import (
+from local.emulator.live.media_interfaces import Fragment
+from local.emulator.live.utterance_in_progress import (
     BUSY,
     BYTES_PER_MS,
     FIRST_MS,
@@ -20,7 +21,6 @@ from local.emulator.live.hearing import (
     HeardWord,
     UtteranceInProgress,
 )
-from local.emulator.live.interfaces import Fragment
 from local.emulator.speech.recognition import Recogniser, TimedWord
 from local.emulator.speech.synthesis import resample
 from tests.support.voice import utterances

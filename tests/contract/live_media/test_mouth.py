@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from local.emulator.call.services import Lazy
-from local.emulator.live.interfaces import Fragment
+from local.emulator.live.media_interfaces import Fragment
 from local.emulator.live.mouth import FRAME_MS, LEAD_MS, MOST_WAITING, Mouth
 from local.emulator.speech.synthesis import ToneVoice, Voice
 

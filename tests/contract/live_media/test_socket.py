@@ -8,7 +8,7 @@ import pytest
 
 from local.emulator.call.services import Services
 from local.emulator.live.audio_formats import Encoder
-from local.emulator.live.interfaces import AppendedMedia, AudioFormat, MediaSettings
+from local.emulator.live.media_interfaces import AppendedMedia, AudioFormat, MediaSettings
 from local.emulator.live.socket_media import SocketMedia
 from local.emulator.speech.synthesis import resample
 from tests.contract.live_media.session import SESSION_ID, Session

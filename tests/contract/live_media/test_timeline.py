@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.emulator.live.interfaces import GRID_MS
+from local.emulator.live.media_interfaces import GRID_MS
 from local.emulator.live.webrtc_media import MISSING_MS, InputTimeline
 
 FRAME_MS = 20

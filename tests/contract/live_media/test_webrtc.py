@@ -11,7 +11,7 @@ import pytest
 from aiortc import RTCSessionDescription
 
 from local.emulator.call.services import Services
-from local.emulator.live.interfaces import (
+from local.emulator.live.media_interfaces import (
     CHUNK_BYTES,
     SILENT_CHUNK,
     AnsweredMedia,
