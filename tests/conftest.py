@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -31,7 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
+def require_chromium() -> None:
+    """Refuses to run where CHROMIUM_REQUIRED=1, as in CI, and there is none: a run in which every
+    test of the page is skipped would pass."""
+    if os.environ.get("CHROMIUM_REQUIRED", "") in ("", "0"):
+        return
+    # Imports playwright, which a run without browsers does not need.
+    from tests.support import chromium
+
+    if chromium.executable() is None:
+        raise pytest.UsageError("CHROMIUM_REQUIRED is set, and no Chromium, Chrome or Edge is here")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    require_chromium()
     config.stash[PRINTED] = []
     config.pluginmanager.register(Reader(config.stash[PRINTED]), "reads-what-was-printed")
 

@@ -1,4 +1,4 @@
-"""`dev.py test` never stops for want of a browser: it says what it skips."""
+"""`dev.py test` does not stop for want of a browser, and says what it skips; in CI it does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from local import dev_commands as dev
 from local.installation import Stop
+from tests.conftest import require_chromium
+from tests.support import chromium
 
 
 @pytest.fixture
@@ -60,3 +62,19 @@ def test_without_apt_it_says_what_is_missing(
     dev.install_browsers()
     assert commands == []
     assert "no chromium and no firefox-esr found" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("required", "found", "refused"),
+    [("1", None, True), ("1", "/x", False), ("0", None, False), ("", None, False)],
+)
+def test_ci_refuses_to_run_without_chromium(
+    required: str, found: str | None, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROMIUM_REQUIRED", required)
+    monkeypatch.setattr(chromium, "executable", lambda: found)
+    if not refused:
+        require_chromium()
+        return
+    with pytest.raises(pytest.UsageError, match="no Chromium"):
+        require_chromium()
