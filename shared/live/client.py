@@ -9,7 +9,6 @@ to serve hang-ups: where they are not served, a session is ended over its sideba
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -33,9 +32,10 @@ from shared.live.shared_ends import SharedEnds
 from shared.sideband.sideband import SidebandUnavailable
 from shared.upstream.answer import Answer, UnusableAnswer
 from shared.upstream.error_body import read_error
-from shared.upstream.error_mapping import is_passing, own_code, problem_of, refusal_problem
+from shared.upstream.error_mapping import own_code, problem_of, refusal_problem
 from shared.upstream.hang_up_reply import HangUpReply
 from shared.upstream.refusal_row import LIVE
+from shared.upstream.retries import send_with_retries
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
 if TYPE_CHECKING:
@@ -148,19 +148,13 @@ class LiveClient:
     def hang_up_by_http(self, call_id: str, deadline: Deadline) -> HangUpReply:
         """The reply to a hang-up, whatever it says; what passes by itself is tried again. Raises
         `Problem` if there is none."""
-        pause = self.timeouts.backoff
-        for left in reversed(range(self.timeouts.tries)):
-            try:
-                reply = self.post(f"{session_path(call_id)}/hangup", b"", deadline, repeatable=True)
-            except Problem:
-                if not left or deadline.remaining <= pause:
-                    raise
-            else:
-                if not left or deadline.remaining <= pause or not is_passing(reply):
-                    break
-            # Instances that were refused together must not retry together.
-            self.sleep(pause.total_seconds() * (1 + random.random() / 4))  # noqa: S311
-            pause *= 2
+        path = f"{session_path(call_id)}/hangup"
+        reply = send_with_retries(
+            lambda: self.post(path, b"", deadline, repeatable=True),
+            self.timeouts,
+            deadline,
+            self.sleep,
+        )
         code = own_code(reply) if reply.status >= 400 else ""
         return HangUpReply(reply.status, code, gone_code=SESSION_GONE)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,10 +30,10 @@ from shared.realtime.safety_identifier import safety_header
 from shared.realtime.sdp_answer import read_answer
 from shared.upstream.answer import Answer, UnusableAnswer
 from shared.upstream.error_body import read_error
-from shared.upstream.error_mapping import is_passing, own_code, problem_of, refusal_problem
+from shared.upstream.error_mapping import own_code, problem_of, refusal_problem
 from shared.upstream.hang_up_reply import HangUpReply
 from shared.upstream.refusal_row import OFFER
-from shared.upstream.retry_after import retry_after
+from shared.upstream.retries import send_with_retries
 from shared.upstream.transport import USUAL_TIMEOUTS, Reply, Timeouts, connection_pool, post_request
 
 if TYPE_CHECKING:
@@ -226,26 +225,17 @@ class RealtimeClient:
         gone_is_ok: bool = False,
     ) -> Reply:
         """For requests that may safely arrive twice. Raises `Problem`."""
-        pause = self.timeouts.backoff
-        for left in reversed(range(self.timeouts.tries)):
-            try:
-                reply = self.post(url, body, headers, deadline, repeatable=True)
-                if reply.broken is not None and reply.status == 200 and not gone_is_ok:
-                    raise reply.broken
-            except Problem:
-                if not left or deadline.remaining <= pause:
-                    raise
-                wait = pause
-            else:
-                if 200 <= reply.status < 300 or (gone_is_ok and reply.status == 404):
-                    return reply
-                wait = retry_after(reply.headers, status=reply.status) or pause
-                if not left or deadline.remaining <= wait or not is_passing(reply):
-                    raise refusal_problem(reply)
-            # Instances that were refused together must not retry together.
-            self.sleep(wait.total_seconds() * (1 + random.random() / 4))  # noqa: S311
-            pause *= 2
-        raise AssertionError("unreachable")
+
+        def post() -> Reply:
+            reply = self.post(url, body, headers, deadline, repeatable=True)
+            if reply.broken is not None and reply.status == 200 and not gone_is_ok:
+                raise reply.broken
+            return reply
+
+        reply = send_with_retries(post, self.timeouts, deadline, self.sleep)
+        if 200 <= reply.status < 300 or (gone_is_ok and reply.status == 404):
+            return reply
+        raise refusal_problem(reply)
 
 
 def tell_left_running(reason: str) -> None:

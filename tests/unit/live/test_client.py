@@ -269,6 +269,19 @@ def test_a_hang_up_is_tried_again_while_the_endpoint_fails(endpoint: Upstream) -
     assert client(endpoint).hang_up(SESSION, soon()).proof_of_end == "hang-up"
 
 
+def test_a_hang_up_waits_as_long_as_it_is_asked_to(endpoint: Upstream) -> None:
+    """Where that is too long, the sideband ends the session."""
+    waits: list[float] = []
+    api = client(endpoint, "azure", FixedSideband("session.started", "session.closed"))
+    api.sleep = waits.append
+    endpoint.on(hangup_path(), Said(429, b"{}", {"Retry-After": "2"}), Said(200))
+    assert api.hang_up(SESSION, soon(10)).proof_of_end == "hang-up"
+    assert 2 <= waits.pop() <= 2.5
+    endpoint.on(hangup_path(), Said(429, b"{}", {"Retry-After": "60"}))
+    assert api.hang_up(SESSION, soon(10)).proof_of_end == "closed"
+    assert waits == []
+
+
 @pytest.mark.parametrize(
     "reply",
     [Said(404), Said(405), live_refusal(404, "404"), live_refusal(404, "call_id_not_found")],
