@@ -7,10 +7,11 @@ most of Realtime's fields: where one of those belongs here is said in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.config.data_channel import ALL, check_channel, widened_channel
+from shared.config.function_tools import FillTools, demanded_function
 from shared.core.json_schema import Schema, did_you_mean, validation_errors
 from shared.core.token_estimate import estimated_tokens
 
@@ -57,7 +58,6 @@ PARTS = {
     "user": ("input_text",),
     "assistant": ("text", "output_text"),
 }
-FillTools = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 def live_errors(
@@ -162,8 +162,7 @@ def check_delegation(
                 f"{where}.tools[{at}].name: expected a tool of the server{meant} or a page that "
                 f"may send {RUNS_FUNCTIONS} and so runs it"
             )
-    choice = responses.get("tool_choice")
-    must = choice["name"] if isinstance(choice, dict) and choice["type"] == "function" else None
+    must = demanded_function(responses)
     if must is not None and must not in [name for _, name in named]:
         wrong.append(f"{where}.tool_choice.name: expected the name of a function in its tools")
     return wrong

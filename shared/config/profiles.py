@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from shared.config.env import ConfigurationError
+from shared.config.function_tools import FillTools
 from shared.config.live_profiles import (
     check_delegation_function,
     complete_live_session,
@@ -24,7 +25,6 @@ from shared.config.live_profiles import (
 )
 from shared.config.profile_warnings import warn_of_profiles
 from shared.config.realtime_profiles import (
-    FillTools,
     check_approvals,
     check_tools,
     complete_session,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from shared.config.env import Provider
+from shared.config.function_tools import FillTools, demanded_function
 from shared.config.settings import SessionSettings
 from shared.config.transcription_sessions import complete_transcription, is_transcription
 from shared.core.json_schema import did_you_mean
 from shared.tools.approvals import functions_in
 from shared.tools.granted import granted_names
-
-FillTools = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 def check_tools(
@@ -38,8 +37,7 @@ def check_tools(
                 '"webrtc_filter": "off": with the filter on, the page does not see the calls of '
                 "functions that it is to run"
             )
-    choice = session.get("tool_choice")
-    must = choice["name"] if isinstance(choice, dict) and choice["type"] == "function" else None
+    must = demanded_function(session)
     if tools and must is not None and must not in [name for _, name in functions]:
         wrong.append("session.tool_choice.name: expected the name of a function in its tools")
     return wrong
