@@ -88,6 +88,7 @@ async def test_both_voices_of_a_call_whose_host_is_killed() -> None:
         assert "hello" in " ".join(words for _, words in await understood(left))
         await one_live_call(work)
         await ask(caller, "weather.wav", "hear me")
+        # Until the call has lasted as long as it should: nothing else tells.
         await asyncio.sleep(max(3, began + SECONDS - asyncio.get_running_loop().time()))
         async with work.session.post(
             f"{work.hosts.programs[1].url}/api/calls/{before}/hangup", headers=ADMIN
