@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from local.host.app import open_app
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
+from shared.storage import memory
 from tests.support.app_settings import app_settings
 from tests.support.broker_programs import ROOT, scripted_endpoint
 from tests.support.scripted_endpoint import Upstream
@@ -28,6 +29,13 @@ def endpoint() -> Iterator[Upstream]:
 def settings(endpoint: Upstream) -> dict[str, str]:
     """The app settings; a test may change them before its first request."""
     return app_settings(endpoint.url)
+
+
+@pytest.fixture
+def own_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests have counted does not count."""
+    storage = memory.MemoryStorage()
+    monkeypatch.setattr(memory, "process_storage", lambda: storage)
 
 
 @pytest.fixture

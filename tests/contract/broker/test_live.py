@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from shared.storage import memory
 from tests.contract.broker.conftest import AppClient
 from tests.contract.broker.test_routes import SDP, refused
 from tests.support.app_settings import API_KEY, LINKED
@@ -189,13 +188,6 @@ async def test_a_create_whose_answer_is_lost_is_on_record(
     assert (shown.status, (await shown.json())["transcript"]["entries"]) == (200, [])
     await refused(await app.get(f"{path}/recording", headers=ADMIN), 404, "recording_not_found")
     assert (await app.delete(f"{path}/transcript", headers=ADMIN)).status == 204
-
-
-@pytest.fixture
-def own_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests have counted does not count."""
-    storage = memory.MemoryStorage()
-    monkeypatch.setattr(memory, "process_storage", lambda: storage)
 
 
 async def connect(app: AppClient) -> Any:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from shared.storage import memory
 from tests.contract.broker.conftest import AppClient
 from tests.contract.broker.test_routes import refused
 from tests.support.scripted_endpoint import Upstream
 
-
-@pytest.fixture(autouse=True)
-def own_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests have counted does not count."""
-    storage = memory.MemoryStorage()
-    monkeypatch.setattr(memory, "process_storage", lambda: storage)
+pytestmark = pytest.mark.usefixtures("own_storage")
 
 
 async def test_no_key_is_minted_that_could_start_no_call(
