@@ -14,17 +14,24 @@ export class CaptionsView {
   /** The lines that are drawn, and their elements, by id. @type {Map<string, {line: CaptionLine, item: HTMLElement}>} */
   #drawn = new Map();
 
+  /** Whether the last line is in view, and to be kept there. */
+  #following = true;
+
   /** @param {HTMLElement} log  Scrolls; its `ol` takes the lines. */
   constructor(log) {
     this.#log = log;
     this.#list = /** @type {HTMLElement} */ (log.querySelector('ol'));
+    log.addEventListener('scroll', () => {
+      this.#following = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
+    });
+    // A turned phone, or a problem above, leaves less room.
+    new ResizeObserver(() => this.#follow()).observe(log);
   }
 
   /** @param {readonly CaptionLine[]} lines */
   show(lines) {
-    const log = this.#log;
-    const following = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
-    log.hidden = lines.length === 0;
+    this.#log.hidden = lines.length === 0;
+    if (lines.length === 0) this.#following = true;
     const drawn = new Map(lines.map((line) => [line.id, this.#draw(line)]));
     const items = [...drawn.values()].map(({ item }) => item);
     for (const { item } of this.#drawn.values()) if (!items.includes(item)) item.remove();
@@ -33,7 +40,11 @@ export class CaptionsView {
       if (there !== item) this.#list.insertBefore(item, there ?? null);
     });
     this.#drawn = drawn;
-    if (following) log.scrollTop = log.scrollHeight;
+    this.#follow();
+  }
+
+  #follow() {
+    if (this.#following) this.#log.scrollTop = this.#log.scrollHeight;
   }
 
   /** @param {CaptionLine} line */

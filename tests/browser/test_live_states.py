@@ -178,6 +178,27 @@ async def test_a_line_that_does_not_change_keeps_its_place_in_the_document(
         assert await page.evaluate(kept)
 
 
+async def test_the_last_line_stays_in_view_where_room_is_lost(
+    stack: Stack, hearing: Hearing
+) -> None:
+    async with live_page(stack, hearing, width=390) as page:
+        sentences = [said("output", 3000 * at, f" Sentence {at}.") for at in range(1, 40)]
+        await receive(page, *sentences)
+        last = page.locator("#captions li").last
+        await expect(last).to_contain_text("Sentence 39.")
+        await page.set_viewport_size({"width": 390, "height": 600})
+        at_the_end = """() => {
+          const { scrollHeight, scrollTop, clientHeight } = document.querySelector('#captions');
+          return scrollHeight > clientHeight && scrollHeight - scrollTop - clientHeight < 2;
+        }"""
+        await page.wait_for_function(at_the_end)
+        await page.evaluate("document.querySelector('#captions').scrollTop = 0")
+        await page.set_viewport_size({"width": 390, "height": 500})
+        await receive(page, said("output", 120_000, " Sentence 40."))
+        await expect(last).to_contain_text("Sentence 40.")
+        assert await page.evaluate("document.querySelector('#captions').scrollTop") == 0
+
+
 async def test_text_is_told_to_be_context_and_taken_back_where_it_is_not_allowed(
     stack: Stack, hearing: Hearing
 ) -> None:
