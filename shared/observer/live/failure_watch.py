@@ -1,33 +1,26 @@
-"""Makes known what fails in one Live call: in its record, in the log, and to those who count."""
+"""Finds what fails in one Live call, and makes it known."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 
-from shared.core import logs
 from shared.core.bounded import BoundedSet
 from shared.live.known_names import known_word
 from shared.live.server_event_parser import HANDOFF_INCOMPLETE, UNKNOWN_DELEGATION
 from shared.live.server_events import BackendResponseDone, LiveError, SessionClosed
+from shared.observer.failure_record import FailureRecord
 from shared.observer.run_context import RunContext
 from shared.sideband.events import ServerEvent
 from shared.transcripts.failures import (
     DELEGATION_FAILED,
     ENDPOINT_ERROR,
     FILTERED,
-    RESPONSE_FAILED,
-    RESPONSE_INCOMPLETE,
     SESSION_ENDED,
     Failure,
     failure_of_response,
 )
 
-LOGGED_AT_MOST = 50
-"""In one run: the record has the rest."""
 REMEMBERED = 20_000
-IN_RECORD = (RESPONSE_FAILED, RESPONSE_INCOMPLETE)
-"""Those that a line of their response tells of already."""
 BY_CONTENT = "content"
 """The reason of a session that the service's filter has ended."""
 BY_CLIENT = "invalid_request_error"
@@ -51,11 +44,9 @@ class LiveFailureWatch:
         count: Callable[[Failure], None],
         is_unbegun: Callable[[], bool],
     ) -> None:
-        self.context = context
-        self.count = count
+        self.record = FailureRecord(context, count)
         self.is_unbegun = is_unbegun
         self.known: BoundedSet[tuple[str, str]] = BoundedSet(REMEMBERED)
-        self.logged = 0
 
     def resume(self, failures: Iterable[Failure]) -> None:
         """Takes over what an earlier run has found."""
@@ -87,30 +78,18 @@ class LiveFailureWatch:
     def note(self, what: str, error: LiveError) -> None:
         """Something that an error says to have failed. Many errors have no code."""
         code = known_word(error.code, error.meaning, error.error_type)
-        self.make_known(Failure(what, error.event_id or self.new_key(), code))
+        self.make_known(Failure(what, error.event_id or self.record.new_key(), code))
 
     def note_without_event(self, what: str, code: str) -> None:
         """Something that failed without an event that says so."""
-        self.make_known(Failure(what, self.new_key(), code))
-
-    def new_key(self) -> str:
-        recorder = self.context.recorder
-        return f"{recorder.holder} {next(recorder.numbers)}"
+        self.make_known(Failure(what, self.record.new_key(), code))
 
     def make_known(self, failure: Failure) -> None:
         name = (failure.what, failure.key)
         if name in self.known:
             return
         self.known.add(name)
-        recorder = self.context.recorder
-        about = {"what": failure.what, "code": failure.code}
-        if failure.what not in IN_RECORD:
-            recorder.add_line("failed", f"{failure.what} {failure.key}", about)
-        self.count(failure)
-        self.logged += 1
-        if self.logged <= LOGGED_AT_MOST:
-            call = recorder.writer.record_id
-            logs.event("call failure", logging.WARNING, call=call, **about)
+        self.record.add_failure(failure)
 
 
 def is_of_service(error: LiveError) -> bool:
