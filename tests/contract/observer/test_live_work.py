@@ -50,6 +50,7 @@ class Functions:
         async def get_time() -> Any:
             """Tells the time."""
             self.called.append("get_time")
+            # The other function of the same response has answered by then.
             await asyncio.sleep(0.05)
             return "It is noon."
 

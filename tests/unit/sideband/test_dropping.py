@@ -86,6 +86,7 @@ async def test_what_comes_with_the_handshake_is_read() -> None:
         request = await reader.readuntil(b"\r\n\r\n")
         writer.write(accepted(request) + small + audio[:5000])
         await writer.drain()
+        # Between the pieces, so that each is read by itself.
         await asyncio.sleep(0.02)
         writer.write(audio[5000:] + audio + small)
         await writer.drain()

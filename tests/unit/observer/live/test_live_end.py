@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -31,8 +32,12 @@ def end_call(run: LiveRun) -> asyncio.Task[None]:
     return asyncio.create_task(run.controller.goodbye.end_call("time limit"))
 
 
-async def test_the_goodbye_is_spoken_then_the_session_is_closed_and_hung_up() -> None:
-    async with live_run(RESPONSES, farewell=BYE) as run:
+async def test_the_goodbye_is_spoken_then_the_session_is_closed_and_hung_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(goodbye, "SPOKEN_AFTER", timedelta(seconds=20))
+    farewell = replace(BYE, timeout=timedelta(seconds=200))
+    async with live_run(RESPONSES, farewell=farewell) as run:
         task = end_call(run)
         told = await run.sent("session.instructions.append")
         assert told["content"] == "Say goodbye in one sentence."
@@ -45,8 +50,9 @@ async def test_the_goodbye_is_spoken_then_the_session_is_closed_and_hung_up() ->
         )
         for number in range(8):
             run.say(" bye", 1200 + 200 * number, "output")
-            await asyncio.sleep(0.01)
+            await run.pass_time(timedelta(seconds=10))
             assert "session.close" not in run.kinds()
+        await run.pass_time(timedelta(seconds=10))
         await run.sent("session.close")
         assert run.hang_ups == []
         run.tell("session.closed", reason="close_requested", usage={"seconds": 42.0})
@@ -85,7 +91,7 @@ async def test_a_model_that_does_not_stop_does_not_keep_the_call() -> None:
         while not task.done():
             number += 1
             run.say(" and", 200 * number, "output")
-            await asyncio.sleep(0.005)
+            await run.pass_time(timedelta(milliseconds=5))
         assert run.hang_ups == ["hung up"]
 
 
