@@ -66,6 +66,8 @@ class FakeLiveMedia:
         self.paused_ms = 0
         self.runs_since: float | None = None
         self.sayings: list[tuple[str, Manner]] = []
+        self.has_said = asyncio.Event()
+        """Set by each of them."""
         self.last: FakeSaying | None = None
         self.sent: list[dict[str, Any]] = []
         self.is_muted = False
@@ -88,6 +90,7 @@ class FakeLiveMedia:
 
     def say(self, text: str, manner: Manner = "answer") -> FakeSaying:
         self.sayings.append((text, manner))
+        self.has_said.set()
         start = self.position_ms // GRID_MS * GRID_MS
         for index, word in enumerate([] if self.is_silent else split_words(text)):
             at = start + index * GRID_MS

@@ -153,8 +153,9 @@ class Live:
     async def until_said(self, text: str) -> None:
         """Waits until the model has said it."""
         async with asyncio.timeout(PATIENCE):
-            while text not in self.media.spoken:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+            while text not in self.media.spoken:
+                self.media.has_said.clear()
+                await self.media.has_said.wait()
 
 
 @asynccontextmanager
