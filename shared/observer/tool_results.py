@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sized
 
 from shared.core import logs
 from shared.tools.registry import Registry
 from shared.tools.runner import Result, failed
 
+UNKNOWN_OUTCOME = json.dumps(
+    {"error": "It is not known whether this was done. Ask before you do it again."}
+)
+"""What the model is told of a function that an earlier run has begun."""
 CALLS_AT_ONCE = 16
 """Of one call's functions: further ones are refused."""
 

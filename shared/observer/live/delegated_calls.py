@@ -8,7 +8,6 @@ goes on saying that it is still looking.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Container, Iterable
 
@@ -20,14 +19,11 @@ from shared.observer.live.appends import AFTER_REPLAY
 from shared.observer.live.delegated_outputs import DelegatedOutputs
 from shared.observer.live.delegated_work import DelegatedWork
 from shared.observer.run_context import RunContext
-from shared.observer.tool_results import result_of_call
+from shared.observer.tool_results import UNKNOWN_OUTCOME, result_of_call
 from shared.tools.registry import Registry
 from shared.tools.runner import Result, failed
 from shared.transcripts.record_lines import RecordLine, StoredLine
 
-UNKNOWN_OUTCOME = json.dumps(
-    {"error": "It is not known whether this was done. Ask before you do it again."}
-)
 CALLS_AT_MOST = 1_000
 
 

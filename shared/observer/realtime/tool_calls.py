@@ -16,14 +16,11 @@ from shared.core.bounded import BoundedSet
 from shared.observer.realtime.response_tracker import ResponseTracker
 from shared.observer.realtime.run_context import RealtimeContext
 from shared.observer.realtime.tool_outputs import ToolOutputs
-from shared.observer.tool_results import result_of_call
+from shared.observer.tool_results import UNKNOWN_OUTCOME, result_of_call
 from shared.realtime.server_events import Item, OutputItemDone, ResponseDone
 from shared.tools.registry import Registry
 from shared.transcripts.record_lines import RecordLine, StoredLine
 
-UNKNOWN_OUTCOME = json.dumps(
-    {"error": "It is not known whether this was done. Ask before you do it again."}
-)
 NOT_RUN = json.dumps(
     {"error": "This was not run, because the server was not connected. Call it again if needed."}
 )

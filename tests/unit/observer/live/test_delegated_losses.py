@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from shared.observer.live import delegated_work
-from shared.observer.live.delegated_calls import UNKNOWN_OUTCOME
+from shared.observer.tool_results import UNKNOWN_OUTCOME
 from tests.unit.observer.live.delegations import LATER, QUICK, Tools, outputs, quicken
 from tests.unit.observer.live.harness import RESPONSES, live_run
 
