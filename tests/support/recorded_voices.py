@@ -6,25 +6,13 @@ import io
 from array import array
 
 import av
-from av.audio.resampler import AudioResampler
 
 from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
 from local.emulator.speech.recognition import SphinxRecogniser
+from local.emulator.speech.synthesis import resample
 
 RATE = 24_000
 """Samples a second of a recording."""
-
-
-def resampled(pcm: bytes, before: int, after: int) -> bytes:
-    """Mono s16le at another rate."""
-    frame = av.AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
-    frame.planes[0].update(pcm)
-    frame.sample_rate = before
-    resampler = AudioResampler(format="s16", layout="mono", rate=after)
-    return b"".join(
-        bytes(out.planes[0])[: 2 * out.samples]
-        for out in [*resampler.resample(frame), *resampler.resample(None)]
-    )
 
 
 def play(data: bytes) -> tuple[bytes, bytes]:
@@ -36,7 +24,7 @@ def play(data: bytes) -> tuple[bytes, bytes]:
         for frame in file.decode(stream):
             samples.frombytes(bytes(frame.planes[0])[: 4 * frame.samples])
     left, right = samples[0::2].tobytes(), samples[1::2].tobytes()
-    return resampled(left, RATE, 16_000), resampled(right, RATE, 16_000)
+    return resample(left, RATE, 16_000), resample(right, RATE, 16_000)
 
 
 async def understood(pcm: bytes) -> list[tuple[int, str]]:

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from local.emulator.speech.synthesis import EspeakVoice
+from local.emulator.speech.synthesis import EspeakVoice, resample
 from shared.recordings.call_recording import CallRecording
 from shared.storage.memory import MemoryStorage
 from tests.support.live_call_audio import CALLER_LATE_MS, MODEL_LATE_MS, LiveCallAudio, Pcm, ours
-from tests.support.recorded_voices import RATE, play, resampled, understood
+from tests.support.recorded_voices import RATE, play, understood
 from tests.support.voice import recording as voice_fixture
 
 FRAME = RATE // 5 * 2
@@ -59,13 +59,13 @@ def hear(
 async def voices() -> tuple[bytes, bytes]:
     voice = EspeakVoice()
     model = {
-        second: resampled(speech.pcm, speech.rate, RATE)
+        second: resample(speech.pcm, speech.rate, RATE)
         for second, text in MODEL_SAYS.items()
         if (speech := await voice.speak(text))
     }
     voice.close()
     caller = {
-        second: resampled(voice_fixture(name), 16_000, RATE)
+        second: resample(voice_fixture(name), 16_000, RATE)
         for second, (name, _) in CALLER_SAYS.items()
     }
     return laid_out(caller), laid_out(model)
