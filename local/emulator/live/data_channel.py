@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from local.emulator.protocol import events
-from local.emulator.protocol.events import Event
+from local.emulator.live import events
+from local.emulator.live.events import Event
 
 NEVER_SENT: Final = frozenset({"session.input_audio.append", "session.output_audio.delta"})
 """Audio is on the media track."""
@@ -65,30 +65,24 @@ class Permissions:
         if not isinstance(kind, str):
             return None
         if kind in NEVER_TAKEN:
-            reason = f"'{kind}' is not accepted on a data channel."
-            return refusal("invalid_event", reason, "type", message.get("event_id"))
+            return refusal(kind, "invalid_event", "is not accepted on a data channel.", message)
         if self.client is not None and kind not in self.client:
-            reason = f"'{kind}' is not among the allowed client events of this data channel."
-            return refusal(self.forbidden_code, reason, "type", message.get("event_id"))
+            reason = "is not among the allowed client events of this data channel."
+            return refusal(kind, self.forbidden_code, reason, message)
         return None
 
 
-def refusal(
-    code: str, reason: str, param: str | None = None, client_event_id: object = None
-) -> Event:
-    """An `error` event."""
-    detail: dict[str, Any] = {"type": "invalid_request_error", "code": code, "message": reason}
-    if param is not None:
-        detail["param"] = param
-    if isinstance(client_event_id, str):
-        detail["client_event_id"] = client_event_id
-    return events.event("error", error=detail)
+def refusal(kind: str, code: str, reason: str, message: Event) -> Event:
+    """The error that answers a client event of that type."""
+    event_id = message.get("event_id")
+    named = event_id if isinstance(event_id, str) else None
+    return events.error(code, f"'{kind}' {reason}", param="type", client_event_id=named)
 
 
 def too_large(event: Mapping[str, Any], size: int, largest: int) -> Event:
     """What a page gets instead of an event that its data channel would not survive."""
     reason = f"'{event['type']}' has {size} bytes, and this data channel takes {largest}."
-    return refusal("event_too_large", reason)
+    return events.error("event_too_large", reason)
 
 
 def restriction_notice() -> Event:

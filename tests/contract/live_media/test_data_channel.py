@@ -64,7 +64,7 @@ def test_lists_hold_both_ways_and_for_nested_events() -> None:
     assert refusal is not None
     assert SERVER_EVENT.validate_python(refusal)
     assert refusal["error"]["code"] == "event_not_allowed"
-    assert refusal["error"]["client_event_id"] == "mine"
+    assert (refusal["client_event_id"], refusal["error"]["client_event_id"]) == ("mine", "mine")
     assert closed.reaches_page({"type": "session.closed"})
     assert not closed.reaches_page({"type": "session.started"})
     assert closed.reaches_page({"type": "response.event", "event": {"type": "response.completed"}})
