@@ -14,15 +14,7 @@ from local.emulator.live.media_interfaces import (
     MediaEvents,
     MediaSettings,
 )
-
-
-async def answer_over_webrtc(
-    offer: str, settings: MediaSettings, events: MediaEvents, services: Services
-) -> AnsweredMedia:
-    """Answers an offer. Raises OfferRefused."""
-    from local.emulator.live.webrtc_media import answer_offer
-
-    return await answer_offer(offer, settings, events, services)
+from local.emulator.live.webrtc_media import answer_offer
 
 
 async def append_on_socket(
@@ -43,5 +35,5 @@ async def append_on_socket(
 class MediaFactory:
     """Media over WebRTC and on a primary WebSocket."""
 
-    answer: Callable[..., Awaitable[AnsweredMedia]] = answer_over_webrtc
+    answer: Callable[..., Awaitable[AnsweredMedia]] = answer_offer
     append: Callable[..., Awaitable[AppendedMedia]] = append_on_socket
