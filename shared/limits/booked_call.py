@@ -17,6 +17,8 @@ STORED_MEMBERS = 6
 """How many members of a booking's element follow its name."""
 OWN_END = "own_end"
 """Of a key whose call is held: until when it counted before that."""
+CALL_SETTLED = "call_settled"
+"""Of a key that counts to its own end: that the call registered with it is over."""
 SESSION_AT = "session_at"
 """Of a Live call: the end under which the global row counts its session."""
 
@@ -36,9 +38,9 @@ class BookedCall:
     USED_KEY."""
     about: dict[str, Any] = field(default_factory=dict)
     """Of a key: the `profile` that it was minted for, a mark of the `call` that used it, and its
-    `own_end` while that call is held. Of a Live call: `session_at`. Of a start that came to
-    nothing: that it `failed`. Empty where an earlier release, which does not know this, has written
-    the row."""
+    `own_end` while that call is held, `call_settled` once it is over. Of a Live call: `session_at`.
+    Of a start that came to nothing: that it `failed`. Empty where an earlier release, which does
+    not know this, has written the row."""
     unknown: list[Any] = field(default_factory=list)
     """What a later release has added to the element; it is written back."""
 
@@ -49,7 +51,8 @@ class BookedCall:
 
     def is_known(self, now: int, *, counts_use: bool) -> bool:
         """Whether it may still be asked for; `counts_use` if what it has used is limited."""
-        known_for = KNOWN_FOR if counts_use or not self.live else 0
+        is_over = not self.live or bool(self.about.get(CALL_SETTLED))
+        known_for = KNOWN_FOR if counts_use or is_over else 0
         return not self.failed and self.ends > now - known_for
 
 

@@ -16,6 +16,7 @@ from shared.core.clock import MILLISECOND
 from shared.core.problems import Problem
 from shared.limits.account import Account
 from shared.limits.booked_call import (
+    CALL_SETTLED,
     FAILED,
     KNOWN_FOR,
     NO_KEY,
@@ -179,6 +180,9 @@ class SettleCall:
         booked = account.bookings.get(self.name)
         if booked is None or not booked.live:
             return
+        if booked.key != NO_KEY:
+            # Somebody who read the call's record before this must not hold it after this.
+            booked.about, account.changed = {**booked.about, CALL_SETTLED: True}, True
         own_end = booked.ends if booked.key == NO_KEY else booked.about.get(OWN_END)
         if own_end is None:
             return
@@ -212,7 +216,7 @@ class HoldCall:
             return
         # A booking that has run out may have been dropped. It counts as no start.
         booked = account.bookings.setdefault(self.name, BookedCall(0, now))
-        if not booked.live or booked.ends >= self.until:
+        if not booked.live or booked.ends >= self.until or booked.about.get(CALL_SETTLED):
             return
         if limits.seconds_per_day:
             account.time.add_untimed({self.name: booked})

@@ -106,6 +106,27 @@ def test_a_call_with_a_key_that_was_held_counts_to_its_own_end(room: Room) -> No
     ledger.book_call("ada")
 
 
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(minutes=8)])
+def test_a_settled_call_with_a_key_is_not_held_again(
+    room: Room, held: bool, late: timedelta
+) -> None:
+    """Two end messages of a call may be delivered at once: one reads the record before the other
+    settles it, and holds the call after that."""
+    ledger = room.ledger(live_calls=1, live_calls_total=5, call_length=MINUTE)
+    ledger.book_key("ada", "default", MINUTE)
+    reference = ledger.register_call("ada", "default", "a call").reference
+    room.clock.advance(seconds=28)
+    if held:
+        ledger.hold_call(reference, HELD)
+    ledger.settle_call(reference)
+    room.clock.now += late
+    ledger.settle_call(ledger.book_call("eve").reference)
+    ledger.hold_call(reference, HELD)
+    room.clock.advance(minutes=2)
+    assert (ledger.usage_of("ada").live_calls, ledger.live_calls()) == (0, 0)
+
+
 @pytest.mark.parametrize("api", [REALTIME, LIVE])
 def test_a_call_that_may_have_begun_counts_for_a_while(room: Room, api: VoiceApi) -> None:
     ledger = room.ledger(
