@@ -148,13 +148,15 @@ function showLevel(level) {
 
 /** @param {{code: string, detail?: string, hint?: string, status?: number, requestId?: string}} problem */
 function showProblem(problem) {
-  const { title, advice, signIn } = explain(problem);
+  const { title, advice, operator, reference, signIn } = explain(problem);
   if (problem.code === 'text_refused') textRefused = true;
   showText();
   byId('problem-title').textContent = title;
   byId('problem-advice').textContent = advice;
-  byId('problem-reference').textContent = `Reference: ${problem.requestId}`;
-  byId('problem-reference').hidden = !problem.requestId;
+  const named = reference && `Reference: ${reference}`;
+  const forOperator = [operator && `For whoever runs this page: ${operator}`, named].filter(Boolean).join(' ');
+  byId('problem-reference').textContent = forOperator;
+  byId('problem-reference').hidden = !forOperator;
   byId('sign-in').hidden = !signIn;
   byId('sign-in').href =
     `/.auth/login/aad?post_login_redirect_uri=${encodeURIComponent(location.pathname + location.search)}`;

@@ -2,9 +2,12 @@
  * What can go wrong with a call, and what a person can do about it.
  *
  * The broker sends every error as problem+json with a stable `code`; the browser's own failures get
- * codes here. `explain` turns either into text. A code without text here falls back to the broker's
- * `detail` and `hint`, so the page also works with a newer broker.
+ * codes here. `explain` turns either into text for who calls, and for who runs it; the request's id joins
+ * the two. A code without text of its own says that the call failed, so the page also works with a newer
+ * broker.
  */
+import english from './languages/en/problems.js';
+import { translate } from './translation.js';
 
 /** A failure of a call, with a stable code. */
 export class CallProblem extends Error {
@@ -26,117 +29,76 @@ export class CallProblem extends Error {
 }
 
 /**
+ * Codes that mean the same to who calls, by the name of their text. They differ to who runs the page, who
+ * reads the broker's own detail and hint.
+ */
+const FAMILIES = Object.freeze({
+  sign_in_required: 'invalid_credentials',
+  forbidden: 'profile_not_allowed role_required',
+  busy: 'all_lines_busy live_sessions_busy live_sessions_full ledger_busy instance_busy upstream_quota',
+  today: 'tokens_used_up seconds_used_up',
+  through_broker: 'token_endpoint_off live_without_keys model_refused model_unreachable',
+  unavailable:
+    'storage_unavailable sign_in_keys_unavailable vault_unavailable credential_unavailable observer_unavailable ' +
+    'upstream_unreachable upstream_timeout upstream_failed ephemeral_key_refused internal_error broker_failed',
+  out_of_order:
+    'misconfigured vault_secret_unavailable upstream_access_denied upstream_forbidden upstream_network_rules ' +
+    'upstream_wrong_tenant upstream_wrong_scope custom_subdomain_missing key_auth_disabled endpoint_not_found ' +
+    'gateway_key_refused gateway_replaces_key upstream_country upstream_credit_exhausted ' +
+    'upstream_account_blocked organization_unverified model_retired sideband_not_served upstream_region ' +
+    'deployment_not_found not_a_realtime_model profile_refused live_not_served live_model_not_found ' +
+    'not_a_live_model delegation_model_not_found data_channel_refused instructions_too_long',
+  wrong_page:
+    'answer_invalid missing_offer invalid_offer offer_without_audio offer_without_data_channel offer_refused ' +
+    'broken_body offer_too_large unsupported_content_type method_not_allowed unknown_profile invalid_call_id ' +
+    'registration_refused invalid_query',
+});
+
+/** @type {ReadonlyMap<string, string>} */
+const NAMES = new Map(
+  Object.entries(FAMILIES).flatMap(([name, codes]) => codes.split(' ').map((code) => [code, name])),
+);
+
+const IN_ENGLISH = translate('en', english);
+
+/** A wait of more seconds than this is not told in seconds. */
+const LONGEST_WAIT = 120;
+
+/**
  * @typedef {object} Explanation
- * @property {string} title  What happened.
- * @property {string} advice  What to do about it.
+ * @property {string} title  What happened, for who calls.
+ * @property {string} advice  What they can do about it.
+ * @property {string} operator  For who runs the page or the broker; may be empty. What the broker says is English.
+ * @property {string} reference  The request's id in the broker's log; may be empty.
  * @property {boolean} signIn  Whether to offer signing in.
  */
 
-/** @type {Readonly<Record<string, readonly [title: string, advice: string]>>} */
-const WORDS = Object.freeze({
-  sign_in_required: ['You are not signed in.', 'Sign in, then press Start again.'],
-  microphone_denied: [
-    'The microphone is blocked.',
-    'Allow the microphone for this page (the icon next to the address), then press Start again.',
-  ],
-  microphone_absent: ['No microphone was found.', 'Connect a microphone, then press Start again.'],
-  microphone_in_use: [
-    'The microphone could not be opened.',
-    'Another program may be using it. Close that program, then press Start again.',
-  ],
-  microphone_lost: [
-    'The microphone was disconnected.',
-    'You can still hear the answer. To speak again, connect a microphone, press Stop, then Start.',
-  ],
-  insecure_page: [
-    'This page cannot use the microphone.',
-    'Browsers allow that only on https pages and on localhost. Open the page there.',
-  ],
-  browser_unsupported: [
-    'This browser does not support voice calls.',
-    'Use a current Chrome, Edge, Firefox or Safari.',
-  ],
-  media_blocked: [
-    'The call was accepted, but the audio is blocked.',
-    'The usual cause is a firewall or VPN: audio needs port 3478, UDP or TCP, to the model’s region. ' +
-      'Try another network, or show docs/firewall.md to your network administrator.',
-  ],
-  connection_lost: ['The connection was lost.', 'Check the network, then press Start again.'],
-  network_unreachable: [
-    'The server could not be reached.',
-    'Check the network connection, then press Start again.',
-  ],
-  request_timeout: ['The server took too long to answer.', 'Wait a moment, then press Start again.'],
-  answer_invalid: [
-    'The server sent an invalid response.',
-    'Press Start again. If this happens again, the page and the broker may be different versions.',
-  ],
-  model_unreachable: [
-    'The model’s endpoint could not be reached from this page.',
-    'Choose “Through the broker” under Settings. For a direct call, the page’s content security policy ' +
-      '(connect-src) must include the endpoint.',
-  ],
-  key_refused: [
-    'The model’s endpoint refused the key.',
-    'It may have expired. Press Start again to get a new one.',
-  ],
-  token_endpoint_off: [
-    'This broker does not issue keys.',
-    'Choose “Through the broker” under Settings, then press Start again.',
-  ],
-  model_refused: [
-    'The model’s endpoint refused the call.',
-    'Press Start again, or choose “Through the broker” under Settings.',
-  ],
-  too_many_starts: [
-    'You have started too many calls in the last minute.',
-    'Wait a moment, then press Start again.',
-  ],
-  too_many_live_calls: [
-    'You already have the maximum number of calls.',
-    'End one in another tab or on another device, then press Start again.',
-  ],
-  all_lines_busy: ['All lines are busy.', 'Try again later.'],
-  live_sessions_busy: ['All lines are busy.', 'Try again later.'],
-  live_sessions_full: ['All lines are busy.', 'Try again later.'],
-  live_without_keys: [
-    'This kind of call goes through the broker alone.',
-    'Choose “Through the broker” under Settings, then press Start again.',
-  ],
-  tokens_used_up: ['You have reached your daily limit.', 'Try again tomorrow.'],
-  seconds_used_up: ['You have reached your daily limit.', 'End a call that is running, or try again tomorrow.'],
-  storage_unavailable: ['Calls are unavailable right now.', 'This is a problem on our side. Try again later.'],
-  ledger_busy: ['Too many calls are starting right now.', 'Press Start again.'],
-  instance_busy: ['Too many calls are starting right now.', 'Try again in a moment.'],
-  text_refused: [
-    'Your message was not delivered.',
-    'It may be too long, or this call takes no written messages. Say it instead: the call goes on.',
-  ],
-  audio_blocked: ['The browser has blocked the sound.', 'Press “Turn on sound”.'],
-});
-
 /**
- * Title and advice for a problem.
- * @param {{code: string, detail?: string, hint?: string, status?: number, retryAfter?: number}} problem
+ * A problem in words.
+ * @param {{code: string, detail?: string, hint?: string, status?: number, requestId?: string, retryAfter?: number}} problem
+ * @param {Pick<import('./translation.js').Translation, 't' | 'has'>} [words]
+ *   A translation with the part `problems`; English without.
  * @returns {Explanation}
  */
-export function explain(problem) {
-  const signIn = problem.code === 'sign_in_required' || problem.status === 401;
-  const known = Object.hasOwn(WORDS, problem.code) ? WORDS[problem.code] : undefined;
-  const wait = problem.retryAfter ? `Try again in ${problem.retryAfter} seconds.` : '';
-  if (known) {
-    const soon = wait && problem.code === 'too_many_starts' ? wait : known[1];
-    return { title: known[0], advice: soon, signIn };
-  }
+export function explain(problem, { t, has } = IN_ENGLISH) {
+  const { code, detail = '', hint = '', retryAfter = 0 } = problem;
+  const known = NAMES.get(code) ?? code;
+  const name = has(`${known}_advice`) ? known : 'call_failed';
+  const soon = ['busy', 'too_many_starts', 'unavailable'].includes(name) && retryAfter > 0;
   return {
-    title: problem.detail || 'The call failed.',
-    advice: [problem.hint, wait].filter(Boolean).join(' ') || 'Press Start again.',
-    signIn,
+    title: t(name),
+    advice: soon && retryAfter <= LONGEST_WAIT ? t('retry', { count: retryAfter }) : t(`${name}_advice`),
+    operator: [has(`${name}_operator`) ? t(`${name}_operator`) : '', detail, hint].filter(Boolean).join(' '),
+    reference: problem.requestId ?? '',
+    signIn: name === 'sign_in_required' || problem.status === 401,
   };
 }
 
-/** Every code that has text of its own here. */
-export const EXPLAINED_CODES = Object.freeze(Object.keys(WORDS));
+/** Every code that has text here. */
+export const EXPLAINED_CODES = Object.freeze([
+  ...NAMES.keys(),
+  ...Object.keys(english).filter((key) => Object.hasOwn(english, `${key}_advice`)),
+]);
 
 /**
  * The problem that an error response of the broker stands for. Static Web Apps redirects a caller who

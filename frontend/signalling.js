@@ -2,6 +2,7 @@
  * The HTTP requests of a call: get a key, post the offer, register, hang up. No state, no DOM.
  */
 import { CallProblem, problemOf } from './problems.js';
+import { whyUnreachable } from './unreachable.js';
 
 /**
  * @typedef {object} Request
@@ -158,7 +159,13 @@ export function timed(clock, ms, parent, request) {
  * @param {string} unreachable  The code for a request without a response.
  */
 function send(fetch, url, init, unreachable = 'network_unreachable') {
-  return fetch(url, init).catch(noAnswer(unreachable));
+  return fetch(url, init).catch(async (error) => {
+    if (unreachable !== 'network_unreachable') return noAnswer(unreachable)(error);
+    const origin = globalThis.location?.origin ?? '';
+    const code = await whyUnreachable(fetch, url, origin, init.signal);
+    const detail = code === 'origin_not_allowed' ? `The page’s origin is ${origin}.` : '';
+    throw error instanceof CallProblem ? error : new CallProblem(code, { detail });
+  });
 }
 
 /** @param {Response} response */

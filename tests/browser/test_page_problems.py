@@ -43,6 +43,7 @@ async def test_the_brokers_own_words(stack: Stack, emulator: Emulator, hearing: 
         await start(page)
         problem = page.locator("#problem")
         await expect(problem).to_have_attribute("data-code", "unknown_profile")
+        await expect(problem.locator("#problem-advice")).to_contain_text("tell whoever runs it")
         await expect(problem).to_contain_text(CATALOGUE["unknown_profile"].hint)
         await expect(problem).to_contain_text("Reference: ")
         await expect(page.get_by_role("link", name="Sign in")).to_be_hidden()

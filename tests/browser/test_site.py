@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 SITE = Path(__file__).resolve().parents[2] / "frontend"
+MOST_BYTES = 300 * 1024
+"""Of the page, the component, the desk and all languages together."""
 CONFIG: dict[str, Any] = json.loads((SITE / "staticwebapp.config.json").read_text())
 
 
@@ -31,11 +33,18 @@ def test_the_page_keeps_to_the_policy() -> None:
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", html)
 
 
-@pytest.mark.parametrize(
-    "file", sorted(path.name for path in SITE.iterdir() if path.suffix in {".html", ".js", ".css"})
-)
-def test_no_file_names_another_host(file: str) -> None:
-    assert not re.search(r"https?://|@import|url\(", (SITE / file).read_text())
+def test_no_file_names_another_host() -> None:
+    naming = [
+        path.relative_to(SITE).as_posix()
+        for path in SITE.rglob("*")
+        if path.suffix in {".html", ".js", ".css"}
+        and re.search(r"https?://|@import|url\(", path.read_text(encoding="utf-8"))
+    ]
+    assert naming == []
+
+
+def test_all_that_is_served_is_small() -> None:
+    assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) <= MOST_BYTES
 
 
 def rule_for(path: str) -> dict[str, Any]:

@@ -15,6 +15,11 @@ from shared.core.problems import Problem
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))
+OF_NO_START = {
+    *("call_not_found", "invalid_event", "event_refused"),
+    *("recording_not_found", "range_required", "range_not_satisfiable"),
+}
+"""Problems of what is done with calls that there are, which admins and programs see."""
 PLATFORM = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
 
 
@@ -35,6 +40,12 @@ def test_the_settings_example_has_every_setting() -> None:
 def test_every_problem_code_has_a_section_and_every_section_a_code() -> None:
     sections = re.findall(r"^### `([a-z_0-9]+)`", read("docs/troubleshooting.md"), re.M)
     assert sorted(sections) == sorted(CATALOGUE)
+
+
+def test_every_problem_of_a_call_has_words_for_who_calls() -> None:
+    words = read("frontend/problems.js") + read("frontend/languages/en/problems.js")
+    without = {code for code in CATALOGUE if not re.search(rf"\b{code}\b", words)}
+    assert without == OF_NO_START
 
 
 def test_every_check_of_a_sign_in_is_explained_and_nothing_else() -> None:
