@@ -4,13 +4,13 @@
  */
 import { CallProblem } from './problems.js';
 import {
+  callStatus,
   connectThroughBroker,
   connectToModel,
   hangUp,
   mintKey,
   register,
   timed,
-  whoEnded,
 } from './signalling.js';
 
 /** @typedef {import('./attempt.js').Attempt} Attempt */
@@ -40,10 +40,12 @@ export class Access {
   /**
    * Gets everything needed to post an offer, and returns the function that posts it.
    * @param {Attempt} attempt
+   * @param {string} [continues]  The URL of the call that this one continues.
    * @returns {Promise<(offer: string) => Promise<Answer>>}
    */
-  async prepare(attempt) {
-    const { fetch } = this.#options.environment;
+  async prepare(attempt, continues = '') {
+    const { fetch, clock } = this.#options.environment;
+    const now = () => clock.now();
     attempt.headers = await this.#ownHeaders();
     const headers = attempt.headers;
     if (this.#options.mode === 'connect') {
@@ -51,7 +53,7 @@ export class Access {
       // which call to hang up.
       return (offer) =>
         this.#timed(null, (signal) =>
-          connectThroughBroker({ fetch, url: this.#options.connectUrl, headers, signal }, offer),
+          connectThroughBroker({ fetch, url: this.#options.connectUrl, headers, signal, now }, offer, continues),
         );
     }
     const mint = () =>
@@ -68,7 +70,7 @@ export class Access {
         return post(await mint());
       });
       // Keys are for Realtime alone.
-      return { sdp, location: callId ? this.#register(attempt, callId) : '', api: '' };
+      return { sdp, location: callId ? this.#register(attempt, callId) : '', api: '', askedAt: minted };
     };
   }
 
@@ -95,24 +97,42 @@ export class Access {
     });
   }
 
+  /** The call's URL at the broker; empty without one. @param {Attempt} attempt @returns {Promise<string>} */
+  async location(attempt) {
+    return (await attempt.answer?.then(({ location }) => location).catch(() => '')) ?? '';
+  }
+
   /**
-   * Who ended a call that the page did not end, as far as the broker knows. It may be about to write that
+   * The call as the broker has it on record; null if it does not say in time. Never rejects.
+   * @param {Attempt} attempt
+   * @param {number} [ms]
+   * @returns {Promise<import('./signalling.js').CallStatus | null>}
+   */
+  async status(attempt, ms = this.#options.timeouts.hangUp) {
+    const { clock, fetch } = this.#options.environment;
+    const url = await this.location(attempt);
+    const answer = await attempt.answer?.catch(() => null);
+    if (!url || !answer) return null;
+    return timed(clock, ms, null, (signal) =>
+      callStatus({ fetch, url, headers: attempt.headers, signal }, answer.askedAt),
+    );
+  }
+
+  /**
+   * How a call ended that the page did not end, as far as the broker knows. It may be about to write that
    * down, so it is asked again, for as long as a hang-up may take.
    * @param {Attempt} attempt
-   * @returns {Promise<string>}
+   * @returns {Promise<import('./signalling.js').CallStatus | null>}
    */
-  async askWhoEnded(attempt) {
-    const { clock, fetch } = this.#options.environment;
-    const location = await attempt.answer?.then((answer) => answer.location).catch(() => '');
-    if (!location) return '';
-    const request = { fetch, url: location, headers: attempt.headers };
-    return timed(clock, this.#options.timeouts.hangUp, null, async (signal) => {
-      for (;;) {
-        const endedBy = await whoEnded({ ...request, signal });
-        if (endedBy || signal.aborted) return endedBy;
-        await new Promise((resolve) => clock.setTimeout(() => resolve(null), ASK_AGAIN));
-      }
-    });
+  async askHowEnded(attempt) {
+    const { clock } = this.#options.environment;
+    const giveUp = clock.now() + this.#options.timeouts.hangUp;
+    for (;;) {
+      const left = giveUp - clock.now();
+      const status = left > 0 ? await this.status(attempt, left) : null;
+      if (!status || status.ended) return status;
+      await new Promise((resolve) => clock.setTimeout(() => resolve(null), ASK_AGAIN));
+    }
   }
 
   /**

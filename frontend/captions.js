@@ -7,6 +7,8 @@
  * truncated, failed, response.done) make the result more precise.
  */
 
+import { SpeakingRate } from './speaking-rate.js';
+
 /**
  * @typedef {object} CaptionLine
  * @property {string} id  The conversation item's id.
@@ -14,6 +16,9 @@
  * @property {string} text  Empty while a spoken turn is still being transcribed.
  * @property {boolean} final  The text is complete.
  * @property {boolean} interrupted  The user spoke before the answer had finished playing.
+ * @property {string} [heard]  Of an interrupted spoken answer: what was heard of it, to a few words.
+ * @property {string} [unheard]  The rest.
+ * @property {true} [image]  The user sent a picture.
  */
 
 /**
@@ -24,6 +29,9 @@
  * @property {boolean} final
  * @property {boolean} interrupted
  * @property {string} responseId
+ * @property {boolean} written  The answer is text, without sound.
+ * @property {boolean} image
+ * @property {number | null} heardMs  For how long an interrupted answer was played.
  */
 
 /** @typedef {{[field: string]: any, type: string}} ServerEvent */
@@ -32,23 +40,26 @@ export class Captions {
   /** @type {Entry[]} */
   #entries = [];
 
-  /** The response whose audio is playing; empty if none. */
-  #playing = '';
+  /** The response whose audio is playing, and since when; empty if none. */
+  #playing = { id: '', since: 0 };
+
+  #rate = new SpeakingRate();
 
   /**
    * The transcript so far, in spoken order.
    * @returns {CaptionLine[]}
    */
   get lines() {
-    return this.#entries.flatMap((entry) => (entry.who === 'hidden' ? [] : [lineOf(entry, entry.who)]));
+    return this.#entries.flatMap((entry) => (entry.who === 'hidden' ? [] : [this.#lineOf(entry, entry.who)]));
   }
 
   /**
    * Handles one server event. Unknown event names are ignored.
    * @param {ServerEvent} event
+   * @param {number} now
    * @returns {boolean} Whether `lines` changed.
    */
-  apply(event) {
+  apply(event, now) {
     switch (event.type) {
       case 'conversation.item.added':
       case 'conversation.item.created':
@@ -67,21 +78,22 @@ export class Captions {
       case 'response.output_text.done':
         return this.#finish(this.#answer(event), event, event.text);
       case 'output_audio_buffer.started':
-        this.#playing = event.response_id ?? '';
+        this.#playing = { id: event.response_id ?? '', since: now };
         return false;
       case 'output_audio_buffer.stopped':
-        this.#playing = '';
+        this.#learnRate(now);
+        this.#playing = { id: '', since: 0 };
         return false;
       case 'input_audio_buffer.speech_started':
-        return this.#interrupt();
+        return this.interrupt(now);
       case 'output_audio_buffer.cleared':
-        return this.#markInterrupted((entry) => entry.responseId === event.response_id);
+        return this.#markInterrupted(now, (entry) => entry.responseId === event.response_id);
       case 'conversation.item.truncated':
-        return this.#markInterrupted((entry) => entry.id === event.item_id);
+        return this.#truncate(event);
       case 'conversation.item.deleted':
         return this.#remove(event.item_id);
       case 'response.done':
-        return this.#closeResponse(event.response);
+        return this.#closeResponse(event.response, now);
       default:
         return false;
     }
@@ -92,12 +104,11 @@ export class Captions {
     if (!item?.id) return false;
     const entry = this.#entry(item.id, whoSaid(item));
     entry.who = whoSaid(item);
+    entry.image = hasImage(item);
     this.#move(entry, previousId);
     const said = textOf(item);
-    if (said) {
-      entry.parts = new Map([[0, said]]);
-      entry.final = item.status !== 'in_progress';
-    }
+    if (said) entry.parts = new Map([[0, said]]);
+    if (said || entry.image) entry.final = item.status !== 'in_progress';
     return true;
   }
 
@@ -118,7 +129,8 @@ export class Captions {
   #entry(id, who) {
     let entry = this.#entries.find((known) => known.id === id);
     if (!entry) {
-      entry = { id, who, parts: new Map(), final: false, interrupted: false, responseId: '' };
+      const state = { final: false, interrupted: false, written: false, image: false, heardMs: null };
+      entry = { id, who, parts: new Map(), responseId: '', ...state };
       this.#entries.push(entry);
     }
     return entry;
@@ -128,6 +140,7 @@ export class Captions {
   #answer(event) {
     const entry = this.#entry(event.item_id, 'assistant');
     entry.responseId = event.response_id ?? '';
+    entry.written = event.type.startsWith('response.output_text');
     return entry;
   }
 
@@ -145,24 +158,49 @@ export class Captions {
     return true;
   }
 
-  /** An answer is in progress while its text is arriving or its audio is playing. */
-  #interrupt() {
-    const playing = this.#playing;
-    this.#playing = '';
-    const heard = (/** @type {Entry} */ entry) => Boolean(playing) && entry.responseId === playing;
+  /**
+   * The answer ends here. One is in progress while its text is arriving or its audio is playing.
+   * @param {number} now
+   * @returns {boolean} Whether `lines` changed.
+   */
+  interrupt(now) {
+    const { id } = this.#playing;
+    const heard = (/** @type {Entry} */ entry) => Boolean(id) && entry.responseId === id;
     const last = this.#entries.findLast(
       (entry) => entry.who === 'assistant' && (!entry.final || heard(entry)),
     );
-    return last ? this.#markInterrupted((entry) => entry === last) : false;
+    const marked = last ? this.#markInterrupted(now, (entry) => entry === last) : false;
+    this.#playing = { id: '', since: 0 };
+    return marked;
   }
 
-  /** @param {(entry: Entry) => boolean} which */
-  #markInterrupted(which) {
+  /** @param {number} now @param {(entry: Entry) => boolean} which */
+  #markInterrupted(now, which) {
     const marked = this.#entries.filter(
       (entry) => entry.who === 'assistant' && !entry.interrupted && which(entry),
     );
-    for (const entry of marked) entry.interrupted = true;
+    for (const entry of marked) {
+      entry.interrupted = true;
+      const { id, since } = this.#playing;
+      entry.heardMs ??= id && entry.responseId === id ? now - since : 0;
+    }
     return marked.length > 0;
+  }
+
+  /** The API tells exactly how much was played. @param {ServerEvent} event */
+  #truncate({ item_id: id, audio_end_ms: heardMs }) {
+    const entry = this.#entries.find((each) => each.id === id && each.who === 'assistant');
+    if (!entry || (entry.interrupted && entry.heardMs === heardMs)) return false;
+    entry.interrupted = true;
+    entry.heardMs = Number(heardMs) || 0;
+    return true;
+  }
+
+  /** An answer was played to its end. @param {number} now */
+  #learnRate(now) {
+    const { id, since } = this.#playing;
+    const texts = this.#entries.filter((entry) => id && entry.responseId === id).map(textOfEntry);
+    this.#rate.learn(texts.join(' '), now - since);
   }
 
   /** @param {string} id */
@@ -172,23 +210,31 @@ export class Captions {
     return this.#entries.length < before;
   }
 
-  /** @param {any} response */
-  #closeResponse(response) {
+  /** @param {any} response @param {number} now */
+  #closeResponse(response, now) {
     const open = this.#entries.filter((entry) => entry.responseId && entry.responseId === response?.id);
     for (const entry of open) entry.final = true;
-    if (response?.status === 'cancelled') this.#markInterrupted((entry) => open.includes(entry));
+    if (response?.status === 'cancelled') this.#markInterrupted(now, (entry) => open.includes(entry));
     return open.length > 0;
+  }
+
+  /** @param {Entry} entry @param {'user' | 'assistant'} who @returns {CaptionLine} */
+  #lineOf(entry, who) {
+    const { id, final, interrupted, heardMs, image } = entry;
+    const text = textOfEntry(entry);
+    const cut = interrupted && heardMs !== null && !entry.written;
+    const split = cut ? this.#rate.split(text, heardMs) : {};
+    return { id, who, text, final, interrupted, ...split, ...(image && { image: /** @type {const} */ (true) }) };
   }
 }
 
-/** @param {Entry} entry @param {'user' | 'assistant'} who @returns {CaptionLine} */
-function lineOf(entry, who) {
-  const text = [...entry.parts]
+/** @param {Entry} entry */
+function textOfEntry({ parts }) {
+  return [...parts]
     .sort(([a], [b]) => a - b)
     .map(([, part]) => part)
     .join(' ')
     .trim();
-  return { id: entry.id, who, text, final: entry.final, interrupted: entry.interrupted };
 }
 
 /**
@@ -208,4 +254,9 @@ function textOf(item) {
     .map((part) => part.text ?? part.transcript ?? '')
     .filter(Boolean)
     .join(' ');
+}
+
+/** @param {any} item */
+function hasImage(item) {
+  return (item.content ?? []).some((/** @type {any} */ part) => part?.type === 'input_image');
 }

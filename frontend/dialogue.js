@@ -1,27 +1,43 @@
 /**
- * Feeds a call's conversation with events, loudness and time, and tells what changes by them.
+ * Feeds a call's conversation with events, loudness and time, tells what changes by them, and sends what the
+ * user and the page have to say.
  */
+import { BEAT, CallQuality } from './call-quality.js';
 import { levelOf, parseEvent } from './events.js';
+import { CallProblem } from './problems.js';
 
 /** @typedef {import('./attempt.js').Attempt} Attempt */
+/** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
 /** @typedef {import('./voice-api.js').Conversation} Conversation */
+/** @typedef {import('./voice-api.js').Message} Message */
 /** @typedef {import('./voice-api.js').News} News */
 
 /**
  * @typedef {object} Listener
  * @property {(event: import('./events.js').ServerEvent) => void} event
+ * @property {(event: ClientEvent) => void} sent
  * @property {() => void} captions
- * @property {(problem: import('./problems.js').CallProblem) => void} problem
+ * @property {(problem: CallProblem) => void} problem
  * @property {(reason: string) => void} closed
  * @property {() => void} silenced
- * @property {() => void} paused
+ * @property {() => void} live  What the live state shows has changed.
  * @property {(activity: import('./voice-api.js').Activity) => void} activity
  * @property {(level: import('./events.js').Level) => void} level
+ * @property {(turn: import('./turn-timing.js').Turn) => void} turn
+ * @property {(quality: import('./call-quality.js').Quality) => void} quality
+ * @property {() => void} overdue  An answer is.
  */
+
+/** Milliseconds after which a message that nothing confirms has not been refused either. */
+const UNREFUSED = 3_000;
 
 export class Dialogue {
   #attempt;
   #listener;
+  #quality = new CallQuality();
+
+  /** Messages that have not arrived yet. @type {Map<string, {resolve: () => void, reject: (problem: CallProblem) => void}>} */
+  #unconfirmed = new Map();
 
   /** Cancels the timer of what the conversation waits for. @type {(() => void) | null} */
   #stopWaiting = null;
@@ -31,6 +47,16 @@ export class Dialogue {
     this.#attempt = attempt;
     this.conversation = conversation;
     this.#listener = listener;
+  }
+
+  /** Something of the other side arrives where it must. */
+  get isAlive() {
+    return !this.#quality.stopped;
+  }
+
+  /** The largest message that the connection takes, in bytes. */
+  get maxMessageSize() {
+    return this.#attempt.connection.sctp?.maxMessageSize || Infinity;
   }
 
   /** @param {unknown} data  Of a message on the data channel. */
@@ -54,32 +80,128 @@ export class Dialogue {
     });
   }
 
+  /** Watches the connection from now on. */
+  watch() {
+    this.#attempt.after(BEAT, async () => {
+      const report = await this.#attempt.connection.getStats().catch(() => null);
+      if (this.#attempt.over) return;
+      if (report) this.#examine(report);
+      if (!this.#attempt.over) this.watch();
+    });
+  }
+
+  /**
+   * Sends client events, all of them or none.
+   * @param {readonly ClientEvent[]} events
+   * @throws {CallProblem} message_too_large, message_not_sent
+   */
+  send(events) {
+    const { maxMessageSize: most } = this;
+    const texts = events.map((event) => JSON.stringify(event));
+    for (const size of texts.map((text) => new TextEncoder().encode(text).length)) {
+      const detail = `The message has ${size} bytes; this connection takes ${most}.`;
+      if (size > most) throw new CallProblem('message_too_large', { detail });
+    }
+    texts.forEach((text, place) => {
+      try {
+        this.#attempt.channel.send(text);
+      } catch (error) {
+        throw new CallProblem('message_not_sent', { detail: String(error) });
+      }
+      this.#listener.sent(events[place]);
+      this.#tellChanges(() => this.conversation.sends(events[place], this.#now()));
+    });
+  }
+
+  /**
+   * Sends a message of the user's. The promise resolves when it has arrived; that it is rejected need not be
+   * handled, because the listener is told of the problem as well.
+   * @param {Message} message
+   * @returns {Promise<void>}
+   */
+  say({ id, events }) {
+    /** @type {Promise<void>} */
+    const said = new Promise((resolve, reject) => this.#unconfirmed.set(id, { resolve, reject }));
+    said.catch(() => undefined);
+    const problem = this.#trySending(events);
+    if (problem) this.#settle(id, problem);
+    else if (!this.conversation.confirmsMessages) this.#attempt.after(UNREFUSED, () => this.#settle(id));
+    return said;
+  }
+
+  /** Stops the answer. @returns {boolean} False if the API has no command for it. */
+  interrupt() {
+    const events = this.conversation.interrupt();
+    return events.length > 0 && !this.#trySending(events);
+  }
+
+  /** The answer that is due will not come. */
+  fail() {
+    this.#tellChanges(() => this.conversation.fail(this.#now()));
+  }
+
   /** No more events follow. */
   finish() {
     if (this.conversation.finish(this.#now()).captions) this.#listener.captions();
+    for (const id of [...this.#unconfirmed.keys()])
+      this.#settle(id, new CallProblem('message_not_sent', { detail: 'The call is over.' }));
+  }
+
+  /** @param {readonly ClientEvent[]} events @returns {CallProblem | null} What is wrong, which the listener knows already. */
+  #trySending(events) {
+    try {
+      this.send(events);
+      return null;
+    } catch (error) {
+      const problem = error instanceof CallProblem ? error : new CallProblem('message_not_sent', { detail: String(error) });
+      this.#listener.problem(problem);
+      return problem;
+    }
+  }
+
+  /** @param {string} id @param {CallProblem} [problem] */
+  #settle(id, problem) {
+    const message = this.#unconfirmed.get(id);
+    this.#unconfirmed.delete(id);
+    if (problem) message?.reject(problem);
+    else message?.resolve();
+  }
+
+  /** @param {RTCStatsReport} report */
+  #examine(report) {
+    const { stopped } = this.#quality;
+    const quality = this.#quality.sample(report, this.conversation, this.#now());
+    if (quality) this.#listener.quality(quality);
+    if (this.#quality.stopped !== stopped) this.#listener.live();
+    const { loudness } = this.#quality;
+    if (loudness !== null && this.isAlive) this.#tellChanges(() => this.conversation.hear(loudness, this.#now()));
   }
 
   /** @param {import('./events.js').Level} level */
   #hear(level) {
     this.#tellChanges(() => {
       this.#listener.level(level);
-      this.conversation.measure(level, this.#now());
-      return {};
+      return this.conversation.measure(level, this.#now());
     });
   }
 
-  /** @param {() => News} happen */
+  /** @param {() => News | void} happen */
   #tellChanges(happen) {
     const { conversation } = this;
     const { activity, paused, silenced } = conversation;
-    const news = happen();
+    const news = happen() ?? {};
     if (news.captions) this.#listener.captions();
     if (news.problem) this.#listener.problem(news.problem);
+    if (news.turn) this.#listener.turn(news.turn);
+    for (const id of news.taken ?? []) this.#settle(id);
+    if (news.refused && news.problem) this.#settle(news.refused, news.problem);
     if (this.#attempt.over) return;
     if (news.closed !== undefined) return this.#listener.closed(news.closed);
     if (conversation.silenced !== silenced) this.#listener.silenced();
-    if (conversation.paused !== paused) this.#listener.paused();
+    if (conversation.paused !== paused) this.#listener.live();
     if (conversation.activity !== activity) this.#listener.activity(conversation.activity);
+    if (news.overdue) this.#listener.overdue();
+    if (news.send && !this.#attempt.over) this.#trySending(news.send);
     this.#wait();
   }
 

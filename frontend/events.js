@@ -9,14 +9,15 @@
  * @typedef {{status: 'idle'}
  *   | {status: 'preparing'}
  *   | {status: 'connecting'}
- *   | {status: 'live', since: number, steady: boolean, paused?: true}
+ *   | {status: 'live', since: number, steady: boolean, endsAt?: number, paused?: true}
  *   | {status: 'ending'}
  *   | {status: 'ended', reason: 'stopped' | 'closed', seconds: number, closeReason?: string, endedBy?: string}
  *   | {status: 'failed', problem: import('./problems.js').CallProblem}} CallState
- * `since`: epoch milliseconds. `steady` is false during an interruption that may still recover. `paused`:
- * on standby until the user speaks (Live). `closed`: the other side ended it. `seconds`: how long it was
- * live. Of a Live call that the other side ended: `closeReason` is the service's word for why, where the
- * profile lets the page see it, and `endedBy` the broker's for who did, if it was somebody there.
+ * `since`: epoch milliseconds. `steady` is false during an interruption that may still recover. `endsAt`: when
+ * it is over at the latest, epoch milliseconds, once that is known. `paused`: on standby until the
+ * user speaks (Live). `closed`: the other side ended it. `seconds`: how long it was live. Of a call that the
+ * other side ended: `endedBy` is the broker's word for who did, if it was somebody there, and `closeReason`
+ * the service's for why (Live, where the profile lets the page see it).
  */
 
 /**
@@ -35,6 +36,9 @@
  * @property {import('./problems.js').CallProblem} problem  Fatal if the state is `failed`, otherwise the call goes on.
  * @property {Level} level
  * @property {import('./voice-api.js').Activity} activity  Who is speaking, as far as the API tells.
+ * @property {import('./turn-timing.js').Turn} turn  An answer has begun: how long the user waited for it.
+ * @property {import('./call-quality.js').Quality} quality  Of the connection, about every second.
+ * @property {import('./event-log.js').LogEntry} log  What the log has got.
  */
 
 /**

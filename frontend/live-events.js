@@ -5,15 +5,20 @@
 import { LiveActivity } from './live-activity.js';
 import { LiveTurns } from './live-turns.js';
 import { CallProblem } from './problems.js';
+import { HeardTiming } from './turn-timing.js';
 
 /** @typedef {import('./events.js').Level} Level */
 /** @typedef {import('./events.js').ServerEvent} ServerEvent */
 /** @typedef {import('./live-turns.js').Fragment} Fragment */
 /** @typedef {import('./voice-api.js').Activity} Activity */
 /** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
+/** @typedef {import('./voice-api.js').Message} Message */
 /** @typedef {import('./voice-api.js').News} News */
 
-/** @typedef {{id: string, kind: 'muted' | 'unmuted' | 'text'}} Command  One that was sent, and may be answered. */
+/**
+ * @typedef {{id: string, kind: 'muted' | 'unmuted' | 'text', text?: string}} Command
+ * One that was sent, and may be answered. `text`: what the user wrote.
+ */
 
 /** Most commands are answered within a second; one that never is must not be kept for ever. */
 const MOST_COMMANDS = 32;
@@ -29,10 +34,11 @@ export class LiveConversation {
   silenced = false;
   outlivesInterruptions = true;
   awaitsPeer = true;
-  asksWhoEnded = true;
+  confirmsMessages = false;
 
   #turns = new LiveTurns();
   #activity = new LiveActivity();
+  #timing = new HeardTiming();
 
   /** @type {Command[]} */
   #pending = [];
@@ -50,11 +56,23 @@ export class LiveConversation {
     return news;
   }
 
-  /** @param {Level} level @param {number} now */
+  /** @param {ClientEvent} event @returns {News} */
+  sends({ event_id: id }) {
+    const command = this.#pending.find((each) => each.id === id);
+    if (command?.text === undefined) return {};
+    this.#turns.addTyped(command.id, command.text);
+    return { captions: true };
+  }
+
+  /** @param {Level} level @param {number} now @returns {News} */
   measure(level, now) {
     this.#activity.measure(level.answer, now);
     this.activity = this.#activity.at(now);
+    const turn = this.#timing.measure(level, now);
+    return turn ? { turn } : {};
   }
+
+  hear() {}
 
   /** @param {number} now @returns {number | null} */
   wait(now) {
@@ -64,8 +82,11 @@ export class LiveConversation {
 
   /** @param {number} now @returns {News} */
   pass(now) {
+    const before = this.activity;
     this.activity = this.#activity.at(now);
-    return { captions: this.#turns.pass(now) };
+    // A look-up that nothing came of may have failed.
+    const overdue = before === 'looking_up' && this.activity === 'listening';
+    return { captions: this.#turns.pass(now), ...(overdue && { overdue }) };
   }
 
   /** @param {number} now @returns {News} */
@@ -89,14 +110,26 @@ export class LiveConversation {
    * Context for the assistant, which may or may not say something about it. Nothing in Live answers a
    * written message as a spoken one is answered.
    * @param {string} text
-   * @returns {ClientEvent[]}
+   * @returns {Message}
    */
   text(text) {
-    const id = this.#command('text');
-    this.#turns.addTyped(id, text);
+    const id = this.#command('text', text);
     const content = `The user typed: ${text}`;
-    return [{ type: 'session.thinking.append', event_id: id, delegation_id: null, content }];
+    const event = { type: 'session.thinking.append', event_id: id, delegation_id: null, content };
+    return { id, events: [event] };
   }
+
+  /** The voice model takes no pictures. */
+  image() {
+    return null;
+  }
+
+  /** There is no command for it. @returns {ClientEvent[]} */
+  interrupt() {
+    return [];
+  }
+
+  fail() {}
 
   /** @returns {ClientEvent[]} */
   farewell() {
@@ -123,15 +156,16 @@ export class LiveConversation {
         this.paused = event.type === 'session.paused';
         return {};
       case 'session.input_audio.muted':
-        this.silenced = !this.#answers('muted', event.client_event_id) || this.silenced;
+        this.silenced = this.#answers('muted', event.client_event_id) === null || this.silenced;
         return {};
       case 'session.input_audio.unmuted':
         this.#answers('unmuted', event.client_event_id);
         this.silenced = false;
         return {};
-      case 'session.thinking.appended':
-        this.#answers('text', event.client_event_id);
-        return {};
+      case 'session.thinking.appended': {
+        const text = this.#answers('text', event.client_event_id);
+        return text ? { taken: [text.id] } : {};
+      }
       case 'session.closed':
         return { captions: this.#turns.close(now), closed: String(event.reason ?? '') };
       case 'error':
@@ -164,26 +198,28 @@ export class LiveConversation {
     if (!command) return { problem: new CallProblem('model_error', { detail, hint: 'The call goes on.' }) };
     this.#pending = this.#pending.filter((each) => each !== command);
     if (command.kind !== 'text') return {};
-    return { captions: this.#turns.remove(command.id), problem: new CallProblem('text_refused', { detail }) };
+    const problem = new CallProblem('text_refused', { detail });
+    return { captions: this.#turns.remove(command.id), problem, refused: command.id };
   }
 
-  /** @param {Command['kind']} kind @returns {string} The event's id. */
-  #command(kind) {
+  /** @param {Command['kind']} kind @param {string} [text] @returns {string} The event's id. */
+  #command(kind, text) {
     this.#sent += 1;
     const id = `page_${this.#sent}`;
-    this.#pending = [...this.#pending, { id, kind }].slice(-MOST_COMMANDS);
+    this.#pending = [...this.#pending, { id, kind, text }].slice(-MOST_COMMANDS);
     return id;
   }
 
   /**
-   * Whether an acknowledgement answers a command of ours; if so, it is not pending any more. Not every
-   * endpoint says which command it answers: then it is the oldest of its kind.
+   * The command of ours that an acknowledgement answers, which is not pending any more. Not every endpoint
+   * says which command it answers: then it is the oldest of its kind.
    * @param {Command['kind']} kind
    * @param {string | null | undefined} id
+   * @returns {Command | null}
    */
   #answers(kind, id) {
     const command = this.#pending.find((each) => (id ? each.id === id : each.kind === kind));
     this.#pending = this.#pending.filter((each) => each !== command);
-    return command !== undefined;
+    return command ?? null;
   }
 }

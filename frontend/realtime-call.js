@@ -4,11 +4,14 @@
  * docs/page.md.
  */
 import { Access } from './access.js';
+import { AnswerWatch } from './answer-watch.js';
 import { Attempt } from './attempt.js';
 import { Dialogue } from './dialogue.js';
+import { EventLog } from './event-log.js';
 import { openMicrophone } from './microphone.js';
 import { withDefaults } from './options.js';
 import { CallProblem } from './problems.js';
+import { Timings } from './turn-timing.js';
 import { conversationOver } from './voice-api.js';
 import { watch } from './watch.js';
 
@@ -16,6 +19,9 @@ import { watch } from './watch.js';
 /** @typedef {import('./events.js').CallState} CallState */
 /** @typedef {import('./events.js').CaptionLine} CaptionLine */
 /** @typedef {import('./voice-api.js').Conversation} Conversation */
+
+/** The events of ours that the log has, too. */
+const LOGGED = ['statechange', 'microphone', 'activity', 'problem', 'turn'];
 
 export class RealtimeCall extends EventTarget {
   /** @type {CallState} */
@@ -29,6 +35,15 @@ export class RealtimeCall extends EventTarget {
 
   /** Of the current call, or of the last one. @type {Conversation | null} */
   #conversation = null;
+
+  /** Everything that happened since the last start, without secrets: to show, and to copy. */
+  log = new EventLog();
+
+  /** How long it took to connect, how long each answer took, and how good the connection is. */
+  timings = new Timings();
+
+  /** When the call is over at the latest, epoch milliseconds; null while that is not known. @type {number | null} */
+  #endsAt = null;
 
   #muted = false;
   #options;
@@ -51,6 +66,16 @@ export class RealtimeCall extends EventTarget {
    */
   get api() {
     return this.#conversation?.api ?? null;
+  }
+
+  /** Whether pictures can be sent now. */
+  get takesImages() {
+    return this.#state.status === 'live' && this.api === 'realtime';
+  }
+
+  /** The largest message that can be sent now, in bytes; Infinity if nothing says. */
+  get maxMessageSize() {
+    return this.#attempt?.dialogue?.maxMessageSize ?? Infinity;
   }
 
   /** @returns {readonly CaptionLine[]} */
@@ -128,24 +153,41 @@ export class RealtimeCall extends EventTarget {
   }
 
   /**
-   * Sends a text message. Over Realtime the answer is spoken as usual. Over Live it is context that the
-   * model may or may not speak about, and only some profiles allow it: see docs/page.md.
+   * Sends a text message. Over Realtime it interrupts, as speech does, and the answer is spoken as usual.
+   * Over Live it is context that the model may or may not speak about, and only some profiles allow it: see
+   * docs/page.md. A refusal is a `problem` as well, so the promise need not be handled.
    * @param {string} text
-   * @throws {Error} If the call is not live.
+   * @returns {Promise<void>} When it has arrived.
    */
   sendText(text) {
-    const before = this.captions.length;
-    for (const event of this.#live().dialogue?.conversation.text(text) ?? []) this.send(event);
-    if (this.captions.length !== before) this.#emit('caption', this.captions);
+    return this.#say((conversation, now) => conversation.text(text, now));
+  }
+
+  /**
+   * Sends a picture, with or without words: like `sendText`, over Realtime alone.
+   * @param {string} dataUrl  PNG or JPEG. `fitImage` of image.js makes one that is small enough.
+   * @param {string} [text]
+   * @returns {Promise<void>}
+   */
+  sendImage(dataUrl, text = '') {
+    return this.#say((conversation, now) => conversation.image(dataUrl, text, now));
+  }
+
+  /**
+   * Stops the answer, as speech does.
+   * @returns {boolean} False where the API has no command for it (Live), or nothing can be sent.
+   */
+  interrupt() {
+    return this.#state.status === 'live' && Boolean(this.#attempt?.dialogue?.interrupt());
   }
 
   /**
    * Sends a client event of the API that the call speaks.
    * @param {import('./voice-api.js').ClientEvent} event
-   * @throws {Error} If the call is not live.
+   * @throws {Error} If the call is not live; a CallProblem if the event is too large, or cannot be sent.
    */
   send(event) {
-    this.#live().channel.send(JSON.stringify(event));
+    this.#live().dialogue?.send([event]);
   }
 
   /**
@@ -154,6 +196,19 @@ export class RealtimeCall extends EventTarget {
    */
   async getStats() {
     return this.#attempt ? this.#attempt.connection.getStats() : null;
+  }
+
+  /** @param {(conversation: Conversation, now: number) => import('./voice-api.js').Message | null} write @returns {Promise<void>} */
+  #say(write) {
+    const dialogue = this.#state.status === 'live' ? this.#attempt?.dialogue : null;
+    if (!dialogue) return Promise.reject(new Error('The call is not live.'));
+    const message = write(dialogue.conversation, this.#now());
+    if (message) return dialogue.say(message);
+    const problem = new CallProblem('images_unsupported');
+    this.#emit('problem', problem);
+    const refused = Promise.reject(problem);
+    refused.catch(() => undefined);
+    return refused;
   }
 
   /** @throws {Error} If the call is not live. */
@@ -174,6 +229,9 @@ export class RealtimeCall extends EventTarget {
     this.#attempt = attempt;
     this.#conversation = null;
     this.#muted = false;
+    this.#endsAt = null;
+    this.log = new EventLog();
+    this.timings = new Timings(this.#now());
     this.#watch(attempt);
     void this.#run(attempt);
     return attempt;
@@ -242,23 +300,51 @@ export class RealtimeCall extends EventTarget {
   /** @param {Attempt} attempt @param {Conversation} conversation */
   #converse(attempt, conversation) {
     this.#conversation = conversation;
+    const answers = new AnswerWatch(() => this.#access.status(attempt));
     attempt.dialogue = new Dialogue(attempt, conversation, {
-      event: (event) => this.#emit('event', event),
+      event: (event) => {
+        this.#log('server', event.type, event);
+        this.#emit('event', event);
+      },
+      sent: (event) => this.#log('client', event.type, event),
       captions: () => this.#emit('caption', conversation.lines),
       problem: (problem) => this.#emit('problem', problem),
       closed: (reason) => this.#closed(attempt, reason),
       silenced: () => this.#emit('microphone', this.microphone),
-      paused: () => this.#showLive(attempt),
+      live: () => this.#showLive(attempt),
       activity: (activity) => this.#emit('activity', activity),
       level: (level) => this.#emit('level', level),
+      turn: (turn) => {
+        this.timings.answered(turn);
+        this.#emit('turn', turn);
+      },
+      quality: (quality) => {
+        this.timings.quality = quality;
+        this.#emit('quality', quality);
+      },
+      overdue: () => void this.#explainSilence(attempt, answers),
     });
+  }
+
+  /** An answer does not come: perhaps the broker knows why. @param {Attempt} attempt @param {AnswerWatch} answers */
+  async #explainSilence(attempt, answers) {
+    const failure = await answers.look(this.#now());
+    const { dialogue } = attempt;
+    if (!failure || attempt.over || !dialogue || dialogue.conversation.activity === 'answering') return;
+    dialogue.fail();
+    const code = failure.what === 'response_incomplete' ? 'answer_cut' : 'answer_failed';
+    this.#emit('problem', new CallProblem(code, { detail: failure.code }));
   }
 
   /** @param {Attempt} attempt */
   #goLive(attempt) {
     if (this.#muted) this.#tellMuted(attempt);
+    this.timings.connected(this.#now());
     this.#showLive(attempt);
     attempt.settle?.();
+    if (attempt.over) return;
+    attempt.dialogue?.watch();
+    void this.#learnEnd(attempt);
     const { levelInterval } = this.#options;
     if (!attempt.over && levelInterval) attempt.dialogue?.measure(levelInterval);
   }
@@ -267,7 +353,17 @@ export class RealtimeCall extends EventTarget {
   #showLive({ liveSince: since, steady, dialogue }) {
     if (!since) return;
     const paused = dialogue?.conversation.paused;
-    this.#become({ status: 'live', since, steady, ...(paused && { paused }) });
+    const endsAt = this.#endsAt;
+    const alive = steady && dialogue?.isAlive !== false;
+    this.#become({ status: 'live', since, steady: alive, ...(endsAt && { endsAt }), ...(paused && { paused }) });
+  }
+
+  /** Asks the broker when the call is over at the latest. @param {Attempt} attempt */
+  async #learnEnd(attempt) {
+    const status = await this.#access.status(attempt);
+    if (!status || attempt.over) return;
+    this.#endsAt = status.conversationEndsAt ?? status.endsAt;
+    if (this.#endsAt) this.#showLive(attempt);
   }
 
   /**
@@ -280,20 +376,18 @@ export class RealtimeCall extends EventTarget {
     if (!attempt.liveSince) return this.#fail(attempt, new CallProblem('connection_lost'));
     attempt.release();
     this.#forget(attempt);
-    if (attempt.dialogue?.conversation.asksWhoEnded) return this.#endKnowingly(attempt, closeReason);
-    this.#stopped = this.#access.giveUp(attempt);
-    this.#become(this.#ended(attempt, 'closed'));
-    this.#emit('microphone', this.microphone);
+    return this.#endKnowingly(attempt, closeReason);
   }
 
-  /** The call is over; who ended it is asked first. @param {Attempt} attempt @param {string} [closeReason] */
+  /** The call is over; how it ended is asked first. @param {Attempt} attempt @param {string} [closeReason] */
   #endKnowingly(attempt, closeReason) {
     /** @type {CallState} */
     const ending = { status: 'ending' };
     const ended = this.#ended(attempt, 'closed');
     this.#become(ending);
     this.#emit('microphone', this.microphone);
-    this.#stopped = this.#access.askWhoEnded(attempt).then((endedBy) => {
+    this.#stopped = this.#access.askHowEnded(attempt).then((status) => {
+      const { endedBy } = status ?? {};
       const why = { ...(closeReason && { closeReason }), ...(endedBy && { endedBy }) };
       if (this.#state === ending) this.#become({ ...ended, ...why });
       return this.#access.giveUp(attempt);
@@ -366,6 +460,16 @@ export class RealtimeCall extends EventTarget {
    * @param {CallEvents[Name]} detail
    */
   #emit(name, detail) {
+    if (LOGGED.includes(name)) this.#log('call', name, detail);
     this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** @param {import('./event-log.js').LogEntry['from']} from @param {string} type @param {unknown} detail */
+  #log(from, type, detail) {
+    this.#emit('log', this.log.add(from, type, detail, this.#now()));
+  }
+
+  #now() {
+    return this.#options.environment.clock.now();
   }
 }

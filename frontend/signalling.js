@@ -19,6 +19,18 @@ import { whyUnreachable } from './unreachable.js';
  * @property {string} sdp
  * @property {string | Promise<string>} location  The call's URL at the broker, or empty.
  * @property {string} api  The API that the call speaks; empty if the broker does not say.
+ * @property {number} askedAt  Epoch milliseconds when the call was asked for.
+ * @property {boolean} [carried]  Of a call that continues another: whether the assistant knows what was said.
+ */
+
+/**
+ * A call as the broker has it on record, in times of the page's clock.
+ * @typedef {object} CallStatus
+ * @property {string} endedBy  Who or what ended it; empty while it is live.
+ * @property {boolean} ended
+ * @property {number | null} endsAt  When the broker ends it, or the service.
+ * @property {number | null} conversationEndsAt  Until when it can be continued in further calls.
+ * @property {Record<string, Record<string, number>>} failures  How often what failed, by the endpoint's code.
  */
 
 /**
@@ -43,11 +55,15 @@ export async function mintKey({ fetch, url, headers, signal }) {
 
 /**
  * Posts an offer to the broker, which starts the call.
- * @param {Request} request
+ * @param {Request & {now: () => number}} request
  * @param {string} offer
+ * @param {string} [continues]  The URL of the call that this one continues.
  * @returns {Promise<Answer>}
  */
-export async function connectThroughBroker({ fetch, url, headers, signal }, offer) {
+export async function connectThroughBroker({ fetch, url, headers, signal, now }, offer, continues = '') {
+  const askedAt = now();
+  const handle = continues.slice(continues.lastIndexOf('/') + 1);
+  if (handle) url += `${url.includes('?') ? '&' : '?'}continues=${handle}`;
   const response = await send(fetch, url, {
     method: 'POST',
     headers: { ...headers, 'Content-Type': 'application/sdp' },
@@ -62,6 +78,8 @@ export async function connectThroughBroker({ fetch, url, headers, signal }, offe
     sdp: await sdpOf(response),
     location: location && absolute(location, response.url),
     api: response.headers.get('x-voice-api') ?? '',
+    askedAt,
+    carried: response.headers.get('x-conversation') === 'continued',
   };
 }
 
@@ -111,15 +129,27 @@ export async function register({ fetch, url, headers, signal }, callId) {
 }
 
 /**
- * Asks the broker who ended a call. Never rejects.
+ * Asks the broker about a call. Never rejects.
  * @param {Request} request  To the call's URL.
- * @returns {Promise<string>} `limit`, `admin` …; empty if nobody at the broker did, or it does not say.
+ * @param {number} askedAt  When the call was asked for: the clocks of page and broker may differ.
+ * @returns {Promise<CallStatus | null>}  Null if it does not say.
  */
-export async function whoEnded({ fetch, url, headers, signal }) {
+export async function callStatus({ fetch, url, headers, signal }, askedAt) {
   const init = { headers, signal, redirect: /** @type {const} */ ('manual'), cache: /** @type {const} */ ('no-store') };
   const response = await fetch(url, init).catch(() => null);
   const body = response?.ok ? await response.json().catch(() => null) : null;
-  return typeof body?.ended_by === 'string' ? body.ended_by : '';
+  if (!body) return null;
+  const here = (/** @type {unknown} */ moment) => {
+    const after = Date.parse(String(moment)) - Date.parse(String(body.started_at));
+    return Number.isNaN(after) ? null : askedAt + after;
+  };
+  return {
+    ended: body.status === 'ended',
+    endedBy: typeof body.ended_by === 'string' ? body.ended_by : '',
+    endsAt: here(body.ends_at),
+    conversationEndsAt: here(body.conversation_ends_at),
+    failures: body.failures ?? {},
+  };
 }
 
 /**

@@ -23,6 +23,7 @@ const STATES = {
 const ACTIVITIES = {
   listening: 'Listening.',
   hearing: 'You are speaking.',
+  thinking: 'Thinking…',
   answering: 'Answering.',
   looking_up: 'Looking that up…',
 };

@@ -93,7 +93,7 @@ async def test_the_microphone_is_refused(
     async with failing(stack, hearing, None) as page:
         await start(page)
         await expect(page.locator("#problem")).to_have_attribute("data-code", "microphone_denied")
-        await expect(page.locator("#problem")).to_contain_text("Allow the microphone")
+        await expect(page.locator("#problem")).to_contain_text("Allow it for this page")
     assert (await emulator.state())["requests"]["calls"] == 0
 
 

@@ -31,9 +31,10 @@ const playing = (response) => ({ type: 'output_audio_buffer.started', response_i
 const played = (response) => ({ type: 'output_audio_buffer.stopped', response_id: response });
 const spoke = { type: 'input_audio_buffer.speech_started', item_id: 'next', audio_start_ms: 1 };
 
+/** Of events that come a second apart. */
 function transcript(...events) {
   const captions = new Captions();
-  for (const event of events) captions.apply(event);
+  events.forEach((event, second) => captions.apply(event, 1000 * second));
   return captions.lines;
 }
 const texts = (lines) => lines.map(({ who, text }) => `${who}: ${text}`);
@@ -171,10 +172,45 @@ test('a deleted item disappears', () => {
 
 test('apply tells whether the lines changed', () => {
   const captions = new Captions();
-  assert.equal(captions.apply(added('u1', 'user', null)), true);
-  assert.equal(captions.apply({ type: 'rate_limits.updated' }), false);
-  assert.equal(captions.apply(playing('r1')), false);
-  captions.apply(delta('a1', 'Lo'));
-  assert.equal(captions.apply(spoke), true);
-  assert.equal(captions.apply(spoke), false);
+  assert.equal(captions.apply(added('u1', 'user', null), 0), true);
+  assert.equal(captions.apply({ type: 'rate_limits.updated' }, 1), false);
+  assert.equal(captions.apply(playing('r1'), 2), false);
+  captions.apply(delta('a1', 'Lo'), 3);
+  assert.equal(captions.apply(spoke, 4), true);
+  assert.equal(captions.apply(spoke, 4), false);
+});
+
+const STORY = 'Once upon a time there was a small radio that lived on a shelf above a busy kitchen.';
+
+test('the unheard part of an interrupted answer is told, to a few words', () => {
+  const [line] = transcript(added('a1', 'assistant', null), done('a1', STORY), playing('r'), { type: 'info' }, spoke);
+  assert.equal(line.heard + line.unheard, STORY);
+  assert.ok(line.heard.length > 15 && line.heard.length < 45, line.heard);
+});
+
+test('text that arrives after the interruption was not heard either', () => {
+  const [line] = transcript(added('a1', 'assistant', null), delta('a1', 'Once upon '), playing('r'), spoke, done('a1', STORY));
+  assert.equal(line.heard + line.unheard, STORY);
+  assert.ok(line.heard.length > 5 && line.heard.length < 30, line.heard);
+});
+
+test('where the API tells how much was played, that counts', () => {
+  const cut = { type: 'conversation.item.truncated', item_id: 'a1', content_index: 0, audio_end_ms: 3900 };
+  const [line] = transcript(added('a1', 'assistant', null), done('a1', STORY), playing('r'), spoke, cut);
+  assert.ok(line.heard.length > 45 && line.unheard.length > 10, line.heard);
+});
+
+test('an answer that was cut off before its first sound was not heard; a written one is not struck', () => {
+  const [line] = transcript(added('a1', 'assistant', null), delta('a1', 'Well,'), spoke);
+  assert.deepEqual([line.heard, line.unheard], ['', 'Well,']);
+  const text = { type: 'response.output_text.delta', response_id: 'r', item_id: 'a1', content_index: 0, delta: 'Well,' };
+  const [written] = transcript(added('a1', 'assistant', null), text, spoke);
+  assert.deepEqual([written.interrupted, written.unheard], [true, undefined]);
+  const [whole] = transcript(added('a1', 'assistant', null), done('a1', STORY), playing('r'), played('r'), spoke);
+  assert.deepEqual([whole.interrupted, whole.unheard], [false, undefined]);
+});
+
+test('a picture is a line of its own', () => {
+  const [line] = transcript(added('u1', 'user', null, [{ type: 'input_image', image_url: null }]));
+  assert.deepEqual(line, { id: 'u1', who: 'user', text: '', final: true, interrupted: false, image: true });
 });

@@ -219,7 +219,9 @@ test('who ended a call is asked of the broker: the session’s end is not for ev
 
 test('a broker that has yet to write down who ended a call is asked again, before it is told of a hang-up', async () => {
   const browser = liveBrowser();
-  const answers = [{ status: 'live', ended_by: '' }, { status: 'ended', ended_by: 'admin' }];
+  const live = { status: 'live', ended_by: '' };
+  // The first is asked for when the call has become live.
+  const answers = [live, live, { status: 'ended', ended_by: 'admin' }];
   browser.routes[LOCATION] = () => response(200, JSON.stringify(answers.shift()));
   const { call, connection } = await browser.live();
   connection.channel.onclose();

@@ -1,0 +1,131 @@
+"""What a page can do in a conversation under Azure's filter, in one call of a real browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.browser.conftest import Hearing
+from tests.support.chromium import probed_page
+from tests.support.emulated import Emulator
+from tests.support.principals import signed_in
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HOLD_A_CALL = """async () => {
+  const { RealtimeCall } = await import('/realtime-call.js');
+  const { fitImage } = await import('/image.js');
+  const call = new RealtimeCall();
+  const told = { problems: [], turns: [], quality: [] };
+  call.on('problem', ({ code, detail }) => told.problems.push([code, detail]));
+  call.on('turn', (turn) => told.turns.push(turn));
+  call.on('quality', (quality) => told.quality.push(quality));
+  let activity = 'listening';
+  call.on('activity', (now) => (activity = now));
+  const answer = new Audio();
+  const started = call.start();
+  answer.srcObject = call.remoteStream;
+  void answer.play();
+  window.talk = { call, told, fitImage, answer, activity: () => activity };
+  return (await started).status;
+}"""
+
+SEND_A_PICTURE = """async () => {
+  const canvas = new OffscreenCanvas(3000, 2000);
+  const context = canvas.getContext('2d');
+  for (let each = 0; each < 3000; each += 1) {
+    context.fillStyle = `hsl(${each * 7} 80% 50%)`;
+    context.fillRect((each * 997) % 3000, (each * 613) % 2000, 90, 90);
+  }
+  const picture = await canvas.convertToBlob();
+  const url = await talk.fitImage(picture, Math.min(talk.call.maxMessageSize, 200_000) - 2000);
+  await talk.call.sendImage(url, 'hello');
+  return url.slice(0, 23);
+}"""
+
+TOO_LARGE = """() => {
+  try {
+    talk.call.send({ type: 'session.update', text: 'y'.repeat(talk.call.maxMessageSize) });
+  } catch ({ code, detail }) {
+    return [code, detail];
+  }
+}"""
+
+SCRIPT: dict[str, Any] = {
+    "rules": [
+        {"words": ["fail"], "fail": {"code": "inference_rate_limit_exceeded"}},
+        {"words": ["story"], "say": "Once upon a time there was a radio. " * 6},
+        {"words": ["hello"], "say": "Hello! How can I help you today?"},
+    ]
+}
+
+
+async def test_writing_interrupting_failing_and_being_ended(
+    stack: Stack, emulator: Emulator, hearing: Hearing
+) -> None:
+    await emulator.change(SCRIPT)
+    async with hearing("silence") as browser:
+        page = await probed_page(browser)
+        await page.goto(stack.url)
+        assert await page.evaluate(HOLD_A_CALL) == "live"
+        until = page.wait_for_function
+        await until("() => talk.call.state.endsAt")
+        left = await page.evaluate("() => talk.call.state.endsAt - Date.now()")
+        assert 840_000 < left < 960_000, "the call's limit, in the page's own clock"
+
+        # Text during an answer interrupts it, and is answered.
+        await page.evaluate("() => talk.call.sendText('tell me a story')")
+        await until("() => talk.activity() === 'answering'")
+        await until("() => talk.call.captions.at(-1).text.includes('radio')")
+        await page.evaluate("() => talk.call.sendText('hello')")
+        await until("() => talk.call.captions.at(-1).text.endsWith('today?')")
+        cut = await page.evaluate("() => talk.call.captions[1]")
+        assert cut["interrupted"]
+        assert cut["heard"].startswith("Once")
+        assert cut["unheard"]
+        events = (await emulator.state())["calls"][0]["events"]
+        assert events["output_audio_buffer.cleared"] == 1
+        await until("() => talk.told.turns.length === 2 && talk.told.quality.length > 1")
+        assert await page.evaluate("() => talk.told.quality.at(-1).lossPercent") == 0
+
+        # interrupt() shows at once, and the model's other side falls silent.
+        await page.evaluate("() => talk.call.sendText('the story again')")
+        await until("() => talk.call.captions.length === 6 && talk.activity() === 'answering'")
+        assert await page.evaluate("() => [talk.call.interrupt(), talk.activity()]") == [
+            True,
+            "listening",
+        ]
+        await emulator.until(
+            lambda state: state["calls"][0]["events"]["output_audio_buffer.cleared"] == 2, "cleared"
+        )
+
+        assert await page.evaluate(SEND_A_PICTURE) == "data:image/jpeg;base64,"
+        await until("() => talk.call.captions.at(-1).text.endsWith('today?')")
+        assert await page.evaluate("() => talk.call.captions.at(-2).image") is True
+        code, detail = await page.evaluate(TOO_LARGE)
+        assert code == "message_too_large"
+        assert "bytes" in detail
+        assert await page.evaluate("() => talk.told.problems") == []
+
+        # An answer that fails is nothing on the channel; the broker knows.
+        await page.evaluate("() => talk.call.sendText('now fail')")
+        await until("() => talk.told.problems.length")
+        failed = ["answer_failed", "inference_rate_limit_exceeded"]
+        assert await page.evaluate("() => talk.told.problems") == [failed]
+        assert await page.evaluate("() => talk.activity()") == "listening"
+
+        admin = signed_in("ada", "admin")
+        async with emulator.http.get(f"{stack.host_url}/api/calls", headers=admin) as answer:
+            call = (await answer.json())["calls"][0]["id"]
+        hangup = f"{stack.host_url}/api/calls/{call}/hangup"
+        async with emulator.http.post(hangup, headers=admin) as answer:
+            assert answer.status == 204
+        await until("() => talk.call.state.status === 'ended'")
+        assert await page.evaluate("() => talk.call.state.endedBy") == "admin"
+        log = await page.evaluate("() => talk.call.log.text()")
+        assert "answer_failed" in log
+        assert "base64,…" in log
+        assert len(log) < 400_000
+        await emulator.live_calls(0)
