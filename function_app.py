@@ -13,13 +13,15 @@ import azure.functions as func
 from shared.api import handlers, http
 from shared.api.bulkheads import ENDS, HEALTH, READS, STARTS
 from shared.api.http import EVERY_METHOD
-from shared.api.lazy_broker import current_origins
+from shared.api.lazy_broker import count_refusal, current_origins, write_refusals
 from shared.core import logs
+from shared.core.at_exit import run_at_exit
 
 logs.set_up()
 http.set_up()
+run_at_exit(write_refusals)
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-answer = partial(http.answer_request, origins=current_origins)
+answer = partial(http.answer_request, origins=current_origins, refused=count_refusal)
 
 
 @app.route(route="token", methods=EVERY_METHOD)
@@ -51,6 +53,18 @@ async def calls(req: func.HttpRequest, context: func.Context) -> func.HttpRespon
 async def usage(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """For admins: what calls used, by day, caller, profile and model."""
     return await answer(req, context, ("GET",), handlers.show_usage)
+
+
+@app.route(route="latency", methods=EVERY_METHOD)
+async def latency(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """For admins: how fast callers were answered, by day, profile and model."""
+    return await answer(req, context, ("GET",), handlers.show_latency)
+
+
+@app.route(route="failures", methods=EVERY_METHOD)
+async def failures(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """For admins: what was refused and what failed, by code."""
+    return await answer(req, context, ("GET",), handlers.show_failures)
 
 
 @app.route(route="calls/{handle}", methods=EVERY_METHOD)

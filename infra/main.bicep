@@ -310,6 +310,11 @@ param recordings string = 'off'
 @allowed(['on', 'off'])
 param retryFailedResponses string = 'on'
 
+@description('SLOW_TURN_MS: a turn that waits longer for its answer is logged, in milliseconds. 0: none is.')
+@minValue(0)
+@maxValue(60000)
+param slowTurnMs int = 3000
+
 @description('PRICE_TABLE: a file of your own prices, relative to the folder of the app.')
 param priceTable string = ''
 
@@ -681,6 +686,7 @@ module api 'modules/api.bicep' = {
       TRANSCRIPT_REDACTION: transcriptRedaction
       RECORDINGS: recordings
       RETRY_FAILED_RESPONSES: retryFailedResponses
+      SLOW_TURN_MS: string(slowTurnMs)
       PRICE_TABLE: priceTable
       BROKER_SECRET_NAME: brokerSecretName
     }

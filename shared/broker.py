@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from shared.admin.endpoint_probe import EndpointProbe
 from shared.admin.health import Check, deep_checks
+from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.retirement_warnings import RetirementWarnings, logged_retirements
 from shared.admin.service import AdminService
 from shared.auth.authenticator import Authenticator
@@ -29,7 +30,7 @@ from shared.calls.service import UPSTREAM_BUDGET, CallPolicy, CallService
 from shared.calls.termination import CallTerminator
 from shared.calls.voice_endpoints import VoiceEndpoints, open_voice_endpoints
 from shared.config.profiles import Profiles, load_profiles
-from shared.config.settings import Settings
+from shared.config.settings import ObserverSettings, Settings
 from shared.config.settings_loader import load_settings
 from shared.core import logs
 from shared.core.clock import Clock, utc_now
@@ -51,6 +52,7 @@ ROOT = Path(__file__).parent.parent
 LEDGER_TABLE = "ledger"
 CALLS_TABLE = "calls"
 LEASES_TABLE = "leases"
+REFUSALS_TABLE = "refusals"
 TRANSCRIPTS = "transcripts"
 BACKGROUND_THREADS = 64
 """For observers: leases, transcripts, sidebands."""
@@ -72,6 +74,7 @@ class Stores:
     ledger: Ledger
     records: Records
     leases: Leases
+    refusals: RefusalCounts
     transcripts: Log
     end_queue: Queue
     observe_queue: Queue
@@ -142,7 +145,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         authenticator=authenticator,
         calls=open_call_service(settings, credentials, stores, model, terminator, clock),
         terminator=terminator,
-        admin=AdminService(stores.records, terminator, stores.transcripts, model.connects, clock),
+        admin=open_admin_service(settings.observer, stores, model, terminator, clock),
         checks={
             **deep_checks(
                 settings,
@@ -175,10 +178,31 @@ def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: b
         ledger=Ledger(storage.table(LEDGER_TABLE), settings.limits, clock=clock),
         records=Records(storage.table(CALLS_TABLE), settings.observer.price_table),
         leases=Leases(storage.table(LEASES_TABLE), LEASE_DURATION, clock=clock),
+        refusals=RefusalCounts(storage.table(REFUSALS_TABLE)),
         transcripts=storage.log(TRANSCRIPTS),
         end_queue=storage.queue(END_QUEUE),
         observe_queue=storage.queue(OBSERVE_QUEUE),
         shared=shared,
+    )
+
+
+def open_admin_service(
+    settings: ObserverSettings,
+    stores: Stores,
+    model: VoiceEndpoints,
+    terminator: CallTerminator,
+    clock: Clock,
+) -> AdminService:
+    return AdminService(
+        records=stores.records,
+        terminator=terminator,
+        transcripts=stores.transcripts,
+        connects=model.connects,
+        clock=clock,
+        refusals=stores.refusals,
+        slow_turn_ms=settings.slow_turn_ms,
+        keeps_words=settings.transcripts,
+        redacts=settings.redaction,
     )
 
 
@@ -251,7 +275,11 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
         terminator=broker.terminator,
         queue=stores.observe_queue,
         terms=CallTerms(
-            broker.profiles, broker.vault, settings.transcripts, settings.retries_responses
+            broker.profiles,
+            broker.vault,
+            settings.transcripts,
+            settings.retries_responses,
+            settings.slow_turn,
         ),
         accounting=CallAccounting(stores.records, stores.ledger, prices),
         dependencies=Dependencies(
@@ -259,7 +287,7 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
             leases=stores.leases,
             log=stores.transcripts,
             registry=broker.registry,
-            redact=redaction.redacted if settings.redaction else redaction.unchanged,
+            redact=redaction.redaction(settings.redaction),
             clock=broker.clock,
             executor=broker.pool,
             records_audio=settings.recordings,

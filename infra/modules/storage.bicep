@@ -28,7 +28,7 @@ param publicNetworkAccess string
 @description('Log Analytics workspace for metrics, reads of transcripts and queue writes; empty for none.')
 param workspaceId string
 
-var tables = ['ledger', 'leases', 'calls']
+var tables = ['ledger', 'leases', 'calls', 'refusals']
 var queues = ['end-call', 'end-call-poison', 'observe-call', 'observe-call-poison']
 var packageContainerName = 'app-package'
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'

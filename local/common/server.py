@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import errno
 import logging
 import os
@@ -201,8 +202,10 @@ def stop_on_end_of_stdin(stop: asyncio.Event) -> None:
 def finish(code: int) -> None:
     """Exits at once, even if threads are still running.
 
-    A synchronous function cannot be interrupted, and the interpreter would wait for it.
+    A synchronous function cannot be interrupted, and the interpreter would wait for it. What is
+    registered to be done at exit is done.
     """
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,15 +1,17 @@
-"""What admins may do: list calls, read transcripts, sum up usage, send an event to a call."""
+"""What admins may do: find calls, follow transcripts, read reports, send an event to a call."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from shared.admin.refusal_counts import RefusalCounts
 from shared.calls.records import CallRecord, Records
 from shared.calls.termination import CallTerminator
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
@@ -21,47 +23,77 @@ from shared.sideband.sideband import Connect, NoSuchCall, SidebandUnavailable
 from shared.storage.interfaces import Log, StorageError
 
 if TYPE_CHECKING:
+    from shared.calls.call_search import FoundCalls
     from shared.recordings.stored_recording import StoredRecording
     from shared.sideband.events import ServerEvent
+    from shared.transcripts.record_lines import RecordLine
 
 CALLS_PER_PAGE = 50
 CALLS_PER_PAGE_AT_MOST = 200
+CALLS_PER_FILE = 1000
+CALLS_PER_FILE_AT_MOST = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class AdminService:
-    """The admins' side of the broker. `connects` open a call's sideband, by its API."""
+    """The admins' side of the broker. `connects` open a call's sideband, by its API. Turns over
+    `slow_turn_ms` count as slow. `keeps_words`: what is said is recorded; `redacts`: the
+    numbers and addresses in it are not."""
 
     records: Records
     terminator: CallTerminator
     transcripts: Log
     connects: Mapping[VoiceApi, Connect]
     clock: Clock
+    refusals: RefusalCounts
+    slow_turn_ms: int
+    keeps_words: bool
+    redacts: bool
 
     def list_calls(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """One page of calls, newest first. `limit` is the page's size; `before` is `next` of the
-        page before. Raises Problem invalid_query."""
-        limit = parse_number(query.get("limit", ""), CALLS_PER_PAGE, CALLS_PER_PAGE_AT_MOST)
-        found = self.records.newest(self.clock(), before=query.get("before", ""), limit=limit)
-        for record in found:
+        """One page of the calls that match, newest first. `limit` is the page's size; `before` is
+        `next` of the page before. Raises Problem invalid_query."""
+        found = self.find_calls(query, CALLS_PER_PAGE, CALLS_PER_PAGE_AT_MOST)
+        for record in found.calls:
             self.terminator.resend_end_message(record)
-        following = found[-1].id if len(found) == limit else None
-        return {"calls": [record.public() for record in found], "next": following}
+        return {"calls": [record.public() for record in found.calls], "next": found.following}
 
-    def show_transcript(self, name: str) -> dict[str, Any]:
-        """The record and the transcript of the call with that id. Raises Problem call_not_found."""
+    def export_calls(self, query: Mapping[str, str]) -> tuple[list[dict[str, Any]], str | None]:
+        """As `list_calls`, as rows of a file. Raises Problem invalid_query."""
+        from shared.admin.call_list import csv_row
+
+        found = self.find_calls(query, CALLS_PER_FILE, CALLS_PER_FILE_AT_MOST)
+        return [csv_row(record.public()) for record in found.calls], found.following
+
+    def find_calls(self, query: Mapping[str, str], size: int, most: int) -> FoundCalls:
+        """The page of calls that a query asks for."""
+        from shared.admin.call_list import read_search
+        from shared.calls.call_search import find_calls
+
+        limit = parse_number(query.get("limit", ""), size, most)
+        before = query.get("before", "")
+        search = read_search(query)
+        return find_calls(self.records, search, self.clock(), before=before, limit=limit)
+
+    def show_transcript(self, name: str, after: str = "") -> dict[str, Any]:
+        """The record and the transcript of the call with that id; of the transcript what is new
+        since the response whose `next` is `after`. Raises Problem call_not_found,
+        invalid_query."""
         from shared.recordings import recording_report
-        from shared.transcripts import transcript
-        from shared.transcripts.record_lines import decode_lines
+        from shared.transcripts.following import Cursor, read_record
         from shared.transcripts.writer import log_name
 
         record = self.records.get(name)
-        lines = decode_lines(self.transcripts.read(log_name(files_of(record))))
-        shown = {
-            "call": record.public(),
-            "transcript": transcript.build_transcript(lines).to_json(),
-        }
-        if recording := recording_report.report(self.transcripts, files_of(record), lines):
+        shown: dict[str, Any] = {"call": record.public()}
+        try:
+            cursor = Cursor.parse(after) if after else None
+        except ValueError:
+            raise Problem("invalid_query", "after: expected `next` of a transcript.") from None
+        found = read_record(self.transcripts, log_name(files_of(record)), cursor)
+        if found is None:
+            return {**shown, "next": after}
+        shown |= {"transcript": found.transcript, "next": str(found.cursor)}
+        if recording := recording_report.report(self.transcripts, files_of(record), found.lines):
             shown["recording"] = recording
         return shown
 
@@ -100,17 +132,48 @@ class AdminService:
         """
         from shared.admin import usage_report
 
-        today = self.clock().astimezone(UTC).date()
-        days, groups = usage_report.read_query(query, today)
-        return usage_report.sum_usage(
-            (record for day in days for record in self.records.of_day(day)), groups
-        )
+        days, groups = self.read_query(query, usage_report.GROUPS)
+        return usage_report.sum_usage(self.records_of(days), groups)
+
+    def report_latency(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        """How fast turns were answered in the calls of those days. Raises Problem
+        invalid_query."""
+        from shared.admin import latency_report
+
+        days, groups = self.read_query(query, latency_report.GROUPS)
+        return latency_report.latency_rows(self.records_of(days), groups, self.slow_turn_ms)
+
+    def report_failures(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """What was refused and what failed on those days, by code. Raises Problem invalid_query."""
+        from shared.admin import failure_report
+
+        days, groups = self.read_query(query, failure_report.GROUPS)
+        counted: Counter[failure_report.Row] = Counter()
+        for day in days:
+            counted += failure_report.refusals_of(day, self.refusals.of_day(day))
+            counted += failure_report.failures_of(day, self.records.rows_of_day(day))
+        shown = {"failures": failure_report.failure_rows(counted, groups)}
+        return {**shown, "problems": failure_report.problems_in(counted)}
+
+    def read_query(
+        self, query: Mapping[str, str], groups: Sequence[str]
+    ) -> tuple[list[date], Sequence[str]]:
+        """The days and the groups of a report. Raises Problem invalid_query."""
+        from shared.admin import report_query
+
+        return report_query.read_query(query, self.clock().astimezone(UTC).date(), groups)
+
+    def records_of(self, days: Iterable[date]) -> Iterator[CallRecord]:
+        """The calls of those days."""
+        return (record for day in days for record in self.records.rows_of_day(day))
 
     def send_event(self, name: str, event: Any) -> dict[str, Any]:
         """Sends one allow-listed client event to a live call; returns the type of its answer.
 
         Raises Problem call_not_found, invalid_event, event_refused or upstream_unreachable.
         """
+        from shared.admin import own_lines
+
         record = self.records.get(name)
         if record.ended_at is not None:
             raise Problem("call_not_found", "The call is over.")
@@ -127,6 +190,8 @@ class AdminService:
             raise Problem("call_not_found", "The call is over.") from None
         except SidebandUnavailable as unavailable:
             raise Problem(unavailable.problem) from None
+        if record.api == LIVE and answer and self.keeps_words:
+            self.record_line(record, own_lines.line_of_append(event, self.clock()))
         logs.event("event sent", call=record.id, type=event["type"])
         return {"answered_by": answer.type if answer else None}
 
@@ -147,14 +212,18 @@ class AdminService:
 
     def record_own_item(self, record: CallRecord, event: Mapping[str, Any]) -> None:
         """Says in the transcript, if there is one, that an item is the server's, not the page's."""
-        from shared.transcripts.record_lines import RecordLine
+        from shared.admin import own_lines
+
+        self.record_line(record, own_lines.line_of_item(event, self.clock()))
+
+    def record_line(self, record: CallRecord, line: RecordLine | None) -> None:
+        """Adds a line to a call's transcript, if there is one."""
+        from shared.transcripts.redaction import redaction
         from shared.transcripts.writer import append_line
 
-        if event["type"] != "conversation.item.create":
-            return
-        line = RecordLine("sent", event["item"]["id"], self.clock(), {"what": "admin"})
         try:
-            append_line(self.transcripts, record.call_id, line)
+            if line is not None:
+                append_line(self.transcripts, record.call_id, line, redaction(self.redacts))
         except StorageError as error:
             logs.event("transcript record not written", logging.WARNING, reason=str(error))
 

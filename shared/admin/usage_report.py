@@ -10,16 +10,13 @@ table that their costs are from, or the first and the last of several.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from shared.admin.csv_text import csv_text
 from shared.calls.records import CallRecord
-from shared.core.problems import Problem
 from shared.core.untrusted import finite
 from shared.transcripts.failures import known_counts
 from shared.usage import transcription
@@ -37,31 +34,6 @@ COUNTED = ("calls", "observed_calls", "seconds", *KINDS, *TIMES, *WORDS, "failur
 COLUMNS = (*GROUPS, *COUNTED, "cost", "prices_as_of")
 SELDOM = frozenset({"written_text", *TIMES, *WORDS, "failures", "prices_as_of"})
 """Left out of a row that has nothing in them."""
-DAYS_AT_MOST = 92
-
-
-def read_query(query: Mapping[str, str], today: date) -> tuple[list[date], Sequence[str]]:
-    """The days from `from` to `to` (both included, today by default) and the groups in `by` (all
-    by default, separated by commas). Raises Problem invalid_query."""
-    first, last = parse_day(query, "from", today), parse_day(query, "to", today)
-    if not 0 <= (last - first).days < DAYS_AT_MOST:
-        raise Problem("invalid_query", f"from, to: expected up to {DAYS_AT_MOST} days.")
-    by = [word.strip() for word in query.get("by", "").split(",") if word.strip()]
-    if not set(by) <= set(GROUPS):
-        raise Problem("invalid_query", f"by: expected some of {', '.join(GROUPS)}.")
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    return days, by or GROUPS
-
-
-def parse_day(query: Mapping[str, str], name: str, default: date) -> date:
-    """A day of a query. Raises Problem invalid_query."""
-    text = query.get(name, "")
-    if not text:
-        return default
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise Problem("invalid_query", f"{name}: expected a day like 2026-01-31.") from None
 
 
 def sum_usage(records: Iterable[CallRecord], by: Iterable[str] = GROUPS) -> list[dict[str, Any]]:
@@ -137,10 +109,4 @@ def days_text(days: set[str]) -> str:
 
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     """The rows as CSV with a header; what no row has has no column."""
-    listed = list(rows)
-    columns = [name for name in COLUMNS if not listed or any(name in row for row in listed)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(listed)
-    return text.getvalue()
+    return csv_text(rows, COLUMNS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.api.lazy_broker import current_broker, current_observer_worker
+from shared.api.lazy_broker import current_broker, current_observer_worker, write_refusals
 from shared.api.request import Request
 from shared.api.response import Response, csv_response, json_response
 from shared.auth.roles import ADMIN
@@ -78,9 +78,23 @@ def show_call(request: Request) -> Response:
     return json_response(200, broker.calls.call_status(request.route["handle"], caller))
 
 
+def list_calls(request: Request) -> Response:
+    admin = admin_service(request)
+    if not wants_csv(request):
+        return json_response(200, admin.list_calls(request.query))
+    from shared.admin.call_list import COLUMNS
+
+    rows, following = admin.export_calls(request.query)
+    return csv_response("calls", rows, COLUMNS, {"X-Next": following} if following else None)
+
+
+def wants_csv(request: Request) -> bool:
+    return request.query.get("format") == "csv"
+
+
 def list_or_register_calls(request: Request) -> Response:
     if request.method == "GET":
-        return json_response(200, admin_service(request).list_calls(request.query))
+        return list_calls(request)
     broker = current_broker()
     caller = authenticate(broker, request)
     profile = requested_profile(broker, request, caller)
@@ -109,7 +123,8 @@ def hang_up(request: Request) -> Response:
 def show_or_delete_transcript(request: Request) -> Response:
     admin = admin_service(request)
     if request.method == "GET":
-        return json_response(200, admin.show_transcript(request.route["id"]))
+        after = request.query.get("after", "")
+        return json_response(200, admin.show_transcript(request.route["id"], after))
     admin.delete_transcript(request.route["id"])
     return Response(204)
 
@@ -132,9 +147,33 @@ def send_event(request: Request) -> Response:
 
 def show_usage(request: Request) -> Response:
     rows = admin_service(request).report_usage(request.query)
-    if request.query.get("format") == "csv":
-        return csv_response(rows)
+    if wants_csv(request):
+        from shared.admin.usage_report import COLUMNS
+
+        return csv_response("usage", rows, COLUMNS)
     return json_response(200, {"usage": rows})
+
+
+def show_latency(request: Request) -> Response:
+    admin = admin_service(request)
+    rows = admin.report_latency(request.query)
+    if wants_csv(request):
+        from shared.admin.latency_report import COLUMNS
+
+        return csv_response("latency", rows, COLUMNS)
+    return json_response(200, {"latency": rows, "slow_ms": admin.slow_turn_ms})
+
+
+def show_failures(request: Request) -> Response:
+    admin = admin_service(request)
+    # What this instance has counted in the last few seconds, too.
+    write_refusals()
+    found = admin.report_failures(request.query)
+    if wants_csv(request):
+        from shared.admin.failure_report import COLUMNS
+
+        return csv_response("failures", found["failures"], COLUMNS)
+    return json_response(200, found)
 
 
 def health(request: Request) -> Response:

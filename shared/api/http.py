@@ -42,6 +42,10 @@ def set_up() -> None:
     gc.set_threshold(GC_THRESHOLD)
 
 
+def ignore_refusal(_: str, __: str) -> None:
+    """Where nobody counts."""
+
+
 T = TypeVar("T")
 Handler = Callable[[Request], Response]
 
@@ -54,11 +58,14 @@ async def answer_request(
     *,
     origins: Callable[[], CrossOriginPolicy],
     on: Bulkhead = READS,
+    refused: Callable[[str, str], None] = ignore_refusal,
 ) -> func.HttpResponse:
     """Runs `handler` for a request with one of `methods`. Gives a response whatever happens.
 
     A request with one of `methods` runs on the threads of `on`, any other on those of `READS`.
     `origins` runs off the event loop too: the first call opens the broker, which takes a while.
+    `refused` is told of each problem that a request is answered with: the function's name, and the
+    code.
     """
     began = time.monotonic()
     incoming = read_request(request)
@@ -80,6 +87,8 @@ async def answer_request(
         logs.failure("request failed")
         failed = Problem("internal_error")
         outgoing, code = problem_response(failed, incoming.request_id), failed.code
+    if code:
+        refused(context.function_name, code)
     logs.event(
         "request",
         # The function's name, not the path: a path may contain a handle.

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from shared.api.refusal_counter import Counts, RefusalCounter
 from shared.core import logs
 from shared.core.problems import Problem
 
@@ -34,6 +35,7 @@ class LazyBroker:
         self.worker: ObserverWorker | None = None
         self.storage: Storage | None = None
         self.mistakes: tuple[str, ...] = ()
+        self.refusals = RefusalCounter(self.write_refusals)
 
     def broker(self) -> Broker:
         """The broker. Raises Problem misconfigured."""
@@ -83,6 +85,11 @@ class LazyBroker:
                 )
             return self.storage.queue(name)
 
+    def write_refusals(self, day: str, counts: Counts) -> bool:
+        """Writes what has been refused on a day. False while the broker is not open, or storage is
+        unavailable."""
+        return self.opened is not None and self.opened.stores.refusals.write(day, counts)
+
     def origins(self) -> CrossOriginPolicy:
         """The origins that may use the broker; only its own while the settings are wrong."""
         try:
@@ -114,3 +121,13 @@ def current_queue(name: str) -> Queue:
 def current_origins() -> CrossOriginPolicy:
     """The origins whose pages may use the broker of this process."""
     return PROCESS.origins()
+
+
+def count_refusal(route: str, code: str) -> None:
+    """Counts a request that a route has answered with that problem."""
+    PROCESS.refusals.count(route, code)
+
+
+def write_refusals() -> None:
+    """Writes what has been counted and is not written yet."""
+    PROCESS.refusals.write_counts()

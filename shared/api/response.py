@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +38,17 @@ def json_response(status: int, content: Mapping[str, Any]) -> Response:
     return Response(status, json.dumps(content).encode())
 
 
-def csv_response(rows: Iterable[Mapping[str, Any]]) -> Response:
-    """`rows` as a CSV file to save."""
-    from shared.admin.usage_report import as_csv
+def csv_response(
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """`rows` as a CSV file to save, called `name`."""
+    from shared.admin.csv_text import csv_text
 
-    headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}
-    return Response(200, as_csv(rows).encode(), "text/csv", headers)
+    saved = {"Content-Disposition": f'attachment; filename="{name}.csv"', **(headers or {})}
+    return Response(200, csv_text(rows, columns).encode(), "text/csv", saved)
 
 
 def problem_response(problem: Problem, request_id: str) -> Response:

@@ -28,6 +28,7 @@ from shared.storage.row_layout import (
     value_of,
 )
 from shared.transcripts.failures import known_counts
+from shared.usage import turn_latency
 
 BY_BROKER, BY_KEY = "connect", "token"
 """How a call was started: by the broker, or by its page with a key."""
@@ -53,7 +54,8 @@ class CallRecord:
     call the clock's from then on.
     `transcription` is the same for what transcribed the caller, in tokens or seconds. `failures`
     counts what failed, by what it was and by the endpoint's code
-    (`{"response_failed": {"rate_limit_exceeded": 2}}`). `session_model` is the model that the
+    (`{"response_failed": {"rate_limit_exceeded": 2}}`), `latency` how many turns waited how long
+    for their answers (usage/turn_latency.py). `session_model` is the model that the
     session named; `model` may be a deployment's name. `cost` is by the price table of the day
     `prices_as_of`. `api` is the API that it speaks.
     """
@@ -75,6 +77,7 @@ class CallRecord:
     settled_by: str = ""
     transcription: Mapping[str, Any] = field(default_factory=dict)
     failures: Mapping[str, Any] = field(default_factory=dict)
+    latency: Mapping[str, Any] = field(default_factory=dict)
     session_model: str = ""
     prices_as_of: str = ""
     api: VoiceApi = REALTIME
@@ -90,19 +93,20 @@ class CallRecord:
             value = shown[moment]
             shown[moment] = value.isoformat(timespec="milliseconds") if value else None
         shown["failures"] = known_counts(self.failures)
+        shown["latency"] = turn_latency.summary(turn_latency.from_stored(self.latency))
         shown = {name: value for name, value in shown.items() if not is_left_out(name, value)}
         shown["status"] = "ended" if self.ended_at else "live"
         return shown
 
 
-SELDOM = ("transcription", "failures", "session_model", "prices_as_of")
+SELDOM = ("transcription", "failures", "latency", "session_model", "prices_as_of")
 """Left out where they are empty."""
 API = "api"
 """Left out of calls of Realtime: an older release's rows have none."""
 STORED_NAMES = {"caller_id": "caller", "started_by": "way"}
 """Fields whose column, which the API shows too, has an older name."""
 TIMES = {"started_at", "ends_at", "ended_at"}
-JSON_COLUMNS = ("usage", "transcription", "failures")
+JSON_COLUMNS = ("usage", "transcription", "failures", "latency")
 COLUMNS = {
     each.name: STORED_NAMES.get(each.name, each.name)
     for each in fields(CallRecord)
@@ -286,6 +290,7 @@ def from_entity(entity: Entity) -> CallRecord:
         usage=objects["usage"],
         transcription=objects["transcription"],
         failures=objects["failures"],
+        latency=objects["latency"],
         started_at=started_at,
         ends_at=value_of(entity, "ends_at", datetime) or started_at,
         ended_at=value_of(entity, "ended_at", datetime),

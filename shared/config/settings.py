@@ -134,7 +134,8 @@ class ObserverSettings:
     """Whether calls are observed, what is kept of them, and what they cost.
 
     `recordings`: both voices of calls of GPT-Live are recorded. `retries_responses`: a response
-    that failed of a passing fault is asked for once more. `price_table` is a file of prices of the
+    that failed of a passing fault is asked for once more. A turn that waits for its answer longer
+    than `slow_turn_ms` is slow; 0: none is. `price_table` is a file of prices of the
     operator's own.
     """
 
@@ -143,7 +144,13 @@ class ObserverSettings:
     redaction: bool
     recordings: bool = False
     retries_responses: bool = True
+    slow_turn_ms: int = 3000
     price_table: Path | None = None
+
+    @property
+    def slow_turn(self) -> timedelta | None:
+        """`slow_turn_ms`; None where no turn is slow."""
+        return timedelta(milliseconds=self.slow_turn_ms) if self.slow_turn_ms else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,22 +16,20 @@ from shared.config.env import (
     CallerAuth,
     ConfigurationError,
     EnvReader,
-    Observer,
     parse_broker_secrets,
     parse_caller_auth,
     parse_https_host,
-    parse_observer,
     parse_origins,
     parse_secret_name,
 )
 from shared.config.gateway import NO_SIDEBAND
 from shared.config.live_settings import read_live
+from shared.config.observer_settings import read_observer
 from shared.config.settings import (
     LONGEST_CALL,
     SHORTEST_CALL,
     CallerSettings,
     Limits,
-    ObserverSettings,
     SecretSettings,
     SessionSettings,
     Settings,
@@ -44,7 +42,7 @@ NAME = "a name: one word"
 PLATFORM_SETTINGS = ("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_")
 PREFIXES = (
     *("REALTIME_", "CALLER_", "BROKER_", "KEY_VAULT_", "LIMIT_", "ENTRA_", "TRANSCRIPT"),
-    *("RETRY_", "PRICE_", "RECORDING", "LIVE_"),
+    *("RETRY_", "PRICE_", "RECORDING", "LIVE_", "SLOW_"),
 )
 NAMES = (
     "REALTIME_PROVIDER",
@@ -93,6 +91,7 @@ NAMES = (
     "TRANSCRIPT_REDACTION",
     "RECORDINGS",
     "RETRY_FAILED_RESPONSES",
+    "SLOW_TURN_MS",
     "PRICE_TABLE",
     "BROKER_SECRET",
     "BROKER_SECRET_NAME",
@@ -201,36 +200,6 @@ def read_limits(read: EnvReader) -> Limits:
         seconds_per_day=read.read_number("LIMIT_SECONDS_PER_DAY", 0, 0, 10**9),
         live_sessions=read.read_number("LIVE_MAX_SESSIONS", 0, 0, 10**6),
     )
-
-
-def read_observer(read: EnvReader, root: Path) -> ObserverSettings:
-    default: Observer = "eager"
-    return ObserverSettings(
-        mode=read.read_parsed("OBSERVER", parse_observer, default, '"off", "eager" or "required"'),
-        transcripts=read.read_switch("TRANSCRIPTS", False),
-        redaction=read.read_switch("TRANSCRIPT_REDACTION", True),
-        recordings=read.read_switch("RECORDINGS", False),
-        retries_responses=read.read_switch("RETRY_FAILED_RESPONSES", True),
-        price_table=read_price_table(read, root),
-    )
-
-
-def read_price_table(read: EnvReader, root: Path) -> Path | None:
-    """The operator's own prices. A file that cannot be read would make every cost wrong."""
-    name = read.read_text("PRICE_TABLE")
-    if name is None:
-        return None
-    # Imported here because a cold start without such a file need not wait for it.
-    from shared.usage.price_files import load_prices
-
-    try:
-        load_prices(own=root / name)
-    except (OSError, ValueError) as wrong:
-        reason = wrong.strerror if isinstance(wrong, OSError) else str(wrong)
-        read.add_mistake(
-            "PRICE_TABLE", f"a file of prices like shared/usage/prices.json ({reason})"
-        )
-    return root / name
 
 
 def check_model(read: EnvReader, settings: Settings) -> None:

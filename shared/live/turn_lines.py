@@ -16,8 +16,9 @@ from shared.core.bounded import BoundedDict, BoundedSet
 from shared.live.server_events import ASSISTANT, USER, TranscriptFragment
 from shared.live.spoken import Spoken
 from shared.live.turn import USUAL_RULES, ClosedTurn, Turn, TurnRules
+from shared.live.turn_clock import TurnClock
 from shared.live.turns import LATE, TurnGrouper
-from shared.transcripts.record_lines import RecordLine, StoredLine
+from shared.transcripts.record_lines import LATENCY, RecordLine, StoredLine
 
 PIECE_MS = 4_000
 PIECE_CHARACTERS = 400
@@ -82,6 +83,7 @@ class TurnRecorder:
         self.grouper = TurnGrouper(rules)
         self.filter = FragmentFilter()
         self.spoken = Spoken(self.grouper.open_turns)
+        self.clock = TurnClock()
         self.keys: BoundedSet[str] = BoundedSet(REMEMBERED_KEYS)
         self.numbers: BoundedDict[str, int] = BoundedDict(REMEMBERED_KEYS)
         """How often a key has been wanted: a flood of words with one place wants the same."""
@@ -135,6 +137,10 @@ class TurnRecorder:
             # The last piece says that the turn is over, even if there is nothing new in it.
             if self.unrecorded(turn) or turn.recorded:
                 lines.append(self.line_of(turn, len(turn.text), at, is_open=False))
+            latency = self.clock.latency_of(each)
+            if latency is not None and turn.key:
+                fields = {"ms": latency, "item": turn.key}
+                lines.append(RecordLine(LATENCY, turn.key, at, fields))
         return lines
 
     def open_unrecorded(self) -> list[Turn]:

@@ -1,5 +1,5 @@
-"""What a call has used, and what failed in it: on its record, with the cost, and in its caller's
-budget. Blocks."""
+"""What a call has used, what failed in it and how fast its turns were answered: on its record, with
+the cost, and in its caller's budget. Blocks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from shared.core.untrusted import finite
 from shared.limits.ledger_store import Ledger
 from shared.observer.context import Tally
 from shared.transcripts.failures import larger_counts
+from shared.usage import turn_latency
 from shared.usage.call_usage import CallUsage
 from shared.usage.live_usage import ESTIMATED_SECONDS, SECONDS, outlasting
 from shared.usage.prices import UNKNOWN, Prices
@@ -68,7 +69,8 @@ class CallAccounting:
 
         def with_tally(present: CallRecord) -> CallRecord:
             failures = larger_counts(present.failures, tally.failures)
-            present = replace(present, failures=failures)
+            latency = turn_latency.larger(present.latency, tally.latencies)
+            present = replace(present, failures=failures, latency=latency)
             # A late run must not undo what another one has counted.
             if told_in_all(present.usage, present.transcription) > told_in_all(counts, words):
                 return present

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.calls.records import CallRecord
 from shared.config.profiles import Profile, Profiles
@@ -15,12 +16,13 @@ from shared.observer.context import Farewell, ObservedCall
 @dataclass(frozen=True, slots=True)
 class CallTerms:
     """Finds the terms of calls. `keep_words` is the setting `TRANSCRIPTS`, `retries_responses` is
-    `RETRY_FAILED_RESPONSES`."""
+    `RETRY_FAILED_RESPONSES`, `slow_turn` is `SLOW_TURN_MS`."""
 
     profiles: Profiles
     vault: SecretStore
     keep_words: bool
     retries_responses: bool = True
+    slow_turn: timedelta | None = None
 
     def observed_call(self, record: CallRecord) -> ObservedCall:
         """The call of that record. Blocks. Raises Problem vault_secret_unavailable."""
@@ -39,6 +41,7 @@ class CallTerms:
             api=record.api,
             recorded=profile.recorded,
             delegation_function=profile.delegation_function,
+            slow_turn=self.slow_turn,
         )
 
     def settled_call(self, record: CallRecord) -> ObservedCall:

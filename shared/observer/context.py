@@ -25,10 +25,11 @@ from shared.usage.tokens import Usage
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What a call has used since its start, and what failed in it: how often, by what it was and by
-    the endpoint's code."""
+    the endpoint's code; and how long turns waited for their answers (usage/turn_latency.py)."""
 
     usage: CallUsage = NOTHING_USED
     failures: Counts = field(default_factory=dict)
+    latencies: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -101,9 +102,9 @@ class ObservedCall:
     says whether what is said is recorded. `ends_at` is the hard limit: the observer says goodbye
     ahead of it if it has instructions for that. `ended_by` and `ended_at` are those of a call that
     is settled: it is not dialled. `retries_responses`: a response that fails of a passing fault is
-    asked for once more. `approvals` are the profile's `mcp_approvals`. `api` is the API that it
-    speaks. `recorded`: where both voices are recorded, its own are too. `delegation_function` is
-    the profile's.
+    asked for once more. `slow_turn`: a turn that waits longer is logged. `approvals` are the
+    profile's `mcp_approvals`. `api` is the API that it speaks. `recorded`: where both voices are
+    recorded, its own are too. `delegation_function` is the profile's.
     """
 
     call_id: str
@@ -119,6 +120,7 @@ class ObservedCall:
     api: VoiceApi = REALTIME
     recorded: bool = True
     delegation_function: str | None = None
+    slow_turn: timedelta | None = None
     record_id: str = ""
     """What logs call it: a call id is all that is needed to hang the call up."""
 

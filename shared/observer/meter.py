@@ -1,4 +1,5 @@
-"""Has what a call uses and what fails in it accounted for, and ends it with its budget."""
+"""Has what a call uses, what fails in it and how fast it answers accounted for, and ends it with
+its budget."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from shared.core.problems import Problem
 from shared.observer.context import Spend, Tally
 from shared.observer.goodbye import Goodbye
 from shared.observer.run_context import RunContext
+from shared.observer.turn_latencies import TurnLatencies
 from shared.transcripts.failures import Failure, FailureCounter
 from shared.transcripts.record_lines import RecordLine
 
@@ -21,11 +23,19 @@ ACCOUNTED_WITHIN = timedelta(seconds=5)
 class Meter(ABC):
     """What one call uses, and what fails in it. `spend` accounts for it as it goes."""
 
-    def __init__(self, context: RunContext, goodbye: Goodbye, spend: Spend | None) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        goodbye: Goodbye,
+        spend: Spend | None,
+        slow_turn: timedelta | None = None,
+    ) -> None:
         self.run = context
         self.goodbye = goodbye
         self.spend = spend
         self.failures = FailureCounter()
+        self.latencies = TurnLatencies(context.recorder, slow_turn)
+        context.recorder.turn_answered = self.count_turn
         self.is_due = False
         """Whether something that has been counted is to be accounted for soon."""
         self.unchecked = self.is_checking = False
@@ -38,6 +48,11 @@ class Meter(ABC):
     def count_failure(self, failure: Failure) -> None:
         """Counts a failure."""
         self.failures.count(failure.what, failure.code)
+        self.account_soon()
+
+    def count_turn(self, latency_ms: float) -> None:
+        """Counts how long a turn has waited for its answer."""
+        self.latencies.count(latency_ms)
         self.account_soon()
 
     def account_soon(self) -> None:
@@ -79,11 +94,11 @@ class Meter(ABC):
         if used_up:
             await self.goodbye.end_call("token budget")
 
-    def failures_to_carry_over(self) -> list[RecordLine]:
-        """What failed, for a record that begins again."""
+    def others_to_carry_over(self) -> list[RecordLine]:
+        """What failed and how fast turns were answered, for a record that begins again."""
         recorder = self.run.recorder
         now = recorder.clock()
-        return [
+        failed = [
             RecordLine(
                 "failed",
                 f"{what} {recorder.holder} before {code}",
@@ -93,3 +108,4 @@ class Meter(ABC):
             for what, codes in self.failures.snapshot().items()
             for code, number in codes.items()
         ]
+        return [*failed, *self.latencies.lines_to_carry_over()]

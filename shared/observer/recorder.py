@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +12,12 @@ from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.sideband.events import ServerEvent
 from shared.storage.interfaces import StorageUnavailable
-from shared.transcripts.record_lines import RecordLine, StoredLine, format_time
+from shared.transcripts.record_lines import LATENCY, RecordLine, StoredLine, format_time
 from shared.transcripts.writer import TranscriptWriter
+
+
+def ignore_latency(_: float) -> None:
+    """Of a recorder that nobody listens to."""
 
 
 class CallRecorder(ABC):
@@ -27,6 +31,8 @@ class CallRecorder(ABC):
         self.numbers = itertools.count(1)
         self.lines_to_carry_over: Callable[[], list[RecordLine]] = list
         """What a later run must know even if the record has been deleted."""
+        self.turn_answered: Callable[[float], None] = ignore_latency
+        """Told of each turn's latency in milliseconds."""
         writer.lines_after_deletion = self.lines_after_deletion
 
     @property
@@ -68,6 +74,13 @@ class CallRecorder(ABC):
             RecordLine("attached", self.holder, now),
             *self.lines_to_carry_over(),
         ]
+
+    def add_lines(self, lines: Iterable[RecordLine]) -> None:
+        """Records lines that server events have made final."""
+        for line in lines:
+            self.writer.add_lines(line)
+            if line.kind == LATENCY:
+                self.turn_answered(line.fields["ms"])
 
     def add_line(
         self, kind: str, key: str, fields: Mapping[str, Any], *, at: datetime | None = None

@@ -42,9 +42,10 @@ from shared.realtime.server_events import (
 )
 from shared.realtime.session_models import SessionModels
 from shared.realtime.stated_origins import StatedOrigins
+from shared.realtime.turn_clock import TurnClock
 from shared.sideband.events import ErrorEvent, NotUnderstood, ServerEvent
 from shared.sideband.unread_events import UnreadEvents
-from shared.transcripts.record_lines import RecordLine, StoredLine
+from shared.transcripts.record_lines import LATENCY, RecordLine, StoredLine
 
 NOT_TOLD: Any = object()
 TEXTS_AT_ONCE = 32
@@ -70,6 +71,7 @@ class EventMapper:
         """Of items whose content is recorded: whether it was without words."""
         self.responses = ResponseLines()
         self.unread = UnreadEvents()
+        self.turns = TurnClock()
 
     def resume(self, lines: Iterable[StoredLine]) -> None:
         """Takes over what is in the record."""
@@ -94,7 +96,17 @@ class EventMapper:
     def map_event(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
         """The lines that this event makes final; mostly none."""
         proven = self.origins.observe_event(event)
-        return [*self.lines_of_content(event, at), *self.stated.lines_of(proven, at)]
+        lines = [*self.lines_of_content(event, at), *self.stated.lines_of(proven, at)]
+        return [*lines, *self.lines_of_turn(event, at)]
+
+    def lines_of_turn(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
+        """How long the caller has waited, once an answer sounds."""
+        answered = self.turns.time_event(event, at)
+        if answered is None:
+            return []
+        item_id, fields = answered.item_id, {"ms": answered.latency_ms}
+        about = {"item": self.keys.made_key_of(item_id)} if item_id else {}
+        return [RecordLine(LATENCY, answered.response_id, at, {**fields, **about})]
 
     def lines_of_content(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
         match event:

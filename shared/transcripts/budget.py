@@ -27,6 +27,7 @@ LINE_BYTES = 300
 """What a line takes besides its texts."""
 LINES: Mapping[str, int] = {
     "delegation": 2_000,
+    "latency": 5_000,
     "muted": 500,
     "paused": 500,
     "response": 10_000,

@@ -23,6 +23,8 @@ WORD_KINDS = frozenset(
 REDACTED_FIELDS = frozenset({"text", "arguments", "output"})
 """Text that comes from people or from the model."""
 JSON_FIELDS = frozenset({"arguments", "output"})
+LATENCY = "latency"
+"""The kind of a line that says how long a turn's answer took."""
 CARRIED_OVER = "carried over"
 """The status of a `response` line that has the sum of several, which ended in whatever way."""
 TOO_DEEP = "[not kept: nested too deeply]"
@@ -37,10 +39,11 @@ class RecordLine:
     the content lacked them), words (the caller's, transcribed), heard (how much of an answer was
     played before it was interrupted), truncated (an answer, by a client), deleted, response (its
     end and its usage), retried (a response that failed, which has been asked for once more),
-    transcription (its usage), failed (what else failed, with its code), calling (a server tool has
-    been started), tool (its output has been sent), approval asked (a call of an MCP server's tool
-    is to be approved), approval (it has been approved or refused, and by whom), sent (an item that
-    the server created), origin (who wrote an item, where that was unknown before), session, steered
+    transcription (its usage), latency (of a turn: from the end of the caller's speech to the first
+    sound of the answer), failed (what else failed, with its code), calling (a server tool has been
+    started), tool (its output has been sent), approval asked (a call of an MCP server's tool is to
+    be approved), approval (it has been approved or refused, and by whom), sent (an item that the
+    server created), origin (who wrote an item, where that was unknown before), session, steered
     (what else a client changed), error, unread (an event that was not understood), gap, cut (from
     here on something is not kept), recording (of both voices, begun or stopped), unrecorded (a time
     of which one side's audio is missing in it), lost (the connection; once it is back and holds, a

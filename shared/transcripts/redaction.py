@@ -71,6 +71,11 @@ def cut(text: str) -> str:
     return f"{kept} [cut: {len(text)} characters]"
 
 
+def redaction(on: bool) -> Redact:
+    """The rules, or none."""
+    return redacted if on else unchanged
+
+
 def unchanged(text: str) -> str:
     """For records that are not redacted."""
     return text

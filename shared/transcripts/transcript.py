@@ -7,10 +7,11 @@ order events arrived. Where a predecessor is unknown, what came first stands fir
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from shared.transcripts.answered_turns import AnsweredTurn, answered_turns
 from shared.transcripts.failures import failure_in_line
 from shared.transcripts.item_nodes import collect_nodes, failures_in
 from shared.transcripts.item_order import Node, order_nodes
@@ -58,6 +59,8 @@ class Entry:
     A `backchannel` is what the model said while the caller went on speaking. A delegation (`name`
     is who does the work: client or responses) has the id of the delegation as its `call_id`, and so
     has the `commentary` that answers it: what the server gave the model to say.
+
+    `latency_ms` is how long the caller waited for an answer.
     """
 
     kind: str
@@ -86,6 +89,7 @@ class Entry:
     cut: bool = False
     retried: bool = False
     decision: str = ""
+    latency_ms: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The entry as JSON, without what is empty."""
@@ -101,7 +105,7 @@ class Entry:
 class Transcript:
     """A call as it was recorded. `ended` says how it ended; None while it goes on, or if nobody saw
     the end. `unread` is the number of events that were not understood, `failures` that of what
-    failed. `usage` is that of the responses."""
+    failed. `usage` is that of the responses, `turns` has the latency of each turn."""
 
     entries: tuple[Entry, ...]
     usage: Usage
@@ -110,6 +114,7 @@ class Transcript:
     unread: int = 0
     failures: int = 0
     live: LiveUsage | None = None
+    turns: tuple[AnsweredTurn, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The transcript as JSON."""
@@ -120,6 +125,7 @@ class Transcript:
             "gaps": self.gaps,
             **({"unread": self.unread} if self.unread else {}),
             **({"failures": self.failures} if self.failures else {}),
+            **({"turns": [turn.to_json() for turn in self.turns]} if self.turns else {}),
         }
 
 
@@ -139,7 +145,9 @@ def build_transcript(lines: Sequence[StoredLine]) -> Transcript:
     gaps = sum(each.kind == "gap" for each in entries)
     unread = sum(events_in(line) for line in lines if line.kind == "unread")
     failures = sum(failure_in_line(line) is not None for line in lines)
-    return Transcript(entries, usage_of(lines), ended, gaps, unread, failures, live)
+    turns = answered_turns(lines)
+    entries = with_latencies(entries, turns)
+    return Transcript(entries, usage_of(lines), ended, gaps, unread, failures, live, turns)
 
 
 def delegations_in(lines: Iterable[StoredLine]) -> list[Entry]:
@@ -177,6 +185,15 @@ def entry_of_turn(turn: SpokenTurn) -> Entry:
         backchannel=turn.backchannel,
         origin=ORIGINS.get(turn.role, ""),
         cut=turn.cut,
+    )
+
+
+def with_latencies(entries: Iterable[Entry], turns: Iterable[AnsweredTurn]) -> tuple[Entry, ...]:
+    """The entries, those of answers with their latency."""
+    latencies = {turn.item_id: turn.latency_ms for turn in turns if turn.item_id}
+    return tuple(
+        replace(entry, latency_ms=latencies[entry.item_id]) if entry.item_id in latencies else entry
+        for entry in entries
     )
 
 

@@ -49,11 +49,11 @@ def no_lines() -> list[RecordLine]:
     return []
 
 
-def append_line(log: Log, call_id: str, line: RecordLine) -> None:
+def append_line(log: Log, call_id: str, line: RecordLine, redact: Redact = unchanged) -> None:
     """Adds one line to a record that there is, beside the call's own writer, which reads it when it
     writes next. Blocks. Raises StorageError."""
     name = log_name(call_id)
-    data = encode_line(call_id, 0, line, unchanged)
+    data = encode_line(call_id, 0, line, redact)
     for left in reversed(range(CONFLICTS_AT_MOST)):
         try:
             if position := log.length(name):

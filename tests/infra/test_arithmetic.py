@@ -159,8 +159,8 @@ def test_an_idle_month_is_what_its_parts_cost_by_default() -> None:
     for name in ("enableAlerts", "enableStaticWebApp"):
         assert values[name].endswith("=true}")
     assert row(COST, "idle") == [
-        f"about ${WEB_A_MONTH + ALERTS_A_MONTH:.0f}: the Static Web App ${WEB_A_MONTH:.0f}, "
-        f"the alerts ${ALERTS_A_MONTH:.0f}"
+        f"about ${WEB_A_MONTH + ALERTS_A_MONTH:.2f}: the Static Web App ${WEB_A_MONTH:.0f}, "
+        f"the alerts ${ALERTS_A_MONTH:.2f}"
     ]
 
 
@@ -175,10 +175,12 @@ def test_what_else_the_cost_page_says() -> None:
         "Function.observe_call": "Warning",
         "Function.observe_call.User": "Information",
     }
-    assert len(ALERTS) == 12
+    assert len(ALERTS) == 13
     assert sum(alert["every"] == "PT5M" for alert in ALERTS) == 10
-    assert "twelve log alerts: ten that look every 5 minutes at $1.50 a month, two every" in COST
-    assert f"at $0.50: ${ALERTS_A_MONTH:.0f}." in COST
+    assert (
+        "thirteen log alerts: ten that look every 5 minutes at $1.50 a month, three every" in COST
+    )
+    assert f"at $0.50: ${ALERTS_A_MONTH:.2f}." in COST
 
 
 def test_the_days_of_the_scale_page() -> None:

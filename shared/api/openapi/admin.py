@@ -1,4 +1,4 @@
-"""The paths for admins: calls, their transcripts and events, usage."""
+"""The paths for admins: calls, their transcripts and events, reports."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ ID = {
 }
 TEXT = {"type": "string"}
 DAY = {"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"}
+DAYS = (query_parameter("from", DAY), query_parameter("to", DAY))
+CURSOR = "^[0-9]{1,12}-[0-9a-f]{8}$"
+FORMAT = query_parameter("format", {"enum": ["json", "csv"]})
+CSV: Json = {"text/csv": {"schema": TEXT}}
 
 
 def admin_paths() -> Json:
@@ -39,10 +43,10 @@ def admin_paths() -> Json:
         "/calls/{id}/transcript": {
             "get": operation(
                 "transcript",
-                "For admins: the transcript of a call",
-                {"200": {"description": "The transcript.", "content": {"application/json": {}}}},
+                "For admins: the transcript of a call, or what is new of it",
+                {"200": {"description": "The transcript.", "content": json_body("Transcript")}},
                 ADMIN,
-                parameters=[ID],
+                parameters=[ID, query_parameter("after", {"type": "string", "pattern": CURSOR})],
             ),
             "delete": operation(
                 "deleteTranscript",
@@ -54,19 +58,36 @@ def admin_paths() -> Json:
         },
         "/calls/{id}/recording": {"get": recording_operation()},
         "/calls/{id}/events": {"post": send_event_operation()},
-        "/usage": {"get": usage_operation()},
+        "/usage": {"get": report_operation("usage", "what calls used", "Usage")},
+        "/latency": {
+            "get": report_operation("latency", "how fast callers were answered", "Latency")
+        },
+        "/failures": {
+            "get": report_operation("failures", "what was refused and what failed", "Failures")
+        },
     }
 
 
 def list_operation() -> Json:
     return operation(
         "listCalls",
-        "For admins: calls, newest first",
-        {"200": {"description": "A page.", "content": json_body("Calls")}},
+        "For admins: the calls that match, newest first",
+        {
+            "200": {
+                "description": "A page.",
+                "content": {**json_body("Calls"), **CSV},
+                "headers": {"X-Next": {"schema": {"type": "string", "pattern": RECORD_ID}}},
+            }
+        },
         ADMIN,
         parameters=[
-            query_parameter("limit", {"type": "integer", "minimum": 1, "maximum": 200}),
+            query_parameter("limit", {"type": "integer", "minimum": 1, "maximum": 2000}),
             query_parameter("before", {"type": "string", "pattern": RECORD_ID}),
+            query_parameter("q", {"type": "string", "maxLength": 100}),
+            query_parameter("status", {"enum": ["live", "ended"]}),
+            *(query_parameter(name, TEXT) for name in ("profile", "model", "caller", "ended_by")),
+            *DAYS,
+            FORMAT,
         ],
     )
 
@@ -120,18 +141,11 @@ def send_event_operation() -> Json:
     )
 
 
-def usage_operation() -> Json:
-    rows = {"type": "object", "properties": {"usage": {"type": "array"}}}
-    content = {"application/json": {"schema": rows}, "text/csv": {"schema": {"type": "string"}}}
+def report_operation(name: str, about: str, schema: str) -> Json:
     return operation(
-        "usage",
-        "For admins: what calls used",
-        {"200": {"description": "Rows.", "content": content}},
+        name,
+        f"For admins: {about}",
+        {"200": {"description": "Rows.", "content": {**json_body(schema), **CSV}}},
         ADMIN,
-        parameters=[
-            query_parameter("from", DAY),
-            query_parameter("to", DAY),
-            query_parameter("by", {"type": "string"}),
-            query_parameter("format", {"enum": ["json", "csv"]}),
-        ],
+        parameters=[*DAYS, query_parameter("by", {"type": "string"}), FORMAT],
     )

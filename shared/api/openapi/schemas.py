@@ -7,6 +7,41 @@ from typing import Any
 from shared.core.problem_catalog import CATALOGUE
 
 TEXT = {"type": "string", "minLength": 1}
+COUNT = {"type": "integer", "minimum": 0}
+MILLISECONDS = {"type": "integer", "minimum": 0, "description": "Milliseconds."}
+ROW: dict[str, Any] = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("day", "caller", "profile", "model")},
+}
+
+
+def report(name: str, row: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The JSON of a report: rows called `name`."""
+    rows = {"type": "array", "items": row}
+    return {"type": "object", "required": [name], "properties": {name: rows, **more}}
+
+
+PERCENTILES = ("p50_ms", "p75_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms")
+LATENCY_ROW: dict[str, Any] = {
+    **ROW,
+    "required": ["calls", "turns", "slow", *PERCENTILES],
+    "properties": {
+        **ROW["properties"],
+        **dict.fromkeys(("calls", "turns", "slow"), COUNT),
+        **dict.fromkeys(PERCENTILES, MILLISECONDS),
+    },
+}
+FAILURE_ROW: dict[str, Any] = {
+    "type": "object",
+    "required": ["count"],
+    "properties": {
+        "day": {"type": "string"},
+        "kind": {"enum": ["request", "call"]},
+        "where": {"type": "string"},
+        "code": {"type": "string"},
+        "count": COUNT,
+    },
+}
 SCHEMAS: dict[str, Any] = {
     "Token": {
         "type": "object",
@@ -46,6 +81,14 @@ SCHEMAS: dict[str, Any] = {
             },
             "session_model": {"type": "string", "description": "For admins."},
             "prices_as_of": {"type": "string", "description": "For admins: the day of the cost."},
+            "latency": {
+                "type": "object",
+                "description": "For admins: how fast its turns were answered.",
+                "properties": {
+                    "turns": COUNT,
+                    **dict.fromkeys(("p50_ms", "p95_ms", "max_ms"), MILLISECONDS),
+                },
+            },
             "api": {"const": "live", "description": "Of a call of GPT-Live; absent from others."},
         },
     },
@@ -57,6 +100,40 @@ SCHEMAS: dict[str, Any] = {
             "next": {"type": ["string", "null"]},
         },
     },
+    "Transcript": {
+        "type": "object",
+        "required": ["call", "next"],
+        "properties": {
+            "call": {"$ref": "#/components/schemas/Call"},
+            "next": {"type": "string", "description": "To be sent back as `after`."},
+            "transcript": {
+                "type": "object",
+                "description": "Absent where nothing has come since `after`.",
+                "required": ["entries", "total"],
+                "properties": {
+                    "entries": {"type": "array", "items": {"type": "object"}},
+                    "total": {**COUNT, "description": "How many entries there are in all."},
+                    "turns": {"type": "array", "items": {"type": "object"}},
+                },
+            },
+            "recording": {"type": "object"},
+        },
+    },
+    "Usage": report("usage", ROW),
+    "Latency": report("latency", LATENCY_ROW, slow_ms=MILLISECONDS),
+    "Failures": report(
+        "failures",
+        FAILURE_ROW,
+        problems={
+            "type": "object",
+            "description": "What the codes of requests mean, and what to do.",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["title", "hint"],
+                "properties": {"title": TEXT, "hint": TEXT},
+            },
+        },
+    ),
     "Health": {
         "type": "object",
         "required": ["status"],

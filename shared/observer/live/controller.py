@@ -66,7 +66,9 @@ class LiveController:
     ) -> None:
         self.context = context
         self.goodbye = LiveGoodbye(context, call.farewell, hang_up)
-        self.meter = LiveMeter(context, self.goodbye, dependencies.spend, call.started_at)
+        self.meter = LiveMeter(
+            context, self.goodbye, dependencies.spend, call.started_at, call.slow_turn
+        )
         self.failures = LiveFailureWatch(
             context, self.meter.count_failure, lambda: self.calls.work.unbegun is not None
         )

@@ -4,7 +4,7 @@ fails in it."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.live.event_mapper import FINAL
 from shared.live.known_names import known_word
@@ -31,8 +31,9 @@ class LiveMeter(Meter):
         goodbye: Goodbye,
         spend: Spend | None,
         started_at: datetime | None,
+        slow_turn: timedelta | None = None,
     ) -> None:
-        super().__init__(context, goodbye, spend)
+        super().__init__(context, goodbye, spend, slow_turn)
         self.recorder = context.recorder
         self.started_at = started_at
         self.usage = LiveUsageCounter()
@@ -42,6 +43,7 @@ class LiveMeter(Meter):
         lines = list(lines)
         for line in lines:
             count_line(self.usage, line)
+        self.latencies.resume(lines)
         return self.failures.resume(lines)
 
     def handle_event(self, event: ServerEvent) -> None:
@@ -71,7 +73,7 @@ class LiveMeter(Meter):
 
     def tally(self) -> Tally:
         usage = CallUsage(model=self.recorder.mapper.model, live=self.usage.live_usage())
-        return Tally(usage, self.failures.snapshot())
+        return Tally(usage, self.failures.snapshot(), dict(self.latencies.counts))
 
     def lines_to_carry_over(self) -> list[RecordLine]:
         """What was counted, for a record that begins again: the latest snapshot, and one response
@@ -84,4 +86,4 @@ class LiveMeter(Meter):
         for model, usage in used.backend.items():
             about = {"status": CARRIED_OVER, "model": model, "usage": usage.counts()}
             lines.append(RecordLine("response", f"{before} {model}", now, about))
-        return [*lines, *self.failures_to_carry_over()]
+        return [*lines, *self.others_to_carry_over()]

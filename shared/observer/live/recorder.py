@@ -42,7 +42,7 @@ class LiveRecorder(CallRecorder):
 
     def record_event(self, event: ServerEvent) -> None:
         now = self.clock()
-        self.writer.add_lines(*self.mapper.map_event(event, now))
+        self.add_lines(self.mapper.map_event(event, now))
         self.wait_for_silence(now)
 
     def wait_for_silence(self, now: datetime) -> None:
@@ -59,9 +59,9 @@ class LiveRecorder(CallRecorder):
             return
         now = self.clock()
         self.due_at = None
-        self.writer.add_lines(*self.mapper.advance(now))
+        self.add_lines(self.mapper.advance(now))
         self.wait_for_silence(now)
 
     def record_unfinished(self) -> None:
         """What is still being said."""
-        self.writer.add_lines(*self.mapper.close(self.clock()))
+        self.add_lines(self.mapper.close(self.clock()))

@@ -4,6 +4,7 @@ words, and what fails in it."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from shared.observer.context import Spend, Tally
 from shared.observer.goodbye import Goodbye
@@ -22,8 +23,14 @@ from shared.usage.transcription import recorded_fields, transcription_usage_of
 class CallMeter(Meter):
     """What one call uses, and what fails in it."""
 
-    def __init__(self, context: RealtimeContext, goodbye: Goodbye, spend: Spend | None) -> None:
-        super().__init__(context, goodbye, spend)
+    def __init__(
+        self,
+        context: RealtimeContext,
+        goodbye: Goodbye,
+        spend: Spend | None,
+        slow_turn: timedelta | None = None,
+    ) -> None:
+        super().__init__(context, goodbye, spend, slow_turn)
         self.context = context
         self.usage = UsageCounter()
 
@@ -39,6 +46,7 @@ class CallMeter(Meter):
                 model = str(line.fields.get("model") or self.transcription_model)
                 models.transcription = line.fields.get("model") or models.transcription
                 self.usage.count_transcription(line.key, model, transcription_usage_of(line.fields))
+        self.latencies.resume(lines)
         return self.failures.resume(lines)
 
     @property
@@ -49,7 +57,7 @@ class CallMeter(Meter):
 
     def tally(self) -> Tally:
         self.usage.model = self.context.recorder.mapper.models.model
-        return Tally(self.usage.call_usage(), self.failures.snapshot())
+        return Tally(self.usage.call_usage(), self.failures.snapshot(), dict(self.latencies.counts))
 
     def count_response(self, event: ResponseDone) -> None:
         """Counts a finished response, and has it accounted for."""
@@ -77,4 +85,4 @@ class CallMeter(Meter):
         for model, usage in used.transcriptions.items():
             fields = {**recorded_fields(usage), "model": model}
             lines.append(RecordLine("transcription", f"{before} {model}", now, fields))
-        return [*lines, *self.failures_to_carry_over()]
+        return [*lines, *self.others_to_carry_over()]

@@ -70,7 +70,7 @@ class CallController:
         self.session_keeper = SessionKeeper(context, call.session)
         self.steering = SteeringMonitor(call.session)
         self.logged = 0
-        self.meter = CallMeter(context, goodbye, dependencies.spend)
+        self.meter = CallMeter(context, goodbye, dependencies.spend, call.slow_turn)
         guard = self.session_keeper.guard
         self.failures = FailureWatch(context, tracker, guard, self.meter.count_failure)
         self.retry = ResponseRetry(
@@ -171,6 +171,7 @@ class CallController:
     async def reconnected(self) -> None:
         """Sends over the new connection what the lost one did not take. Raises SidebandClosed."""
         self.tracker.start_over()
+        self.context.recorder.mapper.turns.start_over()
         self.session_keeper.start_over()
         self.retry.start_over()
         await self.tool_calls.outputs.send_unsent_outputs()

@@ -25,7 +25,7 @@ class ItemRecorder(CallRecorder):
         return self.mapper.tail
 
     def record_event(self, event: ServerEvent) -> None:
-        self.writer.add_lines(*self.mapper.map_event(event, self.clock()))
+        self.add_lines(self.mapper.map_event(event, self.clock()))
 
     def resume(self, lines: Sequence[StoredLine]) -> None:
         self.mapper.resume(lines)

@@ -191,7 +191,11 @@ async def test_an_admin_ends_any_call_by_its_id_and_nobody_else_does(
 
 
 @pytest.mark.parametrize(
-    "route", ["/api/calls", "/api/usage", "/api/calls/20260101-00000001-0123456789ab/transcript"]
+    "route",
+    [
+        *("/api/calls", "/api/usage", "/api/latency", "/api/failures"),
+        "/api/calls/20260101-00000001-0123456789ab/transcript",
+    ],
 )
 async def test_what_calls_were_and_cost_is_for_admins(app: AppClient, route: str) -> None:
     await refused(await app.get(route), 401, "sign_in_required")
@@ -243,6 +247,10 @@ async def test_the_list_of_calls_is_paged_and_usage_adds_up(
         "before=99991231-00000000-aaaaaaaaaaaa",
         "before=x",
         "before=2026112%D9%A1-00000000-aaaaaaaaaaaa",
+        "status=dead",
+        f"q={'x' * 101}",
+        "from=yesterday",
+        "limit=2001&format=csv",
         "limit=0",
         "limit=201",
         "limit=-1",

@@ -28,6 +28,8 @@ ROUTES = {
     "/api/calls/some-id/transcript": {"GET", "DELETE"},
     "/api/calls/some-id/events": {"POST"},
     "/api/usage": {"GET"},
+    "/api/latency": {"GET"},
+    "/api/failures": {"GET"},
     "/api/health": {"GET", "HEAD"},
     "/api/health/deep": {"GET"},
 }

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from shared.admin import usage_report
+from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.service import AdminService
 from shared.auth.authenticator import Authenticator
 from shared.auth.caller import Caller
@@ -57,7 +58,9 @@ class Upgraded:
         self.expected: dict[str, Any] = stored["expected"]
         self.now = datetime.fromisoformat(stored["now"])
         self.storage = backend.storage
-        self.names = {name: backend.name() for name in ("ledger", "calls", "leases", "log")}
+        self.names = {
+            name: backend.name() for name in ("ledger", "calls", "leases", "log", "refusals")
+        }
         self.queues = {name: self.storage.queue(backend.name()) for name in stored["queues"]}
         fill(self, stored)
         self.client = HangUpClient()
@@ -235,15 +238,19 @@ def test_records_are_shown_as_before(upgraded: Upgraded) -> None:
         upgraded.transcripts,
         {REALTIME: no_such_call},
         upgraded.clock,
+        RefusalCounts(upgraded.storage.table(upgraded.names["refusals"])),
+        slow_turn_ms=3000,
+        keeps_words=True,
+        redacts=True,
     )
     assert {each["id"]: each for each in admin.list_calls({})["calls"]} == shown
     assert admin.report_usage({}) == upgraded.expected["usage"]
     assert usage_report.as_csv(upgraded.expected["usage"]).startswith("day,caller,profile,model")
     live = upgraded.calls["live"]["record"]
-    assert admin.show_transcript(live) == {
-        "call": shown[live],
-        "transcript": upgraded.expected["transcript"],
-    }
+    transcript = admin.show_transcript(live)
+    expected = upgraded.expected["transcript"]
+    assert transcript["call"] == shown[live]
+    assert transcript["transcript"] == {**expected, "total": len(expected["entries"])}
 
 
 def test_a_record_that_is_written_again_keeps_every_column(upgraded: Upgraded) -> None:

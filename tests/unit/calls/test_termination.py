@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.service import AdminService
 from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
@@ -225,7 +226,15 @@ def test_a_call_whose_end_could_not_be_written_is_ended_again() -> None:
 def test_a_call_whose_messages_were_lost_is_ended_once_its_record_is_read() -> None:
     terminator = terminator_on(MemoryTable())
     admin = AdminService(
-        terminator.records, terminator, MemoryLog(), {REALTIME: no_such_call}, lambda: NOW
+        terminator.records,
+        terminator,
+        MemoryLog(),
+        {REALTIME: no_such_call},
+        lambda: NOW,
+        RefusalCounts(MemoryTable()),
+        slow_turn_ms=0,
+        keeps_words=False,
+        redacts=True,
     )
     lately = replace(
         RECORD, id=NAME.replace("0123456789ab", "ba9876543210"), ends_at=NOW - timedelta(minutes=1)
