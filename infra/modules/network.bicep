@@ -40,6 +40,20 @@ resource closed 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
           destinationPortRange: '*'
         }
       }
+      {
+        name: 'deny-remote-access-out'
+        properties: {
+          description: 'Nothing here signs in to machines.'
+          access: 'Deny'
+          direction: 'Outbound'
+          priority: 4096
+          protocol: 'Tcp'
+          sourceAddressPrefix: '*'
+          sourcePortRange: '*'
+          destinationAddressPrefix: '*'
+          destinationPortRanges: ['22', '3389']
+        }
+      }
     ]
   }
 }
@@ -55,6 +69,8 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
         name: 'app'
         properties: {
           addressPrefix: appSubnetPrefix
+          // The app calls the model's public endpoint. Said, because the default depends on the API version.
+          defaultOutboundAccess: true
           networkSecurityGroup: { id: closed.id }
           delegations: [{ name: 'flex', properties: { serviceName: 'Microsoft.App/environments' } }]
         }
@@ -63,6 +79,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
         name: 'private-endpoints'
         properties: {
           addressPrefix: endpointSubnetPrefix
+          defaultOutboundAccess: false
           networkSecurityGroup: { id: closed.id }
           privateEndpointNetworkPolicies: 'Enabled'
         }

@@ -26,7 +26,22 @@ param ruleCollectionGroupPriority int = 3478
 @description('Networks with browsers, as the firewall sees them.')
 param clientAddresses array = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']
 
-var relays = 'AzureCloud.${modelRegion}'
+// Service tags are named after regions, but for these (learn.microsoft.com, Virtual network service tags). A name
+// that does not exist fails the whole deployment.
+var tagNames = {
+  brazilsoutheast: 'brazilse'
+  chilecentral: 'chilec'
+  francecentral: 'centralfrance'
+  francesouth: 'southfrance'
+  germanynorth: 'germanyn'
+  germanywestcentral: 'germanywc'
+  norwayeast: 'norwaye'
+  norwaywest: 'norwayw'
+  switzerlandnorth: 'switzerlandn'
+  switzerlandwest: 'switzerlandw'
+}
+var regionName = toLower(replace(modelRegion, ' ', ''))
+var relays = 'AzureCloud.${tagNames[?regionName] ?? regionName}'
 var ways = [
   { protocol: 'Udp', port: '3478', to: relays, why: 'Media relay (TURN over UDP): the quick way.' }
   { protocol: 'Tcp', port: '3478', to: relays, why: 'Media relay (TURN over TCP): where UDP is closed.' }

@@ -89,7 +89,6 @@ def findings(project: Project) -> Iterator[str]:
     yield from settings(project)
     yield from transcripts(project)
     yield from deployments(project)
-    yield from turn(project)
     yield from alerts(project)
     yield from services(project)
     for name, file in project.files.items():
@@ -197,21 +196,6 @@ def deployments(project: Project) -> Iterator[str]:
     for before, each in itertools.pairwise(found):
         if before.name not in (each.at("dependsOn") or []):
             yield f"deployment {each.name} does not wait for {before.name}"
-
-
-def turn(project: Project) -> Iterator[str]:
-    file = project.files["modules/turn-rule.bicep"]
-    ways: Any = file.of("var")["ways"].value
-    for protocol in ("Udp", "Tcp"):
-        wanted = {"protocol": f"'{protocol}'", "port": "'3478'", "to": "relays"}
-        if not any(wanted.items() <= way.items() for way in ways):
-            yield f"infra/modules/turn-rule.bicep: {protocol} 3478 is not open"
-    if file.of("var")["relays"].value != "'AzureCloud.${modelRegion}'":
-        yield "infra/modules/turn-rule.bicep: the relays are not those of the model's region"
-    group = file.of("resource")["group"].text
-    for wanted_text in ("['UDP', 'TCP']", "destinationPorts: ['3478']", "[relays]"):
-        if wanted_text not in group:
-            yield f"infra/modules/turn-rule.bicep: the firewall rule lacks {wanted_text}"
 
 
 def services(project: Project) -> Iterator[str]:

@@ -150,14 +150,6 @@ MISTAKES = {
     "deployments at the same time": Mistake(
         "infra/modules/model.bicep", "  dependsOn: [realtime]\n", "", "does not wait for realtime",
     ),
-    "media over TCP alone": Mistake(
-        "infra/modules/turn-rule.bicep", "protocol: 'Udp', port: '3478'",
-        "protocol: 'Tcp', port: '3478'", "Udp 3478 is not open",
-    ),
-    "media relays of everywhere": Mistake(
-        "infra/modules/turn-rule.bicep", "'AzureCloud.${modelRegion}'", "'AzureCloud'",
-        "not those of the model's region",
-    ),
     "a table that the app uses": Mistake(
         "infra/modules/storage.bicep",
         "'ledger', ",

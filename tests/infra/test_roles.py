@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from azd_tools import MODEL_ROLES, model_role, parameters
 
-from local import lint
+from tests.infra.expansion import expand, needs_compiler
 from tests.infra.product import ROLES
 
-ROOT = Path(__file__).parent.parent.parent
-COMPILER = lint.find_bicep() or ""
-needs_compiler = pytest.mark.skipif(not COMPILER, reason=lint.NO_COMPILER)
 pytestmark = needs_compiler
 
 EXISTING = {
@@ -48,31 +38,9 @@ class Assignment:
     condition: str = ""
 
 
-@cache
-def snapshot(*given: tuple[str, str]) -> list[dict[str, Any]]:
-    """The resources of a deployment with these parameters."""
-    chosen = {"environmentName": "demo", "location": "eastus2", "brokerSecret": "x", **dict(given)}
-    with TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "infra", Path(folder, "infra"))
-        lines = [f"param {name} = '{value}'" for name, value in chosen.items()]
-        asked = Path(folder, "demo.bicepparam")
-        asked.write_text("\n".join(["using 'infra/main.bicep'", *lines]), encoding="utf-8")
-        options = ["--mode", "overwrite", "--location", "eastus2", "--subscription-id"]
-        options.append("00000000-0000-0000-0000-000000000001")
-        done = subprocess.run(
-            [COMPILER, "snapshot", str(asked), *options], capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        made = json.loads(Path(folder, "demo.snapshot.json").read_text(encoding="utf-8"))
-    resources: list[dict[str, Any]] = made["predictedResources"]
-    return resources
-
-
 def assignments(**given: str) -> list[Assignment]:
     found = []
-    for each in snapshot(*given.items()):
-        if each["type"] != "Microsoft.Authorization/roleAssignments":
-            continue
+    for each in expand(**given).of("Authorization/roleAssignments"):
         properties = each["properties"]
         principal = re.search(r"userAssignedIdentities/([\w-]+)", properties["principalId"])
         scope = re.search(r"/resourceGroups/[\w-]+/providers/(?:[\w.]+)/([\w/-]+)", each["id"])
@@ -135,17 +103,16 @@ def test_the_apps_identity_does_not_reach_its_own_package() -> None:
 
 
 def test_the_package_is_stored_with_the_identity_that_reaches_it() -> None:
-    [app] = [each for each in snapshot() if each["type"] == "Microsoft.Web/sites"]
+    app = expand().the("Web/sites")
     storage = app["properties"]["functionAppConfig"]["deployment"]["storage"]
     identity = storage["authentication"]["userAssignedIdentityResourceId"]
     assert "/id-deployment-" in identity
     assert identity in app["identity"]["userAssignedIdentities"]
     assert storage["value"].endswith("'app-package')]")
-    [settings] = [each for each in snapshot() if each["type"] == "Microsoft.Web/sites/config"]
     # What the app and its host sign in with is named, and is the other identity.
     for name in ("AZURE_CLIENT_ID", "AzureWebJobsStorage__clientId"):
-        assert "/id-" in settings["properties"][name]
-        assert "/id-deployment-" not in settings["properties"][name]
+        assert "/id-" in expand().app_settings[name]
+        assert "/id-deployment-" not in expand().app_settings[name]
 
 
 def test_an_account_of_others_is_not_given_away_with_its_keys() -> None:

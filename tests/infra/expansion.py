@@ -1,0 +1,110 @@
+"""What the deployment engine makes of infra/main.bicep, by the compiler's `snapshot`: no account.
+
+Values that only Azure knows stay expressions (`[reference(…)]`). A test that asserts on resources
+holds for what is deployed, however the template is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from local import lint
+
+ROOT = Path(__file__).parent.parent.parent
+COMPILER = lint.find_bicep() or ""
+REQUIRED = os.environ.get("BICEP_REQUIRED") == "1"
+needs_compiler = pytest.mark.skipif(not (COMPILER or REQUIRED), reason=lint.NO_COMPILER)
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+GIVEN = {"environmentName": "demo", "location": "eastus2", "brokerSecret": "x"}
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The resources and outputs of one deployment."""
+
+    resources: tuple[dict[str, Any], ...]
+    outputs: Mapping[str, Any]
+
+    def of(self, resource_type: str) -> list[dict[str, Any]]:
+        """The resources of a type, which may leave out `Microsoft.`."""
+        wanted = f"Microsoft.{resource_type.removeprefix('Microsoft.')}"
+        return [each for each in self.resources if each["type"] == wanted]
+
+    def the(self, resource_type: str) -> dict[str, Any]:
+        """The only resource of a type."""
+        (found,) = self.of(resource_type)
+        return found
+
+    @property
+    def app_settings(self) -> dict[str, str]:
+        """The function app's settings."""
+        settings: dict[str, str] = self.the("Web/sites/config")["properties"]
+        return settings
+
+    @property
+    def names(self) -> set[str]:
+        """`type name` of every resource, without grants, whose names only Azure knows."""
+        return {
+            f"{each['type']} {each['name']}"
+            for each in self.resources
+            if each["type"] != "Microsoft.Authorization/roleAssignments"
+        }
+
+
+def expand(**given: Any) -> Expansion:
+    """The deployment with these parameters beside those that have no default."""
+    return expand_cached(json.dumps({**GIVEN, **given}, sort_keys=True))
+
+
+@cache
+def expand_cached(given: str) -> Expansion:
+    with TemporaryDirectory() as folder:
+        Path(folder, "main.json").write_text(template(), encoding="utf-8")
+        values = {name: bicep_literal(value) for name, value in json.loads(given).items()}
+        lines = [f"param {name} = {value}" for name, value in values.items()]
+        asked = Path(folder, "asked.bicepparam")
+        asked.write_text("\n".join(["using 'main.json'", *lines]), encoding="utf-8")
+        place = ("--subscription-id", SUBSCRIPTION, "--location", "eastus2")
+        run_compiler("snapshot", str(asked), "--mode", "overwrite", *place)
+        made = json.loads(Path(folder, "asked.snapshot.json").read_text(encoding="utf-8"))
+    assert made["diagnostics"] == []
+    return Expansion(tuple(made["predictedResources"]), made["outputs"])
+
+
+@cache
+def template(path: Path = ROOT / "infra" / "main.bicep") -> str:
+    """The compiled template: compiling takes most of the time, so it is done once."""
+    return run_compiler("build", str(path), "--stdout")
+
+
+def run_compiler(*arguments: str) -> str:
+    done = subprocess.run(
+        [COMPILER, *arguments], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def bicep_literal(value: Any) -> str:
+    """A value of JSON in Bicep's syntax."""
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
+        return "'" + escaped.replace("\n", "\\n") + "'"
+    if isinstance(value, Mapping):
+        members = "\n".join(
+            f"{bicep_literal(name)}: {bicep_literal(each)}" for name, each in value.items()
+        )
+        return f"{{\n{members}\n}}"
+    if isinstance(value, list | tuple):
+        return "[\n" + "\n".join(bicep_literal(each) for each in value) + "\n]"
+    return json.dumps(value)

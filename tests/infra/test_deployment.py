@@ -1,0 +1,205 @@
+"""What is deployed: assertions on the resources that the deployment engine would make."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azd_tools import PLACEHOLDER
+
+from tests.infra.expansion import expand, needs_compiler
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = needs_compiler
+MAIN = (ROOT / "infra" / "main.bicep").read_text(encoding="utf-8")
+LOCATIONS = re.findall(
+    r"'(\w+)'",
+    re.search(r"@allowed\(\[([^]]*)]\)\n@metadata.*\nparam location", MAIN)[1],  # type: ignore[index]
+)
+# Microsoft's list of service tags (November 2026), for the regions that may be chosen.
+RELAYS = {
+    "eastus2": "AzureCloud.eastus2",
+    "swedencentral": "AzureCloud.swedencentral",
+    "centralus": "AzureCloud.centralus",
+    "canadacentral": "AzureCloud.canadacentral",
+    "francecentral": "AzureCloud.centralfrance",
+}
+EVERYTHING = {
+    "enableTranscription": True,
+    "enablePurgeProtection": True,
+    "enableVirtualNetwork": True,
+    "enablePrivateEndpoints": True,
+    "alertEmail": "operator@example.com",
+    "monthlyBudget": 100,
+    "budgetStartDate": "2026-11-01",
+    "firewallPolicyName": "corporate",
+    "firewallPolicyResourceGroup": "rg-hub",
+}
+
+
+def rules(group: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rules of a network security group, by name."""
+    return {each["name"]: each["properties"] for each in group["properties"]["securityRules"]}
+
+
+def subnets(**given: Any) -> dict[str, dict[str, Any]]:
+    network = expand(**EVERYTHING | given).the("Network/virtualNetworks")
+    return {each["name"]: each["properties"] for each in network["properties"]["subnets"]}
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_the_rule_for_3478_names_a_service_tag_that_exists(location: str) -> None:
+    """A region's tag is not always its name, and one unknown tag fails the whole deployment."""
+    made = expand(location=location, firewallPolicyName="corporate")
+    clients = rules(made.the("Network/networkSecurityGroups"))
+    for protocol in ("udp", "tcp"):
+        rule = clients[f"allow-realtime-{protocol}-3478"]
+        assert rule["destinationAddressPrefix"] == RELAYS[location]
+        assert (rule["protocol"].lower(), rule["direction"]) == (protocol, "Outbound")
+    group = made.the("Network/firewallPolicies/ruleCollectionGroups")["properties"]
+    [collection] = group["ruleCollections"]
+    [rule] = [each for each in collection["rules"] if "3478" in each["destinationPorts"]]
+    assert rule["destinationAddresses"] == [RELAYS[location]]
+
+
+def test_the_rule_follows_the_models_region_and_not_the_apps() -> None:
+    made = expand(location="eastus2", modelLocation="francecentral")
+    rule = rules(made.the("Network/networkSecurityGroups"))["allow-realtime-udp-3478"]
+    assert rule["destinationAddressPrefix"] == "AzureCloud.centralfrance"
+    assert made.the("Web/sites")["location"] == "eastus2"
+    assert made.the("CognitiveServices/accounts")["location"] == "francecentral"
+
+
+def test_every_subnet_says_whether_it_reaches_the_internet() -> None:
+    said = {name: each["defaultOutboundAccess"] for name, each in subnets().items()}
+    assert said == {"app": True, "private-endpoints": False}
+
+
+def test_nothing_in_the_network_signs_in_to_other_machines() -> None:
+    groups = expand(**EVERYTHING).of("Network/networkSecurityGroups")
+    [own] = [each for each in groups if "clients" not in each["name"]]
+    denied = [
+        port
+        for rule in rules(own).values()
+        if (rule["access"], rule["direction"]) == ("Deny", "Outbound")
+        for port in rule["destinationPortRanges"]
+    ]
+    assert denied == ["22", "3389"]
+
+
+def test_a_caller_is_not_bound_to_an_instance() -> None:
+    assert expand().the("Web/sites")["properties"]["clientAffinityEnabled"] is False
+
+
+def test_private_endpoints_close_storage_and_the_vault() -> None:
+    made = expand(**EVERYTHING)
+    for closed in ("Storage/storageAccounts", "KeyVault/vaults"):
+        assert made.the(closed)["properties"]["publicNetworkAccess"] == "Disabled"
+    targets = {
+        link["properties"]["groupIds"][0]: link["properties"]["privateLinkServiceId"]
+        for endpoint in made.of("Network/privateEndpoints")
+        for link in endpoint["properties"]["privateLinkServiceConnections"]
+    }
+    assert {*targets} == {"blob", "queue", "table", "vault"}
+    assert made.the("KeyVault/vaults")["id"] == targets["vault"]
+    assert {targets[part] for part in ("blob", "queue", "table")} == {
+        made.the("Storage/storageAccounts")["id"]
+    }
+    open_to_all = expand(enablePrivateEndpoints=True)
+    assert open_to_all.of("Network/privateEndpoints") == []
+    assert (
+        open_to_all.the("Storage/storageAccounts")["properties"]["publicNetworkAccess"] == "Enabled"
+    )
+
+
+def test_two_environments_share_no_name() -> None:
+    one, other = (expand(environmentName=name) for name in ("one", "other"))
+    shared = {
+        name
+        for name in one.names & other.names
+        if not name.startswith(
+            (
+                # In the environment's own resource group.
+                "Microsoft.Insights/scheduledQueryRules",
+                "Microsoft.Insights/diagnosticSettings",
+            )
+        )
+    }
+    assert shared == set()
+
+
+def test_an_existing_account_and_vault_are_not_made() -> None:
+    made = expand(
+        existingAiAccountName="shared-account",
+        existingAiAccountResourceGroup="rg-shared",
+        existingKeyVaultName="shared-vault",
+        existingKeyVaultResourceGroup="rg-shared",
+        enableModelDeployment=False,
+    )
+    for absent in (
+        "CognitiveServices/accounts",
+        "CognitiveServices/accounts/deployments",
+        "KeyVault/vaults",
+    ):
+        assert made.of(absent) == []
+    secret = made.the("KeyVault/vaults/secrets")
+    assert "/resourceGroups/rg-shared/" in secret["id"]
+    grants = [each["id"] for each in made.of("Authorization/roleAssignments")]
+    assert sum("shared-account" in each for each in grants) == 1
+    assert sum("shared-vault" in each for each in grants) == 1
+
+
+def test_every_app_setting_is_text_and_none_holds_a_key() -> None:
+    for given in ({}, EVERYTHING):
+        settings = expand(**given).app_settings
+        assert all(isinstance(value, str) for value in settings.values())
+        assert not [name for name in settings if re.search(r"KEY$|PASSWORD|AccountKey", name)]
+        assert not [value for value in settings.values() if "listKeys" in value]
+
+
+def test_azds_parameters_with_nothing_set_deploy_the_templates_defaults() -> None:
+    file = json.loads((ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8"))
+    given = {"environmentName": "demo", "location": "eastus2", "brokerSecret": "x"}
+    for name, entry in file["parameters"].items():
+        if name not in given:
+            text = PLACEHOLDER.sub(lambda match: match[2] or "", str(entry["value"]))
+            given[name] = typed(name, text)
+    by_azd, by_default = expand(**given), expand()
+    assert by_azd.resources == by_default.resources
+
+
+def typed(name: str, text: str) -> Any:
+    """A value as Azure takes it from a parameters file: by the type of its parameter."""
+    declared = re.search(rf"^param {name} (\w+)", MAIN, re.MULTILINE)
+    assert declared, name
+    if declared[1] in ("int", "bool", "object"):
+        return json.loads(text.lower() if declared[1] == "bool" else text or "{}")
+    return text
+
+
+def test_a_page_that_calls_the_app_directly_has_no_linked_backend() -> None:
+    made = expand(enableLinkedBackend=False, callerAuth="entra")
+    assert made.of("Web/staticSites/linkedBackends") == []
+    assert made.app_settings["STATIC_WEB_APP_LINKED"] == "off"
+    assert "reference(" in made.app_settings["ALLOWED_ORIGINS"]
+    alone = expand(enableStaticWebApp=False)
+    assert alone.of("Web/staticSites") == alone.of("Web/staticSites/linkedBackends") == []
+    assert alone.app_settings["ALLOWED_ORIGINS"] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "absent"),
+    [
+        ({"enableAlerts": False}, "Insights/scheduledQueryRules"),
+        ({"enableDiagnostics": False}, "Insights/diagnosticSettings"),
+        ({"enableTurnRule": False}, "Network/networkSecurityGroups"),
+        ({"enableModelDeployment": False}, "CognitiveServices/accounts/deployments"),
+        ({"existingWorkspaceId": "/subscriptions/s/w"}, "OperationalInsights/workspaces"),
+    ],
+)
+def test_what_is_switched_off_is_not_deployed(given: dict[str, Any], absent: str) -> None:
+    assert expand().of(absent)
+    assert expand(**given).of(absent) == []
