@@ -91,6 +91,7 @@ async def test_writing_interrupting_failing_and_being_ended(
         assert await page.evaluate("() => talk.told.quality.at(-1).lossPercent") == 0
 
         # interrupt() shows at once, and the model's other side falls silent.
+        await until("() => talk.activity() === 'listening'")
         await page.evaluate("() => talk.call.sendText('the story again')")
         await until("() => talk.call.captions.length === 6 && talk.activity() === 'answering'")
         assert await page.evaluate("() => [talk.call.interrupt(), talk.activity()]") == [
@@ -100,6 +101,17 @@ async def test_writing_interrupting_failing_and_being_ended(
         await emulator.until(
             lambda state: state["calls"][0]["events"]["output_audio_buffer.cleared"] == 2, "cleared"
         )
+
+        # What an admin silences is no event under the filter: it is heard.
+        admin = signed_in("ada", "admin")
+        async with emulator.http.get(f"{stack.host_url}/api/calls", headers=admin) as answer:
+            call = f"{stack.host_url}/api/calls/{(await answer.json())['calls'][0]['id']}"
+        await page.evaluate("() => talk.call.sendText('and the story')")
+        await until("() => talk.activity() === 'answering'")
+        clear = {"type": "output_audio_buffer.clear"}
+        async with emulator.http.post(f"{call}/events", json=clear, headers=admin) as answer:
+            assert answer.status == 202, await answer.text()
+        await until("() => talk.activity() === 'listening'")
 
         assert await page.evaluate(SEND_A_PICTURE) == "data:image/jpeg;base64,"
         await until("() => talk.call.captions.at(-1).text.endsWith('today?')")
@@ -116,11 +128,7 @@ async def test_writing_interrupting_failing_and_being_ended(
         assert await page.evaluate("() => talk.told.problems") == [failed]
         assert await page.evaluate("() => talk.activity()") == "listening"
 
-        admin = signed_in("ada", "admin")
-        async with emulator.http.get(f"{stack.host_url}/api/calls", headers=admin) as answer:
-            call = (await answer.json())["calls"][0]["id"]
-        hangup = f"{stack.host_url}/api/calls/{call}/hangup"
-        async with emulator.http.post(hangup, headers=admin) as answer:
+        async with emulator.http.post(f"{call}/hangup", headers=admin) as answer:
             assert answer.status == 204
         await until("() => talk.call.state.status === 'ended'")
         assert await page.evaluate("() => talk.call.state.endedBy") == "admin"
