@@ -6,7 +6,7 @@ import json
 import shutil
 import wave
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from local.stack import Stack
-from tests.support import chromium
+from tests.support import chromium, firefox
+from tests.support.bidi import Connection
 from tests.support.emulated import Emulator
 from tests.support.patience import PATIENCE
 
@@ -57,6 +58,20 @@ def hearing(silence: Path) -> Hearing:
         return chromium.hearing(recordings[name])
 
     return browser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def firefox_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Connection]:
+    """A real Firefox, which all of the tests share: each opens a tab of its own."""
+    if firefox.executable() is None:
+        pytest.skip(firefox.MISSING)
+    async with AsyncExitStack() as stack:
+        try:
+            running = firefox.running(tmp_path_factory.mktemp("firefox"))
+            browser = await stack.enter_async_context(running)
+        except firefox.NotUsable as reason:  # a snap's launcher, for one
+            pytest.skip(str(reason))
+        yield browser
 
 
 ELSEWHERE = "http://pages.localhost"

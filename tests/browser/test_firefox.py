@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-
 import pytest
-import pytest_asyncio
 
 from local.stack import Stack
 from tests.browser.test_own_page import HOLD_A_WRITTEN_CALL
-from tests.support import firefox
+from tests.support.bidi import Connection
 from tests.support.emulated import Emulator
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -101,32 +97,19 @@ SILENT = """async () => {
 """Firefox's pretended microphone hears a tone, which would interrupt the answer."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[firefox.Browser]:
-    if firefox.executable() is None:
-        pytest.skip(firefox.MISSING)
-    async with AsyncExitStack() as stack:
-        try:
-            running = firefox.running(tmp_path_factory.mktemp("firefox"))
-            browser = await stack.enter_async_context(running)
-        except firefox.NotUsable as reason:  # a snap's launcher, for one
-            pytest.skip(str(reason))
-        yield browser
-
-
 async def test_a_bare_page_holds_a_call(
-    stack: Stack, emulator: Emulator, browser: firefox.Browser
+    stack: Stack, emulator: Emulator, firefox_browser: Connection
 ) -> None:
-    page = await browser.open_page(stack.url)
+    page = await firefox_browser.open_page(stack.url)
     call = await page.evaluate(BARE_PAGE)
     assert call == {"transcript": "Hello! How can I help you today?", "heard": True}
     await emulator.live_calls(0)
 
 
 async def test_this_projects_client_holds_a_call(
-    stack: Stack, emulator: Emulator, browser: firefox.Browser
+    stack: Stack, emulator: Emulator, firefox_browser: Connection
 ) -> None:
-    page = await browser.open_page(stack.url)
+    page = await firefox_browser.open_page(stack.url)
     await page.evaluate(SILENT)
     seen = await page.evaluate(HOLD_A_WRITTEN_CALL)
     assert seen["lines"][1] == ["assistant", "Hello! How can I help you today?"]
@@ -135,9 +118,9 @@ async def test_this_projects_client_holds_a_call(
 
 
 async def test_this_projects_client_holds_a_live_call(
-    stack: Stack, emulator: Emulator, browser: firefox.Browser
+    stack: Stack, emulator: Emulator, firefox_browser: Connection
 ) -> None:
-    page = await browser.open_page(stack.url)
+    page = await firefox_browser.open_page(stack.url)
     await page.evaluate(SILENT)
     assert await page.evaluate(HOLD_A_LIVE_CALL) == ["live", "live"]
     (session,) = (await emulator.state())["sessions"]

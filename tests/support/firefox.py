@@ -14,10 +14,9 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import aiohttp
-
+from tests.support.bidi import Connection, connected
 from tests.support.patience import PATIENCE
 
 NAMES: Final = ("firefox", "firefox-esr")
@@ -63,57 +62,8 @@ class NotUsable(Exception):
     """The Firefox of this machine ends before it can be driven; the text is what it said."""
 
 
-class Page:
-    """One tab."""
-
-    def __init__(self, browser: Browser, context: str) -> None:
-        self.browser = browser
-        self.context = context
-
-    async def evaluate(self, function: str, *arguments: object) -> Any:
-        """What a function of the page returns, or its promise becomes, as JSON."""
-        call = f"(async () => JSON.stringify(await ({function})(...{json.dumps(arguments)})))()"
-        reply = await self.browser.send(
-            "script.evaluate",
-            expression=call,
-            target={"context": self.context},
-            awaitPromise=True,
-            userActivation=True,
-        )
-        if reply["type"] == "exception":
-            raise AssertionError(reply["exceptionDetails"]["text"])
-        value = reply["result"].get("value")
-        return None if value is None else json.loads(value)
-
-
-class Browser:
-    """One running Firefox."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.socket = socket
-        self.commands = 0
-
-    async def send(self, method: str, **parameters: object) -> Any:
-        """The result of a command; one is under way at a time."""
-        self.commands += 1
-        await self.socket.send_json({"id": self.commands, "method": method, "params": parameters})
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                reply = await self.socket.receive_json()
-                if reply.get("id") == self.commands:
-                    assert reply["type"] == "success", reply
-                    return reply["result"]
-
-    async def open_page(self, url: str) -> Page:
-        created = await self.send("browsingContext.create", type="tab")
-        await self.send(
-            "browsingContext.navigate", context=created["context"], url=url, wait="complete"
-        )
-        return Page(self, created["context"])
-
-
 @asynccontextmanager
-async def running(profile: Path) -> AsyncIterator[Browser]:
+async def running(profile: Path) -> AsyncIterator[Connection]:
     """A Firefox with a new profile in this folder, and a tone for a microphone."""
     found = executable()
     assert found is not None, MISSING
@@ -134,14 +84,8 @@ async def running(profile: Path) -> AsyncIterator[Browser]:
         async with asyncio.timeout(PATIENCE):
             url = await listening_url(process)
         drain = asyncio.create_task(read_on(process))
-        async with (
-            aiohttp.ClientSession() as http,
-            http.ws_connect(f"{url}/session", max_msg_size=0) as socket,
-        ):
-            browser = Browser(socket)
-            await browser.send("session.new", capabilities={})
+        async with connected(url) as browser:
             yield browser
-            await browser.send("browser.close")
         async with asyncio.timeout(PATIENCE):
             await process.wait()
             await drain

@@ -1,0 +1,55 @@
+"""What is wrong with a view of a page, in shadow trees too: axe-core, touch targets, width, hidden text."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page
+
+from tests.support.node import package_file
+
+TARGET = 44
+"""The minimum height of a touch target, in CSS pixels."""
+
+FINDINGS = """async () => (await axe.run()).violations.map(
+  ({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map((node) => node.html).join(' ')}`)"""
+
+EVERYTHING = """const all = (root) => [...root.querySelectorAll('*')].flatMap(
+  (one) => [one, ...(one.shadowRoot ? all(one.shadowRoot) : [])]);
+const shown = all(document).filter((one) => one.checkVisibility({ visibilityProperty: true }));"""
+
+SMALL_TARGETS = f"""() => {{ {EVERYTHING}
+  const hidden = (one) => one.closest('.visually-hidden') || one.getBoundingClientRect().width <= 1;
+  return shown
+    .filter((one) => one.matches('button, a[href], summary, select, input, textarea, label:has(input)'))
+    .filter((one) => !one.matches('label input, p a') && !hidden(one))
+    .filter((one) => one.getBoundingClientRect().height < {TARGET})
+    .map((one) => `${{one.getBoundingClientRect().height}}: ${{one.outerHTML.slice(0, 200)}}`);
+}}"""
+"""Controls that are lower than a fingertip. A link inside a sentence may be."""
+
+CUT_OFF = f"""() => {{ {EVERYTHING}
+  const page = document.documentElement;
+  const found = page.scrollWidth > page.clientWidth ? ['the page scrolls sideways'] : [];
+  const controls = shown.filter((one) => one.matches('button, a[href], summary, select, input'));
+  for (const one of controls) {{
+    const box = one.getBoundingClientRect();
+    if (box.width <= 1) continue;
+    if (box.left < -1 || box.right > page.clientWidth + 1) found.push(`outside: ${{one.outerHTML}}`);
+    const clips = one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0;
+    if (clips && one.matches('button, a, summary')) found.push(`clipped: ${{one.outerHTML}}`);
+  }}
+  return found;
+}}"""
+"""What does not fit: the page into the window, a control into the page, a word into its control."""
+
+
+async def load_axe(page: Page) -> None:
+    """Puts axe-core into a page. Raises NotHere."""
+    await page.evaluate(package_file("axe-core", "axe.min.js").read_text(encoding="utf-8"))
+
+
+async def faults(page: Page) -> list[str]:
+    """Everything that is wrong with what is shown now."""
+    found: list[str] = []
+    for look in (FINDINGS, SMALL_TARGETS, CUT_OFF):
+        found += await page.evaluate(look)
+    return found

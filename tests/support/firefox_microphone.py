@@ -1,0 +1,50 @@
+"""The microphone of a page in Firefox, as tests use it: silent until they speak or want a tone.
+
+Firefox's own pretended microphone hears a tone without a pause, which would interrupt every answer.
+"""
+
+from __future__ import annotations
+
+import array
+from typing import Final
+
+from tests.support.bidi import Page
+from tests.support.voice import RATE
+
+SCRIPT: Final = """() => {
+  const devices = navigator.mediaDevices;
+  if (!devices) return;
+  const open = devices.getUserMedia.bind(devices);
+  const probes = (window.probes = { asked: 0, tracks: [] });
+  devices.getUserMedia = async (wanted) => {
+    probes.asked += 1;
+    const device = await open(wanted);
+    const context = new AudioContext();
+    const microphone = context.createMediaStreamDestination();
+    const tone = new GainNode(context, { gain: 0 });
+    context.createMediaStreamSource(device).connect(tone).connect(microphone);
+    Object.assign(probes, { context, microphone, tone });
+    probes.tracks.push(...microphone.stream.getTracks());
+    return microphone.stream;
+  };
+  probes.say = (samples, rate) => new Promise((resolve) => {
+    const buffer = probes.context.createBuffer(1, samples.length, rate);
+    buffer.copyToChannel(Float32Array.from(samples, (sample) => sample / 32768), 0);
+    const source = new AudioBufferSourceNode(probes.context, { buffer });
+    source.connect(probes.microphone);
+    source.onended = resolve;
+    source.start();
+  });
+}"""
+"""Runs in a page before its own scripts."""
+
+
+async def say(page: Page, utterance: bytes) -> None:
+    """Speaks 16 kHz mono s16le into the microphone, now; returns when it has been said."""
+    samples = list(array.array("h", utterance))
+    await page.evaluate("(samples, rate) => probes.say(samples, rate)", samples, RATE)
+
+
+async def hum(page: Page, *, on: bool) -> None:
+    """Lets the tone of Firefox's pretended device through, or not."""
+    await page.evaluate("(gain) => { probes.tone.gain.value = gain; }", 1 if on else 0)
