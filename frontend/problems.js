@@ -88,10 +88,15 @@ export function explain(problem, { t, has } = IN_ENGLISH) {
   return {
     title: t(name),
     advice: soon && retryAfter <= LONGEST_WAIT ? t('retry', { count: retryAfter }) : t(`${name}_advice`),
-    operator: [has(`${name}_operator`) ? t(`${name}_operator`) : '', detail, hint].filter(Boolean).join(' '),
+    operator: [has(`${name}_operator`) ? t(`${name}_operator`) : '', sentence(detail), hint].filter(Boolean).join(' '),
     reference: problem.requestId ?? '',
     signIn: name === 'sign_in_required' || problem.status === 401,
   };
+}
+
+/** The name of a browser's error, alone, helps nobody. @param {string} detail */
+function sentence(detail) {
+  return detail.includes(' ') ? detail : '';
 }
 
 /** Every code that has text here. */

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import wave
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from local.stack import Stack
-from tests.support import chromium, firefox
+from tests.support import chromium, firefox, voice
 from tests.support.bidi import Connection
 from tests.support.emulated import Emulator
 from tests.support.patience import PATIENCE
@@ -36,11 +35,7 @@ class Hearing(Protocol):
 @pytest.fixture(scope="session")
 def silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A minute of silence."""
-    path = tmp_path_factory.mktemp("voice") / "silence.wav"
-    with wave.open(str(path), "wb") as out:
-        out.setparams((1, 2, 16_000, 0, "NONE", ""))
-        out.writeframes(bytes(2 * 16_000 * 60))
-    return path
+    return voice.silence(tmp_path_factory.mktemp("voice") / "silence.wav")
 
 
 @pytest.fixture

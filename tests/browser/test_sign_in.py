@@ -1,4 +1,4 @@
-"""A stack that requires a sign-in: a refused start, the sign-in, and a call; pages of other origins."""
+"""A stack that requires a sign-in: refused, signed in, called; and pages of other origins."""
 
 from __future__ import annotations
 

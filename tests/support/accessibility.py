@@ -1,4 +1,4 @@
-"""What is wrong with a view of a page, in shadow trees too: axe-core, touch targets, width, hidden text."""
+"""What is wrong with a view of a page, in shadow trees too: axe-core, touch targets, width."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ EVERYTHING = """const all = (root) => [...root.querySelectorAll('*')].flatMap(
 const shown = all(document).filter((one) => one.checkVisibility({ visibilityProperty: true }));"""
 
 SMALL_TARGETS = f"""() => {{ {EVERYTHING}
-  const hidden = (one) => one.closest('.visually-hidden') || one.getBoundingClientRect().width <= 1;
+  const hidden = (one) => one.getBoundingClientRect().width <= 1;
+  const controls = 'button, a[href], summary, select, input, textarea, label:has(input)';
   return shown
-    .filter((one) => one.matches('button, a[href], summary, select, input, textarea, label:has(input)'))
-    .filter((one) => !one.matches('label input, p a') && !hidden(one))
+    .filter((one) => one.matches(controls) && !one.matches('label input, p a') && !hidden(one))
     .filter((one) => one.getBoundingClientRect().height < {TARGET})
     .map((one) => `${{one.getBoundingClientRect().height}}: ${{one.outerHTML.slice(0, 200)}}`);
 }}"""
@@ -33,7 +33,8 @@ CUT_OFF = f"""() => {{ {EVERYTHING}
   for (const one of controls) {{
     const box = one.getBoundingClientRect();
     if (box.width <= 1) continue;
-    if (box.left < -1 || box.right > page.clientWidth + 1) found.push(`outside: ${{one.outerHTML}}`);
+    const outside = box.left < -1 || box.right > page.clientWidth + 1;
+    if (outside) found.push(`outside: ${{one.outerHTML}}`);
     const clips = one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0;
     if (clips && one.matches('button, a, summary')) found.push(`clipped: ${{one.outerHTML}}`);
   }}

@@ -1,7 +1,7 @@
 """WebDriver BiDi: a connection to a browser, and a tab of it as a test uses one.
 
-What a test clicks and types goes through the browser's own input, as a user's does. Elements are found
-in shadow trees too, by CSS or by role and name.
+What a test clicks and types goes through the browser's own input, as a user's does. Elements are
+found in shadow trees too, by CSS or by role and name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 
@@ -21,7 +21,8 @@ KEYS: Final = {"Tab": "\ue004", "Enter": "\ue007", "Shift": "\ue008", "Escape": 
 """The names of keys that are no character, and how WebDriver writes them."""
 
 FIND: Final = """(wanted) => {
-  const name = (one) => (one.getAttribute('aria-label') ?? one.textContent).trim().replace(/\\s+/g, ' ');
+  const text = (one) => one.getAttribute('aria-label') ?? one.textContent;
+  const name = (one) => text(one).trim().replace(/\\s+/g, ' ');
   const roles = { BUTTON: 'button', A: 'link', SUMMARY: 'button', H1: 'heading', H2: 'heading' };
   const role = (one) => one.getAttribute('role') ?? roles[one.tagName];
   const fits = (one) => wanted.css
@@ -38,6 +39,17 @@ FIND: Final = """(wanted) => {
   return search(document);
 }"""
 """The first visible element, in shadow trees too."""
+
+SET_PREFERENCES: Final = """(values) => {
+  const { prefs } = Services;
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value === 'boolean') prefs.setBoolPref(name, value);
+    else prefs.setIntPref(name, value);
+  }
+}"""
+SAID: Final = """() => [...document.querySelectorAll('*')]
+  .map((one) => one.shadowRoot?.querySelector(':scope > div')?.innerText ?? '')
+  .concat(document.body.innerText).filter(Boolean).join(' | ')"""
 
 Wanted = dict[str, str]
 """`{"css": …}`, or `{"role": …, "name": …}` with a part of the name."""
@@ -95,6 +107,12 @@ class Connection:
         await page.goto(url)
         return page
 
+    async def set_preferences(self, values: Mapping[str, bool | int]) -> None:
+        """Changes preferences of Firefox's own, for all pages."""
+        windows = await self.send("browsingContext.getTree", **{"moz:scope": "chrome"})
+        window = Page(self, windows["contexts"][0]["context"])
+        await window.evaluate(SET_PREFERENCES, values)
+
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Connection]:
@@ -149,16 +167,19 @@ class Page:
 
     async def wait_for(self, function: str, *arguments: object) -> Any:
         """What a function of the page returns once that is true."""
-        return await self.evaluate(
+        found = await self.evaluate(
             f"""async (...given) => {{
-              for (;;) {{
+              for (const until = Date.now() + {1000 * PATIENCE - 1000}; Date.now() < until;) {{
                 const found = await ({function})(...given);
                 if (found) return found;
                 await new Promise((resolve) => setTimeout(resolve, 20));
               }}
+              return null;
             }}""",
             *arguments,
         )
+        assert found, f"never: {arguments}; the page says: {await self.evaluate(SAID)}"
+        return found
 
     async def text(self, wanted: Wanted) -> str:
         """The text of an element, once it is there."""
@@ -190,7 +211,7 @@ class Page:
 
     async def press(self, *keys: str, hold: str = "") -> None:
         """Presses keys, by name or character, one after the other, while `hold` is held."""
-        strokes = [
+        strokes: list[Mapping[str, object]] = [
             {"type": kind, "value": KEYS.get(key, key)}
             for key in keys
             for kind in ("keyDown", "keyUp")
@@ -204,18 +225,11 @@ class Page:
             ]
         await self.perform("key", *strokes)
 
-    async def perform(self, source: Literal["key", "pointer"], *actions: dict[str, object]) -> None:
+    async def perform(
+        self, source: Literal["key", "pointer"], *actions: Mapping[str, object]
+    ) -> None:
         steps = {"type": source, "id": source, "actions": list(actions)}
         await self.send("input.performActions", actions=[steps])
-
-    async def allow_microphone(self, state: Literal["granted", "denied", "prompt"]) -> None:
-        """What the browser answers this page's origin when it asks for the microphone."""
-        await self.browser.send(
-            "permissions.setPermission",
-            descriptor={"name": "microphone"},
-            state=state,
-            origin=await self.evaluate("() => location.origin"),
-        )
 
     async def set_viewport(self, width: int, height: int) -> None:
         await self.send("browsingContext.setViewport", viewport={"width": width, "height": height})

@@ -32,6 +32,8 @@ PREFERENCES: Final[dict[str, bool | int | str]] = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
+    # Speakers without a device: without any, no AudioContext ever runs.
+    "media.cubeb.force_mock_context": True,
     # No traffic of its own, and no first-run pages.
     "app.normandy.enabled": False,
     "app.update.disabledForTesting": True,
@@ -75,6 +77,8 @@ async def running(profile: Path) -> AsyncIterator[Connection]:
     process = await asyncio.create_subprocess_exec(
         found,
         *("--headless", "--no-remote", "--remote-debugging-port", "0"),
+        # Preferences are changed while it runs.
+        "--remote-allow-system-access",
         *("--profile", str(profile)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

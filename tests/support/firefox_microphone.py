@@ -6,10 +6,16 @@ Firefox's own pretended microphone hears a tone without a pause, which would int
 from __future__ import annotations
 
 import array
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
-from tests.support.bidi import Page
+from tests.support.bidi import Connection, Page
 from tests.support.voice import RATE
+
+ASKED: Final = "media.navigator.permission.disabled"
+ANSWER: Final = "permissions.default.microphone"
+ASK, REFUSE = 0, 2
 
 SCRIPT: Final = """() => {
   const devices = navigator.mediaDevices;
@@ -37,6 +43,16 @@ SCRIPT: Final = """() => {
   });
 }"""
 """Runs in a page before its own scripts."""
+
+
+@asynccontextmanager
+async def refused(browser: Connection) -> AsyncIterator[None]:
+    """Meanwhile the browser refuses the microphone to every page."""
+    await browser.set_preferences({ASKED: False, ANSWER: REFUSE})
+    try:
+        yield
+    finally:
+        await browser.set_preferences({ASKED: True, ANSWER: ASK})
 
 
 async def say(page: Page, utterance: bytes) -> None:

@@ -47,6 +47,14 @@ def hiss(seconds: float) -> bytes:
     )
 
 
+def silence(path: Path) -> Path:
+    """Writes a minute of silence to a WAV file, for a browser to take for a microphone."""
+    with wave.open(str(path), "wb") as out:
+        out.setparams((1, 2, RATE, 0, "NONE", ""))
+        out.writeframes(bytes(2 * RATE * 60))
+    return path
+
+
 def utterances(name: str) -> list[bytes]:
     """The utterances in `name` of the fixtures, 16 kHz mono s16le, without the silences between."""
     samples = array.array("h", recording(name))

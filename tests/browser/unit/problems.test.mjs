@@ -77,7 +77,8 @@ test('a long wait is not told in seconds', () => {
 });
 
 test('a code is not looked up among inherited properties', () => {
-  assert.equal(explain({ code: 'constructor', detail: 'D.' }).operator, 'D.');
+  assert.equal(explain({ code: 'constructor', detail: 'It broke.' }).operator, 'It broke.');
+  assert.equal(explain({ code: 'microphone_denied', detail: 'NotAllowedError' }).operator, '');
 });
 
 test('signing in is offered when it helps', () => {
