@@ -32,8 +32,9 @@ async def token(req: func.HttpRequest, context: func.Context) -> func.HttpRespon
 
 @app.route(route="connect", methods=EVERY_METHOD)
 async def connect(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Takes an SDP offer and returns the SDP answer: the page never holds a key."""
-    return await answer(req, context, ("POST",), handlers.start_call, on=STARTS)
+    """Takes an SDP offer and returns the SDP answer; GET asks whether the caller may do that."""
+    on = STARTS if req.method == "POST" else READS
+    return await answer(req, context, ("GET", "HEAD", "POST"), handlers.start_or_check_call, on=on)
 
 
 @app.route(route="session", methods=EVERY_METHOD)

@@ -8,6 +8,7 @@ import {
   connectThroughBroker,
   connectToModel,
   hangUp,
+  mayCall,
   mintKey,
   register,
   timed,
@@ -26,6 +27,9 @@ const ASK_AGAIN = 500;
 export class Access {
   #options;
   #refused;
+
+  /** @type {WeakMap<Attempt, Promise<Record<string, string>>>} */
+  #headers = new WeakMap();
 
   /**
    * @param {ReturnType<typeof import('./options.js').withDefaults>} options
@@ -46,8 +50,7 @@ export class Access {
   async prepare(attempt, continues = '') {
     const { fetch, clock } = this.#options.environment;
     const now = () => clock.now();
-    attempt.headers = await this.#ownHeaders();
-    const headers = attempt.headers;
+    const headers = await this.#headersOf(attempt);
     if (this.#options.mode === 'connect') {
       // Not aborted by `stop`: the broker would start the call anyway, and only its response says
       // which call to hang up.
@@ -72,6 +75,21 @@ export class Access {
       // Keys are for Realtime alone.
       return { sdp, location: callId ? this.#register(attempt, callId) : '', api: '', askedAt: minted };
     };
+  }
+
+  /**
+   * Asks whether the caller may call at all, which should be known before the user is asked for the
+   * microphone. What cannot be known in time is left to the offer.
+   * @param {Attempt} attempt
+   * @throws {CallProblem}
+   */
+  async check(attempt) {
+    const { environment, connectUrl: url, timeouts } = this.#options;
+    const { clock, fetch } = environment;
+    const headers = await this.#headersOf(attempt);
+    const request = (/** @type {AbortSignal} */ signal) => mayCall({ fetch, url, headers, signal });
+    const refusal = await timed(clock, timeouts.check, attempt.signal, request).catch((error) => error);
+    if (refusal && refusal.code !== 'request_timeout') throw refusal;
   }
 
   /**
@@ -149,6 +167,14 @@ export class Access {
       this.#refused(attempt, error instanceof CallProblem ? error : new CallProblem('network_unreachable'));
       return '';
     }
+  }
+
+  /** The page is asked once for each attempt. @param {Attempt} attempt */
+  async #headersOf(attempt) {
+    let asked = this.#headers.get(attempt);
+    if (!asked) this.#headers.set(attempt, (asked = this.#ownHeaders()));
+    attempt.headers = await asked;
+    return attempt.headers;
   }
 
   async #ownHeaders() {

@@ -4,8 +4,8 @@
  * A call that is stopped and started again has two attempts, and late events of the first must not
  * affect the second. So every resource belongs to its attempt, and late callbacks check `over` first.
  */
-import { parseEvent } from './events.js';
-import { releaseMicrophone } from './microphone.js';
+import { levelOf, parseEvent } from './events.js';
+import { LevelMeter } from './level-meter.js';
 
 /**
  * @typedef {object} Clock
@@ -18,6 +18,7 @@ import { releaseMicrophone } from './microphone.js';
  * @typedef {object} MediaClasses
  * @property {typeof globalThis.RTCPeerConnection} RTCPeerConnection
  * @property {typeof globalThis.MediaStream} MediaStream
+ * @property {typeof globalThis.AudioContext} [AudioContext]
  */
 
 /** @typedef {import('./signalling.js').Answer} Answer */
@@ -32,7 +33,7 @@ export class Attempt {
   /** Epoch milliseconds when the call became live; 0 before that. */
   liveSince = 0;
 
-  /** @type {MediaStream | null} */
+  /** Released with the attempt, unless another has taken it over. @type {import('./microphone.js').Microphone | null} */
   microphone = null;
 
   /** The pending or received answer to the offer. @type {Promise<Answer> | null} */
@@ -48,17 +49,22 @@ export class Attempt {
   headers = {};
 
   #aborter = new AbortController();
+  #meter;
+
+  /** @type {Promise<RTCSessionDescriptionInit> | null} */
+  #offer = null;
 
   /** @type {Set<any>} */
   #timers = new Set();
 
   /**
-   * Synchronously creates everything that the browser only allows inside the click handler.
+   * Creates everything synchronously, so that the page can attach the sound inside the click handler.
    * @param {MediaClasses} media
    * @param {Clock} clock
    */
-  constructor({ RTCPeerConnection, MediaStream }, clock) {
+  constructor({ RTCPeerConnection, MediaStream, AudioContext }, clock) {
     this.clock = clock;
+    this.#meter = new LevelMeter(AudioContext, MediaStream);
     this.connection = new RTCPeerConnection();
     const transceiver = this.connection.addTransceiver('audio', {
       direction: 'sendrecv',
@@ -85,9 +91,16 @@ export class Attempt {
    * @returns {Promise<string>}
    */
   async makeOffer() {
-    const offer = await this.connection.createOffer();
-    await this.connection.setLocalDescription(offer);
+    const offer = await this.prepareOffer();
+    // The offer can travel meanwhile; the answer waits for this by itself.
+    this.connection.setLocalDescription(offer).catch(() => undefined);
     return offer.sdp ?? '';
+  }
+
+  /** Makes the offer ahead of time. No socket is opened and nothing is sent for it. */
+  prepareOffer() {
+    this.#offer ??= this.connection.createOffer();
+    return this.#offer;
   }
 
   /**
@@ -108,10 +121,22 @@ export class Attempt {
     };
   }
 
-  /** @param {MediaStream} stream  Released immediately if the attempt is over. */
-  keepMicrophone(stream) {
-    if (this.over) releaseMicrophone(stream);
-    else this.microphone = stream;
+  /** For the attempt that continues this one's conversation. @returns {import('./microphone.js').Microphone | null} */
+  handOverMicrophone() {
+    const { microphone } = this;
+    this.microphone = null;
+    return microphone;
+  }
+
+  /**
+   * How loud the voices are now.
+   * @returns {Promise<import('./events.js').Level>}
+   */
+  async measure() {
+    const silence = { microphone: 0, answer: 0 };
+    const statistics = () => this.connection.getStats().then(levelOf, () => silence);
+    const [answer] = this.remoteStream.getAudioTracks();
+    return this.#meter.read(this.microphone?.track ?? null, answer ?? null, statistics);
   }
 
   /**
@@ -161,7 +186,8 @@ export class Attempt {
     this.#aborter.abort();
     for (const timer of this.#timers) this.clock.clearTimeout(timer);
     this.#timers.clear();
-    if (this.microphone) releaseMicrophone(this.microphone);
+    this.microphone?.release();
+    this.#meter.close();
     for (const track of this.remoteStream.getTracks()) track.enabled = false;
     this.connection.onconnectionstatechange = null;
     this.channel.onopen = this.channel.onmessage = this.channel.onclose = null;

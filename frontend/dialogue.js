@@ -3,7 +3,7 @@
  * user and the page have to say.
  */
 import { BEAT, CallQuality } from './call-quality.js';
-import { levelOf, parseEvent } from './events.js';
+import { parseEvent } from './events.js';
 import { CallProblem } from './problems.js';
 
 /** @typedef {import('./attempt.js').Attempt} Attempt */
@@ -73,9 +73,9 @@ export class Dialogue {
   /** Measures loudness from now on. @param {number} interval  Milliseconds. */
   measure(interval) {
     this.#attempt.after(interval, async () => {
-      const report = await this.#attempt.connection.getStats().catch(() => null);
+      const level = await this.#attempt.measure();
       if (this.#attempt.over) return;
-      if (report) this.#hear(levelOf(report));
+      this.#hear(level);
       if (!this.#attempt.over) this.measure(interval);
     });
   }

@@ -21,8 +21,12 @@
  */
 
 /**
- * @typedef {{captured: boolean, muted: boolean, silenced?: true}} MicrophoneState
- * `silenced`: the server has muted the user, and not because the page asked for it (Live).
+ * @typedef {{captured: boolean, muted: boolean, silenced?: true, lost?: true, stalled?: true, listening?: true,
+ *   held?: true}} MicrophoneState
+ * `captured`: its track is running. `silenced`: the server has muted the user, and not because the page asked
+ * for it (Live). `lost`: the track has ended: unplugged, or no longer allowed. `stalled`: the system or the
+ * browser sends silence in its place. `listening`: the call wants no microphone. `held`: push-to-talk, and
+ * nobody presses.
  */
 
 /** @typedef {{microphone: number, answer: number}} Level  Loudness, 0 to 1. */
@@ -35,6 +39,7 @@
  * @property {ServerEvent} event  Every server event, unchanged.
  * @property {import('./problems.js').CallProblem} problem  Fatal if the state is `failed`, otherwise the call goes on.
  * @property {Level} level
+ * @property {import('./devices.js').DeviceList} devices  The microphones and speakers, and which are chosen.
  * @property {import('./voice-api.js').Activity} activity  Who is speaking, as far as the API tells.
  * @property {import('./turn-timing.js').Turn} turn  An answer has begun: how long the user waited for it.
  * @property {import('./call-quality.js').Quality} quality  Of the connection, about every second.

@@ -1,6 +1,7 @@
 /**
  * The options of a call, and the browser APIs that it uses.
  */
+import { localStore } from './devices.js';
 import { DEFAULT_AUDIO } from './microphone.js';
 
 /**
@@ -9,6 +10,8 @@ import { DEFAULT_AUDIO } from './microphone.js';
  * @property {number} media  From the answer to the open data channel.
  * @property {number} interruption  How long a connection may stay `disconnected` before it counts as lost.
  * @property {number} hangUp  How long `stop` waits for the broker to confirm.
+ * @property {number} check  How long the question for the microphone waits for the broker's word that the
+ *   caller may call.
  */
 
 /**
@@ -19,7 +22,12 @@ import { DEFAULT_AUDIO } from './microphone.js';
  * @property {string} [tokenUrl]
  * @property {string} [callsUrl]  Where a call started with a key is registered.
  * @property {string} [profile]  The name of a session profile at the broker.
+ * @property {boolean} [microphone]  False: listen and type; no microphone is asked for.
+ * @property {string} [microphoneId]  Instead of the one that the user has chosen and the browser remembers.
  * @property {MediaTrackConstraints} [audio]  Constraints for the microphone.
+ * @property {boolean | 'commit'} [pushToTalk]  The user is heard while `talk(true)` holds. `commit`: for a
+ *   profile without turn detection, releasing asks for the answer.
+ * @property {boolean} [keepAwake]  Whether the screen stays on during a call. By default it does.
  * @property {() => Record<string, string> | Promise<Record<string, string>>} [headers]
  *   Sent to the broker with each request, e.g. `X-Caller-Token`. If it throws, the call fails with
  *   `sign_in_required`.
@@ -30,7 +38,12 @@ import { DEFAULT_AUDIO } from './microphone.js';
 
 /**
  * @typedef {object} Environment
- * @property {Pick<MediaDevices, 'getUserMedia'> | undefined} mediaDevices
+ * @property {(Pick<MediaDevices, 'getUserMedia'> & Partial<MediaDevices>) | undefined} mediaDevices
+ * @property {Pick<Permissions, 'query'> | undefined} permissions
+ * @property {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined} storage  For the chosen devices.
+ * @property {Pick<WakeLock, 'request'> | undefined} wakeLock
+ * @property {Document | undefined} document
+ * @property {typeof globalThis.AudioContext | undefined} AudioContext
  * @property {typeof globalThis.RTCPeerConnection} RTCPeerConnection
  * @property {typeof globalThis.MediaStream} MediaStream
  * @property {typeof globalThis.fetch} fetch
@@ -46,12 +59,18 @@ export const DEFAULT_TIMEOUTS = Object.freeze({
   media: 15_000,
   interruption: 5_000,
   hangUp: 2_000,
+  check: 3_000,
 });
 
 /** @returns {Environment} */
 export function browser() {
   return {
     mediaDevices: globalThis.navigator?.mediaDevices,
+    permissions: globalThis.navigator?.permissions,
+    storage: localStore(),
+    wakeLock: globalThis.navigator?.wakeLock,
+    document: globalThis.document,
+    AudioContext: globalThis.AudioContext,
     RTCPeerConnection: globalThis.RTCPeerConnection,
     MediaStream: globalThis.MediaStream,
     fetch: (...request) => globalThis.fetch(...request),
@@ -73,7 +92,11 @@ export function withDefaults(options) {
     connectUrl: withProfile(options.connectUrl ?? '/api/connect', options.profile),
     tokenUrl: withProfile(options.tokenUrl ?? '/api/token', options.profile),
     callsUrl: withProfile(options.callsUrl ?? '/api/calls', options.profile),
+    microphone: options.microphone ?? true,
+    microphoneId: options.microphoneId ?? '',
     audio: options.audio ?? DEFAULT_AUDIO,
+    pushToTalk: options.pushToTalk ?? false,
+    keepAwake: options.keepAwake ?? true,
     headers: options.headers ?? (() => ({})),
     levelInterval: options.levelInterval ?? 0,
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },

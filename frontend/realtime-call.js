@@ -6,9 +6,9 @@
 import { Access } from './access.js';
 import { AnswerWatch } from './answer-watch.js';
 import { Attempt } from './attempt.js';
+import { Capture } from './capture.js';
 import { Dialogue } from './dialogue.js';
 import { EventLog } from './event-log.js';
-import { openMicrophone } from './microphone.js';
 import { withDefaults } from './options.js';
 import { CallProblem } from './problems.js';
 import { Timings } from './turn-timing.js';
@@ -45,15 +45,23 @@ export class RealtimeCall extends EventTarget {
   /** When the call is over at the latest, epoch milliseconds; null while that is not known. @type {number | null} */
   #endsAt = null;
 
-  #muted = false;
+  /** The next attempt, prepared. @type {Attempt | null} */
+  #spare = null;
+
   #options;
   #access;
+  #capture;
 
   /** @param {import('./options.js').CallOptions} [options] */
   constructor(options = {}) {
     super();
     this.#options = withDefaults(options);
     this.#access = new Access(this.#options, (attempt, problem) => this.#fail(attempt, problem));
+    this.#capture = new Capture(this.#options, () => this.#attempt, {
+      microphone: () => this.#emit('microphone', this.microphone),
+      devices: (list) => this.#emit('devices', list),
+      problem: (problem) => this.#emit('problem', problem),
+    });
   }
 
   get state() {
@@ -85,7 +93,7 @@ export class RealtimeCall extends EventTarget {
 
   /** @returns {import('./events.js').MicrophoneState} */
   get microphone() {
-    const state = { captured: this.#attempt?.microphone != null, muted: this.#muted };
+    const { state } = this.#capture;
     return this.#attempt?.dialogue?.conversation.silenced ? { ...state, silenced: true } : state;
   }
 
@@ -110,6 +118,22 @@ export class RealtimeCall extends EventTarget {
     const handler = (event) => listener(/** @type {CustomEvent} */ (event).detail);
     this.addEventListener(name, handler);
     return () => this.removeEventListener(name, handler);
+  }
+
+  /**
+   * Makes ready what the next start needs and can have without a network and without the microphone, so
+   * that a click becomes a call sooner. For a page that is idle.
+   * @returns {Promise<void>}
+   */
+  async prepare() {
+    this.#capture.prepare();
+    if (this.#attempt || this.#spare) return;
+    try {
+      this.#spare = this.#newAttempt();
+      await this.#spare.prepareOffer();
+    } catch {
+      this.#spare = null;
+    }
   }
 
   /**
@@ -150,6 +174,29 @@ export class RealtimeCall extends EventTarget {
 
   unmute() {
     this.#setMuted(false);
+  }
+
+  /** With push-to-talk: the user presses, or lets go. @param {boolean} held */
+  talk(held) {
+    this.#capture.talk(held, this.#conversation);
+  }
+
+  /**
+   * Chooses a microphone, for the browser to remember. A call under way changes to it without a gap, and a
+   * call without one turns it on.
+   * @param {string} deviceId  Empty for the browser's default.
+   * @returns {Promise<void>} If it cannot be opened, the call goes on as it was and reports a problem.
+   */
+  useMicrophone(deviceId) {
+    return this.#capture.use(deviceId);
+  }
+
+  /**
+   * Reports the microphones and speakers (`devices`) now and whenever they change. A live call does so anyway.
+   * @returns {() => void} Stops that.
+   */
+  watchDevices() {
+    return this.#capture.watchDevices();
   }
 
   /**
@@ -221,20 +268,25 @@ export class RealtimeCall extends EventTarget {
     /** @type {Attempt} */
     let attempt;
     try {
-      attempt = new Attempt(this.#options.environment, this.#options.environment.clock);
+      attempt = this.#spare ?? this.#newAttempt();
     } catch {
       this.#fails(new CallProblem('browser_unsupported'));
       return null;
     }
+    this.#spare = null;
     this.#attempt = attempt;
     this.#conversation = null;
-    this.#muted = false;
     this.#endsAt = null;
     this.log = new EventLog();
     this.timings = new Timings(this.#now());
+    attempt.microphone = this.#capture.newMicrophone();
     this.#watch(attempt);
     void this.#run(attempt);
     return attempt;
+  }
+
+  #newAttempt() {
+    return new Attempt(this.#options.environment, this.#options.environment.clock);
   }
 
   /** @param {Attempt} attempt */
@@ -242,18 +294,16 @@ export class RealtimeCall extends EventTarget {
     this.#become({ status: 'preparing' });
     if (attempt.over) return;
     try {
-      const [microphone, offer, access] = await Promise.all([
-        this.#capture(attempt),
-        attempt.makeOffer(),
-        this.#access.prepare(attempt),
-      ]);
-      if (attempt.over) return;
-      await attempt.sender.replaceTrack(microphone.getAudioTracks()[0] ?? null);
+      const prepared = this.#access.prepare(attempt);
+      // With a key, who has got one may call.
+      const mayCall = () => (this.#options.mode === 'token' ? prepared : this.#access.check(attempt));
+      const opened = this.#capture.open(attempt, mayCall);
+      const [post, offer] = await Promise.all([prepared, attempt.makeOffer(), opened]);
       if (attempt.over) return;
       this.#become({ status: 'connecting' });
       if (attempt.over) return;
-      attempt.answer = access(offer);
-      const { sdp, api } = await attempt.answer;
+      attempt.answer = post(offer);
+      const [{ sdp, api }] = await Promise.all([attempt.answer, attempt.microphone?.sendThrough(attempt.sender)]);
       if (attempt.over) return;
       this.#converse(attempt, conversationOver(api));
       await attempt.connection.setRemoteDescription({ type: 'answer', sdp }).catch(() => {
@@ -267,19 +317,6 @@ export class RealtimeCall extends EventTarget {
       const known = error instanceof CallProblem;
       this.#fail(attempt, known ? error : new CallProblem('browser_unsupported', { detail: String(error) }));
     }
-  }
-
-  /** @param {Attempt} attempt */
-  async #capture(attempt) {
-    const stream = await openMicrophone(this.#options.environment.mediaDevices, this.#options.audio);
-    attempt.keepMicrophone(stream);
-    if (attempt.over) return stream;
-    for (const track of stream.getAudioTracks()) {
-      track.enabled = !this.#muted;
-      track.onended = () => this.#emit('problem', new CallProblem('microphone_lost'));
-    }
-    this.#emit('microphone', this.microphone);
-    return stream;
   }
 
   /** @param {Attempt} attempt */
@@ -338,13 +375,14 @@ export class RealtimeCall extends EventTarget {
 
   /** @param {Attempt} attempt */
   #goLive(attempt) {
-    if (this.#muted) this.#tellMuted(attempt);
+    if (attempt.microphone?.state.muted) this.#tellMuted(attempt);
     this.timings.connected(this.#now());
     this.#showLive(attempt);
     attempt.settle?.();
     if (attempt.over) return;
     attempt.dialogue?.watch();
     void this.#learnEnd(attempt);
+    this.#capture.begin();
     const { levelInterval } = this.#options;
     if (!attempt.over && levelInterval) attempt.dialogue?.measure(levelInterval);
   }
@@ -424,7 +462,7 @@ export class RealtimeCall extends EventTarget {
   /** @param {Attempt} attempt */
   #forget(attempt) {
     this.#attempt = null;
-    this.#muted = false;
+    this.#capture.end();
     attempt.dialogue?.finish();
   }
 
@@ -437,15 +475,13 @@ export class RealtimeCall extends EventTarget {
   /** @param {boolean} muted */
   #setMuted(muted) {
     if (!this.#attempt) return;
-    this.#muted = muted;
-    for (const track of this.#attempt.microphone?.getAudioTracks() ?? []) track.enabled = !muted;
-    if (this.#attempt.liveSince) this.#tellMuted(this.#attempt);
-    this.#emit('microphone', this.microphone);
+    this.#attempt.microphone?.mute(muted);
+    if (this.#attempt?.liveSince) this.#tellMuted(this.#attempt);
   }
 
   /** @param {Attempt} attempt */
   #tellMuted(attempt) {
-    attempt.send(attempt.dialogue?.conversation.mute(this.#muted) ?? []);
+    attempt.send(attempt.dialogue?.conversation.mute(attempt.microphone?.state.muted ?? false) ?? []);
   }
 
   /** @param {CallState} state */

@@ -54,6 +54,17 @@ export async function mintKey({ fetch, url, headers, signal }) {
 }
 
 /**
+ * Asks the broker whether the caller may start calls.
+ * @param {Request} request
+ * @returns {Promise<CallProblem | null>}  Null also where the broker does not say.
+ */
+export async function mayCall({ fetch, url, headers, signal }) {
+  const response = await send(fetch, url, { headers, signal, redirect: 'manual', cache: 'no-store' });
+  const refused = response.type === 'opaqueredirect' || [401, 403].includes(response.status);
+  return refused ? problemOf(response) : null;
+}
+
+/**
  * Posts an offer to the broker, which starts the call.
  * @param {Request & {now: () => number}} request
  * @param {string} offer

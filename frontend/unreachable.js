@@ -23,7 +23,7 @@ export async function whyUnreachable(fetch, url, origin, signal = null) {
       () => true,
       () => false,
     );
-  // The broker lets a listed page read that GET is not the method of this route. What stands in front of it
+  // The broker lets a listed page read its answer, whatever that is. What stands in front of it
   // (Static Web Apps, for one) refuses whoever is not signed in to it, and no page may read that; but it
   // passes on /api/health.
   if (await answers(route, 'cors')) return 'network_unreachable';

@@ -63,6 +63,15 @@ def token(request: Request) -> Response:
     return json_response(200, broker.calls.issue_token(profile, caller).public())
 
 
+def start_or_check_call(request: Request) -> Response:
+    """GET: whether the caller may start calls with the profile. Nothing is counted or sent."""
+    if request.method == "POST":
+        return start_call(request)
+    broker = current_broker()
+    requested_profile(broker, request, authenticate(broker, request))
+    return Response(204)
+
+
 def start_call(request: Request) -> Response:
     broker = current_broker()
     caller = authenticate(broker, request)

@@ -97,11 +97,25 @@ def executable() -> str | None:
 async def hearing(recording: Path | None) -> AsyncIterator[Browser]:
     """A browser whose microphone plays `recording`, once or for ever; None: one that denies
     access to the microphone."""
-    flags = [*FLAGS, "--use-fake-device-for-media-stream"]
-    if recording is None:
-        flags.append(REFUSED)
-    else:
-        flags += [GRANTED, f"--use-file-for-fake-audio-capture={recording}%noloop"]
+    flags = [REFUSED] if recording is None else [GRANTED, *playing(recording)]
+    async with launched(*flags) as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def asking(recording: Path) -> AsyncIterator[Browser]:
+    """A browser whose microphone plays `recording`; `permit` says whether a page may use it."""
+    async with launched(*playing(recording)) as browser:
+        yield browser
+
+
+def playing(recording: Path) -> list[str]:
+    return [f"--use-file-for-fake-audio-capture={recording}%noloop"]
+
+
+@asynccontextmanager
+async def launched(*more: str) -> AsyncIterator[Browser]:
+    flags = [*FLAGS, "--use-fake-device-for-media-stream", *more]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=executable(), headless=True, args=flags
@@ -120,6 +134,18 @@ async def probed_page(browser: Browser, *, speaks: bool = False) -> Page:
         await page.add_init_script("window.speaks = true;")
     await page.add_init_script(PROBES)
     return page
+
+
+async def permit(page: Page, setting: str) -> None:
+    """Has the user allow the microphone (`granted`), forbid it (`denied`) or think (`prompt`).
+
+    It holds as long as the session with the browser: the page's life.
+    """
+    devtools = await page.context.new_cdp_session(page)
+    target = (await devtools.send("Target.getTargetInfo"))["targetInfo"]
+    wanted = {"permission": {"name": "microphone"}, "setting": setting}
+    of = {"origin": page.url, "browserContextId": target["browserContextId"]}
+    await devtools.send("Browser.setPermission", {**wanted, **of})
 
 
 async def say(page: Page, utterance: bytes) -> None:

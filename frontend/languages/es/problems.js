@@ -38,7 +38,14 @@ export default Object.freeze({
   microphone_in_use: 'No se ha podido abrir el micrófono.',
   microphone_in_use_advice: 'Quizá lo esté usando otro programa. Ciérrelo y empiece de nuevo.',
   microphone_lost: 'El micrófono se ha desconectado.',
-  microphone_lost_advice: 'Aún puede oír la respuesta. Para volver a hablar, conecte un micrófono.',
+  microphone_lost_advice:
+    'Aún puede oír la respuesta. Para volver a hablar, conéctelo, permítalo de nuevo o elija otro.',
+  microphone_not_switched: 'No se ha podido abrir ese micrófono.',
+  microphone_not_switched_advice: 'La llamada sigue como antes. Elija otro, o inténtelo de nuevo.',
+  microphone_unsuitable: 'Ningún micrófono sirve para esta página.',
+  microphone_unsuitable_advice: 'Elija otro, o avise a quien gestiona esta página.',
+  microphone_unsuitable_operator:
+    'La opción `audio` (condiciones para getUserMedia) no es válida, o ningún micrófono la cumple.',
   model_error: 'El modelo ha comunicado un error.',
   model_error_advice: 'La llamada sigue. Si no hay respuesta, pregunte otra vez.',
   network_unreachable: 'No se ha podido llegar al servicio.',
@@ -60,6 +67,8 @@ export default Object.freeze({
     'Lo que está delante del bróker (por ejemplo, Static Web Apps) pide su propio inicio de sesión, que las páginas de otro origen no tienen. Despliegue el bróker para tokens: docs/existing-site.md.',
   sign_in_required: 'No ha iniciado sesión.',
   sign_in_required_advice: 'Inicie sesión y empiece de nuevo.',
+  speaker_not_switched: 'No se ha podido usar ese altavoz.',
+  speaker_not_switched_advice: 'El sonido sale por el anterior. Elija otro, o inténtelo de nuevo.',
   text_refused: 'Su mensaje no se ha entregado.',
   text_refused_advice:
     'Quizá sea demasiado largo, o esta llamada no admite mensajes escritos. Dígalo de viva voz: la llamada sigue.',

@@ -63,7 +63,10 @@ OFFER_BODY = {
 def call_paths() -> Json:
     return {
         "/token": {method: token_operation(method) for method in ("get", "post")},
-        "/connect": {"post": start_operation("connect", "Send an SDP offer, get the SDP answer")},
+        "/connect": {
+            "get": check_operation(),
+            "post": start_operation("connect", "Send an SDP offer, get the SDP answer"),
+        },
         "/session": {"post": start_operation("session", "The same as /connect")},
         "/calls": {"post": register_operation()},
         "/calls/{handle}": {
@@ -93,6 +96,16 @@ def token_operation(method: str) -> Json:
         "An ephemeral key for a page that connects to the model's endpoint itself",
         {"200": {"description": "An ephemeral key.", "content": json_body("Token")}},
         (*AUTHENTICATION, *PROFILE_CODES, *KEYS, *LIMITS, *UPSTREAM),
+        parameters=[PROFILE],
+    )
+
+
+def check_operation() -> Json:
+    return operation(
+        "checkCaller",
+        "Whether one may start calls with a profile; starts none",
+        {"204": {"description": "One may, as far as it can be known before an offer."}},
+        (*AUTHENTICATION, *PROFILE_CODES),
         parameters=[PROFILE],
     )
 

@@ -15,9 +15,60 @@ export class FakeTrack {
   enabled = true;
   readyState = 'live';
   onended = null;
+  constructor(deviceId = 'built-in') {
+    this.getSettings = () => ({ deviceId });
+  }
   stop() {
     this.readyState = 'ended';
   }
+  /** Unplugged, or no longer allowed. */
+  end() {
+    this.readyState = 'ended';
+    this.onended?.();
+  }
+  /** The system sends silence in its place, or stops doing so. */
+  stall(muted) {
+    this.muted = muted;
+    this[muted ? 'onmute' : 'onunmute']?.();
+  }
+}
+
+/** The browser's devices: EventTarget enough for `devicechange`. */
+export class FakeDevices {
+  listeners = new Set();
+  plugged = [];
+  addEventListener = (_, listener) => this.listeners.add(listener);
+  removeEventListener = (_, listener) => this.listeners.delete(listener);
+  enumerateDevices = async () => this.plugged;
+  plug(...devices) {
+    this.plugged = devices.map(([kind, deviceId, label = deviceId]) => ({ kind, deviceId, label }));
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/** What the page may do with the microphone. */
+export class FakePermission {
+  constructor(state) {
+    this.state = state;
+    this.queries = 0;
+  }
+  query = async () => {
+    this.queries += 1;
+    return this;
+  };
+  become(state) {
+    this.state = state;
+    this.onchange?.();
+  }
+}
+
+export function fakeStorage(kept = {}) {
+  return {
+    kept,
+    getItem: (key) => kept[key] ?? null,
+    setItem: (key, value) => void (kept[key] = value),
+    removeItem: (key) => void delete kept[key],
+  };
 }
 
 export class FakeMediaStream {
@@ -60,6 +111,9 @@ export class FakeBrowser {
   requests = [];
   tracks = [];
   clock = new FakeClock();
+  devices = new FakeDevices();
+  permission = new FakePermission('granted');
+  storage = fakeStorage();
   /** By request path: a function (init) -> Response or a promise of one. */
   routes = {
     '/api/connect': () => response(201, ANSWER, { location: LOCATION }),
@@ -68,11 +122,11 @@ export class FakeBrowser {
     '/api/calls': () => response(201, null, { location: LOCATION }),
     [`${LOCATION}/hangup`]: () => response(204, null),
   };
-  getUserMedia = async () => this.microphone();
+  getUserMedia = async ({ audio }) => this.microphone(audio.deviceId?.exact);
   createOffer = async () => ({ type: 'offer', sdp: 'v=0 offer' });
 
-  microphone() {
-    const track = new FakeTrack();
+  microphone(deviceId) {
+    const track = new FakeTrack(deviceId);
     this.tracks.push(track);
     return new FakeMediaStream([track]);
   }
@@ -86,7 +140,13 @@ export class FakeBrowser {
     return {
       clock: this.clock,
       MediaStream: FakeMediaStream,
+      AudioContext: undefined,
+      document: undefined,
+      wakeLock: undefined,
+      permissions: this.permission,
+      storage: this.storage,
       mediaDevices: {
+        ...this.devices,
         getUserMedia: (constraints) => {
           browser.log.push('getUserMedia');
           return browser.getUserMedia(constraints);

@@ -12,9 +12,9 @@ test('offer, key and microphone are prepared at the same time', async () => {
   assert.deepEqual(browser.log, [
     'addTransceiver audio sendrecv',
     'createDataChannel oai-events',
-    'getUserMedia',
     'createOffer',
     'fetch /api/token',
+    'getUserMedia',
   ]);
   microphone.open(browser.microphone());
   await settle();
@@ -22,11 +22,15 @@ test('offer, key and microphone are prepared at the same time', async () => {
   assert.equal(browser.connections[0].track, browser.tracks[0], 'the microphone is what is sent');
 });
 
-test('the microphone is requested inside the click', () => {
+test('a prepared call asks for the microphone inside the click, and its offer is made', async () => {
   const browser = new FakeBrowser();
   const { call } = browser.call();
+  await call.prepare();
+  await call.prepare();
+  assert.deepEqual(browser.log, ['addTransceiver audio sendrecv', 'createDataChannel oai-events', 'createOffer']);
+  assert.deepEqual(call.state, { status: 'idle' });
   void call.start();
-  assert.ok(browser.log.includes('getUserMedia'));
+  assert.equal(browser.log.at(-1), 'getUserMedia');
   assert.ok(call.remoteStream, 'the page can attach the sound before start() has returned');
 });
 
@@ -171,6 +175,7 @@ test('stop while the microphone is being requested: released when it opens', asy
   browser.getUserMedia = () => microphone.promise;
   const { call } = browser.call();
   const started = call.start();
+  await settle();
   await call.stop();
   microphone.open(browser.microphone());
   await settle();
@@ -263,6 +268,7 @@ test('late events of an earlier attempt do not affect the next one', async () =>
   browser.getUserMedia = () => late.promise;
   const { call, seen } = browser.call();
   void call.start();
+  await settle();
   const [old] = browser.connections;
   const { onconnectionstatechange } = old;
   const { onopen, onclose, onmessage } = old.channel;
@@ -327,14 +333,17 @@ test('a listener may start a new call when one ends', async () => {
   assert.equal(browser.tracks[1].readyState, 'live');
 });
 
-for (const [name, code] of [
+for (const [name, code, constraint] of [
   ['NotAllowedError', 'microphone_denied'],
   ['NotFoundError', 'microphone_absent'],
   ['NotReadableError', 'microphone_in_use'],
+  ['OverconstrainedError', 'microphone_absent', 'deviceId'],
+  ['OverconstrainedError', 'microphone_unsuitable', 'sampleRate'],
+  ['TypeError', 'microphone_unsuitable'],
 ]) {
-  test(`microphone: ${name} is ${code}`, async () => {
+  test(`microphone: ${name} ${constraint ?? ''} is ${code}`, async () => {
     const browser = new FakeBrowser();
-    browser.getUserMedia = () => Promise.reject(error(name));
+    browser.getUserMedia = () => Promise.reject(Object.assign(error(name), { constraint }));
     const { call } = browser.call();
     const state = await call.start();
     assert.equal(state.status, 'failed');
@@ -488,14 +497,6 @@ test('mute disables the track, even before it exists, and ends with the call', a
   call.mute();
   await call.stop();
   assert.deepEqual(call.microphone, { captured: false, muted: false });
-});
-
-test('an unplugged microphone is reported', async () => {
-  const browser = new FakeBrowser();
-  const { call, seen } = await browser.live();
-  browser.tracks[0].onended();
-  assert.deepEqual(seen.problems, ['microphone_lost']);
-  assert.equal(call.state.status, 'live');
 });
 
 test('a browser without WebRTC', async () => {

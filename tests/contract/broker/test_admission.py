@@ -62,6 +62,9 @@ async def test_everybody_else_is_refused_and_nothing_goes_upstream(
 ) -> None:
     response = await app.post(route, data=OFFER, headers={**SDP, **headers})
     await refused(response, status, code)
+    if route == "/api/connect":
+        # A page that asks before it asks for the microphone is told the same.
+        await refused(await app.get(route, headers=headers), status, code)
     assert endpoint.asked == []
 
 

@@ -20,7 +20,7 @@ SDP = {"Content-Type": "application/sdp"}
 OFFER_ROUTES = ["/api/connect", "/api/session"]
 ROUTES = {
     "/api/token": {"GET", "POST"},
-    "/api/connect": {"POST"},
+    "/api/connect": {"GET", "HEAD", "POST"},
     "/api/session": {"POST"},
     "/api/calls/some-handle": {"GET", "HEAD"},
     "/api/calls/some-handle/hangup": {"POST"},
@@ -165,6 +165,14 @@ async def test_bodies_without_an_offer(app: AppClient, endpoint: Upstream, route
         await refused(response, 400, "broken_body")
     wrong = await app.post(route + "?profile=nobody", data=OFFER, headers=SDP)
     await refused(wrong, 404, "unknown_profile")
+    assert endpoint.asked == []
+
+
+async def test_a_page_asks_whether_its_caller_may_call(app: AppClient, endpoint: Upstream) -> None:
+    for method in ("GET", "HEAD"):
+        response = await app.request(method, "/api/connect")
+        assert (response.status, await response.read()) == (204, b"")
+    await refused(await app.get("/api/connect?profile=nobody"), 404, "unknown_profile")
     assert endpoint.asked == []
 
 

@@ -1,0 +1,143 @@
+/**
+ * The microphones and speakers of this browser, the user's choice among them, which is remembered, and
+ * whether the page may use a microphone without asking.
+ */
+
+/** @typedef {{id: string, label: string}} Device  `label` is empty until a microphone has been allowed. */
+
+/**
+ * @typedef {object} DeviceList
+ * @property {Device[]} microphones
+ * @property {Device[]} speakers  Empty where the browser lets no page choose.
+ * @property {string} microphone  The id of the one that is chosen; empty for the browser's default.
+ * @property {string} speaker
+ */
+
+/** @typedef {'granted' | 'denied' | 'prompt' | 'unknown'} Permission */
+
+/**
+ * @typedef {object} Surroundings
+ * @property {Partial<Pick<MediaDevices, 'enumerateDevices' | 'addEventListener' | 'removeEventListener'>> | undefined} mediaDevices
+ * @property {Pick<Permissions, 'query'> | undefined} permissions
+ * @property {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined} storage
+ */
+
+export const KEYS = Object.freeze({ microphone: 'realtime-call.microphone', speaker: 'realtime-call.speaker' });
+
+export class Devices {
+  /** @type {Permission} */
+  permission = 'unknown';
+
+  #surroundings;
+  #changed;
+  #watchers = 0;
+
+  /** @type {PermissionStatus | null} */
+  #status = null;
+
+  /** @type {Promise<Permission> | null} */
+  #asked = null;
+
+  /** @type {Partial<Record<keyof typeof KEYS, string>>} */
+  #choices = {};
+
+  /**
+   * @param {Surroundings} surroundings
+   * @param {(list: DeviceList | null) => void} changed  With null: the permission did.
+   */
+  constructor(surroundings, changed) {
+    this.#surroundings = surroundings;
+    this.#changed = changed;
+  }
+
+  /** What is chosen; empty for the browser's default. @param {keyof typeof KEYS} kind */
+  chosen(kind) {
+    return this.#choices[kind] ?? recall(kind, this.#surroundings.storage);
+  }
+
+  /** @param {keyof typeof KEYS} kind @param {string} id @param {boolean} [lasting]  Beyond this page. */
+  choose(kind, id, lasting = true) {
+    this.#choices[kind] = id;
+    if (lasting) remember(kind, id, this.#surroundings.storage);
+  }
+
+  /** @returns {Promise<Permission>} */
+  learnPermission() {
+    this.#asked ??= this.#query();
+    return this.#asked;
+  }
+
+  /** @returns {Promise<DeviceList>} */
+  async list() {
+    const found = (await this.#surroundings.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? [];
+    const of = (/** @type {string} */ kind) =>
+      found
+        .filter((each) => each.kind === kind && each.deviceId && each.deviceId !== 'communications')
+        .map(({ deviceId: id, label }) => ({ id, label }));
+    const [microphone, speaker] = [this.chosen('microphone'), this.chosen('speaker')];
+    return { microphones: of('audioinput'), speakers: of('audiooutput'), microphone, speaker };
+  }
+
+  /** Reports the list now and whenever it changes. @returns {() => void} Stops that. */
+  watch() {
+    const { mediaDevices } = this.#surroundings;
+    this.#watchers += 1;
+    if (this.#watchers === 1) mediaDevices?.addEventListener?.('devicechange', this.report);
+    void this.report();
+    let watching = true;
+    return () => {
+      if (!watching) return;
+      watching = false;
+      this.#watchers -= 1;
+      if (!this.#watchers) mediaDevices?.removeEventListener?.('devicechange', this.report);
+    };
+  }
+
+  report = async () => {
+    const list = await this.list();
+    if (this.#watchers) this.#changed(list);
+  };
+
+  async #query() {
+    const name = /** @type {PermissionName} */ ('microphone');
+    // Not every browser lets a page ask, and Firefox once threw.
+    const status = await this.#surroundings.permissions?.query({ name }).catch(() => null);
+    if (!status) return this.permission;
+    this.#status = status;
+    this.permission = status.state;
+    status.onchange = () => {
+      if (!this.#status) return;
+      this.permission = this.#status.state;
+      this.#changed(null);
+    };
+    return this.permission;
+  }
+}
+
+/** @param {keyof typeof KEYS} kind @param {Surroundings['storage']} storage */
+export function recall(kind, storage) {
+  try {
+    return storage?.getItem(KEYS[kind]) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+/** @param {keyof typeof KEYS} kind @param {string} id @param {Surroundings['storage']} storage */
+export function remember(kind, id, storage) {
+  try {
+    if (id) storage?.setItem(KEYS[kind], id);
+    else storage?.removeItem(KEYS[kind]);
+  } catch {
+    // Full, or forbidden: the choice holds until the page is left.
+  }
+}
+
+/** A browser may refuse even to name its storage. */
+export function localStore() {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return undefined;
+  }
+}
