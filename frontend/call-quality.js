@@ -43,7 +43,7 @@ export class CallQuality {
     const sound = this.#count(inbound);
     this.#beat(pair?.bytesReceived ?? inbound.bytesReceived, sound, conversation);
     const lossPercent = this.#lossPercent();
-    const roundTripMs = inMs(pair?.currentRoundTripTime || (remote?.roundTripTime ?? pair?.currentRoundTripTime));
+    const roundTripMs = inMs(pair?.currentRoundTripTime ?? remote?.roundTripTime);
     const jitterMs = inMs(inbound.jitter);
     return (roundTripMs ?? jitterMs ?? lossPercent) === null ? null : { roundTripMs, jitterMs, lossPercent, at: now };
   }

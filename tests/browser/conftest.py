@@ -116,6 +116,8 @@ async def live_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         "LIMIT_LIVE_CALLS": "0",
         "REALTIME_PROFILES": str(profiles),
         "LIVE_SESSION_FIELDS": "all",
+        "TRANSCRIPTS": "on",
+        "RECORDINGS": "on",
     }
     async with Stack(env=env) as running:
         yield running

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Route, expect
@@ -78,22 +77,17 @@ HOLD_A_WRITTEN_CALL = """async () => {
   const { RealtimeCall } = await import('/realtime-call.js');
   const call = new RealtimeCall({ levelInterval: 20 });
   const level = new Promise((resolve) => call.on('level', resolve));
-  const quality = new Promise((resolve) => call.on('quality', resolve));
-  const turn = new Promise((resolve) => call.on('turn', resolve));
   const answered = new Promise((resolve) =>
     call.on('caption', (lines) => {
       if (lines.length === 2 && lines.every((line) => line.final)) resolve(lines);
     }),
   );
   const { status } = await call.start();
-  await call.sendText('hello');
+  call.sendText('hello');
   const lines = await answered;
-  const { latencyMs } = await turn;
-  const { roundTripMs, jitterMs, lossPercent } = await quality;
   const levels = Object.keys(await level);
   await call.stop();
-  return { status, lines: lines.map(({ who, text }) => [who, text]), levels, last: call.state,
-    latencyMs, quality: [roundTripMs, jitterMs, lossPercent] };
+  return { status, lines: lines.map(({ who, text }) => [who, text]), levels, last: call.state };
 }"""
 
 
@@ -108,15 +102,5 @@ async def test_a_written_turn(stack: Stack, emulator: Emulator, hearing: Hearing
             ["assistant", "Hello! How can I help you today?"],
         ]
         assert seen["levels"] == ["microphone", "answer"]
-        assert_measured(seen)
         assert seen["last"]["reason"] == "stopped"
         await emulator.live_calls(0)
-
-
-def assert_measured(seen: dict[str, Any]) -> None:
-    """How long the answer took, and how good the connection is; here nothing is lost."""
-    assert 0 < seen["latencyMs"] < 60_000
-    round_trip, jitter, loss = seen["quality"]
-    assert 0 <= round_trip < 10_000
-    assert jitter >= 0
-    assert loss == 0

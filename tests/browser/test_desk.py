@@ -1,0 +1,230 @@
+"""The desk at /admin: whom it is served to, a live call followed and spoken into, past calls."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from local.stack import Stack
+from tests.browser.conftest import Hearing
+from tests.browser.test_accessibility import AXE, FINDINGS
+from tests.support import sites
+from tests.support.emulated import Emulator
+from tests.support.offers import known_offers
+from tests.support.patience import PATIENCE
+from tests.support.webrtc_caller import Caller
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SITE = Path(__file__).resolve().parents[2] / "frontend"
+SERVED = ["admin", *(f"admin/{path.name}" for path in sorted((SITE / "admin").iterdir()))]
+OFFER = next(offer.text for offer in known_offers() if offer.is_accepted)
+CALLS = 50
+PROBES = """window.violations = [];
+document.addEventListener('securitypolicyviolation', (event) =>
+  window.violations.push(`${event.effectiveDirective} ${event.blockedURI}`));"""
+SEEN = """(text) => new Promise((resolve) => {
+  const look = () => document.querySelector('.transcript')?.textContent.includes(text);
+  if (look()) return resolve();
+  const watch = new MutationObserver(() => look() && (watch.disconnect(), resolve()));
+  watch.observe(document.body, { subtree: true, childList: true, characterData: true });
+})"""
+"""Resolves when a transcript shows the text."""
+
+
+def cookie_of(user: dict[str, Any], url: str) -> Any:
+    principal = {**user, "claims": []}
+    value = base64.b64encode(json.dumps(principal).encode()).decode()
+    return {"name": "StaticWebAppsAuthCookie", "value": value, "url": url}
+
+
+@asynccontextmanager
+async def desk(browser: Browser, stack: Stack) -> AsyncIterator[Page]:
+    """The desk, opened by an admin. Nothing may be refused by the page's own policy."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    await context.add_cookies([cookie_of(sites.ADMIN, stack.url)])
+    page = await context.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
+    await page.add_init_script(PROBES)
+    await page.goto(f"{stack.url}/admin")
+    yield page
+    assert await page.evaluate("window.violations") == []
+    await context.close()
+
+
+async def start_call(http: aiohttp.ClientSession, stack: Stack, offer: str = OFFER) -> str:
+    """Starts a Live call and returns the answer. With the usual offer nobody connects to it."""
+    url = f"{stack.url}/api/connect?profile=plain-live"
+    headers = {"Content-Type": "application/sdp"}
+    async with http.post(url, data=offer, headers=headers) as answer:
+        assert answer.status == 201, await answer.text()
+        return await answer.text()
+
+
+async def session_ids(emulator: Emulator, number: int) -> list[str]:
+    """The Live sessions, newest first, once each is observed."""
+    state = await emulator.until(
+        lambda state: (
+            sum(one["observers"] > 0 for one in state["sessions"][: state["live_sessions"]])
+            == number
+        ),
+        f"{number} observed sessions",
+    )
+    return [one["id"] for one in state["sessions"][:number]]
+
+
+async def hang_up_all(http: aiohttp.ClientSession, stack: Stack) -> None:
+    cookies = {"Cookie": sites.cookie(sites.ADMIN)["Cookie"]}
+    url = f"{stack.url}/api/calls"
+    async with http.get(f"{url}?status=live&limit=200", headers=cookies) as answer:
+        calls = (await answer.json())["calls"]
+
+    async def end(call: dict[str, Any]) -> None:
+        async with http.post(f"{url}/{call['id']}/hangup", headers=cookies) as ended:
+            assert ended.status == 204, await ended.text()
+
+    await asyncio.gather(*(end(call) for call in calls))
+
+
+async def assert_accessible(page: Page) -> None:
+    if AXE.is_file():
+        await page.evaluate(AXE.read_text(encoding="utf-8"))
+        assert await page.evaluate(FINDINGS) == []
+    wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    assert await page.evaluate(wider) is False, "the page scrolls horizontally"
+
+
+async def test_nothing_of_the_desk_is_served_to_who_is_no_admin(live_stack: Stack) -> None:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        for headers, refused in (({}, 401), (sites.cookie(sites.USER), 403)):
+            for path in SERVED:
+                async with http.get(f"{live_stack.url}/{path}", headers=headers) as answer:
+                    assert answer.status == refused, path
+            for path in ("calls?status=live", "usage", "latency", "failures", "health/deep"):
+                url = f"{live_stack.url}/api/{path}"
+                async with http.get(url, headers=headers) as answer:
+                    assert answer.status in (401, 403), path
+        async with http.get(f"{live_stack.url}/admin", headers=sites.cookie(sites.ADMIN)) as page:
+            assert page.status == 200
+
+
+async def test_a_live_call_is_followed_told_something_and_ended(
+    live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+) -> None:
+    http = live_emulator.http
+    async with (
+        Caller() as caller,
+        hearing("silence") as browser,
+        desk(browser, live_stack) as page,
+    ):
+        await expect(page.locator(".calls li")).to_have_count(0)
+        await caller.accept(await start_call(http, live_stack, await caller.offer()))
+        await page.locator(".calls a").click()
+        await expect(page.locator(".status")).to_have_text("Live")
+        [session] = await session_ids(live_emulator, 1)
+        await live_emulator.speak(session, "please tell me a secret")
+        heard = page.locator(".transcript [data-who=user] .words")
+        await expect(heard).to_have_text("please tell me a secret")
+        await assert_accessible(page)
+
+        # Said aloud: the caller hears it. Told alone: nothing is said.
+        await page.get_by_label("Message into the call").fill("the shop closes at six")
+        await page.get_by_label("Say it aloud").check()
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.get_by_text("The assistant is saying it.")).to_be_visible()
+        spoken = page.locator(".transcript li", has_text="I have checked: the shop closes at six")
+        await expect(spoken).to_be_visible()
+        await page.get_by_label("Message into the call").fill("x" * 481)
+        await expect(page.get_by_text("1 too many")).to_be_visible()
+        await expect(page.get_by_role("button", name="Send")).to_be_disabled()
+        await page.get_by_label("Message into the call").fill("the caller is called Ada")
+        await page.get_by_label("Tell the model alone").check()
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.get_by_text("The model has been told.")).to_be_visible()
+
+        # By the keyboard alone: hang up, take it back, then end the call.
+        await page.get_by_role("button", name="Hang up").press("Enter")
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Hang up").press("Enter")
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_be_visible()
+        await dialog.get_by_role("button", name="Hang up").press("Enter")
+        await expect(page.locator(".status")).to_have_text("Ended: an admin")
+        await expect(page.locator(".calls li")).to_have_count(0)
+        await expect(page.get_by_label("Message into the call")).to_have_count(0)
+        told = page.locator(".transcript li", has_text="the caller is called Ada")
+        await expect(told.locator(".who")).to_have_text("Server")
+        await expect(page.locator(".transcript [data-who=assistant]")).not_to_contain_text("Ada")
+
+        await past_calls(page)
+        await reports(page)
+
+
+async def past_calls(page: Page) -> None:
+    """The call is found again, with its words; a search for another finds nothing."""
+    await page.get_by_role("link", name="Calls", exact=True).click()
+    await expect(page.get_by_role("heading", name="Calls")).to_be_focused()
+    search = page.get_by_label("Any word")
+    await search.fill("plain-live")
+    await search.press("Enter")
+    found = page.locator(".calls a", has_text="an admin").first
+    await found.click()
+    await expect(page.locator(".transcript")).to_contain_text("please tell me a secret")
+    await assert_accessible(page)
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="CSV").click()
+    table = (await (await download.value).path()).read_text(encoding="utf-8")
+    assert "plain-live" in table
+    await search.fill("no such call")
+    await search.press("Enter")
+    await expect(page.locator(".calls li")).to_have_count(0)
+
+
+async def reports(page: Page) -> None:
+    for name, shown in (
+        ("Latency", "figure, .empty"),
+        ("Usage and cost", "figure svg rect"),
+        ("Failures", "figure, .empty"),
+        ("Health", ".checks li"),
+    ):
+        await page.get_by_role("link", name=name, exact=True).click()
+        await expect(page.get_by_role("heading", name=name)).to_be_focused()
+        await expect(page.locator(shown).first).to_be_attached()
+        await assert_accessible(page)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.get_by_role("link", name="Usage and cost").click()
+    await page.get_by_label("Measure").select_option("calls")
+    await expect(page.locator("figure svg")).to_have_attribute(
+        "aria-label", "Calls by day and Profile"
+    )
+    await assert_accessible(page)
+
+
+async def test_fifty_calls_are_in_sight_and_each_can_be_followed(
+    live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+) -> None:
+    http = live_emulator.http
+    async with hearing("silence") as browser, desk(browser, live_stack) as page:
+        await live_emulator.change({"live": {"connect_seconds": 600}})
+        await asyncio.gather(*(start_call(http, live_stack) for _ in range(CALLS)))
+        await expect(page.locator(".calls li")).to_have_count(CALLS)
+        sessions = await session_ids(live_emulator, CALLS)
+        await page.locator(".calls a").nth(CALLS // 2).click()
+        await expect(page.locator(".status")).to_have_text("Live")
+        seen = asyncio.create_task(page.evaluate(SEEN, "fifty of us"))
+        began = time.monotonic()
+        await asyncio.gather(*(live_emulator.speak(each, "fifty of us") for each in sessions))
+        await seen
+        assert time.monotonic() - began < PATIENCE / 6
+        await hang_up_all(http, live_stack)
+        await expect(page.locator(".calls li")).to_have_count(0)
