@@ -121,13 +121,6 @@ export class Attempt {
     };
   }
 
-  /** For the attempt that continues this one's conversation. @returns {import('./microphone.js').Microphone | null} */
-  handOverMicrophone() {
-    const { microphone } = this;
-    this.microphone = null;
-    return microphone;
-  }
-
   /**
    * How loud the voices are now.
    * @returns {Promise<import('./events.js').Level>}
@@ -179,6 +172,29 @@ export class Attempt {
       };
       if (!this.send(conversation?.farewell() ?? [])) leave();
     });
+  }
+
+  /**
+   * Gives the microphone, and the stream that the page plays, to the attempt that takes its place, and
+   * releases the rest. The page's `<audio>` goes on: only the track in its stream is another one.
+   * @param {Attempt} next
+   */
+  handOver(next) {
+    const { remoteStream: played } = this;
+    const spare = next.remoteStream;
+    for (const track of [...spare.getTracks()]) {
+      spare.removeTrack(track);
+      for (const old of [...played.getTracks()]) {
+        played.removeTrack(old);
+        spare.addTrack(old);
+      }
+      played.addTrack(track);
+    }
+    this.remoteStream = spare;
+    next.remoteStream = played;
+    next.microphone = this.microphone;
+    this.microphone = null;
+    this.release();
   }
 
   #letGo() {

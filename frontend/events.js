@@ -9,13 +9,15 @@
  * @typedef {{status: 'idle'}
  *   | {status: 'preparing'}
  *   | {status: 'connecting'}
- *   | {status: 'live', since: number, steady: boolean, endsAt?: number, paused?: true}
+ *   | {status: 'live', since: number, steady: boolean, endsAt?: number, paused?: true,
+ *       reconnecting?: true}
  *   | {status: 'ending'}
  *   | {status: 'ended', reason: 'stopped' | 'closed', seconds: number, closeReason?: string, endedBy?: string}
  *   | {status: 'failed', problem: import('./problems.js').CallProblem}} CallState
  * `since`: epoch milliseconds. `steady` is false during an interruption that may still recover. `endsAt`: when
  * it is over at the latest, epoch milliseconds, once that is known. `paused`: on standby until the
- * user speaks (Live). `closed`: the other side ended it. `seconds`: how long it was live. Of a call that the
+ * user speaks (Live). `reconnecting`: the connection is lost, and the conversation is being taken into a new
+ * call. `closed`: the other side ended it. `seconds`: how long it was live. Of a call that the
  * other side ended: `endedBy` is the broker's word for who did, if it was somebody there, and `closeReason`
  * the service's for why (Live, where the profile lets the page see it).
  */

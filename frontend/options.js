@@ -12,6 +12,7 @@ import { DEFAULT_AUDIO } from './microphone.js';
  * @property {number} hangUp  How long `stop` waits for the broker to confirm.
  * @property {number} check  How long the question for the microphone waits for the broker's word that the
  *   caller may call.
+ * @property {number} reconnect  How long a lost call's conversation is tried to be gone on with.
  */
 
 /**
@@ -31,6 +32,8 @@ import { DEFAULT_AUDIO } from './microphone.js';
  * @property {() => Record<string, string> | Promise<Record<string, string>>} [headers]
  *   Sent to the broker with each request, e.g. `X-Caller-Token`. If it throws, the call fails with
  *   `sign_in_required`.
+ * @property {boolean} [reconnect]  Whether to go on in a new call after a drop, and before a cap
+ *   (`connect` alone); true by default.
  * @property {number} [levelInterval]  Milliseconds between `level` events; 0 for none.
  * @property {Partial<Timeouts>} [timeouts]
  * @property {Partial<Environment>} [environment]  Browser APIs; replaced in tests.
@@ -60,6 +63,7 @@ export const DEFAULT_TIMEOUTS = Object.freeze({
   interruption: 5_000,
   hangUp: 2_000,
   check: 3_000,
+  reconnect: 60_000,
 });
 
 /** @returns {Environment} */
@@ -99,6 +103,8 @@ export function withDefaults(options) {
     keepAwake: options.keepAwake ?? true,
     headers: options.headers ?? (() => ({})),
     levelInterval: options.levelInterval ?? 0,
+    // The broker alone knows what was said, and only of calls that it starts.
+    reconnect: (options.reconnect ?? true) && (options.mode ?? 'connect') === 'connect',
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     environment: { ...browser(), ...options.environment },
   };

@@ -51,7 +51,7 @@ const FAMILIES = Object.freeze({
   wrong_page:
     'answer_invalid missing_offer invalid_offer offer_without_audio offer_without_data_channel offer_refused ' +
     'broken_body offer_too_large unsupported_content_type method_not_allowed unknown_profile invalid_call_id ' +
-    'registration_refused invalid_query',
+    'registration_refused invalid_query already_continued',
 });
 
 /** @type {ReadonlyMap<string, string>} */

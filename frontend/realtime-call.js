@@ -11,6 +11,8 @@ import { Dialogue } from './dialogue.js';
 import { EventLog } from './event-log.js';
 import { withDefaults } from './options.js';
 import { CallProblem } from './problems.js';
+import { Succession } from './reconnection.js';
+import { goesOn, isCutOff, Rollover } from './rollover.js';
 import { Timings } from './turn-timing.js';
 import { conversationOver } from './voice-api.js';
 import { watch } from './watch.js';
@@ -44,6 +46,18 @@ export class RealtimeCall extends EventTarget {
 
   /** When the call is over at the latest, epoch milliseconds; null while that is not known. @type {number | null} */
   #endsAt = null;
+
+  /** What was said in the calls that the current one continues. @type {readonly CaptionLine[]} */
+  #earlier = [];
+
+  /** How many calls the conversation has had before the current one. */
+  #continued = 0;
+
+  /** The search for the call that takes the current one's place. @type {Succession | null} */
+  #succession = null;
+
+  /** @type {Rollover | null} */
+  #rollover = null;
 
   /** The next attempt, prepared. @type {Attempt | null} */
   #spare = null;
@@ -88,7 +102,9 @@ export class RealtimeCall extends EventTarget {
 
   /** @returns {readonly CaptionLine[]} */
   get captions() {
-    return this.#conversation?.lines ?? [];
+    const lines = this.#conversation?.lines ?? [];
+    const own = (/** @type {CaptionLine} */ line) => ({ ...line, id: `${this.#continued}:${line.id}` });
+    return this.#continued ? [...this.#earlier, ...lines.map(own)] : lines;
   }
 
   /** @returns {import('./events.js').MicrophoneState} */
@@ -276,6 +292,8 @@ export class RealtimeCall extends EventTarget {
     this.#spare = null;
     this.#attempt = attempt;
     this.#conversation = null;
+    this.#earlier = [];
+    this.#continued = 0;
     this.#endsAt = null;
     this.log = new EventLog();
     this.timings = new Timings(this.#now());
@@ -325,8 +343,11 @@ export class RealtimeCall extends EventTarget {
     watch(attempt, interruption, {
       ready: () => this.#goLive(attempt),
       steady: () => this.#showLive(attempt),
-      lost: () =>
-        this.#fail(attempt, new CallProblem(attempt.liveSince ? 'connection_lost' : 'media_blocked')),
+      lost: () => {
+        if (!attempt.liveSince) this.#fail(attempt, new CallProblem('media_blocked'));
+        else if (this.#options.reconnect) this.#goOn(attempt, true);
+        else this.#fail(attempt, new CallProblem('connection_lost'));
+      },
       closed: () => this.#closed(attempt),
     });
     attempt.channel.onmessage = ({ data }) => {
@@ -336,7 +357,7 @@ export class RealtimeCall extends EventTarget {
 
   /** @param {Attempt} attempt @param {Conversation} conversation */
   #converse(attempt, conversation) {
-    this.#conversation = conversation;
+    if (attempt === this.#attempt) this.#conversation = conversation;
     const answers = new AnswerWatch(() => this.#access.status(attempt));
     attempt.dialogue = new Dialogue(attempt, conversation, {
       event: (event) => {
@@ -344,7 +365,9 @@ export class RealtimeCall extends EventTarget {
         this.#emit('event', event);
       },
       sent: (event) => this.#log('client', event.type, event),
-      captions: () => this.#emit('caption', conversation.lines),
+      captions: () => {
+        if (conversation === this.#conversation) this.#emit('caption', this.captions);
+      },
       problem: (problem) => this.#emit('problem', problem),
       closed: (reason) => this.#closed(attempt, reason),
       silenced: () => this.#emit('microphone', this.microphone),
@@ -376,12 +399,13 @@ export class RealtimeCall extends EventTarget {
   /** @param {Attempt} attempt */
   #goLive(attempt) {
     if (attempt.microphone?.state.muted) this.#tellMuted(attempt);
-    this.timings.connected(this.#now());
+    if (!this.#continued) this.timings.connected(this.#now());
     this.#showLive(attempt);
     attempt.settle?.();
     if (attempt.over) return;
     attempt.dialogue?.watch();
-    void this.#learnEnd(attempt);
+    const ask = () => this.#learnEnd(attempt);
+    this.#rollover = new Rollover(attempt, ask, () => this.#goOn(attempt, false));
     this.#capture.begin();
     const { levelInterval } = this.#options;
     if (!attempt.over && levelInterval) attempt.dialogue?.measure(levelInterval);
@@ -393,15 +417,28 @@ export class RealtimeCall extends EventTarget {
     const paused = dialogue?.conversation.paused;
     const endsAt = this.#endsAt;
     const alive = steady && dialogue?.isAlive !== false;
-    this.#become({ status: 'live', since, steady: alive, ...(endsAt && { endsAt }), ...(paused && { paused }) });
+    const reconnecting = this.#succession?.afterLoss;
+    this.#become({
+      status: 'live',
+      since,
+      steady: alive,
+      ...(endsAt && { endsAt }),
+      ...(paused && { paused }),
+      ...(reconnecting && { reconnecting }),
+    });
   }
 
   /** Asks the broker when the call is over at the latest. @param {Attempt} attempt */
   async #learnEnd(attempt) {
     const status = await this.#access.status(attempt);
-    if (!status || attempt.over) return;
-    this.#endsAt = status.conversationEndsAt ?? status.endsAt;
-    if (this.#endsAt) this.#showLive(attempt);
+    if (!status || attempt.over || attempt !== this.#attempt || this.#state.status !== 'live') return null;
+    const { reconnect } = this.#options;
+    const endsAt = (reconnect && status.conversationEndsAt) || status.endsAt;
+    if (endsAt && endsAt !== this.#endsAt) {
+      this.#endsAt = endsAt;
+      this.#showLive(attempt);
+    }
+    return reconnect ? status : null;
   }
 
   /**
@@ -412,22 +449,96 @@ export class RealtimeCall extends EventTarget {
   #closed(attempt, closeReason) {
     if (attempt.over) return;
     if (!attempt.liveSince) return this.#fail(attempt, new CallProblem('connection_lost'));
-    attempt.release();
-    this.#forget(attempt);
+    const cutOff = this.#options.reconnect && isCutOff(closeReason);
+    if (cutOff || this.#rollover?.wasForeseen || this.#succession) return this.#goOn(attempt, true);
     return this.#endKnowingly(attempt, closeReason);
   }
 
-  /** The call is over; how it ended is asked first. @param {Attempt} attempt @param {string} [closeReason] */
+  /**
+   * Goes on in a new call: after a loss, or while this one still works. What was being opened for one
+   * reason serves the other too.
+   * @param {Attempt} attempt
+   * @param {boolean} afterLoss
+   */
+  #goOn(attempt, afterLoss) {
+    if (attempt.over || attempt !== this.#attempt) return;
+    const { timeouts } = this.#options;
+    if (afterLoss) {
+      this.#rollover?.stop();
+      attempt.steady = false;
+      attempt.connection.onconnectionstatechange = attempt.channel.onclose = null;
+    }
+    const going = this.#succession;
+    this.#succession ??= new Succession(attempt, {
+      access: this.#access,
+      timeouts,
+      attempt: () => this.#newAttempt(),
+      converse: (next, api) => this.#converse(next, conversationOver(api)),
+      adopt: (next, answer) => this.#adopt(attempt, next, answer),
+      gaveUp: (problem) => this.#stayed(attempt, problem),
+    });
+    this.#succession.afterLoss ||= afterLoss;
+    if (afterLoss) this.#showLive(attempt);
+    if (!going) void this.#succession?.run();
+  }
+
+  /** @param {Attempt} before @param {Attempt} next @param {import('./signalling.js').Answer} answer */
+  #adopt(before, next, answer) {
+    before.dialogue?.finish();
+    this.#earlier = this.captions.filter(({ text }) => text).map((line) => ({ ...line, final: true }));
+    this.#continued += 1;
+    this.#conversation = next.dialogue?.conversation ?? null;
+    this.#succession = null;
+    next.liveSince = before.liveSince;
+    before.handOver(next);
+    void next.microphone?.sendThrough(next.sender);
+    this.#attempt = next;
+    this.#watch(next);
+    void this.#access.giveUp(before);
+    this.#goLive(next);
+    this.#emit('caption', this.captions);
+    this.#emit('activity', this.#conversation?.activity ?? 'listening');
+    if (!answer.carried) this.#emit('problem', new CallProblem('conversation_new'));
+  }
+
+  /** There is no other call to go on in. @param {Attempt} attempt @param {CallProblem} problem */
+  #stayed(attempt, problem) {
+    const lost = this.#succession?.afterLoss;
+    this.#succession = null;
+    if (attempt.over) return;
+    if (!lost) return this.#rollover?.retry();
+    this.#rollover = null;
+    if (problem.code === 'conversation_over') this.#closed(attempt);
+    else this.#fail(attempt, problem.code === 'network_unreachable' ? new CallProblem('connection_lost') : problem);
+  }
+
+  /**
+   * The call is over; how it ended is asked first. If the service has cut it off, its conversation goes on.
+   * @param {Attempt} attempt
+   * @param {string} [closeReason]
+   */
   #endKnowingly(attempt, closeReason) {
     /** @type {CallState} */
     const ending = { status: 'ending' };
     const ended = this.#ended(attempt, 'closed');
+    attempt.connection.onconnectionstatechange = attempt.channel.onclose = null;
+    const leave = () => {
+      if (attempt.over) return;
+      attempt.release();
+      this.#forget(attempt);
+    };
+    this.#rollover?.stop();
+    // The microphone is kept only if it may be needed again: a page could not open it without a click.
+    if (closeReason || !this.#rollover?.mayOutlast) leave();
     this.#become(ending);
     this.#emit('microphone', this.microphone);
     this.#stopped = this.#access.askHowEnded(attempt).then((status) => {
+      if (!attempt.over && status && goesOn(status, attempt.clock.now())) return this.#goOn(attempt, true);
+      leave();
       const { endedBy } = status ?? {};
       const why = { ...(closeReason && { closeReason }), ...(endedBy && { endedBy }) };
       if (this.#state === ending) this.#become({ ...ended, ...why });
+      this.#emit('microphone', this.microphone);
       return this.#access.giveUp(attempt);
     });
   }
@@ -461,6 +572,8 @@ export class RealtimeCall extends EventTarget {
 
   /** @param {Attempt} attempt */
   #forget(attempt) {
+    this.#succession?.cancel();
+    this.#succession = this.#rollover = null;
     this.#attempt = null;
     this.#capture.end();
     attempt.dialogue?.finish();

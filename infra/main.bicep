@@ -278,6 +278,11 @@ param limitLiveCalls int = 2
 @maxValue(3600)
 param limitCallSeconds int = 900
 
+@description('LIMIT_CONVERSATION_SECONDS: of a conversation that goes on over several calls. 0: until the end of its first call.')
+@minValue(0)
+@maxValue(86400)
+param limitConversationSeconds int = 0
+
 @description('LIMIT_TOKENS_PER_DAY.')
 param limitTokensPerDay int = 0
 
@@ -677,6 +682,7 @@ module api 'modules/api.bicep' = {
       LIMIT_STARTS_PER_MINUTE: string(limitStartsPerMinute)
       LIMIT_LIVE_CALLS: string(limitLiveCalls)
       LIMIT_CALL_SECONDS: string(limitCallSeconds)
+      LIMIT_CONVERSATION_SECONDS: string(limitConversationSeconds)
       LIMIT_TOKENS_PER_DAY: string(limitTokensPerDay)
       LIMIT_SECONDS_PER_DAY: string(limitSecondsPerDay)
       LIMIT_LIVE_CALLS_TOTAL: string(limitLiveCallsTotal)

@@ -22,6 +22,7 @@ from shared.admin.service import AdminService
 from shared.auth.authenticator import Authenticator
 from shared.auth.factory import open_authenticator
 from shared.auth.origins import CrossOriginPolicy
+from shared.calls.continuation import Continuations
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import RotatingHandles
 from shared.calls.queue_messages import END_QUEUE, OBSERVE_QUEUE
@@ -231,6 +232,13 @@ def open_call_service(
         token_endpoint=settings.tokens.enabled,
         tells_who_calls=settings.endpoint.safety_identifier,
         price_table=settings.observer.price_table,
+        conversation_length=settings.limits.conversation_length,
+    )
+    continuations = Continuations(
+        records=stores.records,
+        transcripts=stores.transcripts if settings.observer.transcripts else None,
+        end_queue=stores.end_queue,
+        clock=clock,
     )
     return CallService(
         voices=model.clients,
@@ -241,6 +249,7 @@ def open_call_service(
         terminator=terminator,
         vault=credentials.vault,
         policy=policy,
+        continuations=continuations,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from shared.calls.records import CallRecord
+from shared.calls.call_record import CallRecord
 from shared.core.problem_catalog import CATALOGUE
 from shared.transcripts.failures import known_counts
 

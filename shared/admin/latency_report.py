@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.admin.usage_report import group_value
-from shared.calls.records import CallRecord
+from shared.calls.call_record import CallRecord
 from shared.usage import turn_latency
 
 GROUPS = ("day", "profile", "model")

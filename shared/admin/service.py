@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.admin.refusal_counts import RefusalCounts
-from shared.calls.records import CallRecord, Records
+from shared.calls.call_record import CallRecord
+from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core import logs

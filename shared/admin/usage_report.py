@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from shared.admin.csv_text import csv_text
-from shared.calls.records import CallRecord
+from shared.calls.call_record import CallRecord
 from shared.core.untrusted import finite
 from shared.transcripts.failures import known_counts
 from shared.usage import transcription

@@ -73,11 +73,18 @@ def start_or_check_call(request: Request) -> Response:
 
 
 def start_call(request: Request) -> Response:
+    from shared.auth.origins import CONVERSATION
+
     broker = current_broker()
     caller = authenticate(broker, request)
     profile = requested_profile(broker, request, caller)
-    started = broker.calls.start_call(request.offer(), profile, caller)
-    headers = {**location_of(started.handle, request), **voice_api_header(started.api)}
+    continues = request.query.get("continues", "")
+    started = broker.calls.start_call(request.offer(), profile, caller, continues)
+    headers = {
+        **location_of(started.handle, request),
+        **voice_api_header(started.api),
+        CONVERSATION: "continued" if started.carried else "new",
+    }
     return Response(201, started.sdp.encode(), "application/sdp", headers)
 
 

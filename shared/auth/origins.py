@@ -38,7 +38,9 @@ PLATFORM_HEADERS = (
 """How the names of headers begin that are a platform's or a proxy's to set."""
 VOICE_API = "X-Voice-Api"
 """Says which API a call that has started speaks: `realtime` or `live`."""
-EXPOSED_HEADERS = f"Location, Retry-After, X-Request-Id, {VOICE_API}"
+CONVERSATION = "X-Conversation"
+"""Says whether a call that has started begins with what was said before: `continued` or `new`."""
+EXPOSED_HEADERS = f"Location, Retry-After, X-Request-Id, {VOICE_API}, {CONVERSATION}"
 PREFLIGHT_AGE = timedelta(minutes=10)
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from shared.calls.call_record import CallRecord, records_in
 from shared.calls.record_ids import DAY, day_of
-from shared.calls.records import LISTED_DAYS, CallRecord, Records, records_in
+from shared.calls.records import LISTED_DAYS, Records
 from shared.transcripts.failures import known_counts
 
 LOOKED_AT_MOST = 2000

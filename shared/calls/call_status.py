@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.calls.records import CallRecord
+from shared.calls.call_record import CallRecord
 
 FIELDS = (
     *("status", "started_at", "ends_at", "ended_at", "ended_by"),
@@ -15,4 +15,6 @@ FIELDS = (
 def status_for_caller(record: CallRecord) -> dict[str, Any]:
     """The call as its own caller may see it: nothing that joins or books it, and no cost."""
     shown = record.public()
-    return {name: shown[name] for name in FIELDS if name in shown}
+    until = record.conversation_end.isoformat(timespec="milliseconds")
+    own = {name: shown[name] for name in FIELDS if name in shown}
+    return {**own, "conversation_ends_at": until}

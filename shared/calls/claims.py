@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from shared.calls.records import CallRecord, from_entity, to_entity
+from shared.calls.call_record import CallRecord, from_entity, to_entity
 from shared.storage.interfaces import Conflict, Entity, Table
 from shared.storage.row_layout import new_row
 

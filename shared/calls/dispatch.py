@@ -12,9 +12,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.calls.call_record import BY_KEY, CallRecord
 from shared.calls.claims import Claims
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
-from shared.calls.records import BY_KEY, CallRecord, Records
+from shared.calls.records import Records
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem

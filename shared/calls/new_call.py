@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.auth.caller import Caller
+from shared.calls.call_record import CallRecord
 from shared.calls.handles import HANDLE_OUTLIVES_CALL, Handles
 from shared.calls.record_ids import record_id
-from shared.calls.records import CallRecord
 from shared.config.profiles import Profile
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi, voice_api
 from shared.limits.ledger_store import Booking

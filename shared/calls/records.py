@@ -1,37 +1,32 @@
-"""One row for each call: what it was, when and why it ended, what it used.
+"""The records of all calls: one row for each, what it was, when and why it ended, what it used.
 
-Written when a call begins, updated by whoever ends it and by its observer, read by admins. Rows are
-partitioned by day and sorted newest first within a day, so that a page of the list is one query. An
-id says where its row is: `<day>-<milliseconds left in the day>-<the booking's name>`.
+Written when a call begins, updated by whoever ends it and by its observer, read by admins
+(calls/call_record.py has what is in one).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from shared.calls.clock_usage import usage_by_clock
-from shared.calls.record_ids import DAY, day_of, is_record_id, partition_and_row, start_in_id
-from shared.config.voice_api import LIVE, REALTIME, VoiceApi, voice_api
-from shared.core.json_reader import read_object
-from shared.core.problems import Problem
-from shared.storage.interfaces import Conflict, Entity, Table, Value
-from shared.storage.row_layout import (
-    LAYOUT,
-    new_row,
-    require_known_layout,
-    unknown_values,
-    value_of,
+from shared.calls.call_record import (
+    CONTINUED,
+    ENDED_BY_ITSELF,
+    CallRecord,
+    from_entity,
+    records_in,
+    to_entity,
+    updated_values,
 )
-from shared.transcripts.failures import known_counts
-from shared.usage import turn_latency
+from shared.calls.clock_usage import usage_by_clock
+from shared.calls.record_ids import DAY, day_of, partition_and_row, start_in_id
+from shared.config.voice_api import LIVE
+from shared.core.problems import Problem
+from shared.storage.interfaces import Conflict, Entity, Table
+from shared.storage.row_layout import LAYOUT, new_row, require_known_layout
 
-BY_BROKER, BY_KEY = "connect", "token"
-"""How a call was started: by the broker, or by its page with a key."""
 LIVE_LAYOUT = 2
 """Of the records of GPT-Live's calls: a release that knows Realtime alone would take its endpoint's
 404 for their end, and must not close them."""
@@ -40,78 +35,6 @@ LISTED_DAYS = 90
 SWEPT_DAYS = 7
 UPDATE_TRIES = 8
 QUERY_ROWS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """One call. `ended_by` says why it is over and is empty while it is live. `settled_by` says
-    what proves that (calls/termination.py); it is empty until something does, and for calls that an
-    earlier release took to be over.
-
-    `started_by` is BY_BROKER or BY_KEY. `reference` is its booking in the ledger. `usage` holds
-    tokens by kind as the observer counted them, and of a Live call its `seconds`, of which it was
-    active or paused. Where nobody observed the call it is empty until it is settled, and of a Live
-    call the clock's from then on.
-    `transcription` is the same for what transcribed the caller, in tokens or seconds. `failures`
-    counts what failed, by what it was and by the endpoint's code
-    (`{"response_failed": {"rate_limit_exceeded": 2}}`), `latency` how many turns waited how long
-    for their answers (usage/turn_latency.py). `session_model` is the model that the
-    session named; `model` may be a deployment's name. `cost` is by the price table of the day
-    `prices_as_of`. `api` is the API that it speaks.
-    """
-
-    id: str
-    call_id: str = field(repr=False)
-    reference: str
-    caller_id: str
-    profile: str
-    model: str
-    started_by: str
-    started_at: datetime
-    ends_at: datetime
-    ended_at: datetime | None = None
-    ended_by: str = ""
-    usage: Mapping[str, Any] = field(default_factory=dict)
-    cost: str = ""
-    observed: str = ""
-    settled_by: str = ""
-    transcription: Mapping[str, Any] = field(default_factory=dict)
-    failures: Mapping[str, Any] = field(default_factory=dict)
-    latency: Mapping[str, Any] = field(default_factory=dict)
-    session_model: str = ""
-    prices_as_of: str = ""
-    api: VoiceApi = REALTIME
-
-    def public(self) -> dict[str, Any]:
-        """What an admin may see: everything but what joins the call, books it or settles it."""
-        shown = {
-            STORED_NAMES.get(each.name, each.name): getattr(self, each.name)
-            for each in fields(self)
-            if each.name not in ("call_id", "reference", "settled_by")
-        }
-        for moment in TIMES:
-            value = shown[moment]
-            shown[moment] = value.isoformat(timespec="milliseconds") if value else None
-        shown["failures"] = known_counts(self.failures)
-        shown["latency"] = turn_latency.summary(turn_latency.from_stored(self.latency))
-        shown = {name: value for name, value in shown.items() if not is_left_out(name, value)}
-        shown["status"] = "ended" if self.ended_at else "live"
-        return shown
-
-
-SELDOM = ("transcription", "failures", "latency", "session_model", "prices_as_of")
-"""Left out where they are empty."""
-API = "api"
-"""Left out of calls of Realtime: an older release's rows have none."""
-STORED_NAMES = {"caller_id": "caller", "started_by": "way"}
-"""Fields whose column, which the API shows too, has an older name."""
-TIMES = {"started_at", "ends_at", "ended_at"}
-JSON_COLUMNS = ("usage", "transcription", "failures", "latency")
-COLUMNS = {
-    each.name: STORED_NAMES.get(each.name, each.name)
-    for each in fields(CallRecord)
-    if each.name not in ("id", *JSON_COLUMNS)
-}
 
 
 class Records:
@@ -167,12 +90,26 @@ class Records:
         def ended(record: CallRecord) -> CallRecord:
             first[:] = [record.ended_at is None]
             if first[0]:
-                record = replace(record, ended_at=at, ended_by=by)
+                handed_over = record.continued_by and by in ENDED_BY_ITSELF
+                why = CONTINUED if handed_over else by
+                record = replace(record, ended_at=at, ended_by=why)
             record = record if record.settled_by else replace(record, settled_by=settled_by)
             return with_usage(record, self.price_table)
 
         self.update(name, ended)
         return first[0]
+
+    def bring_forward(self, name: str, ends_at: datetime) -> None:
+        """Records that the call ends no later than that; its conversation may go on as long as
+        before. Raises Problem as `update` does."""
+
+        def ending(record: CallRecord) -> CallRecord:
+            if record.ends_at <= ends_at or record.ended_at is not None:
+                return record
+            until = record.conversation_end
+            return replace(record, ends_at=ends_at, conversation_ends_at=until)
+
+        self.update(name, ending)
 
     def newest(self, now: datetime, *, before: str = "", limit: int = 50) -> list[CallRecord]:
         """Up to `limit` records, newest first, after the one with the id `before`. Raises Problem
@@ -245,60 +182,3 @@ def with_usage(record: CallRecord, price_table: Path | None) -> CallRecord:
         return record
     lasted = record.ended_at - record.started_at
     return replace(record, **usage_by_clock(record.model, lasted, price_table))
-
-
-def to_entity(record: CallRecord) -> Entity:
-    """The row of a record."""
-    # Not `asdict`, which copies deeply: that is a tenth of the work of starting a call.
-    values: dict[str, Value] = {
-        column: value
-        for name, column in COLUMNS.items()
-        if (value := getattr(record, name)) is not None and not is_left_out(name, value)
-    }
-    values |= {
-        name: json.dumps(value)
-        for name in JSON_COLUMNS
-        if (value := getattr(record, name)) or name not in SELDOM
-    }
-    return Entity(*partition_and_row(record.id), values)
-
-
-def is_left_out(name: str, value: Any) -> bool:
-    """Whether a field with that value is neither stored nor shown."""
-    return value == REALTIME if name == API else not value and name in SELDOM
-
-
-def updated_values(entity: Entity, record: CallRecord) -> dict[str, Value]:
-    """The values of a record's row with what has changed. What a later release added stays."""
-    unknown = unknown_values(entity.values, {*COLUMNS.values(), *JSON_COLUMNS}.__contains__)
-    return {**unknown, **to_entity(record).values}
-
-
-def from_entity(entity: Entity) -> CallRecord:
-    """The record in a row.
-
-    People edit rows by hand and restore half of them: what cannot be read costs that record alone.
-    Without its end a call's time is up, so that it is ended.
-    """
-    objects = {name: read_object(str(entity.values.get(name))) for name in JSON_COLUMNS}
-    words = COLUMNS.keys() - {*TIMES, API}
-    texts = {name: value_of(entity, COLUMNS[name], str) or "" for name in words}
-    name = f"{entity.partition}-{entity.row}"
-    started_at = value_of(entity, "started_at", datetime) or start_in_id(name)
-    return CallRecord(
-        id=name,
-        usage=objects["usage"],
-        transcription=objects["transcription"],
-        failures=objects["failures"],
-        latency=objects["latency"],
-        started_at=started_at,
-        ends_at=value_of(entity, "ends_at", datetime) or started_at,
-        ended_at=value_of(entity, "ended_at", datetime),
-        api=voice_api(value_of(entity, API, str) or ""),
-        **texts,
-    )
-
-
-def records_in(rows: Iterable[Entity]) -> list[CallRecord]:
-    """The records in rows; a row that no call has is nothing of ours."""
-    return [from_entity(row) for row in rows if is_record_id(f"{row.partition}-{row.row}")]

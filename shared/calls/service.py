@@ -9,18 +9,18 @@ A refusal comes before anything is sent upstream, and a booking is undone when u
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from shared.auth.caller import Caller
+from shared.calls.booked_start import BookedStarts
+from shared.calls.call_record import BY_BROKER, BY_KEY, CallRecord
 from shared.calls.call_status import status_for_caller
+from shared.calls.continuation import Continuations, Conversation, in_conversation
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles
 from shared.calls.new_call import (
@@ -29,10 +29,8 @@ from shared.calls.new_call import (
     open_handle,
     seal_handle,
 )
-from shared.calls.records import BY_BROKER, BY_KEY, CallRecord
 from shared.calls.termination import CallTerminator
 from shared.calls.token_response import Token
-from shared.calls.unanswered import unanswered_record
 from shared.calls.voice_client import VoiceClients
 from shared.config.profiles import Profile
 from shared.config.settings import SHORTEST_CALL
@@ -42,13 +40,12 @@ from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
-from shared.limits.ledger_store import Booking, Ledger, shorten_booking
+from shared.limits.ledger_store import Booking, Ledger, name_of
 from shared.realtime.call_ids import is_call_id
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.realtime.safety_identifier import safety_identifier
-from shared.storage.interfaces import StorageUnavailable
-from shared.upstream.answer import UnusableAnswer
+from shared.transcripts.history import NO_HISTORY
 from shared.upstream.sdp import validate_offer
 
 UPSTREAM_BUDGET = timedelta(seconds=30)
@@ -57,28 +54,24 @@ LONGEST_KEY_LIFE = timedelta(hours=2)
 """No provider grants more (measured on Azure; OpenAI documents the same)."""
 CLOCKS_DIFFER = timedelta(seconds=10)
 """How far the endpoint's clock may be off from ours without a key seeming to live longer."""
-LEFT_RUNNING_COSTS = "15 s at least, more until the endpoint ends it by itself (docs/cost.md)"
-"""What a session of GPT-Live may cost that nobody can end."""
-UNKNOWN_COUNTS_FOR = timedelta(minutes=1)
-"""How long a call counts whose answer was lost, and with it its id: it may run, and no page can
-ever connect to it. When the endpoint ends a session that nobody connects to is not documented. The
-length of a call would lock an honest caller out for an hour; nothing would let a caller hold more
-sessions than the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartedCall:
-    """A call that has begun: the SDP answer, and the handle for its caller."""
+    """A call that has begun: the SDP answer, and the handle for its caller. `carried`: it begins
+    with what was said in the call that it continues."""
 
     sdp: str = field(repr=False)
     handle: str
     api: VoiceApi
+    carried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CallPolicy:
     """What holds for every call and key. `budget` bounds the requests upstream for one request;
-    `price_table` is a file of prices of the operator's own."""
+    `price_table` is a file of prices of the operator's own. `conversation_length` is that of a
+    conversation over several calls; 0: that of its first one."""
 
     endpoint: str
     call_length: timedelta
@@ -87,6 +80,7 @@ class CallPolicy:
     tells_who_calls: bool = False
     budget: timedelta = UPSTREAM_BUDGET
     price_table: Path | None = None
+    conversation_length: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,24 +97,55 @@ class CallService:
     terminator: CallTerminator
     vault: SecretStore
     policy: CallPolicy
+    continuations: Continuations
     monotonic: Monotonic = time.monotonic
 
-    def start_call(self, offer: bytes, profile: Profile, caller: Caller) -> StartedCall:
-        """Negotiates a page's offer; returns the answer and the caller's handle. Raises
+    def start_call(
+        self, offer: bytes, profile: Profile, caller: Caller, continues: str = ""
+    ) -> StartedCall:
+        """Negotiates a page's offer; returns the answer and the caller's handle. `continues` is the
+        handle of a call of the caller's whose conversation goes on in this one. Raises
         `Problem`."""
         # A call of GPT-Live may do without a data channel.
         text = validate_offer(offer, needs_channel=profile.api != LIVE)
         # Before the call begins: without a handle its caller could not hang it up.
         handles = self.handles()
-        booking = self.ledger.book_call(caller.id, api=profile.api)
-        with self.undone_on_failure(booking, profile):
+        before = None
+        if continues:
+            sealed = open_handle(handles, continues, caller)
+            before = self.continuations.find(sealed.record_id, profile)
+        booking = self.book_call(profile, caller, before)
+        history = before.history(name_of(booking.reference)) if before else NO_HISTORY
+        with self.starts.undone_on_failure(booking, profile):
             answer = self.voices[profile.api].start_call(
-                text, profile, self.deadline(), self.safety_identifier(caller)
+                text, profile, self.deadline(), self.safety_identifier(caller), history
             )
         record = new_record(answer.call_id, booking, profile, started_by=BY_BROKER)
-        self.dispatch_call(record, booking)
+        record = in_conversation(record, before, self.policy.conversation_length)
+        self.starts.dispatch_call(record, booking, before)
         logs.event("call started", profile=profile.name, caller=caller.id, call=record.id)
-        return StartedCall(answer.sdp, seal_handle(handles, record, caller), profile.api)
+        handle = seal_handle(handles, record, caller)
+        return StartedCall(answer.sdp, handle, profile.api, answer.carried)
+
+    def book_call(self, profile: Profile, caller: Caller, before: Conversation | None) -> Booking:
+        """The booking of a call, for as long as its conversation has left. Raises `Problem`."""
+        if before is None:
+            return self.ledger.book_call(caller.id, api=profile.api)
+        lasts = min(self.policy.call_length, before.left)
+        return self.ledger.book_call(
+            caller.id, lasts=lasts, api=profile.api, takes_over=before.unsettled
+        )
+
+    @property
+    def starts(self) -> BookedStarts:
+        """What starts calls that are booked."""
+        return BookedStarts(
+            self.ledger,
+            self.dispatcher,
+            self.terminator,
+            self.continuations,
+            self.policy.price_table,
+        )
 
     def register_call(self, call_id: str, profile: Profile, caller: Caller) -> str:
         """Registers a call that the caller's page started with a key; returns its handle.
@@ -141,7 +166,7 @@ class CallService:
         if record.caller_id not in caller.ids:
             raise Problem("registration_refused")
         if not self.dispatcher.records.exists(record.id):
-            self.dispatch_call(record)
+            self.starts.dispatch_call(record)
             logs.event("call registered", profile=profile.name, caller=caller.id, call=record.id)
         return seal_handle(handles, record, caller)
 
@@ -179,7 +204,7 @@ class CallService:
         lasts = self.policy.token_life + self.policy.call_length
         shortest = self.policy.token_life + SHORTEST_CALL
         booking = self.ledger.book_key(caller.id, profile.name, lasts, shortest=shortest)
-        with self.undone_on_failure(booking, profile):
+        with self.starts.undone_on_failure(booking, profile):
             key = self.client.mint_key(
                 complete_profile(profile, self.vault),
                 self.policy.token_life,
@@ -213,66 +238,6 @@ class CallService:
     def open_handle(self, handle: str, caller: Caller) -> SealedCall:
         """What a handle of the caller's is for. Raises Problem call_not_found."""
         return open_handle(self.handles(), handle, caller)
-
-    def dispatch_call(self, record: CallRecord, booking: Booking | None = None) -> None:
-        """Dispatches a call that has begun; ends it, on record too, if that fails.
-
-        Its booking is undone once it is hung up; until then it counts.
-        """
-        try:
-            self.dispatcher.dispatch_call(record)
-        except BaseException:
-            if self.terminator.refuse_call(record) and booking is not None:
-                self.ledger.undo_booking(booking)
-            raise
-
-    @contextmanager
-    def undone_on_failure(self, booking: Booking, profile: Profile) -> Iterator[None]:
-        """Holds a booking during the request upstream; undoes it if that fails.
-
-        A failure that the caller's offer caused still counts as a start, and any other as a try, or
-        a caller could send offers upstream without end. A call that may have begun all the same is
-        given up first.
-        """
-        try:
-            yield
-        except UnusableAnswer as unusable:
-            if self.give_up_call(unusable, booking, profile):
-                # It may have begun: the time that it costs at least stays counted.
-                self.ledger.settle_call(booking.reference)
-                self.ledger.undo_booking(booking)
-            raise unusable.problem from None
-        except BaseException as error:
-            by_caller = isinstance(error, Problem) and error.status < 500
-            self.ledger.undo_booking(booking, keep_start=by_caller)
-            raise
-
-    def give_up_call(self, unusable: UnusableAnswer, booking: Booking, profile: Profile) -> bool:
-        """Ends a call that may have begun and that nobody can use. False: it counts until its end,
-        which is tried again; where its id is not known, for a while. Never raises.
-
-        What cannot be ended is on record and, where its id is not known, stays there.
-        """
-        record = new_record(unusable.call_id or "", booking, profile, started_by=BY_BROKER)
-        known = unusable.call_id is not None
-        if known and self.terminator.refuse_call(record):
-            return True
-        code = unusable.problem.code
-        if not known:
-            now, prices = self.terminator.clock(), self.policy.price_table
-            record = unanswered_record(record, code, now, prices)
-            shorten_booking(self.ledger, booking.reference, UNKNOWN_COUNTS_FOR)
-        logs.event(
-            "call left running",
-            logging.WARNING,
-            call=record.id,
-            reason=code,
-            id_known=known,
-            may_cost=LEFT_RUNNING_COSTS,
-        )
-        with contextlib.suppress(StorageUnavailable):
-            self.dispatcher.records.insert(record)
-        return False
 
     def safety_identifier(self, caller: Caller) -> str | None:
         """What the model's endpoint is told of the caller, where the settings allow it."""

@@ -22,10 +22,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from shared.calls.call_record import CallRecord
 from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
-from shared.calls.records import CallRecord, Records
+from shared.calls.records import Records
 from shared.calls.retry import Sleep, retry_until
 from shared.calls.voice_client import VoiceClients
 from shared.config.voice_api import REALTIME, VoiceApi

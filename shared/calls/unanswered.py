@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from shared.calls.call_record import CallRecord
 from shared.calls.clock_usage import usage_by_clock
-from shared.calls.records import CallRecord
 
 NO_ANSWER = "no answer"
 """What ended such a call, and what settled it: no hang-up can prove anything about it."""

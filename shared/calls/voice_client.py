@@ -11,6 +11,7 @@ from typing import Protocol
 from shared.config.profiles import Profile
 from shared.config.voice_api import VoiceApi
 from shared.core.deadline import Deadline
+from shared.transcripts.history import NO_HISTORY, History
 from shared.upstream.answer import Answer
 from shared.upstream.hang_up_reply import HangUpReply
 
@@ -24,8 +25,10 @@ class VoiceClient(Protocol):
         profile: Profile,
         deadline: Deadline,
         safety_identifier: str | None = None,
+        history: History = NO_HISTORY,
     ) -> Answer:
-        """The answer to a page's offer. An offer is never sent again once it may have arrived.
+        """The answer to a page's offer. An offer is never sent again once it may have arrived. The
+        call begins with `history` where that can be had; the answer says whether it does.
 
         Raises Problem; UnusableAnswer if a call may have begun that nobody can use and that the
         caller of this method has to end, or to tell of where its id is not known.

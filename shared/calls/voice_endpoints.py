@@ -43,7 +43,9 @@ def open_voice_endpoints(
         realtime=realtime,
         live=live,
         clients={
-            REALTIME: RealtimeVoice(realtime.client, realtime.keys, credentials.vault),
+            REALTIME: RealtimeVoice(
+                realtime.client, realtime.keys, credentials.vault, realtime.connector
+            ),
             LIVE: live.client,
         },
         connects={REALTIME: realtime.connector, LIVE: live.connector},

@@ -158,6 +158,8 @@ class Limits:
     """What one caller, and all callers together, may use. 0 means no limit.
 
     `call_length` is how long a call may last, and so how long a call counts that nobody settles.
+    `conversation_length` is how long a conversation may last that goes on over several calls; 0: it
+    may be continued until the end of its first call.
     `live_sessions` is the number of concurrent sessions of GPT-Live that the provider allows.
     """
 
@@ -168,6 +170,7 @@ class Limits:
     live_calls_total: int = 0
     seconds_per_day: int = 0
     live_sessions: int = 0
+    conversation_length: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         for name in ("starts_per_minute", "live_calls"):

@@ -23,13 +23,11 @@ from shared.config.env import (
     parse_secret_name,
 )
 from shared.config.gateway import NO_SIDEBAND
+from shared.config.limit_settings import check_limits, read_limits
 from shared.config.live_settings import read_live
 from shared.config.observer_settings import read_observer
 from shared.config.settings import (
-    LONGEST_CALL,
-    SHORTEST_CALL,
     CallerSettings,
-    Limits,
     SecretSettings,
     SessionSettings,
     Settings,
@@ -82,6 +80,7 @@ NAMES = (
     "LIMIT_STARTS_PER_MINUTE",
     "LIMIT_LIVE_CALLS",
     "LIMIT_CALL_SECONDS",
+    "LIMIT_CONVERSATION_SECONDS",
     "LIMIT_TOKENS_PER_DAY",
     "LIMIT_SECONDS_PER_DAY",
     "LIMIT_LIVE_CALLS_TOTAL",
@@ -125,7 +124,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     check_credentials(read, settings)
     check_sideband(read, settings)
     check_recordings(read, settings)
-    check_time_limit(read, settings.limits)
+    check_limits(read, settings.limits)
     check_switches(read)
     check_storage(read, in_azure=settings.in_azure)
     read.check_names(PREFIXES, NAMES)
@@ -185,37 +184,10 @@ def read_secrets(read: EnvReader) -> SecretSettings:
     )
 
 
-def read_limits(read: EnvReader) -> Limits:
-    return Limits(
-        starts_per_minute=read.read_number("LIMIT_STARTS_PER_MINUTE", 6, 0, 5000),
-        live_calls=read.read_number("LIMIT_LIVE_CALLS", 2, 0, 5000),
-        call_length=read.read_seconds(
-            "LIMIT_CALL_SECONDS",
-            900,
-            int(SHORTEST_CALL.total_seconds()),
-            int(LONGEST_CALL.total_seconds()),
-        ),
-        tokens_per_day=read.read_number("LIMIT_TOKENS_PER_DAY", 0, 0, 10**12),
-        live_calls_total=read.read_number("LIMIT_LIVE_CALLS_TOTAL", 0, 0, 10**6),
-        seconds_per_day=read.read_number("LIMIT_SECONDS_PER_DAY", 0, 0, 10**9),
-        live_sessions=read.read_number("LIVE_MAX_SESSIONS", 0, 0, 10**6),
-    )
-
-
 def check_model(read: EnvReader, settings: Settings) -> None:
     if not settings.session.model:
         azure = settings.endpoint.provider == "azure"
         read.add_mistake("REALTIME_MODEL", f"the {'deployment' if azure else 'model'}'s name")
-
-
-def check_time_limit(read: EnvReader, limits: Limits) -> None:
-    """No call starts with less than the shortest one's time left: such a limit admits nobody."""
-    shortest = int(SHORTEST_CALL.total_seconds())
-    if 0 < limits.seconds_per_day < shortest:
-        read.add_mistake(
-            "LIMIT_SECONDS_PER_DAY",
-            f"0, which is no limit, or {shortest} or more: no call starts with less time left",
-        )
 
 
 def check_credentials(read: EnvReader, settings: Settings) -> None:

@@ -94,6 +94,17 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
             "This caller has no such call",
             "Use the Location that /api/connect returned, as the caller who started the call.",
         ),
+        "conversation_over": Meaning(
+            409,
+            "The conversation cannot go on in another call",
+            "Start a new call. Its time is up (LIMIT_CONVERSATION_SECONDS), or an admin, a budget "
+            "or the service has ended it.",
+        ),
+        "already_continued": Meaning(
+            409,
+            "Another call continues that one already",
+            "Continue the latest call of the conversation, by its own Location.",
+        ),
         "recording_not_found": Meaning(
             404,
             "There is no recording of that call",

@@ -7,11 +7,13 @@ compared exactly.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from shared.config.settings import Limits
 from shared.limits.booked_call import (
+    HANDOVER,
+    TAKES_OVER,
     UNUSED_KEY,
     USED_KEY,
     BookedCall,
@@ -77,9 +79,22 @@ class Account:
         own: dict[str, Value] = {"day": self.day, "tokens": self.tokens}
         return {**self.unknown, **own, **split_json(listed), **keys, **self.time.to_values()}
 
-    def live_calls(self, now: int) -> list[BookedCall]:
-        """The calls that count as live now."""
-        return [booked for booked in self.bookings.values() if booked.live and booked.ends > now]
+    def live_calls(self, now: int, passing: Collection[str] = ()) -> list[BookedCall]:
+        """The calls that count as live now: not those whose line another one has, or would have
+        that continues the bookings `passing`. One that could not be ended counts again after a
+        while."""
+        live = self.running(now)
+        passed = {
+            name
+            for booked in live.values()
+            if booked.started > now - 2 * HANDOVER
+            for name in booked.about.get(TAKES_OVER, ())
+        }
+        return [booked for name, booked in live.items() if name not in passed | {*passing}]
+
+    def running(self, now: int) -> dict[str, BookedCall]:
+        """The calls that go on, by the names of their bookings."""
+        return {name: each for name, each in self.bookings.items() if each.live and each.ends > now}
 
     def recent_starts(self, now: int) -> list[int]:
         """When the calls of the last minute were started, the earliest first."""

@@ -11,6 +11,8 @@ from shared.limits.times import MINUTE
 KNOWN_FOR = 10 * MINUTE
 """How long a booking is known past its end: tokens are counted so late, and a call that is settled
 is not held again by somebody who had not heard of it."""
+HANDOVER = MINUTE // 2
+"""How long a call goes on that another one continues: its page has moved by then."""
 NO_KEY, UNUSED_KEY, USED_KEY = 0, 1, 2
 FAILED = "failed"
 STORED_MEMBERS = 6
@@ -21,6 +23,8 @@ CALL_SETTLED = "call_settled"
 """Of a key that counts to its own end: that the call registered with it is over."""
 SESSION_AT = "session_at"
 """Of a Live call: the end under which the global row counts its session."""
+TAKES_OVER = "takes_over"
+"""Of a call that continues others: the names of the bookings whose line it has."""
 
 
 @dataclass(slots=True)
@@ -39,8 +43,8 @@ class BookedCall:
     about: dict[str, Any] = field(default_factory=dict)
     """Of a key: the `profile` that it was minted for, a mark of the `call` that used it, and its
     `own_end` while that call is held, `call_settled` once it is over. Of a Live call: `session_at`.
-    Of a start that came to nothing: that it `failed`. Empty where an earlier release, which does
-    not know this, has written the row."""
+    Of a call that continues others: `takes_over`. Of a start that came to nothing: that it
+    `failed`. Empty where an earlier release, which does not know this, has written the row."""
     unknown: list[Any] = field(default_factory=list)
     """What a later release has added to the element; it is written back."""
 
@@ -61,6 +65,8 @@ def read_about(about: dict[str, Any]) -> dict[str, Any]:
     for end in (OWN_END, SESSION_AT):
         if end in about:
             whole_number(about[end])
+    if not all(isinstance(name, str) for name in list(about.get(TAKES_OVER, ()))):
+        raise ValueError("not the names of bookings")
     return {**about}
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -93,17 +93,26 @@ class Ledger:
         self.transactions = AccountTransactions(table, limits, budget, clock)
 
     def book_call(
-        self, caller_id: str, *, lasts: timedelta | None = None, api: VoiceApi = REALTIME
+        self,
+        caller_id: str,
+        *,
+        lasts: timedelta | None = None,
+        api: VoiceApi = REALTIME,
+        takes_over: Sequence[str] = (),
     ) -> Booking:
         """Counts one more call of a caller, which ends after `lasts` (default: `call_length`), or
-        sooner if the caller has less time left today.
+        sooner if the caller has less time left today. `takes_over` are the references of the calls
+        that it continues: it has their line.
 
         Raises Problem too_many_starts, too_many_live_calls, tokens_used_up, seconds_used_up,
         all_lines_busy or live_sessions_busy (429), storage_unavailable or ledger_busy (503); then
         nothing is counted.
         """
         lasts = self.limits.longest if lasts is None else lasts
-        return book(self, caller_id, BookCall(new_booking_name(), lasts, api=api))
+        owners_and_names = map(split_reference, takes_over)
+        names = tuple(name for owner, name in owners_and_names if owner == caller_id)
+        operation = BookCall(new_booking_name(), lasts, api=api, takes_over=names)
+        return book(self, caller_id, operation)
 
     def book_key(
         self, caller_id: str, profile: str, lasts: timedelta, *, shortest: timedelta = SHORTEST_CALL
@@ -262,6 +271,11 @@ def new_booking_name() -> str:
 def mark_of(call: str) -> str:
     """What stands for a call in its caller's row: enough to know the call again."""
     return hashlib.sha256(call.encode()).hexdigest()[:16]
+
+
+def name_of(reference: str) -> str:
+    """The name of a booking, which no other has."""
+    return split_reference(reference)[1]
 
 
 def split_reference(reference: str) -> tuple[str, str]:

@@ -18,23 +18,21 @@ from shared.limits.account import Account
 from shared.limits.booked_call import (
     CALL_SETTLED,
     FAILED,
+    HANDOVER,
     KNOWN_FOR,
     NO_KEY,
     OWN_END,
     SESSION_AT,
+    TAKES_OVER,
     UNUSED_KEY,
     BookedCall,
 )
-from shared.limits.global_count import EndCounts, GlobalCount
+from shared.limits.enforcement import enforce_limits, enforce_total
+from shared.limits.global_count import GlobalCount
 from shared.limits.time_spent import TimedCall
-from shared.limits.times import MINUTE, to_timedelta, until_utc_midnight, utc_day
+from shared.limits.times import until_utc_midnight, utc_day
 from shared.usage.live_usage import MINIMUM_SECONDS
 
-TRIES_PER_START, FEWEST_TRIES = 5, 10
-"""A start that fails by no fault of the caller's does not count as one. But it has cost a request
-upstream: a caller has so many tries for each start that is allowed, and never fewer than that."""
-LONGEST_WAIT = timedelta(seconds=60)
-"""The longest Retry-After for the end of a live call: calls are also hung up before their limit."""
 LEAST_OF_SESSION = int(MINIMUM_SECONDS * 1000)
 """The milliseconds that a Live session costs at least."""
 
@@ -54,8 +52,9 @@ class Operation(Protocol):
 class BookCall:
     """Counts one more call, or one more key of `key_profile`, if the limits allow it.
 
-    Returns when it must end: after `lasts`, or once the caller's time of the day is used up, but
-    not before `shortest`.
+    A call that continues others has the line of the bookings `takes_over`: they end within
+    `HANDOVER`, and count no longer. Returns when it must end: after `lasts`, or once the caller's
+    time of the day is used up, but not before `shortest`.
     """
 
     name: str
@@ -63,14 +62,18 @@ class BookCall:
     key_profile: str | None = None
     api: VoiceApi = REALTIME
     shortest: timedelta = SHORTEST_CALL
+    takes_over: tuple[str, ...] = ()
 
     def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> int:
         if self.name in account.bookings:
             return account.bookings[self.name].ends
         account.drop_expired(now, limits)
-        enforce_limits(account, total, now, limits)
+        running = account.running(now)
+        taken = {name: running[name] for name in self.takes_over if name in running}
+        enforce_limits(account, total, now, limits, taken)
         if self.api == LIVE and limits.live_sessions:
-            enforce_total(total.sessions, limits.live_sessions, now, "live_sessions_busy")
+            more = sum(SESSION_AT in each.about for each in taken.values())
+            enforce_total(total.sessions, limits.live_sessions + more, now, "live_sessions_busy")
         booked = BookedCall(now, now + self.lasts // MILLISECOND)
         if limits.seconds_per_day:
             timed = self.reserve_time(account, now, limits)
@@ -82,6 +85,8 @@ class BookCall:
             booked.counted_at = total.add_call(now, booked.ends)
         if self.api == LIVE and limits.live_sessions:
             booked.about = {SESSION_AT: total.add_session(now, booked.ends)}
+        if taken:
+            booked.about = {**booked.about, TAKES_OVER: list(taken)}
         account.bookings[self.name] = booked
         account.changed = True
         return booked.ends
@@ -93,40 +98,18 @@ class BookCall:
         lasts = self.lasts // MILLISECOND
         shortest = max(least, min(lasts, self.shortest // MILLISECOND))
         account.time.add_untimed(account.bookings)
-        overtime = account.time.overtime(now, account.bookings)
+        until_now = account.time.overtime(now, account.bookings)
+        overtime = {**until_now, **self.ends_of_others(account, now + HANDOVER)}
         wanted = now + max(lasts, least)
         until = account.time.allowed_end(now, wanted, limits.milliseconds_per_day, overtime)
         if until < now + shortest:
             raise Problem("seconds_used_up", retry_after=until_utc_midnight(now))
         return TimedCall(now, until, least)
 
-
-def enforce_limits(account: Account, total: GlobalCount, now: int, limits: Limits) -> None:
-    """Raises the Problem of the first limit that one more call would exceed."""
-    if account.is_full:
-        raise Problem("too_many_starts", retry_after=to_timedelta(MINUTE))
-    starts = account.recent_starts(now)
-    tries = max(FEWEST_TRIES, TRIES_PER_START * limits.starts_per_minute)
-    for recent, most in ((starts, limits.starts_per_minute), (account.recent_tries(now), tries)):
-        if limits.starts_per_minute and len(recent) >= most:
-            free = recent[-most] + MINUTE
-            raise Problem("too_many_starts", retry_after=to_timedelta(free - now))
-    live = account.live_calls(now)
-    if limits.live_calls and len(live) >= limits.live_calls:
-        ends = min(booked.ends for booked in live)
-        wait = min(to_timedelta(ends - now), LONGEST_WAIT)
-        raise Problem("too_many_live_calls", retry_after=wait)
-    if limits.tokens_per_day and account.tokens_today(now) >= limits.tokens_per_day:
-        raise Problem("tokens_used_up", retry_after=until_utc_midnight(now))
-    if limits.live_calls_total:
-        enforce_total(total.calls, limits.live_calls_total, now, "all_lines_busy")
-
-
-def enforce_total(counted: EndCounts, most: int, now: int, code: str) -> None:
-    """Raises the Problem of that code if as many calls of all callers are live."""
-    if counted.live(now) >= most:
-        wait = to_timedelta(counted.earliest_end(now) - now)
-        raise Problem(code, retry_after=min(wait, LONGEST_WAIT))
+    def ends_of_others(self, account: Account, soon: int) -> dict[str, int]:
+        """When the calls end whose line this one has."""
+        timed = account.time.calls
+        return {name: min(soon, timed[name].until) for name in self.takes_over if name in timed}
 
 
 def needs_total(operation: Operation, account: Account | None, limits: Limits) -> bool:

@@ -25,11 +25,13 @@ from shared.credentials.endpoint_credential import Credential
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.live.create_reply import read_created
+from shared.live.history_input import with_history
 from shared.live.session_end import SessionEnder
 from shared.live.session_fields import create_body, probe_body, session_to_send
 from shared.live.session_ids import SESSION_GONE, session_path
 from shared.live.shared_ends import SharedEnds
 from shared.sideband.sideband import SidebandUnavailable
+from shared.transcripts.history import NO_HISTORY, History
 from shared.upstream.answer import Answer, UnusableAnswer
 from shared.upstream.error_body import read_error
 from shared.upstream.error_mapping import own_code, problem_of, refusal_problem
@@ -95,8 +97,9 @@ class LiveClient:
         profile: Profile,
         deadline: Deadline,
         safety_identifier: str | None = None,
+        history: History = NO_HISTORY,
     ) -> Answer:
-        """The answer to a page's offer, from one create.
+        """The answer to a page's offer, from one create, which has the history too.
 
         Raises Problem if there is no session; UnusableAnswer if there may be one, which the caller
         has to end, or to tell of where its id is not known.
@@ -104,6 +107,7 @@ class LiveClient:
         with exchange_terms(deadline):
             complete = complete_profile(profile, self.vault)
         session = session_to_send(complete.session, self.fields, safety_identifier)
+        session, carried = with_history(session, history)
         lost: list[str] = []
         try:
             reply = self.post(
@@ -113,7 +117,7 @@ class LiveClient:
             if lost:
                 raise UnusableAnswer(None, problem) from None
             raise
-        return read_created(reply)
+        return replace(read_created(reply), carried=carried)
 
     def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:
         """Ends a session: by HTTP or, where that proves nothing, over its sideband. While it is

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from shared.calls.records import CallRecord, Records
+from shared.calls.call_record import CallRecord
+from shared.calls.records import Records
 from shared.core import logs
 from shared.core.problems import Problem
 from shared.core.untrusted import finite

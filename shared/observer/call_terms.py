@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.calls.records import CallRecord
+from shared.calls.call_record import CallRecord
 from shared.config.profiles import Profile, Profiles
 from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
+from shared.limits.ledger_store import name_of
 from shared.observer.context import Farewell, ObservedCall
+from shared.transcripts.history import item_ids_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class CallTerms:
             recorded=profile.recorded,
             delegation_function=profile.delegation_function,
             slow_turn=self.slow_turn,
+            continues=record.continues,
+            past_items=past_items(record),
         )
 
     def settled_call(self, record: CallRecord) -> ObservedCall:
@@ -64,3 +68,8 @@ class CallTerms:
             # Nor does anybody know any more whether its callers were told of a recording.
             gone = {"model": record.model}
             return Profile(record.profile, gone, session_from_page=True, recorded=False)
+
+
+def past_items(record: CallRecord) -> tuple[str, ...]:
+    """The ids of the items that a call may have begun with."""
+    return tuple(item_ids_of(name_of(record.reference))) if record.continues else ()

@@ -89,6 +89,14 @@ HangUp = Callable[[], Awaitable[str]]
 call is over."""
 
 
+Expires = Callable[[datetime], Awaitable[None]]
+"""Called if the service will end the session sooner than the broker would, with that time."""
+
+
+async def ignore_expiry(_: datetime) -> None:
+    """For calls that nobody wants to know it of."""
+
+
 async def do_not_hang_up() -> str:
     """For calls that the observer may not hang up: it is believed that they are over."""
     return ""
@@ -104,7 +112,9 @@ class ObservedCall:
     is settled: it is not dialled. `retries_responses`: a response that fails of a passing fault is
     asked for once more. `slow_turn`: a turn that waits longer is logged. `approvals` are the
     profile's `mcp_approvals`. `api` is the API that it speaks. `recorded`: where both voices are
-    recorded, its own are too. `delegation_function` is the profile's.
+    recorded, its own are too. `delegation_function` is the profile's. `continues` is the record of
+    the call that it continues; `past_items` are the ids that its history may have: what they say is
+    in that call's record.
     """
 
     call_id: str
@@ -121,6 +131,8 @@ class ObservedCall:
     recorded: bool = True
     delegation_function: str | None = None
     slow_turn: timedelta | None = None
+    continues: str = ""
+    past_items: tuple[str, ...] = ()
     record_id: str = ""
     """What logs call it: a call id is all that is needed to hang the call up."""
 
@@ -142,6 +154,7 @@ class Dependencies:
     registry: Registry = field(default_factory=Registry)
     spend: Spend | None = None
     hang_up: HangUp = do_not_hang_up
+    expires: Expires = ignore_expiry
     redact: Redact = redacted
     clock: Clock = utc_now
     executor: Executor | None = None

@@ -49,6 +49,8 @@ class CallFollower:
         context = self.context
         self.gaps.note_attached(lines, context.lease.previous_renewal)
         context.recorder.add_line("attached", context.recorder.holder, {})
+        if self.call.continues:
+            context.recorder.add_line("continues", self.call.continues, {})
         context.background.start_task(self.request_state(lines))
         self.set_timers(self.gaps.attached_at)
         if self.call.ends_at and self.call.farewell.instructions:

@@ -13,8 +13,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.calls.call_record import CallRecord
 from shared.calls.queue_messages import call_message
-from shared.calls.records import CallRecord, Records
+from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
 from shared.core import logs
 from shared.core.clock import Clock

@@ -15,13 +15,14 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from shared.calls.call_record import CallRecord
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import call_message
-from shared.calls.records import CallRecord, Records
+from shared.calls.records import Records
 from shared.calls.retry import Sleep, retry_until
 from shared.calls.termination import CallTerminator
 from shared.config.voice_api import VoiceApi
@@ -160,8 +161,13 @@ class ObserverWorker:
             work = partial(self.terminator.hang_up, *terms)
             return await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
 
+        async def expires(moment: datetime) -> None:
+            await self.off_loop(partial(self.records.bring_forward, record.id, moment))
+
         connect = self.connects.get(record.api, self.dependencies.connect)
-        return replace(self.dependencies, connect=connect, spend=spend, hang_up=hang_up)
+        return replace(
+            self.dependencies, connect=connect, spend=spend, hang_up=hang_up, expires=expires
+        )
 
     def act_on_result(self, record: CallRecord, result: ObserverResult) -> None:
         """Settles a call that is over, and has the next segment of a longer one followed."""

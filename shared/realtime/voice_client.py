@@ -7,9 +7,10 @@ request with the session.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.config.profiles import Profile
+from shared.config.transcription_sessions import is_transcription
 from shared.core import logs
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
@@ -18,6 +19,10 @@ from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.realtime.history_items import carry_over
+from shared.sideband.connector import no_sideband
+from shared.sideband.sideband import Connect
+from shared.transcripts.history import NO_HISTORY, History
 from shared.upstream.answer import Answer
 from shared.upstream.hang_up_reply import HangUpReply
 
@@ -26,11 +31,12 @@ KEYS_TRIED = 2
 
 @dataclass(frozen=True, slots=True)
 class RealtimeVoice:
-    """Starts and ends calls of the Realtime API."""
+    """Starts and ends calls of the Realtime API. `connect` dials their sidebands."""
 
     client: RealtimeClient
     keys: EphemeralKeyCache
     vault: SecretStore
+    connect: Connect = no_sideband
 
     def start_call(
         self,
@@ -38,8 +44,19 @@ class RealtimeVoice:
         profile: Profile,
         deadline: Deadline,
         safety_identifier: str | None = None,
+        history: History = NO_HISTORY,
     ) -> Answer:
         """The answer to an offer; a call that it starts in vain is hung up. Raises `Problem`."""
+        answer = self.negotiate(offer, profile, deadline, safety_identifier)
+        # Nobody answers in a session that only transcribes, and it takes no items.
+        if not history.messages or is_transcription(profile.session):
+            return answer
+        return replace(answer, carried=carry_over(self.connect, answer.call_id, history))
+
+    def negotiate(
+        self, offer: str, profile: Profile, deadline: Deadline, safety_identifier: str | None
+    ) -> Answer:
+        """Raises `Problem`."""
         if not self.client.traits.needs_key:
             with exchange_terms(deadline):
                 complete = complete_profile(profile, self.vault)

@@ -47,8 +47,8 @@ class RecordLine:
     (what else a client changed), error, unread (an event that was not understood), gap, cut (from
     here on something is not kept), recording (of both voices, begun or stopped), unrecorded (a time
     of which one side's audio is missing in it), lost (the connection; once it is back and holds, a
-    gap of that time says so), attached, detached, ended. A reader skips kinds that it does not
-    know.
+    gap of that time says so), attached, continues (the record of the call whose conversation goes
+    on in this one), detached, ended. A reader skips kinds that it does not know.
 
     A Live call has no items but those of the work that it delegates. Its kinds: turn (what one of
     the two has said, or a piece of it), delegation (work has been delegated), continued (delegated

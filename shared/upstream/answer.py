@@ -9,10 +9,12 @@ from shared.core.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The SDP answer and the id of the call that it starts."""
+    """The SDP answer and the id of the call that it starts. `carried`: the call begins with the
+    history that was given."""
 
     sdp: str = field(repr=False)
     call_id: str
+    carried: bool = False
 
 
 class UnusableAnswer(Exception):

@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from shared.calls.records import CallRecord
+from shared.calls.call_record import CallRecord
 from tests.soak.call_watch import CallWatch
 from tests.soak.callers import SimulatedCallers
 from tests.soak.environment import CALL_SECONDS, LIVE_CALLS, TOKEN_SECONDS

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from shared.calls.call_record import CallRecord
 from shared.calls.handles import HANDLE_OUTLIVES_CALL
 from shared.calls.queue_messages import SECOND_END_MESSAGE_LATE
-from shared.calls.records import CallRecord
 from shared.calls.termination import ORPHANED_AFTER
 from tests.soak.call_watch import CallWatch
 from tests.soak.callers import CALLERS, SimulatedCallers

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from shared.calls.records import CallRecord, Records
+from shared.calls.call_record import CallRecord
+from shared.calls.records import Records
 from shared.limits.account import Account
 from shared.limits.booked_call import NO_KEY, BookedCall
 from shared.limits.transactions import PARTITION

@@ -9,6 +9,7 @@ from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.realtime.client import RealtimeClient
 from shared.sideband.sideband import NoSuchCall, Sideband
+from shared.transcripts.history import NO_HISTORY, History
 from shared.upstream.answer import Answer
 from shared.upstream.hang_up_reply import HangUpReply
 
@@ -32,6 +33,7 @@ class HangUpClient(RealtimeClient):
         profile: Profile,
         deadline: Deadline,
         safety_identifier: str | None = None,
+        history: History = NO_HISTORY,
     ) -> Answer:
         raise AssertionError("no test with this client starts a call")
 

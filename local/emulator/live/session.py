@@ -197,6 +197,7 @@ class LiveSession:
             "model": self.config["model"],
             "delegation": self.config["delegation"]["type"],
             "safety_identifier": self.config.get("safety_identifier"),
+            "history": len(self.config.get("input") or ()),
             "created_at": self.created_at,
             "expires_at": self.expires_at,
             "muted": self.audio.is_muted,

@@ -46,7 +46,19 @@ VOICE_API = {
     "description": "The API whose events the page will meet.",
     "schema": {"enum": ["realtime", "live"]},
 }
-STARTED = {"Location": LOCATION, "X-Voice-Api": VOICE_API}
+CONVERSATION = {
+    "required": True,
+    "description": "Whether the call begins with what was said in the one that it continues.",
+    "schema": {"enum": ["continued", "new"]},
+}
+REGISTERED = {"Location": LOCATION, "X-Voice-Api": VOICE_API}
+STARTED = {**REGISTERED, "X-Conversation": CONVERSATION}
+CONTINUES = {
+    "name": "continues",
+    "in": "query",
+    "description": "The handle of a call of the caller's whose conversation goes on in this one.",
+    "schema": HANDLE["schema"],
+}
 SDP = {"type": "string", "maxLength": MAX_OFFER_BYTES, "description": "An SDP offer, unchanged."}
 OFFER_BODY = {
     "required": True,
@@ -118,8 +130,11 @@ def start_operation(name: str, summary: str) -> Json:
             "content": {"application/sdp": {"schema": {"type": "string"}}},
         }
     }
-    codes = (*AUTHENTICATION, *OFFER, *LIMITS, "observer_unavailable", *UPSTREAM)
-    return operation(name, summary, started, codes, parameters=[PROFILE], requestBody=OFFER_BODY)
+    continued = ("call_not_found", "conversation_over", "already_continued")
+    codes = (*AUTHENTICATION, *OFFER, *continued, *LIMITS, "observer_unavailable", *UPSTREAM)
+    return operation(
+        name, summary, started, codes, parameters=[PROFILE, CONTINUES], requestBody=OFFER_BODY
+    )
 
 
 def register_operation() -> Json:
@@ -136,7 +151,7 @@ def register_operation() -> Json:
     return operation(
         "register",
         "Register a call that was started with a key",
-        {"201": {"description": "Registered.", "headers": STARTED}},
+        {"201": {"description": "Registered.", "headers": REGISTERED}},
         (*AUTHENTICATION, *codes),
         parameters=[PROFILE],
         requestBody={"required": True, "content": {"application/json": {"schema": body}}},

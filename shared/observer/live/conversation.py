@@ -7,7 +7,7 @@ from shared.live.elapsed_bound import ElapsedBound
 from shared.live.frames import AudioFrame
 from shared.live.known_names import known_path, known_word
 from shared.live.replays import Replays
-from shared.live.server_events import LiveError, SessionClosed
+from shared.live.server_events import LiveError, SessionClosed, SessionEvent
 from shared.observer.context import Tally
 from shared.observer.conversation import RunParts
 from shared.observer.guarded_steps import GuardedSteps
@@ -16,6 +16,7 @@ from shared.observer.live.live_gaps import LiveGaps
 from shared.observer.live.recorder import LiveRecorder
 from shared.observer.live.run_context import LiveContext
 from shared.observer.live.voice_recorder import VoiceRecorder
+from shared.observer.session_expiry import SessionExpiry
 from shared.sideband.events import NotUnderstood, ServerEvent
 from shared.transcripts.record_lines import StoredLine
 from shared.upstream.hang_up_reply import CLOSED
@@ -44,6 +45,7 @@ class LiveConversation:
         self.bound = ElapsedBound(call.started_at, self.recorder.clock())
         self.steps = GuardedSteps(self.recorder)
         self.voices = VoiceRecorder(parts, self.recorder)
+        self.expiry = SessionExpiry(call, dependencies, parts.background)
         self.over = ""
         self.proof_of_end = ""
         self.close_reason = ""
@@ -87,6 +89,8 @@ class LiveConversation:
     def note_end(self, event: ServerEvent) -> None:
         """Logs what is wrong, and recognises the end of the session."""
         match event:
+            case SessionEvent():
+                self.expiry.note_session(event.session)
             case NotUnderstood():
                 self.steps.log_unread(event.type, event.reason)
             case LiveError():

@@ -14,6 +14,8 @@ from shared.observer.realtime.recorder import ItemRecorder
 from shared.observer.realtime.response_tracker import ResponseTracker
 from shared.observer.realtime.run_context import RealtimeContext
 from shared.observer.run_context import new_event_id
+from shared.observer.session_expiry import SessionExpiry
+from shared.realtime.server_events import SessionEvent
 from shared.sideband.events import ErrorEvent, ServerEvent
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import StoredLine
@@ -41,7 +43,9 @@ class RealtimeConversation:
         self.gaps = ItemGaps(
             self.recorder, call.started_at, parts.timing.unnoticed, fetches=fetches
         )
+        self.gaps.backfill.known.update(call.past_items)
         self.dispatch = EventDispatch(self.context, self.gaps, self.controller)
+        self.expiry = SessionExpiry(call, dependencies, parts.background)
         self.over = ""
         self.proof_of_end = ""
 
@@ -70,6 +74,8 @@ class RealtimeConversation:
 
     def handle_event(self, event: ServerEvent) -> None:
         self.dispatch.handle_event(event)
+        if isinstance(event, SessionEvent):
+            self.expiry.note_session(event.session)
         if isinstance(event, ErrorEvent) and event.code == EXPIRED:
             self.over = "expired"
 

@@ -81,6 +81,12 @@ export class FakeMediaStream {
   getAudioTracks() {
     return this.tracks;
   }
+  addTrack(track) {
+    this.tracks = [...this.tracks, track];
+  }
+  removeTrack(track) {
+    this.tracks = this.tracks.filter((each) => each !== track);
+  }
 }
 
 /** A clock that advances only when told to. */

@@ -102,7 +102,7 @@ test('events of no sense change nothing', async () => {
 
 test('an interruption never ends a call; a failure does', async () => {
   const browser = liveBrowser();
-  const { call, seen, connection } = await browser.live();
+  const { call, seen, connection } = await browser.live({ reconnect: false });
   connection.become('disconnected');
   assert.equal(call.state.steady, false);
   browser.clock.pass(10 * 60_000);
@@ -188,7 +188,7 @@ test('a call that is started while the last one takes leave is another', async (
 test('the other side says why it closes the session', async () => {
   for (const reason of ['expired', 'content', 'client_request', 'something_new']) {
     const browser = liveBrowser();
-    const { call, seen, connection } = await browser.live();
+    const { call, seen, connection } = await browser.live({ reconnect: reason !== 'expired' });
     connection.receive(said('assistant', 'e1', 400, 'Good bye.'));
     browser.clock.pass(7_000);
     connection.receive(closed(reason));

@@ -443,7 +443,7 @@ test('blocked media is reported, and the call is hung up', async () => {
 
 test('a short interruption does not end the call', async () => {
   const browser = new FakeBrowser();
-  const { call, seen, connection } = await browser.live();
+  const { call, seen, connection } = await browser.live({ reconnect: false });
   connection.become('disconnected');
   assert.equal(call.state.steady, false);
   browser.clock.pass(4_900);

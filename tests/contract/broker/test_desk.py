@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.api import lazy_broker
-from shared.calls.records import CallRecord
+from shared.calls.call_record import CallRecord
 from shared.core.problem_catalog import CATALOGUE
 from shared.transcripts.record_lines import RecordLine, encode_line
 from shared.transcripts.redaction import unchanged

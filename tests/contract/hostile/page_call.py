@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.calls.records import CallRecord
+from shared.calls.call_record import CallRecord
 from shared.limits.ledger_store import CallerUsage
 from shared.observer.leases import attached_to
 from shared.transcripts.record_lines import StoredLine, decode_lines

@@ -8,8 +8,8 @@ import pytest
 
 from shared.core.problems import Problem
 from shared.limits.account import UNCOUNTED_KEYS
+from shared.limits.enforcement import FEWEST_TRIES
 from shared.limits.ledger_store import Ledger
-from shared.limits.limit_rules import FEWEST_TRIES
 from tests.contract.ledger.conftest import Room
 from tests.contract.ledger.test_limits import refused
 

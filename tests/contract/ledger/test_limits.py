@@ -11,8 +11,8 @@ from shared.config.settings import Limits
 from shared.config.voice_api import LIVE
 from shared.core.problems import Problem
 from shared.limits.account import Account
+from shared.limits.enforcement import TRIES_PER_START
 from shared.limits.ledger_store import CallerUsage, Ledger
-from shared.limits.limit_rules import TRIES_PER_START
 from tests.contract.ledger.conftest import Room
 
 

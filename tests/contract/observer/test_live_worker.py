@@ -15,8 +15,8 @@ import pytest
 
 from shared.auth.caller import Caller
 from shared.broker import Broker, open_broker, open_observer_worker
+from shared.calls.call_record import CallRecord
 from shared.calls.delivery import Delivery
-from shared.calls.records import CallRecord
 from shared.config.voice_api import LIVE
 from shared.core.clock import Clock
 from shared.observer.leases import attached_to

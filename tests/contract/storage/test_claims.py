@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from shared.calls.call_record import BY_BROKER, BY_KEY, CallRecord
 from shared.calls.claims import Claims
 from shared.calls.record_ids import record_id
-from shared.calls.records import BY_BROKER, BY_KEY, CallRecord, Records
+from shared.calls.records import Records
 from tests.contract.storage.conftest import Backend
 from tests.support.at_once import at_once
 

@@ -10,9 +10,10 @@ import pytest
 
 from shared.admin.refusal_counts import COLUMN, RefusalCounts
 from shared.calls import call_search
+from shared.calls.call_record import CallRecord
 from shared.calls.call_search import CallSearch, find_calls
 from shared.calls.record_ids import record_id
-from shared.calls.records import CallRecord, Records
+from shared.calls.records import Records
 from shared.core.problems import Problem
 from shared.storage.interfaces import Entity, StorageUnavailable, Table
 from shared.transcripts.following import Cursor, read_record

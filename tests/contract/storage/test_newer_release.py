@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from shared.calls.call_record import BY_BROKER, CallRecord
 from shared.calls.call_status import status_for_caller
 from shared.calls.record_ids import record_id
-from shared.calls.records import BY_BROKER, LIVE_LAYOUT, CallRecord, Records
+from shared.calls.records import LIVE_LAYOUT, Records
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger

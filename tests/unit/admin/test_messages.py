@@ -10,7 +10,8 @@ import pytest
 
 from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.service import AdminService
-from shared.calls.records import CallRecord, Records
+from shared.calls.call_record import CallRecord
+from shared.calls.records import Records
 from shared.config.voice_api import LIVE, VoiceApi
 from shared.storage.memory import MemoryLog, MemoryTable
 from shared.transcripts.record_lines import RecordLine, encode_line

@@ -17,9 +17,9 @@ import pytest
 import function_app
 from shared.api import lazy_broker, queue_functions
 from shared.api.lazy_broker import LazyBroker, current_broker
+from shared.calls.call_record import CallRecord
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import call_message, tries_in
-from shared.calls.records import CallRecord
 from shared.calls.redelivery import LONGEST_RETRY, RETRIES_UNTIL_SELDOM, pause_after
 from shared.core.problems import Problem
 from shared.storage import memory

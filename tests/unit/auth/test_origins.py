@@ -84,7 +84,9 @@ def test_refused_origins(headers: dict[str, str]) -> None:
 def test_only_a_listed_origin_gets_cors_headers() -> None:
     assert OURS.response_headers({"origin": LISTED}) == {
         "Access-Control-Allow-Origin": LISTED,
-        "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id, X-Voice-Api",
+        "Access-Control-Expose-Headers": (
+            "Location, Retry-After, X-Request-Id, X-Voice-Api, X-Conversation"
+        ),
         "Vary": "Origin",
     }
     for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {}):

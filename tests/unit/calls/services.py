@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 from shared.auth.caller import Caller
+from shared.calls.continuation import Continuations
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.handles import Handles
 from shared.calls.records import Records
@@ -106,6 +107,12 @@ def calls(
             token_life=timedelta(seconds=60),
             tells_who_calls=provider == "openai",
             **policy,
+        ),
+        continuations=Continuations(
+            records=dispatcher.records,
+            transcripts=storage.log("transcripts"),
+            end_queue=dispatcher.end_queue,
+            clock=lambda: NOW,
         ),
     )
 

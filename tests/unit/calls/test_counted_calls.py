@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from shared.auth.caller import Caller
+from shared.calls.call_record import BY_KEY
 from shared.calls.new_call import new_record
-from shared.calls.records import BY_KEY, Records
+from shared.calls.records import Records
 from shared.config.settings import Limits
 from shared.core.problems import Problem
+from shared.limits.enforcement import TRIES_PER_START
 from shared.limits.ledger_store import Ledger
-from shared.limits.limit_rules import TRIES_PER_START
 from shared.storage.interfaces import StorageUnavailable
 from shared.storage.memory import MemoryTable
 from tests.support.clock import Clock

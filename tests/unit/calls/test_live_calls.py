@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from shared.admin.usage_report import sum_usage
-from shared.calls.records import CallRecord
-from shared.calls.service import UNKNOWN_COUNTS_FOR, CallService
+from shared.calls.booked_start import UNKNOWN_COUNTS_FOR
+from shared.calls.call_record import CallRecord
+from shared.calls.service import CallService
 from shared.calls.unanswered import NO_ANSWER
 from shared.config.profiles import Profile
 from shared.config.voice_api import LIVE, REALTIME

@@ -11,9 +11,9 @@ import azure.functions as func
 import pytest
 
 from shared.api import queue_functions
+from shared.calls.call_record import to_entity
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import call_message
-from shared.calls.records import to_entity
 from shared.core.problems import Problem
 from shared.observer import sweep
 from shared.observer.sweep import CallSweep

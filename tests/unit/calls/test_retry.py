@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.calls.call_record import CallRecord
 from shared.calls.delivery import Delivery
-from shared.calls.records import CallRecord, Records
+from shared.calls.records import Records
 from shared.calls.retry import FIRST_PAUSE, LONGEST_PAUSE, is_transient, retry_until
 from shared.calls.termination import CallTerminator
 from shared.config.profiles import load_profiles

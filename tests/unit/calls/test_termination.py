@@ -12,11 +12,12 @@ import pytest
 
 from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.service import AdminService
+from shared.calls.call_record import CallRecord
 from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import record_id_in
 from shared.calls.record_ids import partition_and_row
-from shared.calls.records import CallRecord, Records
+from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
 from shared.config.voice_api import REALTIME

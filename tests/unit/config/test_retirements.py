@@ -13,8 +13,9 @@ import pytest
 
 from shared.admin.retirement_warnings import RetirementWarnings
 from shared.broker import open_broker
+from shared.calls.call_record import CallRecord
 from shared.calls.record_ids import record_id
-from shared.calls.records import CallRecord, Records
+from shared.calls.records import Records
 from shared.config.profiles import load_profiles
 from shared.config.retirements import (
     FILE,

@@ -10,8 +10,9 @@ from typing import Any, Final, cast
 import pytest
 
 from shared.admin.usage_report import as_csv, sum_usage
+from shared.calls.call_record import CallRecord
 from shared.calls.call_status import status_for_caller
-from shared.calls.records import CallRecord, Records
+from shared.calls.records import Records
 from shared.observer.accounting import CallAccounting
 from shared.observer.context import ObserverResult, Outcome, Tally
 from shared.observer.worker import ObserverWorker

@@ -1,0 +1,204 @@
+"""A conversation that goes on in another call, in both APIs, before the emulator."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+
+from shared.storage import memory
+from tests.contract.live.test_broker_calls import Stack, stack
+from tests.contract.record.conftest import poll_until
+from tests.support.call_location import call_path
+from tests.support.offers import OFFER
+from tests.support.principals import signed_in
+
+pytestmark = pytest.mark.usefixtures("own_storage")
+
+ADA, ADMIN = signed_in("ada", "admin"), signed_in("somebody", "admin")
+OBSERVED: Any = {"OBSERVER": "eager", "TRANSCRIPTS": "on", "LIMIT_LIVE_CALLS": "1"}
+NAME = "My name is Ada."
+ANSWER = {"type": "response.create", "response": {"output_modalities": ["text"]}}
+
+
+@pytest.fixture
+def own_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests have counted does not count."""
+    storage = memory.MemoryStorage()
+    monkeypatch.setattr(memory, "process_storage", lambda: storage)
+
+
+class Conversation:
+    """One caller's calls over one API."""
+
+    def __init__(self, it: Stack, api: str) -> None:
+        self.it = it
+        self.api = api
+        # Keys must be good by the broker's clock.
+        it.emulator.fakes.now = it.broker.clock().timestamp()
+
+    async def connect(
+        self, continues: ClientResponse | None = None, caller: Any = ADA
+    ) -> ClientResponse:
+        query = {"profile": "live"} if self.api == "live" else {}
+        if continues is not None:
+            query["continues"] = call_path(continues).rpartition("/")[2]
+        headers = {"Content-Type": "application/sdp", **caller}
+        return await self.it.app.post("/api/connect", params=query, data=OFFER, headers=headers)
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """The records, newest first."""
+        listed = await (await self.it.app.get("/api/calls", headers=ADMIN)).json()
+        calls: list[dict[str, Any]] = listed["calls"]
+        return calls
+
+    async def status(self, call: ClientResponse) -> dict[str, Any]:
+        shown: dict[str, Any] = await (await self.it.app.get(call_path(call), headers=ADA)).json()
+        return shown
+
+    async def say(self, text: str) -> None:
+        """Says something in the newest call, and waits until it is on record."""
+        call = (await self.calls())[0]["id"]
+        # What was said before is nobody's on record.
+        await poll_until(self.newest_upstream, lambda found: found["observers"])
+        if self.api == "live":
+            session = (await self.it.live_session())["id"]
+            url = f"{self.it.emulator.root}/emulator/sessions/{session}/speech"
+            async with self.it.emulator.http.post(url, json={"text": text, "at_once": True}):
+                pass
+        else:
+            content = [{"type": "input_text", "text": text}]
+            item = {"type": "message", "role": "user", "content": content}
+            await self.send(call, {"type": "conversation.item.create", "item": item})
+            await self.send(call, ANSWER)
+        await self.recorded(call, text)
+
+    async def send(self, call: str, event: dict[str, Any]) -> None:
+        answer = await self.it.app.post(f"/api/calls/{call}/events", json=event, headers=ADMIN)
+        assert answer.status == 202, await answer.text()
+
+    async def recorded(self, call: str, text: str) -> None:
+        words = text.lower().strip(".")
+        await poll_until(partial(self.transcript, call), lambda found: words in found.lower())
+
+    async def transcript(self, call: str) -> str:
+        answer = await self.it.app.get(f"/api/calls/{call}/transcript", headers=ADMIN)
+        return await answer.text()
+
+    async def newest_upstream(self) -> dict[str, Any]:
+        """The newest call as the emulator shows it."""
+        state = await self.it.emulator.state()
+        running = [each for kind in ("sessions", "calls") for each in state[kind] if each["live"]]
+        newest: dict[str, Any] = running[-1]
+        return newest
+
+    async def remembered(self) -> int:
+        """How many messages the newest call upstream began with."""
+        return int((await self.newest_upstream())["history" if self.api == "live" else "items"])
+
+    async def hang_up_all(self) -> None:
+        for call in await self.calls():
+            await self.it.app.post(f"/api/calls/{call['id']}/hangup", headers=ADMIN)
+
+
+APIS = pytest.mark.parametrize("api", ["realtime", "live"])
+
+
+@APIS
+async def test_it_goes_on_where_it_was(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a limit of one live call: the line passes on, and the call before is ended soon."""
+    async with stack(monkeypatch, **OBSERVED) as it:
+        talk = Conversation(it, api)
+        first = await talk.connect()
+        assert first.headers["X-Conversation"] == "new"
+        await talk.say(NAME)
+        assert (await talk.connect()).status == 429
+        second = await talk.connect(first)
+        assert second.status == 201, await second.text()
+        assert second.headers["X-Conversation"] == "continued"
+        assert await talk.remembered() >= 2
+        later, before = await talk.calls()
+        assert later["continues"] == before["id"]
+        assert before["continued_by"] == later["id"]
+        assert "past_" not in await talk.transcript(later["id"])
+        ends = [(await talk.status(call))["conversation_ends_at"] for call in (first, second)]
+        assert ends[0] == ends[1]
+        assert (await it.app.post(f"{call_path(first)}/hangup", headers=ADA)).status == 204
+        assert (await talk.status(first))["ended_by"] == "continued"
+        # Whoever has an older handle continues the latest call, with all that was said before.
+        third = await talk.connect(first)
+        assert third.headers["X-Conversation"] == "continued"
+        assert (await talk.calls())[0]["continues"] == later["id"]
+        assert (await talk.connect()).status == 429
+        await talk.hang_up_all()
+
+
+async def test_the_model_knows_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stack(monkeypatch, **OBSERVED) as it:
+        talk = Conversation(it, "realtime")
+        first = await talk.connect()
+        await talk.say(NAME)
+        await talk.connect(first)
+        newest = (await talk.calls())[0]["id"]
+        await talk.send(newest, ANSWER)
+        # The emulator repeats the latest words of the user.
+        await talk.recorded(newest, "You said: my name is ada")
+        await talk.hang_up_all()
+
+
+@APIS
+async def test_a_conversation_is_its_callers_and_ends_for_good(
+    api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stack(monkeypatch, **OBSERVED) as it:
+        talk = Conversation(it, api)
+        first = await talk.connect()
+        stranger = await talk.connect(first, signed_in("eve", "admin"))
+        assert (stranger.status, (await stranger.json())["code"]) == (404, "call_not_found")
+        other = await it.app.post(
+            "/api/connect",
+            params={
+                "continues": call_path(first).rpartition("/")[2],
+                "profile": "live" if api == "realtime" else "default",
+            },
+            data=OFFER,
+            headers={"Content-Type": "application/sdp", **ADA},
+        )
+        assert (other.status, (await other.json())["code"]) == (400, "invalid_query")
+        started = (await it.emulator.state())["requests"]
+        (call,) = await talk.calls()
+        await it.app.post(f"/api/calls/{call['id']}/hangup", headers=ADMIN)
+        refused = await talk.connect(first)
+        assert (refused.status, (await refused.json())["code"]) == (409, "conversation_over")
+        assert refused.headers.get("X-Conversation") is None
+        now = (await it.emulator.state())["requests"]
+        for kind in ("calls", "live_sessions"):
+            assert started.get(kind, 0) == now.get(kind, 0)
+
+
+@APIS
+async def test_without_a_transcript_it_begins_anew(
+    api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stack(monkeypatch, **{**OBSERVED, "TRANSCRIPTS": "off"}) as it:
+        talk = Conversation(it, api)
+        second = await talk.connect(await talk.connect())
+        assert (second.status, second.headers["X-Conversation"]) == (201, "new")
+        assert await talk.remembered() == 0
+        await talk.hang_up_all()
+
+
+async def test_the_call_before_is_ended_although_its_page_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.calls.continuation.HANDOVER", 1_000)
+    async with stack(monkeypatch, **OBSERVED) as it:
+        talk = Conversation(it, "realtime")
+        first = await talk.connect()
+        await talk.connect(first)
+        await poll_until(partial(talk.status, first), lambda found: found["status"] == "ended")
+        assert (await talk.status(first))["ended_by"] == "continued"
+        assert [call["status"] for call in await talk.calls()] == ["live", "ended"]
+        await talk.hang_up_all()
