@@ -31,6 +31,11 @@ export class CallQuality {
   #missing = 0;
   #arriving = 0;
 
+  /** Nothing has arrived since the last sample. */
+  get isMissing() {
+    return this.#missing > 0;
+  }
+
   /**
    * @param {Pick<RTCStatsReport, 'forEach'>} report
    * @param {Pick<import('./voice-api.js').Conversation, 'activity' | 'paused'>} conversation
@@ -90,7 +95,8 @@ function entriesOf(report) {
   report.forEach((entry) => {
     if (entry.type === 'inbound-rtp' && entry.kind !== 'video') found.inbound = entry;
     if (entry.type === 'remote-inbound-rtp') found.remote = entry;
-    const used = entry.type === 'candidate-pair' && entry.state === 'succeeded' && (entry.nominated || entry.selected);
+    // Not by its state: that changes as soon as the connection is in doubt.
+    const used = entry.type === 'candidate-pair' && (entry.nominated || entry.selected);
     if (used && !(entry.bytesReceived < found.pair?.bytesReceived)) found.pair = entry;
   });
   return found;

@@ -173,8 +173,10 @@ export class Dialogue {
     const quality = this.#quality.sample(report, this.conversation, this.#now());
     if (quality) this.#listener.quality(quality);
     if (this.#quality.stopped !== stopped) this.#listener.live();
-    const { loudness } = this.#quality;
-    if (loudness !== null && this.isAlive) this.#tellChanges(() => this.conversation.hear(loudness, this.#now()));
+    const { loudness, isMissing } = this.#quality;
+    if (loudness === null) return;
+    // Where nothing arrives, nothing says that the answer is silent.
+    this.#tellChanges(() => this.conversation.hear(isMissing ? 1 : loudness, this.#now()));
   }
 
   /** @param {import('./events.js').Level} level */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -62,6 +63,12 @@ SCRIPT: dict[str, Any] = {
 }
 
 
+def stop_emulator(stack: Stack, how: signal.Signals) -> None:
+    """Has the whole emulator stand still, its media with it, or go on."""
+    (emulator,) = (child for child in stack.children if child.name == "emulator")
+    emulator.process.send_signal(how)
+
+
 async def test_writing_interrupting_failing_and_being_ended(
     stack: Stack, emulator: Emulator, hearing: Hearing
 ) -> None:
@@ -101,6 +108,20 @@ async def test_writing_interrupting_failing_and_being_ended(
         await emulator.until(
             lambda state: state["calls"][0]["events"]["output_audio_buffer.cleared"] == 2, "cleared"
         )
+
+        # A dead connection is shown before ICE knows of it.
+        await until("() => talk.activity() === 'listening'")
+        await page.evaluate("() => talk.call.sendText('once more the story')")
+        await until("() => talk.activity() === 'answering'")
+        stop_emulator(stack, signal.SIGSTOP)
+        try:
+            await until("() => !talk.call.state.steady")
+            state = "probes.connections.at(-1).connectionState"
+            assert await page.evaluate(state) == "connected"
+        finally:
+            stop_emulator(stack, signal.SIGCONT)
+        await until("() => talk.call.state.steady")
+        assert await page.evaluate("() => talk.call.interrupt()") is True
 
         # What an admin silences is no event under the filter: it is heard.
         admin = signed_in("ada", "admin")
