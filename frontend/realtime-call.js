@@ -371,7 +371,9 @@ export class RealtimeCall extends EventTarget {
       problem: (problem) => this.#emit('problem', problem),
       closed: (reason) => this.#closed(attempt, reason),
       silenced: () => this.#emit('microphone', this.microphone),
-      live: () => this.#showLive(attempt),
+      live: () => {
+        if (attempt === this.#attempt && this.#state.status === 'live') this.#showLive(attempt);
+      },
       activity: (activity) => this.#emit('activity', activity),
       level: (level) => this.#emit('level', level),
       turn: (turn) => {
@@ -485,7 +487,7 @@ export class RealtimeCall extends EventTarget {
   /** @param {Attempt} before @param {Attempt} next @param {import('./signalling.js').Answer} answer */
   #adopt(before, next, answer) {
     before.dialogue?.finish();
-    this.#earlier = this.captions.filter(({ text }) => text).map((line) => ({ ...line, final: true }));
+    this.#earlier = this.captions.filter(({ text, image }) => text || image).map((line) => ({ ...line, final: true }));
     this.#continued += 1;
     this.#conversation = next.dialogue?.conversation ?? null;
     this.#succession = null;
