@@ -140,7 +140,8 @@ class TurnRecorder:
             latency = self.clock.latency_of(each)
             if latency is not None and turn.key:
                 fields = {"ms": latency, "item": turn.key}
-                lines.append(RecordLine(LATENCY, turn.key, at, fields))
+                began = at - timedelta(milliseconds=self.since(turn.start_ms, at))
+                lines.append(RecordLine(LATENCY, turn.key, began, fields))
         return lines
 
     def open_unrecorded(self) -> list[Turn]:

@@ -103,4 +103,9 @@ async def test_calls_of_a_killed_host_are_taken_over_and_their_records_are_whole
             assert recorded == counted(call) or gaps, (recorded, counted(call))
             assert recorded <= counted(call)
             assert {"user", "assistant"} <= {entry.get("role") for entry in entries}
+            turns = whole["transcript"].get("turns", [])
+            assert record["latency"]["turns"] == len(turns), "each turn is timed once"
+            assert {turn.get("item_id") for turn in turns} <= set(items)
         assert stated, "gaps are stated"
+        (row,) = (await work.get("/api/latency", host=1, by="model"))["latency"]
+        assert row["turns"] == sum(one["latency"]["turns"] for one in records)
