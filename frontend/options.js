@@ -1,6 +1,7 @@
 /**
  * The options of a call, and the browser APIs that it uses.
  */
+import { brokerUrl } from './broker.js';
 import { localStore } from './devices.js';
 import { DEFAULT_AUDIO } from './microphone.js';
 
@@ -19,6 +20,8 @@ import { DEFAULT_AUDIO } from './microphone.js';
  * @typedef {object} CallOptions
  * @property {'connect' | 'token'} [mode]
  *   `connect`: the broker starts the call. `token`: the page starts it, with a short-lived key.
+ * @property {string} [broker]  The broker's address, if it is not the page's own origin or the one that
+ *   serves this module; the following URLs are derived from it.
  * @property {string} [connectUrl]
  * @property {string} [tokenUrl]
  * @property {string} [callsUrl]  Where a call started with a key is registered.
@@ -91,11 +94,12 @@ export function browser() {
  * @param {CallOptions} options
  */
 export function withDefaults(options) {
+  const { broker, profile } = options;
   return {
     mode: options.mode ?? 'connect',
-    connectUrl: withProfile(options.connectUrl ?? '/api/connect', options.profile),
-    tokenUrl: withProfile(options.tokenUrl ?? '/api/token', options.profile),
-    callsUrl: withProfile(options.callsUrl ?? '/api/calls', options.profile),
+    connectUrl: withProfile(options.connectUrl ?? brokerUrl(broker, 'connect'), profile),
+    tokenUrl: withProfile(options.tokenUrl ?? brokerUrl(broker, 'token'), profile),
+    callsUrl: withProfile(options.callsUrl ?? brokerUrl(broker, 'calls'), profile),
     microphone: options.microphone ?? true,
     microphoneId: options.microphoneId ?? '',
     audio: options.audio ?? DEFAULT_AUDIO,

@@ -20,7 +20,11 @@ from azd_tools import INFRA, Outside, Stop, main
 
 CONFIG_FILE = "staticwebapp.config.json"
 KEPT_FILE = "robots.txt"
-NOT_SERVED = {CONFIG_FILE, "jsconfig.json"}
+NOT_SERVED = shutil.ignore_patterns(
+    *(CONFIG_FILE, "jsconfig.json"),
+    # The npm package's.
+    *("package.json", "README.md", "LICENSE", "*.d.ts", "types", "*.tgz"),
+)
 CSP = "Content-Security-Policy"
 OPEN = ["anonymous"]
 SIGNED_IN = ["authenticated"]
@@ -37,9 +41,7 @@ def web_config(
     template = json.loads((frontend / CONFIG_FILE).read_text(encoding="utf-8"))
     config = make_site_config(template, outside.env)
     clear_folder(site)
-    shutil.copytree(
-        frontend, site, dirs_exist_ok=True, ignore=lambda _, names: NOT_SERVED & set(names)
-    )
+    shutil.copytree(frontend, site, dirs_exist_ok=True, ignore=NOT_SERVED)
     (site / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     outside.say(f"Page: {config['globalHeaders'][CSP]}")
 

@@ -81,6 +81,21 @@ async def test_the_page_is_served_with_every_header(
             assert answer.headers.get(name) == value, name
 
 
+async def test_pages_of_other_origins_may_load_the_modules_and_nothing_else(
+    deployed: Deployed, http: aiohttp.ClientSession
+) -> None:
+    for path, allowed in (
+        ("/broker.js", "*"),
+        ("/languages/es/call.js", "*"),
+        ("/", None),
+        ("/api/health", None),
+        ("/package.json", None),
+    ):
+        async with http.get(deployed.url + path) as answer:
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed, path
+            assert answer.status == (404 if path == "/package.json" else 200)
+
+
 @pytest.mark.parametrize(("method", "path"), CLOSED)
 async def test_a_stranger_is_refused_and_not_sent_away(
     method: str, path: str, deployed: Deployed, http: aiohttp.ClientSession

@@ -1,0 +1,102 @@
+/**
+ * The checks of the browser and the machine: page, microphone, sound.
+ */
+import { LevelMeter } from '../level-meter.js';
+import { Microphone } from '../microphone.js';
+import { CallProblem } from '../problems.js';
+import { until } from './wait.js';
+
+/** @typedef {import('./diagnosis.js').Finding} Finding */
+/** @typedef {import('./diagnosis.js').Run} Run */
+
+/** Milliseconds: to listen to the microphone, for the browser to start playing, and of the tone. */
+const LISTENING = 1000;
+const STARTING = 1500;
+const TONE = 400;
+
+/** How loud silence may be. */
+const SILENCE = 0.0001;
+
+/** @param {Run} run @returns {Promise<Finding>} */
+export async function securePage({ options, page }) {
+  const { mediaDevices, RTCPeerConnection } = options.environment;
+  if (!page.secure || !mediaDevices) throw new CallProblem('insecure_page');
+  if (!RTCPeerConnection) throw new CallProblem('browser_unsupported');
+  return { outcome: 'passed' };
+}
+
+/** @param {Run} run @returns {Promise<Finding>} */
+export async function microphone(run) {
+  const { audio, environment, microphoneId } = run.options;
+  const capture = { ...environment, audio, wanted: true, chosen: () => microphoneId, pushToTalk: false };
+  const microphone = new Microphone(capture, { changed: () => undefined, problem: () => undefined });
+  const meter = new LevelMeter(environment.AudioContext, environment.MediaStream);
+  try {
+    await microphone.open();
+    const values = { device: microphone.track?.label ?? '' };
+    let level = -1;
+    await until(run, LISTENING, () => {
+      // What cannot be measured it asks the statistics of WebRTC for, of which there are none yet.
+      void meter
+        .read(microphone.track, null, async () => ({ microphone: -1, answer: 0 }))
+        .then((now) => (level = Math.max(level, now.microphone)));
+      return level > SILENCE;
+    });
+    const silent = level >= 0 && level <= SILENCE;
+    return silent ? { outcome: 'warned', text: 'silent', values } : { outcome: 'passed', text: 'heard', values };
+  } finally {
+    meter.close();
+    microphone.release();
+  }
+}
+
+/** @param {Run} run @returns {Promise<Finding>} */
+export async function sound(run) {
+  const { AudioContext, mediaDevices } = run.options.environment;
+  const context = AudioContext ? new AudioContext() : null;
+  try {
+    // Its promise stays open for as long as nothing may play, or nothing can.
+    void context?.resume().catch(() => undefined);
+    if (!context || !(await until(run, STARTING, () => context.state === 'running'))) {
+      // A browser that plays elements and starts no context has nothing to play on.
+      return { outcome: 'failed', text: (await refusal(run)) ? 'sound_off' : 'no_speaker' };
+    }
+    const devices = await mediaDevices?.enumerateDevices?.();
+    // Labels are there once the page may know of all devices.
+    const named = run.page.namesSpeakers && devices?.some(({ label }) => label);
+    if (named && !devices?.some(({ kind }) => kind === 'audiooutput')) return { outcome: 'failed', text: 'no_speaker' };
+    const tone = context.createOscillator();
+    const volume = context.createGain();
+    volume.gain.value = 0.1;
+    tone.connect(volume).connect(context.destination);
+    tone.start();
+    await until(run, TONE, () => false);
+    return { outcome: 'passed', text: 'tone_played' };
+  } finally {
+    void context?.close().catch(() => undefined);
+  }
+}
+
+/** @param {Run} run @returns {Promise<Finding>} */
+export async function autoplay(run) {
+  const detail = await refusal(run);
+  if (detail) throw new CallProblem('audio_blocked', { detail });
+  return { outcome: 'passed' };
+}
+
+/** Why an audio element does not play a stream, as it is to play the answer; empty if it does. @param {Run} run */
+async function refusal(run) {
+  const { AudioContext, MediaStream } = run.options.environment;
+  const context = AudioContext ? new AudioContext() : null;
+  const audio = new run.page.Audio();
+  audio.srcObject = context?.createMediaStreamDestination().stream ?? new MediaStream();
+  let settled = '';
+  audio.play().then(
+    () => (settled = 'plays'),
+    (error) => (settled = error.name),
+  );
+  await until(run, STARTING, () => settled);
+  audio.srcObject = null;
+  void context?.close().catch(() => undefined);
+  return settled === 'plays' ? '' : settled || 'TimeoutError';
+}
