@@ -122,8 +122,12 @@ run_at_exit(lambda: print("written", flush=True))
 
 @pytest.mark.parametrize(
     ("way", "code"),
-    [("os.kill(os.getpid(), signal.SIGTERM)", -15), ("sys.exit(0)", 0)],
-    ids=["SIGTERM", "exit"],
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM)", -15),
+        ("sys.exit(0)", 0),
+        ("from local.common.server import finish; finish(3)", 3),
+    ],
+    ids=["SIGTERM", "exit", "our own host"],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 def test_a_process_that_is_told_to_stop_writes_first(way: str, code: int) -> None:
