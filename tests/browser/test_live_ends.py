@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.async_api import expect
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing, emulator_of
-from tests.browser.live_page import calling
+from tests.browser.live_page import calling, stop
 from tests.support.chromium import MIC_TRACKS
 from tests.support.emulated import Emulator
 
@@ -23,20 +25,38 @@ async def test_leaving_the_page_ends_the_session(
         await live_emulator.live_sessions(0)
 
 
-@pytest.mark.parametrize(
-    ("reason", "words"), [("expired", "longest time"), ("content", "safety filter")]
-)
-async def test_the_service_ends_a_session(
-    reason: str, words: str, live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+async def test_a_session_that_expires_goes_on_in_another_one(
+    live_stack: Stack, live_emulator: Emulator, hearing: Hearing
 ) -> None:
     async with calling(live_stack, hearing, "plain-live") as page:
         state = await live_emulator.until(
             lambda state: state["sessions"][0]["observers"] > 0, "observed"
         )
         (session,) = state["sessions"]
-        await live_emulator.end_session(session["id"], reason)
+        await live_emulator.end_session(session["id"], "expired")
+
+        def goes_on(state: dict[str, Any]) -> bool:
+            newest = state["sessions"][0]
+            return bool(newest["live"] and newest["connected"] and newest["id"] != session["id"])
+
+        await live_emulator.until(goes_on, "in another session")
+        await expect(page.locator("#connection")).to_have_text("Connected")
+        assert await page.evaluate(MIC_TRACKS) == ["live"]
+        await stop(page)
+        assert await page.evaluate(MIC_TRACKS) == ["ended"]
+
+
+async def test_the_service_ends_a_session(
+    live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+) -> None:
+    async with calling(live_stack, hearing, "plain-live") as page:
+        state = await live_emulator.until(
+            lambda state: state["sessions"][0]["observers"] > 0, "observed"
+        )
+        (session,) = state["sessions"]
+        await live_emulator.end_session(session["id"], "content")
         await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
-        await expect(page.locator("#advice")).to_contain_text(words)
+        await expect(page.locator("#advice")).to_contain_text("safety filter")
         assert await page.evaluate(MIC_TRACKS) == ["ended"]
 
 
