@@ -12,7 +12,7 @@ param environmentName string
 
 @description('Region of the app and, unless modelLocation is set, of the model: one with realtime models. The first two are the ones in the realtime documentation.')
 @allowed(['eastus2', 'swedencentral', 'centralus', 'canadacentral', 'francecentral'])
-@metadata({ azd: { type: 'location', usageName: ['OpenAI.GlobalStandard.gpt-realtime-1.5,10'] } })
+@metadata({ azd: { type: 'location' } })
 param location string
 
 @description('Region of the Static Web App; if empty, the nearest of the five that offer it.')
@@ -41,6 +41,9 @@ param staticWebAppName string = ''
 
 @description('Principal id of the deploying user, who gets a role to use the model and no other; empty for none.')
 param principalId string = ''
+
+@description('Give the deploying user that role. It lets a hook see when roles have taken effect, and the broker run on that user\'s laptop. false: nobody but the app may use the model.')
+param enableDeveloperAccess bool = true
 
 @description('Type of that principal: User, or ServicePrincipal in a pipeline.')
 @allowed(['User', 'ServicePrincipal', 'Group'])
@@ -77,9 +80,9 @@ param modelDeploymentName string = ''
 @allowed(['GlobalStandard', 'DataZoneStandard'])
 param modelSku string = 'GlobalStandard'
 
-@description('Capacity of the realtime deployment in units.')
+@description('Capacity of the realtime deployment in units. The default is half of the first quota tier, so that a second environment has room.')
 @minValue(1)
-param modelCapacity int = 10
+param modelCapacity int = 5
 
 @description('Content filter policy of the deployments.')
 param raiPolicyName string = 'Microsoft.DefaultV2'
@@ -197,6 +200,9 @@ param realtimeVoice string = ''
 
 @description('REALTIME_INSTRUCTIONS.')
 param realtimeInstructions string = ''
+
+@description('REALTIME_INSTRUCTIONS in Base64, instead: azd writes variables into its parameters file as they are, and a quotation mark or a new line would break it. A preprovision hook sets it.')
+param realtimeInstructionsBase64 string = ''
 
 @description('REALTIME_PROFILES.')
 param realtimeProfiles string = 'profiles'
@@ -408,6 +414,9 @@ var nearestWebLocation = {
 var siteLocation = empty(webLocation) ? nearestWebLocation[location] : webLocation
 var brokerSecretName = 'broker-secret'
 var observerFunction = 'observe_call'
+var decodedInstructions = base64ToString(realtimeInstructionsBase64)
+var instructions = empty(realtimeInstructionsBase64) ? realtimeInstructions : decodedInstructions
+var modelUser = enableDeveloperAccess ? principalId : ''
 var privately = enableVirtualNetwork && enablePrivateEndpoints
 
 // ---- Resources ------------------------------------------------------------------------------
@@ -515,7 +524,7 @@ module modelAccess 'modules/model-access.bicep' = {
   params: {
     accountName: accountName
     principalId: identity.outputs.principalId
-    developerPrincipalId: principalId
+    developerPrincipalId: modelUser
     developerPrincipalType: principalType
     roleName: modelRole
     existingAccount: !empty(existingAiAccountName)
@@ -653,7 +662,7 @@ module api 'modules/api.bicep' = {
       REALTIME_ENDPOINT: empty(realtimeGatewayEndpoint) ? modelAccess.outputs.endpoint : realtimeGatewayEndpoint
       REALTIME_MODEL: deploymentName
       REALTIME_VOICE: realtimeVoice
-      REALTIME_INSTRUCTIONS: realtimeInstructions
+      REALTIME_INSTRUCTIONS: instructions
       REALTIME_TRANSCRIPTION_MODEL: enableTranscription ? transcriptionModelName : ''
       REALTIME_PROFILES: realtimeProfiles
       REALTIME_TOKEN_SCOPE: tokenScope
@@ -760,12 +769,10 @@ module firewallRule 'modules/turn-rule.bicep' = if (!empty(firewallPolicyName)) 
 }
 
 // ---- Outputs for the hooks: they become variables of the azd environment --------------------
+// `azd down` deletes those variables, so none may have the name of a setting that a user has made.
 
 @description('The resource group.')
 output AZURE_RESOURCE_GROUP string = group.name
-
-@description('Name of the function app.')
-output SERVICE_API_NAME string = api.outputs.name
 
 @description('Address of the function app itself.')
 output SERVICE_API_URI string = api.outputs.uri
@@ -779,17 +786,17 @@ output WEB_BACKEND_LINKED bool = linked
 @description('The model\'s endpoint.')
 output REALTIME_ENDPOINT string = modelAccess.outputs.endpoint
 
-@description('The gateway in front of it, if there is one.')
-output REALTIME_GATEWAY_ENDPOINT string = realtimeGatewayEndpoint
-
 @description('Name of the realtime deployment.')
 output REALTIME_MODEL string = deploymentName
 
 @description('Entra scope of the model\'s endpoint.')
-output REALTIME_TOKEN_SCOPE string = tokenScope
+output MODEL_TOKEN_SCOPE string = tokenScope
 
-@description('Whether pages may get keys and connect to the model\'s endpoint directly.')
-output TOKEN_ENDPOINT string = tokenEndpoint
+@description('Principal id of the user who may use the model besides the app; empty for none.')
+output MODEL_USER_ID string = modelUser
 
-@description('How callers authenticate; determines the page\'s routes.')
-output CALLER_AUTH string = callerAuth
+@description('Principal id of the app\'s identity: another one needs its roles anew.')
+output APP_PRINCIPAL_ID string = identity.outputs.principalId
+
+@description('The tenant that was deployed to.')
+output AZURE_TENANT_ID string = tenant().tenantId

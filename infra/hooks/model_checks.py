@@ -125,16 +125,34 @@ def check_models(
                 + f"azd env set {model.version_variable} …"
             )
             continue
-        free = free_quota(usages.json(), f"OpenAI.{sku}.{name}")
+        quota = usage_name(catalogue.json(), model) or f"OpenAI.{sku}.{name}"
+        free = free_quota(usages.json(), quota)
         if free is None:
             yield warning(f"The quota of {name} in {region} is not listed and was not checked.")
         elif free < model.units:
+            less = (
+                f"Run: azd env set {model.capacity_variable} {free}. Or request" if free > 0 else ""
+            )
             message = (
-                f"{name} needs {model.units} units of {sku} quota in {region}, {free} "
-                f"are free. Run: azd env set {model.capacity_variable} {max(free, 1)}, or request "
-                "more at https://aka.ms/oai/stuquotarequest, or choose another region"
+                f"{name} needs {model.units} units of {sku} quota in {region}, {max(free, 0)} are "
+                f"free. {less or 'Request'} more at https://aka.ms/oai/stuquotarequest, or choose "
+                "another region: azd env set MODEL_LOCATION …"
             )
             yield Finding(not deployed_before(outside, scope, chosen), message)
+
+
+def usage_name(
+    catalogue: Mapping[str, list[dict[str, dict[str, Any]]]], model: ChosenModel
+) -> str | None:
+    """What the quota of a model's kind of deployment is called, as the region's catalogue says."""
+    for entry in catalogue.get("value", []):
+        found = entry.get("model", {})
+        if (found.get("name"), found.get("version")) != (model.name, model.version):
+            continue
+        for sku in found.get("skus") or []:
+            if isinstance(sku, dict) and sku.get("name") == model.sku and sku.get("usageName"):
+                return str(sku["usageName"])
+    return None
 
 
 def deployed_before(outside: Outside, scope: str, chosen: Mapping[str, str]) -> bool:

@@ -21,7 +21,9 @@ from model_checks import (
     check_retirement,
     check_versions,
     chosen_models,
+    deployment_group,
 )
+from setting_checks import check_notifications, check_settings, check_values
 
 # The regions listed in the documentation of realtime over WebRTC (November 2026).
 REALTIME_REGIONS = ("eastus2", "swedencentral")
@@ -59,6 +61,7 @@ def preflight(outside: Outside, today: date | None = None) -> None:
 def findings(outside: Outside, today: date) -> Iterator[Finding]:
     """All findings; the settings first, because checking them needs no network."""
     chosen = parameters(outside.env)
+    yield from check_values(outside.env)
     yield from check_settings(chosen)
     yield from check_notifications(chosen)
     if chosen["enableModelDeployment"] == "true":
@@ -71,6 +74,7 @@ def findings(outside: Outside, today: date) -> Iterator[Finding]:
         return
     scope = f"/subscriptions/{subscription}"
     yield from check_role_assignment(outside, scope)
+    yield from check_group(outside, scope, chosen)
     yield from register_providers(outside, scope, chosen)
     if chosen["existingAiAccountName"]:
         yield from check_account(outside, scope, chosen)
@@ -89,71 +93,6 @@ def findings(outside: Outside, today: date) -> Iterator[Finding]:
         yield from check_models(outside, scope, region, chosen, today)
 
 
-def check_settings(chosen: Mapping[str, str]) -> Iterator[Finding]:
-    """Settings that conflict with each other."""
-    methods = {method.strip() for method in chosen["callerAuth"].split(",")}
-    linked = chosen["enableLinkedBackend"] == "true"
-    if "anonymous" in methods:
-        yield warning(
-            'CALLER_AUTH has "anonymous": anyone on the internet may start calls at your expense. '
-            "Set at least LIMIT_LIVE_CALLS_TOTAL."
-        )
-    elif "static-web-apps" in methods and not chosen["signInClientId"]:
-        yield warning(
-            "Anyone with a Microsoft account can sign in and call. To allow one tenant only: "
-            "azd env set SIGN_IN_CLIENT_ID … (docs/deploy.md, Who may call)."
-        )
-    if "static-web-apps" in methods and not linked:
-        yield error(
-            "CALLER_AUTH=static-web-apps needs the linked backend. Run: azd env set "
-            "ENABLE_LINKED_BACKEND true, or azd env set CALLER_AUTH entra"
-        )
-    whose = chosen["entraTenantId"] or chosen["entraIssuer"]
-    entra = (whose, chosen["entraAudience"], chosen["entraRequiredScope"])
-    if "entra" in methods and not all(entra):
-        yield error(
-            "CALLER_AUTH=entra needs ENTRA_TENANT_ID (or ENTRA_ISSUER), ENTRA_AUDIENCE and "
-            "ENTRA_REQUIRED_SCOPE. Set each with: azd env set NAME value"
-        )
-    if chosen["enablePrivateEndpoints"] == "true" and chosen["enableVirtualNetwork"] != "true":
-        yield error(
-            "ENABLE_PRIVATE_ENDPOINTS needs a virtual network. Run: azd env set "
-            "ENABLE_VIRTUAL_NETWORK true"
-        )
-    if chosen["enableVirtualNetwork"] == "true" and chosen["existingSubnetId"]:
-        yield error(
-            "Choose one: ENABLE_VIRTUAL_NETWORK creates a network, EXISTING_SUBNET_ID uses one."
-        )
-    yield from check_site(chosen, methods)
-
-
-def check_site(chosen: Mapping[str, str], methods: set[str]) -> Iterator[Finding]:
-    """Settings that conflict with a deployment without a Static Web App."""
-    if chosen["enableStaticWebApp"] == "true":
-        return
-    if "static-web-apps" in methods:
-        yield error(
-            "ENABLE_STATIC_WEB_APP=false leaves nobody to sign callers in. Run: azd env set "
-            "CALLER_AUTH entra (docs/existing-site.md)"
-        )
-    if not chosen["allowedOrigins"].strip():
-        yield error(
-            "ENABLE_STATIC_WEB_APP=false needs the origin of the page that calls. Run: azd env set "
-            "ALLOWED_ORIGINS https://…"
-        )
-
-
-def check_notifications(chosen: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether anybody is told what happens and what it costs."""
-    if chosen["enableAlerts"] == "true" and not chosen["alertEmail"].strip():
-        yield warning(
-            "The alerts reach nobody: they only show in the portal. Run: azd env set ALERT_EMAIL "
-            "you@example.com, or, to pay for none: azd env set ENABLE_ALERTS false"
-        )
-    if int(chosen["monthlyBudget"] or 0) <= 0:
-        yield warning("No budget is set. Run: azd env set MONTHLY_BUDGET 100")
-
-
 def check_role_assignment(outside: Outside, scope: str) -> Iterator[Finding]:
     """Checks that the deploying user may assign the app's roles."""
     answer = outside.manage(
@@ -169,6 +108,24 @@ def check_role_assignment(outside: Outside, scope: str) -> Iterator[Finding]:
         yield error(
             "You may not assign roles in this subscription, which the app's access depends on. "
             "Ask for Owner, or Contributor with Role Based Access Control Administrator."
+        )
+
+
+def check_group(outside: Outside, scope: str, chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """A resource group that exists is this environment's, or it would be taken over: its tags
+    replaced, and all that is in it deleted by `azd down`."""
+    name = deployment_group(chosen)
+    answer = outside.manage("GET", f"{scope}/resourceGroups/{name}", "2021-04-01")
+    if answer.status == 404:
+        return
+    if answer.status != 200:
+        yield warning(f"The resource group {name} cannot be read and was not checked.")
+    elif (answer.json().get("tags") or {}).get("azd-env-name") != chosen["environmentName"]:
+        yield error(
+            f"The resource group {name} exists and is not of this environment: `azd down` would "
+            "delete everything in it. Run: azd env set AZURE_RESOURCE_GROUP_NAME …, with a name "
+            "that nothing has; or give the group the tag azd-env-name="
+            f"{chosen['environmentName']}, if it is yours to delete"
         )
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 
-from azd_tools import Answer, Outside, Stop, main
+from azd_tools import Answer, Outside, Stop, main, parameters
 
 MAX_WAIT = timedelta(minutes=5)
 RETRY_INTERVAL = timedelta(seconds=10)
@@ -30,7 +30,7 @@ FORGED = {
 def probe(outside: Outside) -> None:
     """Raises `Stop` with every check that failed."""
     api, site = outside.env["SERVICE_API_URI"], outside.env.get("SERVICE_WEB_URI", "")
-    callers = {each.strip() for each in outside.env.get("CALLER_AUTH", "").split(",")}
+    callers = {each.strip() for each in parameters(outside.env)["callerAuth"].split(",")}
     linked = outside.env.get("WEB_BACKEND_LINKED", "true").lower() == "true"
     failures = check_page(outside, site) if site else []
     if "anonymous" not in callers:

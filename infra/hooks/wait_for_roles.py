@@ -24,13 +24,15 @@ SETTLED_SETTING = "ROLES_SETTLED_FOR"
 def wait_for_roles(outside: Outside) -> None:
     """Returns once the model's endpoint has minted a key. Raises `Stop` if it never does."""
     chosen = parameters(outside.env)
-    app = outside.env.get("SERVICE_API_NAME", "")
+    app = outside.env.get("APP_PRINCIPAL_ID", "")
+    # The identity is in it because `azd down` keeps this value and deletes the identity.
     settled = f"{app}: {model_role(chosen)}"
     if app and outside.env.get(SETTLED_SETTING) == settled:
         outside.say("Roles: already in effect since the last deployment")
         return
-    if not chosen["principalId"]:
-        outside.say("Roles: AZURE_PRINCIPAL_ID is not set, so only waiting for storage")
+    # Not AZURE_PRINCIPAL_ID, which azd does not store and hooks do not get.
+    if not outside.env.get("MODEL_USER_ID"):
+        outside.say("Roles: nobody but the app may use the model, so only waiting for storage")
     else:
         wait_for_model(outside, model_role(chosen))
     outside.say(f"Roles: waiting another {STORAGE_WAIT.total_seconds():.0f} s for storage")
@@ -49,7 +51,7 @@ def wait_for_model(outside: Outside, role: str) -> None:
     left = MAX_WAIT
     while True:
         headers = {
-            "Authorization": "Bearer " + outside.token(outside.env["REALTIME_TOKEN_SCOPE"]),
+            "Authorization": "Bearer " + outside.token(outside.env["MODEL_TOKEN_SCOPE"]),
             "Content-Type": "application/json",
         }
         answer = outside.http("POST", url, headers, json.dumps(body).encode())

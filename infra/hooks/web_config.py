@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from azd_tools import INFRA, Outside, Stop, main
+from azd_tools import INFRA, Outside, Stop, main, parameters
 
 CONFIG_FILE = "staticwebapp.config.json"
 KEPT_FILE = "robots.txt"
@@ -66,6 +66,11 @@ def make_site_config(template: Mapping[str, Any], env: Mapping[str, str]) -> dic
             route["allowedRoles"] = api_roles(env)
     if env.get("SIGN_IN_CLIENT_ID"):
         tenant = env.get("SIGN_IN_TENANT_ID") or env.get("AZURE_TENANT_ID")
+        if not tenant:
+            raise Stop(
+                "SIGN_IN_CLIENT_ID is set, and the tenant of that registration is not known. Run: "
+                "azd env set SIGN_IN_TENANT_ID …"
+            )
         # A custom registration disables all built-in providers.
         config["auth"] = {
             "identityProviders": {
@@ -84,8 +89,9 @@ def make_site_config(template: Mapping[str, Any], env: Mapping[str, str]) -> dic
 def page_origins(env: Mapping[str, str]) -> list[str]:
     """The origins that the page may connect to, besides its own."""
     found = []
-    if env.get("TOKEN_ENDPOINT", "on").lower() == "on":
-        found.append(origin(env.get("REALTIME_GATEWAY_ENDPOINT") or env["REALTIME_ENDPOINT"]))
+    chosen = parameters(env)
+    if chosen["tokenEndpoint"].lower() == "on":
+        found.append(origin(chosen["realtimeGatewayEndpoint"] or env["REALTIME_ENDPOINT"]))
     if env.get("WEB_BACKEND_LINKED", "true").lower() != "true":
         found.append(origin(env["SERVICE_API_URI"]))
     return found
@@ -111,7 +117,7 @@ def api_roles(env: Mapping[str, str]) -> list[str]:
     Static Web Apps sends a principal only on routes that exclude `anonymous`. If callers present
     their own token to the broker, or none at all, the site has to let everyone through.
     """
-    methods = {each.strip() for each in env.get("CALLER_AUTH", "static-web-apps").split(",")}
+    methods = {each.strip() for each in parameters(env)["callerAuth"].split(",")}
     if "anonymous" in methods or "static-web-apps" not in methods:
         return OPEN
     wanted = [each.strip() for each in env.get("WEB_CALLER_ROLES", "").split(",") if each.strip()]

@@ -153,8 +153,5 @@ resource ftpPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
 @description('Resource id of the function app.')
 output id string = app.id
 
-@description('Name of the function app.')
-output name string = app.name
-
 @description('Address of the function app itself, behind the linked site.')
 output uri string = 'https://${app.properties.defaultHostName}'

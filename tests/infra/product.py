@@ -72,6 +72,8 @@ MUSTS = {
     # Another name would add a second backend, which a Static Web App cannot have.
     "Microsoft.Web/staticSites/linkedBackends": {"name": "'api'"},
 }
+MADE_BY_HOOKS = {"REALTIME_INSTRUCTIONS_BASE64"}
+"""Variables that no user sets, so that no pipeline is told them."""
 REFUSED_BY_FLEX = re.compile(
     r"\b(FUNCTIONS_WORKER_\w+|FUNCTIONS_EXTENSION_VERSION|WEBSITE_\w+|ENABLE_ORYX_BUILD|"
     r"SCM_DO_BUILD_DURING_DEPLOYMENT|linuxFxVersion|alwaysOn|instanceMemoryMb)\b"
@@ -213,7 +215,7 @@ def services(project: Project) -> Iterator[str]:
     given = json.loads(
         (project.root / "infra" / "main.parameters.json").read_text(encoding="utf-8")
     )["parameters"]
-    pipeline = set(azure["pipeline"]["variables"]) | set(azure["pipeline"]["secrets"])
+    pipeline = {*azure["pipeline"]["variables"], *azure["pipeline"]["secrets"], *MADE_BY_HOOKS}
     for entry in given.values():
         variable = re.match(r"\$\{(\w+)", entry["value"])
         if variable and not variable[1].startswith("AZURE_") and variable[1] not in pipeline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -178,6 +179,37 @@ def typed(name: str, text: str) -> Any:
     if declared[1] in ("int", "bool", "object"):
         return json.loads(text.lower() if declared[1] == "bool" else text or "{}")
     return text
+
+
+def test_no_output_has_the_name_of_a_setting() -> None:
+    """`azd down` deletes the variables of the outputs, and with them what a user had set."""
+    file = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
+    settings = {match[1] for match in PLACEHOLDER.finditer(file)}
+    hooks = {"SIGN_IN_TENANT_ID", "WEB_CALLER_ROLES", "REALTIME_INSTRUCTIONS", "PREFLIGHT"}
+    assert expand().outputs.keys() & (settings | hooks) == set()
+
+
+def test_the_outputs_name_the_tenant_and_who_may_use_the_model() -> None:
+    outputs = expand(principalId="someone").outputs
+    assert outputs["MODEL_USER_ID"] == "someone"
+    assert "tenant" in outputs["AZURE_TENANT_ID"]
+    assert "userAssignedIdentities/id-" in outputs["APP_PRINCIPAL_ID"]
+
+
+def test_the_deploying_user_gets_no_role_where_that_is_switched_off() -> None:
+    def on_the_model(**given: Any) -> int:
+        grants = expand(principalId="someone", **given).of("Authorization/roleAssignments")
+        return sum(each["properties"]["principalId"] == "someone" for each in grants)
+
+    assert on_the_model() == 1
+    assert on_the_model(enableDeveloperAccess=False) == 0
+
+
+def test_instructions_reach_the_app_as_they_were_written() -> None:
+    text = 'Say "hello".\nThen — ask: ¿qué tal? It\'s ${fine}.'
+    encoded = base64.b64encode(text.encode()).decode()
+    for given in ({"realtimeInstructions": text}, {"realtimeInstructionsBase64": encoded}):
+        assert expand(**given).app_settings["REALTIME_INSTRUCTIONS"] == text
 
 
 def test_a_page_that_calls_the_app_directly_has_no_linked_backend() -> None:

@@ -34,6 +34,45 @@ def test_first_values_are_made_once_and_not_as_arguments() -> None:
     assert again.commands == []
 
 
+@pytest.mark.parametrize(
+    ("budgets", "kept"),
+    [
+        (answer(200, {"value": []}), {"BUDGET_START_DATE": "2026-11-01"}),
+        (answer(404), {"BUDGET_START_DATE": "2026-11-01"}),
+        (answer(200, {"value": [{"name": "budget-x"}]}), {}),
+        (answer(403), {}),
+    ],
+)
+def test_a_budget_that_was_deleted_starts_anew(budgets: Answer, kept: dict[str, str]) -> None:
+    """`azd down` deletes the budget and keeps the date; one may not start in an earlier month."""
+    env = {
+        "MONTHLY_BUDGET": "50",
+        "BUDGET_START_DATE": "2026-09-01",
+        "BROKER_SECRET": "s",
+        "AZURE_SUBSCRIPTION_ID": "s",
+        "AZURE_ENV_NAME": "talk",
+    }
+    stage = Stage({"GET https://management.azure.com/": budgets}, env)
+    first_values.first_values(stage.outside(), datetime(2026, 11, 20, tzinfo=UTC))
+    assert stage.kept == kept
+    assert "/resourceGroups/rg-talk/providers/Microsoft.Consumption/budgets" in stage.requests[0]
+
+
+def test_instructions_with_quotation_marks_and_lines_reach_the_template() -> None:
+    text = 'Say "hello".\nThen — ask: ¿qué tal?'
+    stage = Stage(env={"BROKER_SECRET": "s", "REALTIME_INSTRUCTIONS": text})
+    first_values.first_values(stage.outside())
+    encoded = stage.kept["REALTIME_INSTRUCTIONS_BASE64"]
+    assert base64.b64decode(encoded).decode() == text
+    assert parameters(stage.kept)["realtimeInstructionsBase64"] == encoded
+    again = Stage(env=stage.env | stage.kept)
+    first_values.first_values(again.outside())
+    assert again.kept == {}
+    emptied = Stage(env=stage.env | stage.kept | {"REALTIME_INSTRUCTIONS": ""})
+    first_values.first_values(emptied.outside())
+    assert emptied.kept == {"REALTIME_INSTRUCTIONS_BASE64": ""}
+
+
 def test_a_pipeline_makes_no_secret_up() -> None:
     stage = Stage(env={"CI": "true"})
     with pytest.raises(Stop, match="BROKER_SECRET is not set"):
@@ -41,15 +80,15 @@ def test_a_pipeline_makes_no_secret_up() -> None:
     assert stage.kept == {}
 
 
+# What azd gives hooks: what a user has set, and the outputs. AZURE_PRINCIPAL_ID is not stored.
 DEPLOYED = {
-    "AZURE_PRINCIPAL_ID": "p",
-    "SERVICE_API_NAME": "func-x",
+    "MODEL_USER_ID": "p",
+    "APP_PRINCIPAL_ID": "app",
     "SERVICE_API_URI": "https://func-x.test",
     "SERVICE_WEB_URI": "https://page.test",
     "REALTIME_ENDPOINT": "https://oai-x.openai.azure.com",
     "REALTIME_MODEL": MODEL,
-    "REALTIME_TOKEN_SCOPE": "https://ai.azure.com/.default",
-    "CALLER_AUTH": "static-web-apps",
+    "MODEL_TOKEN_SCOPE": "https://ai.azure.com/.default",
     "WEB_BACKEND_LINKED": "true",
 }
 MINT = "POST https://oai-x.openai.azure.com/openai/v1/realtime/client_secrets"
@@ -106,6 +145,21 @@ def test_another_role_is_waited_for_again() -> None:
     again = Stage({MINT: answer(200)}, DEPLOYED | stage.kept | {"MODEL_ROLE": MODEL_ROLES[0]})
     wait_for_roles.wait_for_roles(again.outside())
     assert again.requests == [MINT]
+
+
+def test_roles_of_another_identity_are_waited_for_again() -> None:
+    """`azd down` deletes the identity and keeps what the hook has noted."""
+    stage = Stage({MINT: answer(200)}, dict(DEPLOYED))
+    wait_for_roles.wait_for_roles(stage.outside())
+    again = Stage({MINT: answer(200)}, DEPLOYED | stage.kept | {"APP_PRINCIPAL_ID": "another"})
+    wait_for_roles.wait_for_roles(again.outside())
+    assert again.requests == [MINT]
+
+
+def test_where_only_the_app_may_use_the_model_storage_alone_is_waited_for() -> None:
+    stage = Stage(env=DEPLOYED | {"MODEL_USER_ID": ""})
+    wait_for_roles.wait_for_roles(stage.outside())
+    assert (stage.requests, stage.slept) == ([], [60.0])
 
 
 def site(**changed: Any) -> Stage:

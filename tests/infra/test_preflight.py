@@ -30,8 +30,9 @@ def usages(limit: int, used: int) -> Answer:
     return answer(200, {"value": [{"name": name, "limit": limit, "currentValue": used}]})
 
 
-def catalogue(version: str) -> Answer:
-    model = {"name": MODEL, "version": version, "skus": [{"name": "GlobalStandard"}]}
+def catalogue(version: str, **sku: str) -> Answer:
+    skus = [{"name": "GlobalStandard", **sku}]
+    model = {"name": MODEL, "version": version, "skus": skus}
     return answer(200, {"value": [{"model": model}, {"model": {"name": "other"}}]})
 
 
@@ -45,7 +46,7 @@ def azure(**changed: str) -> Stage:
             f"{M}/providers/Microsoft.Authorization/permissions": answer(200, {"value": [owner]}),
             f"{cognitive}eastus2/models": catalogue(VERSION),
             f"{cognitive}eastus2/usages": usages(100, 0),
-            f"{M}/resourceGroups/rg-talk/": answer(404),
+            f"{M}/resourceGroups/": answer(404),
         },
         AZURE | changed,
     )
@@ -75,7 +76,45 @@ def test_too_little_quota_stops_and_names_the_remedy() -> None:
     stage.routes[f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/usages"] = usages(
         100, 96
     )
-    assert "4 are free. Run: azd env set MODEL_CAPACITY 4" in refused(stage)
+    assert "4 are free. Run: azd env set MODEL_CAPACITY 4. Or request" in refused(stage)
+
+
+def test_where_no_quota_is_free_no_smaller_capacity_is_advised() -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/usages"
+    stage.routes[place] = usages(10, 10)
+    said = refused(stage)
+    assert "0 are free. Request more at" in said
+    assert "MODEL_CAPACITY" not in said
+
+
+def test_the_quota_is_the_one_that_the_catalogue_names() -> None:
+    stage = azure()
+    place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/"
+    stage.routes[f"{place}models"] = catalogue(VERSION, usageName="OpenAI.GlobalStandard.rt")
+    listed = {"name": {"value": "OpenAI.GlobalStandard.rt"}, "limit": 3, "currentValue": 0}
+    stage.routes[f"{place}usages"] = answer(200, {"value": [listed]})
+    assert "3 are free" in refused(stage)
+
+
+@pytest.mark.parametrize(
+    ("tags", "stops"),
+    [({"azd-env-name": "talk"}, False), ({"azd-env-name": "other"}, True), (None, True)],
+)
+def test_a_resource_group_of_others_is_not_taken_over(
+    tags: dict[str, str] | None, stops: bool
+) -> None:
+    stage = azure(AZURE_RESOURCE_GROUP_NAME="rg-shared")
+    stage.routes[f"{M}/resourceGroups/rg-shared?"] = answer(200, {"tags": tags})
+    if stops:
+        assert "rg-shared exists and is not of this environment" in refused(stage)
+    else:
+        preflight.preflight(stage.outside(), TODAY)
+
+
+@pytest.mark.parametrize("value", ['a "b"', "a\\b", "a\nb"])
+def test_a_value_that_azd_cannot_hand_over_stops(value: str) -> None:
+    assert "error: ALLOWED_ORIGINS has a quotation mark" in refused(azure(ALLOWED_ORIGINS=value))
 
 
 def test_quota_that_the_deployment_itself_uses_does_not_stop() -> None:
@@ -83,6 +122,7 @@ def test_quota_that_the_deployment_itself_uses_does_not_stop() -> None:
     place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/usages"
     stage.routes[place] = usages(10, 10)
     stage.routes[f"{M}/resourceGroups/rg-talk/"] = answer(200, {"value": [{"name": "oai-x"}]})
+    stage.routes[f"{M}/resourceGroups/rg-talk?"] = answer(200, {"tags": {"azd-env-name": "talk"}})
     preflight.preflight(stage.outside(), TODAY)
     assert stage.said[0].startswith("warning: ")
 

@@ -48,6 +48,12 @@ def test_the_page_may_connect_to_exactly_what_it_uses() -> None:
     )
 
 
+def test_a_sign_in_without_a_tenant_stops() -> None:
+    env = {name: value for name, value in ENV.items() if name != "AZURE_TENANT_ID"}
+    with pytest.raises(Stop, match="SIGN_IN_TENANT_ID"):
+        web_config.make_site_config(PATTERN, env | {"SIGN_IN_CLIENT_ID": "c"})
+
+
 def test_everything_else_of_the_policy_stays() -> None:
     before, after = (
         {part.split()[0]: part for part in policy.split("; ")}

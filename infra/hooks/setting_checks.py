@@ -1,0 +1,89 @@
+"""preflight's checks of settings, which need no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from azd_tools import INFRA, PLACEHOLDER
+from findings import Finding, error, warning
+
+
+def check_values(
+    env: Mapping[str, str], file: Path = INFRA / "main.parameters.json"
+) -> Iterator[Finding]:
+    """Values that would break the parameters file: azd writes variables into it as they are."""
+    text = file.read_text(encoding="utf-8")
+    for name in dict.fromkeys(match[1] for match in PLACEHOLDER.finditer(text)):
+        value = env.get(name, "")
+        if value and json.dumps(value, ensure_ascii=False) != f'"{value}"':
+            yield error(
+                f"{name} has a quotation mark, a backslash or a line break in it, which azd cannot "
+                f"hand over. Run: azd env set {name} …, without them"
+            )
+
+
+def check_settings(chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """Settings that conflict with each other."""
+    methods = {method.strip() for method in chosen["callerAuth"].split(",")}
+    linked = chosen["enableLinkedBackend"] == "true"
+    if "anonymous" in methods:
+        yield warning(
+            'CALLER_AUTH has "anonymous": anyone on the internet may start calls at your expense. '
+            "Set at least LIMIT_LIVE_CALLS_TOTAL."
+        )
+    elif "static-web-apps" in methods and not chosen["signInClientId"]:
+        yield warning(
+            "Anyone with a Microsoft account can sign in and call. To allow one tenant only: "
+            "azd env set SIGN_IN_CLIENT_ID … (docs/deploy.md, Who may call)."
+        )
+    if "static-web-apps" in methods and not linked:
+        yield error(
+            "CALLER_AUTH=static-web-apps needs the linked backend. Run: azd env set "
+            "ENABLE_LINKED_BACKEND true, or azd env set CALLER_AUTH entra"
+        )
+    whose = chosen["entraTenantId"] or chosen["entraIssuer"]
+    entra = (whose, chosen["entraAudience"], chosen["entraRequiredScope"])
+    if "entra" in methods and not all(entra):
+        yield error(
+            "CALLER_AUTH=entra needs ENTRA_TENANT_ID (or ENTRA_ISSUER), ENTRA_AUDIENCE and "
+            "ENTRA_REQUIRED_SCOPE. Set each with: azd env set NAME value"
+        )
+    if chosen["enablePrivateEndpoints"] == "true" and chosen["enableVirtualNetwork"] != "true":
+        yield error(
+            "ENABLE_PRIVATE_ENDPOINTS needs a virtual network. Run: azd env set "
+            "ENABLE_VIRTUAL_NETWORK true"
+        )
+    if chosen["enableVirtualNetwork"] == "true" and chosen["existingSubnetId"]:
+        yield error(
+            "Choose one: ENABLE_VIRTUAL_NETWORK creates a network, EXISTING_SUBNET_ID uses one."
+        )
+    yield from check_site(chosen, methods)
+
+
+def check_site(chosen: Mapping[str, str], methods: set[str]) -> Iterator[Finding]:
+    """Settings that conflict with a deployment without a Static Web App."""
+    if chosen["enableStaticWebApp"] == "true":
+        return
+    if "static-web-apps" in methods:
+        yield error(
+            "ENABLE_STATIC_WEB_APP=false leaves nobody to sign callers in. Run: azd env set "
+            "CALLER_AUTH entra (docs/existing-site.md)"
+        )
+    if not chosen["allowedOrigins"].strip():
+        yield error(
+            "ENABLE_STATIC_WEB_APP=false needs the origin of the page that calls. Run: azd env set "
+            "ALLOWED_ORIGINS https://…"
+        )
+
+
+def check_notifications(chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether anybody is told what happens and what it costs."""
+    if chosen["enableAlerts"] == "true" and not chosen["alertEmail"].strip():
+        yield warning(
+            "The alerts reach nobody: they only show in the portal. Run: azd env set ALERT_EMAIL "
+            "you@example.com, or, to pay for none: azd env set ENABLE_ALERTS false"
+        )
+    if int(chosen["monthlyBudget"] or 0) <= 0:
+        yield warning("No budget is set. Run: azd env set MONTHLY_BUDGET 100")
