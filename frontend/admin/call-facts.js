@@ -1,13 +1,9 @@
 /** What is known of a call beside its words. */
-import { h, keyed, svg } from './dom.js';
+import { h, keyed } from './dom.js';
 import { failed, lasted, latency, money, tokens } from './format.js';
 import { writeRoute } from './route.js';
 
-/** @typedef {import('../translation.js').Translation} Words */
-
-const TURNS_SHOWN = 60;
-
-/** @param {Words} words @param {HTMLElement} list @param {any} call @param {any} transcript */
+/** @param {import('../translation.js').Translation} words @param {HTMLElement} list @param {any} call @param {any} transcript */
 export function callFacts(words, list, call, transcript) {
   const when = (/** @type {string} */ moment) => words.dateTime(Date.parse(moment));
   const linked = (/** @type {string} */ id) => id && h('a', { href: writeRoute('calls', id) }, id);
@@ -37,20 +33,4 @@ export function callFacts(words, list, call, transcript) {
     if (at.textContent !== (fact.textContent ?? fact)) at.replaceChildren(fact);
     return row;
   });
-}
-
-/** How long each turn's answer took. @param {Words} words @param {readonly {at: string, ms: number}[]} all @returns {Node[]} */
-export function drawTurns(words, all) {
-  const turns = all.slice(-TURNS_SHOWN);
-  if (!turns.length) return [];
-  const slowest = Math.max(1, ...turns.map(({ ms }) => ms));
-  const title = words.t('turns_shown', { count: turns.length, slowest: latency(words, slowest) });
-  const bars = turns.map(({ at, ms }, place) => {
-    const height = (40 * ms) / slowest;
-    const moment = words.dateTime(Date.parse(at), { timeStyle: 'medium' });
-    const box = { class: 'c2', x: place * 10 + 1, width: 8, y: 40 - height, height };
-    return svg('rect', box, svg('title', {}, `${moment}: ${latency(words, ms)}`));
-  });
-  const drawing = { role: 'img', 'aria-label': title, viewBox: `0 0 ${TURNS_SHOWN * 10} 40`, preserveAspectRatio: 'none' };
-  return [h('h2', {}, title), svg('svg', drawing, ...bars)];
 }

@@ -1,6 +1,6 @@
 /** One call: what it is, what was said in it, how fast; while it is live, a word into it, and its end. */
 import { getJson, request, urlOf } from './api.js';
-import { callFacts, drawTurns } from './call-facts.js';
+import { callFacts } from './call-facts.js';
 import { heading, problemText } from './desk.js';
 import { h, put } from './dom.js';
 import { Follower } from './follower.js';
@@ -20,8 +20,9 @@ export function callPanel(desk, id, back) {
   const { t } = words;
   const follower = new Follower();
   const transcript = transcriptView(words);
-  const [facts, turns, recording] = [h('dl'), h('div.strip'), h('div.strip')];
-  const [status, trouble, actions, message] = [h('p.status'), h('div', { role: 'alert' }), h('div'), h('div')];
+  const [facts, recording, actions, message] = [h('dl'), h('div.strip'), h('div'), h('div')];
+  const status = h('p.status');
+  const trouble = h('div', { role: 'alert' });
   let looks = 0;
   let wasLive = false;
 
@@ -68,10 +69,7 @@ export function callPanel(desk, id, back) {
   const poller = desk.poll(async (signal) => {
     const url = urlOf(`calls/${id}/transcript`, { after: follower.next });
     const news = follower.take(await getJson(url, signal));
-    if (news) {
-      showEntries(words, transcript, follower.entries);
-      turns.replaceChildren(...drawTurns(words, follower.transcript.turns ?? []));
-    }
+    if (news) showEntries(words, transcript, follower.entries);
     draw();
     looks = news || follower.call.status === 'live' ? 0 : looks + 1;
     return looks === LAST_LOOKS;
@@ -82,7 +80,7 @@ export function callPanel(desk, id, back) {
     { 'aria-label': t('call') },
     h('a.back', { href: writeRoute(back) }, t('back')),
     heading(t('call'), status, actions),
-    ...[trouble, facts, turns, recording, transcript, message],
+    ...[trouble, facts, recording, transcript, message],
   );
   return { element, close: () => poller.stop() };
 }

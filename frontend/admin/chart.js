@@ -1,14 +1,14 @@
-/** Charts as SVG: bars upon each other, or lines. They fill their width and are redrawn when it changes. */
+/** Bars upon each other, as SVG. A chart fills its width and is redrawn when that changes. */
 import { h, svg } from './dom.js';
 import { labelled, ticks } from './scale.js';
 
 /**
  * @typedef {object} Chart
- * @property {'bars' | 'lines'} kind
  * @property {string} title  For who does not see it.
  * @property {readonly string[]} labels  Along the bottom.
- * @property {readonly {name: string, values: readonly (number | null)[]}[]} series  Five at most.
+ * @property {readonly {name: string, values: readonly number[]}[]} series  Five at most.
  * @property {(value: number) => string} write
+ * @property {boolean} [reaches]  What is told of a part is how far it reaches, not how long it is.
  */
 
 const LEFT = 64;
@@ -32,15 +32,22 @@ export function drawChart(chart) {
 }
 
 /** @param {Chart} chart @param {number} width */
-function plot(chart, width) {
-  const { kind, title, labels, series, write } = chart;
+function plot({ title, labels, series, write, reaches }, width) {
+  const sums = labels.map((_, place) => series.reduce((sum, { values }) => sum + values[place], 0));
+  const marks = ticks(Math.max(...sums));
   const slot = (width - LEFT) / labels.length;
-  const sums = labels.map((_, place) => series.reduce((sum, { values }) => sum + (values[place] ?? 0), 0));
-  const marks = ticks(Math.max(0, ...(kind === 'bars' ? sums : series.flatMap(({ values }) => values.map(Number)))));
+  const breadth = Math.min(48, slot * 0.7);
   const x = (/** @type {number} */ place) => LEFT + slot * (place + 0.5);
   const y = (/** @type {number} */ value) => FLOOR - ((FLOOR - TOP) * value) / marks[marks.length - 1];
-  /** @type {Room} */
-  const room = { ...chart, x, y, breadth: Math.min(48, Math.max(2, slot * 0.7)) };
+  const bars = labels.flatMap((label, place) => {
+    let below = 0;
+    return series.map(({ name, values }, which) => {
+      const value = values[place];
+      const height = y(below) - y((below += value));
+      const box = { class: `c${which + 1}`, x: x(place) - breadth / 2, y: y(below), width: breadth, height };
+      return value > 0 && svg('rect', box, svg('title', {}, `${label}: ${name} ${write(reaches ? below : value)}`));
+    });
+  });
   return svg(
     'svg',
     { role: 'img', 'aria-label': title, width, height: HEIGHT },
@@ -51,36 +58,6 @@ function plot(chart, width) {
     ...labelled(labels.length, (width - LEFT) / LABEL).map((place) =>
       svg('text', { x: x(place), y: HEIGHT - 8, 'text-anchor': 'middle' }, labels[place]),
     ),
-    ...(kind === 'bars' ? bars(room) : lines(room)),
+    ...bars,
   );
-}
-
-/** @typedef {Chart & {x: (place: number) => number, y: (value: number) => number, breadth: number}} Room */
-
-/** @param {Room} room */
-function bars({ labels, series, write, x, y, breadth }) {
-  return labels.flatMap((label, place) => {
-    let below = 0;
-    return series.map(({ name, values }, which) => {
-      const value = values[place] ?? 0;
-      const height = y(below) - y((below += value));
-      const box = { class: `c${which + 1}`, x: x(place) - breadth / 2, y: y(below), width: breadth, height };
-      return value > 0 && svg('rect', box, svg('title', {}, `${label}: ${name} ${write(value)}`));
-    });
-  });
-}
-
-/** A line breaks where nothing is known. @param {Room} room */
-function lines({ labels, series, write, x, y }) {
-  return series.flatMap(({ name, values }, which) => {
-    const points = values.map((value, place) => ({ value, place })).filter(({ value }) => value !== null);
-    const path = points.map(
-      ({ value, place }) => `${values[place - 1] == null ? 'M' : 'L'}${x(place)} ${y(Number(value))}`,
-    );
-    const dots = points.map(({ value, place }) => {
-      const dot = { class: `c${which + 1}`, cx: x(place), cy: y(Number(value)), r: 3.5 };
-      return svg('circle', dot, svg('title', {}, `${labels[place]}: ${name} ${write(Number(value))}`));
-    });
-    return [svg('path', { class: `c${which + 1}`, d: path.join('') }), ...dots];
-  });
 }

@@ -4,13 +4,10 @@
  */
 const SLOWEST = 30_000;
 
-/** The browser, or a test's. */
+/** The browser, or a test's. @type {{setTimeout: any, clearTimeout: any, document: any}} */
 const BROWSER = {
-  /** @param {() => void} callback @param {number} ms @returns {unknown} */
-  setTimeout: (callback, ms) => setTimeout(callback, ms),
-  /** @param {any} timer */
-  clearTimeout: (timer) => clearTimeout(timer),
-  /** @type {Pick<Document, 'hidden' | 'addEventListener' | 'removeEventListener'>} */
+  setTimeout: globalThis.setTimeout.bind(globalThis),
+  clearTimeout: globalThis.clearTimeout.bind(globalThis),
   document: globalThis.document,
 };
 
@@ -19,20 +16,16 @@ export class Poller {
   #every;
   #failed;
   #around;
-
   /** @type {unknown} */
-  #timer = null;
-
+  #timer;
   /** @type {AbortController | null} */
   #running = null;
-
   #failures = 0;
   stopped = true;
 
   /**
    * @param {(signal: AbortSignal) => Promise<boolean | void>} task  Gives true when there is nothing left to ask for.
-   * @param {number} every  Milliseconds from the end of one run to the next.
-   * @param {(problem: any) => void} failed
+   * @param {number} every  Milliseconds between two runs. @param {(problem: any) => void} failed
    * @param {typeof BROWSER} [around]
    */
   constructor(task, every, failed, around = BROWSER) {

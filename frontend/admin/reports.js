@@ -23,15 +23,20 @@ const LATENCY = {
   draw: (words, [daily, grouped], { days, by }) => {
     const { t, number } = words;
     const rows = new Map(daily.latency.map((/** @type {any} */ row) => [row.day, row]));
-    const line = (/** @type {string} */ name) => ({ name: name.slice(0, 3), values: days.map((day) => rows.get(day)?.[name] ?? null) });
+    const of = (/** @type {string} */ name) => days.map((day) => rows.get(day)?.[name] ?? 0);
+    const half = of('p50_ms');
+    const above = of('p95_ms').map((ms, place) => ms - half[place]);
     const write = (/** @type {number} */ ms) => latency(words, ms);
     return {
       chart: {
-        kind: 'lines',
         title: t('latency_chart'),
         labels: labels(words, days),
-        series: [line('p50_ms'), line('p95_ms')],
+        series: [
+          { name: 'p50', values: half },
+          { name: 'p95', values: above },
+        ],
         write,
+        reaches: true,
       },
       columns: [
         { label: t(by), cell: (row) => row[by] },
@@ -64,7 +69,6 @@ const USAGE = {
     const found = series(daily.usage, days, (row) => short(row[by]), value);
     return {
       chart: {
-        kind: 'bars',
         title: t('usage_chart', { measure: t(measure), by: t(by) }),
         labels: labels(words, days),
         series: found.map(({ name, values }) => ({ name: name || t('others'), values })),
@@ -93,7 +97,6 @@ const FAILURES = {
     const found = series(daily.failures, days, by === 'code' ? (row) => row.code : where, (row) => row.count);
     return {
       chart: {
-        kind: 'bars',
         title: t('failures_chart'),
         labels: labels(words, days),
         series: found.map(({ name, values }) => ({ name: name || t('others'), values })),
