@@ -20,6 +20,12 @@ export class AnswerWatch {
   /** How often what had failed when it was last asked. @type {Record<string, number>} */
   #known = {};
 
+  /** Found, but perhaps of an earlier answer. @type {Failure | null} */
+  #suspected = null;
+
+  /** An answer has come since the last question: one that failed may have been asked for again, by the broker. */
+  #stale = false;
+
   #asked = 0;
   #askedAt = -Infinity;
 
@@ -28,8 +34,14 @@ export class AnswerWatch {
     this.#ask = ask;
   }
 
+  /** An answer has come. */
+  answered() {
+    this.#stale = true;
+    this.#suspected = null;
+  }
+
   /**
-   * What has failed since the last question; null for nothing.
+   * What has failed, so that no answer comes; null for nothing.
    * @param {number} now
    * @returns {Promise<Failure | null>}
    */
@@ -37,7 +49,11 @@ export class AnswerWatch {
     if (this.#asked >= MOST || now - this.#askedAt < APART) return null;
     this.#asked += 1;
     this.#askedAt = now;
+    const [suspected, stale] = [this.#suspected, this.#stale];
+    this.#suspected = null;
+    this.#stale = false;
     const status = await this.#ask();
+    /** @type {Failure | null} */
     let found = null;
     for (const [what, codes] of Object.entries(status?.failures ?? {})) {
       for (const [code, count] of Object.entries(codes ?? {})) {
@@ -46,6 +62,8 @@ export class AnswerWatch {
         this.#known[key] = Math.max(count, this.#known[key] ?? 0);
       }
     }
-    return found;
+    if (!found || !stale || found.what === 'response_incomplete') return found ?? suspected;
+    this.#suspected = found;
+    return null;
   }
 }

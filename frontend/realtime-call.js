@@ -374,7 +374,10 @@ export class RealtimeCall extends EventTarget {
       live: () => {
         if (attempt === this.#attempt && this.#state.status === 'live') this.#showLive(attempt);
       },
-      activity: (activity) => this.#emit('activity', activity),
+      activity: (activity) => {
+        if (activity === 'answering') answers.answered();
+        this.#emit('activity', activity);
+      },
       level: (level) => this.#emit('level', level),
       turn: (turn) => {
         this.timings.answered(turn);

@@ -260,6 +260,21 @@ test('an answer that failed under the filter is told of, once, and asked for no 
   assert.equal(asked(), before + 5, 'three questions for one silence');
 });
 
+test('a failure that the broker has mended itself is not taken for that of a slow answer', async () => {
+  const { browser, seen, hear } = await talking();
+  hear(speaks, spoke, answer('a1'), plays(), said('a1', 'Yes.'), played());
+  browser.routes[LOCATION] = status({ failures: { response_failed: { inference_rate_limit_exceeded: 1 } } });
+  hear(speaks, spoke);
+  await pass(browser, 6_000);
+  hear(answer('a2'), plays(), said('a2', 'No.'), played());
+  await pass(browser, 20_000);
+  assert.deepEqual(seen.problems, []);
+  browser.routes[LOCATION] = status({ failures: { response_failed: { inference_rate_limit_exceeded: 2 } } });
+  hear(speaks, spoke);
+  await pass(browser, 10_000);
+  assert.deepEqual(seen.problems, ['answer_failed'], 'no answer came of this one');
+});
+
 test('an answer that stops in the middle of a sentence is asked about', async () => {
   const { browser, seen, hear } = await talking();
   browser.routes[LOCATION] = status({ failures: { response_incomplete: { max_output_tokens: 1 } } });
