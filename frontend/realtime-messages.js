@@ -80,7 +80,7 @@ export class RealtimeMessages {
     if (ENDINGS.includes(event.type)) return due > 0 && count === 0 ? { send: this.#ask(now) } : {};
     if (event.type !== 'conversation.item.added' && event.type !== 'conversation.item.created') return {};
     const { id, role, status } = event.item ?? {};
-    if (role !== 'assistant' || status === 'completed' || count === 0) return this.#sent.delete(id) ? { taken: [id] } : {};
+    if (role !== 'assistant' || status === 'completed' || count === 0) return this.#takes(id, event.item?.content);
     this.dismiss();
     const taken = [...this.#sent.keys()];
     this.#sent.clear();
@@ -102,6 +102,13 @@ export class RealtimeMessages {
       return { refused: id, detail: 'Nothing confirms that the message has arrived.' };
     }
     return this.#asking.due && now >= this.#asking.due ? { send: this.#ask(now) } : {};
+  }
+
+  /** Not every endpoint keeps the id that an item is given: then it is the oldest. @param {string} id @param {{type: string}[]} [content] @returns {Outcome} */
+  #takes(id, [part] = []) {
+    const [oldest] = this.#sent.keys();
+    const taken = this.#sent.has(id) || !['input_text', 'input_image'].includes(part?.type) ? id : oldest;
+    return this.#sent.delete(taken) ? { taken: [taken] } : {};
   }
 
   /** @param {number} now @returns {ClientEvent[]} */

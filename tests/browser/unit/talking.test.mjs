@@ -120,6 +120,14 @@ test('a message that is refused, or that nothing confirms, is said not to be del
   await assert.rejects(call.sendText('Four'), /not live/);
 });
 
+test('an endpoint that gives items ids of its own confirms the oldest message', async () => {
+  const { call, hear } = await talking();
+  const sent = call.sendText('Hello');
+  hear(added({ id: 'u1', type: 'message', role: 'user', content: [{ type: 'input_audio', transcript: null }] }));
+  hear(added({ id: 'theirs', type: 'message', role: 'user', content: [{ type: 'input_text', text: 'Hello' }] }));
+  await sent;
+});
+
 test('text leaves a tool alone, and waits for its turn', async () => {
   const { browser, call, connection, told, hear } = await talking();
   hear(speaks, spoke, added({ id: 'f1', type: 'function_call', name: 'weather' }));
