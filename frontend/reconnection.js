@@ -60,11 +60,13 @@ export class Succession {
     for (let tries = 0; !this.over; tries += 1) {
       const problem = await this.#try(continues);
       if (!problem || this.over) return;
+      const pause = Math.max(PAUSES[Math.min(tries, PAUSES.length - 1)], problem.retryAfter * 1000);
       if (UNKNOWN.includes(problem.code) && continues) continues = '';
-      else if (!passes(problem) || clock.now() >= giveUp) {
+      else if (passes(problem) && clock.now() + pause < giveUp) await this.#pause(pause);
+      else {
         this.over = true;
         gaveUp(problem);
-      } else await this.#pause(Math.max(PAUSES[Math.min(tries, PAUSES.length - 1)], problem.retryAfter * 1000));
+      }
     }
   }
 

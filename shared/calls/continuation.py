@@ -8,8 +8,9 @@ they are ended soon after.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.calls.call_record import CONTINUED, ENDED_BY_ITSELF, CallRecord
@@ -24,7 +25,7 @@ from shared.limits.booked_call import HANDOVER
 from shared.limits.times import to_timedelta
 from shared.storage.interfaces import Log, Queue, StorageUnavailable
 from shared.storage.refusal import RETRY_AFTER
-from shared.transcripts.history import History, Message, history_from, messages_in
+from shared.transcripts.history import History, Message, has_room, history_from, messages_in
 from shared.transcripts.record_lines import decode_lines
 from shared.transcripts.transcript import build_transcript
 from shared.transcripts.writer import log_name
@@ -33,23 +34,28 @@ LATER_CALLS, EARLIER_CALLS = 8, 8
 """How many calls are looked at, after the one that a handle is for and before the latest one."""
 MOST_READ = 512 * 1024
 """Bytes of one record: an hour of talk is about 100 KB."""
-MAY_GO_ON = (*ENDED_BY_ITSELF, CONTINUED, "expired", "connection_lost")
-"""What may have ended a call that is continued. Whatever else ends one, ends its conversation."""
+MAY_GO_ON = (*ENDED_BY_ITSELF, CONTINUED, "expired", "connection_lost", "refused")
+"""What may have ended a call that is continued; a refused one has never reached its page. Whatever
+else ends one, ends its conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a call continues. `last` is the latest call of the conversation; `unsettled` are the
-    references of those that still count; `messages` is what was said in all of them."""
+    """What a call continues: `calls` are those of the conversation, the latest first, and `left` is
+    the time that it has left."""
 
-    last: CallRecord
-    unsettled: tuple[str, ...]
+    calls: tuple[CallRecord, ...]
     left: timedelta
-    messages: tuple[Message, ...] = field(repr=False)
 
-    def history(self, name: str) -> History:
-        """What the next call begins with; `name` is that of its booking."""
-        return history_from(self.messages, name)
+    @property
+    def last(self) -> CallRecord:
+        """The call that is continued."""
+        return self.calls[0]
+
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """The references of the calls that still count."""
+        return tuple(each.reference for each in self.calls if not each.settled_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +70,7 @@ class Continuations:
     def find(self, name: str, profile: Profile) -> Conversation:
         """The conversation of the call with that record. Raises Problem conversation_over,
         invalid_query for another profile's, call_not_found, storage_unavailable."""
-        try:
+        with storage_problems():
             last = self.latest(self.records.get(name))
             if last.profile != profile.name:
                 raise Problem("invalid_query", "continues: expected a call of the same profile.")
@@ -72,12 +78,7 @@ class Continuations:
             stopped = last.ended_at is not None and last.ended_by not in MAY_GO_ON
             if stopped or left < SHORTEST_CALL:
                 raise Problem("conversation_over")
-            calls = list(self.before(last))
-            messages = self.messages_of(calls)
-        except StorageUnavailable:
-            raise Problem("storage_unavailable", retry_after=RETRY_AFTER) from None
-        unsettled = tuple(each.reference for each in calls if not each.settled_by)
-        return Conversation(last, unsettled, left, messages)
+            return Conversation(tuple(self.before(last)), left)
 
     def latest(self, record: CallRecord) -> CallRecord:
         """The latest call of a call's conversation. Raises Problem already_continued where that is
@@ -101,14 +102,19 @@ class Continuations:
                 return
             yield record
 
-    def messages_of(self, calls: Sequence[CallRecord]) -> tuple[Message, ...]:
-        """What was said in the calls, which come latest first."""
+    def history(self, conversation: Conversation, name: str) -> History:
+        """What the next call begins with, whose booking has that name: the latest of what was said.
+        Raises Problem storage_unavailable."""
         said: list[Message] = []
-        for record in reversed(calls) if self.transcripts is not None else ():
-            said += self.said_in(record)
-        return tuple(said)
+        for record in conversation.calls if self.transcripts is not None else ():
+            with storage_problems():
+                said = self.said_in(record) + said
+            if not has_room(said):
+                break
+        return history_from(said, name)
 
     def said_in(self, record: CallRecord) -> list[Message]:
+        """What was said in one call, or towards its end."""
         if self.transcripts is None or not record.call_id:
             return []
         name = log_name(record.call_id)
@@ -131,13 +137,20 @@ class Continuations:
                 conversation_ends_at=record.conversation_end,
             )
 
-        try:
+        with storage_problems():
             last = self.records.update(conversation.last.id, continued)
             if not last.settled_by:
                 self.end_queue.send(call_message(last.id), delay=to_timedelta(HANDOVER))
-        except StorageUnavailable:
-            raise Problem("storage_unavailable", retry_after=RETRY_AFTER) from None
         logs.event("call continued", call=last.id, by=successor.id)
+
+
+@contextmanager
+def storage_problems() -> Iterator[None]:
+    """Makes an outage of storage a Problem."""
+    try:
+        yield
+    except StorageUnavailable:
+        raise Problem("storage_unavailable", retry_after=RETRY_AFTER) from None
 
 
 def in_conversation(

@@ -115,8 +115,11 @@ class CallService:
             sealed = open_handle(handles, continues, caller)
             before = self.continuations.find(sealed.record_id, profile)
         booking = self.book_call(profile, caller, before)
-        history = before.history(name_of(booking.reference)) if before else NO_HISTORY
         with self.starts.undone_on_failure(booking, profile):
+            # Once it is counted: a record may be long.
+            history = NO_HISTORY
+            if before is not None:
+                history = self.continuations.history(before, name_of(booking.reference))
             answer = self.voices[profile.api].start_call(
                 text, profile, self.deadline(), self.safety_identifier(caller), history
             )

@@ -106,6 +106,11 @@ def newest_within(
     return kept[::-1]
 
 
+def has_room(messages: Sequence[Message]) -> bool:
+    """Whether a history that ends with these messages could have earlier ones."""
+    return len(newest_within(messages)) == len(messages) < MOST_MESSAGES
+
+
 def history_from(messages: Sequence[Message], name: str) -> History:
     """The history that a call begins with which continues others: empty where nothing was said."""
     note = Message("system", CONTINUED)

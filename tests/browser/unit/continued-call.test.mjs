@@ -165,6 +165,17 @@ test('a refusal that does not pass ends it', async () => {
   assert.deepEqual(seen.problems, ['sign_in_required']);
 });
 
+test('nobody waits with an open microphone for a limit that lasts for hours', async () => {
+  const browser = continuing();
+  const { call, seen, connection } = await browser.live();
+  browser.routes['/api/connect'] = () => problem(429, 'tokens_used_up', {}, { 'retry-after': '30000' });
+  await lose(browser, connection);
+  await settle();
+  assert.equal(call.state.status, 'failed');
+  assert.deepEqual(seen.problems, ['tokens_used_up']);
+  assert.equal(browser.tracks[0].readyState, 'ended');
+});
+
 test('a conversation whose time is up has ended', async () => {
   const browser = continuing();
   const { call, seen, connection } = await browser.live();

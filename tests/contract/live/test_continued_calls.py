@@ -202,3 +202,21 @@ async def test_the_call_before_is_ended_although_its_page_does_not(
         assert (await talk.status(first))["ended_by"] == "continued"
         assert [call["status"] for call in await talk.calls()] == ["live", "ended"]
         await talk.hang_up_all()
+
+
+@APIS
+async def test_the_end_that_the_service_foresees_is_told(
+    api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a page moves in time; its conversation may last as long as before."""
+    async with stack(monkeypatch, **OBSERVED, live={"session_seconds": 60}) as it:
+        talk = Conversation(it, api)
+        await it.emulator.change(session_seconds=60)
+        call = await talk.connect()
+        booked = (await talk.status(call))["conversation_ends_at"]
+        shown = await poll_until(
+            partial(talk.status, call), lambda found: found["ends_at"] < booked
+        )
+        assert shown["conversation_ends_at"] == booked
+        assert shown["status"] == "live"
+        await talk.hang_up_all()

@@ -16,6 +16,7 @@ from shared.calls.records import Records
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Booking
 from shared.storage.memory import MemoryStorage
+from shared.transcripts.history import MOST_MESSAGES, Message
 from shared.transcripts.record_lines import RecordLine, encode_line
 from shared.transcripts.redaction import unchanged
 from shared.transcripts.writer import log_name
@@ -74,7 +75,8 @@ class Work:
         self.log.append(name, data, at=self.log.length(name))
 
     def said(self, record: CallRecord) -> list[str]:
-        return [each.text for each in self.continuations.find(record.id, PROFILE).messages]
+        found = self.continuations.find(record.id, PROFILE)
+        return [each.text for each in self.continuations.history(found, "x").messages[:-1]]
 
     def refused(self, record: CallRecord) -> str:
         with pytest.raises(Problem) as problem:
@@ -90,6 +92,24 @@ def test_what_was_said_in_all_of_its_calls() -> None:
     work.write(second, "three")
     third = work.start(second)
     assert work.said(third) == work.said(first) == ["one", "two", "three"]
+
+
+def test_no_more_is_read_than_a_call_can_begin_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work()
+    first = work.start()
+    work.write(first, "one")
+    second = work.start(first)
+    work.write(second, *(f"number {number}" for number in range(MOST_MESSAGES)))
+    read: list[str] = []
+    said_in = Continuations.said_in
+
+    def seen(self: Continuations, record: CallRecord) -> list[Message]:
+        read.append(record.id)
+        return said_in(self, record)
+
+    monkeypatch.setattr(Continuations, "said_in", seen)
+    assert work.said(second)[0] == "number 0"
+    assert read == [second.id]
 
 
 def test_each_call_is_continued_once() -> None:
@@ -157,7 +177,7 @@ def test_the_call_before_ends_soon_and_says_why() -> None:
         ("admin", False),
         ("token budget", False),
         ("content", False),
-        ("refused", False),
+        ("refused", True),
     ],
 )
 def test_what_may_have_ended_it(ended_by: str, goes_on: bool) -> None:
