@@ -194,17 +194,8 @@ def open_admin_service(
     terminator: CallTerminator,
     clock: Clock,
 ) -> AdminService:
-    return AdminService(
-        records=stores.records,
-        terminator=terminator,
-        transcripts=stores.transcripts,
-        connects=model.connects,
-        clock=clock,
-        refusals=stores.refusals,
-        slow_turn_ms=settings.slow_turn_ms,
-        keeps_words=settings.transcripts,
-        redacts=settings.redaction,
-    )
+    records, log, refusals = stores.records, stores.transcripts, stores.refusals
+    return AdminService(records, terminator, log, model.connects, clock, refusals, settings)
 
 
 def open_call_service(

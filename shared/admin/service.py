@@ -15,6 +15,7 @@ from shared.admin.refusal_counts import RefusalCounts
 from shared.calls.call_record import CallRecord
 from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
+from shared.config.settings import ObserverSettings
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core import logs
 from shared.core.clock import Clock
@@ -37,9 +38,7 @@ CALLS_PER_FILE_AT_MOST = 2000
 
 @dataclass(frozen=True, slots=True)
 class AdminService:
-    """The admins' side of the broker. `connects` open a call's sideband, by its API. Turns over
-    `slow_turn_ms` count as slow. `keeps_words`: what is said is recorded; `redacts`: the
-    numbers and addresses in it are not."""
+    """The admins' side of the broker. `connects` open a call's sideband, by its API."""
 
     records: Records
     terminator: CallTerminator
@@ -47,9 +46,7 @@ class AdminService:
     connects: Mapping[VoiceApi, Connect]
     clock: Clock
     refusals: RefusalCounts
-    slow_turn_ms: int
-    keeps_words: bool
-    redacts: bool
+    settings: ObserverSettings
 
     def list_calls(self, query: Mapping[str, str]) -> dict[str, Any]:
         """One page of the calls that match, newest first. `limit` is the page's size; `before` is
@@ -142,7 +139,9 @@ class AdminService:
         from shared.admin import latency_report
 
         days, groups = self.read_query(query, latency_report.GROUPS)
-        return latency_report.latency_rows(self.records_of(days), groups, self.slow_turn_ms)
+        return latency_report.latency_rows(
+            self.records_of(days), groups, self.settings.slow_turn_ms
+        )
 
     def report_failures(self, query: Mapping[str, str]) -> dict[str, Any]:
         """What was refused and what failed on those days, by code. Raises Problem invalid_query."""
@@ -191,7 +190,7 @@ class AdminService:
             raise Problem("call_not_found", "The call is over.") from None
         except SidebandUnavailable as unavailable:
             raise Problem(unavailable.problem) from None
-        if record.api == LIVE and answer and self.keeps_words:
+        if record.api == LIVE and answer and self.settings.transcripts:
             self.record_line(record, own_lines.line_of_append(event, self.clock()))
         logs.event("event sent", call=record.id, type=event["type"])
         return {"answered_by": answer.type if answer else None}
@@ -224,7 +223,9 @@ class AdminService:
 
         try:
             if line is not None:
-                append_line(self.transcripts, record.call_id, line, redaction(self.redacts))
+                append_line(
+                    self.transcripts, record.call_id, line, redaction(self.settings.redaction)
+                )
         except StorageError as error:
             logs.event("transcript record not written", logging.WARNING, reason=str(error))
 

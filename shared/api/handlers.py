@@ -177,7 +177,7 @@ def show_latency(request: Request) -> Response:
         from shared.admin.latency_report import COLUMNS
 
         return csv_response("latency", rows, COLUMNS)
-    return json_response(200, {"latency": rows, "slow_ms": admin.slow_turn_ms})
+    return json_response(200, {"latency": rows, "slow_ms": admin.settings.slow_turn_ms})
 
 
 def show_failures(request: Request) -> Response:

@@ -36,7 +36,7 @@ CONNECTION_HEADERS = {"connection", "date", "server", "transfer-encoding"}
 CHANGED_HEADERS = {
     *("location", "access-control-allow-headers", "access-control-expose-headers"),
 }
-ADDED_HEADERS = {"x-voice-api"}
+ADDED_HEADERS = {"x-conversation", "x-voice-api"}
 """Of the app's since the recording."""
 # What the app has answered better on purpose since the recording.
 IMPROVED = {

@@ -30,7 +30,7 @@ from shared.calls.queue_messages import call_message, record_id_in
 from shared.calls.records import Records
 from shared.calls.service import CallPolicy, CallService
 from shared.calls.termination import CallTerminator
-from shared.config.settings import Limits
+from shared.config.settings import Limits, ObserverSettings
 from shared.config.voice_api import REALTIME
 from shared.core.problems import Problem
 from shared.credentials.broker_secret import FixedSecret
@@ -246,9 +246,7 @@ def test_records_are_shown_as_before(upgraded: Upgraded) -> None:
         {REALTIME: no_such_call},
         upgraded.clock,
         RefusalCounts(upgraded.storage.table(upgraded.names["refusals"])),
-        slow_turn_ms=3000,
-        keeps_words=True,
-        redacts=True,
+        ObserverSettings("eager", transcripts=True, redaction=True),
     )
     assert {each["id"]: each for each in admin.list_calls({})["calls"]} == shown
     assert admin.report_usage({}) == upgraded.expected["usage"]

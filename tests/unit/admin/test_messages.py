@@ -12,6 +12,7 @@ from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.service import AdminService
 from shared.calls.call_record import CallRecord
 from shared.calls.records import Records
+from shared.config.settings import ObserverSettings
 from shared.config.voice_api import LIVE, VoiceApi
 from shared.storage.memory import MemoryLog, MemoryTable
 from shared.transcripts.record_lines import RecordLine, encode_line
@@ -58,9 +59,7 @@ class Desk:
             {self.api: connect},
             lambda: NOW,
             RefusalCounts(MemoryTable()),
-            slow_turn_ms=0,
-            keeps_words=self.keeps_words,
-            redacts=True,
+            ObserverSettings("eager", transcripts=self.keeps_words, redaction=True),
         )
         attached = encode_line("call_1", 0, RecordLine("attached", "run", NOW), unchanged)
         self.log.append(log_name("call_1"), attached, at=0)

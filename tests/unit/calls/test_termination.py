@@ -19,7 +19,7 @@ from shared.calls.queue_messages import record_id_in
 from shared.calls.record_ids import partition_and_row
 from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
-from shared.config.settings import Limits
+from shared.config.settings import Limits, ObserverSettings
 from shared.config.voice_api import REALTIME
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
@@ -233,9 +233,7 @@ def test_a_call_whose_messages_were_lost_is_ended_once_its_record_is_read() -> N
         {REALTIME: no_such_call},
         lambda: NOW,
         RefusalCounts(MemoryTable()),
-        slow_turn_ms=0,
-        keeps_words=False,
-        redacts=True,
+        ObserverSettings("eager", transcripts=False, redaction=True),
     )
     lately = replace(
         RECORD, id=NAME.replace("0123456789ab", "ba9876543210"), ends_at=NOW - timedelta(minutes=1)
