@@ -34,7 +34,7 @@ ON_EVERY_RESPONSE = {
 }
 CONNECTION_HEADERS = {"connection", "date", "server", "transfer-encoding"}
 CHANGED_HEADERS = {
-    *("location", "access-control-allow-headers", "access-control-expose-headers"),
+    *("allow", "location", "access-control-allow-headers", "access-control-expose-headers"),
 }
 ADDED_HEADERS = {"x-conversation", "x-voice-api"}
 """Of the app's since the recording."""
@@ -42,6 +42,7 @@ ADDED_HEADERS = {"x-conversation", "x-voice-api"}
 IMPROVED = {
     "POST connect profile twice": (400, "invalid_query"),
     "POST connect profile twice rev": (400, "invalid_query"),
+    "GET connect (405)": (204, None),  # whether this caller may start calls
     "POST connect bad utf8": (201, None),  # in a line that says nothing about the call
 }
 
