@@ -42,7 +42,7 @@ export class Capture {
     this.#devices = new Devices(environment, (list) => this.#changed(list));
     if (microphoneId) this.#devices.choose('microphone', microphoneId, false);
     this.#screen = new ScreenLock(environment);
-    this.#turns = new PressedTurns((events) => current()?.send(events), environment.clock);
+    this.#turns = new PressedTurns((events) => current()?.dialogue?.tell(events), environment.clock);
   }
 
   /** @returns {MicrophoneState} */

@@ -129,6 +129,11 @@ export class Dialogue {
     return said;
   }
 
+  /** Sends what nobody waits for, while the channel is open. @param {readonly ClientEvent[]} events */
+  tell(events) {
+    if (this.#attempt.channel.readyState === 'open') this.#trySending(events);
+  }
+
   /** Stops the answer. @returns {boolean} False if the API has no command for it. */
   interrupt() {
     const events = this.conversation.interrupt();

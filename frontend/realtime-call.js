@@ -598,8 +598,8 @@ export class RealtimeCall extends EventTarget {
   }
 
   /** @param {Attempt} attempt */
-  #tellMuted(attempt) {
-    attempt.send(attempt.dialogue?.conversation.mute(attempt.microphone?.state.muted ?? false) ?? []);
+  #tellMuted({ dialogue, microphone }) {
+    dialogue?.tell(dialogue.conversation.mute(microphone?.state.muted ?? false));
   }
 
   /** @param {CallState} state */

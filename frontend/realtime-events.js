@@ -61,7 +61,8 @@ export class RealtimeConversation {
     if (event.type === 'output_audio_buffer.clear') this.#activity.silence();
     if (event.type === 'response.cancel') this.#activity.cancel();
     if (event.type === 'conversation.item.create' && ours) this.#expect(now);
-    if (event.type === 'response.create' && !(ours && this.#activity.isExpecting)) this.#expect(now);
+    const aside = /** @type {any} */ (event.response)?.conversation === 'none';
+    if (event.type === 'response.create' && !aside && !(ours && this.#activity.isExpecting)) this.#expect(now);
     this.#look(now);
     return { captions };
   }

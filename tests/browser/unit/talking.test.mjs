@@ -231,6 +231,21 @@ test('thinking: from the end of speech to the first sound, and each turn is time
   assert.equal(told.activities.at(-1), 'listening');
 });
 
+test('push-to-talk without turn detection: a turn is thought about, timed, and cuts an answer off', async () => {
+  const { browser, call, told, hear } = await talking(new FakeBrowser(), { pushToTalk: 'commit' });
+  call.talk(true);
+  browser.clock.pass(1_000);
+  call.talk(false);
+  browser.clock.pass(200);
+  assert.deepEqual(told.activities, ['thinking']);
+  browser.clock.pass(600);
+  hear(answer('a1'), words('a1', STORY), plays());
+  assert.deepEqual(told.turns.map(({ latencyMs }) => latencyMs), [600]);
+  call.talk(true);
+  assert.equal(told.activities.at(-1), 'listening');
+  assert.equal(call.captions[0].interrupted, true);
+});
+
 test('a session that only transcribes is not thought to think for ever', async () => {
   const { browser, told, hear } = await talking();
   hear(speaks, spoke);
