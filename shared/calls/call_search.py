@@ -60,7 +60,7 @@ class CallSearch:
 def words_of(record: CallRecord) -> Iterator[str]:
     """What a call is known by."""
     yield from (record.id, record.caller_id, record.profile, record.model)
-    yield from (record.session_model, record.ended_by)
+    yield from (record.session_model, record.ended_by, record.continues, record.continued_by)
     for what, codes in known_counts(record.failures).items():
         yield from (what, *codes)
 

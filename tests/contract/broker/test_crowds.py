@@ -14,6 +14,7 @@ from tests.support.scripted_endpoint import Said, Upstream
 
 HANGUP = "/openai/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef/hangup"
 CALLS = "/openai/v1/realtime/calls"
+KEY_REFUSED = ("token", "too_many_live_calls")
 
 
 @pytest.mark.parametrize(
@@ -64,13 +65,26 @@ async def test_a_call_that_two_callers_register_at_once_is_one_callers(endpoint:
 
 
 async def test_with_one_line_a_caller_has_one_key_at_a_time(endpoint: Upstream) -> None:
+    """Those that are refused are counted, also by a host that is told to stop right after."""
     settings = {"LIMIT_LIVE_CALLS": "1", "AzureWebJobsStorage": shared_azurite().connection}
     async with hosts(2, endpoint.url, settings) as two:
+        stopped, other = two.programs
 
         async def ask(number: int) -> int:
             url = two.programs[number % 2].url + "/api/token"
             async with two.session.post(url, headers=signed_in("one-line")) as answer:
                 return answer.status
 
+        async def refused() -> int:
+            url, admin = other.url + "/api/failures?by=where,code", signed_in("one", "admin")
+            async with two.session.get(url, headers=admin) as answer:
+                rows = (await answer.json())["failures"]
+            keys = [row for row in rows if (row["where"], row["code"]) == KEY_REFUSED]
+            return sum(row["count"] for row in keys)
+
+        before = await refused()
         assert sorted(await asyncio.gather(*map(ask, range(6)))) == [200, *[429] * 5]
+        stopped.process.terminate()
+        await stopped.process.wait()
+        assert await refused() - before == 5
     assert endpoint.count("/openai/v1/realtime/client_secrets") == 1

@@ -124,7 +124,14 @@ CALLS = (
     a_call(1, 0.1),
     a_call(2, 0.2, ended_at=NOW, ended_by="limit", profile="desk"),
     a_call(3, 30, ended_at=NOW, ended_by="caller", caller_id="Bob"),
-    a_call(4, 50, ended_at=NOW, ended_by="admin", session_model="gpt-realtime-2025-08-28"),
+    a_call(
+        4,
+        50,
+        continues="a-call-before",
+        ended_at=NOW,
+        ended_by="admin",
+        session_model="gpt-realtime-2025-08-28",
+    ),
     a_call(5, 54, failures={"response_failed": {"server_error": 1}}),
 )
 
@@ -139,6 +146,7 @@ FOUND = (
     (CallSearch(text="bob"), "3"),
     (CallSearch(text="2025-08"), "4"),
     (CallSearch(text="server_err"), "5"),
+    (CallSearch(text="call-before"), "4"),
     (CallSearch(first=date(2026, 11, 19)), "123"),
     (CallSearch(last=date(2026, 11, 18)), "45"),
     (CallSearch(first=date(2026, 11, 19), last=date(2026, 11, 19)), "3"),
