@@ -12,10 +12,8 @@ import { ScreenLock } from './wake-lock.js';
 /** @typedef {import('./events.js').MicrophoneState} MicrophoneState */
 
 /**
- * @typedef {object} Listener
- * @property {() => void} microphone  Its state changed.
- * @property {(list: DeviceList) => void} devices
- * @property {(problem: import('./problems.js').CallProblem) => void} problem  The call goes on.
+ * @typedef {{microphone: () => void, devices: (list: DeviceList) => void,
+ *   problem: (problem: import('./problems.js').CallProblem) => void}} Listener
  */
 
 export class Capture {
@@ -45,7 +43,6 @@ export class Capture {
     this.#turns = new PressedTurns((events) => current()?.dialogue?.tell(events), environment.clock);
   }
 
-  /** @returns {MicrophoneState} */
   get state() {
     /** @type {MicrophoneState} */
     const off = { captured: false, muted: false, ...(!this.#options.microphone && { listening: true }) };
@@ -61,7 +58,6 @@ export class Capture {
     );
   }
 
-  /** Learns ahead of time whether the user will be asked. */
   prepare() {
     void this.#devices.learnPermission();
   }
@@ -79,7 +75,6 @@ export class Capture {
     if (!attempt.over) await attempt.microphone?.open();
   }
 
-  /** While the call is live. */
   begin() {
     if (this.#options.keepAwake) this.#screen.hold();
     this.#stopWatching ??= this.#devices.watch();

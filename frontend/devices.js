@@ -6,21 +6,12 @@
 /** @typedef {{id: string, label: string}} Device  `label` is empty until a microphone has been allowed. */
 
 /**
- * @typedef {object} DeviceList
- * @property {Device[]} microphones
- * @property {Device[]} speakers  Empty where the browser lets no page choose.
- * @property {string} microphone  The id of the one that is chosen; empty for the browser's default.
- * @property {string} speaker
+ * @typedef {{microphones: Device[], speakers: Device[], microphone: string, speaker: string}} DeviceList
+ * The last two are the ids that are chosen, empty for the browser's default. Not every browser tells speakers.
  */
 
 /** @typedef {'granted' | 'denied' | 'prompt' | 'unknown'} Permission */
-
-/**
- * @typedef {object} Surroundings
- * @property {Partial<Pick<MediaDevices, 'enumerateDevices' | 'addEventListener' | 'removeEventListener'>> | undefined} mediaDevices
- * @property {Pick<Permissions, 'query'> | undefined} permissions
- * @property {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined} storage
- */
+/** @typedef {Pick<import('./options.js').Environment, 'mediaDevices' | 'permissions' | 'storage'>} Surroundings */
 
 export const KEYS = Object.freeze({ microphone: 'realtime-call.microphone', speaker: 'realtime-call.speaker' });
 
@@ -50,7 +41,7 @@ export class Devices {
     this.#changed = changed;
   }
 
-  /** What is chosen; empty for the browser's default. @param {keyof typeof KEYS} kind */
+  /** @param {keyof typeof KEYS} kind */
   chosen(kind) {
     return this.#choices[kind] ?? recall(kind, this.#surroundings.storage);
   }
@@ -61,7 +52,6 @@ export class Devices {
     if (lasting) remember(kind, id, this.#surroundings.storage);
   }
 
-  /** @returns {Promise<Permission>} */
   learnPermission() {
     this.#asked ??= this.#query();
     return this.#asked;

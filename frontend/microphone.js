@@ -22,19 +22,12 @@ const CODES = Object.freeze({
 });
 
 /**
- * @typedef {object} Capture
- * @property {Pick<MediaDevices, 'getUserMedia'> | undefined} mediaDevices  Undefined on an insecure page.
- * @property {MediaTrackConstraints} audio
- * @property {boolean} wanted  False: the call goes without, until `use` is called.
- * @property {() => string} chosen  The id of the microphone that the user has chosen; empty for none.
- * @property {boolean} pushToTalk
+ * @typedef {{mediaDevices: Pick<MediaDevices, 'getUserMedia'> | undefined, audio: MediaTrackConstraints,
+ *   wanted: boolean, chosen: () => string, pushToTalk: boolean}} Capture
+ * Not `wanted`: the call goes without, until `use` is called. `chosen`: by the user, empty for none.
  */
 
-/**
- * @typedef {object} Listener
- * @property {() => void} changed
- * @property {(problem: CallProblem) => void} problem  The conversation goes on.
- */
+/** @typedef {{changed: () => void, problem: (problem: CallProblem) => void}} Listener */
 
 export class Microphone {
   #capture;
@@ -50,10 +43,8 @@ export class Microphone {
   #muted = false;
   #over = false;
 
-  /** The id of the one that was opened last. */
   #opened = '';
 
-  /** With push-to-talk: the key is down. */
   #talking = false;
 
   /** Counts openings, of which only the last one counts. */
@@ -66,7 +57,6 @@ export class Microphone {
     this.#wanted = capture.wanted;
   }
 
-  /** @returns {MediaStreamTrack | null} */
   get track() {
     return this.#stream?.getAudioTracks()[0] ?? null;
   }
@@ -97,7 +87,7 @@ export class Microphone {
     if (this.#wanted) await this.#open(this.#capture.chosen());
   }
 
-  /** Sends through this sender from now on. @param {RTCRtpSender} sender */
+  /** @param {RTCRtpSender} sender */
   async sendThrough(sender) {
     this.#sender = sender;
     await sender.replaceTrack(this.track);
@@ -143,7 +133,7 @@ export class Microphone {
     this.#gate();
   }
 
-  /** With push-to-talk: the key goes down, or up. @param {boolean} talking */
+  /** @param {boolean} talking */
   talk(talking) {
     if (this.#talking === talking) return;
     this.#talking = talking;

@@ -5,11 +5,6 @@
 import { localStore, recall, remember } from './devices.js';
 import { CallProblem } from './problems.js';
 
-/**
- * @typedef {object} Listener
- * @property {(problem: CallProblem) => void} problem  `audio_blocked`: `play` must be called in a click.
- */
-
 export class Speaker {
   /** Whether this browser lets pages choose. */
   static get supported() {
@@ -25,7 +20,7 @@ export class Speaker {
 
   /**
    * @param {HTMLAudioElement} audio
-   * @param {Listener} listener
+   * @param {{problem: (problem: CallProblem) => void}} listener  `audio_blocked`: `play` must be called in a click.
    * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} [storage]
    */
   constructor(audio, listener, storage = localStore()) {

@@ -2,11 +2,7 @@
  * Keeps the screen on during a call, because a phone that locks its screen may stop the microphone.
  */
 
-/**
- * @typedef {object} Surroundings
- * @property {Pick<WakeLock, 'request'> | undefined} wakeLock
- * @property {Pick<Document, 'visibilityState' | 'addEventListener' | 'removeEventListener'> | undefined} document
- */
+/** @typedef {Pick<import('./options.js').Environment, 'wakeLock' | 'document'>} Surroundings */
 
 export class ScreenLock {
   #surroundings;
