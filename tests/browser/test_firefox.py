@@ -130,3 +130,35 @@ async def test_this_projects_client_holds_a_live_call(
     assert seen["lines"][0][1].lower().startswith("hello")
     assert seen["last"]["reason"] == "stopped"
     await emulator.live_sessions(0)
+
+
+MEASURE_THE_TONE = """async () => {
+  const { RealtimeCall } = await import('/realtime-call.js');
+  const call = new RealtimeCall({ levelInterval: 50 });
+  const levels = (found) => new Promise((resolve) => {
+    const stop = call.on('level', ({ microphone }) => {
+      if (!found(microphone)) return;
+      stop();
+      resolve(true);
+    });
+  });
+  const loud = levels((microphone) => microphone > 0.01);
+  await call.start();
+  await loud;
+  call.mute();
+  await levels((microphone) => microphone === 0);
+  const { microphones } = await new Promise((resolve) => {
+    const stop = call.watchDevices();
+    call.on('devices', (list) => resolve(list, stop()));
+  });
+  await call.stop();
+  return [microphones.length > 0, call.state.reason];
+}"""
+
+
+async def test_the_microphones_loudness_is_measured(
+    stack: Stack, emulator: Emulator, firefox_browser: Connection
+) -> None:
+    page = await firefox_browser.open_page(stack.url)
+    assert await page.evaluate(MEASURE_THE_TONE) == [True, "stopped"]
+    await emulator.live_calls(0)
