@@ -182,13 +182,15 @@ export class Attempt {
   handOver(next) {
     const { remoteStream: played } = this;
     const spare = next.remoteStream;
+    const before = [...played.getTracks()];
     for (const track of [...spare.getTracks()]) {
       spare.removeTrack(track);
-      for (const old of [...played.getTracks()]) {
-        played.removeTrack(old);
-        spare.addTrack(old);
-      }
       played.addTrack(track);
+    }
+    // Only now: an element whose stream has no track for a moment stops (Firefox).
+    for (const track of before) {
+      played.removeTrack(track);
+      spare.addTrack(track);
     }
     this.remoteStream = spare;
     next.remoteStream = played;

@@ -32,9 +32,9 @@ async () => {
   window.problems = [];
   call.on('problem', ({ code }) => problems.push(code));
   const started = call.start();
-  const audio = document.body.appendChild(document.createElement('audio'));
-  audio.srcObject = call.remoteStream;
-  await audio.play();
+  window.sound = document.body.appendChild(document.createElement('audio'));
+  sound.srcObject = call.remoteStream;
+  await sound.play();
   return (await started).status;
 }
 """
@@ -167,6 +167,7 @@ async def test_one_conversation_in_several_calls(hearing: Hearing) -> None:
         await page.evaluate("call.sendText('Goodbye.')")
         await until(page, "call.captions.filter(({ who }) => who === 'assistant').length === 3")
         await poll_until(partial(page.evaluate, "probes.energy()"), lambda energy: energy > 0)
+        assert await page.evaluate("sound.paused") is False
         assert await page.evaluate("problems") == []
         assert await page.evaluate("call.state.since + 0 < Date.now() - 8000")
         said = await page.evaluate("call.captions.map(({ text }) => text).join(' ')")

@@ -117,6 +117,51 @@ async def test_this_projects_client_holds_a_call(
     await emulator.live_calls(0)
 
 
+GO_ON = """async () => {
+  const { RealtimeCall } = await import('/realtime-call.js');
+  const connections = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...options) {
+      super(...options);
+      connections.push(this);
+    }
+  };
+  const call = new RealtimeCall();
+  const is = (wanted) => new Promise((resolve) =>
+    call.on('statechange', (state) => wanted(state) && resolve(state)));
+  const started = call.start();
+  const audio = document.body.appendChild(new Audio());
+  audio.srcObject = call.remoteStream;
+  await audio.play();
+  await started;
+  const [lost] = connections;
+  Object.defineProperty(lost, 'connectionState', { value: 'failed' });
+  const back = is(({ status, reconnecting }) => status === 'live' && !reconnecting);
+  lost.onconnectionstatechange();
+  const { reconnecting } = call.state;
+  await back;
+  await call.sendText('hello');
+  const energy = async () => {
+    const entries = [...(await connections[1].getStats()).values()];
+    return entries.find(({ type }) => type === 'inbound-rtp')?.totalAudioEnergy ?? 0;
+  };
+  while (!(await energy())) await new Promise((resolve) => setTimeout(resolve, 50));
+  const same = audio.srcObject === call.remoteStream && !audio.paused;
+  await call.stop();
+  return { reconnecting, same, calls: connections.length };
+}"""
+"""The sound is counted as it is played, by an element that has had its stream since the start."""
+
+
+async def test_a_lost_call_goes_on_in_a_new_one_and_is_heard(
+    stack: Stack, emulator: Emulator, firefox_browser: Connection
+) -> None:
+    page = await firefox_browser.open_page(stack.url)
+    await page.evaluate(SILENT)
+    assert await page.evaluate(GO_ON) == {"reconnecting": True, "same": True, "calls": 2}
+    await emulator.live_calls(0)
+
+
 async def test_this_projects_client_holds_a_live_call(
     stack: Stack, emulator: Emulator, firefox_browser: Connection
 ) -> None:
