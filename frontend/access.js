@@ -14,6 +14,7 @@ import {
   timed,
 } from './signalling.js';
 
+/** @import {CallStatus} from './signalling.js' */
 /** @typedef {import('./attempt.js').Attempt} Attempt */
 /** @typedef {import('./signalling.js').Answer} Answer */
 /** @typedef {import('./signalling.js').Key} Key */
@@ -124,7 +125,7 @@ export class Access {
    * The call as the broker has it on record; null if it does not say in time. Never rejects.
    * @param {Attempt} attempt
    * @param {number} [ms]
-   * @returns {Promise<import('./signalling.js').CallStatus | null>}
+   * @returns {Promise<CallStatus | null>}
    */
   async status(attempt, ms = this.#options.timeouts.hangUp) {
     const { clock, fetch } = this.#options.environment;
@@ -140,7 +141,7 @@ export class Access {
    * How a call ended that the page did not end, as far as the broker knows. It may be about to write that
    * down, so it is asked again, for as long as a hang-up may take.
    * @param {Attempt} attempt
-   * @returns {Promise<import('./signalling.js').CallStatus | null>}
+   * @returns {Promise<CallStatus | null>}
    */
   async askHowEnded(attempt) {
     const { clock } = this.#options.environment;

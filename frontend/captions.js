@@ -1,10 +1,9 @@
 /**
- * Server events in, an ordered transcript out. Pure: no clock, no DOM, no network.
+ * Server events in, an ordered transcript out. Pure.
  *
- * Text arrives out of order: the user's speech is transcribed while the answer is already playing. So
- * a line is placed by `previous_item_id`, never by time of arrival. Every event needed for the basic
- * case passes Azure's `webrtcfilter=on`; those that only an unfiltered channel carries (cleared,
- * truncated, failed, response.done) make the result more precise.
+ * The user's speech is transcribed while the answer is already playing, so a line is placed by
+ * `previous_item_id`, never by arrival. What is needed passes Azure's `webrtcfilter=on`; what an unfiltered
+ * channel carries besides (cleared, truncated, failed, response.done) makes it more precise.
  */
 
 import { SpeakingRate } from './speaking-rate.js';
@@ -45,20 +44,12 @@ export class Captions {
 
   #rate = new SpeakingRate();
 
-  /**
-   * The transcript so far, in spoken order.
-   * @returns {CaptionLine[]}
-   */
+  /** So far, in spoken order. @returns {CaptionLine[]} */
   get lines() {
     return this.#entries.flatMap((entry) => (entry.who === 'hidden' ? [] : [this.#lineOf(entry, entry.who)]));
   }
 
-  /**
-   * Handles one server event. Unknown event names are ignored.
-   * @param {ServerEvent} event
-   * @param {number} now
-   * @returns {boolean} Whether `lines` changed.
-   */
+  /** @param {ServerEvent} event @param {number} now @returns {boolean} Whether `lines` changed. */
   apply(event, now) {
     switch (event.type) {
       case 'conversation.item.added':
@@ -112,11 +103,7 @@ export class Captions {
     return true;
   }
 
-  /**
-   * An item whose predecessor was never seen stays where it arrived.
-   * @param {Entry} entry
-   * @param {string | null | undefined} previousId
-   */
+  /** Where its predecessor was never seen, it stays where it arrived. @param {Entry} entry @param {string | null | undefined} previousId */
   #move(entry, previousId) {
     const others = this.#entries.filter((other) => other !== entry);
     const previous = others.findIndex((other) => other.id === previousId);
@@ -158,11 +145,7 @@ export class Captions {
     return true;
   }
 
-  /**
-   * The answer ends here. One is in progress while its text is arriving or its audio is playing.
-   * @param {number} now
-   * @returns {boolean} Whether `lines` changed.
-   */
+  /** The answer whose text is arriving or whose audio is playing ends here. @param {number} now @returns {boolean} Whether `lines` changed. */
   interrupt(now) {
     const { id } = this.#playing;
     const heard = (/** @type {Entry} */ entry) => Boolean(id) && entry.responseId === id;
@@ -237,11 +220,7 @@ function textOfEntry({ parts }) {
     .trim();
 }
 
-/**
- * Tool calls and system messages are part of the conversation but are not speech.
- * @param {any} item
- * @returns {Entry['who']}
- */
+/** Tool calls and system messages are no speech. @param {any} item @returns {Entry['who']} */
 function whoSaid(item) {
   return item.role === 'user' || item.role === 'assistant' ? item.role : 'hidden';
 }

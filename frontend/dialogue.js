@@ -1,16 +1,10 @@
-/**
- * Feeds a call's conversation with events, loudness and time, tells what changes by them, and sends what the
- * user and the page have to say.
- */
+/** Feeds a call's conversation with events, loudness and time, tells what changes, and sends what there is to say. */
 import { BEAT, CallQuality } from './call-quality.js';
 import { parseEvent } from './events.js';
 import { CallProblem } from './problems.js';
 
-/** @typedef {import('./attempt.js').Attempt} Attempt */
-/** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
-/** @typedef {import('./voice-api.js').Conversation} Conversation */
-/** @typedef {import('./voice-api.js').Message} Message */
-/** @typedef {import('./voice-api.js').News} News */
+/** @import {Attempt} from './attempt.js' */
+/** @import {ClientEvent, Conversation, Message, News} from './voice-api.js' */
 
 /**
  * @typedef {object} Listener
@@ -90,11 +84,7 @@ export class Dialogue {
     });
   }
 
-  /**
-   * Sends client events, all of them or none.
-   * @param {readonly ClientEvent[]} events
-   * @throws {CallProblem} message_too_large, message_not_sent
-   */
+  /** @param {readonly ClientEvent[]} events @throws {CallProblem} message_too_large (none is sent), message_not_sent */
   send(events) {
     const { maxMessageSize: most } = this;
     const texts = events.map((event) => JSON.stringify(event));
@@ -113,12 +103,7 @@ export class Dialogue {
     });
   }
 
-  /**
-   * Sends a message of the user's. The promise resolves when it has arrived; that it is rejected need not be
-   * handled, because the listener is told of the problem as well.
-   * @param {Message} message
-   * @returns {Promise<void>}
-   */
+  /** @param {Message} message @returns {Promise<void>} When it has arrived. A rejection need not be handled: the listener is told too. */
   say({ id, events }) {
     /** @type {Promise<void>} */
     const said = new Promise((resolve, reject) => this.#unconfirmed.set(id, { resolve, reject }));

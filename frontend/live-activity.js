@@ -8,7 +8,7 @@
  * speaks again after either has moved on.
  */
 
-/** @typedef {import('./voice-api.js').Activity} Activity */
+/** @import {Activity} from './voice-api.js' */
 
 /** Milliseconds. */
 export const HOLDS = Object.freeze({

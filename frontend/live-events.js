@@ -1,19 +1,11 @@
-/**
- * A conversation over the Live API: what its events mean to a page. A profile decides which of them reach
- * the page, and which the page may send; none is relied on.
- */
+/** A conversation over the Live API: what its events mean to a page. A profile decides which reach it; none is relied on. */
 import { LiveActivity } from './live-activity.js';
 import { LiveTurns } from './live-turns.js';
 import { CallProblem } from './problems.js';
 import { HeardTiming } from './turn-timing.js';
 
-/** @typedef {import('./events.js').Level} Level */
-/** @typedef {import('./events.js').ServerEvent} ServerEvent */
-/** @typedef {import('./live-turns.js').Fragment} Fragment */
-/** @typedef {import('./voice-api.js').Activity} Activity */
-/** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
-/** @typedef {import('./voice-api.js').Message} Message */
-/** @typedef {import('./voice-api.js').News} News */
+/** @import {Level, ServerEvent} from './events.js' */
+/** @import {Activity, ClientEvent, Message, News} from './voice-api.js' */
 
 /**
  * @typedef {{id: string, kind: 'muted' | 'unmuted' | 'text', text?: string}} Command
@@ -94,24 +86,14 @@ export class LiveConversation {
     return { captions: this.#turns.close(now) };
   }
 
-  /**
-   * The track is muted in any case. The server is told too, so that whoever else holds the session sees
-   * it; but a mute that somebody else asked for is not the page's to lift.
-   * @param {boolean} muted
-   * @returns {ClientEvent[]}
-   */
+  /** Tells whoever else holds the session; somebody else's mute is not the page's to lift. @param {boolean} muted @returns {ClientEvent[]} */
   mute(muted) {
     if (this.silenced) return [];
     const type = muted ? 'session.input_audio.mute' : 'session.input_audio.unmute';
     return [{ type, event_id: this.#command(muted ? 'muted' : 'unmuted') }];
   }
 
-  /**
-   * Context for the assistant, which may or may not say something about it. Nothing in Live answers a
-   * written message as a spoken one is answered.
-   * @param {string} text
-   * @returns {Message}
-   */
+  /** Context, which the assistant may say nothing about: nothing in Live answers a written message. @param {string} text @returns {Message} */
   text(text) {
     const id = this.#command('text', text);
     const content = `The user typed: ${text}`;
@@ -184,12 +166,7 @@ export class LiveConversation {
     return { captions: this.#turns.add({ id: typeof id === 'string' ? id : '', who, text, startMs, endMs }, now) };
   }
 
-  /**
-   * An error that answers a command of ours says only that the profile does not allow it, or that the
-   * text was of no use; any other is the session's. None ends the call.
-   * @param {ServerEvent} event
-   * @returns {News}
-   */
+  /** An error that answers a command says that it is not allowed, or of no use; any other is the session's. @param {ServerEvent} event @returns {News} */
   #refused(event) {
     const error = event.error ?? {};
     const id = error.client_event_id ?? event.client_event_id;
@@ -210,13 +187,7 @@ export class LiveConversation {
     return id;
   }
 
-  /**
-   * The command of ours that an acknowledgement answers, which is not pending any more. Not every endpoint
-   * says which command it answers: then it is the oldest of its kind.
-   * @param {Command['kind']} kind
-   * @param {string | null | undefined} id
-   * @returns {Command | null}
-   */
+  /** The command that an acknowledgement answers: if that does not say which, the oldest of its kind. @param {Command['kind']} kind @param {string | null | undefined} id @returns {Command | null} */
   #answers(kind, id) {
     const command = this.#pending.find((each) => (id ? each.id === id : each.kind === kind));
     this.#pending = this.#pending.filter((each) => each !== command);

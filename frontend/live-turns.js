@@ -1,17 +1,15 @@
 /**
- * Fragments of a Live transcript in, readable turns out. Pure: no clock, no DOM, no network.
+ * Fragments of a Live transcript in, readable turns out. Pure.
  *
- * A Live call has no turns. Each side's words arrive as fragments with a place on the call's timeline,
- * both sides at once, and nothing marks an end. The policy and the numbers are those of the official
- * client's transcript grouper: a user's turn lasts until the assistant takes over; what the assistant says
- * meanwhile is held back, and dropped if it was only an acknowledgement (“mm hmm”); an assistant's turn
- * ends when the user speaks, or after two seconds without a word. This is for reading: it does not prove
- * what was heard.
+ * A Live call has no turns: both sides' words arrive with a place on the call's timeline, and nothing marks an
+ * end. Policy and numbers are the official grouper's: a user's turn lasts until the assistant takes over; what
+ * the assistant says meanwhile is held back, and dropped if it was only an acknowledgement (“mm hmm”); an
+ * assistant's turn ends when the user speaks, or after two seconds. For reading: no proof of what was heard.
  */
 
 import { endsSentence, isAcknowledgement, mayBecomeAcknowledgement, TIMES } from './live-rules.js';
 
-/** @typedef {import('./captions.js').CaptionLine} CaptionLine */
+/** @import {CaptionLine} from './captions.js' */
 
 /**
  * @typedef {object} Fragment
@@ -35,10 +33,10 @@ import { endsSentence, isAcknowledgement, mayBecomeAcknowledgement, TIMES } from
  */
 
 export class LiveTurns {
-  /** The turns shown so far, in order. @type {Turn[]} */
+  /** Shown so far, in order. @type {Turn[]} */
   #turns = [];
 
-  /** The turn that is being spoken. @type {Turn | null} */
+  /** Being spoken. @type {Turn | null} */
   #open = null;
 
   /** The assistant's words during a user's turn; not shown. @type {Turn | null} */
@@ -74,12 +72,7 @@ export class LiveTurns {
     }));
   }
 
-  /**
-   * Handles the next fragment. One that was seen before, or has no text, changes nothing.
-   * @param {Fragment} fragment
-   * @param {number} now  Any clock's milliseconds, the same in all calls.
-   * @returns {boolean} Whether `lines` changed.
-   */
+  /** @param {Fragment} fragment @param {number} now  By any one clock. @returns {boolean} Whether `lines` changed. */
   add(fragment, now) {
     if (!fragment.text || this.#seen.has(fragment.id)) return false;
     if (fragment.id) this.#seen.add(fragment.id);
@@ -94,11 +87,7 @@ export class LiveTurns {
     return this.#changes !== before;
   }
 
-  /**
-   * Adds a complete turn that was not spoken.
-   * @param {string} id
-   * @param {string} text
-   */
+  /** Adds a turn that was not spoken. @param {string} id @param {string} text */
   addTyped(id, text) {
     this.#settle();
     const at = this.#known.ms;
@@ -112,11 +101,7 @@ export class LiveTurns {
     return this.#turns.length < before;
   }
 
-  /**
-   * Decides what can be decided because time has passed.
-   * @param {number} now
-   * @returns {boolean} Whether `lines` changed.
-   */
+  /** Lets time decide what it can. @param {number} now @returns {boolean} Whether `lines` changed. */
   pass(now) {
     const before = this.#changes;
     this.#settle();
@@ -124,22 +109,14 @@ export class LiveTurns {
     return this.#changes !== before;
   }
 
-  /**
-   * How long until `pass` may change something; null for never.
-   * @param {number} now
-   * @returns {number | null}
-   */
+  /** Milliseconds until `pass` may change something; null for never. @param {number} now @returns {number | null} */
   wait(now) {
     if (this.#unsettled.length) return Math.max(0, this.#known.at + TIMES.settling - now);
     const due = this.#deadline();
     return due === null ? null : Math.max(0, due - this.#timeAt(now));
   }
 
-  /**
-   * Completes every turn: no more is said.
-   * @param {number} now
-   * @returns {boolean} Whether `lines` changed.
-   */
+  /** No more is said. @param {number} now @returns {boolean} Whether `lines` changed. */
   close(now) {
     const before = this.#changes;
     this.#settle();

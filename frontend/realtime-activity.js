@@ -5,8 +5,8 @@
  * it has sent itself, by loudness, and by how long nothing has come.
  */
 
-/** @typedef {import('./captions.js').ServerEvent} ServerEvent */
-/** @typedef {import('./voice-api.js').Activity} Activity */
+/** @import {ServerEvent} from './captions.js' */
+/** @import {Activity} from './voice-api.js' */
 
 /** Milliseconds. */
 export const WAITS = Object.freeze({

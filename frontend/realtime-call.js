@@ -17,10 +17,8 @@ import { Timings } from './turn-timing.js';
 import { conversationOver } from './voice-api.js';
 import { watch } from './watch.js';
 
-/** @typedef {import('./events.js').CallEvents} CallEvents */
-/** @typedef {import('./events.js').CallState} CallState */
-/** @typedef {import('./events.js').CaptionLine} CaptionLine */
-/** @typedef {import('./voice-api.js').Conversation} Conversation */
+/** @import {CallEvents, CallState, CaptionLine} from './events.js' */
+/** @import {Conversation} from './voice-api.js' */
 
 /** The events of ours that the log has, too. */
 const LOGGED = ['statechange', 'microphone', 'activity', 'problem', 'turn'];

@@ -8,14 +8,10 @@ import { RealtimeActivity } from './realtime-activity.js';
 import { RealtimeMessages } from './realtime-messages.js';
 import { TurnTiming } from './turn-timing.js';
 
-/** @typedef {import('./events.js').Level} Level */
-/** @typedef {import('./events.js').ServerEvent} ServerEvent */
-/** @typedef {import('./realtime-messages.js').Outcome} Outcome */
-/** @typedef {import('./turn-timing.js').Turn} Turn */
-/** @typedef {import('./voice-api.js').Activity} Activity */
-/** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
-/** @typedef {import('./voice-api.js').Message} Message */
-/** @typedef {import('./voice-api.js').News} News */
+/** @import {Level, ServerEvent} from './events.js' */
+/** @import {Outcome} from './realtime-messages.js' */
+/** @import {Turn} from './turn-timing.js' */
+/** @import {Activity, ClientEvent, Message, News} from './voice-api.js' */
 
 export class RealtimeConversation {
   /** @type {'realtime'} */

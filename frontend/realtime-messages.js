@@ -6,9 +6,8 @@
  * a sign that it has ended, or shortly after; and again if none begins.
  */
 
-/** @typedef {import('./captions.js').ServerEvent} ServerEvent */
-/** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
-/** @typedef {import('./voice-api.js').News} News */
+/** @import {ServerEvent} from './captions.js' */
+/** @import {ClientEvent, Message, News} from './voice-api.js' */
 
 /** Milliseconds that are waited … */
 export const PATIENCE = Object.freeze({
@@ -46,7 +45,7 @@ export class RealtimeMessages {
    * @param {Record<string, string>[]} content  Of the user's message.
    * @param {'nothing' | 'answer' | 'tool'} inProgress  A tool is left alone.
    * @param {number} now
-   * @returns {import('./voice-api.js').Message}
+   * @returns {Message}
    */
   write(content, inProgress, now) {
     const id = this.#newId();

@@ -2,7 +2,7 @@
  * Watches the connection of an attempt: when it is ready, interrupted, lost or closed.
  */
 
-/** @typedef {import('./attempt.js').Attempt} Attempt */
+/** @import {Attempt} from './attempt.js' */
 
 /**
  * @typedef {object} Watcher
