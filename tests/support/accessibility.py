@@ -43,13 +43,42 @@ CUT_OFF = f"""() => {{ {EVERYTHING}
 """What does not fit: the page into the window, a control into the page, a word into its control."""
 
 
+LARGE_TEXT = """addEventListener('DOMContentLoaded', () => {
+  document.documentElement.style.fontSize = '200%';
+});"""
+"""As the browser's setting for text at 200 %: a script for before the page's own."""
+
+
+def axe() -> str:
+    """The script of axe-core. Raises NotHere."""
+    return package_file("axe-core", "axe.min.js").read_text(encoding="utf-8")
+
+
 async def load_axe(page: Page) -> None:
-    """Puts axe-core into a page. Raises NotHere."""
-    await page.evaluate(package_file("axe-core", "axe.min.js").read_text(encoding="utf-8"))
+    """Puts axe-core into a page, once. Raises NotHere."""
+    if not await page.evaluate("() => 'axe' in window"):
+        await page.evaluate(axe())
+
+
+SETTLED = f"""async () => {{
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  {EVERYTHING}
+  const roots = [document, ...shown.map((one) => one.shadowRoot).filter(Boolean)];
+  const moving = roots.flatMap((root) => root.getAnimations())
+    .filter((one) => one.effect.getComputedTiming().endTime < 2000);
+  await Promise.allSettled(moving.map((one) => one.finished));
+}}"""
+
+
+async def settle(page: Page) -> None:
+    """Waits for what fades or slides into its place: half faded, it has no contrast."""
+    await page.evaluate(SETTLED)
 
 
 async def faults(page: Page) -> list[str]:
-    """Everything that is wrong with what is shown now."""
+    """Everything that is wrong with what is shown now. Raises NotHere without axe-core."""
+    await load_axe(page)
+    await settle(page)
     found: list[str] = []
     for look in (FINDINGS, SMALL_TARGETS, CUT_OFF):
         found += await page.evaluate(look)
