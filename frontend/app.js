@@ -1,181 +1,105 @@
 /**
- * The page: renders what a RealtimeCall reports and forwards the user's clicks to it.
+ * The page around the call: whose it is, what to try, its language and colours, and how to connect.
  */
-import { CaptionsView } from './captions-view.js';
-import { explain } from './problems.js';
-import { RealtimeCall } from './realtime-call.js';
-import { clock, describe, describeMicrophone, microphoneState } from './words.js';
+import './element/index.js';
+import { LANGUAGES, rememberLanguage, translation } from './translation.js';
 
-/** @typedef {import('./events.js').CallState} CallState */
+/** @typedef {{userDetails?: string, userRoles?: string[]}} Principal */
 
 /** @param {string} id @returns {any} */
 const byId = (id) => document.getElementById(id);
 
-const page = {
-  connection: byId('connection'),
-  elapsed: byId('elapsed'),
-  headline: byId('headline'),
-  advice: byId('advice'),
-  problem: byId('problem'),
-  microphone: byId('microphone'),
-  start: byId('start'),
-  mute: byId('mute'),
-  stop: byId('stop'),
-  modes: byId('modes'),
-  answer: byId('answer'),
-  unlockSound: byId('unlock-sound'),
-  text: byId('text'),
-  textField: byId('text-field'),
-};
+const THEME = 'realtime-call.theme';
 
-const captions = new CaptionsView(byId('captions'));
+const call = byId('call');
+const themes = byId('themes');
+const modes = byId('modes');
+const language = byId('language');
 
-let call = new RealtimeCall();
-let wasLive = false;
-let textRefused = false;
-let ticking = 0;
+/** Null: nobody. Undefined: not known, or a site without sign-in. @type {Principal | null | undefined} */
+let principal;
 
-/** @type {import('./voice-api.js').Activity} */
-let activity = 'listening';
+/** @type {import('./translation.js').Translation['t']} */
+let t = (key) => key;
 
-/** @type {(() => void)[]} */
-let listening = [];
+/** @param {string | null} [chosen]  Otherwise the remembered one, or the browser's. */
+async function speak(chosen) {
+  const { language: spoken, direction, ...words } = await translation(chosen, ['page']);
+  t = words.t;
+  document.documentElement.lang = spoken;
+  document.documentElement.dir = direction;
+  document.title = t('name');
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-t]')))
+    element.textContent = t(element.dataset.t ?? '');
+  language.value = spoken;
+  showAccount();
+}
 
-function start() {
-  call = new RealtimeCall({
-    mode: page.modes.querySelector('input:checked').value,
-    profile: new URLSearchParams(location.search).get('profile') ?? undefined,
-    levelInterval: 100,
+function showAccount() {
+  byId('account').hidden = principal === undefined;
+  byId('who').textContent = principal ? t('signed_in', { name: principal.userDetails ?? '' }) : t('signed_out');
+  byId('page-sign-in').hidden = Boolean(principal);
+  byId('sign-out').hidden = !principal;
+}
+
+async function learnWho() {
+  try {
+    const answer = await fetch('/.auth/me', { headers: { Accept: 'application/json' } });
+    principal = answer.ok ? ((await answer.json()).clientPrincipal ?? null) : undefined;
+  } catch {
+    principal = undefined;
+  }
+  showAccount();
+}
+
+/** @param {string} theme  Empty for the system's. */
+function wear(theme) {
+  const root = document.documentElement;
+  if (theme) root.dataset.theme = theme;
+  else delete root.dataset.theme;
+  // The voices are drawn in colours that were read once.
+  if (theme) call.setAttribute('theme', theme);
+  else call.removeAttribute('theme');
+}
+
+/** @param {(storage: Storage) => string | null | void} use */
+function stored(use) {
+  try {
+    return use(localStorage) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+function begin() {
+  language.append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
+  language.addEventListener('change', () => {
+    rememberLanguage(language.value);
+    call.setAttribute('language', language.value);
+    void speak(language.value);
   });
-  for (const stopListening of listening) stopListening();
-  listening = [
-    call.on('statechange', showState),
-    call.on('microphone', showMicrophone),
-    call.on('caption', (lines) => captions.show(lines)),
-    call.on('problem', showProblem),
-    call.on('activity', (now) => {
-      activity = now;
-      showWords();
-    }),
-    call.on('level', ({ microphone }) => showLevel(microphone)),
-  ];
-  wasLive = textRefused = false;
-  activity = 'listening';
-  page.problem.hidden = true;
-  captions.show([]);
-  void call.start();
-  playAnswer();
-}
 
-/** Must run inside the click handler, or iOS blocks playback. */
-function playAnswer() {
-  page.answer.srcObject = call.remoteStream;
-  if (!page.answer.srcObject) return;
-  page.answer.play().catch((/** @type {Error} */ error) => {
-    if (error.name === 'NotAllowedError') showProblem({ code: 'audio_blocked' });
+  const theme = ['light', 'dark'].find((each) => each === stored((storage) => storage.getItem(THEME))) ?? '';
+  wear(theme);
+  themes.querySelector(`[value="${theme}"]`).checked = true;
+  themes.addEventListener('change', () => {
+    const { value } = themes.querySelector(':checked');
+    stored((storage) => (value ? storage.setItem(THEME, value) : storage.removeItem(THEME)));
+    wear(value);
   });
+
+  const profile = new URLSearchParams(location.search).get('profile');
+  if (profile) call.setAttribute('profile', profile);
+  modes.addEventListener('change', () => call.setAttribute('mode', modes.querySelector(':checked').value));
+  call.addEventListener('call-statechange', (/** @type {CustomEvent} */ { detail }) => {
+    modes.disabled = ['preparing', 'connecting', 'live', 'ending'].includes(detail.status);
+  });
+  // One way to sign in is enough: the problem has it.
+  call.addEventListener('call-problem', (/** @type {CustomEvent} */ { detail }) => {
+    if (detail.code === 'sign_in_required') byId('page-sign-in').hidden = true;
+  });
+  void speak();
+  void learnWho();
 }
 
-/** @param {CallState} state */
-function showState(state) {
-  const underWay = ['preparing', 'connecting', 'live'].includes(state.status);
-  if (state.status === 'live') wasLive = true;
-  document.body.dataset.status = state.status;
-  page.modes.disabled = underWay || state.status === 'ending';
-  showWords();
-  showText();
-  showControls(underWay);
-  tick(state);
-  if (underWay) return;
-  page.answer.srcObject = null;
-  captions.show(call.captions.filter((line) => line.text));
-}
-
-function showWords() {
-  const { connection, headline, advice } = describe(call.state, wasLive, call.microphone, activity);
-  put(page.connection, connection);
-  put(page.headline, headline);
-  put(page.advice, advice);
-}
-
-/** Over Live, text is context beside the voice; a profile may not allow it, which is known once it was tried. */
-function showText() {
-  page.text.hidden = call.state.status !== 'live' || call.api !== 'live' || textRefused;
-}
-
-/** A status that is put again would be read out again. @param {HTMLElement} element @param {string} text */
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/**
- * Swaps Start for Stop and Mute, and back, and moves the keyboard focus along.
- * @param {boolean} underWay
- */
-function showControls(underWay) {
-  const focused = [page.start, page.stop, page.mute].includes(document.activeElement);
-  const moves = focused && page.start.hidden !== underWay;
-  page.start.hidden = underWay;
-  page.stop.hidden = page.mute.hidden = !underWay;
-  if (moves) (underWay ? page.stop : page.start).focus();
-}
-
-/** @param {CallState} state */
-function tick(state) {
-  clearInterval(ticking);
-  page.elapsed.textContent = '';
-  if (state.status !== 'live') return;
-  const show = () => {
-    page.elapsed.textContent = clock(Math.floor((Date.now() - state.since) / 1000));
-  };
-  show();
-  ticking = setInterval(show, 1000);
-}
-
-/** @param {import('./events.js').MicrophoneState} microphone */
-function showMicrophone(microphone) {
-  page.microphone.dataset.state = microphoneState(microphone);
-  page.microphone.style.removeProperty('--level');
-  byId('microphone-words').textContent = describeMicrophone(microphone);
-  page.mute.setAttribute('aria-pressed', String(microphone.muted));
-  if (call.state.status === 'live') showWords();
-}
-
-/** Speech is at about 0.1 of full scale. @param {number} level */
-function showLevel(level) {
-  page.microphone.style.setProperty('--level', Math.min(1, level * 4).toFixed(2));
-}
-
-/** @param {{code: string, detail?: string, hint?: string, status?: number, requestId?: string}} problem */
-function showProblem(problem) {
-  const { title, advice, operator, reference, signIn } = explain(problem);
-  if (problem.code === 'text_refused') textRefused = true;
-  showText();
-  byId('problem-title').textContent = title;
-  byId('problem-advice').textContent = advice;
-  const named = reference && `Reference: ${reference}`;
-  const forOperator = [operator && `For whoever runs this page: ${operator}`, named].filter(Boolean).join(' ');
-  byId('problem-reference').textContent = forOperator;
-  byId('problem-reference').hidden = !forOperator;
-  byId('sign-in').hidden = !signIn;
-  byId('sign-in').href =
-    `/.auth/login/aad?post_login_redirect_uri=${encodeURIComponent(location.pathname + location.search)}`;
-  page.unlockSound.hidden = problem.code !== 'audio_blocked';
-  page.problem.dataset.code = problem.code;
-  page.problem.hidden = false;
-}
-
-page.start.addEventListener('click', start);
-page.stop.addEventListener('click', () => call.stop());
-page.mute.addEventListener('click', () => (call.microphone.muted ? call.unmute() : call.mute()));
-page.text.addEventListener('submit', (/** @type {Event} */ event) => {
-  event.preventDefault();
-  const text = page.textField.value.trim();
-  page.textField.value = '';
-  if (text && call.state.status === 'live') call.sendText(text);
-});
-page.unlockSound.addEventListener('click', () => {
-  page.problem.hidden = true;
-  playAnswer();
-});
-addEventListener('pagehide', () => call.stop());
+begin();

@@ -25,5 +25,5 @@ async def calling(stack: Stack, hearing: Hearing, profile: str) -> AsyncIterator
 
 async def stop(page: Page) -> None:
     await page.get_by_role("button", name="Stop").click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+    await expect(page.locator("#headline")).to_have_text("The call has ended.")
     await expect(page.locator("#advice")).to_contain_text("You hung up")

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing
-from tests.support.chromium import probed_page, say
+from tests.support.chromium import IN_THE_ELEMENT, probed_page, say
 from tests.support.emulated import Emulator
 from tests.support.voice import utterances
 
@@ -22,7 +22,8 @@ FINDINGS = """async () => (await axe.run()).violations.map(
 TARGET = 44
 """The minimum height of a touch target, in CSS pixels."""
 
-SMALL_TARGETS = f"""() => [...document.querySelectorAll('button, a, summary, label')]
+SMALL_TARGETS = f"""() => [...document.querySelectorAll('button, a, summary, label'),
+    ...{IN_THE_ELEMENT}.querySelectorAll('button, a, summary')]
   .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < {TARGET})
   .map((one) => one.outerHTML)"""
 
@@ -59,6 +60,7 @@ async def test_every_state_is_accessible(
         page = await open_page(browser, stack.url, scheme, width)
         await page.get_by_text("Settings").click()
         await assert_accessible(page)
+        await page.keyboard.press("Escape")
 
         await page.get_by_role("button", name="Start").click()
         await expect(page.locator("#connection")).to_have_text("Connected")
@@ -70,7 +72,7 @@ async def test_every_state_is_accessible(
         await page.get_by_role("button", name="Stop").click()
         await page.route("**/api/connect", lambda route: route.fulfill(status=401))
         await page.get_by_role("button", name="Start").click()
-        await expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+        await expect(page.locator("#sign-in")).to_be_visible()
         await assert_accessible(page)
 
 
@@ -80,6 +82,6 @@ async def test_captions_do_not_talk_over_the_voice(
     async with hearing("silence") as browser:
         page = await probed_page(browser)
         await page.goto(stack.url)
-        live = "[...document.querySelectorAll('[aria-live], [role=status], [role=alert]')]"
+        live = f"[...{IN_THE_ELEMENT}.querySelectorAll('[aria-live], [role=status], [role=alert]')]"
         spoken = f"{live}.filter((one) => one.ariaLive !== 'off').map((one) => one.id)"
         assert await page.evaluate(spoken) == ["connection", "problem"]

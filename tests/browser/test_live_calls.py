@@ -27,7 +27,7 @@ async def test_a_spoken_call(live_stack: Stack, live_emulator: Emulator, hearing
         await expect(captions.nth(0).locator(".words")).to_contain_text("hear me")
         await expect(captions.nth(1)).to_have_attribute("data-who", "assistant")
         await page.wait_for_function("async () => (await probes.energy()) > 0")
-        await expect(page.get_by_role("heading", level=1)).to_have_text("Listening.")
+        await expect(page.locator("#headline")).to_have_text("Listening.")
 
         await stop(page)
         state = await live_emulator.live_sessions(0)
@@ -66,7 +66,7 @@ async def test_speaking_silences_the_answer(
         story = page.locator("#captions li[data-who=assistant]").first
         await expect(story.locator(".words")).to_contain_text("Once upon")
         await page.wait_for_function("async () => (await probes.energy()) > 0")
-        await expect(page.get_by_role("heading", level=1)).to_have_text("Answering.")
+        await expect(page.locator("#headline")).to_have_text("Answering.")
         await asyncio.gather(silence_of(page), say(page, interruption))
         await expect(story).to_have_attribute("data-interrupted", "")
         told = await story.locator(".words").inner_text()
@@ -92,7 +92,8 @@ async def test_the_result_of_a_servers_tool_is_spoken(
         seen = await page.evaluate_handle(
             """() => {
               const seen = new Set();
-              const headline = document.querySelector('#headline');
+              const root = document.querySelector('realtime-call').shadowRoot;
+              const headline = root.querySelector('#headline');
               new MutationObserver(() => seen.add(headline.textContent)).observe(
                 headline, { childList: true, characterData: true, subtree: true });
               return seen;
@@ -105,7 +106,7 @@ async def test_the_result_of_a_servers_tool_is_spoken(
         await expect(captions).to_contain_text("1002")
         await page.wait_for_function("async () => (await probes.energy()) > 0")
         assert "Looking that up…" in await seen.evaluate("(seen) => [...seen]")
-        await expect(page.get_by_role("heading", level=1)).to_have_text("Listening.")
+        await expect(page.locator("#headline")).to_have_text("Listening.")
         await stop(page)
 
 
@@ -164,6 +165,7 @@ async def test_a_key_is_refused_and_said_why(
         await page.goto(f"{live_stack.url}/?profile=live")
         await page.get_by_text("Settings").click()
         await page.locator("input[value=token]").check()
+        await page.keyboard.press("Escape")
         await page.get_by_role("button", name="Start").click()
         await expect(page.locator("#problem")).to_have_attribute("data-code", "live_without_keys")
         await expect(page.locator("#problem")).to_contain_text("Through the broker")

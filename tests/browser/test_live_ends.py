@@ -55,7 +55,7 @@ async def test_the_service_ends_a_session(
         )
         (session,) = state["sessions"]
         await live_emulator.end_session(session["id"], "content")
-        await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+        await expect(page.locator("#headline")).to_have_text("The call has ended.")
         await expect(page.locator("#advice")).to_contain_text("safety filter")
         assert await page.evaluate(MIC_TRACKS) == ["ended"]
 
@@ -66,6 +66,6 @@ async def test_at_its_limit(hearing: Hearing) -> None:
         emulator_of(stack),
         calling(stack, hearing, "live") as page,
     ):
-        await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+        await expect(page.locator("#headline")).to_have_text("The call has ended.")
         await expect(page.locator("#advice")).to_contain_text("The call reached its time limit")
         assert await page.evaluate(MIC_TRACKS) == ["ended"]

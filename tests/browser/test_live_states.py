@@ -14,10 +14,12 @@ from playwright.async_api import Page, Route, expect
 from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.browser.test_accessibility import AXE, assert_accessible
-from tests.support.chromium import probed_page
+from tests.support.chromium import IN_THE_ELEMENT, probed_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+CAPTIONS = f"{IN_THE_ELEMENT}.querySelector('#captions')"
+LINES = f"{IN_THE_ELEMENT}.querySelectorAll('#captions li')"
 Scheme = Literal["light", "dark"]
 
 PRETEND = """
@@ -122,7 +124,7 @@ async def test_every_state_is_told_and_accessible(
         pytest.skip("axe-core is not installed: run `npm ci` in tests/npm")
     async with live_page(stack, hearing, scheme, width) as page:
         await page.evaluate(AXE.read_text(encoding="utf-8"))
-        heading = page.get_by_role("heading", level=1)
+        heading = page.locator("#headline")
         await receive(page, *QUESTION)
         await expect(heading).to_have_text("You are speaking.")
         await receive(page, DELEGATED)
@@ -171,10 +173,10 @@ async def test_a_line_that_does_not_change_keeps_its_place_in_the_document(
         captions = page.locator("#captions li")
         await receive(page, *QUESTION, *ANSWER)
         await expect(captions).to_have_count(2)
-        await page.evaluate("window.kept = [...document.querySelectorAll('#captions li')]")
+        await page.evaluate(f"window.kept = [...{LINES}]")
         await receive(page, said("output", 3400, " it rains."))
         await expect(captions.nth(1)).to_contain_text("tomorrow it rains.")
-        kept = "kept.every((item, at) => item === document.querySelectorAll('#captions li')[at])"
+        kept = f"kept.every((item, at) => item === {LINES}[at])"
         assert await page.evaluate(kept)
 
 
@@ -187,16 +189,16 @@ async def test_the_last_line_stays_in_view_where_room_is_lost(
         last = page.locator("#captions li").last
         await expect(last).to_contain_text("Sentence 39.")
         await page.set_viewport_size({"width": 390, "height": 600})
-        at_the_end = """() => {
-          const { scrollHeight, scrollTop, clientHeight } = document.querySelector('#captions');
+        at_the_end = f"""() => {{
+          const {{ scrollHeight, scrollTop, clientHeight }} = {CAPTIONS};
           return scrollHeight > clientHeight && scrollHeight - scrollTop - clientHeight < 2;
-        }"""
+        }}"""
         await page.wait_for_function(at_the_end)
-        await page.evaluate("document.querySelector('#captions').scrollTop = 0")
+        await page.evaluate(f"{CAPTIONS}.scrollTop = 0")
         await page.set_viewport_size({"width": 390, "height": 500})
         await receive(page, said("output", 120_000, " Sentence 40."))
         await expect(last).to_contain_text("Sentence 40.")
-        assert await page.evaluate("document.querySelector('#captions').scrollTop") == 0
+        assert await page.evaluate(f"{CAPTIONS}.scrollTop") == 0
 
 
 async def test_text_is_told_to_be_context_and_taken_back_where_it_is_not_allowed(

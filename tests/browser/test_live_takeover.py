@@ -110,7 +110,7 @@ async def test_a_spoken_call_whose_host_is_killed(hearing: Hearing) -> None:
             await ask(page, "weather.wav", "sky")
             await record.until_said("sky")
             await page.get_by_role("button", name="Stop").click()
-            await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+            await expect(page.locator("#headline")).to_have_text("The call has ended.")
             await emulator.live_sessions(0)
             found = await poll_until(record.read, lambda one: one.ended is not None)
     lines, different = record.line_counts()

@@ -10,7 +10,7 @@ from playwright.async_api import Page, Route, expect
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing
-from tests.support.chromium import MIC_TRACKS, probed_page, say
+from tests.support.chromium import IN_THE_ELEMENT, MIC_TRACKS, probed_page, say
 from tests.support.emulated import Emulator
 from tests.support.voice import utterances
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def choose(page: Page, mode: str) -> None:
     await page.get_by_text("Settings").click()
     await page.locator(f"input[value={mode}]").check()
+    await page.keyboard.press("Escape")
 
 
 @pytest.mark.parametrize("mode", ["connect", "token"])
@@ -42,7 +43,7 @@ async def test_a_spoken_call(mode: str, stack: Stack, emulator: Emulator, hearin
         await expect(captions.nth(0).locator(".words")).to_contain_text("hear me")
         await expect(captions.nth(1)).to_have_attribute("data-who", "assistant")
         await page.wait_for_function("async () => (await probes.energy()) > 0")
-        assert await page.evaluate("document.querySelector('audio').paused") is False
+        assert await page.evaluate(f"{IN_THE_ELEMENT}.querySelector('audio').paused") is False
         assert (await emulator.state())["calls"][0]["filtered"] is True
 
         await page.get_by_role("button", name="Stop").click()
@@ -50,7 +51,7 @@ async def test_a_spoken_call(mode: str, stack: Stack, emulator: Emulator, hearin
         await emulator.hang_ups(1)
         assert await page.evaluate(MIC_TRACKS) == ["ended"]
         await expect(page.locator("#microphone")).to_have_attribute("data-state", "off")
-        await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+        await expect(page.locator("#headline")).to_have_text("The call has ended.")
         await expect(captions).to_have_count(2)
 
         assert await page.evaluate("probes.violations") == []
@@ -64,16 +65,17 @@ def origin_of(url: str) -> str:
 
 
 CUT_OFF = """async () => {
-  const isCut = () => document.querySelector('#captions li[data-interrupted]');
+  const root = document.querySelector('realtime-call').shadowRoot;
+  const isCut = () => root.querySelector('#captions li[data-interrupted]');
   await new Promise((resolve) => {
     const look = () => isCut() && resolve();
     const options = { attributes: true, childList: true, subtree: true };
-    new MutationObserver(look).observe(document.querySelector('#captions'), options);
+    new MutationObserver(look).observe(root.querySelector('#captions'), options);
   });
   for (let before = await probes.energy(); ; ) {
     await new Promise((resolve) => setTimeout(resolve, 150));
     const after = await probes.energy();
-    if (after - before < 1e-6) return document.querySelectorAll('#captions li').length;
+    if (after - before < 1e-6) return root.querySelectorAll('#captions li').length;
     before = after;
   }
 }"""
@@ -140,7 +142,7 @@ async def test_stop_while_the_call_is_being_made(
         assert await page.evaluate(MIC_TRACKS) == ["ended"]
         stopped.set()
         await emulator.live_calls(0)
-        await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+        await expect(page.locator("#headline")).to_have_text("The call has ended.")
 
 
 async def test_the_keyboard_alone_and_mute(
@@ -149,8 +151,12 @@ async def test_the_keyboard_alone_and_mute(
     async with hearing("silence") as browser:
         page = await probed_page(browser)
         await page.goto(stack.url)
-        await page.keyboard.press("Tab")
-        await expect(page.get_by_role("button", name="Start")).to_be_focused()
+        await expect(page.get_by_role("button", name="Start")).to_be_visible()
+        for name in ("Language", "Settings", "Start"):
+            await page.keyboard.press("Tab")
+            await expect(
+                page.get_by_label(name).or_(page.get_by_role("button", name=name))
+            ).to_be_focused()
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("button", name="Stop")).to_be_focused()
         await expect(page.locator("#connection")).to_have_text("Connected")
@@ -163,7 +169,7 @@ async def test_the_keyboard_alone_and_mute(
         assert await page.evaluate("probes.tracks[0].enabled") is False
         await expect(page.locator("#microphone")).to_have_attribute("data-state", "muted")
         await page.keyboard.press("Space")
-        assert await page.evaluate("probes.tracks[0].enabled") is True
+        await page.wait_for_function("() => probes.tracks[0].enabled")
 
         await page.keyboard.press("Tab")
         await page.keyboard.press("Enter")

@@ -27,7 +27,7 @@ async def failing(
         await page.goto(stack.url)
         yield page
         await expect(page.locator("#problem")).to_be_visible()
-        await expect(page.get_by_role("heading", level=1)).to_have_text("The call did not start.")
+        await expect(page.locator("#headline")).to_have_text("The call did not start.")
         await expect(page.get_by_role("button", name="Start")).to_be_visible()
         await expect(page.locator("#microphone")).to_have_attribute("data-state", "off")
         assert "live" not in await page.evaluate(chromium.MIC_TRACKS)
@@ -46,7 +46,7 @@ async def test_the_brokers_own_words(stack: Stack, emulator: Emulator, hearing: 
         await expect(problem.locator("#problem-advice")).to_contain_text("tell whoever runs it")
         await expect(problem).to_contain_text(CATALOGUE["unknown_profile"].hint)
         await expect(problem).to_contain_text("Reference: ")
-        await expect(page.get_by_role("link", name="Sign in")).to_be_hidden()
+        await expect(page.locator("#sign-in")).to_be_hidden()
     assert (await emulator.state())["requests"]["calls"] == 0
 
 
@@ -71,7 +71,7 @@ async def test_nobody_is_signed_in(stack: Stack, emulator: Emulator, hearing: He
         )
         await start(page)
         await expect(page.locator("#problem")).to_have_attribute("data-code", "sign_in_required")
-        sign_in = page.get_by_role("link", name="Sign in")
+        sign_in = page.locator("#sign-in")
         await expect(sign_in).to_be_visible()
         target = "/.auth/login/aad?post_login_redirect_uri=%2F"
         await expect(sign_in).to_have_attribute("href", target)
@@ -82,6 +82,7 @@ async def test_the_key_route_fails(stack: Stack, emulator: Emulator, hearing: He
         await page.route("**/api/token", lambda route: route.abort())
         await page.get_by_text("Settings").click()
         await page.locator("input[value=token]").check()
+        await page.keyboard.press("Escape")
         await start(page)
         await expect(page.locator("#problem")).to_have_attribute("data-code", "network_unreachable")
         await expect(page.locator("#problem")).to_contain_text("Check the network")

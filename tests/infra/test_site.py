@@ -180,7 +180,7 @@ async def test_a_call_is_held_from_the_page(
         await page.get_by_role("button", name="Start").click()
         await expect(page.locator("#connection")).to_have_text("Connected", timeout=20_000)
         await page.get_by_role("button", name="Stop").click()
-        await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended.")
+        await expect(page.locator("#headline")).to_have_text("The call has ended.")
         violations = await page.evaluate("probes.violations")
     assert violations == []
     connects = [each for each in answers if each[0] == urljoin(deployed.url, "/api/connect")]

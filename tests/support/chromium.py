@@ -82,6 +82,9 @@ window.probes.energy = async () => {
 """
 """What tests can ask about WebRTC in any page."""
 
+IN_THE_ELEMENT = "document.querySelector('realtime-call').shadowRoot"
+"""What selectors in a script do not reach by themselves, as Playwright's do."""
+
 MIC_TRACKS = "probes.tracks.map((track) => track.readyState)"
 """The states of the microphone's tracks."""
 

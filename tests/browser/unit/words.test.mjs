@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clock, describe, describeMicrophone, microphoneState } from '../../../frontend/words.js';
+import { describe, describeMicrophone, microphoneState } from '../../../frontend/element/words.js';
+import english from '../../../frontend/languages/en/call.js';
+import { translate } from '../../../frontend/translation.js';
 
+const ENGLISH = translate('en', english);
 const ON = { captured: true, muted: false };
 const words = (state, microphone = ON, activity = 'listening', wasLive = true) =>
-  describe(state, wasLive, microphone, activity);
+  describe({ state, wasLive, microphone, activity }, ENGLISH);
+const ofMicrophone = (microphone) => describeMicrophone(microphone, ENGLISH.t);
 const live = { status: 'live', since: 1, steady: true };
 
 test('every end is told in words', () => {
@@ -44,9 +48,30 @@ test('a call that never was live did not start; another was disconnected', () =>
 });
 
 test('the microphone', () => {
-  assert.equal(describeMicrophone(ON), 'Microphone on');
-  assert.equal(describeMicrophone({ ...ON, silenced: true }), 'Microphone muted by the operator');
-  assert.equal(describeMicrophone({ ...ON, muted: true, silenced: true }), 'Microphone muted');
+  assert.equal(ofMicrophone(ON), 'Microphone on');
+  assert.equal(ofMicrophone({ ...ON, silenced: true }), 'Microphone muted by the operator');
+  assert.equal(ofMicrophone({ ...ON, muted: true, silenced: true }), 'Microphone muted');
   assert.equal(microphoneState({ captured: false, muted: true }), 'off');
-  assert.equal(clock(605), '10:05');
+});
+
+test('the microphone is on only while what is said is sent', () => {
+  const states = [{ lost: true }, { stalled: true }, { held: true }, { silenced: true }, { muted: true }];
+  assert.deepEqual(
+    states.map((more) => microphoneState({ ...ON, ...more })),
+    ['off', 'muted', 'muted', 'muted', 'muted'],
+  );
+  assert.equal(ofMicrophone({ captured: false, muted: false, lost: true }), 'Microphone gone');
+  assert.equal(ofMicrophone({ ...ON, stalled: true }), 'Microphone muted by the system');
+});
+
+test('nothing listens that cannot hear', () => {
+  assert.equal(words(live, { ...ON, held: true }).headline, 'Hold to talk.');
+  assert.match(words(live, { captured: false, muted: false, lost: true }).advice, /Connect it again/);
+  assert.match(words(live, { ...ON, stalled: true }).advice, /system has muted/);
+  assert.equal(words(live, { captured: false, muted: false, listening: true }).headline, 'Write, and listen.');
+  assert.equal(words(live, { ...ON, muted: true }, 'thinking').headline, 'Thinking…');
+});
+
+test('a conversation that goes on in a new connection', () => {
+  assert.equal(words({ ...live, reconnecting: true }).connection, 'Reconnecting');
 });

@@ -1,0 +1,226 @@
+"""What `<realtime-call>` and our page around it show, on a pretended connection."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, Page, Route, expect
+
+from local.stack import Stack
+from tests.browser.conftest import Hearing
+from tests.browser.test_live_states import PRETEND, receive
+from tests.support.chromium import IN_THE_ELEMENT, PROBES
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SOMEBODY = {"userDetails": "ada@example.com", "userRoles": ["authenticated"]}
+CALL = "document.querySelector('realtime-call').call"
+DRAWN = f"""() => {{
+  const canvas = {IN_THE_ELEMENT}.querySelector('canvas');
+  const {{ data }} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((value, at) => at % 4 === 3 && value > 0).length;
+}}"""
+"""How much of the voices' canvas is painted."""
+
+LOUD = f"""() => {CALL}.dispatchEvent(
+  new CustomEvent('level', {{ detail: {{ microphone: 0.2, answer: 0.2 }} }}))"""
+INSIDE = """(button) => {
+  const { top, bottom, left, right } = button.getBoundingClientRect();
+  return top >= 0 && left >= 0 && bottom <= innerHeight + 1 && right <= innerWidth + 1;
+}"""
+
+
+async def pretend(context: BrowserContext) -> Page:
+    """A page with a connection that connects at once, over which the Realtime API is spoken."""
+
+    async def connect(route: Route) -> None:
+        headers = {"Content-Type": "application/sdp", "Location": "calls/h"}
+        if route.request.method == "POST":
+            await route.fulfill(status=201, headers=headers, body="v=0\r\n")
+        else:
+            await route.fulfill(status=204)
+
+    page = await context.new_page()
+    await page.add_init_script(PROBES)
+    await page.add_init_script(PRETEND)
+    await page.route("**/.auth/me", lambda route: route.fulfill(json={"clientPrincipal": SOMEBODY}))
+    await page.route("**/api/connect*", connect)
+    await page.route("**/api/calls/h*", lambda route: route.fulfill(json={"status": "live"}))
+    await page.route("**/api/calls/h/hangup", lambda route: route.fulfill(status=204))
+    return page
+
+
+@asynccontextmanager
+async def opened(stack: Stack, hearing: Hearing, **context: Any) -> AsyncIterator[Page]:
+    async with hearing("silence") as browser:
+        page = await pretend(await browser.new_context(**context))
+        await page.goto(stack.url)
+        await expect(page.locator("#start")).to_be_visible()
+        yield page
+
+
+async def start(page: Page) -> None:
+    await page.locator("#start").click()
+    await expect(page.locator("#connection")).to_have_text("Connected")
+
+
+def item(number: int, who: str) -> dict[str, Any]:
+    return {
+        "type": "conversation.item.added",
+        "item": {"id": f"item_{number}", "type": "message", "role": who, "content": []},
+    }
+
+
+def answered(text: str) -> dict[str, Any]:
+    return {
+        "type": "response.output_audio_transcript.delta",
+        "item_id": "item_1",
+        "response_id": "response_1",
+        "content_index": 0,
+        "delta": text,
+    }
+
+
+async def test_idle_says_what_this_is_who_is_signed_in_and_what_to_try(
+    stack: Stack, hearing: Hearing
+) -> None:
+    async with opened(stack, hearing, color_scheme="light") as page:
+        for words in ("What this is", "Try saying", "Signed in as ada@example.com."):
+            await expect(page.get_by_text(words)).to_be_visible()
+        assert await page.evaluate(DRAWN) > 0
+        await page.get_by_role("button", name="Settings").click()
+        await page.get_by_label("Dark").check()
+        ground = "getComputedStyle(document.documentElement).backgroundColor"
+        dark = await page.evaluate(ground)
+        await page.keyboard.press("Escape")
+        await page.locator("#language").select_option("ru")
+        await expect(page.locator("#headline")).to_have_text("Можно начинать.")
+        await page.reload()
+        await expect(page.locator("#headline")).to_have_text("Можно начинать.")
+        assert await page.evaluate(ground) == dark, "neither is remembered"
+        assert await page.evaluate("document.documentElement.lang") == "ru"
+        assert await page.evaluate("probes.violations") == []
+
+
+async def test_one_gesture_has_one_meaning(stack: Stack, hearing: Hearing) -> None:
+    """A double click on Start starts a call, and does no more, with the mouse and the keyboard."""
+    async with opened(stack, hearing, viewport={"width": 390, "height": 844}) as page:
+        await page.locator("#start").dblclick()
+        await expect(page.locator("#connection")).to_have_text("Connected")
+        await expect(page.locator("#microphone")).to_have_attribute("data-state", "on")
+        await page.locator("#stop").click()
+        await expect(page.locator("#headline")).to_have_text("The call has ended.")
+        await page.wait_for_timeout(600)  # the gesture is over
+        await page.locator("#start").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#stop")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#connection")).to_have_text("Connected")
+
+
+async def test_what_was_not_heard_is_struck_and_a_new_language_keeps_the_call(
+    stack: Stack, hearing: Hearing
+) -> None:
+    async with opened(stack, hearing) as page:
+        await start(page)
+        await receive(page, item(1, "assistant"), answered("One"))
+        words = page.locator("#captions li .words")
+        await expect(words).to_have_text("One")
+        await page.evaluate(
+            f"window.kept = {IN_THE_ELEMENT}.querySelector('#captions .words').firstChild"
+        )
+        await receive(page, answered(" two three four."))
+        await expect(words).to_have_text("One two three four.")
+        same = f"kept === {IN_THE_ELEMENT}.querySelector('#captions .words').firstChild"
+        assert await page.evaluate(same), "a delta replaced what was there"
+        line = {
+            "id": "item_1",
+            "who": "assistant",
+            "text": "One two three four.",
+            "final": True,
+            "interrupted": True,
+            "heard": "One two",
+            "unheard": " three four.",
+        }
+        show = "(line) => document.querySelector('realtime-call').call.dispatchEvent("
+        await page.evaluate(f"{show}new CustomEvent('caption', {{ detail: [line] }}))", line)
+        await expect(page.locator("#captions s")).to_have_text("three four.")
+        await expect(words).to_have_text("One two")
+        await page.locator("#language").select_option("es")
+        await expect(page.locator("#connection")).to_have_text("En llamada")
+        assert await page.evaluate(f"{CALL}.state.status") == "live"
+
+
+async def test_the_drawer_of_events(stack: Stack, hearing: Hearing) -> None:
+    async with opened(stack, hearing, permissions=["clipboard-read", "clipboard-write"]) as page:
+        await start(page)
+        secret = {
+            "type": "session.created",
+            "session": {"client_secret": {"value": "ek_1234567890"}},
+        }
+        await receive(page, secret, item(1, "assistant"))
+        await page.locator("#events").click()
+        drawer = page.locator("#event-drawer")
+        await expect(drawer.get_by_text("session.created")).to_be_visible()
+        await expect(page.locator("#stop")).to_be_visible()
+        assert await page.locator("#stop").evaluate(INSIDE)
+        await drawer.get_by_label("Filter").fill("session.created")
+        await expect(drawer.get_by_text("conversation.item.added")).to_be_hidden()
+        await drawer.get_by_text("session.created").click()
+        await expect(drawer.locator("pre")).to_contain_text("session")
+        await drawer.get_by_role("button", name="Copy").click()
+        copied = await page.evaluate("navigator.clipboard.readText()")
+        assert "session.created" in copied
+        assert "ek_1234567890" not in copied + await drawer.inner_text()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#events")).to_be_focused()
+
+
+async def test_motion_that_is_not_wanted_leaves_a_meter(stack: Stack, hearing: Hearing) -> None:
+    async with opened(stack, hearing, reduced_motion="reduce") as page:
+        await start(page)
+        loud, quiet = f"({LOUD})()", f"({LOUD})()".replace("0.2", "0")
+        drawn = f"({DRAWN})()"
+        before, after = await page.evaluate(f"[({loud}, {drawn}), ({quiet}, {drawn})]")
+        assert after < before
+
+
+async def test_large_letters_on_a_phone_leave_stop_in_sight(stack: Stack, hearing: Hearing) -> None:
+    async with opened(stack, hearing, viewport={"width": 390, "height": 844}) as page:
+        await page.evaluate("document.documentElement.style.fontSize = '200%'")
+        await start(page)
+        await expect(page.locator("#stop")).to_be_visible()
+        assert await page.locator("#stop").evaluate(INSIDE)
+        wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        assert await page.evaluate(wider) is False
+
+
+async def test_an_error_is_not_in_the_colour_of_what_works(stack: Stack, hearing: Hearing) -> None:
+    async with opened(stack, hearing) as page:
+        problem = {
+            "code": "upstream_quota",
+            "title": "",
+            "detail": "No capacity.",
+            "request_id": "r1",
+        }
+        body = json.dumps(problem)
+        await page.route(
+            "**/api/connect*",
+            lambda route: route.fulfill(
+                status=503, content_type="application/problem+json", body=body
+            ),
+        )
+        await page.locator("#start").click()
+        colour = "(one) => getComputedStyle(one).backgroundColor"
+        said = page.locator("#problem")
+        await expect(said).to_be_visible()
+        assert await said.evaluate(colour) != await page.locator("#start").evaluate(colour)
+        await expect(said.get_by_text("No capacity.")).to_be_hidden()
+        await said.get_by_text(re.compile("For whoever runs this page")).click()
+        await expect(said.get_by_text("No capacity.")).to_be_visible()
+        await expect(said.get_by_text("Reference: r1")).to_be_visible()
