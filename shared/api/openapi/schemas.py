@@ -90,6 +90,16 @@ SCHEMAS: dict[str, Any] = {
                 },
             },
             "api": {"const": "live", "description": "Of a call of GPT-Live; absent from others."},
+            "conversation_ends_at": {
+                "type": "string",
+                "format": "date-time",
+                "description": "Until when the conversation may go on in further calls.",
+            },
+            "continues": {
+                "type": "string",
+                "description": "For admins: the call before.",
+            },
+            "continued_by": {"type": "string", "description": "For admins: the call after."},
         },
     },
     "Calls": {
