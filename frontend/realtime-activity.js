@@ -16,7 +16,7 @@ export const WAITS = Object.freeze({
   half: [3_000, 7_000],
   /** An answer is expected for so long; in a session that has answered nothing yet: it may only transcribe. */
   answer: 20_000,
-  first: 8_000,
+  first: 10_000,
   tool: 30_000,
   /** An answer that has not been heard for so long has been silenced by somebody else. */
   quiet: 1_500,

@@ -82,13 +82,22 @@ async def test_writing_interrupting_failing_and_being_ended(
         left = await page.evaluate("() => talk.call.state.endsAt - Date.now()")
         assert 840_000 < left < 960_000, "the call's limit, in the page's own clock"
 
+        await emulator.until(lambda state: state["calls"][0]["observers"] > 0, "observed")
+
+        # An answer that fails is nothing on the channel; the broker knows.
+        await page.evaluate("() => talk.call.sendText('now fail')")
+        await until("() => talk.told.problems.length")
+        failed = ["answer_failed", "inference_rate_limit_exceeded"]
+        assert await page.evaluate("() => talk.told.problems") == [failed]
+        assert await page.evaluate("() => talk.activity()") == "listening"
+
         # Text during an answer interrupts it, and is answered.
         await page.evaluate("() => talk.call.sendText('tell me a story')")
         await until("() => talk.activity() === 'answering'")
         await until("() => talk.call.captions.at(-1).text.includes('radio')")
         await page.evaluate("() => talk.call.sendText('hello')")
         await until("() => talk.call.captions.at(-1).text.endsWith('today?')")
-        cut = await page.evaluate("() => talk.call.captions[1]")
+        cut = await page.evaluate("() => talk.call.captions[2]")
         assert cut["interrupted"]
         assert cut["heard"].startswith("Once")
         assert cut["unheard"]
@@ -100,7 +109,7 @@ async def test_writing_interrupting_failing_and_being_ended(
         # interrupt() shows at once, and the model's other side falls silent.
         await until("() => talk.activity() === 'listening'")
         await page.evaluate("() => talk.call.sendText('the story again')")
-        await until("() => talk.call.captions.length === 6 && talk.activity() === 'answering'")
+        await until("() => talk.call.captions.length === 7 && talk.activity() === 'answering'")
         assert await page.evaluate("() => [talk.call.interrupt(), talk.activity()]") == [
             True,
             "listening",
@@ -140,14 +149,7 @@ async def test_writing_interrupting_failing_and_being_ended(
         code, detail = await page.evaluate(TOO_LARGE)
         assert code == "message_too_large"
         assert "bytes" in detail
-        assert await page.evaluate("() => talk.told.problems") == []
-
-        # An answer that fails is nothing on the channel; the broker knows.
-        await page.evaluate("() => talk.call.sendText('now fail')")
-        await until("() => talk.told.problems.length")
-        failed = ["answer_failed", "inference_rate_limit_exceeded"]
         assert await page.evaluate("() => talk.told.problems") == [failed]
-        assert await page.evaluate("() => talk.activity()") == "listening"
 
         async with emulator.http.post(f"{call}/hangup", headers=admin) as answer:
             assert answer.status == 204

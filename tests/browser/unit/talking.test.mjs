@@ -249,7 +249,7 @@ test('push-to-talk without turn detection: a turn is thought about, timed, and c
 test('a session that only transcribes is not thought to think for ever', async () => {
   const { browser, told, hear } = await talking();
   hear(speaks, spoke);
-  await pass(browser, 8_500);
+  await pass(browser, 10_500);
   assert.equal(told.activities.at(-1), 'listening');
   hear(speaks, spoke);
   assert.equal(told.activities.at(-1), 'listening');
@@ -281,6 +281,16 @@ test('an answer that failed under the filter is told of, once, and asked for no 
   await pass(browser, 30_000);
   assert.deepEqual(seen.problems, ['answer_failed'], 'an old failure is not told again');
   assert.equal(asked(), before + 5, 'three questions for one silence');
+});
+
+test('the first answer of a call may fail, too, and the broker may write it down late', async () => {
+  const { browser, seen, hear } = await talking();
+  browser.routes[LOCATION] = status();
+  hear(speaks, spoke);
+  await pass(browser, 6_000);
+  browser.routes[LOCATION] = status({ failures: { response_failed: { server_error: 1 } } });
+  await pass(browser, 4_000);
+  assert.deepEqual(seen.problems, ['answer_failed']);
 });
 
 test('a failure that the broker has mended itself is not taken for that of a slow answer', async () => {
