@@ -12,6 +12,7 @@ const byId = (id) => document.getElementById(id);
 const THEME = 'realtime-call.theme';
 
 const call = byId('call');
+const diagnosis = byId('diagnosis');
 const themes = byId('themes');
 const modes = byId('modes');
 const language = byId('language');
@@ -62,6 +63,20 @@ function wear(theme) {
   else call.removeAttribute('theme');
 }
 
+/** The checks come with the first look at them. */
+function letCheck() {
+  const checks = byId('checks');
+  byId('trouble').addEventListener('click', () => {
+    void import('./diagnosis/panel.js');
+    checks.showModal();
+  });
+  byId('close-checks').addEventListener('click', () => checks.close());
+  checks.addEventListener('close', () => {
+    diagnosis.stop?.();
+    byId('settings').focus();
+  });
+}
+
 /** @param {(storage: Storage) => string | null | void} use */
 function stored(use) {
   try {
@@ -75,7 +90,7 @@ function begin() {
   language.append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
   language.addEventListener('change', () => {
     rememberLanguage(language.value);
-    call.setAttribute('language', language.value);
+    for (const each of [call, diagnosis]) each.setAttribute('language', language.value);
     void speak(language.value);
   });
 
@@ -89,8 +104,10 @@ function begin() {
   });
 
   const profile = new URLSearchParams(location.search).get('profile');
-  if (profile) call.setAttribute('profile', profile);
-  modes.addEventListener('change', () => call.setAttribute('mode', modes.querySelector(':checked').value));
+  for (const each of [call, diagnosis]) if (profile) each.setAttribute('profile', profile);
+  modes.addEventListener('change', () => {
+    for (const each of [call, diagnosis]) each.setAttribute('mode', modes.querySelector(':checked').value);
+  });
   call.addEventListener('call-statechange', (/** @type {CustomEvent} */ { detail }) => {
     modes.disabled = ['preparing', 'connecting', 'live', 'ending'].includes(detail.status);
   });
@@ -98,6 +115,7 @@ function begin() {
   call.addEventListener('call-problem', (/** @type {CustomEvent} */ { detail }) => {
     if (detail.code === 'sign_in_required') byId('page-sign-in').hidden = true;
   });
+  letCheck();
   void speak();
   void learnWho();
 }

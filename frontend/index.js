@@ -1,5 +1,6 @@
 /**
- * The package's front door: a call without a user interface. Importing it changes nothing in the page.
+ * The package's front door: a call without a user interface. Importing it changes nothing in the page. The
+ * interface is `element/index.js`.
  */
 import { CallProblem, explain } from './problems.js';
 import { RealtimeCall } from './realtime-call.js';

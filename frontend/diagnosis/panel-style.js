@@ -7,13 +7,13 @@ sheet.replaceSync(`
 [hidden] { display: none; }
 p { margin: .25rem 0 0; max-inline-size: 60ch; overflow-wrap: anywhere; }
 button {
-  font: inherit; min-block-size: var(--control, 2.75rem); padding-inline: 1.25em;
+  font: 500 1rem/1.2 var(--display, inherit); min-block-size: var(--control, 2.75rem); padding-inline: 1.25em;
   margin-block-start: .75rem; margin-inline-end: .5rem; color: inherit; background: none;
   border: 1px solid var(--edge, CanvasText); border-radius: var(--pill, 100rem); cursor: pointer;
 }
 button:first-of-type { color: var(--on-slab, Canvas); background: var(--slab, CanvasText); border-color: var(--slab, CanvasText); }
 :focus-visible { outline: 3px solid var(--accent, Highlight); outline-offset: 2px; }
-[role='status'] { margin-block: 1rem; font-size: 1.25rem; }
+[role='status'] { margin-block: 1rem; font: 500 1.25rem/1.3 var(--display, inherit); }
 ol { list-style: none; margin: 0; padding: 0; }
 li { padding-block: .75rem; padding-inline-start: 2rem; border-block-start: 1px solid var(--line, GrayText); position: relative; }
 li:empty { display: none; }

@@ -1,6 +1,7 @@
 /**
  * `<realtime-call>`: a voice call in any page, with all that a person needs for it. See docs/embed.md.
  */
+import { servingOrigin } from '../broker.js';
 import { RealtimeCall } from '../realtime-call.js';
 import { Speaker } from '../speaker.js';
 import { translation } from '../translation.js';
@@ -226,7 +227,7 @@ export class RealtimeCallElement extends HTMLElement {
     const { pathname, search } = location;
     const back = encodeURIComponent(pathname + search);
     // Elsewhere, the broker's own sign-in page would lead nowhere.
-    const signIn = this.hasAttribute('broker') ? '' : `/.auth/login/aad?post_login_redirect_uri=${back}`;
+    const signIn = this.getAttribute('broker') || servingOrigin() ? '' : `/.auth/login/aad?post_login_redirect_uri=${back}`;
     this.#view?.problem.show(problem, signIn);
     this.#show();
   }

@@ -19,15 +19,7 @@ from tests.support.ice_over_tcp import Relay, ice_over_tcp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PANEL = """async () => {
-  await import('/diagnosis/panel.js');
-  const panel = document.createElement('call-diagnosis');
-  panel.setAttribute('language', 'en');
-  panel.options = { timeouts: { media: 2000 } };
-  const main = document.createElement('main');
-  main.append(Object.assign(document.createElement('h1'), { textContent: 'A page' }), panel);
-  document.body.replaceChildren(main);
-}"""
+HURRY = "() => { document.querySelector('call-diagnosis').options = { timeouts: { media: 2000 } } }"
 COPIED = """async () => {
   let copied = '';
   Object.defineProperty(navigator, 'clipboard', {
@@ -70,12 +62,15 @@ async def test_the_panel_tells_what_works_and_what_the_network_blocks(
         page = await probed_page(browser)
         await page.route("**/api/connect", lambda route: answer(route, relay))
         await page.goto(stack.url)
-        await page.evaluate(PANEL)
+        await page.locator("#settings").click()
+        await page.get_by_role("button", name="Calls do not work?").click()
+        await expect(page.get_by_role("button", name="Run the checks")).to_be_visible()
+        await page.evaluate(HURRY)
         found = await run_checks(page)
         assert found.pop("microphone") == ["warned", "silent"], "it plays a recording of silence"
         assert {outcome for outcome, _ in found.values()} == {"passed"}, found
         assert relay.connections
-        await expect(page.get_by_role("status")).to_have_text("Calls work here.")
+        await expect(page.locator("call-diagnosis [role=status]")).to_have_text("Calls work here.")
         await load_axe(page)
         assert await faults(page) == []
         await emulator.live_calls(0)
@@ -91,6 +86,8 @@ async def test_the_panel_tells_what_works_and_what_the_network_blocks(
         assert f"127.0.0.1:{dead}" in report
         assert stack.url in report
         assert not re.search("calls/|ek_", report)
+        await page.get_by_role("button", name="Close").click()
+        await expect(page.locator("#settings")).to_be_focused()
         assert await page.evaluate("probes.violations") == []
         assert await page.evaluate("probes.tracks.every((track) => track.readyState === 'ended')")
         await emulator.live_calls(0)

@@ -24,14 +24,16 @@ NAME = "@realtime-token-broker/realtime-call"
 
 USES = f"""
 import {{ createCall, explain, RealtimeCall, type CaptionLine }} from '{NAME}';
+import {{ RealtimeCallElement }} from '{NAME}/element';
 import {{ diagnose }} from '{NAME}/diagnosis';
 
 const call: RealtimeCall = createCall({{ broker: 'https://broker.example.com', mode: 'connect' }});
 call.on('caption', (lines: readonly CaptionLine[]) => lines.map(({{ who, text }}) => who + text));
 call.on('problem', (problem) => explain(problem).advice.trim());
 const state: string = (await call.start()).status;
+const element: RealtimeCallElement | null = document.querySelector('realtime-call');
 const slow: number[] = (await diagnose()).map(({{ ms }}) => ms);
-console.log(state, slow);
+console.log(state, element, slow);
 
 // @ts-expect-error There is no such mode.
 createCall({{ mode: 'telepathy' }});
@@ -41,6 +43,7 @@ call.on('whisper', () => undefined);
 
 BUNDLED = f"""
 import {{ createCall, explain }} from '{NAME}';
+import '{NAME}/element';
 Object.assign(globalThis, {{ createCall, explain }});
 """
 
@@ -57,7 +60,7 @@ CALL = """async ([broker]) => {
   await call.sendText('hello');
   const said = await answered;
   await call.stop();
-  return [status, said];
+  return [status, said, typeof customElements.get('realtime-call')];
 }"""
 
 
@@ -100,7 +103,7 @@ def installed(project: Path) -> Path:
 def test_the_package_has_what_a_call_needs_and_nothing_else(project: Path) -> None:
     folder = installed(project)
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert {"index.js", "diagnosis/diagnosis.js", "README.md"} <= files
+    assert {"index.js", "element/index.js", "diagnosis/diagnosis.js", "README.md"} <= files
     assert {"types/index.d.ts", "languages/zh/call.js"} <= files
     assert not [name for name in files if "admin" in name or name in {"app.js", "index.html"}]
     assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
@@ -159,7 +162,8 @@ async def test_a_bundle_and_a_plain_page_hold_calls(
 ) -> None:
     head = "<!doctype html><title>Another site</title>"
     plain = f"""{head}<script type="importmap">{{ "imports": {{
-      "{NAME}": "/node_modules/{NAME}/index.js" }} }}</script>
+      "{NAME}": "/node_modules/{NAME}/index.js",
+      "{NAME}/element": "/node_modules/{NAME}/element/index.js" }} }}</script>
       <script type="module">{BUNDLED}</script>"""
     pages: list[dict[str, Path | str]] = [
         {
@@ -172,8 +176,8 @@ async def test_a_bundle_and_a_plain_page_hold_calls(
         for files in pages:
             page = await probed_page(browser)
             await open_page(page, files)
-            status, said = await page.evaluate(CALL, [stack.url])
-            assert status == "live"
+            status, said, registered = await page.evaluate(CALL, [stack.url])
+            assert (status, registered) == ("live", "function")
             assert said == "Hello! How can I help you today?"
             await emulator.live_calls(0)
             await page.close()

@@ -81,6 +81,7 @@ def test_what_a_visit_can_load_is_small(language: str) -> None:
 
 MODULES = [
     "/index.js",
+    "/element/index.js",
     "/broker.js",
     "/diagnosis/panel.js",
     "/languages/es/call.js",
@@ -95,7 +96,7 @@ def test_a_page_of_any_origin_may_load_the_modules(path: str) -> None:
 
 def test_what_else_there_is_stays_with_this_origin() -> None:
     open_to_all = {rule["route"] for rule in CONFIG["routes"] if "headers" in rule}
-    assert open_to_all == {"/diagnosis/*", "/languages/*", "/*.js"}
+    assert open_to_all == {"/element/*", "/diagnosis/*", "/languages/*", "/*.js"}
     assert not {name.lower() for name in CONFIG["globalHeaders"]} & {"access-control-allow-origin"}
 
 

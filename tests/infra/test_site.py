@@ -86,6 +86,7 @@ async def test_pages_of_other_origins_may_load_the_modules_and_nothing_else(
 ) -> None:
     for path, allowed in (
         ("/broker.js", "*"),
+        ("/element/index.js", "*"),
         ("/languages/es/call.js", "*"),
         ("/", None),
         ("/api/health", None),

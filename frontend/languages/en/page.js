@@ -23,4 +23,6 @@ export default Object.freeze({
   connect_note: 'No key reaches this page.',
   token: 'Directly to the model',
   token_note: 'This page gets a short-lived key and connects itself.',
+  trouble: 'Calls do not work?',
+  close: 'Close',
 });

@@ -23,4 +23,6 @@ export default Object.freeze({
   connect_note: 'Ninguna clave llega a esta página.',
   token: 'Directo al modelo',
   token_note: 'Esta página recibe una clave de corta vida y se conecta ella misma.',
+  trouble: '¿No funcionan las llamadas?',
+  close: 'Cerrar',
 });

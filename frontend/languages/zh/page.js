@@ -23,4 +23,6 @@ export default Object.freeze({
   connect_note: '密钥不会到达此页面。',
   token: '直接连接模型',
   token_note: '此页面取得一个短期密钥，自行连接。',
+  trouble: '通话不正常？',
+  close: '关闭',
 });
