@@ -6,37 +6,35 @@ import { timed } from '../signalling.js';
 import { whyUnreachable } from '../unreachable.js';
 import { Trial } from './trial.js';
 
-/** @typedef {import('./diagnosis.js').Finding} Finding */
-/** @typedef {import('./diagnosis.js').Run} Run */
+/** @import { Check, Run } from './diagnosis.js' */
 
 /** What is said of an offer once nothing else is in its way. */
 const OF_THE_OFFER = /^(answer_invalid|broken_body|invalid_offer|missing_offer|offer_\w+|unsupported_content_type)$/;
 
-/** @param {Run} run @returns {Promise<Finding>} */
-export async function reachBroker(run) {
+/** @type {Check} */
+export const reachBroker = async (run) => {
   const url = new URL('health', new URL(run.options.connectUrl, run.page.origin)).href;
   const response = await ask(run, url);
   if (response.status === 503) throw await problemOf(response);
   const body = await response.json().catch(() => null);
   return body?.status === 'ok' ? { outcome: 'passed' } : { outcome: 'failed', text: 'no_broker', values: { url } };
-}
+};
 
-/** Asks whether this caller may start calls, which starts none. @param {Run} run @returns {Promise<Finding>} */
-export async function signIn(run) {
-  const headers = await Promise.resolve(run.options.headers()).catch((error) => {
+/** Asks whether this caller may start calls, which starts none. @type {Check} */
+export const signIn = async (run) => {
+  const headers = await (async () => run.options.headers())().catch((error) => {
     throw new CallProblem('sign_in_required', { detail: String(error) });
   });
   const response = await ask(run, run.options.connectUrl, headers);
   if (!response.ok) throw await problemOf(response);
   return { outcome: 'passed' };
-}
+};
 
 /**
  * The page's key, in mode `token`; else the broker's, of which a page sees only that offers get past it.
- * @param {Run} run
- * @returns {Promise<Finding>}
+ * @type {Check}
  */
-export async function key(run) {
+export const key = async (run) => {
   run.trial = new Trial(run);
   await run.trial.prepare();
   if (run.options.mode === 'token') return { outcome: 'passed' };
@@ -45,13 +43,13 @@ export async function key(run) {
     if (!OF_THE_OFFER.test(error.code)) throw error;
   });
   return { outcome: 'passed' };
-}
+};
 
-/** @param {Run} run @returns {Promise<Finding>} */
-export async function offer(run) {
+/** @type {Check} */
+export const offer = async (run) => {
   await (run.offered ?? run.trial?.offer());
   return { outcome: 'passed' };
-}
+};
 
 /** @param {Run} run @param {string} url @param {Record<string, string>} [headers] */
 function ask({ options, page, signal }, url, headers = {}) {

@@ -6,8 +6,7 @@ import { Microphone } from '../microphone.js';
 import { CallProblem } from '../problems.js';
 import { until } from './wait.js';
 
-/** @typedef {import('./diagnosis.js').Finding} Finding */
-/** @typedef {import('./diagnosis.js').Run} Run */
+/** @import { Check, Run } from './diagnosis.js' */
 
 /** Milliseconds: to listen to the microphone, for the browser to start playing, and of the tone. */
 const LISTENING = 1000;
@@ -17,16 +16,16 @@ const TONE = 400;
 /** How loud silence may be. */
 const SILENCE = 0.0001;
 
-/** @param {Run} run @returns {Promise<Finding>} */
-export async function securePage({ options, page }) {
+/** @type {Check} */
+export const securePage = async ({ options, page }) => {
   const { mediaDevices, RTCPeerConnection } = options.environment;
   if (!page.secure || !mediaDevices) throw new CallProblem('insecure_page');
   if (!RTCPeerConnection) throw new CallProblem('browser_unsupported');
   return { outcome: 'passed' };
-}
+};
 
-/** @param {Run} run @returns {Promise<Finding>} */
-export async function microphone(run) {
+/** @type {Check} */
+export const microphone = async (run) => {
   const { audio, environment, microphoneId } = run.options;
   const capture = { ...environment, audio, wanted: true, chosen: () => microphoneId, pushToTalk: false };
   const microphone = new Microphone(capture, { changed: () => undefined, problem: () => undefined });
@@ -48,10 +47,10 @@ export async function microphone(run) {
     meter.close();
     microphone.release();
   }
-}
+};
 
-/** @param {Run} run @returns {Promise<Finding>} */
-export async function sound(run) {
+/** @type {Check} */
+export const sound = async (run) => {
   const { AudioContext, mediaDevices } = run.options.environment;
   const context = AudioContext ? new AudioContext() : null;
   try {
@@ -75,14 +74,14 @@ export async function sound(run) {
   } finally {
     void context?.close().catch(() => undefined);
   }
-}
+};
 
-/** @param {Run} run @returns {Promise<Finding>} */
-export async function autoplay(run) {
+/** @type {Check} */
+export const autoplay = async (run) => {
   const detail = await refusal(run);
   if (detail) throw new CallProblem('audio_blocked', { detail });
   return { outcome: 'passed' };
-}
+};
 
 /** Why an audio element does not play a stream, as it is to play the answer; empty if it does. @param {Run} run */
 async function refusal(run) {

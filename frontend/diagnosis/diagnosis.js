@@ -8,6 +8,9 @@ import { key, offer, reachBroker, signIn } from './broker-checks.js';
 import { autoplay, microphone, securePage, sound } from './browser-checks.js';
 import { dataChannel, overTcp, overUdp } from './network-checks.js';
 
+/** @import { CallOptions } from '../options.js' */
+/** @import { Trial } from './trial.js' */
+
 /**
  * @typedef {object} Finding
  * @property {'passed' | 'warned' | 'failed' | 'skipped'} outcome
@@ -17,7 +20,7 @@ import { dataChannel, overTcp, overUdp } from './network-checks.js';
  */
 
 /** @typedef {Finding & {check: string, ms: number}} Result */
-/** @typedef {import('./trial.js').Trial} Trial */
+/** @typedef {(run: Run) => Promise<Finding>} Check */
 
 /**
  * What the checks leave for each other.
@@ -30,7 +33,7 @@ import { dataChannel, overTcp, overUdp } from './network-checks.js';
  * @property {Trial | null} connected  The call whose packets got through.
  */
 
-/** @type {readonly (readonly [name: string, needs: readonly string[], check: (run: Run) => Promise<Finding>])[]} */
+/** @type {readonly (readonly [name: string, needs: readonly string[], check: Check])[]} */
 const CHECKS = [
   ['secure_page', [], securePage],
   ['microphone', ['secure_page'], microphone],
@@ -49,7 +52,7 @@ const CHECKS = [
 export const CHECK_NAMES = CHECKS.map(([name]) => name);
 
 /**
- * @param {import('../options.js').CallOptions} [options]  Those of the calls that do not work.
+ * @param {CallOptions} [options]  Those of the calls that do not work.
  * @param {object} [more]
  * @param {(result: Result) => void} [more.found]
  * @param {(check: string) => void} [more.checking]

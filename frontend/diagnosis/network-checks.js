@@ -3,23 +3,22 @@
  */
 import { Trial } from './trial.js';
 
-/** @typedef {import('./diagnosis.js').Finding} Finding */
-/** @typedef {import('./diagnosis.js').Run} Run */
+/** @import { Check, Run } from './diagnosis.js' */
 
 /** How many addresses are named to a network's administrator. */
 const NAMED = 4;
 
-/** @param {Run} run @returns {Promise<Finding>} */
-export async function overUdp(run) {
+/** @type {Check} */
+export const overUdp = async (run) => {
   const values = where(run, 'udp');
   if (!values.addresses) return { outcome: 'skipped', text: 'no_candidates' };
   if (!(await run.trial?.connect('udp'))) return { outcome: 'failed', text: 'blocked', values };
   run.connected = run.trial;
   return { outcome: 'passed', text: 'reached', values };
-}
+};
 
-/** By another call: a connection that has got through over UDP does not try TCP. @param {Run} run @returns {Promise<Finding>} */
-export async function overTcp(run) {
+/** By another call: a connection that has got through over UDP does not try TCP. @type {Check} */
+export const overTcp = async (run) => {
   const values = where(run, 'tcp');
   if (!values.addresses) return { outcome: 'skipped', text: 'no_candidates' };
   await run.trial?.close();
@@ -32,13 +31,13 @@ export async function overTcp(run) {
   if (!through) return { outcome: 'failed', text: 'blocked', values };
   run.connected = run.trial;
   return { outcome: 'warned', text: 'tcp_alone', values };
-}
+};
 
-/** @param {Run} run @returns {Promise<Finding>} */
-export async function dataChannel({ connected }) {
+/** @type {Check} */
+export const dataChannel = async ({ connected }) => {
   if (!connected) return { outcome: 'skipped', text: 'needs', values: { needed: 'ice_udp' } };
   return connected.opened ? { outcome: 'passed' } : { outcome: 'failed', text: 'channel_closed' };
-}
+};
 
 /** @param {Run} run @param {'udp' | 'tcp'} transport */
 function where({ trial }, transport) {

@@ -7,7 +7,8 @@ import { CHECK_NAMES, diagnose } from './diagnosis.js';
 import { sheet } from './panel-style.js';
 import { inWords, report } from './report.js';
 
-/** @typedef {import('../options.js').CallOptions} CallOptions */
+/** @import { CallOptions } from '../options.js' */
+/** @import { Result } from './diagnosis.js' */
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -26,7 +27,7 @@ export class CallDiagnosisElement extends HTMLElement {
   /** @type {CallOptions} */
   options = {};
 
-  /** @type {import('./diagnosis.js').Result[]} */
+  /** @type {Result[]} */
   results = [];
 
   #buttons = {

@@ -3,8 +3,8 @@
  */
 import { explain } from '../problems.js';
 
-/** @typedef {import('../translation.js').Translation} Translation */
-/** @typedef {import('./diagnosis.js').Result} Result */
+/** @import { Translation } from '../translation.js' */
+/** @import { Result } from './diagnosis.js' */
 
 /**
  * @param {Result} result

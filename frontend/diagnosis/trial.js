@@ -5,7 +5,7 @@ import { Access } from '../access.js';
 import { Attempt } from '../attempt.js';
 import { until } from './wait.js';
 
-/** @typedef {import('./diagnosis.js').Run} Run */
+/** @import { Run } from './diagnosis.js' */
 
 /** Milliseconds for the first packets to get through, and for the data channel to open after them. */
 const CONNECTING = 8000;
@@ -33,7 +33,6 @@ export class Trial {
     this.post = await this.#access.prepare(this.#attempt);
   }
 
-  /** Gets the answer. */
   async offer() {
     const sdp = await this.#attempt.makeOffer();
     if (!this.post) await this.prepare();
@@ -64,15 +63,15 @@ export class Trial {
     return connected();
   }
 
-  /** Hangs up. */
   async close() {
     this.#attempt.release();
     await this.#access.giveUp(this.#attempt);
   }
 }
 
-/** @param {string} line  Of an SDP. @returns {{transport: string, address: string} | null} */
+/** @param {string} line  Of an SDP. */
 function candidate(line) {
   const [, transport, ip, port] = /^a=candidate:\S+ \d+ (\S+) \d+ (\S+) (\d+) /.exec(line) ?? [];
-  return transport ? { transport: transport.toLowerCase(), address: ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}` } : null;
+  if (!transport) return null;
+  return { transport: transport.toLowerCase(), address: `${ip.includes(':') ? `[${ip}]` : ip}:${port}` };
 }

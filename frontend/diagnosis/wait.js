@@ -2,11 +2,10 @@
 const LOOK = 50;
 
 /**
- * Waits until `met` says so.
- * @param {Pick<import('./diagnosis.js').Run, 'options' | 'signal'>} run
+ * @param {import('./diagnosis.js').Run} run
  * @param {number} ms
  * @param {() => unknown} met
- * @returns {Promise<boolean>} False if it did not within `ms`, or the run was aborted.
+ * @returns {Promise<boolean>} Whether `met` said so within `ms`, and the run was not aborted.
  */
 export async function until({ options, signal }, ms, met) {
   const { clock } = options.environment;

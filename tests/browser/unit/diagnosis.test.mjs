@@ -186,9 +186,14 @@ test('who is not signed in, or may not use the profile, starts no call', async (
 });
 
 test('a page that cannot sign its user in is told so', async () => {
-  const place = new Place();
-  await place.diagnose({ headers: async () => Promise.reject(new Error('no account')) });
-  assert.equal(place.results.sign_in.problem.code, 'sign_in_required');
+  const fails = () => {
+    throw new Error('no account');
+  };
+  for (const headers of [fails, async () => fails()]) {
+    const place = new Place();
+    await place.diagnose({ headers });
+    assert.equal(place.results.sign_in.problem.code, 'sign_in_required');
+  }
 });
 
 test('the model refuses the broker: the key’s fault, and the offer was not judged', async () => {
