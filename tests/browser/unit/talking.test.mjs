@@ -402,3 +402,13 @@ test('Live: the turn is timed by what is heard', async () => {
   assert.ok(Math.abs(told.turns[0].latencyMs - 900) <= 100, told.turns[0].latencyMs);
   void call.stop();
 });
+
+test('Live: a look-up that nothing came of is asked about', async () => {
+  const { browser, seen, told, hear } = await talking(liveBrowser());
+  browser.routes[LOCATION] = status({ failures: { delegation_failed: { model_not_found: 1 } } });
+  hear({ type: 'session.delegation.created', event_id: 'd', offset_ms: 800, delegation: {} });
+  assert.equal(told.activities.at(-1), 'looking_up');
+  await pass(browser, 21_000);
+  assert.deepEqual(seen.problems, ['answer_failed']);
+  assert.equal(told.activities.at(-1), 'listening');
+});
