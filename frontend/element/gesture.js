@@ -29,4 +29,9 @@ export class Gesture {
     this.#last = { at, x, y, keyboard, button };
     return true;
   }
+
+  /** Whoever moves the focus begins another gesture. */
+  forget() {
+    this.#last = null;
+  }
 }

@@ -39,6 +39,7 @@ const UNDER_WAY = ['preparing', 'connecting', 'live'];
 export class View {
   #words;
   #gesture = new Gesture();
+  #focusWaits = false;
   #clock = { since: 0, endsAt: 0, timer: 0 };
   #connection = h('p', { id: 'connection', role: 'status' });
   #headline = h('h2', { id: 'headline', part: 'headline' });
@@ -103,6 +104,7 @@ export class View {
     // A key that is held down is one gesture.
     this.element.addEventListener('keydown', (event) => {
       if (event.repeat && event.key === 'Enter') event.preventDefault();
+      if (event.key === 'Tab') this.#gesture.forget();
       if (event.key === 'Tab') this.#gesture.moved();
     });
   }
@@ -149,7 +151,10 @@ export class View {
     const live = state.status === 'live';
     const { activeElement } = /** @type {ShadowRoot} */ (this.element.getRootNode());
     const tools = [this.#stop, this.#mute, this.#interrupt, this.#talk];
-    const moves = underWay ? activeElement === this.#start : tools.includes(/** @type {any} */ (activeElement));
+    const operated = tools.includes(/** @type {any} */ (activeElement));
+    const moves = underWay ? activeElement === this.#start : operated || (this.#focusWaits && !activeElement);
+    // While it ends there is nothing to operate.
+    this.#focusWaits = state.status === 'ending' && (operated || this.#focusWaits);
     this.#start.hidden = underWay;
     this.#stop.hidden = !underWay;
     this.#mute.hidden = !underWay || pushToTalk || Boolean(microphone.listening);

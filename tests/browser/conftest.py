@@ -15,9 +15,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from local.stack import Stack
-from tests.support import chromium, firefox, voice
+from tests.support import accessibility, chromium, firefox, voice
 from tests.support.bidi import Connection
 from tests.support.emulated import Emulator
+from tests.support.node import NotHere
 from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,14 @@ async def firefox_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
         except firefox.NotUsable as reason:  # a snap's launcher, for one
             pytest.skip(str(reason))
         yield browser
+
+
+@pytest.fixture
+def axe_is_here() -> None:
+    try:
+        accessibility.axe()
+    except NotHere as reason:
+        pytest.skip(str(reason))
 
 
 ELSEWHERE = "http://pages.localhost"

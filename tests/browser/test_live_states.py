@@ -13,7 +13,7 @@ from playwright.async_api import Page, Route, expect
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing
-from tests.browser.test_accessibility import AXE, assert_accessible
+from tests.support.accessibility import faults
 from tests.support.chromium import IN_THE_ELEMENT, probed_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -116,20 +116,18 @@ async def live_page(
         yield page
 
 
+@pytest.mark.usefixtures("axe_is_here")
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
 async def test_every_state_is_told_and_accessible(
     scheme: Scheme, width: int, stack: Stack, hearing: Hearing
 ) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: run `npm ci` in tests/npm")
     async with live_page(stack, hearing, scheme, width) as page:
-        await page.evaluate(AXE.read_text(encoding="utf-8"))
         heading = page.locator("#headline")
         await receive(page, *QUESTION)
         await expect(heading).to_have_text("You are speaking.")
         await receive(page, DELEGATED)
         await expect(heading).to_have_text("Looking that up…")
-        await assert_accessible(page)
+        assert await faults(page) == []
 
         await receive(page, *ANSWER)
         await expect(heading).to_have_text("Answering.")
@@ -139,12 +137,12 @@ async def test_every_state_is_told_and_accessible(
         await expect(captions).to_have_count(3)
         await expect(captions.nth(1)).to_have_attribute("data-interrupted", "")
         await expect(captions.nth(2).locator(".words")).to_have_text("Thanks, that is enough.")
-        await assert_accessible(page)
+        assert await faults(page) == []
 
         await receive(page, {"type": "session.paused", "event_id": "event_p"})
         await expect(page.locator("#connection")).to_have_text("On standby")
         await expect(page.locator("#advice")).to_contain_text("Speak, and the call goes on")
-        await assert_accessible(page)
+        assert await faults(page) == []
         await receive(page, {"type": "session.resumed", "event_id": "event_r"})
         await expect(page.locator("#connection")).to_have_text("Connected")
 
@@ -156,14 +154,14 @@ async def test_every_state_is_told_and_accessible(
         await receive(page, {"type": "session.input_audio.muted", "event_id": "event_m"})
         await expect(page.locator("#microphone")).to_have_attribute("data-state", "muted")
         await expect(page.locator("#microphone")).to_contain_text("muted by the operator")
-        await assert_accessible(page)
+        assert await faults(page) == []
 
         await receive(page, {"type": "error", "event_id": "event_e", "error": {"message": "No."}})
         await expect(page.locator("#problem")).to_contain_text("The call goes on.")
         await page.evaluate("pretended.channel.onclose()")
         await expect(page.locator("#advice")).to_contain_text("The call reached its time limit")
         await expect(captions).to_have_count(3)
-        await assert_accessible(page)
+        assert await faults(page) == []
 
 
 async def test_a_line_that_does_not_change_keeps_its_place_in_the_document(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from local.stack import Stack
@@ -14,6 +16,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 START, STOP, MUTE = css("#start"), css("#stop"), css("#mute")
 CONNECTION, PROBLEM, MICROPHONE = css("#connection"), css("#problem"), css("#microphone")
+LEVEL = """() => Number(
+  document.querySelector('realtime-call').shadowRoot.querySelector('#microphone')
+    .style.getPropertyValue('--level'))"""
 FOCUSED = """() => {
   let one = document.activeElement;
   while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
@@ -31,7 +36,10 @@ async def test_a_spoken_turn_muted_and_stopped(
     page = await open_page(firefox_browser, stack)
     await page.click(START)
     await page.wait_for_text(CONNECTION, "Connected")
-    await firefox_microphone.say(page, *utterances("hello.wav"))
+    assert await page.evaluate(LEVEL) == 0
+    speaking = asyncio.create_task(firefox_microphone.say(page, *utterances("hello.wav")))
+    await page.wait_for(f"() => ({LEVEL})() > 0")
+    await speaking
     await page.wait_for_text(css("#captions"), "Hello! How can I help you today?")
     await page.click(MUTE)
     await page.element(css("#microphone[data-state=muted]"))
@@ -71,6 +79,19 @@ async def test_the_keyboard_alone(
     await tab_to(page, "stop")
     await page.press("Enter")
     await page.wait_for_text(css("#advice"), "You hung up")
+    await page.close()
+
+
+async def test_two_clicks_on_start_start_one_call(
+    stack: Stack, emulator: Emulator, firefox_browser: Connection
+) -> None:
+    page = await open_page(firefox_browser, stack)
+    await page.click(START, times=2)
+    await page.wait_for_text(CONNECTION, "Connected")
+    await page.element(css("#microphone[data-state=on]"))
+    await page.click(STOP)
+    await page.wait_for_text(css("#advice"), "You hung up")
+    assert (await emulator.state())["requests"]["calls"] == 1
     await page.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from playwright.async_api import Page
 
 from tests.support.node import package_file
@@ -9,7 +11,10 @@ from tests.support.node import package_file
 TARGET = 44
 """The minimum height of a touch target, in CSS pixels."""
 
-FINDINGS = """async () => (await axe.run()).violations.map(
+FINDINGS = """async (rules) => (await axe.run({
+  resultTypes: ['violations'],
+  ...(rules.length ? { runOnly: rules } : {}),
+})).violations.map(
   ({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map((node) => node.html).join(' ')}`)"""
 
 EVERYTHING = """const all = (root) => [...root.querySelectorAll('*')].flatMap(
@@ -75,11 +80,14 @@ async def settle(page: Page) -> None:
     await page.evaluate(SETTLED)
 
 
-async def faults(page: Page) -> list[str]:
-    """Everything that is wrong with what is shown now. Raises NotHere without axe-core."""
+async def faults(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """Everything that is wrong with what is shown now, by all rules of axe-core or by these.
+
+    Raises NotHere without axe-core.
+    """
     await load_axe(page)
     await settle(page)
-    found: list[str] = []
-    for look in (FINDINGS, SMALL_TARGETS, CUT_OFF):
+    found: list[str] = await page.evaluate(FINDINGS, list(rules))
+    for look in (SMALL_TARGETS, CUT_OFF):
         found += await page.evaluate(look)
     return found

@@ -77,7 +77,7 @@ export default Object.freeze({
   text_refused_advice:
     'Quizá sea demasiado largo, o esta llamada no admite mensajes escritos. Dígalo de viva voz: la llamada sigue.',
   through_broker: 'La llamada no se puede hacer directamente.',
-  through_broker_advice: 'Elija «A través del bróker» en Ajustes y empiece de nuevo.',
+  through_broker_advice: 'Elija «A través del servidor» en Ajustes y empiece de nuevo.',
   through_broker_operator:
     'Las llamadas directas (modo `token`) necesitan TOKEN_ENDPOINT=on, un perfil de la API Realtime y el punto de conexión del modelo en connect-src de la página.',
   today: 'Ha alcanzado su límite diario.',

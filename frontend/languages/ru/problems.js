@@ -77,7 +77,7 @@ export default Object.freeze({
   text_refused_advice:
     'Возможно, оно слишком длинное или в этом звонке нельзя писать. Скажите это вслух: звонок продолжается.',
   through_broker: 'Позвонить напрямую нельзя.',
-  through_broker_advice: 'Выберите «Через брокер» в настройках и начните снова.',
+  through_broker_advice: 'Выберите «Через сервер» в настройках и начните снова.',
   through_broker_operator:
     'Для прямых звонков (режим `token`) нужны TOKEN_ENDPOINT=on, профиль Realtime API и адрес модели в connect-src страницы.',
   today: 'Дневной лимит исчерпан.',

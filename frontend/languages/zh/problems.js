@@ -70,7 +70,7 @@ export default Object.freeze({
   text_refused: '您的消息未送达。',
   text_refused_advice: '可能太长，或者此通话不接受文字消息。请直接说出来：通话仍在继续。',
   through_broker: '无法直接发起此通话。',
-  through_broker_advice: '请在“设置”中选择“通过代理服务”，然后重新开始。',
+  through_broker_advice: '请在“设置”中选择“经由服务器”，然后重新开始。',
   through_broker_operator:
     '直接通话（`token` 模式）需要 TOKEN_ENDPOINT=on、Realtime API 的配置，以及页面 connect-src 中的模型端点。',
   today: '您已达到今天的上限。',
