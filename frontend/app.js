@@ -41,6 +41,7 @@ function showAccount() {
   byId('who').textContent = principal ? t('signed_in', { name: principal.userDetails ?? '' }) : t('signed_out');
   byId('page-sign-in').hidden = Boolean(principal);
   byId('sign-out').hidden = !principal;
+  byId('desk').hidden = !principal?.userRoles?.includes('admin');
 }
 
 async function learnWho() {

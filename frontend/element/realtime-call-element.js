@@ -177,7 +177,7 @@ export class RealtimeCallElement extends HTMLElement {
   /** The next call starts sooner for it. */
   #prepare() {
     const prepare = () => this.isConnected && this.#call?.prepare();
-    if ('requestIdleCallback' in globalThis) requestIdleCallback(prepare);
+    if ('requestIdleCallback' in globalThis) requestIdleCallback(prepare, { timeout: 500 });
     else setTimeout(prepare, 200);
   }
 

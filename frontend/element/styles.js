@@ -97,7 +97,7 @@ li[data-who='assistant'] .who { color: var(--accent); }
 .button:disabled { opacity: 0.5; cursor: default; }
 .tool { width: 2.75rem; padding: 0; }
 .button[aria-pressed='true'] { border-color: var(--ink); background: var(--ink); color: var(--paper); }
-#start { min-width: min(11rem, 100%); min-height: 4.5rem; border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-size: 1.5rem; }
+#start { min-width: 11rem; min-height: 4.5rem; border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-size: 1.5rem; }
 #start:hover { border-color: var(--ink); }
 #stop { border-color: var(--slab); background: var(--slab); color: var(--on-slab); }
 #stop:hover { border-color: var(--accent); }
@@ -128,6 +128,7 @@ li[data-from='client'] .sign { color: var(--accent); }
   .now { grid-template-columns: minmax(0, 1fr); }
   .now { position: relative; }
   .side { justify-items: stretch; min-height: 0; }
+  #start { min-width: 0; }
   [data-status='live'] .side { position: absolute; inset-block-start: clamp(0.75rem, 4.5vh, 3rem); inset-inline-end: var(--gutter); justify-items: end; }
   .side :not(:empty) { margin-top: 1rem; }
   [data-status='live'] .side > * { margin-top: 0; }

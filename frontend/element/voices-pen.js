@@ -68,6 +68,7 @@ export class Pen {
   gap(from, to, text) {
     if (from < this.since) return;
     this.#stroke(from, this.middle, to, this.middle, this.#ink.them, 3);
+    if (to - from < 14) return;
     const context = this.#context;
     context.save();
     if (this.rtl) context.transform(-1, 0, 0, 1, from + to, 0);

@@ -13,6 +13,7 @@ export default Object.freeze({
   signed_in: 'Signed in as {name}.',
   signed_out: 'You are not signed in.',
   sign_in: 'Sign in',
+  desk: 'Desk',
   sign_out: 'Sign out',
   theme: 'Colours',
   theme_system: 'As the system',

@@ -13,6 +13,7 @@ export default Object.freeze({
   signed_in: 'Sesión iniciada como {name}.',
   signed_out: 'No ha iniciado sesión.',
   sign_in: 'Iniciar sesión',
+  desk: 'Control',
   sign_out: 'Cerrar sesión',
   theme: 'Colores',
   theme_system: 'Como el sistema',

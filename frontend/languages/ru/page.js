@@ -13,6 +13,7 @@ export default Object.freeze({
   signed_in: 'Вы вошли как {name}.',
   signed_out: 'Вы не вошли.',
   sign_in: 'Войти',
+  desk: 'Пульт',
   sign_out: 'Выйти',
   theme: 'Цвета',
   theme_system: 'Как в системе',

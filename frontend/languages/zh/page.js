@@ -13,6 +13,7 @@ export default Object.freeze({
   signed_in: '已登录：{name}。',
   signed_out: '您尚未登录。',
   sign_in: '登录',
+  desk: '控制台',
   sign_out: '退出登录',
   theme: '颜色',
   theme_system: '跟随系统',
