@@ -1,6 +1,4 @@
-/**
- * The checks of the broker: whether it answers, who is signed in, and what becomes of an offer.
- */
+/** The checks of broker, sign-in and offer. */
 import { CallProblem, problemOf } from '../problems.js';
 import { timed } from '../signalling.js';
 import { whyUnreachable } from '../unreachable.js';

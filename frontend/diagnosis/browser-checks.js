@@ -1,6 +1,4 @@
-/**
- * The checks of the browser and the machine: page, microphone, sound.
- */
+/** The checks of page, microphone and sound. */
 import { LevelMeter } from '../level-meter.js';
 import { Microphone } from '../microphone.js';
 import { CallProblem } from '../problems.js';
@@ -35,10 +33,9 @@ export const microphone = async (run) => {
     const values = { device: microphone.track?.label ?? '' };
     let level = -1;
     await until(run, LISTENING, () => {
-      // What cannot be measured it asks the statistics of WebRTC for, of which there are none yet.
-      void meter
-        .read(microphone.track, null, async () => ({ microphone: -1, answer: 0 }))
-        .then((now) => (level = Math.max(level, now.microphone)));
+      // Of what cannot be measured, WebRTC has no statistics yet.
+      const none = async () => ({ microphone: -1, answer: 0 });
+      void meter.read(microphone.track, null, none).then((now) => (level = Math.max(level, now.microphone)));
       return level > SILENCE;
     });
     const silent = level >= 0 && level <= SILENCE;

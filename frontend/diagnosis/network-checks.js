@@ -1,11 +1,9 @@
-/**
- * The checks of the audio's way: UDP and TCP apart, and the data channel.
- */
+/** The checks of the audio's way. */
 import { Trial } from './trial.js';
 
 /** @import { Check, Run } from './diagnosis.js' */
 
-/** How many addresses are named to a network's administrator. */
+/** Addresses named to a network's administrator. */
 const NAMED = 4;
 
 /** @type {Check} */
@@ -25,9 +23,8 @@ export const overTcp = async (run) => {
   run.trial = new Trial(run);
   await run.trial.offer();
   const through = await run.trial.connect('tcp');
-  if (run.connected) {
-    return through ? { outcome: 'passed', text: 'reached', values } : { outcome: 'warned', text: 'tcp_blocked', values };
-  }
+  if (run.connected && through) return { outcome: 'passed', text: 'reached', values };
+  if (run.connected) return { outcome: 'warned', text: 'tcp_blocked', values };
   if (!through) return { outcome: 'failed', text: 'blocked', values };
   run.connected = run.trial;
   return { outcome: 'warned', text: 'tcp_alone', values };

@@ -1,6 +1,4 @@
-/**
- * The panel's style: the page's tokens, and the system's colours where it has none.
- */
+/** The page's tokens, and the system's colours where there are none. */
 export const sheet = new CSSStyleSheet();
 sheet.replaceSync(`
 :host { display: block; color: var(--ink, CanvasText); font: 1rem/1.5 var(--sans, system-ui); }

@@ -85,7 +85,7 @@ export class CallDiagnosisElement extends HTMLElement {
     this.#running?.abort();
   }
 
-  /** Copies the report, or shows it where the page may not copy. */
+  /** Or shows the report, where the page may not copy. */
   async copy() {
     const words = await this.#words;
     const broker = this.#callOptions().broker ?? '';
@@ -99,13 +99,8 @@ export class CallDiagnosisElement extends HTMLElement {
 
   /** @returns {CallOptions} */
   #callOptions() {
-    const given = Object.fromEntries(
-      ['broker', 'profile', 'mode'].flatMap((name) => {
-        const value = this.getAttribute(name);
-        return value ? [[name, value]] : [];
-      }),
-    );
-    return { ...this.options, ...given };
+    const given = ['broker', 'profile', 'mode'].map((name) => [name, this.getAttribute(name)]);
+    return { ...this.options, ...Object.fromEntries(given.filter(([, value]) => value)) };
   }
 
   /** @param {string} [checking] */

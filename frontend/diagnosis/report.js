@@ -1,6 +1,4 @@
-/**
- * What was found, in words.
- */
+/** What was found, in words. */
 import { explain } from '../problems.js';
 
 /** @import { Translation } from '../translation.js' */

@@ -1,6 +1,4 @@
-/**
- * A call that is started to see how far it gets.
- */
+/** A call that is started to see how far it gets. */
 import { Access } from '../access.js';
 import { Attempt } from '../attempt.js';
 import { until } from './wait.js';
@@ -46,11 +44,7 @@ export class Trial {
     return [...new Set(found.map((each) => each?.address))];
   }
 
-  /**
-   * Takes the answer with the addresses of one transport alone.
-   * @param {'udp' | 'tcp'} transport
-   * @returns {Promise<boolean>} Whether packets get through.
-   */
+  /** Whether packets get through over one transport alone. @param {'udp' | 'tcp'} transport */
   async connect(transport) {
     const { connection } = this.#attempt;
     const lines = this.#sdp.split(/(?<=\n)/);
