@@ -5,7 +5,7 @@ sheet.replaceSync(`
 [hidden] { display: none; }
 p { margin: .25rem 0 0; max-inline-size: 60ch; overflow-wrap: anywhere; }
 button {
-  font: 500 1rem/1.2 var(--display, inherit); min-block-size: var(--control, 2.75rem); padding-inline: 1.25em;
+  font: 500 1rem/1.2 var(--display, inherit); min-block-size: var(--control, 2.75rem); padding: .5em 1.25em;
   margin-block-start: .75rem; margin-inline-end: .5rem; color: inherit; background: none;
   border: 1px solid var(--edge, CanvasText); border-radius: var(--pill, 100rem); cursor: pointer;
 }
@@ -21,5 +21,6 @@ li::before { content: '✓'; position: absolute; inset-inline-start: 0; inline-s
 [data-outcome='skipped']::before { content: '–'; }
 span { float: inline-end; }
 span, details { color: var(--quiet, inherit); font-size: .875rem; }
+summary { padding-block: .75rem; cursor: pointer; }
 pre { white-space: pre-wrap; font: .8125rem var(--mono, monospace); }
 `);

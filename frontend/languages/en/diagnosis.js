@@ -7,7 +7,7 @@ export default Object.freeze({
   copied: 'Copied.',
   checking: 'Checking: {check}',
   all_well: 'Calls work here.',
-  some_failed: 'Not everything works. What to do stands below.',
+  some_failed: 'Not everything works. See below what to do.',
   for_operator: 'For whoever runs this page',
   outcome_passed: 'works',
   outcome_warned: 'works, but',
