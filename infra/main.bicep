@@ -3,6 +3,8 @@ targetScope = 'subscription'
 metadata name = 'Realtime token broker'
 metadata description = 'Functions (Flex Consumption) behind a Static Web App, an Azure OpenAI realtime deployment, and everything they depend on. No keys.'
 
+import { resourceTags } from 'modules/types.bicep'
+
 // ---- Location and names ---------------------------------------------------------------------
 
 @description('Name of the azd environment; names and tags are derived from it.')
@@ -19,7 +21,7 @@ param location string
 param webLocation string = ''
 
 @description('Tags for all resources, in addition to azd-env-name.')
-param tags object = {}
+param tags resourceTags = {}
 
 @description('Name of the resource group; if empty, derived from the environment\'s name, like every name below.')
 param resourceGroupName string = ''
@@ -417,6 +419,20 @@ var observerFunction = 'observe_call'
 var decodedInstructions = base64ToString(realtimeInstructionsBase64)
 var instructions = empty(realtimeInstructionsBase64) ? realtimeInstructions : decodedInstructions
 var modelUser = enableDeveloperAccess ? principalId : ''
+var packageContainer = 'app-package'
+var identityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
+var identityName = '${short.identity}${token}'
+var deploymentIdentityName = '${short.identity}deployment-${token}'
+var workspaceName = '${short.logAnalytics}${token}'
+var componentName = '${short.applicationInsights}${token}'
+// Ids are made of names that are known beforehand: a preview leaves out what depends on an output.
+var ownWorkspaceId = resourceId(
+  subscription().subscriptionId,
+  groupName,
+  'Microsoft.OperationalInsights/workspaces',
+  workspaceName
+)
+var workspaceId = empty(existingWorkspaceId) ? ownWorkspaceId : existingWorkspaceId
 var privately = enableVirtualNetwork && enablePrivateEndpoints
 
 // ---- Resources ------------------------------------------------------------------------------
@@ -428,10 +444,9 @@ resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
 }
 
 module identity 'modules/identity.bicep' = {
-  name: 'identity'
   scope: group
   params: {
-    name: '${short.identity}${token}'
+    name: identityName
     location: location
     tags: allTags
   }
@@ -439,90 +454,111 @@ module identity 'modules/identity.bicep' = {
 
 // The app never names this one: a token of the app's own identity does not open the package.
 module deploymentIdentity 'modules/identity.bicep' = {
-  name: 'deployment-identity'
   scope: group
   params: {
-    name: '${short.identity}deployment-${token}'
+    name: deploymentIdentityName
     location: location
     tags: allTags
   }
 }
 
 module monitoring 'modules/monitoring.bicep' = {
-  name: 'monitoring'
   scope: group
   params: {
-    workspaceName: '${short.logAnalytics}${token}'
-    componentName: '${short.applicationInsights}${token}'
+    workspaceName: workspaceName
+    componentName: componentName
     location: location
     tags: allTags
     existingWorkspaceId: existingWorkspaceId
     retentionDays: logRetentionDays
     dailyCapGb: logDailyCapGb
-    principalId: identity.outputs.principalId
   }
 }
 
 module storage 'modules/storage.bicep' = {
-  name: 'storage'
   scope: group
+  dependsOn: [monitoring]
   params: {
     name: storageName
     location: location
     tags: allTags
     sku: storageSku
-    principalId: identity.outputs.principalId
-    deploymentPrincipalId: deploymentIdentity.outputs.principalId
+    packageContainer: packageContainer
     transcriptRetentionDays: transcriptRetentionDays
     publicNetworkAccess: privately ? 'Disabled' : 'Enabled'
-    workspaceId: enableDiagnostics ? monitoring.outputs.workspaceId : ''
+    workspaceId: enableDiagnostics ? workspaceId : ''
+  }
+}
+
+// Grants are in modules of their own: the name of a role assignment holds the id of its principal, which a preview
+// does not know, and it would leave out everything beside them.
+module access 'modules/access.bicep' = {
+  scope: group
+  dependsOn: [storage, monitoring]
+  params: {
+    storageName: storageName
+    packageContainer: packageContainer
+    componentName: componentName
+    #disable-next-line what-if-short-circuiting
+    principalId: identity.outputs.principalId
+    #disable-next-line what-if-short-circuiting
+    deploymentPrincipalId: deploymentIdentity.outputs.principalId
   }
 }
 
 module vault 'modules/vault.bicep' = if (empty(existingKeyVaultName)) {
-  name: 'vault'
   scope: group
+  dependsOn: [monitoring]
   params: {
     name: newVaultName
     location: location
     tags: allTags
     enablePurgeProtection: enablePurgeProtection
     publicNetworkAccess: privately ? 'Disabled' : 'Enabled'
-    workspaceId: enableDiagnostics ? monitoring.outputs.workspaceId : ''
+    workspaceId: enableDiagnostics ? workspaceId : ''
   }
 }
 
-module vaultAccess 'modules/vault-access.bicep' = {
-  name: 'vault-access'
+module vaultSecret 'modules/vault-secret.bicep' = {
   scope: resourceGroup(vaultGroup)
   dependsOn: [vault]
   params: {
     vaultName: vaultName
-    principalId: identity.outputs.principalId
     brokerSecret: brokerSecret
+    nameInVault: brokerSecretName
+  }
+}
+
+module vaultAccess 'modules/vault-access.bicep' = {
+  scope: resourceGroup(vaultGroup)
+  dependsOn: [vaultSecret]
+  params: {
+    vaultName: vaultName
+    #disable-next-line what-if-short-circuiting
+    principalId: identity.outputs.principalId
     nameInVault: brokerSecretName
     sharedVault: !empty(existingKeyVaultName)
   }
 }
 
 module account 'modules/account.bicep' = if (empty(existingAiAccountName)) {
-  name: 'account'
   scope: group
+  dependsOn: [monitoring]
   params: {
     name: newAccountName
     location: accountLocation
     tags: allTags
     kind: aiAccountKind
-    workspaceId: enableDiagnostics ? monitoring.outputs.workspaceId : ''
+    workspaceId: enableDiagnostics ? workspaceId : ''
   }
 }
 
 module modelAccess 'modules/model-access.bicep' = {
-  name: 'model-access'
   scope: resourceGroup(accountGroup)
   dependsOn: [account]
   params: {
     accountName: accountName
+    #disable-next-line what-if-short-circuiting
     principalId: identity.outputs.principalId
     developerPrincipalId: modelUser
     developerPrincipalType: principalType
@@ -532,7 +568,6 @@ module modelAccess 'modules/model-access.bicep' = {
 }
 
 module model 'modules/model.bicep' = if (enableModelDeployment) {
-  name: 'model'
   scope: resourceGroup(accountGroup)
   dependsOn: [account]
   params: {
@@ -561,7 +596,6 @@ module model 'modules/model.bicep' = if (enableModelDeployment) {
 }
 
 module web 'modules/web.bicep' = if (enableStaticWebApp) {
-  name: 'web'
   scope: group
   params: {
     name: webName
@@ -573,7 +607,6 @@ module web 'modules/web.bicep' = if (enableStaticWebApp) {
 }
 
 module network 'modules/network.bicep' = if (enableVirtualNetwork) {
-  name: 'network'
   scope: group
   params: {
     name: '${short.virtualNetwork}${token}'
@@ -606,7 +639,6 @@ var endpoints = privately ? privateParts : []
 @batchSize(1)
 module privateEndpoint 'modules/private-endpoint.bicep' = [
   for each in endpoints: {
-    name: 'private-endpoint-${each.part}'
     scope: group
     dependsOn: [network, storage, vault]
     params: {
@@ -634,21 +666,21 @@ var linked = enableStaticWebApp && enableLinkedBackend
 var pageUri = enableStaticWebApp ? web!.outputs.uri : ''
 
 module api 'modules/api.bicep' = {
-  name: 'api'
   scope: group
-  dependsOn: [network, privateEndpoint]
+  // Its roles come first: the app starts with them.
+  dependsOn: [network, privateEndpoint, access, vaultAccess]
   params: {
     name: appName
     planName: '${short.plan}${token}'
     location: location
     tags: allTags
-    identityId: identity.outputs.id
+    identityId: resourceId(subscription().subscriptionId, groupName, identityType, identityName)
     identityClientId: identity.outputs.clientId
-    deploymentIdentityId: deploymentIdentity.outputs.id
+    deploymentIdentityId: resourceId(subscription().subscriptionId, groupName, identityType, deploymentIdentityName)
     blobEndpoint: storage.outputs.blobEndpoint
     queueEndpoint: storage.outputs.queueEndpoint
     tableEndpoint: storage.outputs.tableEndpoint
-    packageContainer: storage.outputs.packageContainer
+    packageContainer: packageContainer
     connectionString: monitoring.outputs.connectionString
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
@@ -674,7 +706,7 @@ module api 'modules/api.bicep' = {
       REALTIME_GATEWAY_KEY_SECRET: realtimeGatewayKeyInVault
       REALTIME_GATEWAY_AUTH: realtimeGatewayAuth
       REALTIME_SIDEBAND_ENDPOINT: realtimeSidebandEndpoint
-      KEY_VAULT_URI: vaultAccess.outputs.uri
+      KEY_VAULT_URI: vaultSecret.outputs.uri
       KEY_VAULT_TTL_SECONDS: string(keyVaultTtlSeconds)
       TOKEN_ENDPOINT: tokenEndpoint
       TOKEN_SECONDS: string(tokenSeconds)
@@ -709,24 +741,23 @@ module api 'modules/api.bicep' = {
 }
 
 module webLink 'modules/web-link.bicep' = if (linked) {
-  name: 'web-link'
   scope: group
   params: {
-    siteName: web!.outputs.name
+    siteName: webName
     backendId: api.outputs.id
     backendRegion: location
   }
 }
 
 module alerts 'modules/alerts.bicep' = if (enableAlerts) {
-  name: 'alerts'
   scope: group
+  dependsOn: [monitoring]
   params: {
     location: location
     tags: allTags
     namePrefix: short.alert
     actionGroupName: '${short.actionGroup}${token}'
-    workspaceId: monitoring.outputs.workspaceId
+    workspaceId: workspaceId
     appName: appName
     storageName: storageName
     email: alertEmail
@@ -734,7 +765,6 @@ module alerts 'modules/alerts.bicep' = if (enableAlerts) {
 }
 
 module budget 'modules/budget.bicep' = if (monthlyBudget > 0 && !empty(budgetStartDate)) {
-  name: 'budget'
   scope: group
   params: {
     name: '${short.budget}${token}'
@@ -745,7 +775,6 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0 && !empty(budgetSta
 }
 
 module turnRule 'modules/turn-rule.bicep' = if (enableTurnRule) {
-  name: 'turn-rule'
   scope: group
   params: {
     modelRegion: accountLocation
@@ -756,7 +785,6 @@ module turnRule 'modules/turn-rule.bicep' = if (enableTurnRule) {
 }
 
 module firewallRule 'modules/turn-rule.bicep' = if (!empty(firewallPolicyName)) {
-  name: 'firewall-rule'
   scope: resourceGroup(empty(firewallPolicyResourceGroup) ? groupName : firewallPolicyResourceGroup)
   dependsOn: [group]
   params: {

@@ -6,7 +6,6 @@ metadata description = 'Not deployed: main.bicep with all options on, for PSRule
 param location string = 'eastus2'
 
 module example 'main.bicep' = {
-  name: 'example'
   params: {
     environmentName: 'example'
     location: location

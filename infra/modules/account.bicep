@@ -1,5 +1,7 @@
 metadata description = 'A new Azure OpenAI account without keys. Its deployments: model.bicep.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Name of the account, and its subdomain.')
 param name string
 
@@ -7,7 +9,7 @@ param name string
 param location string
 
 @description('Tags of the account.')
-param tags object
+param tags resourceTags
 
 @description('OpenAI has the smaller surface; AIServices also supports Foundry projects.')
 @allowed(['OpenAI', 'AIServices'])

@@ -1,10 +1,12 @@
 metadata description = 'Alerts on the broker\'s log, from infra/monitoring/alerts.json. What each means and what to do: docs/operations.md.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Region of the alerts.')
 param location string
 
 @description('Tags of the alerts.')
-param tags object
+param tags resourceTags
 
 @description('Prefix of the alerts\' names.')
 param namePrefix string

@@ -1,5 +1,7 @@
 metadata description = 'The function app on Flex Consumption. Its identity has its roles before the app starts.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Name of the function app. Keep it stable: a Static Web App is linked to one backend, by name.')
 param name string
 
@@ -10,7 +12,7 @@ param planName string
 param location string
 
 @description('Tags of both.')
-param tags object
+param tags resourceTags
 
 @description('Resource id of the identity.')
 param identityId string
@@ -37,7 +39,7 @@ param packageContainer string
 param connectionString string
 
 @description('The broker\'s own app settings (docs/settings.md).')
-param brokerSettings object
+param brokerSettings { *: string }
 
 @description('Memory of an instance in MB; CPU is proportional to it.')
 @allowed([512, 2048, 4096])

@@ -1,5 +1,7 @@
 metadata description = 'The identity that the function app uses for everything, created before the app so that its roles have time to take effect.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Name of the user-assigned managed identity.')
 param name string
 
@@ -7,16 +9,13 @@ param name string
 param location string
 
 @description('Tags of the identity.')
-param tags object
+param tags resourceTags
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: name
   location: location
   tags: tags
 }
-
-@description('Resource id, for the function app.')
-output id string = identity.id
 
 @description('Principal id, for role assignments.')
 output principalId string = identity.properties.principalId

@@ -1,5 +1,7 @@
 metadata description = 'Application Insights on a new or existing Log Analytics workspace, with Entra ingestion only, and the workbook.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Name of the new workspace, if none is given.')
 param workspaceName string
 
@@ -10,7 +12,7 @@ param componentName string
 param location string
 
 @description('Tags of both.')
-param tags object
+param tags resourceTags
 
 @description('Resource id of an existing workspace to use; if empty, one is created.')
 param existingWorkspaceId string
@@ -23,10 +25,6 @@ param retentionDays int
 @description('Daily ingestion cap of the workspace in GB; -1 for none. A cap stops alerts too.')
 param dailyCapGb int
 
-@description('Principal id of the function app\'s identity.')
-param principalId string
-
-var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 var ownWorkspaceId = resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
 var workspaceId = empty(existingWorkspaceId) ? ownWorkspaceId : existingWorkspaceId
 
@@ -57,16 +55,6 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: component
-  name: guid(component.id, principalId, metricsPublisher)
-  properties: {
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', metricsPublisher)
-  }
-}
-
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(resourceGroup().id, 'calls')
   location: location
@@ -79,9 +67,6 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
     serializedData: loadTextContent('../monitoring/workbook.json')
   }
 }
-
-@description('Resource id of the workspace in use.')
-output workspaceId string = workspaceId
 
 @description('Connection string for telemetry. Not a secret here: the component accepts only Entra tokens.')
 output connectionString string = component.properties.ConnectionString

@@ -1,5 +1,7 @@
 metadata description = 'A virtual network for the app\'s outbound traffic, and a subnet for private endpoints. Inbound stays public: a linked backend cannot be isolated.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Name of the virtual network.')
 param name string
 
@@ -10,7 +12,7 @@ param securityGroupName string
 param location string
 
 @description('Tags of the network.')
-param tags object
+param tags resourceTags
 
 @description('Address space of the network.')
 param addressPrefix string

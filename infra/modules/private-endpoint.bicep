@@ -1,5 +1,7 @@
 metadata description = 'One private endpoint with its private DNS zone, linked to the network.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Name of the private endpoint.')
 param name string
 
@@ -7,7 +9,7 @@ param name string
 param location string
 
 @description('Tags of the endpoint and its zone.')
-param tags object
+param tags resourceTags
 
 @description('The target resource.')
 param targetId string

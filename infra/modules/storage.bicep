@@ -1,5 +1,7 @@
 metadata description = 'The storage account: the app package, the ledger, the queues that end and observe calls, and the transcripts and recordings. No account keys.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Name of the storage account: 3 to 24 lower-case letters and digits.')
 param name string
 
@@ -7,16 +9,13 @@ param name string
 param location string
 
 @description('Tags of the account.')
-param tags object
+param tags resourceTags
 
 @description('Redundancy of the account.')
 param sku string
 
-@description('Principal id of the function app\'s identity.')
-param principalId string
-
-@description('Principal id of the identity that the app\'s package is stored and fetched with.')
-param deploymentPrincipalId string
+@description('Container of the app package.')
+param packageContainer string
 
 @description('Days after its last line until a transcript is deleted; 0 keeps them.')
 param transcriptRetentionDays int
@@ -30,34 +29,6 @@ param workspaceId string
 
 var tables = ['ledger', 'leases', 'calls', 'refusals']
 var queues = ['end-call', 'end-call-poison', 'observe-call', 'observe-call-poison']
-var packageContainerName = 'app-package'
-var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
-var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
-
-// Azure's documentation asks for Blob Data Owner on the account for the Functions host (docs/adr/0010): this
-// condition excludes the package's container. The actions are those that the documentation lists for conditions
-// on a container's name.
-var containerType = 'Microsoft.Storage/storageAccounts/blobServices/containers'
-var blobActions = [
-  'read'
-  'write'
-  'delete'
-  'add/action'
-  'deleteBlobVersion/action'
-  'manageOwnership/action'
-  'modifyPermissions/action'
-  'move/action'
-  'permanentDelete/action'
-  'runAsSuperUser/action'
-  'tags/read'
-  'tags/write'
-]
-var andNot = '\'}) AND !(ActionMatches{\'${containerType}/blobs/'
-var noBlobAction = '!(ActionMatches{\'${containerType}/blobs/${join(blobActions, andNot)}\'})'
-var otherContainer = '@Resource[${containerType}:name] StringNotEquals \'${packageContainerName}\''
-
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
   location: location
@@ -91,7 +62,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
 
 resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
   parent: blobs
-  name: packageContainerName
+  name: packageContainer
   properties: { publicAccess: 'None' }
 }
 
@@ -154,40 +125,6 @@ resource retention 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
   }
 }
 
-resource hostRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: account
-  name: guid(account.id, principalId, blobDataOwner)
-  properties: {
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataOwner)
-    condition: '((${noBlobAction}) OR (${otherContainer}))'
-    conditionVersion: '2.0'
-  }
-}
-
-resource packageRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: packages
-  name: guid(packages.id, deploymentPrincipalId, blobDataContributor)
-  properties: {
-    principalId: deploymentPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
-  }
-}
-
-resource roles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in [queueDataContributor, tableDataContributor]: {
-    scope: account
-    name: guid(account.id, principalId, role)
-    properties: {
-      principalId: principalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
-    }
-  }
-]
-
 #disable-next-line use-recent-api-versions
 resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
   scope: blobs
@@ -232,6 +169,3 @@ output queueEndpoint string = account.properties.primaryEndpoints.queue
 
 @description('Table endpoint.')
 output tableEndpoint string = account.properties.primaryEndpoints.table
-
-@description('Container of the app package.')
-output packageContainer string = packages.name

@@ -1,5 +1,7 @@
 metadata description = 'Port 3478 from browsers to the media relays of the model\'s region. Can be deployed alone: az deployment group create -f infra/modules/turn-rule.bicep -p modelRegion=eastus2 (docs/firewall.md).'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Region of the Azure OpenAI account, as in its properties: eastus2, swedencentral.')
 param modelRegion string
 
@@ -7,7 +9,7 @@ param modelRegion string
 param location string = resourceGroup().location
 
 @description('Tags of the network security group.')
-param tags object = {}
+param tags resourceTags = {}
 
 @description('Name of the network security group to create, for subnets with browsers; empty for none.')
 param securityGroupName string = 'nsg-realtime-clients'
@@ -24,7 +26,7 @@ param ruleCollectionGroupName string = 'rcg-realtime-turn'
 param ruleCollectionGroupPriority int = 3478
 
 @description('Networks with browsers, as the firewall sees them.')
-param clientAddresses array = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']
+param clientAddresses string[] = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']
 
 // Service tags are named after regions, but for these (learn.microsoft.com, Virtual network service tags). A name
 // that does not exist fails the whole deployment.

@@ -1,5 +1,7 @@
 metadata description = 'A new key vault. Its secrets and who may read them: vault-access.bicep.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Name of the vault: 3 to 24 letters, digits and hyphens.')
 param name string
 
@@ -7,7 +9,7 @@ param name string
 param location string
 
 @description('Tags of the vault.')
-param tags object
+param tags resourceTags
 
 @description('True for production. A vault with it can be deleted but not purged, so its name stays reserved for 90 days.')
 param enablePurgeProtection bool

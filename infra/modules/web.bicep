@@ -1,5 +1,7 @@
 metadata description = 'The Static Web App that serves the page and signs callers in.'
 
+import { resourceTags } from 'types.bicep'
+
 @description('Name of the Static Web App.')
 param name string
 
@@ -8,7 +10,7 @@ param name string
 param location string
 
 @description('Tags of the Static Web App.')
-param tags object
+param tags resourceTags
 
 @description('Client id of an Entra app registration, to admit one tenant only; if empty, the built-in sign-in accepts any Microsoft account.')
 param signInClientId string
@@ -40,9 +42,6 @@ resource settings 'Microsoft.Web/staticSites/config@2025-03-01' = if (!empty(sig
     SIGN_IN_CLIENT_SECRET: signInClientSecret
   }
 }
-
-@description('Name of the Static Web App.')
-output name string = site.name
 
 @description('Address of the page.')
 output uri string = 'https://${site.properties.defaultHostname}'

@@ -17,7 +17,7 @@ Value = dict[str, Any] | list[Any] | str
 
 START = re.compile(
     r"^(?P<kind>param|var|resource|module|output) (?P<name>\w+)"
-    r"(?: (?P<type>'[^'\n]*'|\w+))?(?P<existing> existing)?(?: = |$)",
+    r"(?: (?P<type>'[^'\n]*'|\w+(?:\[\])?|\{[^{}\n]*\}))?(?P<existing> existing)?(?: = |$)",
     re.MULTILINE,
 )
 LOOP = re.compile(r"\[\s*for (?:\((\w+), (\w+)\)|(\w+)) in ")

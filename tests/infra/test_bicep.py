@@ -40,8 +40,8 @@ class Mistake:
 
 MISTAKES = {
     "a misspelt parameter of a module": Mistake(
-        "infra/main.bicep", "packageContainer: storage", "packageContaner: storage",
-        "has no parameter packageContaner",
+        "infra/main.bicep", "tableEndpoint: storage", "tabelEndpoint: storage",
+        "has no parameter tabelEndpoint",
     ),
     "a parameter that a module is not given": Mistake(
         "infra/main.bicep", "    queueEndpoint: storage.outputs.queueEndpoint\n", "",
@@ -108,11 +108,11 @@ MISTAKES = {
         "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", "is not a role that the product needs",
     ),
     "a role for a principal of unknown kind": Mistake(
-        "infra/modules/monitoring.bicep", "    principalType: 'ServicePrincipal'\n", "",
+        "infra/modules/access.bicep", "    principalType: 'ServicePrincipal'\n", "",
         "no principalType",
     ),
     "a role that includes the package": Mistake(
-        "infra/modules/storage.bicep",
+        "infra/modules/access.bicep",
         "    condition: '((${noBlobAction}) OR (${otherContainer}))'\n", "",
         "includes the app's package",
     ),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from azd_tools import PLACEHOLDER
 
-from tests.infra.expansion import expand, needs_compiler
+from tests.infra.expansion import expand, needs_compiler, template
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = needs_compiler
@@ -116,6 +116,29 @@ def test_private_endpoints_close_storage_and_the_vault() -> None:
     )
 
 
+def test_a_preview_shows_everything_but_grants() -> None:
+    """What-if leaves out a resource whose name depends on an output: an admin who is asked to
+    approve would see half."""
+    for given in ({}, EVERYTHING):
+        for each in expand(**given).resources:
+            if each["type"] != "Microsoft.Authorization/roleAssignments":
+                assert "reference(" not in each["id"]
+                # Whether there is a secret depends on a secure parameter, which no preview shows.
+                assert "condition" not in each or each["type"].endswith("/secrets"), each["id"]
+
+
+def test_no_module_has_a_fixed_name() -> None:
+    """A module in somebody else's resource group would be one deployment for all environments that
+    share the account: two at once stop with DeploymentActive."""
+    modules = [
+        each["name"]
+        for each in json.loads(template())["resources"].values()
+        if each["type"] == "Microsoft.Resources/deployments"
+    ]
+    assert modules
+    assert [name for name in modules if "deployment().name)" not in name] == []
+
+
 def test_two_environments_share_no_name() -> None:
     one, other = (expand(environmentName=name) for name in ("one", "other"))
     shared = {
@@ -193,7 +216,7 @@ def test_the_outputs_name_the_tenant_and_who_may_use_the_model() -> None:
     outputs = expand(principalId="someone").outputs
     assert outputs["MODEL_USER_ID"] == "someone"
     assert "tenant" in outputs["AZURE_TENANT_ID"]
-    assert "userAssignedIdentities/id-" in outputs["APP_PRINCIPAL_ID"]
+    assert "'identity-{0}'" in outputs["APP_PRINCIPAL_ID"]
 
 
 def test_the_deploying_user_gets_no_role_where_that_is_switched_off() -> None:

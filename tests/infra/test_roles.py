@@ -42,13 +42,13 @@ def assignments(**given: str) -> list[Assignment]:
     found = []
     for each in expand(**given).of("Authorization/roleAssignments"):
         properties = each["properties"]
-        principal = re.search(r"userAssignedIdentities/([\w-]+)", properties["principalId"])
+        principal = re.search(r"format\('(\w+)-\{0}'", properties["principalId"])
         scope = re.search(r"/resourceGroups/[\w-]+/providers/(?:[\w.]+)/([\w/-]+)", each["id"])
         assert principal
         assert scope
         found.append(
             Assignment(
-                "deployment" if "deployment" in principal[1] else "app",
+                {"identity": "app", "deploymentIdentity": "deployment"}[principal[1]],
                 ROLES[properties["roleDefinitionId"].rpartition("/")[2]],
                 re.sub(r"[0-9a-z]{13}\b", "*", scope[1]),
                 properties.get("condition", ""),
@@ -111,8 +111,7 @@ def test_the_package_is_stored_with_the_identity_that_reaches_it() -> None:
     assert storage["value"].endswith("'app-package')]")
     # What the app and its host sign in with is named, and is the other identity.
     for name in ("AZURE_CLIENT_ID", "AzureWebJobsStorage__clientId"):
-        assert "/id-" in expand().app_settings[name]
-        assert "/id-deployment-" not in expand().app_settings[name]
+        assert "format('identity-{0}'" in expand().app_settings[name]
 
 
 def test_an_account_of_others_is_not_given_away_with_its_keys() -> None:

@@ -22,7 +22,6 @@ LENIENT = {
     "use-resource-id-functions": "judges by property names, so a warning is enough",
     "use-recent-api-versions": "depends on the date, so the nightly workflow checks it",
     "use-recent-module-versions": "depends on others' releases, so the nightly workflow checks it",
-    "what-if-short-circuiting": "the name of a role assignment contains its identity's id",
 }
 PINNED = re.compile(r"^\s*(?:- )?uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 VERSION = re.compile(r"\d+\.\d+\.\d+")
