@@ -142,11 +142,7 @@ export class LiveTurns {
     this.#process(fragments);
   }
 
-  /**
-   * Adds a late fragment to the turn that it continues, or makes one of it where it belongs.
-   * @param {Fragment} fragment
-   * @returns {boolean} False if it belongs at the end.
-   */
+  /** Adds a late fragment to the turn that it continues, or makes one of it. @param {Fragment} fragment @returns {boolean} False if it belongs at the end. */
   #placeLate(fragment) {
     const { startMs, who } = fragment;
     const turn = this.#turns.findLast((each) => each.who === who && each.startMs <= startMs);

@@ -1,7 +1,6 @@
 /**
- * A voice call with a model, over the Realtime API or Live, for any page. No DOM and no framework: the
- * page attaches `remoteStream` to an `<audio>` element, listens to events and renders what it likes. See
- * docs/page.md.
+ * A voice call with a model, over the Realtime API or Live, for any page. No DOM: the page attaches
+ * `remoteStream` to an `<audio>` element, listens to events and renders what it likes. See docs/page.md.
  */
 import { Access } from './access.js';
 import { AnswerWatch } from './answer-watch.js';
@@ -80,10 +79,7 @@ export class RealtimeCall extends EventTarget {
     return this.#state;
   }
 
-  /**
-   * The API that the call speaks; null until the broker has said so.
-   * @returns {import('./voice-api.js').VoiceApi | null}
-   */
+  /** The API that the call speaks; null until the broker has said so. @returns {import('./voice-api.js').VoiceApi | null} */
   get api() {
     return this.#conversation?.api ?? null;
   }
@@ -135,8 +131,8 @@ export class RealtimeCall extends EventTarget {
   }
 
   /**
-   * Makes ready what the next start needs and can have without a network and without the microphone, so
-   * that a click becomes a call sooner. For a page that is idle.
+   * Makes ready what the next start can have without network and microphone, so that a click becomes a call
+   * sooner. For a page that is idle.
    * @returns {Promise<void>}
    */
   async prepare() {
@@ -444,11 +440,7 @@ export class RealtimeCall extends EventTarget {
     return reconnect ? status : null;
   }
 
-  /**
-   * The other side closed the channel, during a call or before it became live, or said that it will.
-   * @param {Attempt} attempt
-   * @param {string} [closeReason]
-   */
+  /** The other side has closed the channel, or said that it will. @param {Attempt} attempt @param {string} [closeReason] */
   #closed(attempt, closeReason) {
     if (attempt.over) return;
     if (!attempt.liveSince) return this.#fail(attempt, new CallProblem('connection_lost'));
@@ -457,12 +449,7 @@ export class RealtimeCall extends EventTarget {
     return this.#endKnowingly(attempt, closeReason);
   }
 
-  /**
-   * Goes on in a new call: after a loss, or while this one still works. What was being opened for one
-   * reason serves the other too.
-   * @param {Attempt} attempt
-   * @param {boolean} afterLoss
-   */
+  /** Goes on in a new call; one that is being opened serves both reasons. @param {Attempt} attempt @param {boolean} afterLoss  Otherwise this one still works. */
   #goOn(attempt, afterLoss) {
     if (attempt.over || attempt !== this.#attempt) return;
     const { timeouts } = this.#options;
@@ -515,11 +502,7 @@ export class RealtimeCall extends EventTarget {
     else this.#fail(attempt, problem.code === 'network_unreachable' ? new CallProblem('connection_lost') : problem);
   }
 
-  /**
-   * The call is over; how it ended is asked first. If the service has cut it off, its conversation goes on.
-   * @param {Attempt} attempt
-   * @param {string} [closeReason]
-   */
+  /** The call is over; how is asked first. If the service cut it off, its conversation goes on. @param {Attempt} attempt @param {string} [closeReason] */
   #endKnowingly(attempt, closeReason) {
     /** @type {CallState} */
     const ending = { status: 'ending' };
@@ -562,11 +545,7 @@ export class RealtimeCall extends EventTarget {
     this.#emit('problem', problem);
   }
 
-  /**
-   * Takes leave of a call that may still be going on. The microphone is off when this returns.
-   * @param {Attempt} attempt
-   * @returns {Promise<void>} When the other side has closed the session, or has had the time to.
-   */
+  /** The microphone is off when this returns. @param {Attempt} attempt @returns {Promise<void>} When the other side has closed the session, or has had the time to. */
   #leave(attempt) {
     const left = attempt.takeLeave(this.#options.timeouts.hangUp);
     this.#forget(attempt);

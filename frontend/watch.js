@@ -13,10 +13,9 @@
  */
 
 /**
- * Calls the watcher until the attempt is over. An interruption counts as a loss after `patience`
- * milliseconds, unless the API that is spoken has calls outlive interruptions.
+ * Calls the watcher until the attempt is over.
  * @param {Attempt} attempt
- * @param {number} patience
+ * @param {number} patience  Milliseconds after which an interruption is a loss, unless the API outlives it.
  * @param {Watcher} watcher
  */
 export function watch(attempt, patience, watcher) {
