@@ -91,10 +91,13 @@ export class Attempt {
    * @returns {Promise<string>}
    */
   async makeOffer() {
-    const offer = await this.prepareOffer();
-    // The offer can travel meanwhile; the answer waits for this by itself.
-    this.connection.setLocalDescription(offer).catch(() => undefined);
-    return offer.sdp ?? '';
+    return (await this.prepareOffer()).sdp ?? '';
+  }
+
+  /** Takes up the offer while it travels: done before, it would delay that. The answer waits for it. */
+  keepOffer() {
+    const kept = async () => this.connection.setLocalDescription(await this.prepareOffer());
+    void kept().catch(() => undefined);
   }
 
   /** Makes the offer ahead of time. No socket is opened and nothing is sent for it. */

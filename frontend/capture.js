@@ -23,6 +23,7 @@ export class Capture {
   #devices;
   #screen;
   #turns;
+  #plugged = false;
 
   /** @type {(() => void) | null} */
   #stopWatching = null;
@@ -58,8 +59,14 @@ export class Capture {
     );
   }
 
-  prepare() {
-    void this.#devices.learnPermission();
+  async prepare() {
+    await this.#devices.learnPermission();
+    this.#plugged = (await this.#devices.list()).microphones.length > 0;
+  }
+
+  /** The microphone will open without a question, as far as is known: nothing needs to wait for it. */
+  get isSure() {
+    return !this.#options.microphone || (this.#plugged && this.#devices.permission === 'granted');
   }
 
   /**
@@ -110,6 +117,7 @@ export class Capture {
 
   /** @param {DeviceList | null} list */
   #changed(list) {
+    if (list) this.#plugged = list.microphones.length > 0;
     if (list) this.#listener.devices(list);
     const { microphone } = this.#current() ?? {};
     if (list) void microphone?.recover(list.microphones.map(({ id }) => id));

@@ -136,14 +136,15 @@ export class RealtimeCall extends EventTarget {
    * @returns {Promise<void>}
    */
   async prepare() {
-    this.#capture.prepare();
-    if (this.#attempt || this.#spare) return;
+    const learned = this.#capture.prepare();
+    if (this.#attempt || this.#spare) return learned;
     try {
       this.#spare = this.#newAttempt();
       await this.#spare.prepareOffer();
     } catch {
       this.#spare = null;
     }
+    await learned;
   }
 
   /**
@@ -310,12 +311,18 @@ export class RealtimeCall extends EventTarget {
       // With a key, who has got one may call.
       const mayCall = () => (this.#options.mode === 'token' ? prepared : this.#access.check(attempt));
       const opened = this.#capture.open(attempt, mayCall);
-      const [post, offer] = await Promise.all([prepared, attempt.makeOffer(), opened]);
+      opened.catch(() => undefined);
+      // Nobody should pay for a call while the browser asks. If it will not ask, the offer travels while the
+      // microphone opens, which takes some of them half a second.
+      const settled = this.#capture.isSure ? null : opened;
+      const [post, offer] = await Promise.all([prepared, attempt.makeOffer(), settled]);
       if (attempt.over) return;
       this.#become({ status: 'connecting' });
       if (attempt.over) return;
       attempt.answer = post(offer);
-      const [{ sdp, api }] = await Promise.all([attempt.answer, attempt.microphone?.sendThrough(attempt.sender)]);
+      attempt.keepOffer();
+      const sending = opened.then(() => attempt.microphone?.sendThrough(attempt.sender));
+      const [{ sdp, api }] = await Promise.all([attempt.answer, sending]);
       if (attempt.over) return;
       this.#converse(attempt, conversationOver(api));
       await attempt.connection.setRemoteDescription({ type: 'answer', sdp }).catch(() => {

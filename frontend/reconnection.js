@@ -111,6 +111,7 @@ export class Succession {
     await next.sender.replaceTrack(this.#before.microphone?.track ?? null);
     if (next.over) throw new CallProblem('connection_lost');
     next.answer = post(offer);
+    next.keepOffer();
     const answer = await next.answer;
     if (next.over) throw new CallProblem('connection_lost');
     converse(next, answer.api);

@@ -294,3 +294,23 @@ test('push-to-talk without turn detection: each press is a turn', async () => {
   browser.clock.pass(1_000);
   assert.deepEqual(sent(), []);
 });
+
+test('a microphone that will open without a question opens while the offer travels', async () => {
+  for (const [outcome, status] of [['open', 'connecting'], ['fail', 'failed']]) {
+    const browser = new FakeBrowser();
+    browser.devices.plugged = [{ kind: 'audioinput', deviceId: 'built-in', label: '' }];
+    const opening = new Gate();
+    browser.getUserMedia = () => opening.promise;
+    const { call, seen } = browser.call();
+    await call.prepare();
+    void call.start();
+    await settle();
+    assert.deepEqual(browser.requests.map(({ method }) => method), ['POST']);
+    assert.ok(!browser.log.includes('setRemoteDescription'));
+    opening[outcome](outcome === 'open' ? browser.microphone() : error('NotReadableError'));
+    await settle();
+    assert.equal(call.state.status, status);
+    assert.deepEqual(seen.problems, outcome === 'open' ? [] : ['microphone_in_use']);
+    assert.equal(browser.hangups.length, outcome === 'open' ? 0 : 1, 'a call that nobody can speak in is hung up');
+  }
+});

@@ -196,7 +196,9 @@ export class FakeBrowser {
           browser.log.push('createOffer');
           return browser.createOffer();
         }
-        async setLocalDescription() {}
+        async setLocalDescription() {
+          browser.log.push('setLocalDescription');
+        }
         async setRemoteDescription({ sdp }) {
           this.remote = sdp;
           browser.log.push('setRemoteDescription');

@@ -31,6 +31,12 @@ test('a prepared call asks for the microphone inside the click, and its offer is
   assert.deepEqual(call.state, { status: 'idle' });
   void call.start();
   assert.equal(browser.log.at(-1), 'getUserMedia');
+  await settle();
+  assert.deepEqual(
+    browser.log.slice(4),
+    ['fetch /api/connect', 'setLocalDescription', 'setRemoteDescription'],
+    'the offer is on its way before it is taken up here',
+  );
   assert.ok(call.remoteStream, 'the page can attach the sound before start() has returned');
 });
 
