@@ -156,7 +156,8 @@ GO_ON = """async () => {
 async def test_a_lost_call_goes_on_in_a_new_one_and_is_heard(
     stack: Stack, emulator: Emulator, firefox_browser: Connection
 ) -> None:
-    page = await firefox_browser.open_page(stack.url)
+    # A page without a call of its own.
+    page = await firefox_browser.open_page(f"{stack.url}/events.js")
     await page.evaluate(SILENT)
     assert await page.evaluate(GO_ON) == {"reconnecting": True, "same": True, "calls": 2}
     await emulator.live_calls(0)
