@@ -1,11 +1,11 @@
 /** What is known of a call beside its words. */
 import { h, keyed } from './dom.js';
-import { failed, lasted, latency, money, tokens } from './format.js';
+import { failed, lasted, latency, money, short, tokens } from './format.js';
 import { writeRoute } from './route.js';
 
 /** @param {import('../translation.js').Translation} words @param {HTMLElement} list @param {any} call @param {any} transcript */
 export function callFacts(words, list, call, transcript) {
-  const when = (/** @type {string} */ moment) => words.dateTime(Date.parse(moment));
+  const when = (/** @type {string} */ moment) => words.dateTime(Date.parse(moment), { dateStyle: 'short', timeStyle: 'short' });
   const linked = (/** @type {string} */ id) => id && h('a', { href: writeRoute('calls', id) }, id);
   const failures = Object.entries(call.failures ?? {}).flatMap(([what, codes]) =>
     Object.entries(codes).map(([code, count]) => `${what.replaceAll('_', ' ')}: ${code} × ${count}`),
@@ -15,12 +15,12 @@ export function callFacts(words, list, call, transcript) {
     started: when(call.started_at),
     lasted: words.duration(lasted(call)),
     ends: call.status === 'live' && when(call.ends_at),
-    caller: call.caller,
+    caller: short(call.caller),
     profile: call.profile,
     model: call.session_model || call.model,
     tokens: words.number(tokens(call.usage ?? {})),
     cost: money(words, call.cost),
-    latency: call.latency && `${latency(words, half)} (p50), ${latency(words, most)} (p95)`,
+    latency: call.latency && `${latency(words, half)} / ${latency(words, most)} (p95)`,
     failures: failed(call) > 0 && failures.join('; '),
     gaps: transcript.gaps > 0 && words.number(transcript.gaps),
     continues: linked(call.continues),

@@ -26,6 +26,11 @@ export function svg(tag, attributes, ...children) {
   return filled(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 }
 
+/** A text with `code` in it. @param {string} [text] @returns {Child[]} */
+export function marked(text = '') {
+  return text.split('`').map((part, place) => (place % 2 ? h('code', {}, part) : part));
+}
+
 /** What is put again would be read out again. @param {Element} at @param {string} text */
 export function put(at, text) {
   if (at.textContent !== text) at.textContent = text;

@@ -1,7 +1,7 @@
 /** What the broker depends on, tried on request: what fails, and what to do about it. */
 import { tryHealth } from './api.js';
 import { heading, problemText } from './desk.js';
-import { h, put } from './dom.js';
+import { h, marked, put } from './dom.js';
 
 /** @param {import('./desk.js').Desk} desk @returns {import('./desk.js').View} */
 export function healthView(desk) {
@@ -34,7 +34,7 @@ export function healthView(desk) {
       h('strong', {}, name.replaceAll('_', ' ')),
       h('span.result', {}, t(`result_${found}`)),
       detail && h('p', {}, `${detail} `, h('code', {}, code)),
-      hint && h('p', {}, hint),
+      hint && h('p', {}, ...marked(hint)),
     );
   }
 

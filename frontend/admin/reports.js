@@ -1,4 +1,5 @@
 /** The reports: latency, usage and cost, refusals and failures. */
+import { h, marked } from './dom.js';
 import { NONE, latency, money, short, tokens } from './format.js';
 import { series } from './scale.js';
 
@@ -106,7 +107,7 @@ const FAILURES = {
         { label: t('code'), cell: (row) => row.code },
         { label: t('where'), cell: where },
         ...numbers(words, ['count'], (row) => number(row.count)),
-        { label: t('remedy'), cell: (row) => grouped.problems?.[row.code]?.hint },
+        { label: t('remedy'), cell: (row) => h('span', {}, ...marked(grouped.problems?.[row.code]?.hint)) },
       ],
       rows: [...grouped.failures].sort((one, other) => other.count - one.count),
     };

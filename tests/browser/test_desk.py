@@ -216,6 +216,10 @@ async def reports(page: Page) -> None:
         await expect(page.locator(shown).first).to_be_attached()
         await assert_accessible(page)
     await page.set_viewport_size({"width": 390, "height": 844})
+    await page.evaluate("document.documentElement.style.fontSize = '200%'")
+    await page.get_by_role("link", name="Calls", exact=True).click()
+    await expect(page.locator(".calls li").first).to_be_visible()
+    await assert_accessible(page)
     await page.get_by_role("link", name="Usage and cost").click()
     await page.get_by_label("Measure").select_option("calls")
     await expect(page.locator("figure svg")).to_have_attribute(
