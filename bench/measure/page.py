@@ -1,4 +1,5 @@
-"""From the click to the open data channel: our page, and one that does each step after the last.
+"""From the click to the open data channel: our page, one that does each step after the last, and
+the floor, where all that can be is done before the click.
 
 Real Chromium with a microphone that plays silence, the whole stack of `dev.py up` behind it, and
 the emulator as the model's endpoint, with a set latency on both routes that a call begins with. The
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
 
 LIMIT = timedelta(seconds=20)
 FILES = Path(__file__).parents[1] / "pages"
-ARTICLE, OURS, OURS_BY_TOKEN = NAMES = ("article", "page", "page, by /token")
+ARTICLE, OURS, OURS_BY_TOKEN, FLOOR = NAMES = ("article", "page", "page, by /token", "floor")
+FILED = {ARTICLE: "article.html", FLOOR: "floor.html"}
+"""The pages that are not the site's."""
+KEY_SECONDS = "120"
+"""The floor's key waits for its turn."""
 STEPS = {
     "before": "posted",
     "answer": "answered",
@@ -71,7 +76,7 @@ def durations(marks: Mapping[str, float]) -> dict[str, float]:
         found[f"{step}_ms"] = at - before
         before = at
     for name, (begin, end) in PREPARATIONS.items():
-        if begin in marks:
+        if begin in marks and end in marks:
             found[f"{name}_ms"] = marks[end] - marks[begin]
     return found
 
@@ -90,24 +95,26 @@ async def load_page(browser: Browser, name: str, url: str) -> LoadedPage:
     tab = await browser.new_page()
     tab.set_default_timeout(LIMIT / MS)
     await tab.add_init_script((FILES / "marks.js").read_text(encoding="utf-8"))
-    if name == ARTICLE:
-        html = (FILES / "article.html").read_text(encoding="utf-8")
+    if name in FILED:
+        html = (FILES / FILED[name]).read_text(encoding="utf-8")
 
         async def answer(route: Route) -> None:
             await route.fulfill(body=html, content_type="text/html")
 
-        url += "/article.html"
-        await tab.route("**/article.html", answer)
+        url += f"/{FILED[name]}"
+        await tab.route(f"**/{FILED[name]}", answer)
     await tab.goto(url, wait_until="networkidle")
     if name == OURS_BY_TOKEN:
         await tab.get_by_text("Settings").click()
         await tab.locator("input[value=token]").check()
+        await tab.keyboard.press("Escape")
     return LoadedPage(name, tab)
 
 
 async def measure_call(page: LoadedPage, emulator: Emulator) -> dict[str, float]:
     """One call, from the click until nothing is left of it; where its time went, in ms."""
     await page.tab.bring_to_front()
+    await page.tab.evaluate("calls.ready()")
     await page.tab.locator("#start").click()
     async with asyncio.timeout(LIMIT.total_seconds()):
         marks = await page.tab.evaluate("calls.marks()")
@@ -133,7 +140,7 @@ async def run(log: Log, *, clicks: int) -> dict[str, Any]:
         enter = stack.enter_async_context
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
         limits = {"LIMIT_STARTS_PER_MINUTE": "0", "LIMIT_LIVE_CALLS": "0"}
-        running = await enter(Stack(env=limits))
+        running = await enter(Stack(env={**limits, "TOKEN_SECONDS": KEY_SECONDS}))
         http = await enter(aiohttp.ClientSession())
         emulator = Emulator(http, running.emulator_url)
         delayed = [{"delay_seconds": LATENCY.total_seconds()}]
@@ -162,7 +169,7 @@ async def measure_pages(
 
 
 def summarise(seen: Mapping[str, Sequence[Mapping[str, float]]], version: str) -> dict[str, Any]:
-    """Medians, the range of the whole, and the ratios of our page to the article's."""
+    """Medians, the range of the whole, and what our page takes of the others' time."""
     pages = {
         name: {
             **medians(each),
@@ -180,4 +187,5 @@ def summarise(seen: Mapping[str, Sequence[Mapping[str, float]]], version: str) -
         "pages": pages,
         "ratio": ratio(whole[OURS], whole[ARTICLE]),
         "ratio_by_token": ratio(whole[OURS_BY_TOKEN], whole[ARTICLE]),
+        "ratio_to_floor": ratio(whole[OURS], whole[FLOOR]),
     }

@@ -54,6 +54,11 @@
     true,
   );
   window.calls = {
+    // Nobody clicks in the same moment in which the last call ended, or the page came up.
+    async ready() {
+      await window.ready;
+      await new Promise((resolve) => requestIdleCallback(resolve, { timeout: 500 }));
+    },
     async marks() {
       await window.calls.open;
       // States that change together with the opening may be reported after it.

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.report.markdown_table import Cell, cell, table
 from bench.report.stats import ratio, ratios
-from bench.report.targets import IMPORT, LIVE_FRAME, LIVE_LAG, TARGETS
+from bench.report.targets import IMPORT, LIVE_FRAME, LIVE_LAG, PAGE, TARGETS
 from tests.soak.report import summary
 
 Found = Mapping[str, Any]
@@ -71,6 +71,8 @@ def wanted(found: Found) -> str | None:
         measured |= ratios(found["sides"]["sides"])
     if "cold" in found:
         measured[IMPORT] = found["cold"]["import_ratio"]
+    if found.get("page", {}).get("ratio_to_floor"):
+        measured[PAGE] = found["page"]["ratio_to_floor"]
     if "live" in found:
         beyond = beyond_receiving(found["live"]["frame"])
         measured[LIVE_FRAME] = ratio(beyond["ours"], beyond["parsing"])
@@ -229,15 +231,18 @@ def audio_cost(one: Mapping[str, Any], way: str) -> float | None:
 def page(found: Found) -> str:
     one = found["page"]
     names = ("open_ms", "before_ms", "answer_ms", "ice_ms", "dtls_ms", "channel_ms")
-    titles = {"article": "one step after another", "page": "our page, `/connect`"}
-    rows = [
-        (titles.get(side, "our page, `/token`"), *(each[name] for name in names))
-        for side, each in one["pages"].items()
-    ]
+    titles = {
+        "article": "one step after another",
+        "page": "our page, `/connect`",
+        "page, by /token": "our page, `/token`",
+        "floor": "the floor",
+    }
+    rows = [(titles[side], *(each[name] for name in names)) for side, each in one["pages"].items()]
     head = ("ms", "total", "until the offer is posted", "its answer", "ICE", "DTLS", "channel")
     return (
         f"{table(head, rows)}\n\nOur page takes {one['ratio']:.2f} of the other page's time, "
-        f"{one['ratio_by_token']:.2f} by `/token`; {one['clicks']} clicks each."
+        f"{one['ratio_by_token']:.2f} by `/token`, and {one['ratio_to_floor']:.2f} of the floor; "
+        f"{one['clicks']} clicks each."
     )
 
 

@@ -155,10 +155,12 @@ def test_a_step_that_was_not_marked_is_an_error() -> None:
 def test_our_page_is_compared_with_the_articles() -> None:
     slow = {**MEASURED, "open_ms": 436.0}
     found = page.summarise(
-        {"article": [slow], "page": [MEASURED], "page, by /token": [slow]}, "1.0"
+        {"article": [slow], "page": [MEASURED], "page, by /token": [slow], "floor": [MEASURED]},
+        "1.0",
     )
     assert found["ratio"] == 0.5
-    assert "0.50 of the other page's time, 1.00 by `/token`" in report({"page": found})
+    said = report({"page": found})
+    assert "0.50 of the other page's time, 1.00 by `/token`, and 1.00 of the floor" in said
     assert list(pictures({"page": found})) == ["bench-page.svg"]
 
 
