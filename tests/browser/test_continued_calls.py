@@ -158,7 +158,7 @@ async def test_one_conversation_in_several_calls(hearing: Hearing) -> None:
         assert (await broker.followed())["calls"][0]["items"] >= 3
         await page.evaluate("call.sendText('And I like tea.')")
         await until(page, "call.captions.filter(({ who }) => who === 'assistant').length === 2")
-        await broker.recorded("tea")
+        await broker.recorded("You said: And I like tea")
 
         # Endpoint and host are killed at once, and the network is away.
         await page.context.set_offline(offline=True)
