@@ -1,4 +1,4 @@
-"""The microphone of a page in Firefox, as tests use it: silent until they speak or want a tone.
+"""The microphone of a page in Firefox, as tests use it: silent until they speak.
 
 Firefox's own pretended microphone hears a tone without a pause, which would interrupt every answer.
 """
@@ -27,9 +27,7 @@ SCRIPT: Final = """() => {
     const device = await open(wanted);
     const context = new AudioContext();
     const microphone = context.createMediaStreamDestination();
-    const tone = new GainNode(context, { gain: 0 });
-    context.createMediaStreamSource(device).connect(tone).connect(microphone);
-    Object.assign(probes, { context, microphone, tone });
+    Object.assign(probes, { context, device, microphone });
     probes.tracks.push(...microphone.stream.getTracks());
     return microphone.stream;
   };
@@ -59,8 +57,3 @@ async def say(page: Page, utterance: bytes) -> None:
     """Speaks 16 kHz mono s16le into the microphone, now; returns when it has been said."""
     samples = list(array.array("h", utterance))
     await page.evaluate("(samples, rate) => probes.say(samples, rate)", samples, RATE)
-
-
-async def hum(page: Page, *, on: bool) -> None:
-    """Lets the tone of Firefox's pretended device through, or not."""
-    await page.evaluate("(gain) => { probes.tone.gain.value = gain; }", 1 if on else 0)
