@@ -41,14 +41,16 @@ export class EventDrawer {
       h('div', { className: 'scrolls', tabIndex: 0, role: 'region', ariaLabel: t('events') }, this.#none, this.#list),
     );
     this.element.addEventListener('toggle', () => this.#show());
-    this.element.addEventListener('keydown', ({ key }) => {
-      if (key !== 'Escape') return;
-      this.element.hidePopover();
-      this.button.focus();
-    });
     /** @type {HTMLButtonElement} */
     this.button = h('button', { id: 'events', className: 'button tool', type: 'button', ariaLabel: t('events'), title: t('events') }, icon('events'));
     this.button.popoverTargetElement = this.element;
+    for (const place of [this.element, this.button]) {
+      place.addEventListener('keydown', ({ key }) => {
+        if (key !== 'Escape' || !this.#open) return;
+        this.element.hidePopover();
+        this.button.focus();
+      });
+    }
   }
 
   /** Something was logged: shown with the next frame, if the drawer is open. */

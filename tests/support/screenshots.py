@@ -27,7 +27,10 @@ from tests.support.voice import silence
 LANGUAGES: Final = ("en", "es", "ru", "zh")
 SIZES: Final = {"wide": (1280, 800), "phone": (390, 844)}
 THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
-FLOWS: Final = (views.of_a_call, views.of_problems, views.of_the_desk)
+FLOWS: Final = (
+    *(views.of_a_call, views.of_problems),
+    *(views.of_the_diagnosis, views.of_the_desk),
+)
 
 
 @asynccontextmanager

@@ -129,6 +129,19 @@ async def of_problems(page: Page, url: str) -> AsyncIterator[View]:
         await page.unroute("**/api/connect*")
 
 
+async def of_the_diagnosis(page: Page, url: str) -> AsyncIterator[View]:
+    """The drawer of the checks, before and after."""
+    await page.goto(url)
+    await page.locator("#settings").click()
+    await page.locator("#settings-menu button").click()
+    checks = page.locator("call-diagnosis button")
+    await checks.first.click()
+    yield View("diagnosis", passes=True)
+    await page.locator("call-diagnosis [data-outcome]").last.wait_for()
+    await checks.nth(2).wait_for()
+    yield View("diagnosis-done")
+
+
 async def of_the_desk(page: Page, url: str) -> AsyncIterator[View]:
     """The desk of an admin, with the last call open."""
     principal: dict[str, Any] = {**sites.ADMIN, "claims": []}

@@ -3,7 +3,7 @@ export default Object.freeze({
   back: '返回列表',
   backchannel: '附和',
   by: '分组',
-  call: '通话',
+  call: '通话详情',
   caller: '来电者',
   calls: '通话',
   calls_shown_other: '显示 {count} 个',
