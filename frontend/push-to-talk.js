@@ -76,7 +76,7 @@ export function bindPushToTalk(target, talk, { code = 'Space', keys = target, pa
       keys,
       'keydown',
       (event) => {
-        if (event.code !== code || event.ctrlKey || event.altKey || event.metaKey || isForText(event)) return;
+        if (event.code !== code || event.ctrlKey || event.altKey || event.metaKey || isForOther(event, target)) return;
         event.preventDefault();
         press(true);
       },
@@ -114,10 +114,10 @@ export function bindPushToTalk(target, talk, { code = 'Space', keys = target, pa
   };
 }
 
-/** Whether a key is meant for a field or for another button. @param {any} event */
-function isForText(event) {
+/** Whether a key is meant for a field or for another button. @param {any} event @param {EventTarget} target */
+function isForOther(event, target) {
   const [element] = event.composedPath?.() ?? [event.target];
   const name = element?.localName ?? '';
   if (['input', 'textarea', 'select', 'a', 'summary'].includes(name) || element?.isContentEditable) return true;
-  return name === 'button' && element !== event.currentTarget;
+  return name === 'button' && element !== target;
 }

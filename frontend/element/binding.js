@@ -1,22 +1,11 @@
 /** Between the element and its call: the attributes become options, and the call's events the element's. */
-
-/** @typedef {import('../options.js').CallOptions} CallOptions */
-/** @typedef {import('../realtime-call.js').RealtimeCall} RealtimeCall */
+/** @import {CallEvents} from '../events.js' */
+/** @import {CallOptions} from '../options.js' */
 
 /** What the call reports, the element does too, with `call-` in front. */
-const EVENTS = /** @type {const} */ ([
-  'statechange',
-  'caption',
-  'microphone',
-  'activity',
-  'problem',
-  'level',
-  'event',
-  'turn',
-  'quality',
-  'devices',
-  'log',
-]);
+const EVENTS = /** @type {(keyof CallEvents)[]} */ (
+  'statechange caption microphone activity problem level event turn quality devices log'.split(' ')
+);
 
 /** Milliseconds: the tape of the voices has a bar for each. */
 const LEVEL_INTERVAL = 80;
@@ -36,41 +25,16 @@ export function optionsOf(element, more) {
 }
 
 /**
- * @typedef {object} Listener
- * @property {() => void} changed  The state or the microphone.
- * @property {(activity: import('../voice-api.js').Activity) => void} activity
- * @property {(lines: readonly import('../events.js').CaptionLine[]) => void} lines
- * @property {(problem: import('../problems.js').CallProblem) => void} problem
- * @property {(level: import('../events.js').Level) => void} level
- * @property {(turn: {latencyMs: number, at: number}) => void} turn
- * @property {() => void} quality
- * @property {(list: import('./sound-menu.js').DeviceList) => void} devices
- * @property {() => void} log
- */
-
-/**
- * @param {RealtimeCall} call
+ * @param {import('../realtime-call.js').RealtimeCall} call
  * @param {HTMLElement} element
- * @param {Listener} listener
+ * @param {{[Name in keyof CallEvents]?: (detail: CallEvents[Name]) => void}} listeners
  * @returns {(() => void)[]}  Each stops one.
  */
-export function bindCall(call, element, listener) {
-  const forward = EVENTS.map((name) =>
+export function bindCall(call, element, listeners) {
+  return EVENTS.map((name) =>
     call.on(name, (detail) => {
+      /** @type {((detail: any) => void) | undefined} */ (listeners[name])?.(detail);
       element.dispatchEvent(new CustomEvent(`call-${name}`, { detail, bubbles: true, composed: true }));
     }),
   );
-  return [
-    call.on('statechange', listener.changed),
-    call.on('microphone', listener.changed),
-    call.on('activity', listener.activity),
-    call.on('caption', listener.lines),
-    call.on('problem', listener.problem),
-    call.on('level', listener.level),
-    call.on('turn', listener.turn),
-    call.on('quality', listener.quality),
-    call.on('devices', listener.devices),
-    call.on('log', listener.log),
-    ...forward,
-  ];
 }

@@ -1,7 +1,7 @@
 /** Text beside the voice, and images where the model takes them. */
 import { h, icon } from './dom.js';
 
-/** @typedef {import('../translation.js').Translation} Translation */
+/** @import {Translation} from '../translation.js' */
 
 /**
  * @typedef {object} Listener

@@ -1,7 +1,7 @@
 /** Every event of the call, filterable and copyable. What is secret was masked when it was logged. */
 import { h, icon, put } from './dom.js';
 
-/** @typedef {import('../translation.js').Translation} Translation */
+/** @import {Translation} from '../translation.js' */
 /** @typedef {{id: number, at: number, from: 'server' | 'client' | 'call', type: string, detail: unknown}} LogEntry */
 /** @typedef {{entries: readonly LogEntry[], text: (entries?: readonly LogEntry[]) => string}} Log */
 

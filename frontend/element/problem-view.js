@@ -2,7 +2,7 @@
 import { explain } from '../problems.js';
 import { h, icon, put } from './dom.js';
 
-/** @typedef {import('../translation.js').Translation} Translation */
+/** @import {Translation} from '../translation.js' */
 /** @typedef {Parameters<typeof explain>[0]} Problem */
 
 export class ProblemView {

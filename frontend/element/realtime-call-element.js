@@ -11,8 +11,8 @@ import { styles } from './styles.js';
 import { View } from './view.js';
 import { Voices } from './voices.js';
 
-/** @typedef {import('../options.js').CallOptions} CallOptions */
-/** @typedef {import('../problems.js').CallProblem} CallProblem */
+/** @import {CallOptions} from '../options.js' */
+/** @import {CallProblem} from '../problems.js' */
 
 /** A change of one of these makes another call, unless one is under way: then it holds for the next. */
 const OF_THE_CALL = ['broker', 'profile', 'mode', 'push-to-talk', 'no-microphone'];
@@ -140,12 +140,13 @@ export class RealtimeCallElement extends HTMLElement {
   #makeCall() {
     const call = new RealtimeCall(optionsOf(this, this.#options));
     this.#unbind = bindCall(call, this, {
-      changed: () => this.#show(),
+      statechange: () => this.#show(),
+      microphone: () => this.#show(),
       activity: (activity) => {
         this.#seen.activity = activity;
         this.#show();
       },
-      lines: (lines) => this.#view?.showLines(lines),
+      caption: (lines) => this.#view?.showLines(lines),
       problem: (problem) => this.#showProblem(problem),
       level: (level) => {
         this.#voices.hear(level);
@@ -215,9 +216,11 @@ export class RealtimeCallElement extends HTMLElement {
   async #sendImage(file, text) {
     const { fitImage } = await import('../image.js');
     try {
-      await this.call.sendImage(await fitImage(file, this.call.maxMessageSize - 2000), text);
-    } catch {
-      // Reported as a problem by the call.
+      const url = await fitImage(file, this.call.maxMessageSize - 2000);
+      // What the call refuses it reports itself.
+      await this.call.sendImage(url, text).catch(() => {});
+    } catch (problem) {
+      this.#showProblem(/** @type {CallProblem} */ (problem));
     }
   }
 

@@ -1,7 +1,7 @@
 /** Which microphone and speaker, and how the microphone is used. */
 import { h, icon } from './dom.js';
 
-/** @typedef {import('../translation.js').Translation} Translation */
+/** @import {Translation} from '../translation.js' */
 /** @typedef {{id: string, label: string}} Device */
 /** @typedef {{microphones: readonly Device[], speakers: readonly Device[], microphone: string, speaker: string}} DeviceList */
 

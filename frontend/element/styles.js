@@ -125,44 +125,44 @@ li[data-from='client'] .sign { color: var(--accent); }
 .scrolls pre { margin: 0; padding: 0.75rem 0 0.75rem 1.75rem; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
 
 @container call (max-width: 44rem) {
-  .now { grid-template-columns: minmax(0, 1fr); }
-  .now { position: relative; }
-  .side { justify-items: stretch; min-height: 0; }
-  #start { min-width: 0; }
-  [data-status='live'] .side { position: absolute; inset-block-start: clamp(0.75rem, 4.5vh, 3rem); inset-inline-end: var(--gutter); justify-items: end; }
-  .side :not(:empty) { margin-top: 1rem; }
-  [data-status='live'] .side > * { margin-top: 0; }
-  .time { font-size: 1.5rem; }
-  #time-left { min-height: 0; }
-  .below:has(#vitals:not([hidden])) { grid-template-columns: minmax(0, 1fr); }
-  #vitals { display: none; }
-  li[data-who] { grid-template-columns: minmax(0, 1fr); }
-  .note { grid-column: 1; }
-  #microphone { flex: 1 1 calc(100% - 7rem); }
-  .bar .button:not(.tool) { flex: 1 1 auto; padding-inline: 0.75rem; }
+ .now { grid-template-columns: minmax(0, 1fr); }
+ .now { position: relative; }
+ .side { justify-items: stretch; min-height: 0; }
+ #start { min-width: 0; }
+ [data-status='live'] .side { position: absolute; inset-block-start: clamp(0.75rem, 4.5vh, 3rem); inset-inline-end: var(--gutter); justify-items: end; }
+ .side :not(:empty) { margin-top: 1rem; }
+ [data-status='live'] .side > * { margin-top: 0; }
+ .time { font-size: 1.5rem; }
+ #time-left { min-height: 0; }
+ .below:has(#vitals:not([hidden])) { grid-template-columns: minmax(0, 1fr); }
+ #vitals { display: none; }
+ li[data-who] { grid-template-columns: minmax(0, 1fr); }
+ .note { grid-column: 1; }
+ #microphone { flex: 1 1 calc(100% - 7rem); }
+ .bar .button:not(.tool) { flex: 1 1 auto; padding-inline: 0.75rem; }
 }
 @container call (max-width: 21rem) {
-  .call { height: auto; min-height: 100%; }
-  .scroll { overflow: visible; }
-  .talk { contain: none; }
-  [data-status='live'] .side { position: static; justify-items: start; }
-  #captions { max-height: 14rem; }
-  .bar { position: sticky; bottom: 0; }
-  .bar .inset { gap: 0.375rem; padding-block: 0.375rem; }
-  .bar .button { min-height: max(44px, 2rem); }
-  .bar .button:not(#stop, #talk) { flex: none; width: max(44px, 2rem); padding: 0; gap: 0; font-size: 0; }
-  #microphone { flex-basis: 100%; }
-  .inset { padding-inline: 1rem; }
+ .call { height: auto; min-height: 100%; }
+ .scroll { overflow: visible; }
+ .talk { contain: none; }
+ [data-status='live'] .side { position: static; justify-items: start; }
+ #captions { max-height: 14rem; }
+ .bar { position: sticky; bottom: 0; }
+ .bar .inset { gap: 0.375rem; padding-block: 0.375rem; }
+ .bar .button { min-height: max(44px, 2rem); }
+ .bar .button:not(#stop, #talk) { flex: none; width: max(44px, 2rem); padding: 0; gap: 0; font-size: 0; }
+ #microphone { flex-basis: 100%; }
+ .inset { padding-inline: 1rem; }
 }
 @media (max-height: 34rem) {
-  .now { padding-block: 0.5rem; }
-  #vitals { display: none; }
-  #headline { font-size: 1.75rem; }
-  #advice, .side { min-height: 0; margin-top: 0.25rem; }
-  #start { min-height: 3rem; font-size: 1.125rem; }
-  .voices { height: 5rem; }
-  .below { min-height: 9rem; padding-block: 0.5rem 0; }
-  .bar > div { padding-block: 0.375rem; }
+ .now { padding-block: 0.5rem; }
+ #vitals { display: none; }
+ #headline { font-size: 1.75rem; }
+ #advice, .side { min-height: 0; margin-top: 0.25rem; }
+ #start { min-height: 3rem; font-size: 1.125rem; }
+ .voices { height: 5rem; }
+ .below { min-height: 9rem; padding-block: 0.5rem 0; }
+ .bar > div { padding-block: 0.375rem; }
 }
 :host([layout='compact']) .names, :host([layout='compact']) #vitals, :host([layout='compact']) #events { display: none; }
 :host([layout='compact']) #headline { font-size: clamp(1.5rem, 7cqi, 2.25rem); }
@@ -170,13 +170,13 @@ li[data-from='client'] .sign { color: var(--accent); }
 :host([layout='compact']) #start { min-height: 3.25rem; font-size: 1.125rem; }
 :host([layout='compact']) .voices { height: 5rem; }
 @media (prefers-reduced-motion: reduce) {
-  * { transition: none !important; scroll-behavior: auto !important; }
+ * { transition: none !important; scroll-behavior: auto !important; }
 }
 @media (forced-colors: active) {
-  .light, .button, .voices canvas { forced-color-adjust: none; }
-  .button { border-color: CanvasText; background: Canvas; color: CanvasText; }
-  #start, #stop { border-color: Highlight; background: Highlight; color: HighlightText; }
-  .button[aria-pressed='true'] { background: CanvasText; color: Canvas; }
+ .light, .button, .voices canvas { forced-color-adjust: none; }
+ .button { border-color: CanvasText; background: Canvas; color: CanvasText; }
+ #start, #stop { border-color: Highlight; background: Highlight; color: HighlightText; }
+ .button[aria-pressed='true'] { background: CanvasText; color: Canvas; }
 }`;
 
 /** @type {CSSStyleSheet | null} */
@@ -184,9 +184,9 @@ let sheet = null;
 
 /** One for all elements of a page. */
 export function styles() {
-  if (!sheet) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(CSS);
-  }
-  return sheet;
+ if (!sheet) {
+   sheet = new CSSStyleSheet();
+   sheet.replaceSync(CSS);
+ }
+ return sheet;
 }

@@ -18,26 +18,22 @@ export const COLOURS = Object.freeze({
   'on-slab': 'light-dark(#f5f5f2, #121317)',
 });
 
-const FORCED = Object.freeze({ accent: 'Highlight', 'on-accent': 'HighlightText', ink: 'CanvasText', quiet: 'CanvasText' });
-const FORCED_LINES = Object.freeze({ line: 'CanvasText', edge: 'CanvasText', 'on-slab': 'CanvasText' });
-const FORCED_GROUNDS = Object.freeze({ paper: 'Canvas', raised: 'Canvas', tint: 'Canvas', slab: 'Canvas' });
+/** In forced colours, what is not ground is text. @type {Readonly<Record<string, string>>} */
+const FORCED = Object.freeze({ accent: 'Highlight', 'on-accent': 'HighlightText', paper: 'Canvas', raised: 'Canvas', tint: 'Canvas', slab: 'Canvas' });
 
 const FONTS = `
   --display: var(--realtime-call-display, Jost, 'Futura', 'Century Gothic', system-ui, sans-serif);
   --sans: var(--realtime-call-font, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif);
   --mono: ui-monospace, 'SF Mono', 'Cascadia Mono', Consolas, monospace;`;
 
-/** @param {Readonly<Record<string, string>>} colours @param {(name: string, colour: string) => string} value */
-const declare = (colours, value) =>
-  Object.entries(colours)
-    .map(([name, colour]) => `--${name}: ${value(name, colour)};`)
-    .join('\n');
+/** @param {(name: string) => string} value */
+const declare = (value) => Object.keys(COLOURS).map((name) => `--${name}: ${value(name)};`).join('');
 
 export const TOKENS = `
 :host {
-  ${declare(COLOURS, (name, colour) => `var(--realtime-call-${name}, ${colour})`)}
+  ${declare((name) => `var(--realtime-call-${name}, ${COLOURS[name]})`)}
   ${FONTS}
 }
 @media (forced-colors: active) {
-  :host { ${declare({ ...FORCED, ...FORCED_LINES, ...FORCED_GROUNDS }, (_, colour) => colour)} }
+  :host { ${declare((name) => FORCED[name] ?? 'CanvasText')} }
 }`;

@@ -10,7 +10,7 @@ import { SoundMenu } from './sound-menu.js';
 import { Vitals } from './vitals.js';
 import { describe, describeMicrophone, microphoneState } from './words.js';
 
-/** @typedef {import('../translation.js').Translation} Translation */
+/** @import {Translation} from '../translation.js' */
 
 /**
  * What the element knows of its call.
@@ -159,11 +159,14 @@ export class View {
     this.#stop.hidden = !underWay;
     this.#mute.hidden = !underWay || pushToTalk || Boolean(microphone.listening);
     this.#mute.ariaPressed = String(microphone.muted);
+    const talked = !this.#talk.hidden;
     this.#talk.hidden = !live || !pushToTalk || Boolean(microphone.listening);
     this.#bindTalk(!this.#talk.hidden);
     this.#talk.classList.toggle('held', live && pushToTalk && !microphone.held);
     this.#interrupt.hidden = !live || !interruptible || activity !== 'answering';
     if (moves) (underWay ? this.#stop : this.#start).focus();
+    // The space bar must not stop the call that it is meant to talk in.
+    else if (!talked && !this.#talk.hidden && activeElement === this.#stop) this.#talk.focus();
     else if (activeElement === this.#interrupt && this.#interrupt.hidden) this.#stop.focus();
   }
 

@@ -1,7 +1,7 @@
 /** What the call costs in time: how long it took to connect, each turn's latency, and the connection. */
 import { SVG, h, put } from './dom.js';
 
-/** @typedef {import('../translation.js').Translation} Translation */
+/** @import {Translation} from '../translation.js' */
 /** @typedef {{latencyMs: number, at: number}} Turn */
 /** @typedef {{roundTripMs: number | null, jitterMs: number | null, lossPercent: number | null}} Quality */
 

@@ -2,10 +2,10 @@
  * What a call's state is in words: the connection in one or two, a headline, and advice.
  */
 
-/** @typedef {import('../events.js').CallState} CallState */
+/** @import {CallState} from '../events.js' */
 /** @typedef {Record<'captured' | 'muted', boolean> & Partial<Record<'silenced' | 'lost' | 'stalled' | 'held' | 'listening', boolean>>} MicrophoneState */
-/** @typedef {import('../voice-api.js').Activity} Activity */
-/** @typedef {import('../translation.js').Translation} Translation */
+/** @import {Activity} from '../voice-api.js' */
+/** @import {Translation} from '../translation.js' */
 
 /** @typedef {{connection: string, headline: string, advice: string}} Words */
 

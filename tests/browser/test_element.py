@@ -6,14 +6,16 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import BrowserContext, Page, Route, expect
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from local.stack import Stack
-from tests.browser.conftest import Hearing
 from tests.browser.test_live_states import PRETEND, receive
+from tests.support import chromium
 from tests.support.chromium import IN_THE_ELEMENT, PROBES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -33,6 +35,15 @@ INSIDE = """(button) => {
   const { top, bottom, left, right } = button.getBoundingClientRect();
   return top >= 0 && left >= 0 && bottom <= innerHeight + 1 && right <= innerWidth + 1;
 }"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser(silence: Path) -> AsyncIterator[Browser]:
+    """One for all: none of these calls is heard."""
+    if chromium.executable() is None:
+        pytest.skip("no Chromium, Chrome or Edge on this machine")
+    async with chromium.hearing(silence) as running:
+        yield running
 
 
 async def pretend(context: BrowserContext) -> Page:
@@ -56,12 +67,12 @@ async def pretend(context: BrowserContext) -> Page:
 
 
 @asynccontextmanager
-async def opened(stack: Stack, hearing: Hearing, **context: Any) -> AsyncIterator[Page]:
-    async with hearing("silence") as browser:
-        page = await pretend(await browser.new_context(**context))
-        await page.goto(stack.url)
-        await expect(page.locator("#start")).to_be_visible()
-        yield page
+async def opened(stack: Stack, browser: Browser, **context: Any) -> AsyncIterator[Page]:
+    page = await pretend(await browser.new_context(**context))
+    await page.goto(stack.url)
+    await expect(page.locator("#start")).to_be_visible()
+    yield page
+    await page.context.close()
 
 
 async def start(page: Page) -> None:
@@ -87,9 +98,9 @@ def answered(text: str) -> dict[str, Any]:
 
 
 async def test_idle_says_what_this_is_who_is_signed_in_and_what_to_try(
-    stack: Stack, hearing: Hearing
+    stack: Stack, browser: Browser
 ) -> None:
-    async with opened(stack, hearing, color_scheme="light") as page:
+    async with opened(stack, browser, color_scheme="light") as page:
         for words in ("What this is", "Try saying", "Signed in as ada@example.com."):
             await expect(page.get_by_text(words)).to_be_visible()
         assert await page.evaluate(DRAWN) > 0
@@ -107,9 +118,9 @@ async def test_idle_says_what_this_is_who_is_signed_in_and_what_to_try(
         assert await page.evaluate("probes.violations") == []
 
 
-async def test_one_gesture_has_one_meaning(stack: Stack, hearing: Hearing) -> None:
+async def test_one_gesture_has_one_meaning(stack: Stack, browser: Browser) -> None:
     """A double click on Start starts a call, and does no more, with the mouse and the keyboard."""
-    async with opened(stack, hearing, viewport={"width": 390, "height": 844}) as page:
+    async with opened(stack, browser, viewport={"width": 390, "height": 844}) as page:
         await page.locator("#start").dblclick()
         await expect(page.locator("#connection")).to_have_text("Connected")
         await expect(page.locator("#microphone")).to_have_attribute("data-state", "on")
@@ -124,9 +135,9 @@ async def test_one_gesture_has_one_meaning(stack: Stack, hearing: Hearing) -> No
 
 
 async def test_what_was_not_heard_is_struck_and_a_new_language_keeps_the_call(
-    stack: Stack, hearing: Hearing
+    stack: Stack, browser: Browser
 ) -> None:
-    async with opened(stack, hearing) as page:
+    async with opened(stack, browser) as page:
         await start(page)
         await receive(page, item(1, "assistant"), answered("One"))
         words = page.locator("#captions li .words")
@@ -156,8 +167,8 @@ async def test_what_was_not_heard_is_struck_and_a_new_language_keeps_the_call(
         assert await page.evaluate(f"{CALL}.state.status") == "live"
 
 
-async def test_the_drawer_of_events(stack: Stack, hearing: Hearing) -> None:
-    async with opened(stack, hearing, permissions=["clipboard-read", "clipboard-write"]) as page:
+async def test_the_drawer_of_events(stack: Stack, browser: Browser) -> None:
+    async with opened(stack, browser, permissions=["clipboard-read", "clipboard-write"]) as page:
         await start(page)
         secret = {
             "type": "session.created",
@@ -181,8 +192,8 @@ async def test_the_drawer_of_events(stack: Stack, hearing: Hearing) -> None:
         await expect(page.locator("#events")).to_be_focused()
 
 
-async def test_motion_that_is_not_wanted_leaves_a_meter(stack: Stack, hearing: Hearing) -> None:
-    async with opened(stack, hearing, reduced_motion="reduce") as page:
+async def test_motion_that_is_not_wanted_leaves_a_meter(stack: Stack, browser: Browser) -> None:
+    async with opened(stack, browser, reduced_motion="reduce") as page:
         await start(page)
         loud, quiet = f"({LOUD})()", f"({LOUD})()".replace("0.2", "0")
         drawn = f"({DRAWN})()"
@@ -190,8 +201,8 @@ async def test_motion_that_is_not_wanted_leaves_a_meter(stack: Stack, hearing: H
         assert after < before
 
 
-async def test_large_letters_on_a_phone_leave_stop_in_sight(stack: Stack, hearing: Hearing) -> None:
-    async with opened(stack, hearing, viewport={"width": 390, "height": 844}) as page:
+async def test_large_letters_on_a_phone_leave_stop_in_sight(stack: Stack, browser: Browser) -> None:
+    async with opened(stack, browser, viewport={"width": 390, "height": 844}) as page:
         await page.evaluate("document.documentElement.style.fontSize = '200%'")
         await start(page)
         await expect(page.locator("#stop")).to_be_visible()
@@ -200,8 +211,8 @@ async def test_large_letters_on_a_phone_leave_stop_in_sight(stack: Stack, hearin
         assert await page.evaluate(wider) is False
 
 
-async def test_an_error_is_not_in_the_colour_of_what_works(stack: Stack, hearing: Hearing) -> None:
-    async with opened(stack, hearing) as page:
+async def test_an_error_is_not_in_the_colour_of_what_works(stack: Stack, browser: Browser) -> None:
+    async with opened(stack, browser) as page:
         problem = {
             "code": "upstream_quota",
             "title": "",
@@ -224,3 +235,59 @@ async def test_an_error_is_not_in_the_colour_of_what_works(stack: Stack, hearing
         await said.get_by_text(re.compile("For whoever runs this page")).click()
         await expect(said.get_by_text("No capacity.")).to_be_visible()
         await expect(said.get_by_text("Reference: r1")).to_be_visible()
+
+
+async def test_the_microphone_is_held_left_out_and_changed(stack: Stack, browser: Browser) -> None:
+    async with opened(stack, browser) as page:
+        microphone = page.locator("#microphone")
+
+        async def set_up(what: str, *, on: bool) -> None:
+            await page.locator("#sound").click()
+            await page.get_by_label(what).set_checked(on)
+            await page.keyboard.press("Escape")
+
+        await set_up("Hold to talk", on=True)
+        await start(page)
+        await expect(microphone).to_have_attribute("data-state", "muted")
+        await page.keyboard.down("Space")
+        await expect(microphone).to_have_attribute("data-state", "on")
+        await page.keyboard.up("Space")
+        await expect(microphone).to_have_attribute("data-state", "muted")
+        await page.locator("#text-field").press("Space")
+        await expect(page.locator("#text-field")).to_have_value(" ")
+        await expect(microphone).to_have_attribute("data-state", "muted")
+        await page.locator("#stop").click()
+
+        await set_up("Hold to talk", on=False)
+        await start(page)
+        await page.locator("#sound").click()
+        await page.locator("#microphones").select_option(index=2)
+        await page.wait_for_function("() => probes.tracks.at(-2).readyState === 'ended'")
+        chosen = await page.locator("#microphones").input_value()
+        await page.keyboard.press("Escape")
+        await page.locator("#stop").click()
+        await page.locator("#sound").click()
+        await expect(page.locator("#microphones")).to_have_value(chosen)
+        await page.keyboard.press("Escape")
+
+        await set_up("No microphone", on=True)
+        opened_before = await page.evaluate("probes.tracks.length")
+        await start(page)
+        await expect(page.locator("#headline")).to_have_text("Write, and listen.")
+        await expect(page.locator("#mute")).to_be_hidden()
+        await expect(microphone).to_have_attribute("data-state", "off")
+        assert await page.evaluate("probes.tracks.length") == opened_before
+
+
+async def test_a_picture_beside_the_voice(stack: Stack, browser: Browser) -> None:
+    async with opened(stack, browser) as page:
+        await start(page)
+        picture = await page.screenshot()
+        file = page.locator("#text input[type=file]")
+        await page.locator("#text-field").fill("What is this?")
+        await file.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": picture})
+        await page.wait_for_function("() => JSON.stringify(pretended.sent).includes('input_image')")
+        assert "What is this?" in json.dumps(await page.evaluate("pretended.sent"))
+        await file.set_input_files({"name": "b.png", "mimeType": "image/png", "buffer": b"none"})
+        await expect(page.locator("#problem")).to_have_attribute("data-code", "image_unreadable")
+        await expect(page.locator("#connection")).to_have_text("Connected")
