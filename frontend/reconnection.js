@@ -1,13 +1,12 @@
 /**
- * Goes on with a conversation in a new call: after the connection is lost, or before the call reaches a
- * cap. The broker begins the new call with what was said; the page keeps its microphone, its captions and
- * the stream that it plays. No DOM.
+ * Goes on with a conversation in a new call, after a loss or before a cap. The broker begins it with what was
+ * said; the page keeps its microphone, its captions and the stream that it plays.
  */
 import { CallProblem } from './problems.js';
 import { watch } from './watch.js';
 
-/** @typedef {import('./attempt.js').Attempt} Attempt */
-/** @typedef {import('./signalling.js').Answer} Answer */
+/** @import {Attempt} from './attempt.js' */
+/** @import {Answer} from './signalling.js' */
 
 /** Milliseconds between tries; the last pause is repeated. */
 const PAUSES = [0, 500, 1000, 2000, 3000];
@@ -19,12 +18,11 @@ const PASSING = ['network_unreachable', 'request_timeout', 'media_blocked', 'con
 const UNKNOWN = ['call_not_found', 'already_continued'];
 
 /**
- * What a successor needs of its call.
  * @typedef {object} Host
  * @property {import('./access.js').Access} access
  * @property {Pick<import('./options.js').Timeouts, 'media' | 'interruption' | 'reconnect'>} timeouts
- * @property {() => Attempt} attempt  A new one.
- * @property {(next: Attempt, api: string) => void} converse  Gives it the dialogue of that API.
+ * @property {() => Attempt} attempt
+ * @property {(next: Attempt, api: string) => void} converse
  * @property {(next: Attempt, answer: Answer) => void} adopt  Goes on with it: it is live.
  * @property {(problem: CallProblem) => void} gaveUp
  */
@@ -34,7 +32,7 @@ export class Succession {
   #before;
   #host;
 
-  /** What is being opened. @type {Attempt | null} */
+  /** @type {Attempt | null} */
   #next = null;
 
   /** Wakes a pause. @type {(() => void) | null} */
@@ -70,7 +68,6 @@ export class Succession {
     }
   }
 
-  /** Leaves what is being opened. Safe to repeat. */
   cancel() {
     this.over = true;
     this.#wake?.();

@@ -1,10 +1,10 @@
 /**
  * Knows when a call will end, and says when its conversation should move into a new one: shortly before,
- * in a moment in which nobody speaks, if there is one. No DOM.
+ * in a moment in which nobody speaks, if there is one.
  */
 
-/** @typedef {import('./attempt.js').Attempt} Attempt */
-/** @typedef {import('./signalling.js').CallStatus} CallStatus */
+/** @import {Attempt} from './attempt.js' */
+/** @import {CallStatus} from './signalling.js' */
 
 /**
  * How long before the end to move, and when not to wait for silence any longer; of short calls a share. Ten
@@ -73,7 +73,6 @@ export class Rollover {
     return this.#mayGoOn() && endsAt != null && Math.abs(endsAt - this.#now()) < NEAR;
   }
 
-  /** The call is over, or its conversation goes on elsewhere. */
   stop() {
     this.#stopped = true;
   }
