@@ -249,6 +249,15 @@ async def test_a_realtime_call_is_told_and_made_to_speak(
         await page.get_by_role("button", name="Send").click()
         spoken = page.locator(".transcript [data-who=assistant] .words")
         await expect(spoken).to_contain_text("Goodbye!")
+
+        # A broker that is gone: what is shown stays, and says that it is old until there is news.
+        await page.route("**/api/**", lambda route: route.abort())
+        await expect(page.locator(".fresh")).to_have_text("Not up to date: trying again")
+        await expect(page.locator(".problem")).to_contain_text("could not be reached")
+        await expect(spoken).to_contain_text("Goodbye!")
+        await page.unroute_all()
+        await expect(page.locator(".fresh")).to_have_text("Up to date")
+        await expect(page.locator(".problem")).to_have_count(0)
         await hang_up_all(live_emulator.http, live_stack)
         await expect(page.locator(".status")).to_have_text("Ended: an admin")
 
