@@ -44,10 +44,17 @@ export class Capture {
     this.#turns = new PressedTurns((events) => current()?.dialogue?.tell(events), environment.clock);
   }
 
+  /** @returns {MicrophoneState} */
   get state() {
     /** @type {MicrophoneState} */
     const off = { captured: false, muted: false, ...(!this.#options.microphone && { listening: true }) };
-    return this.#current()?.microphone?.state ?? off;
+    const { dialogue, microphone } = this.#current() ?? {};
+    const state = microphone?.state ?? off;
+    return dialogue?.conversation.silenced ? { ...state, silenced: true } : state;
+  }
+
+  report() {
+    this.#listener.microphone();
   }
 
   newMicrophone() {

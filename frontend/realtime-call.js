@@ -3,80 +3,56 @@
  * `remoteStream` to an `<audio>` element, listens to events and renders what it likes. See docs/page.md.
  */
 import { Access } from './access.js';
-import { AnswerWatch } from './answer-watch.js';
 import { Attempt } from './attempt.js';
+import { Course } from './call-course.js';
+import { CallReports } from './call-reports.js';
 import { Capture } from './capture.js';
-import { Dialogue } from './dialogue.js';
-import { EventLog } from './event-log.js';
 import { withDefaults } from './options.js';
 import { CallProblem } from './problems.js';
-import { Succession } from './reconnection.js';
-import { goesOn, isCutOff, Rollover } from './rollover.js';
-import { Timings } from './turn-timing.js';
-import { conversationOver } from './voice-api.js';
-import { watch } from './watch.js';
 
 /** @import {CallEvents, CallState, CaptionLine} from './events.js' */
 /** @import {Conversation} from './voice-api.js' */
 
-/** The events of ours that the log has, too. */
-const LOGGED = ['statechange', 'microphone', 'activity', 'problem', 'turn'];
-
 export class RealtimeCall extends EventTarget {
-  /** @type {CallState} */
-  #state = { status: 'idle' };
-
-  /** The current attempt, the only one that may change this call. @type {Attempt | null} */
-  #attempt = null;
-
-  /** @type {Promise<void>} */
-  #stopped = Promise.resolve();
-
-  /** Of the current call, or of the last one. @type {Conversation | null} */
-  #conversation = null;
-
-  /** Everything that happened since the last start, without secrets: to show, and to copy. */
-  log = new EventLog();
-
-  /** How long it took to connect, how long each answer took, and how good the connection is. */
-  timings = new Timings();
-
-  /** When the call is over at the latest, epoch milliseconds; null while that is not known. @type {number | null} */
-  #endsAt = null;
-
-  /** What was said in the calls that the current one continues. @type {readonly CaptionLine[]} */
-  #earlier = [];
-
-  /** How many calls the conversation has had before the current one. */
-  #continued = 0;
-
-  /** The search for the call that takes the current one's place. @type {Succession | null} */
-  #succession = null;
-
-  /** @type {Rollover | null} */
-  #rollover = null;
+  /** Of the current call, or of the last one. @type {Course | null} */
+  #course = null;
 
   /** The next attempt, prepared. @type {Attempt | null} */
   #spare = null;
 
-  #options;
-  #access;
-  #capture;
+  #parts;
 
   /** @param {import('./options.js').CallOptions} [options] */
   constructor(options = {}) {
     super();
-    this.#options = withDefaults(options);
-    this.#access = new Access(this.#options, (attempt, problem) => this.#fail(attempt, problem));
-    this.#capture = new Capture(this.#options, () => this.#attempt, {
-      microphone: () => this.#emit('microphone', this.microphone),
-      devices: (list) => this.#emit('devices', list),
-      problem: (problem) => this.#emit('problem', problem),
-    });
+    const known = withDefaults(options);
+    const { environment } = known;
+    const reports = new CallReports(this, environment.clock);
+    this.#parts = {
+      options: known,
+      reports,
+      access: new Access(known, (attempt, problem) => this.#course?.fail(attempt, problem)),
+      capture: new Capture(known, () => this.#attempt, {
+        microphone: () => reports.emit('microphone', this.microphone),
+        devices: (list) => reports.emit('devices', list),
+        problem: (problem) => reports.emit('problem', problem),
+      }),
+      newAttempt: () => new Attempt(environment, environment.clock),
+    };
   }
 
   get state() {
-    return this.#state;
+    return this.#parts.reports.state;
+  }
+
+  /** Everything that happened since the last start, without secrets: to show, and to copy. */
+  get log() {
+    return this.#parts.reports.log;
+  }
+
+  /** How long it took to connect, how long each answer took, and how good the connection is. */
+  get timings() {
+    return this.#parts.reports.timings;
   }
 
   /** The API that the call speaks; null until the broker has said so. @returns {import('./voice-api.js').VoiceApi | null} */
@@ -86,7 +62,7 @@ export class RealtimeCall extends EventTarget {
 
   /** Whether pictures can be sent now. */
   get takesImages() {
-    return this.#state.status === 'live' && this.api === 'realtime';
+    return this.state.status === 'live' && this.api === 'realtime';
   }
 
   /** The largest message that can be sent now, in bytes; Infinity if nothing says. */
@@ -96,15 +72,12 @@ export class RealtimeCall extends EventTarget {
 
   /** @returns {readonly CaptionLine[]} */
   get captions() {
-    const lines = this.#conversation?.lines ?? [];
-    const own = (/** @type {CaptionLine} */ line) => ({ ...line, id: `${this.#continued}:${line.id}` });
-    return this.#continued ? [...this.#earlier, ...lines.map(own)] : lines;
+    return this.#course?.transcript.lines ?? [];
   }
 
   /** @returns {import('./events.js').MicrophoneState} */
   get microphone() {
-    const { state } = this.#capture;
-    return this.#attempt?.dialogue?.conversation.silenced ? { ...state, silenced: true } : state;
+    return this.#parts.capture.state;
   }
 
   /**
@@ -136,10 +109,10 @@ export class RealtimeCall extends EventTarget {
    * @returns {Promise<void>}
    */
   async prepare() {
-    const learned = this.#capture.prepare();
+    const learned = this.#parts.capture.prepare();
     if (this.#attempt || this.#spare) return learned;
     try {
-      this.#spare = this.#newAttempt();
+      this.#spare = this.#parts.newAttempt();
       await this.#spare.prepareOffer();
     } catch {
       this.#spare = null;
@@ -154,7 +127,7 @@ export class RealtimeCall extends EventTarget {
    */
   async start() {
     await (this.#attempt ?? this.#begin())?.settled;
-    return this.#state;
+    return this.state;
   }
 
   /**
@@ -163,33 +136,21 @@ export class RealtimeCall extends EventTarget {
    * @returns {Promise<void>}
    */
   stop() {
-    const attempt = this.#attempt;
-    if (!attempt) return this.#stopped;
-    /** @type {CallState} */
-    const ending = { status: 'ending' };
-    const ended = this.#ended(attempt, 'stopped');
-    const left = this.#leave(attempt);
-    this.#become(ending);
-    this.#emit('microphone', this.microphone);
-    this.#stopped = Promise.all([this.#access.giveUp(attempt), left]).then(() => {
-      if (this.#state === ending) this.#become(ended);
-      attempt.settle?.();
-    });
-    return this.#stopped;
+    return this.#course?.stop() ?? Promise.resolve();
   }
 
   /** Sends silence; the microphone stays open, so unmuting is instant. */
   mute() {
-    this.#setMuted(true);
+    this.#course?.mute(true);
   }
 
   unmute() {
-    this.#setMuted(false);
+    this.#course?.mute(false);
   }
 
   /** With push-to-talk: the user presses, or lets go. @param {boolean} held */
   talk(held) {
-    this.#capture.talk(held, this.#conversation);
+    this.#parts.capture.talk(held, this.#conversation);
   }
 
   /**
@@ -199,7 +160,7 @@ export class RealtimeCall extends EventTarget {
    * @returns {Promise<void>} If it cannot be opened, the call goes on as it was and reports a problem.
    */
   useMicrophone(deviceId) {
-    return this.#capture.use(deviceId);
+    return this.#parts.capture.use(deviceId);
   }
 
   /**
@@ -207,7 +168,7 @@ export class RealtimeCall extends EventTarget {
    * @returns {() => void} Stops that.
    */
   watchDevices() {
-    return this.#capture.watchDevices();
+    return this.#parts.capture.watchDevices();
   }
 
   /**
@@ -236,7 +197,7 @@ export class RealtimeCall extends EventTarget {
    * @returns {boolean} False where the API has no command for it (Live), or nothing can be sent.
    */
   interrupt() {
-    return this.#state.status === 'live' && Boolean(this.#attempt?.dialogue?.interrupt());
+    return this.state.status === 'live' && Boolean(this.#attempt?.dialogue?.interrupt());
   }
 
   /**
@@ -245,7 +206,8 @@ export class RealtimeCall extends EventTarget {
    * @throws {Error} If the call is not live; a CallProblem if the event is too large, or cannot be sent.
    */
   send(event) {
-    this.#live().dialogue?.send([event]);
+    if (this.state.status !== 'live' || !this.#attempt) throw new Error('The call is not live.');
+    this.#attempt.dialogue?.send([event]);
   }
 
   /**
@@ -258,356 +220,42 @@ export class RealtimeCall extends EventTarget {
 
   /** @param {(conversation: Conversation, now: number) => import('./voice-api.js').Message | null} write @returns {Promise<void>} */
   #say(write) {
-    const dialogue = this.#state.status === 'live' ? this.#attempt?.dialogue : null;
+    const dialogue = this.state.status === 'live' ? this.#attempt?.dialogue : null;
     if (!dialogue) return Promise.reject(new Error('The call is not live.'));
-    const message = write(dialogue.conversation, this.#now());
+    const message = write(dialogue.conversation, this.#parts.reports.now());
     if (message) return dialogue.say(message);
     const problem = new CallProblem('images_unsupported');
-    this.#emit('problem', problem);
+    this.#parts.reports.emit('problem', problem);
     const refused = Promise.reject(problem);
     refused.catch(() => undefined);
     return refused;
   }
 
-  /** @throws {Error} If the call is not live. */
-  #live() {
-    if (this.#state.status !== 'live' || !this.#attempt) throw new Error('The call is not live.');
-    return this.#attempt;
+  get #attempt() {
+    return this.#course?.attempt ?? null;
+  }
+
+  get #conversation() {
+    return this.#course?.transcript.conversation ?? null;
   }
 
   #begin() {
+    const { newAttempt, reports } = this.#parts;
     /** @type {Attempt} */
     let attempt;
     try {
-      attempt = this.#spare ?? this.#newAttempt();
+      attempt = this.#spare ?? newAttempt();
     } catch {
-      this.#fails(new CallProblem('browser_unsupported'));
+      const problem = new CallProblem('browser_unsupported');
+      reports.become({ status: 'failed', problem });
+      this.#parts.capture.report();
+      reports.emit('problem', problem);
       return null;
     }
     this.#spare = null;
-    this.#attempt = attempt;
-    this.#conversation = null;
-    this.#earlier = [];
-    this.#continued = 0;
-    this.#endsAt = null;
-    this.log = new EventLog();
-    this.timings = new Timings(this.#now());
-    attempt.microphone = this.#capture.newMicrophone();
-    this.#watch(attempt);
-    void this.#run(attempt);
+    this.#course = new Course(attempt, this.#parts);
+    reports.begin();
+    void this.#course.begin(attempt);
     return attempt;
-  }
-
-  #newAttempt() {
-    return new Attempt(this.#options.environment, this.#options.environment.clock);
-  }
-
-  /** @param {Attempt} attempt */
-  async #run(attempt) {
-    this.#become({ status: 'preparing' });
-    if (attempt.over) return;
-    try {
-      const prepared = this.#access.prepare(attempt);
-      // With a key, who has got one may call.
-      const mayCall = () => (this.#options.mode === 'token' ? prepared : this.#access.check(attempt));
-      const opened = this.#capture.open(attempt, mayCall);
-      opened.catch(() => undefined);
-      // Nobody should pay for a call while the browser asks. If it will not ask, the offer travels while the
-      // microphone opens, which takes some of them half a second.
-      const settled = this.#capture.isSure ? null : opened;
-      const [post, offer] = await Promise.all([prepared, attempt.makeOffer(), settled]);
-      if (attempt.over) return;
-      this.#become({ status: 'connecting' });
-      if (attempt.over) return;
-      attempt.answer = post(offer);
-      attempt.keepOffer();
-      const sending = opened.then(() => attempt.microphone?.sendThrough(attempt.sender));
-      const [{ sdp, api }] = await Promise.all([attempt.answer, sending]);
-      if (attempt.over) return;
-      this.#converse(attempt, conversationOver(api));
-      await attempt.connection.setRemoteDescription({ type: 'answer', sdp }).catch(() => {
-        throw new CallProblem('answer_invalid');
-      });
-      if (attempt.over || attempt.liveSince) return;
-      attempt.after(this.#options.timeouts.media, () => {
-        if (!attempt.liveSince) this.#fail(attempt, new CallProblem('media_blocked'));
-      });
-    } catch (error) {
-      const known = error instanceof CallProblem;
-      this.#fail(attempt, known ? error : new CallProblem('browser_unsupported', { detail: String(error) }));
-    }
-  }
-
-  /** @param {Attempt} attempt */
-  #watch(attempt) {
-    const { interruption } = this.#options.timeouts;
-    watch(attempt, interruption, {
-      ready: () => this.#goLive(attempt),
-      steady: () => this.#showLive(attempt),
-      lost: () => {
-        if (!attempt.liveSince) this.#fail(attempt, new CallProblem('media_blocked'));
-        else if (this.#options.reconnect) this.#goOn(attempt, true);
-        else this.#fail(attempt, new CallProblem('connection_lost'));
-      },
-      closed: () => this.#closed(attempt),
-    });
-    attempt.channel.onmessage = ({ data }) => {
-      if (!attempt.over) attempt.dialogue?.receive(data);
-    };
-  }
-
-  /** @param {Attempt} attempt @param {Conversation} conversation */
-  #converse(attempt, conversation) {
-    if (attempt === this.#attempt) this.#conversation = conversation;
-    const answers = new AnswerWatch(() => this.#access.status(attempt));
-    attempt.dialogue = new Dialogue(attempt, conversation, {
-      event: (event) => {
-        this.#log('server', event.type, event);
-        this.#emit('event', event);
-      },
-      sent: (event) => this.#log('client', event.type, event),
-      captions: () => {
-        if (conversation === this.#conversation) this.#emit('caption', this.captions);
-      },
-      problem: (problem) => this.#emit('problem', problem),
-      closed: (reason) => this.#closed(attempt, reason),
-      silenced: () => this.#emit('microphone', this.microphone),
-      live: () => {
-        if (attempt === this.#attempt && this.#state.status === 'live') this.#showLive(attempt);
-      },
-      activity: (activity) => {
-        if (activity === 'answering') answers.answered();
-        this.#emit('activity', activity);
-      },
-      level: (level) => this.#emit('level', level),
-      turn: (turn) => {
-        this.timings.answered(turn);
-        this.#emit('turn', turn);
-      },
-      quality: (quality) => {
-        this.timings.quality = quality;
-        this.#emit('quality', quality);
-      },
-      overdue: () => void this.#explainSilence(attempt, answers),
-    });
-  }
-
-  /** An answer does not come: perhaps the broker knows why. @param {Attempt} attempt @param {AnswerWatch} answers */
-  async #explainSilence(attempt, answers) {
-    const failure = await answers.look(this.#now());
-    const { dialogue } = attempt;
-    if (!failure || attempt.over || !dialogue || dialogue.conversation.activity === 'answering') return;
-    dialogue.fail();
-    const code = failure.what === 'response_incomplete' ? 'answer_cut' : 'answer_failed';
-    this.#emit('problem', new CallProblem(code, { detail: failure.code }));
-  }
-
-  /** @param {Attempt} attempt */
-  #goLive(attempt) {
-    if (attempt.microphone?.state.muted) this.#tellMuted(attempt);
-    if (!this.#continued) this.timings.connected(this.#now());
-    this.#showLive(attempt);
-    attempt.settle?.();
-    if (attempt.over) return;
-    attempt.dialogue?.watch();
-    const ask = () => this.#learnEnd(attempt);
-    this.#rollover = new Rollover(attempt, ask, () => this.#goOn(attempt, false));
-    this.#capture.begin();
-    const { levelInterval } = this.#options;
-    if (!attempt.over && levelInterval) attempt.dialogue?.measure(levelInterval);
-  }
-
-  /** @param {Attempt} attempt */
-  #showLive({ liveSince: since, steady, dialogue }) {
-    if (!since) return;
-    const paused = dialogue?.conversation.paused;
-    const endsAt = this.#endsAt;
-    const alive = steady && dialogue?.isAlive !== false;
-    const reconnecting = this.#succession?.afterLoss;
-    this.#become({
-      status: 'live',
-      since,
-      steady: alive,
-      ...(endsAt && { endsAt }),
-      ...(paused && { paused }),
-      ...(reconnecting && { reconnecting }),
-    });
-  }
-
-  /** Asks the broker when the call is over at the latest. @param {Attempt} attempt */
-  async #learnEnd(attempt) {
-    const status = await this.#access.status(attempt);
-    if (!status || attempt.over || attempt !== this.#attempt || this.#state.status !== 'live') return null;
-    const { reconnect } = this.#options;
-    const endsAt = (reconnect && status.conversationEndsAt) || status.endsAt;
-    if (endsAt && endsAt !== this.#endsAt) {
-      this.#endsAt = endsAt;
-      this.#showLive(attempt);
-    }
-    return reconnect ? status : null;
-  }
-
-  /** The other side has closed the channel, or said that it will. @param {Attempt} attempt @param {string} [closeReason] */
-  #closed(attempt, closeReason) {
-    if (attempt.over) return;
-    if (!attempt.liveSince) return this.#fail(attempt, new CallProblem('connection_lost'));
-    const cutOff = this.#options.reconnect && isCutOff(closeReason);
-    if (cutOff || this.#rollover?.wasForeseen || this.#succession) return this.#goOn(attempt, true);
-    return this.#endKnowingly(attempt, closeReason);
-  }
-
-  /** Goes on in a new call; one that is being opened serves both reasons. @param {Attempt} attempt @param {boolean} afterLoss  Otherwise this one still works. */
-  #goOn(attempt, afterLoss) {
-    if (attempt.over || attempt !== this.#attempt) return;
-    const { timeouts } = this.#options;
-    if (afterLoss) {
-      this.#rollover?.stop();
-      attempt.steady = false;
-      attempt.connection.onconnectionstatechange = attempt.channel.onclose = null;
-    }
-    const going = this.#succession;
-    this.#succession ??= new Succession(attempt, {
-      access: this.#access,
-      timeouts,
-      attempt: () => this.#newAttempt(),
-      converse: (next, api) => this.#converse(next, conversationOver(api)),
-      adopt: (next, answer) => this.#adopt(attempt, next, answer),
-      gaveUp: (problem) => this.#stayed(attempt, problem),
-    });
-    this.#succession.afterLoss ||= afterLoss;
-    if (afterLoss) this.#showLive(attempt);
-    if (!going) void this.#succession?.run();
-  }
-
-  /** @param {Attempt} before @param {Attempt} next @param {import('./signalling.js').Answer} answer */
-  #adopt(before, next, answer) {
-    before.dialogue?.finish();
-    this.#earlier = this.captions.filter(({ text, image }) => text || image).map((line) => ({ ...line, final: true }));
-    this.#continued += 1;
-    this.#conversation = next.dialogue?.conversation ?? null;
-    this.#succession = null;
-    next.liveSince = before.liveSince;
-    before.handOver(next);
-    void next.microphone?.sendThrough(next.sender);
-    this.#attempt = next;
-    this.#watch(next);
-    void this.#access.giveUp(before);
-    this.#goLive(next);
-    this.#emit('caption', this.captions);
-    this.#emit('activity', this.#conversation?.activity ?? 'listening');
-    if (!answer.carried) this.#emit('problem', new CallProblem('conversation_new'));
-  }
-
-  /** There is no other call to go on in. @param {Attempt} attempt @param {CallProblem} problem */
-  #stayed(attempt, problem) {
-    const lost = this.#succession?.afterLoss;
-    this.#succession = null;
-    if (attempt.over) return;
-    if (!lost) return this.#rollover?.retry();
-    this.#rollover = null;
-    if (problem.code === 'conversation_over') this.#closed(attempt);
-    else this.#fail(attempt, problem.code === 'network_unreachable' ? new CallProblem('connection_lost') : problem);
-  }
-
-  /** The call is over; how is asked first. If the service cut it off, its conversation goes on. @param {Attempt} attempt @param {string} [closeReason] */
-  #endKnowingly(attempt, closeReason) {
-    /** @type {CallState} */
-    const ending = { status: 'ending' };
-    const ended = this.#ended(attempt, 'closed');
-    attempt.connection.onconnectionstatechange = attempt.channel.onclose = null;
-    const leave = () => {
-      if (attempt.over) return;
-      attempt.release();
-      this.#forget(attempt);
-    };
-    this.#rollover?.stop();
-    // The microphone is kept only if it may be needed again: a page could not open it without a click.
-    if (closeReason || !this.#rollover?.mayOutlast) leave();
-    this.#become(ending);
-    this.#emit('microphone', this.microphone);
-    this.#stopped = this.#access.askHowEnded(attempt).then((status) => {
-      if (!attempt.over && status && goesOn(status, attempt.clock.now())) return this.#goOn(attempt, true);
-      leave();
-      const { endedBy } = status ?? {};
-      const why = { ...(closeReason && { closeReason }), ...(endedBy && { endedBy }) };
-      if (this.#state === ending) this.#become({ ...ended, ...why });
-      this.#emit('microphone', this.microphone);
-      return this.#access.giveUp(attempt);
-    });
-  }
-
-  /** @param {Attempt} attempt @param {CallProblem} problem */
-  #fail(attempt, problem) {
-    if (attempt.over) return;
-    void this.#leave(attempt);
-    this.#stopped = this.#access.giveUp(attempt);
-    this.#fails(problem);
-    attempt.settle?.();
-  }
-
-  /** @param {CallProblem} problem */
-  #fails(problem) {
-    this.#become({ status: 'failed', problem });
-    this.#emit('microphone', this.microphone);
-    this.#emit('problem', problem);
-  }
-
-  /** The microphone is off when this returns. @param {Attempt} attempt @returns {Promise<void>} When the other side has closed the session, or has had the time to. */
-  #leave(attempt) {
-    const left = attempt.takeLeave(this.#options.timeouts.hangUp);
-    this.#forget(attempt);
-    return left;
-  }
-
-  /** @param {Attempt} attempt */
-  #forget(attempt) {
-    this.#succession?.cancel();
-    this.#succession = this.#rollover = null;
-    this.#attempt = null;
-    this.#capture.end();
-    attempt.dialogue?.finish();
-  }
-
-  /** @param {Attempt} attempt @param {'stopped' | 'closed'} reason @returns {CallState & {status: 'ended'}} */
-  #ended(attempt, reason) {
-    const lasted = attempt.liveSince ? attempt.clock.now() - attempt.liveSince : 0;
-    return { status: 'ended', reason, seconds: Math.round(lasted / 1000) };
-  }
-
-  /** @param {boolean} muted */
-  #setMuted(muted) {
-    if (!this.#attempt) return;
-    this.#attempt.microphone?.mute(muted);
-    if (this.#attempt?.liveSince) this.#tellMuted(this.#attempt);
-  }
-
-  /** @param {Attempt} attempt */
-  #tellMuted({ dialogue, microphone }) {
-    dialogue?.tell(dialogue.conversation.mute(microphone?.state.muted ?? false));
-  }
-
-  /** @param {CallState} state */
-  #become(state) {
-    this.#state = state;
-    this.#emit('statechange', state);
-  }
-
-  /**
-   * @template {keyof CallEvents} Name
-   * @param {Name} name
-   * @param {CallEvents[Name]} detail
-   */
-  #emit(name, detail) {
-    if (LOGGED.includes(name)) this.#log('call', name, detail);
-    this.dispatchEvent(new CustomEvent(name, { detail }));
-  }
-
-  /** @param {import('./event-log.js').LogEntry['from']} from @param {string} type @param {unknown} detail */
-  #log(from, type, detail) {
-    this.#emit('log', this.log.add(from, type, detail, this.#now()));
-  }
-
-  #now() {
-    return this.#options.environment.clock.now();
   }
 }
