@@ -8,21 +8,13 @@ import { levelOf, parseEvent } from './events.js';
 import { LevelMeter } from './level-meter.js';
 
 /**
- * @typedef {object} Clock
- * @property {() => number} now  Milliseconds since the epoch.
- * @property {(callback: () => void, ms: number) => any} setTimeout
- * @property {(timer: any) => void} clearTimeout
+ * @typedef {{now: () => number, setTimeout: (callback: () => void, ms: number) => any,
+ *   clearTimeout: (timer: any) => void}} Clock  `now`: milliseconds since the epoch.
  */
 
-/**
- * @typedef {object} MediaClasses
- * @property {typeof globalThis.RTCPeerConnection} RTCPeerConnection
- * @property {typeof globalThis.MediaStream} MediaStream
- * @property {typeof globalThis.AudioContext} [AudioContext]
- */
-
-/** @typedef {import('./signalling.js').Answer} Answer */
-/** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
+/** @import {Environment} from './options.js' */
+/** @import {Answer} from './signalling.js' */
+/** @import {ClientEvent} from './voice-api.js' */
 
 export class Attempt {
   over = false;
@@ -42,10 +34,7 @@ export class Attempt {
   /** From the answer on, which says how the other side speaks. @type {import('./dialogue.js').Dialogue | null} */
   dialogue = null;
 
-  /**
-   * The headers sent with the offer, kept so that the hang-up can be sent without waiting.
-   * @type {Record<string, string>}
-   */
+  /** Sent with the offer, kept so that the hang-up can be sent without waiting. @type {Record<string, string>} */
   headers = {};
 
   #aborter = new AbortController();
@@ -59,7 +48,7 @@ export class Attempt {
 
   /**
    * Creates everything synchronously, so that the page can attach the sound inside the click handler.
-   * @param {MediaClasses} media
+   * @param {Pick<Environment, 'RTCPeerConnection' | 'MediaStream' | 'AudioContext'>} media
    * @param {Clock} clock
    */
   constructor({ RTCPeerConnection, MediaStream, AudioContext }, clock) {
@@ -124,10 +113,7 @@ export class Attempt {
     };
   }
 
-  /**
-   * How loud the voices are now.
-   * @returns {Promise<import('./events.js').Level>}
-   */
+  /** How loud the voices are now. */
   async measure() {
     const silence = { microphone: 0, answer: 0 };
     const statistics = () => this.connection.getStats().then(levelOf, () => silence);
@@ -135,11 +121,7 @@ export class Attempt {
     return this.#meter.read(this.microphone?.track ?? null, answer ?? null, statistics);
   }
 
-  /**
-   * Sends client events if the channel is open.
-   * @param {readonly ClientEvent[]} events
-   * @returns {boolean} Whether anything was sent.
-   */
+  /** If the channel is open. @param {readonly ClientEvent[]} events @returns {boolean} Whether anything was sent. */
   send(events) {
     if (this.channel.readyState !== 'open') return false;
     for (const event of events) this.channel.send(JSON.stringify(event));

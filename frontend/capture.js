@@ -7,9 +7,9 @@ import { Microphone } from './microphone.js';
 import { PressedTurns } from './push-to-talk.js';
 import { ScreenLock } from './wake-lock.js';
 
-/** @typedef {import('./attempt.js').Attempt} Attempt */
-/** @typedef {import('./devices.js').DeviceList} DeviceList */
-/** @typedef {import('./events.js').MicrophoneState} MicrophoneState */
+/** @import {Attempt} from './attempt.js' */
+/** @import {DeviceList} from './devices.js' */
+/** @import {MicrophoneState} from './events.js' */
 
 /**
  * @typedef {{microphone: () => void, devices: (list: DeviceList) => void,

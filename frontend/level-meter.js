@@ -3,9 +3,7 @@
  * microphone in Firefox.
  */
 
-/** @typedef {import('./events.js').Level} Level */
-/** @typedef {typeof globalThis.AudioContext | undefined} AudioContextClass */
-
+/** @import {Level} from './events.js' */
 /** @typedef {{track: MediaStreamTrack, source: MediaStreamAudioSourceNode, analyser: AnalyserNode}} Probe */
 
 /** Samples that are looked at: 43 ms at 48 kHz. */
@@ -26,7 +24,7 @@ export class LevelMeter {
 
   #samples = new Float32Array(WINDOW);
 
-  /** @param {AudioContextClass} AudioContext @param {typeof globalThis.MediaStream} MediaStream */
+  /** @param {typeof globalThis.AudioContext | undefined} AudioContext @param {typeof globalThis.MediaStream} MediaStream */
   constructor(AudioContext, MediaStream) {
     this.#AudioContext = AudioContext;
     this.#MediaStream = MediaStream;

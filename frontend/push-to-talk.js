@@ -2,7 +2,7 @@
  * Push-to-talk: what presses, and what a press means where the API does not find the turns itself.
  */
 
-/** @typedef {import('./voice-api.js').ClientEvent} ClientEvent */
+/** @import {ClientEvent} from './voice-api.js' */
 
 /** Milliseconds. The API takes no less than 100 of sound, and a message overtakes the sound before it. */
 const LEAST = 250;
