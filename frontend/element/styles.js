@@ -125,6 +125,8 @@ li[data-from='client'] .sign { color: var(--accent); }
 .scrolls pre { margin: 0; padding: 0.75rem 0 0.75rem 1.75rem; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
 
 @container call (max-width: 44rem) {
+ [data-status='idle'] .voices { height: 7rem; }
+ [data-status='failed'] .voices { display: none; }
  .now { grid-template-columns: minmax(0, 1fr); }
  .now { position: relative; }
  .side { justify-items: stretch; min-height: 0; }
@@ -142,6 +144,7 @@ li[data-from='client'] .sign { color: var(--accent); }
  .bar .button:not(.tool) { flex: 1 1 auto; padding-inline: 0.75rem; }
 }
 @container call (max-width: 21rem) {
+ #headline { font-size: min(1.75rem, 13cqi); }
  .call { height: auto; min-height: 100%; }
  .scroll { overflow: visible; }
  .talk { contain: none; }

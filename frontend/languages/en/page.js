@@ -4,7 +4,6 @@ export default Object.freeze({
   settings: 'Settings',
   what: 'What this is',
   what_text: 'A spoken conversation with an AI model. You talk, it answers, and you can cut in at any time. Both sides are written down here as captions.',
-  key_text: 'No key reaches this page: the server behind it starts the call, limits it and hangs up.',
   try: 'Try saying',
   try_hello: '“Hello, can you hear me?”',
   try_story: '“Tell me a long story.” Then interrupt it.',

@@ -1,10 +1,9 @@
 export default Object.freeze({
-  name: 'Llamada de voz',
+  name: 'Llamada',
   language: 'Idioma',
   settings: 'Ajustes',
   what: 'Qué es esto',
   what_text: 'Una conversación hablada con un modelo de IA. Usted habla, el modelo responde, y se le puede interrumpir en cualquier momento. Lo que dicen ambos aparece aquí en subtítulos.',
-  key_text: 'A esta página no llega ninguna clave: el servidor que hay detrás inicia la llamada, la limita y la cuelga.',
   try: 'Pruebe a decir',
   try_hello: '«Hola, ¿me oyes?»',
   try_story: '«Cuéntame una historia larga». E interrúmpala.',

@@ -4,7 +4,6 @@ export default Object.freeze({
   settings: '设置',
   what: '这是什么',
   what_text: '与 AI 模型的语音对话。您说话，它回答，您随时可以打断。双方所说的话都会以字幕显示在这里。',
-  key_text: '密钥不会到达此页面：通话由后面的服务器发起、限制和挂断。',
   try: '试着说',
   try_hello: '“你好，听得见我说话吗？”',
   try_story: '“给我讲一个长故事。”然后打断它。',
