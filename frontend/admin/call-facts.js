@@ -15,7 +15,7 @@ export function callFacts(words, list, call, transcript) {
     started: when(call.started_at),
     lasted: words.duration(lasted(call)),
     ends: call.status === 'live' && when(call.ends_at),
-    caller: short(call.caller),
+    caller: h('span', { title: call.caller }, short(call.caller)),
     profile: call.profile,
     model: call.session_model || call.model,
     tokens: words.number(tokens(call.usage ?? {})),

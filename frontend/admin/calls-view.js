@@ -28,6 +28,7 @@ export function callsView(desk, view) {
   let calls = new Map();
   let next = '';
   let open = '';
+  let asked = false;
   /** @type {import('./desk.js').View | null} */
   let panel = null;
 
@@ -35,11 +36,12 @@ export function callsView(desk, view) {
   const csv = h('a.button', { download: 'calls.csv' }, 'CSV');
   const count = h('p', { role: 'status' });
   const list = h('ul.calls');
+  const none = h('p.quiet.empty', { hidden: true }, t(live ? 'no_live' : 'no_found'));
   const more = h('button.button', { type: 'button', onclick: () => older.start() }, t('older'));
   const title = heading(t(view), count, !live && csv);
   const empty = h('p.quiet.empty', {}, t('choose_call'));
   const side = h('div.side', {}, empty);
-  const listed = h('section.list', { 'aria-label': t(view) }, title, !live && form, list, more);
+  const listed = h('section.list', { 'aria-label': t(view) }, title, !live && form, none, list, more);
   const element = h('div.panes', {}, listed, side);
 
   /** @param {string} before @param {AbortSignal} signal */
@@ -75,6 +77,7 @@ export function callsView(desk, view) {
 
   /** @param {readonly any[]} found */
   function take(found) {
+    asked = true;
     for (const call of found) calls.set(call.id, call);
     draw();
   }
@@ -83,12 +86,14 @@ export function callsView(desk, view) {
     const rows = [...calls.values()].sort((one, other) => Date.parse(other.started_at) - Date.parse(one.started_at));
     put(count, t(live ? 'live_calls' : 'calls_shown', { count: rows.length }));
     more.hidden = !next || live;
+    none.hidden = !asked || rows.length > 0;
     keyed(list, rows, ({ id }) => id, (call, known) => {
       const row = known ?? callRow();
       const link = /** @type {HTMLAnchorElement} */ (row.firstElementChild);
       link.href = writeRoute(view, call.id, query);
       link.toggleAttribute('aria-current', call.id === open);
       if (call.id === open) link.setAttribute('aria-current', 'true');
+      /** @type {any} */ (link.firstElementChild).title = live ? call.caller : '';
       const texts = live ? liveTexts(desk, call) : pastTexts(desk, call);
       texts.forEach((text, place) => put(link.children[place], text));
       return row;
@@ -101,6 +106,7 @@ export function callsView(desk, view) {
       if (JSON.stringify(route.query) !== JSON.stringify(query)) {
         query = route.query;
         calls = new Map();
+        asked = false;
         older.stop();
         newest.stop();
         newest.start();

@@ -71,6 +71,8 @@ export default Object.freeze({
   minutes: 'Minutes',
   missing: '{side} missing from {from} to {to} ({reason})',
   model: 'Model',
+  no_found: 'No call is like that.',
+  no_live: 'No call is going on. Each one that begins appears here within two seconds.',
   no_words: 'no words',
   nothing_yet: 'Nothing in this time.',
   older: 'Older',

@@ -71,6 +71,8 @@ export default Object.freeze({
   minutes: 'Minutos',
   missing: 'falta {side} de {from} a {to} ({reason})',
   model: 'Modelo',
+  no_found: 'Ninguna llamada es así.',
+  no_live: 'Ahora no hay llamadas. Cada una aparece aquí en menos de dos segundos.',
   no_words: 'sin palabras',
   nothing_yet: 'Nada en este tiempo.',
   older: 'Anteriores',

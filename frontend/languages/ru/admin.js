@@ -79,6 +79,8 @@ export default Object.freeze({
   minutes: 'Минуты',
   missing: 'нет: {side}, {from}–{to} ({reason})',
   model: 'Модель',
+  no_found: 'Таких звонков нет.',
+  no_live: 'Сейчас звонков нет. Каждый новый появится здесь через секунду-две.',
   no_words: 'без слов',
   nothing_yet: 'За это время ничего.',
   older: 'Более ранние',
