@@ -14,10 +14,8 @@ import {
   timed,
 } from './signalling.js';
 
-/** @import {CallStatus} from './signalling.js' */
-/** @typedef {import('./attempt.js').Attempt} Attempt */
-/** @typedef {import('./signalling.js').Answer} Answer */
-/** @typedef {import('./signalling.js').Key} Key */
+/** @import {Attempt} from './attempt.js' */
+/** @import {Answer, CallStatus, Key} from './signalling.js' */
 
 /** No key expires sooner, in milliseconds (measured on Azure). */
 const SHORTEST_KEY = 10_000;

@@ -11,8 +11,7 @@ import { DEFAULT_AUDIO } from './microphone.js';
  * @property {number} media  From the answer to the open data channel.
  * @property {number} interruption  How long a connection may stay `disconnected` before it counts as lost.
  * @property {number} hangUp  How long `stop` waits for the broker to confirm.
- * @property {number} check  How long the question for the microphone waits for the broker's word that the
- *   caller may call.
+ * @property {number} check  How long the question for the microphone waits for the broker's leave to call.
  * @property {number} reconnect  How long a lost call's conversation is tried to be gone on with.
  */
 
@@ -89,10 +88,7 @@ export function browser() {
   };
 }
 
-/**
- * The options with all defaults filled in.
- * @param {CallOptions} options
- */
+/** @param {CallOptions} options */
 export function withDefaults(options) {
   const { broker, profile } = options;
   return {
@@ -114,7 +110,7 @@ export function withDefaults(options) {
   };
 }
 
-/** @param {string} url @param {string | undefined} profile */
+/** @param {string} url @param {string} [profile] */
 function withProfile(url, profile) {
   if (!profile) return url;
   return `${url}${url.includes('?') ? '&' : '?'}profile=${encodeURIComponent(profile)}`;

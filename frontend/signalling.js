@@ -5,11 +5,8 @@ import { CallProblem, problemOf } from './problems.js';
 import { whyUnreachable } from './unreachable.js';
 
 /**
- * @typedef {object} Request
- * @property {typeof globalThis.fetch} fetch
- * @property {string} url
- * @property {Record<string, string>} headers  Sent to the broker only, never to the model's endpoint.
- * @property {AbortSignal} signal
+ * @typedef {{fetch: typeof globalThis.fetch, url: string, headers: Record<string, string>, signal: AbortSignal}} Request
+ * `headers` go to the broker only, never to the model's endpoint.
  */
 
 /** @typedef {{value: string, url: string}} Key  An ephemeral key, and the URL to post an offer to. */
@@ -33,31 +30,15 @@ import { whyUnreachable } from './unreachable.js';
  * @property {Record<string, Record<string, number>>} failures  How often what failed, by the endpoint's code.
  */
 
-/**
- * Gets an ephemeral key from the broker.
- * @param {Request} request
- * @returns {Promise<Key>}
- */
-export async function mintKey({ fetch, url, headers, signal }) {
-  const response = await send(fetch, url, {
-    method: 'POST',
-    headers,
-    signal,
-    redirect: 'manual',
-    cache: 'no-store',
-  });
-  if (!response.ok) throw await problemOf(response);
-  const body = await response.json().catch(() => null);
+/** @param {Request} request @returns {Promise<Key>} */
+export async function mintKey(request) {
+  const body = await (await post(request)).json().catch(() => null);
   const value = body?.value ?? body?.token;
   if (typeof value !== 'string' || typeof body?.url !== 'string') throw new CallProblem('answer_invalid');
   return { value, url: body.url };
 }
 
-/**
- * Asks the broker whether the caller may start calls.
- * @param {Request} request
- * @returns {Promise<CallProblem | null>}  Null also where the broker does not say.
- */
+/** @param {Request} request @returns {Promise<CallProblem | null>}  Null also where the broker does not say. */
 export async function mayCall({ fetch, url, headers, signal }) {
   const response = await send(fetch, url, { headers, signal, redirect: 'manual', cache: 'no-store' });
   const refused = response.type === 'opaqueredirect' || [401, 403].includes(response.status);
@@ -71,23 +52,14 @@ export async function mayCall({ fetch, url, headers, signal }) {
  * @param {string} [continues]  The URL of the call that this one continues.
  * @returns {Promise<Answer>}
  */
-export async function connectThroughBroker({ fetch, url, headers, signal, now }, offer, continues = '') {
+export async function connectThroughBroker({ now, ...request }, offer, continues = '') {
   const askedAt = now();
   const handle = continues.slice(continues.lastIndexOf('/') + 1);
-  if (handle) url += `${url.includes('?') ? '&' : '?'}continues=${handle}`;
-  const response = await send(fetch, url, {
-    method: 'POST',
-    headers: { ...headers, 'Content-Type': 'application/sdp' },
-    body: offer,
-    signal,
-    redirect: 'manual',
-    cache: 'no-store',
-  });
-  if (!response.ok) throw await problemOf(response);
-  const location = response.headers.get('location') ?? '';
+  if (handle) request.url += `${request.url.includes('?') ? '&' : '?'}continues=${handle}`;
+  const response = await post(request, 'application/sdp', offer);
   return {
     sdp: await sdpOf(response),
-    location: location && absolute(location, response.url),
+    location: locationOf(response),
     api: response.headers.get('x-voice-api') ?? '',
     askedAt,
     carried: response.headers.get('x-conversation') === 'continued',
@@ -95,11 +67,8 @@ export async function connectThroughBroker({ fetch, url, headers, signal, now },
 }
 
 /**
- * Posts an offer to the model's endpoint with an ephemeral key.
- * @param {typeof globalThis.fetch} fetch
- * @param {Key} key
- * @param {AbortSignal} signal
- * @param {string} offer
+ * Posts an offer to the model's endpoint.
+ * @param {typeof globalThis.fetch} fetch @param {Key} key @param {AbortSignal} signal @param {string} offer
  * @returns {Promise<{sdp: string, callId: string}>} `callId` is empty if the endpoint does not send one.
  */
 export async function connectToModel(fetch, key, signal, offer) {
@@ -121,22 +90,10 @@ export async function connectToModel(fetch, key, signal, offer) {
 
 /**
  * Registers a call started with a key, so that the broker observes and limits it like any other.
- * @param {Request} request
- * @param {string} callId
- * @returns {Promise<string>} The call's URL at the broker.
+ * @param {Request} request @param {string} callId
  */
-export async function register({ fetch, url, headers, signal }, callId) {
-  const response = await send(fetch, url, {
-    method: 'POST',
-    headers: { ...headers, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ call_id: callId }),
-    signal,
-    redirect: 'manual',
-    cache: 'no-store',
-  });
-  if (!response.ok) throw await problemOf(response);
-  const location = response.headers.get('location') ?? '';
-  return location && absolute(location, response.url);
+export async function register(request, callId) {
+  return locationOf(await post(request, 'application/json', JSON.stringify({ call_id: callId })));
 }
 
 /**
@@ -164,11 +121,8 @@ export async function callStatus({ fetch, url, headers, signal }, askedAt) {
 }
 
 /**
- * Tells the broker that a call is over. The request outlives the page and never rejects: if it fails,
- * the call's time limit ends the call.
- * @param {typeof globalThis.fetch} fetch
- * @param {string} location
- * @param {Record<string, string>} headers
+ * The request outlives the page and never rejects: if it fails, the call's time limit ends the call.
+ * @param {typeof globalThis.fetch} fetch @param {string} location @param {Record<string, string>} headers
  */
 export async function hangUp(fetch, location, headers) {
   await fetch(`${location}/hangup`, { method: 'POST', headers, keepalive: true, redirect: 'manual' }).catch(
@@ -179,9 +133,7 @@ export async function hangUp(fetch, location, headers) {
 /**
  * Runs a request and aborts it after `ms`, or when `parent` is aborted.
  * @template T
- * @param {import('./attempt.js').Clock} clock
- * @param {number} ms
- * @param {AbortSignal | null} parent
+ * @param {import('./attempt.js').Clock} clock @param {number} ms @param {AbortSignal | null} parent
  * @param {(signal: AbortSignal) => Promise<T>} request
  * @returns {Promise<T>}
  */
@@ -193,10 +145,22 @@ export function timed(clock, ms, parent, request) {
   return request(aborter.signal).finally(() => clock.clearTimeout(timer));
 }
 
+/** @param {Request} request @param {string} [type] @param {string} [body] */
+async function post({ fetch, url, headers, signal }, type, body) {
+  const response = await send(fetch, url, {
+    method: 'POST',
+    headers: type ? { ...headers, 'Content-Type': type } : headers,
+    body,
+    signal,
+    redirect: 'manual',
+    cache: 'no-store',
+  });
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
 /**
- * @param {typeof globalThis.fetch} fetch
- * @param {string} url
- * @param {RequestInit} init
+ * @param {typeof globalThis.fetch} fetch @param {string} url @param {RequestInit} init
  * @param {string} unreachable  The code for a request without a response.
  */
 function send(fetch, url, init, unreachable = 'network_unreachable') {
@@ -227,7 +191,8 @@ function noAnswer(code) {
   };
 }
 
-/** @param {string} location @param {string} base */
-function absolute(location, base) {
-  return base ? new URL(location, base).href : location;
+/** The call's URL at the broker. @param {Response} response */
+function locationOf({ headers, url }) {
+  const location = headers.get('location') ?? '';
+  return location && url ? new URL(location, url).href : location;
 }
