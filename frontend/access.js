@@ -15,7 +15,7 @@ import {
 } from './signalling.js';
 
 /** @import {Attempt} from './attempt.js' */
-/** @import {Answer, CallStatus, Key} from './signalling.js' */
+/** @import {Answer, CallStatus, Key, Options} from './types.js' */
 
 /** No key expires sooner, in milliseconds (measured on Azure). */
 const SHORTEST_KEY = 10_000;
@@ -31,7 +31,7 @@ export class Access {
   #headers = new WeakMap();
 
   /**
-   * @param {ReturnType<typeof import('./options.js').withDefaults>} options
+   * @param {Options} options
    * @param {(attempt: Attempt, problem: CallProblem) => void} refused
    *   Called when the broker refuses to register a call made with its key.
    */

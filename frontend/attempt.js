@@ -7,14 +7,7 @@
 import { levelOf, parseEvent } from './events.js';
 import { LevelMeter } from './level-meter.js';
 
-/**
- * @typedef {{now: () => number, setTimeout: (callback: () => void, ms: number) => any,
- *   clearTimeout: (timer: any) => void}} Clock  `now`: milliseconds since the epoch.
- */
-
-/** @import {Environment} from './options.js' */
-/** @import {Answer} from './signalling.js' */
-/** @import {ClientEvent} from './voice-api.js' */
+/** @import {Answer, ClientEvent, Clock, Environment} from './types.js' */
 
 export class Attempt {
   over = false;

@@ -12,16 +12,7 @@ import { conversationOver } from './voice-api.js';
 import { watch } from './watch.js';
 
 /** @import {Attempt} from './attempt.js' */
-/** @import {CallState} from './events.js' */
-
-/**
- * @typedef {object} Parts
- * @property {import('./access.js').Access} access
- * @property {import('./capture.js').Capture} capture
- * @property {ReturnType<typeof import('./options.js').withDefaults>} options
- * @property {import('./call-reports.js').CallReports} reports
- * @property {() => Attempt} newAttempt
- */
+/** @import {Answer, CallParts, CallState} from './types.js' */
 
 export class Course {
   /** The only attempt that may change the call; null when the call is over. @type {Attempt | null} */
@@ -35,7 +26,7 @@ export class Course {
   #parts;
   #continuation;
 
-  /** @param {Attempt} attempt @param {Parts} parts */
+  /** @param {Attempt} attempt @param {CallParts} parts */
   constructor(attempt, parts) {
     this.attempt = attempt;
     this.#parts = parts;
@@ -134,7 +125,7 @@ export class Course {
     });
   }
 
-  /** The conversation goes on in the next attempt, which is live. @param {Attempt} before @param {Attempt} next @param {import('./signalling.js').Answer} answer */
+  /** The conversation goes on in the next attempt, which is live. @param {Attempt} before @param {Attempt} next @param {Answer} answer */
   adopt(before, next, answer) {
     const { access, reports } = this.#parts;
     before.dialogue?.finish();

@@ -1,9 +1,6 @@
 /** What WebRTC's statistics say of a connection, and whether it is alive: sooner than ICE can tell. Pure. */
 
-/**
- * @typedef {{roundTripMs: number | null, jitterMs: number | null, lossPercent: number | null, at: number}} Quality
- * Null where the browser does not tell. `lossPercent`: of the answer's packets in about five seconds.
- */
+/** @import {Conversation, Quality} from './types.js' */
 
 /** Milliseconds between two samples. */
 export const BEAT = 750;
@@ -38,7 +35,7 @@ export class CallQuality {
 
   /**
    * @param {Pick<RTCStatsReport, 'forEach'>} report
-   * @param {Pick<import('./voice-api.js').Conversation, 'activity' | 'paused'>} conversation
+   * @param {Pick<Conversation, 'activity' | 'paused'>} conversation
    * @param {number} now
    * @returns {Quality | null}
    */
@@ -76,7 +73,7 @@ export class CallQuality {
     return passed > 0 ? Math.sqrt(Math.max(0, total - before.total) / passed) : null;
   }
 
-  /** @param {number | undefined} bytes  Of everything, upkeep included. @param {boolean} sound @param {Pick<import('./voice-api.js').Conversation, 'activity' | 'paused'>} conversation */
+  /** @param {number | undefined} bytes  Of everything, upkeep included. @param {boolean} sound @param {Pick<Conversation, 'activity' | 'paused'>} conversation */
   #beat(bytes, sound, { activity, paused }) {
     const always = this.#arriving >= STEADY;
     if (!always && activity === 'listening') this.#arriving = sound ? this.#arriving + 1 : 0;

@@ -4,7 +4,7 @@
 import { EventLog } from './event-log.js';
 import { Timings } from './turn-timing.js';
 
-/** @import {CallEvents, CallState} from './events.js' */
+/** @import {CallEvents, CallState, Clock, LogEntry} from './types.js' */
 
 /** The events of ours that the log has, too. */
 const LOGGED = ['statechange', 'microphone', 'activity', 'problem', 'turn'];
@@ -19,7 +19,7 @@ export class CallReports {
   #target;
   #clock;
 
-  /** @param {EventTarget} target @param {import('./attempt.js').Clock} clock */
+  /** @param {EventTarget} target @param {Clock} clock */
   constructor(target, clock) {
     this.#target = target;
     this.#clock = clock;
@@ -47,7 +47,7 @@ export class CallReports {
     this.#target.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
-  /** @param {import('./event-log.js').LogEntry['from']} from @param {string} type @param {unknown} detail */
+  /** @param {LogEntry['from']} from @param {string} type @param {unknown} detail */
   note(from, type, detail) {
     this.emit('log', this.log.add(from, type, detail, this.now()));
   }

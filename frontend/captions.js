@@ -8,17 +8,7 @@
 
 import { SpeakingRate } from './speaking-rate.js';
 
-/**
- * @typedef {object} CaptionLine
- * @property {string} id  The conversation item's id.
- * @property {'user' | 'assistant'} who
- * @property {string} text  Empty while a spoken turn is still being transcribed.
- * @property {boolean} final  The text is complete.
- * @property {boolean} interrupted  The user spoke before the answer had finished playing.
- * @property {string} [heard]  Of an interrupted spoken answer: what was heard of it, to a few words.
- * @property {string} [unheard]  The rest.
- * @property {true} [image]  The user sent a picture.
- */
+/** @import {CaptionLine, ServerEvent} from './types.js' */
 
 /**
  * @typedef {object} Entry
@@ -32,8 +22,6 @@ import { SpeakingRate } from './speaking-rate.js';
  * @property {boolean} image
  * @property {number | null} heardMs  For how long an interrupted answer was played.
  */
-
-/** @typedef {{[field: string]: any, type: string}} ServerEvent */
 
 export class Captions {
   /** @type {Entry[]} */

@@ -8,8 +8,7 @@ import { PressedTurns } from './push-to-talk.js';
 import { ScreenLock } from './wake-lock.js';
 
 /** @import {Attempt} from './attempt.js' */
-/** @import {DeviceList} from './devices.js' */
-/** @import {MicrophoneState} from './events.js' */
+/** @import {Conversation, DeviceList, MicrophoneState, Options} from './types.js' */
 
 /**
  * @typedef {{microphone: () => void, devices: (list: DeviceList) => void,
@@ -29,7 +28,7 @@ export class Capture {
   #stopWatching = null;
 
   /**
-   * @param {ReturnType<typeof import('./options.js').withDefaults>} options
+   * @param {Options} options
    * @param {() => Attempt | null} current
    * @param {Listener} listener
    */
@@ -113,7 +112,7 @@ export class Capture {
     await this.#devices.report();
   }
 
-  /** @param {boolean} pressed @param {import('./voice-api.js').Conversation | null} conversation */
+  /** @param {boolean} pressed @param {Conversation | null} conversation */
   talk(pressed, conversation) {
     const attempt = this.#current();
     attempt?.microphone?.talk(pressed);

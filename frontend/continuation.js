@@ -6,7 +6,8 @@ import { Succession } from './reconnection.js';
 import { isCutOff, Rollover } from './rollover.js';
 
 /** @import {Attempt} from './attempt.js' */
-/** @import {Course, Parts} from './call-course.js' */
+/** @import {Course} from './call-course.js' */
+/** @import {CallParts} from './types.js' */
 
 export class Continuation {
   /** When the call is over at the latest, epoch milliseconds; null while that is not known. @type {number | null} */
@@ -21,7 +22,7 @@ export class Continuation {
   #course;
   #parts;
 
-  /** @param {Course} course @param {Parts} parts */
+  /** @param {Course} course @param {CallParts} parts */
   constructor(course, parts) {
     this.#course = course;
     this.#parts = parts;

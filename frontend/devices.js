@@ -3,15 +3,10 @@
  * whether the page may use a microphone without asking.
  */
 
-/** @typedef {{id: string, label: string}} Device  `label` is empty until a microphone has been allowed. */
-
-/**
- * @typedef {{microphones: Device[], speakers: Device[], microphone: string, speaker: string}} DeviceList
- * The last two are the ids that are chosen, empty for the browser's default. Not every browser tells speakers.
- */
+/** @import {DeviceList, Environment} from './types.js' */
 
 /** @typedef {'granted' | 'denied' | 'prompt' | 'unknown'} Permission */
-/** @typedef {Pick<import('./options.js').Environment, 'mediaDevices' | 'permissions' | 'storage'>} Surroundings */
+/** @typedef {Pick<Environment, 'mediaDevices' | 'permissions' | 'storage'>} Surroundings */
 
 export const KEYS = Object.freeze({ microphone: 'realtime-call.microphone', speaker: 'realtime-call.speaker' });
 

@@ -4,23 +4,7 @@ import { parseEvent } from './events.js';
 import { CallProblem } from './problems.js';
 
 /** @import {Attempt} from './attempt.js' */
-/** @import {ClientEvent, Conversation, Message, News} from './voice-api.js' */
-
-/**
- * @typedef {object} Listener
- * @property {(event: import('./events.js').ServerEvent) => void} event
- * @property {(event: ClientEvent) => void} sent
- * @property {() => void} captions
- * @property {(problem: CallProblem) => void} problem
- * @property {(reason: string) => void} closed
- * @property {() => void} silenced
- * @property {() => void} live  What the live state shows has changed.
- * @property {(activity: import('./voice-api.js').Activity) => void} activity
- * @property {(level: import('./events.js').Level) => void} level
- * @property {(turn: import('./turn-timing.js').Turn) => void} turn
- * @property {(quality: import('./call-quality.js').Quality) => void} quality
- * @property {() => void} overdue  An answer is.
- */
+/** @import {ClientEvent, Conversation, DialogueListener, Level, Message, News} from './types.js' */
 
 /** Milliseconds after which a message that nothing confirms has not been refused either. */
 const UNREFUSED = 3_000;
@@ -36,7 +20,7 @@ export class Dialogue {
   /** Cancels the timer of what the conversation waits for. @type {(() => void) | null} */
   #stopWaiting = null;
 
-  /** @param {Attempt} attempt @param {Conversation} conversation @param {Listener} listener */
+  /** @param {Attempt} attempt @param {Conversation} conversation @param {DialogueListener} listener */
   constructor(attempt, conversation, listener) {
     this.#attempt = attempt;
     this.conversation = conversation;
@@ -169,7 +153,7 @@ export class Dialogue {
     this.#tellChanges(() => this.conversation.hear(isMissing ? 1 : loudness, this.#now()));
   }
 
-  /** @param {import('./events.js').Level} level */
+  /** @param {Level} level */
   #hear(level) {
     this.#tellChanges(() => {
       this.#listener.level(level);

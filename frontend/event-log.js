@@ -3,10 +3,7 @@
  * tokens, the call's handle, instructions and pictures are masked.
  */
 
-/**
- * @typedef {{id: number, at: number, from: 'server' | 'client' | 'call', type: string, detail: unknown}} LogEntry
- * `at`: epoch milliseconds. `from`: who sent it; `call`: what became of it here. `detail`: JSON, masked.
- */
+/** @import {LogEntry} from './types.js' */
 
 const MOST_ENTRIES = 2_000;
 const LONGEST_TEXT = 2_000;

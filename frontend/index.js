@@ -8,11 +8,11 @@ import { Speaker } from './speaker.js';
 
 export { CallProblem, RealtimeCall, explain };
 
-/** @typedef {import('./options.js').CallOptions} CallOptions */
-/** @typedef {import('./events.js').CallEvents} CallEvents */
-/** @typedef {import('./events.js').CallState} CallState */
-/** @typedef {import('./events.js').CaptionLine} CaptionLine */
-/** @typedef {import('./events.js').MicrophoneState} MicrophoneState */
+/** @typedef {import('./types.js').CallOptions} CallOptions */
+/** @typedef {import('./types.js').CallEvents} CallEvents */
+/** @typedef {import('./types.js').CallState} CallState */
+/** @typedef {import('./types.js').CaptionLine} CaptionLine */
+/** @typedef {import('./types.js').MicrophoneState} MicrophoneState */
 
 /**
  * A call that plays its answers itself: `start()` in a click handler is all that it needs.

@@ -3,7 +3,8 @@
  * microphone in Firefox.
  */
 
-/** @import {Level} from './events.js' */
+/** @import {Level} from './types.js' */
+
 /** @typedef {{track: MediaStreamTrack, source: MediaStreamAudioSourceNode, analyser: AnalyserNode}} Probe */
 
 /** Samples that are looked at: 43 ms at 48 kHz. */

@@ -8,7 +8,7 @@
  * speaks again after either has moved on.
  */
 
-/** @import {Activity} from './voice-api.js' */
+/** @import {Activity} from './types.js' */
 
 /** Milliseconds. */
 export const HOLDS = Object.freeze({

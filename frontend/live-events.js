@@ -4,8 +4,7 @@ import { LiveTurns } from './live-turns.js';
 import { CallProblem } from './problems.js';
 import { HeardTiming } from './turn-timing.js';
 
-/** @import {Level, ServerEvent} from './events.js' */
-/** @import {Activity, ClientEvent, Message, News} from './voice-api.js' */
+/** @import {Activity, ClientEvent, Level, Message, News, ServerEvent} from './types.js' */
 
 /**
  * @typedef {{id: string, kind: 'muted' | 'unmuted' | 'text', text?: string}} Command

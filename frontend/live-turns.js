@@ -9,43 +9,22 @@
 
 import { endsSentence, isAcknowledgement, mayBecomeAcknowledgement, TIMES } from './live-rules.js';
 
-/** @import {CaptionLine} from './captions.js' */
-
-/**
- * @typedef {object} Fragment
- * @property {string} id  The event's id; empty if it has none.
- * @property {'user' | 'assistant'} who
- * @property {string} text
- * @property {number} startMs  On the call's timeline.
- * @property {number} endMs
- */
-
-/**
- * @typedef {object} Turn
- * @property {string} id
- * @property {'user' | 'assistant'} who
- * @property {string} text
- * @property {number} startMs
- * @property {number} endMs
- * @property {boolean} final
- * @property {boolean} interrupted
- * @property {boolean} mayDrop  For held words: so far they are nothing but an acknowledgement.
- */
+/** @import {CaptionLine, Fragment, SpokenTurn} from './types.js' */
 
 export class LiveTurns {
-  /** Shown so far, in order. @type {Turn[]} */
+  /** Shown so far, in order. @type {SpokenTurn[]} */
   #turns = [];
 
-  /** Being spoken. @type {Turn | null} */
+  /** Being spoken. @type {SpokenTurn | null} */
   #open = null;
 
-  /** The assistant's words during a user's turn; not shown. @type {Turn | null} */
+  /** The assistant's words during a user's turn; not shown. @type {SpokenTurn | null} */
   #held = null;
 
   /** Fragments of one interval that the other side may have spoken in too. @type {Fragment[]} */
   #unsettled = [];
 
-  /** The assistant's turn that the user spoke into. @type {Turn | null} */
+  /** The assistant's turn that the user spoke into. @type {SpokenTurn | null} */
   #cut = null;
 
   /** @type {Set<string>} */
@@ -219,21 +198,21 @@ export class LiveTurns {
     this.#show(this.#turn(fragment));
   }
 
-  /** @param {Turn} answer  The assistant's open turn. @param {Fragment} fragment */
+  /** @param {SpokenTurn} answer  The assistant's open turn. @param {Fragment} fragment */
   #userSpeaks(answer, fragment) {
     this.#mayInterrupt(answer, fragment);
     this.#held = this.#turn(fragment);
     this.#promote();
   }
 
-  /** @param {Turn} answer @param {Fragment} fragment  The user's next. */
+  /** @param {SpokenTurn} answer @param {Fragment} fragment  The user's next. */
   #mayInterrupt(answer, fragment) {
     const { startMs } = fragment;
     const heardUntil = endsSentence(answer.text) ? answer.endMs : answer.endMs + TIMES.ahead;
     if (startMs >= answer.startMs && startMs < heardUntil) this.#cut = answer;
   }
 
-  /** An answer in whole sentences is not interrupted by an acknowledgement. @param {Turn} turn  It grew. */
+  /** An answer in whole sentences is not interrupted by an acknowledgement. @param {SpokenTurn} turn  It grew. */
   #judge(turn) {
     if (turn.who === 'user' && this.#cut)
       this.#cut.interrupted = !endsSentence(this.#cut.text) || !isAcknowledgement(turn.text);
@@ -248,7 +227,7 @@ export class LiveTurns {
     this.#cut = null;
   }
 
-  /** @param {Turn} open  The user's. @param {Fragment} fragment */
+  /** @param {SpokenTurn} open  The user's. @param {Fragment} fragment */
   #assistantSpeaks(open, fragment) {
     if (this.#userWentOn()) this.#held = null;
     const since = this.#held?.startMs ?? fragment.startMs;
@@ -266,14 +245,14 @@ export class LiveTurns {
     }
   }
 
-  /** @param {Fragment} fragment @returns {Turn} The held turn with it. */
+  /** @param {Fragment} fragment @returns {SpokenTurn} The held turn with it. */
   #hold(fragment) {
     if (this.#held) join(this.#held, fragment);
     else this.#held = this.#turn(fragment);
     return this.#held;
   }
 
-  /** @param {Turn} turn  Shown. @param {Fragment} fragment @param {boolean} [apart] */
+  /** @param {SpokenTurn} turn  Shown. @param {Fragment} fragment @param {boolean} [apart] */
   #append(turn, fragment, apart) {
     join(turn, fragment, apart);
     this.#judge(turn);
@@ -303,7 +282,7 @@ export class LiveTurns {
     this.#changes += 1;
   }
 
-  /** @param {Turn} turn */
+  /** @param {SpokenTurn} turn */
   #show(turn) {
     this.#open = turn;
     this.#turns.push(turn);
@@ -311,7 +290,7 @@ export class LiveTurns {
     this.#changes += 1;
   }
 
-  /** @param {Fragment} fragment @returns {Turn} */
+  /** @param {Fragment} fragment @returns {SpokenTurn} */
   #turn({ who, text, startMs, endMs }) {
     this.#made += 1;
     const id = `turn_${this.#made}`;
@@ -341,7 +320,7 @@ export class LiveTurns {
     return this.#isShort() && this.#held?.mayDrop === true && !this.#userWentOn() && !this.#followsAnswer();
   }
 
-  /** What remains of the held words at that time. @param {number} time @returns {Turn | null} */
+  /** What remains of the held words at that time. @param {number} time @returns {SpokenTurn | null} */
   #keptAt(time) {
     if (!this.#held || !this.#isShort()) return this.#held;
     if (this.#userWentOn()) return null;
@@ -350,7 +329,7 @@ export class LiveTurns {
   }
 }
 
-/** @param {Turn} turn @param {Fragment} fragment @param {boolean} [apart]  Words of the other side lie between. */
+/** @param {SpokenTurn} turn @param {Fragment} fragment @param {boolean} [apart]  Words of the other side lie between. */
 function join(turn, fragment, apart = false) {
   const glued = /[\p{L}\p{N}]$/u.test(turn.text) && /^[\p{L}\p{N}]/u.test(fragment.text);
   turn.text += (apart && glued ? ' ' : '') + fragment.text;

@@ -4,6 +4,8 @@
  */
 import { CallProblem } from './problems.js';
 
+/** @import {MicrophoneState} from './types.js' */
+
 /** Without echo cancellation, an answer played through speakers interrupts itself. */
 export const DEFAULT_AUDIO = Object.freeze({
   echoCancellation: true,
@@ -61,7 +63,7 @@ export class Microphone {
     return this.#stream?.getAudioTracks()[0] ?? null;
   }
 
-  /** @returns {import('./events.js').MicrophoneState} */
+  /** @returns {MicrophoneState} */
   get state() {
     const { track } = this;
     const lost = track?.readyState === 'ended';

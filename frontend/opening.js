@@ -4,11 +4,12 @@
 import { CallProblem } from './problems.js';
 
 /** @import {Attempt} from './attempt.js' */
+/** @import {CallParts} from './types.js' */
 
 /**
  * Stops where the attempt is over.
  * @param {Attempt} attempt
- * @param {import('./call-course.js').Parts} parts
+ * @param {CallParts} parts
  * @param {(api: string) => void} converse  Gives the attempt the dialogue of that API.
  */
 export async function openCall(attempt, { access, capture, options, reports }, converse) {

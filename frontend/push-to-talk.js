@@ -2,7 +2,7 @@
  * Push-to-talk: what presses, and what a press means where the API does not find the turns itself.
  */
 
-/** @import {ClientEvent} from './voice-api.js' */
+/** @import {ClientEvent, Clock} from './types.js' */
 
 /** Milliseconds. The API takes no less than 100 of sound, and a message overtakes the sound before it. */
 const LEAST = 250;
@@ -17,7 +17,7 @@ export class PressedTurns {
   /** @type {any} */
   #timer;
 
-  /** @param {(events: ClientEvent[]) => void} send @param {import('./attempt.js').Clock} clock */
+  /** @param {(events: ClientEvent[]) => void} send @param {Clock} clock */
   constructor(send, clock) {
     this.#send = send;
     this.#clock = clock;

@@ -5,8 +5,7 @@
  * it has sent itself, by loudness, and by how long nothing has come.
  */
 
-/** @import {ServerEvent} from './captions.js' */
-/** @import {Activity} from './voice-api.js' */
+/** @import {Activity, ServerEvent} from './types.js' */
 
 /** Milliseconds. */
 export const WAITS = Object.freeze({

@@ -10,8 +10,7 @@ import { Capture } from './capture.js';
 import { withDefaults } from './options.js';
 import { CallProblem } from './problems.js';
 
-/** @import {CallEvents, CallState, CaptionLine} from './events.js' */
-/** @import {Conversation} from './voice-api.js' */
+/** @import {CallEvents, CallOptions, CallState, CaptionLine, ClientEvent, Conversation, Message, MicrophoneState, VoiceApi} from './types.js' */
 
 export class RealtimeCall extends EventTarget {
   /** Of the current call, or of the last one. @type {Course | null} */
@@ -22,7 +21,7 @@ export class RealtimeCall extends EventTarget {
 
   #parts;
 
-  /** @param {import('./options.js').CallOptions} [options] */
+  /** @param {CallOptions} [options] */
   constructor(options = {}) {
     super();
     const known = withDefaults(options);
@@ -55,7 +54,7 @@ export class RealtimeCall extends EventTarget {
     return this.#parts.reports.timings;
   }
 
-  /** The API that the call speaks; null until the broker has said so. @returns {import('./voice-api.js').VoiceApi | null} */
+  /** The API that the call speaks; null until the broker has said so. @returns {VoiceApi | null} */
   get api() {
     return this.#conversation?.api ?? null;
   }
@@ -75,7 +74,7 @@ export class RealtimeCall extends EventTarget {
     return this.#course?.transcript.lines ?? [];
   }
 
-  /** @returns {import('./events.js').MicrophoneState} */
+  /** @returns {MicrophoneState} */
   get microphone() {
     return this.#parts.capture.state;
   }
@@ -202,7 +201,7 @@ export class RealtimeCall extends EventTarget {
 
   /**
    * Sends a client event of the API that the call speaks.
-   * @param {import('./voice-api.js').ClientEvent} event
+   * @param {ClientEvent} event
    * @throws {Error} If the call is not live; a CallProblem if the event is too large, or cannot be sent.
    */
   send(event) {
@@ -218,7 +217,7 @@ export class RealtimeCall extends EventTarget {
     return this.#attempt ? this.#attempt.connection.getStats() : null;
   }
 
-  /** @param {(conversation: Conversation, now: number) => import('./voice-api.js').Message | null} write @returns {Promise<void>} */
+  /** @param {(conversation: Conversation, now: number) => Message | null} write @returns {Promise<void>} */
   #say(write) {
     const dialogue = this.state.status === 'live' ? this.#attempt?.dialogue : null;
     if (!dialogue) return Promise.reject(new Error('The call is not live.'));

@@ -8,10 +8,8 @@ import { RealtimeActivity } from './realtime-activity.js';
 import { RealtimeMessages } from './realtime-messages.js';
 import { TurnTiming } from './turn-timing.js';
 
-/** @import {Level, ServerEvent} from './events.js' */
 /** @import {Outcome} from './realtime-messages.js' */
-/** @import {Turn} from './turn-timing.js' */
-/** @import {Activity, ClientEvent, Message, News} from './voice-api.js' */
+/** @import {Activity, ClientEvent, Level, Message, News, ServerEvent, Turn} from './types.js' */
 
 export class RealtimeConversation {
   /** @type {'realtime'} */

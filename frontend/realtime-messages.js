@@ -6,8 +6,7 @@
  * a sign that it has ended, or shortly after; and again if none begins.
  */
 
-/** @import {ServerEvent} from './captions.js' */
-/** @import {ClientEvent, Message, News} from './voice-api.js' */
+/** @import {ClientEvent, Message, News, ServerEvent} from './types.js' */
 
 /** Milliseconds that are waited … */
 export const PATIENCE = Object.freeze({

@@ -6,7 +6,7 @@ import { CallProblem } from './problems.js';
 import { watch } from './watch.js';
 
 /** @import {Attempt} from './attempt.js' */
-/** @import {Answer} from './signalling.js' */
+/** @import {Answer, SuccessionHost} from './types.js' */
 
 /** Milliseconds between tries; the last pause is repeated. */
 const PAUSES = [0, 500, 1000, 2000, 3000];
@@ -16,16 +16,6 @@ const PASSING = ['network_unreachable', 'request_timeout', 'media_blocked', 'con
 
 /** The broker knows no conversation by that handle: a new one begins. */
 const UNKNOWN = ['call_not_found', 'already_continued'];
-
-/**
- * @typedef {object} Host
- * @property {import('./access.js').Access} access
- * @property {Pick<import('./options.js').Timeouts, 'media' | 'interruption' | 'reconnect'>} timeouts
- * @property {() => Attempt} attempt
- * @property {(next: Attempt, api: string) => void} converse
- * @property {(next: Attempt, answer: Answer) => void} adopt  Goes on with it: it is live.
- * @property {(problem: CallProblem) => void} gaveUp
- */
 
 /** The search for the call that takes the place of one. */
 export class Succession {
@@ -43,7 +33,7 @@ export class Succession {
   /** Whether the call that is to be continued is lost; otherwise it goes on meanwhile. */
   afterLoss = false;
 
-  /** @param {Attempt} before @param {Host} host */
+  /** @param {Attempt} before @param {SuccessionHost} host */
   constructor(before, host) {
     this.#before = before;
     this.#host = host;

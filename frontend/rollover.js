@@ -4,7 +4,7 @@
  */
 
 /** @import {Attempt} from './attempt.js' */
-/** @import {CallStatus} from './signalling.js' */
+/** @import {CallStatus} from './types.js' */
 
 /**
  * How long before the end to move, and when not to wait for silence any longer; of short calls a share. Ten

@@ -4,33 +4,9 @@
 import { CallProblem, problemOf } from './problems.js';
 import { whyUnreachable } from './unreachable.js';
 
-/**
- * @typedef {{fetch: typeof globalThis.fetch, url: string, headers: Record<string, string>, signal: AbortSignal}} Request
- * `headers` go to the broker only, never to the model's endpoint.
- */
+/** @import {Answer, BrokerRequest, CallStatus, Clock, Key} from './types.js' */
 
-/** @typedef {{value: string, url: string}} Key  An ephemeral key, and the URL to post an offer to. */
-
-/**
- * @typedef {object} Answer
- * @property {string} sdp
- * @property {string | Promise<string>} location  The call's URL at the broker, or empty.
- * @property {string} api  The API that the call speaks; empty if the broker does not say.
- * @property {number} askedAt  Epoch milliseconds when the call was asked for.
- * @property {boolean} [carried]  Of a call that continues another: whether the assistant knows what was said.
- */
-
-/**
- * A call as the broker has it on record, in times of the page's clock.
- * @typedef {object} CallStatus
- * @property {string} endedBy  Who or what ended it; empty while it is live.
- * @property {boolean} ended
- * @property {number | null} endsAt  When the broker ends it, or the service.
- * @property {number | null} conversationEndsAt  Until when it can be continued in further calls.
- * @property {Record<string, Record<string, number>>} failures  How often what failed, by the endpoint's code.
- */
-
-/** @param {Request} request @returns {Promise<Key>} */
+/** @param {BrokerRequest} request @returns {Promise<Key>} */
 export async function mintKey(request) {
   const body = await (await post(request)).json().catch(() => null);
   const value = body?.value ?? body?.token;
@@ -38,7 +14,7 @@ export async function mintKey(request) {
   return { value, url: body.url };
 }
 
-/** @param {Request} request @returns {Promise<CallProblem | null>}  Null also where the broker does not say. */
+/** @param {BrokerRequest} request @returns {Promise<CallProblem | null>}  Null also where the broker does not say. */
 export async function mayCall({ fetch, url, headers, signal }) {
   const response = await send(fetch, url, { headers, signal, redirect: 'manual', cache: 'no-store' });
   const refused = response.type === 'opaqueredirect' || [401, 403].includes(response.status);
@@ -47,7 +23,7 @@ export async function mayCall({ fetch, url, headers, signal }) {
 
 /**
  * Posts an offer to the broker, which starts the call.
- * @param {Request & {now: () => number}} request
+ * @param {BrokerRequest & {now: () => number}} request
  * @param {string} offer
  * @param {string} [continues]  The URL of the call that this one continues.
  * @returns {Promise<Answer>}
@@ -90,7 +66,7 @@ export async function connectToModel(fetch, key, signal, offer) {
 
 /**
  * Registers a call started with a key, so that the broker observes and limits it like any other.
- * @param {Request} request @param {string} callId
+ * @param {BrokerRequest} request @param {string} callId
  */
 export async function register(request, callId) {
   return locationOf(await post(request, 'application/json', JSON.stringify({ call_id: callId })));
@@ -98,7 +74,7 @@ export async function register(request, callId) {
 
 /**
  * Asks the broker about a call. Never rejects.
- * @param {Request} request  To the call's URL.
+ * @param {BrokerRequest} request  To the call's URL.
  * @param {number} askedAt  When the call was asked for: the clocks of page and broker may differ.
  * @returns {Promise<CallStatus | null>}  Null if it does not say.
  */
@@ -133,7 +109,7 @@ export async function hangUp(fetch, location, headers) {
 /**
  * Runs a request and aborts it after `ms`, or when `parent` is aborted.
  * @template T
- * @param {import('./attempt.js').Clock} clock @param {number} ms @param {AbortSignal | null} parent
+ * @param {Clock} clock @param {number} ms @param {AbortSignal | null} parent
  * @param {(signal: AbortSignal) => Promise<T>} request
  * @returns {Promise<T>}
  */
@@ -145,7 +121,7 @@ export function timed(clock, ms, parent, request) {
   return request(aborter.signal).finally(() => clock.clearTimeout(timer));
 }
 
-/** @param {Request} request @param {string} [type] @param {string} [body] */
+/** @param {BrokerRequest} request @param {string} [type] @param {string} [body] */
 async function post({ fetch, url, headers, signal }, type, body) {
   const response = await send(fetch, url, {
     method: 'POST',

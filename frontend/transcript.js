@@ -2,8 +2,7 @@
  * What was said in a call, and in those that it continues.
  */
 
-/** @import {CaptionLine} from './events.js' */
-/** @import {Conversation} from './voice-api.js' */
+/** @import {CaptionLine, Conversation} from './types.js' */
 
 export class Transcript {
   /** Of the current attempt, or of the last one. @type {Conversation | null} */

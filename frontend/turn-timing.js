@@ -2,7 +2,7 @@
  * How long the user waits for each answer: from the end of what they say to its first sound. Pure.
  */
 
-/** @typedef {{latencyMs: number, at: number}} Turn  `at`: when the answer began, epoch milliseconds. */
+/** @import {Level, Quality, Turn} from './types.js' */
 
 /** What began longer ago than this is not what the answer answers. */
 const LONGEST = 120_000;
@@ -48,7 +48,7 @@ export class HeardTiming {
   #userLoudAt = 0;
   #answerLoudAt = 0;
 
-  /** @param {import('./events.js').Level} level @param {number} now @returns {Turn | null} */
+  /** @param {Level} level @param {number} now @returns {Turn | null} */
   measure({ microphone, answer }, now) {
     if (microphone > SPOKEN.microphone) this.#userLoudAt = now;
     if (answer <= SPOKEN.answer) return null;
@@ -70,7 +70,7 @@ export class Timings {
   /** @type {readonly Turn[]} */
   turns = [];
 
-  /** The latest. @type {import('./call-quality.js').Quality | null} */
+  /** The latest. @type {Quality | null} */
   quality = null;
 
   #startedAt;

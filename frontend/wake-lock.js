@@ -2,7 +2,9 @@
  * Keeps the screen on during a call, because a phone that locks its screen may stop the microphone.
  */
 
-/** @typedef {Pick<import('./options.js').Environment, 'wakeLock' | 'document'>} Surroundings */
+/** @import {Environment} from './types.js' */
+
+/** @typedef {Pick<Environment, 'wakeLock' | 'document'>} Surroundings */
 
 export class ScreenLock {
   #surroundings;

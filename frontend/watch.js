@@ -3,14 +3,7 @@
  */
 
 /** @import {Attempt} from './attempt.js' */
-
-/**
- * @typedef {object} Watcher
- * @property {() => void} ready  The call is live.
- * @property {(steady: boolean) => void} steady  An interruption has begun or ended.
- * @property {() => void} lost
- * @property {() => void} closed  The other side has closed it.
- */
+/** @import {Watcher} from './types.js' */
 
 /**
  * Calls the watcher until the attempt is over.

@@ -8,8 +8,8 @@ import { key, offer, reachBroker, signIn } from './broker-checks.js';
 import { autoplay, microphone, securePage, sound } from './browser-checks.js';
 import { dataChannel, overTcp, overUdp } from './network-checks.js';
 
-/** @import { CallOptions } from '../options.js' */
-/** @import { Trial } from './trial.js' */
+/** @import {Trial} from './trial.js' */
+/** @import {CallOptions} from '../types.js' */
 
 /**
  * @typedef {object} Finding

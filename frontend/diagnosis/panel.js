@@ -7,8 +7,8 @@ import { CHECK_NAMES, diagnose } from './diagnosis.js';
 import { sheet } from './panel-style.js';
 import { inWords, report } from './report.js';
 
-/** @import { CallOptions } from '../options.js' */
-/** @import { Result } from './diagnosis.js' */
+/** @import {Result} from './diagnosis.js' */
+/** @import {CallOptions} from '../types.js' */
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag

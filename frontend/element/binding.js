@@ -1,6 +1,6 @@
 /** Between the element and its call: the attributes become options, and the call's events the element's. */
-/** @import {CallEvents} from '../events.js' */
-/** @import {CallOptions} from '../options.js' */
+
+/** @import {CallEvents, CallOptions} from '../types.js' */
 
 /** What the call reports, the element does too, with `call-` in front. */
 const EVENTS = /** @type {(keyof CallEvents)[]} */ (

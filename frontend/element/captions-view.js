@@ -4,7 +4,7 @@
  */
 import { h, put } from './dom.js';
 
-/** @typedef {import('../captions.js').CaptionLine & {heard?: string, unheard?: string}} CaptionLine */
+/** @import {CaptionLine} from '../types.js' */
 /** @typedef {{item: HTMLElement, who: HTMLElement, words: HTMLElement, rest: HTMLElement, note: HTMLElement}} Drawn */
 
 export class CaptionsView {

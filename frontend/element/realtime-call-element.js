@@ -11,8 +11,8 @@ import { styles } from './styles.js';
 import { View } from './view.js';
 import { Voices } from './voices.js';
 
-/** @import {CallOptions} from '../options.js' */
 /** @import {CallProblem} from '../problems.js' */
+/** @import {Activity, CallOptions, CallState} from '../types.js' */
 
 /** A change of one of these makes another call, unless one is under way: then it holds for the next. */
 const OF_THE_CALL = ['broker', 'profile', 'mode', 'push-to-talk', 'no-microphone'];
@@ -66,7 +66,7 @@ export class RealtimeCallElement extends HTMLElement {
     this.#renew();
   }
 
-  /** Call it inside a click handler. @returns {Promise<import('../events.js').CallState>} */
+  /** Call it inside a click handler. @returns {Promise<CallState>} */
   start() {
     this.#seen = begun();
     this.#view?.problem.hide();
@@ -238,6 +238,6 @@ export class RealtimeCallElement extends HTMLElement {
 
 /** What is seen of a call that has not begun. */
 function begun() {
-  const activity = /** @type {import('../voice-api.js').Activity} */ ('listening');
+  const activity = /** @type {Activity} */ ('listening');
   return { wasLive: false, textRefused: false, activity };
 }

@@ -15,7 +15,7 @@ import { describe, describeMicrophone, microphoneState } from './words.js';
 /**
  * What the element knows of its call.
  * @typedef {import('./words.js').Now & {
- *   lines: readonly import('./captions-view.js').CaptionLine[],
+ *   lines: readonly import('../types.js').CaptionLine[],
  *   takesText: boolean, takesImages: boolean, textIsContext: boolean, interruptible: boolean,
  *   pushToTalk: boolean, noMicrophone: boolean,
  * }} Model

@@ -2,10 +2,9 @@
  * What a call's state is in words: the connection in one or two, a headline, and advice.
  */
 
-/** @import {CallState} from '../events.js' */
 /** @typedef {Record<'captured' | 'muted', boolean> & Partial<Record<'silenced' | 'lost' | 'stalled' | 'held' | 'listening', boolean>>} MicrophoneState */
-/** @import {Activity} from '../voice-api.js' */
 /** @import {Translation} from '../translation.js' */
+/** @import {Activity, CallState} from '../types.js' */
 
 /** @typedef {{connection: string, headline: string, advice: string}} Words */
 

@@ -106,7 +106,8 @@ def test_the_folder_is_filled_anew_and_the_pattern_left_alone(tmp_path: Path) ->
     (tmp_path / "folder").mkdir()
     web_config.web_config(Stage(env=ENV).outside(), FRONTEND, tmp_path)
     there = {path.name for path in tmp_path.iterdir()}
-    unserved = {"jsconfig.json", "package.json", "README.md", "LICENSE", "element.d.ts", "types"}
+    unserved = {"jsconfig.json", "package.json", "README.md", "LICENSE", "types"}
+    unserved |= {"element.d.ts", "types.d.ts"}
     assert there == {path.name for path in FRONTEND.iterdir()} - unserved | {"robots.txt"}
     assert (tmp_path / "index.html").read_bytes() == (FRONTEND / "index.html").read_bytes()
     assert (FRONTEND / web_config.CONFIG_FILE).read_bytes() == before
