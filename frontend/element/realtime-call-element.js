@@ -189,6 +189,7 @@ export class RealtimeCallElement extends HTMLElement {
     const { state, microphone } = call;
     const { activity } = this.#seen;
     if (state.status === 'live') this.#seen.wasLive = true;
+    if (microphone.captured && view.problem.element.dataset.code === 'microphone_lost') view.problem.hide();
     const waiting = state.status === 'live' && (activity === 'thinking' || activity === 'looking_up');
     if (waiting || activity !== 'answering') this.#voices.waiting = waiting;
     this.#voices.muted = microphone.captured && (microphone.muted || Boolean(microphone.silenced || microphone.held));

@@ -89,6 +89,7 @@ async def test_a_permission_refused_granted_revoked_and_granted_again(
 
     await permit(page, "granted")
     await expect(light).to_have_attribute("data-state", "on")
+    await expect(page.locator("#problem")).to_be_hidden()
     await page.evaluate("window.call = document.querySelector('realtime-call').call")
     assert await page.evaluate(PACKETS)
     await page.locator("#stop").click()
