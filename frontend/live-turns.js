@@ -6,8 +6,9 @@
  * the assistant says meanwhile is held back, and dropped if it was only an acknowledgement (“mm hmm”); an
  * assistant's turn ends when the user speaks, or after two seconds. For reading: no proof of what was heard.
  */
-
-import { endsSentence, isAcknowledgement, mayBecomeAcknowledgement, TIMES } from './live-rules.js';
+import { judgeHeld } from './live-held.js';
+import { Interruption } from './live-interruption.js';
+import { isAcknowledgement, mayBecomeAcknowledgement, TIMES } from './live-rules.js';
 
 /** @import {CaptionLine, Fragment, SpokenTurn} from './types.js' */
 
@@ -24,8 +25,7 @@ export class LiveTurns {
   /** Fragments of one interval that the other side may have spoken in too. @type {Fragment[]} */
   #unsettled = [];
 
-  /** The assistant's turn that the user spoke into. @type {SpokenTurn | null} */
-  #cut = null;
+  #interruption = new Interruption();
 
   /** @type {Set<string>} */
   #seen = new Set();
@@ -132,10 +132,10 @@ export class LiveTurns {
     const place = this.#turns.findIndex((each) => each.startMs > startMs);
     if (place < 0) return false;
     const before = this.#turns[place - 1];
-    if (who === 'user' && before?.who === 'assistant') this.#mayInterrupt(before, fragment);
+    if (who === 'user' && before?.who === 'assistant') this.#interruption.mayBegin(before, fragment);
     const late = { ...this.#turn(fragment), final: true };
     this.#turns.splice(place, 0, late);
-    this.#judge(late);
+    this.#interruption.judge(late);
     this.#changes += 1;
     return true;
   }
@@ -163,7 +163,7 @@ export class LiveTurns {
     if (!this.#open) return null;
     if (!this.#held) return this.#open.who === 'assistant' ? this.#open.endMs + TIMES.silence : null;
     const separated = this.#open.endMs + TIMES.separation;
-    return this.#isIsolated() ? Math.max(separated, this.#held.endMs + TIMES.isolation) : separated;
+    return this.#judged.isIsolated ? Math.max(separated, this.#held.endMs + TIMES.isolation) : separated;
   }
 
   /**
@@ -173,8 +173,8 @@ export class LiveTurns {
   #advance(time, userSpeaks = false) {
     if (!this.#open) return;
     if (this.#held && time >= this.#open.endMs + TIMES.separation) {
-      if (this.#isIsolated() && time < this.#held.endMs + TIMES.isolation) return;
-      this.#held = this.#keptAt(time);
+      if (this.#judged.isIsolated && time < this.#held.endMs + TIMES.isolation) return;
+      this.#held = this.#judged.keptAt(time);
       if (this.#held) return this.#promote();
     }
     const silent = time >= this.#open.endMs + TIMES.silence;
@@ -183,7 +183,7 @@ export class LiveTurns {
 
   /** @param {Fragment} fragment */
   #take(fragment) {
-    if (fragment.who === 'assistant') this.#mayGoOn(fragment);
+    if (fragment.who === 'assistant' && this.#interruption.end(fragment)) this.#changes += 1;
     if (!this.#open) this.#begin(fragment);
     else if (this.#open.who === fragment.who) this.#append(this.#open, fragment, this.#held !== null);
     else if (fragment.who === 'user') this.#userSpeaks(this.#open, fragment);
@@ -194,42 +194,20 @@ export class LiveTurns {
   #begin(fragment) {
     const last = this.#turns.at(-1);
     // The user's words come late: the answer that they cut off may be over by then.
-    if (fragment.who === 'user' && last?.who === 'assistant') this.#mayInterrupt(last, fragment);
+    if (fragment.who === 'user' && last?.who === 'assistant') this.#interruption.mayBegin(last, fragment);
     this.#show(this.#turn(fragment));
   }
 
   /** @param {SpokenTurn} answer  The assistant's open turn. @param {Fragment} fragment */
   #userSpeaks(answer, fragment) {
-    this.#mayInterrupt(answer, fragment);
+    this.#interruption.mayBegin(answer, fragment);
     this.#held = this.#turn(fragment);
     this.#promote();
   }
 
-  /** @param {SpokenTurn} answer @param {Fragment} fragment  The user's next. */
-  #mayInterrupt(answer, fragment) {
-    const { startMs } = fragment;
-    const heardUntil = endsSentence(answer.text) ? answer.endMs : answer.endMs + TIMES.ahead;
-    if (startMs >= answer.startMs && startMs < heardUntil) this.#cut = answer;
-  }
-
-  /** An answer in whole sentences is not interrupted by an acknowledgement. @param {SpokenTurn} turn  It grew. */
-  #judge(turn) {
-    if (turn.who === 'user' && this.#cut)
-      this.#cut.interrupted = !endsSentence(this.#cut.text) || !isAcknowledgement(turn.text);
-  }
-
-  /** The assistant's words follow at once: nothing was interrupted. @param {Fragment} fragment */
-  #mayGoOn(fragment) {
-    if (this.#cut && fragment.startMs - this.#cut.endMs < TIMES.continuation) {
-      this.#cut.interrupted = false;
-      this.#changes += 1;
-    }
-    this.#cut = null;
-  }
-
   /** @param {SpokenTurn} open  The user's. @param {Fragment} fragment */
   #assistantSpeaks(open, fragment) {
-    if (this.#userWentOn()) this.#held = null;
+    if (this.#judged.userWentOn) this.#held = null;
     const since = this.#held?.startMs ?? fragment.startMs;
     const short = fragment.endMs - since < TIMES.acknowledgement;
     const said = (this.#held?.text ?? '') + fragment.text;
@@ -239,7 +217,7 @@ export class LiveTurns {
     } else if (short && isAcknowledgement(said)) {
       this.#hold(fragment).mayDrop = held !== null;
     } else {
-      this.#held = this.#keptAt(fragment.startMs);
+      this.#held = this.#judged.keptAt(fragment.startMs);
       this.#hold(fragment);
       this.#promote();
     }
@@ -255,7 +233,7 @@ export class LiveTurns {
   /** @param {SpokenTurn} turn  Shown. @param {Fragment} fragment @param {boolean} [apart] */
   #append(turn, fragment, apart) {
     join(turn, fragment, apart);
-    this.#judge(turn);
+    this.#interruption.judge(turn);
     this.#changes += 1;
   }
 
@@ -269,7 +247,7 @@ export class LiveTurns {
 
   /** @param {number} time */
   #finish(time) {
-    this.#held = this.#keptAt(time);
+    this.#held = this.#judged.keptAt(time);
     this.#promote();
     this.#endTurn();
   }
@@ -286,7 +264,7 @@ export class LiveTurns {
   #show(turn) {
     this.#open = turn;
     this.#turns.push(turn);
-    this.#judge(turn);
+    this.#interruption.judge(turn);
     this.#changes += 1;
   }
 
@@ -297,35 +275,8 @@ export class LiveTurns {
     return { id, who, text, startMs, endMs, final: false, interrupted: false, mayDrop: true };
   }
 
-  /** The held words are short, and so may be an acknowledgement. */
-  #isShort() {
-    const { who } = this.#open ?? {};
-    return who === 'user' && this.#held !== null && this.#held.endMs - this.#held.startMs < TIMES.acknowledgement;
-  }
-
-  /** The user spoke on after an acknowledgement. */
-  #userWentOn() {
-    return this.#isShort() && this.#held?.mayDrop === true && Number(this.#open?.endMs) > this.#held.endMs;
-  }
-
-  /** The held words follow the assistant's last turn: they are the rest of it, not an acknowledgement. */
-  #followsAnswer() {
-    if (!this.#open || !this.#held) return false;
-    const near = this.#held.startMs - this.#assistantEnd < TIMES.isolation;
-    return near && this.#held.startMs <= this.#open.startMs;
-  }
-
-  /** The held words are an acknowledgement, unless more of the assistant's follow. */
-  #isIsolated() {
-    return this.#isShort() && this.#held?.mayDrop === true && !this.#userWentOn() && !this.#followsAnswer();
-  }
-
-  /** What remains of the held words at that time. @param {number} time @returns {SpokenTurn | null} */
-  #keptAt(time) {
-    if (!this.#held || !this.#isShort()) return this.#held;
-    if (this.#userWentOn()) return null;
-    if (this.#followsAnswer() || time < this.#held.endMs + TIMES.isolation) return this.#held;
-    return this.#held.mayDrop ? null : this.#held;
+  get #judged() {
+    return judgeHeld(this.#held, this.#open, this.#assistantEnd);
   }
 }
 
