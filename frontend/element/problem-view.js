@@ -47,6 +47,11 @@ export class ProblemView {
     this.element.hidden = false;
   }
 
+  /** It is over, if it is one of these. @param {...string} codes */
+  settle(...codes) {
+    if (codes.includes(this.element.dataset.code ?? '')) this.hide();
+  }
+
   hide() {
     this.element.hidden = true;
   }

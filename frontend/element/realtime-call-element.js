@@ -141,9 +141,13 @@ export class RealtimeCallElement extends HTMLElement {
     const call = new RealtimeCall(optionsOf(this, this.#options));
     this.#unbind = bindCall(call, this, {
       statechange: () => this.#show(),
-      microphone: () => this.#show(),
+      microphone: ({ captured }) => {
+        if (captured) this.#view?.problem.settle('microphone_lost');
+        this.#show();
+      },
       activity: (activity) => {
         this.#seen.activity = activity;
+        if (activity === 'answering') this.#view?.problem.settle('answer_failed', 'answer_cut');
         this.#show();
       },
       caption: (lines) => this.#view?.showLines(lines),
