@@ -19,6 +19,7 @@ from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support import sites
 from tests.support.accessibility import faults, load_axe
+from tests.support.bidi import Connection, css, role
 from tests.support.emulated import Emulator
 from tests.support.node import NotHere
 from tests.support.offers import known_offers
@@ -284,3 +285,30 @@ async def test_among_fifty_calls_one_is_followed_line_by_line(
         assert time.monotonic() - began < PATIENCE / 6
         await hang_up_all(http, live_stack)
         await expect(page.locator(".calls li")).to_have_count(0)
+
+
+async def test_a_call_is_followed_in_firefox(
+    live_stack: Stack, live_emulator: Emulator, firefox_browser: Connection
+) -> None:
+    http = live_emulator.http
+    cookie = cookie_of(sites.ADMIN, live_stack.url)
+    async with Caller() as caller:
+        page = await firefox_browser.open_page(live_stack.url)
+        sign_in = "(value) => { document.cookie = `StaticWebAppsAuthCookie=${value}; path=/`; }"
+        await page.evaluate(sign_in, cookie["value"])
+        try:
+            await page.goto(f"{live_stack.url}/admin")
+            await page.wait_for_text(css(".list"), "No call is going on.")
+            await caller.accept(await start_call(http, live_stack, await caller.offer()))
+            await page.click(css(".calls a"))
+            await page.wait_for_text(css(".status"), "Live")
+            [session] = await session_ids(live_emulator, 1)
+            await live_emulator.speak(session, "hello from here")
+            await page.wait_for_text(css(".transcript"), "hello from here")
+            await hang_up_all(http, live_stack)
+            await page.wait_for_text(css(".status"), "Ended: an admin")
+            await page.click(role("link", "Usage and cost"))
+            await page.element(css("figure svg rect"))
+        finally:
+            await page.evaluate(sign_in, "; max-age=0")
+            await page.close()
