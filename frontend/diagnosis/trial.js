@@ -35,6 +35,7 @@ export class Trial {
     const sdp = await this.#attempt.makeOffer();
     if (!this.post) await this.prepare();
     this.#attempt.answer = this.post?.(sdp) ?? null;
+    this.#attempt.keepOffer();
     this.#sdp = (await this.#attempt.answer)?.sdp ?? '';
   }
 

@@ -131,7 +131,7 @@ li[data-from='client'] .sign { color: var(--accent); }
  .now { position: relative; }
  .side { justify-items: stretch; min-height: 0; }
  #start { min-width: 0; }
- [data-status='live'] .side { position: absolute; inset-block-start: clamp(0.75rem, 4.5vh, 3rem); inset-inline-end: var(--gutter); justify-items: end; }
+ [data-status='live'] .side { position: absolute; inset-block-start: clamp(0.75rem, 4.5vh, 3rem); inset-inline-end: var(--gutter); display: flex; flex-direction: row-reverse; align-items: baseline; gap: 0.5rem; }
  .side :not(:empty) { margin-top: 1rem; }
  [data-status='live'] .side > * { margin-top: 0; }
  .time { font-size: 1.5rem; }
