@@ -403,3 +403,58 @@ export type SpokenTurn = {
   /** For held words: so far they are nothing but an acknowledgement. */
   mayDrop: boolean;
 };
+
+/** What the element knows of its call. */
+export type ElementNow = {
+  state: CallState;
+  /** Whether it was live before. */
+  wasLive: boolean;
+  microphone: MicrophoneState;
+  activity: Activity;
+};
+
+export type ElementModel = ElementNow & {
+  lines: readonly CaptionLine[];
+  takesText: boolean;
+  takesImages: boolean;
+  /** It may remain without an answer. */
+  textIsContext: boolean;
+  interruptible: boolean;
+  pushToTalk: boolean;
+  noMicrophone: boolean;
+};
+
+/** What the user does in the element; each is called in the click. */
+export type ElementActions = {
+  start: () => void;
+  stop: () => void;
+  mute: () => void;
+  talk: (held: boolean) => void;
+  interrupt: () => void;
+  unlockSound: () => void;
+  write: WriteActions;
+  sound: SoundActions;
+  log: () => Log | null;
+};
+
+export type WriteActions = {
+  text: (text: string) => void;
+  image: (file: Blob, text: string) => void;
+};
+
+export type SoundActions = {
+  microphone: (id: string) => void;
+  speaker: (id: string) => void;
+  pushToTalk: (on: boolean) => void;
+  noMicrophone: (on: boolean) => void;
+  /** Reports the devices until it is stopped. */
+  watch: () => () => void;
+};
+
+export type Log = { entries: readonly LogEntry[]; text: (entries?: readonly LogEntry[]) => string };
+
+/** Loudness as it is drawn, 0 to 1. */
+export type VoiceSample = { at: number; you: number; them: number; muted: boolean };
+
+/** Of a turn, in epoch milliseconds; `to` is 0 while it lasts. */
+export type VoiceGap = { from: number; to: number; text: string };

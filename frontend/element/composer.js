@@ -2,12 +2,7 @@
 import { h, icon } from './dom.js';
 
 /** @import {Translation} from '../translation.js' */
-
-/**
- * @typedef {object} Listener
- * @property {(text: string) => void} text
- * @property {(file: Blob, text: string) => void} image
- */
+/** @import {WriteActions} from '../types.js' */
 
 export class Composer {
   #field;
@@ -15,7 +10,7 @@ export class Composer {
   #image;
   #listener;
 
-  /** @param {Translation} words @param {Listener} listener */
+  /** @param {Translation} words @param {WriteActions} listener */
   constructor({ t }, listener) {
     this.#listener = listener;
     this.#note = h('p', { id: 'text-note', className: 'small' }, t('text_note'));

@@ -2,8 +2,7 @@
 import { h, icon, put } from './dom.js';
 
 /** @import {Translation} from '../translation.js' */
-/** @typedef {{id: number, at: number, from: 'server' | 'client' | 'call', type: string, detail: unknown}} LogEntry */
-/** @typedef {{entries: readonly LogEntry[], text: (entries?: readonly LogEntry[]) => string}} Log */
+/** @import {Log, LogEntry} from '../types.js' */
 
 /** More are kept, and copied; a longer list would cost frames. */
 const SHOWN = 250;

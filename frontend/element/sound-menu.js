@@ -2,17 +2,7 @@
 import { h, icon } from './dom.js';
 
 /** @import {Translation} from '../translation.js' */
-/** @typedef {{id: string, label: string}} Device */
-/** @typedef {{microphones: readonly Device[], speakers: readonly Device[], microphone: string, speaker: string}} DeviceList */
-
-/**
- * @typedef {object} Listener
- * @property {(id: string) => void} microphone
- * @property {(id: string) => void} speaker
- * @property {(on: boolean) => void} pushToTalk
- * @property {(on: boolean) => void} noMicrophone
- * @property {() => () => void} watch  Reports the devices until it is stopped.
- */
+/** @import {Device, DeviceList, SoundActions} from '../types.js' */
 
 export class SoundMenu {
   #words;
@@ -21,7 +11,7 @@ export class SoundMenu {
   #push;
   #without;
 
-  /** @param {Translation} words @param {Listener} listener */
+  /** @param {Translation} words @param {SoundActions} listener */
   constructor(words, listener) {
     const { t } = words;
     this.#words = words;

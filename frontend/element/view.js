@@ -11,28 +11,7 @@ import { Vitals } from './vitals.js';
 import { describe, describeMicrophone, microphoneState } from './words.js';
 
 /** @import {Translation} from '../translation.js' */
-
-/**
- * What the element knows of its call.
- * @typedef {import('./words.js').Now & {
- *   lines: readonly import('../types.js').CaptionLine[],
- *   takesText: boolean, takesImages: boolean, textIsContext: boolean, interruptible: boolean,
- *   pushToTalk: boolean, noMicrophone: boolean,
- * }} Model
- */
-
-/**
- * @typedef {object} Actions
- * @property {() => void} start  Called in the click, as the others are.
- * @property {() => void} stop
- * @property {() => void} mute
- * @property {(held: boolean) => void} talk
- * @property {() => void} interrupt
- * @property {() => void} unlockSound
- * @property {import('./composer.js').Listener} write
- * @property {import('./sound-menu.js').Listener} sound
- * @property {() => import('./event-drawer.js').Log | null} log
- */
+/** @import {ElementActions, ElementModel} from '../types.js' */
 
 const UNDER_WAY = ['preparing', 'connecting', 'live'];
 
@@ -63,7 +42,7 @@ export class View {
   #lines;
   #composer;
 
-  /** @param {Translation} words @param {HTMLCanvasElement} canvas  Of the voices. @param {Actions} actions */
+  /** @param {Translation} words @param {HTMLCanvasElement} canvas  Of the voices. @param {ElementActions} actions */
   constructor(words, canvas, actions) {
     const { t } = words;
     this.#words = words;
@@ -109,7 +88,7 @@ export class View {
     });
   }
 
-  /** @param {Model} model */
+  /** @param {ElementModel} model */
   show(model) {
     const { state, microphone } = model;
     const underWay = UNDER_WAY.includes(state.status);
@@ -128,7 +107,7 @@ export class View {
     this.showLines(model.lines);
   }
 
-  /** @param {Model['lines']} lines */
+  /** @param {ElementModel['lines']} lines */
   showLines(lines) {
     this.#lines.show(lines);
     this.#idle.hidden = lines.length > 0;
@@ -146,7 +125,7 @@ export class View {
     for (const open of [this.sound.element, this.events.element]) if (open.isConnected) open.hidePopover();
   }
 
-  /** Start makes room for the others, and the keyboard's focus goes along. @param {Model} model @param {boolean} underWay */
+  /** Start makes room for the others, and the keyboard's focus goes along. @param {ElementModel} model @param {boolean} underWay */
   #showControls({ state, activity, microphone, pushToTalk, interruptible }, underWay) {
     const live = state.status === 'live';
     const { activeElement } = /** @type {ShadowRoot} */ (this.element.getRootNode());
@@ -179,7 +158,7 @@ export class View {
     }
   }
 
-  /** @param {Model['microphone']} microphone */
+  /** @param {ElementModel['microphone']} microphone */
   #showMicrophone(microphone) {
     const state = microphoneState(microphone);
     if (state !== 'on') this.showLevel(0);
@@ -187,7 +166,7 @@ export class View {
     put(this.#microphoneWords, describeMicrophone(microphone, this.#words.t));
   }
 
-  /** @param {Model['state']} state */
+  /** @param {ElementModel['state']} state */
   #showClock(state) {
     const live = state.status === 'live';
     this.#clock.since = live ? state.since : 0;

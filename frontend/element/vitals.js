@@ -2,8 +2,7 @@
 import { SVG, h, put } from './dom.js';
 
 /** @import {Translation} from '../translation.js' */
-/** @typedef {{latencyMs: number, at: number}} Turn */
-/** @typedef {{roundTripMs: number | null, jitterMs: number | null, lossPercent: number | null}} Quality */
+/** @import {Quality, Turn} from '../types.js' */
 
 const TURNS = 16;
 const WIDTH = 128;

@@ -5,8 +5,7 @@
  */
 import { Pen } from './voices-pen.js';
 
-/** @typedef {{at: number, you: number, them: number, muted: boolean}} Sample  Loudness as it is drawn, 0 to 1. */
-/** @typedef {{from: number, to: number, text: string}} Gap  Epoch milliseconds; `to` is 0 while it lasts. */
+/** @import {VoiceGap, VoiceSample} from '../types.js' */
 /** @typedef {'idle' | 'live' | 'over'} Phase */
 
 /** Longer than the widest screen shows. */
@@ -36,10 +35,10 @@ export class Voices {
   /** @type {Phase} */
   #phase = 'idle';
 
-  /** @type {Sample[]} */
+  /** @type {VoiceSample[]} */
   #samples = [];
 
-  /** @type {Gap[]} */
+  /** @type {VoiceGap[]} */
   #gaps = [];
 
   #heard = { you: 0, them: 0 };

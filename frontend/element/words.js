@@ -2,19 +2,10 @@
  * What a call's state is in words: the connection in one or two, a headline, and advice.
  */
 
-/** @typedef {Record<'captured' | 'muted', boolean> & Partial<Record<'silenced' | 'lost' | 'stalled' | 'held' | 'listening', boolean>>} MicrophoneState */
 /** @import {Translation} from '../translation.js' */
-/** @import {Activity, CallState} from '../types.js' */
+/** @import {CallState, ElementNow, MicrophoneState} from '../types.js' */
 
 /** @typedef {{connection: string, headline: string, advice: string}} Words */
-
-/**
- * @typedef {object} Now  Of a call.
- * @property {CallState} state
- * @property {boolean} wasLive  Whether it was live before.
- * @property {MicrophoneState} microphone
- * @property {Activity} activity
- */
 
 /** The connection in a word or two. @type {Record<CallState['status'], string>} */
 const CONNECTIONS = {
@@ -39,7 +30,7 @@ const REASONS = Object.freeze({
   remote_hangup: 'why_hangup',
 });
 
-/** @param {Now} now @param {Translation} words @returns {Words} */
+/** @param {ElementNow} now @param {Translation} words @returns {Words} */
 export function describe(now, { t, duration }) {
   const { state, wasLive } = now;
   const connection = t(CONNECTIONS[state.status]);
@@ -62,7 +53,7 @@ export function describe(now, { t, duration }) {
   }
 }
 
-/** @param {{steady: boolean, paused?: boolean, reconnecting?: boolean}} state @param {Now} now @param {Translation['t']} t @returns {Words} */
+/** @param {{steady: boolean, paused?: boolean, reconnecting?: boolean}} state @param {ElementNow} now @param {Translation['t']} t @returns {Words} */
 function describeLive({ steady, paused, reconnecting }, { microphone, activity }, t) {
   if (reconnecting || !steady) {
     const what = reconnecting ? 'reconnecting' : 'unsteady';
