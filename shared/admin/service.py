@@ -179,6 +179,9 @@ class AdminService:
             raise Problem("call_not_found", "The call is over.")
         if not isinstance(event, dict):
             raise Problem("invalid_event", "Expected a JSON object.")
+        if record.api == LIVE and event.get("type") == "session.close":
+            # Like a hang-up: the page may not go on in another call.
+            self.terminator.end_conversation(record.id)
         try:
             answer = asyncio.run(self.event_sent(record, event))
         except ValueError as wrong:

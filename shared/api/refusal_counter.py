@@ -73,7 +73,11 @@ class RefusalCounter:
         write = weakref.WeakMethod(self.write_counts)
         timer = threading.Timer(self.written_after.total_seconds(), call_if_there, [write])
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:
+            # No thread can be had now, as while the process exits: the next refusal tries again.
+            self.is_due = False
 
     def write_counts(self) -> None:
         """Writes what is not written. Blocks, never raises; what fails is tried again later."""

@@ -55,15 +55,16 @@ class BookedStarts:
         """Dispatches a call that has begun, in place of the one `before`; ends it, on record too,
         if that fails.
 
-        Its booking is undone once it is hung up; until then it counts.
+        Its booking is undone once it is hung up; until then it counts. What the caller has caused,
+        such as a race for one call, still counts as a start.
         """
         try:
             self.dispatcher.dispatch_call(record)
             if before is not None:
                 self.continuations.hand_over(before, record)
-        except BaseException:
+        except BaseException as error:
             if self.terminator.refuse_call(record) and booking is not None:
-                self.ledger.undo_booking(booking)
+                self.ledger.undo_booking(booking, keep_start=caused_by_caller(error))
             raise
 
     @contextmanager
@@ -83,8 +84,7 @@ class BookedStarts:
                 self.ledger.undo_booking(booking)
             raise unusable.problem from None
         except BaseException as error:
-            by_caller = isinstance(error, Problem) and error.status < 500
-            self.ledger.undo_booking(booking, keep_start=by_caller)
+            self.ledger.undo_booking(booking, keep_start=caused_by_caller(error))
             raise
 
     def give_up_call(self, unusable: UnusableAnswer, booking: Booking, profile: Profile) -> bool:
@@ -112,3 +112,8 @@ class BookedStarts:
         with contextlib.suppress(StorageUnavailable):
             self.dispatcher.records.insert(record)
         return False
+
+
+def caused_by_caller(error: BaseException) -> bool:
+    """Whether what the caller has sent is to blame for a failure."""
+    return isinstance(error, Problem) and error.status < 500

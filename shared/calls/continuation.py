@@ -8,6 +8,7 @@ they are ended soon after.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -75,8 +76,7 @@ class Continuations:
             if last.profile != profile.name:
                 raise Problem("invalid_query", "continues: expected a call of the same profile.")
             left = last.conversation_end - self.clock()
-            stopped = last.ended_at is not None and last.ended_by not in MAY_GO_ON
-            if stopped or left < SHORTEST_CALL:
+            if may_not_go_on(last) or left < SHORTEST_CALL:
                 raise Problem("conversation_over")
             return Conversation(tuple(self.before(last)), left)
 
@@ -130,6 +130,9 @@ class Continuations:
         def continued(record: CallRecord) -> CallRecord:
             if record.continued_by and record.continued_by != successor.id:
                 raise Problem("already_continued")
+            # Somebody may have ended it while the next call began.
+            if may_not_go_on(record) or record.conversation_end <= now:
+                raise Problem("conversation_over")
             return replace(
                 record,
                 continued_by=successor.id,
@@ -141,7 +144,23 @@ class Continuations:
             last = self.records.update(conversation.last.id, continued)
             if not last.settled_by:
                 self.end_queue.send(call_message(last.id), delay=to_timedelta(HANDOVER))
+            for earlier in conversation.calls[1:]:
+                self.end_now(earlier)
         logs.event("call continued", call=last.id, by=successor.id)
+
+    def end_now(self, record: CallRecord) -> None:
+        """Ends an earlier call that still runs: otherwise whoever continues one call after the
+        other would hold several with one line."""
+        if record.settled_by:
+            return
+        with contextlib.suppress(Problem):
+            self.records.bring_forward(record.id, self.clock())
+        self.end_queue.send(call_message(record.id))
+
+
+def may_not_go_on(record: CallRecord) -> bool:
+    """Whether what has ended a call has ended its conversation."""
+    return record.ended_at is not None and record.ended_by not in MAY_GO_ON
 
 
 @contextmanager

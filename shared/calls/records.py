@@ -111,6 +111,15 @@ class Records:
 
         self.update(name, ending)
 
+    def end_conversation(self, name: str, at: datetime) -> CallRecord:
+        """Records that no other call may continue this one; gives its record. Raises Problem as
+        `update` does."""
+
+        def over(record: CallRecord) -> CallRecord:
+            return replace(record, conversation_ends_at=min(record.conversation_end, at))
+
+        return self.update(name, over)
+
     def newest(self, now: datetime, *, before: str = "", limit: int = 50) -> list[CallRecord]:
         """Up to `limit` records, newest first, after the one with the id `before`. Raises Problem
         invalid_query for what can be no record's id."""

@@ -133,14 +133,30 @@ class CallTerminator:
         return bool(settled_by)
 
     def end_by_admin(self, name: str) -> None:
-        """Ends the call with that record, whoever its caller is. Raises `Problem`, call_not_found
-        for one whose id is not known (calls/unanswered.py)."""
-        record = self.records.get(name)
+        """Ends the call with that record, whoever its caller is, and its conversation: the calls
+        that continue it, too. Raises `Problem`, call_not_found for one whose id is not known
+        (calls/unanswered.py)."""
+        record = self.end_conversation(name)
         if not record.call_id:
             raise Problem(
                 "call_not_found", "Nobody knows the id of this call, so nobody can end it."
             )
         self.end_recorded_call(record, "admin")
+        seen = {record.id}
+        while record.continued_by not in {"", *seen}:
+            record = self.end_conversation(record.continued_by)
+            seen.add(record.id)
+            if not record.settled_by:
+                self.end_recorded_call(record, "admin")
+
+    def end_conversation(self, name: str) -> CallRecord:
+        """No other call may continue the one with that record, which it gives. Before that call is
+        ended: its page would be faster. Raises Problem call_not_found."""
+        try:
+            return self.records.end_conversation(name, self.clock())
+        except StorageUnavailable:
+            # A call is ended even while nothing can be written.
+            return self.records.get(name)
 
     async def end_at_limit(self, delivery: Delivery) -> None:
         """Ends the call that a message names the moment its time is up, unless it is settled.

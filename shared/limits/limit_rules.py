@@ -6,6 +6,7 @@ lost.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -68,8 +69,7 @@ class BookCall:
         if self.name in account.bookings:
             return account.bookings[self.name].ends
         account.drop_expired(now, limits)
-        running = account.running(now)
-        taken = {name: running[name] for name in self.takes_over if name in running}
+        taken = self.lines_of(account.running(now))
         enforce_limits(account, total, now, limits, taken)
         if self.api == LIVE and limits.live_sessions:
             more = sum(SESSION_AT in each.about for each in taken.values())
@@ -91,6 +91,15 @@ class BookCall:
         account.changed = True
         return booked.ends
 
+    def lines_of(self, running: Mapping[str, BookedCall]) -> dict[str, BookedCall]:
+        """The lines that it takes over. A key's is not free with its call: it may have started
+        others that nobody reported."""
+        return {
+            name: booked
+            for name in self.takes_over
+            if (booked := running.get(name)) and booked.key == NO_KEY
+        }
+
     def reserve_time(self, account: Account, now: int, limits: Limits) -> TimedCall:
         """As much time as the call may use. Raises Problem seconds_used_up where too little is
         left beside what running calls may still use."""
@@ -99,7 +108,7 @@ class BookCall:
         shortest = max(least, min(lasts, self.shortest // MILLISECOND))
         account.time.add_untimed(account.bookings)
         until_now = account.time.overtime(now, account.bookings)
-        overtime = {**until_now, **self.ends_of_others(account, now + HANDOVER)}
+        overtime = {**self.ends_of_others(account, now + HANDOVER), **until_now}
         wanted = now + max(lasts, least)
         until = account.time.allowed_end(now, wanted, limits.milliseconds_per_day, overtime)
         if until < now + shortest:
@@ -109,7 +118,8 @@ class BookCall:
     def ends_of_others(self, account: Account, soon: int) -> dict[str, int]:
         """When the calls end whose line this one has."""
         timed = account.time.calls
-        return {name: min(soon, timed[name].until) for name in self.takes_over if name in timed}
+        others = self.lines_of(account.bookings)
+        return {name: min(soon, timed[name].until) for name in others if name in timed}
 
 
 def needs_total(operation: Operation, account: Account | None, limits: Limits) -> bool:

@@ -59,6 +59,10 @@ def carry_over(
     except FAILURES as error:
         logs.event("conversation not carried over", logging.WARNING, reason=type(error).__name__)
         return False
+    except Exception:
+        # The call has begun: whatever is wrong with its history, somebody has to have its answer.
+        logs.failure("conversation not carried over")
+        return False
     return True
 
 

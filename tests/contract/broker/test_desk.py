@@ -74,6 +74,10 @@ async def test_a_formula_is_text_in_a_file(app: AppClient) -> None:
     assert row["profile"] == '\'=HYPERLINK("http://x")'
     failed = await saved(app, "failures?format=csv&by=where,code")
     assert {"where": "'-1", "code": "'+1", "count": "1"} in failed
+    await start(app, "eve", profile="\uff1d1+1")
+    assert [row["profile"] for row in await saved(app, "calls?format=csv&q=\uff1d")] == [
+        "'\uff1d1+1"
+    ]
 
 
 async def test_latency_by_day_profile_and_model(app: AppClient) -> None:

@@ -104,3 +104,14 @@ def test_a_start_is_a_start(room: Room) -> None:
     first = ledger.book_call("ada")
     continued(ledger, first)
     assert refused(ledger).code == "too_many_starts"
+
+
+def test_a_keys_line_is_not_taken(room: Room) -> None:
+    """The same key may have started calls that nobody reported: it counts to its own end."""
+    ledger = room.ledger(live_calls=1)
+    lasts = timedelta(minutes=16)
+    ledger.book_key("ada", "default", lasts, shortest=timedelta(minutes=2))
+    registered = ledger.register_call("ada", "default", "rtc_1")
+    with pytest.raises(Problem) as problem:
+        continued(ledger, registered)
+    assert problem.value.code == "too_many_live_calls"

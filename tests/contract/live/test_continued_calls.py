@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -211,4 +213,79 @@ async def test_the_end_that_the_service_foresees_is_told(
         )
         assert shown["conversation_ends_at"] == booked
         assert shown["status"] == "live"
+        await talk.hang_up_all()
+
+
+@APIS
+async def test_of_many_at_once_each_continues_another(
+    api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stack(monkeypatch, **{**OBSERVED, "LIMIT_STARTS_PER_MINUTE": "50"}) as it:
+        talk = Conversation(it, api)
+        last = await talk.connect()
+        for _ in range(2):
+            answers = await asyncio.gather(*(talk.connect(last) for _ in range(6)))
+            assert {201} <= {each.status for each in answers} <= {201, 409, 429}
+            last = next(each for each in answers if each.status == 201)
+        calls = [each for each in await talk.calls() if each["ended_by"] != "refused"]
+        for later, before in pairwise(calls):
+            assert (later["continues"], before["continued_by"]) == (before["id"], later["id"])
+        # Whoever goes on again and again holds two calls, and the others end at once.
+        await poll_until(
+            talk.calls, lambda found: sum(each["status"] == "live" for each in found) < 3
+        )
+        await talk.hang_up_all()
+
+
+async def test_who_loses_a_race_has_started_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has begun upstream, and nobody else is to blame."""
+    terms = {"LIMIT_LIVE_CALLS": "9", "LIMIT_STARTS_PER_MINUTE": "5"}
+    async with stack(monkeypatch, **{**OBSERVED, **terms}) as it:
+        talk = Conversation(it, "realtime")
+        first = await talk.connect()
+        answers = await asyncio.gather(*(talk.connect(first) for _ in range(4)))
+        assert {each.status for each in answers} <= {201, 409}
+        assert (await talk.connect()).status == 429
+        await talk.hang_up_all()
+
+
+async def test_a_session_that_an_admin_closes_does_not_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stack(monkeypatch, **OBSERVED) as it:
+        talk = Conversation(it, "live")
+        first = await talk.connect()
+        (call,) = await talk.calls()
+        await talk.send(call["id"], {"type": "session.close"})
+        refused = await talk.connect(first)
+        assert (refused.status, (await refused.json())["code"]) == (409, "conversation_over")
+        await talk.hang_up_all()
+
+
+@APIS
+async def test_an_admin_who_ends_a_call_ends_those_that_continue_it(
+    api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stack(monkeypatch, **OBSERVED) as it:
+        talk = Conversation(it, api)
+        first = await talk.connect()
+        second = await talk.connect(first)
+        (call,) = [each["id"] for each in await talk.calls() if "continued_by" in each]
+        await it.app.post(f"/api/calls/{call}/hangup", headers=ADMIN)
+        assert {each["status"] for each in await talk.calls()} == {"ended"}
+        for handle in (first, second):
+            assert (await talk.connect(handle)).status == 409
+
+
+async def test_a_transcript_that_is_deleted_is_not_carried_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stack(monkeypatch, **OBSERVED) as it:
+        talk = Conversation(it, "live")
+        first = await talk.connect()
+        await talk.say(NAME)
+        (call,) = await talk.calls()
+        await it.app.delete(f"/api/calls/{call['id']}/transcript", headers=ADMIN)
+        second = await talk.connect(first)
+        assert (second.status, second.headers["X-Conversation"]) == (201, "new")
         await talk.hang_up_all()

@@ -53,6 +53,21 @@ def test_many_refusals_are_one_write() -> None:
     assert written.writes == [("20261120", counts)]
 
 
+def test_a_thread_that_cannot_be_had_costs_no_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Written()
+    counter = RefusalCounter(written, Clock(), timedelta(milliseconds=1))
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Timer, "start", none_left)
+        counter.count("connect", "too_many_starts")
+    counter.count("connect", "too_many_starts")
+    assert written.news.wait(10)
+    assert written.writes == [("20261120", {("connect", "too_many_starts"): 2})]
+
+
 def test_they_are_written_by_themselves_soon() -> None:
     written = Written()
     counter = RefusalCounter(written, Clock(), timedelta(milliseconds=1))

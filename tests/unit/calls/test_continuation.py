@@ -11,6 +11,7 @@ import pytest
 from shared.calls.call_record import CONTINUED, CallRecord
 from shared.calls.continuation import Continuations, in_conversation
 from shared.calls.new_call import new_record
+from shared.calls.queue_messages import record_id_in
 from shared.calls.record_ids import record_id
 from shared.calls.records import Records
 from shared.core.problems import Problem
@@ -31,10 +32,10 @@ class Work:
     """One caller's calls, as they are on record."""
 
     clock: Clock = field(default_factory=Clock)
-    storage: MemoryStorage = field(default_factory=MemoryStorage)
     number: int = 0
 
     def __post_init__(self) -> None:
+        self.storage = MemoryStorage(lambda: self.clock.now)
         self.records = Records(self.storage.table("calls"))
         self.log = self.storage.log("transcripts")
         self.continuations = Continuations(
@@ -208,3 +209,42 @@ def test_the_service_may_end_a_call_sooner_than_its_conversation() -> None:
     work.records.bring_forward(call.id, sooner + MINUTE)
     found = work.records.get(call.id)
     assert (found.ends_at, found.conversation_end) == (sooner, call.ends_at)
+
+
+def test_what_ends_it_while_the_next_call_begins_ends_it() -> None:
+    work = Work()
+    first = work.start()
+    conversation = work.continuations.find(first.id, PROFILE)
+    work.records.mark_ended(first.id, "content", work.clock.now, "hang-up")
+    with pytest.raises(Problem) as problem:
+        work.continuations.hand_over(conversation, replace(first, id="20260101-00000000-f"))
+    assert problem.value.code == "conversation_over"
+    assert not work.records.get(first.id).continued_by
+
+
+@pytest.mark.parametrize("ended_by", ["", "closed", "caller", "limit"])
+def test_what_an_admin_ends_is_over_whatever_ends_its_call(ended_by: str) -> None:
+    """A hang-up that failed, or one whose end the observer was faster to record."""
+    work = Work()
+    first = work.start(longest=40 * MINUTE)
+    conversation = work.continuations.find(first.id, PROFILE)
+    if ended_by:
+        work.records.mark_ended(first.id, ended_by, work.clock.now, "hang-up")
+    work.records.end_conversation(first.id, work.clock.now)
+    assert work.refused(first) == "conversation_over"
+    with pytest.raises(Problem) as problem:
+        work.continuations.hand_over(conversation, replace(first, id="20260101-00000000-f"))
+    assert problem.value.code == "conversation_over"
+
+
+def test_no_more_than_two_of_its_calls_run() -> None:
+    """Whoever continues one call after the other does not hold them all with one line."""
+    work = Work()
+    first = work.start()
+    second = work.start(first)
+    work.clock.advance(seconds=5)
+    work.start(second)
+    assert work.records.get(first.id).ends_at == work.clock.now
+    assert work.records.get(second.id).ends_at == work.clock.now + timedelta(seconds=30)
+    (due,) = work.storage.queue("end-call").receive(visibility=MINUTE, limit=9)
+    assert record_id_in(due.body) == first.id

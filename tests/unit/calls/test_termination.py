@@ -260,3 +260,28 @@ def test_what_is_kept_under_the_id_of_a_call_goes_with_its_record() -> None:
     terminator.sweep_expired()
     assert claims.claimed(old.call_id) is None
     assert forgotten == [old.call_id]
+
+
+def test_an_admin_ends_the_calls_that_continue_a_call_too() -> None:
+    terminator = terminator_on(MemoryTable(), HangUpReply(200), HangUpReply(200), HangUpReply(200))
+    names = [NAME.replace("0123456789ab", f"{number:012x}") for number in range(3)]
+    for name, after in zip(names, [*names[1:], ""], strict=True):
+        booking = terminator.ledger.book_call("ada")
+        terminator.records.insert(
+            replace(RECORD, id=name, reference=booking.reference, continued_by=after)
+        )
+    terminator.end_by_admin(names[0])
+    for name in names:
+        found = terminator.records.get(name)
+        assert (found.ended_by, found.conversation_end) == ("admin", NOW)
+
+
+def test_an_admin_ends_a_call_while_no_record_can_be_written() -> None:
+    table = ReadOnlyTable()
+    terminator = terminator_on(table, HangUpReply(200))
+    terminator.records.insert(RECORD)
+    table.read_only = True
+    terminator.end_by_admin(NAME)
+    client = terminator.voices[REALTIME]
+    assert isinstance(client, HangUpClient)
+    assert client.hung_up == ["rtc_1"]
