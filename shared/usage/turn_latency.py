@@ -74,6 +74,7 @@ def from_stored(stored: Mapping[str, Any]) -> dict[int, int]:
         for value, number in stored.items()
         if value.isascii()
         and value.isdigit()
+        and len(value) <= len(str(LONGEST_MS))
         and int(value) <= LONGEST_MS
         and isinstance(number, int)
         and not isinstance(number, bool)

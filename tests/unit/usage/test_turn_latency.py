@@ -49,7 +49,16 @@ def test_a_summary() -> None:
 
 
 def test_what_people_have_edited_is_left_out() -> None:
-    odd = {"500": 2, "x": 1, "-5": 1, "99999999": 1, "600": "many", "700": True, "800": -1}
+    odd = {
+        "500": 2,
+        "x": 1,
+        "-5": 1,
+        "99999999": 1,
+        "600": "many",
+        "700": True,
+        "800": -1,
+        "9" * 5000: 1,
+    }
     assert turn_latency.from_stored(odd) == {500: 2}
     assert turn_latency.from_stored(turn_latency.to_stored({20: 3, 5: 1})) == {5: 1, 20: 3}
 
