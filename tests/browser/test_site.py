@@ -46,8 +46,15 @@ def test_no_file_names_another_host() -> None:
     assert naming == []
 
 
-NOT_SERVED = {"jsconfig.json", "package.json", "README.md", "LICENSE", "element.d.ts"}
-"""What `infra/hooks/web_config.py` leaves out, and `types/` that npm makes."""
+NOT_SERVED = {
+    *("jsconfig.json", "package.json", "README.md", "LICENSE", "element.d.ts"),
+    "staticwebapp.config.json",
+}
+"""The configuration, what `infra/hooks/web_config.py` leaves out, and `types/` that npm makes."""
+
+
+OPENED_LATER = ("/admin.js", "/diagnosis.js")
+"""Texts of what a visit does not begin with."""
 
 
 def served() -> dict[str, bytes]:
@@ -66,13 +73,14 @@ def test_all_that_is_served_is_small() -> None:
 
 
 @pytest.mark.parametrize("language", sorted(path.name for path in (SITE / "languages").iterdir()))
-def test_what_a_visit_can_load_is_small(language: str) -> None:
-    """Of our page in one language, with the diagnosis and without the desk; not compressed."""
+def test_what_a_visit_loads_is_small(language: str) -> None:
+    """Of our page in one language, before compression. The desk is another page, and the diagnosis
+    is loaded when somebody opens it."""
 
     def loads(name: str) -> bool:
         if name == "languages/en/problems.js":  # problems.js speaks English without being told
             return True
-        if name.startswith("admin/") or name.endswith("/admin.js"):
+        if name.startswith(("admin/", "diagnosis/")) or name.endswith(OPENED_LATER):
             return False
         return name.startswith(f"languages/{language}/") or not name.startswith("languages/")
 
