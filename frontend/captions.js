@@ -8,20 +8,7 @@
 
 import { SpeakingRate } from './speaking-rate.js';
 
-/** @import {CaptionLine, ServerEvent} from './types.js' */
-
-/**
- * @typedef {object} Entry
- * @property {string} id
- * @property {'user' | 'assistant' | 'hidden'} who  `hidden`: keeps its place in the order but is not shown.
- * @property {Map<number, string>} parts  Text by `content_index`.
- * @property {boolean} final
- * @property {boolean} interrupted
- * @property {string} responseId
- * @property {boolean} written  The answer is text, without sound.
- * @property {boolean} image
- * @property {number | null} heardMs  For how long an interrupted answer was played.
- */
+/** @import {CaptionEntry as Entry, CaptionLine, ServerEvent} from './types.js' */
 
 export class Captions {
   /** @type {Entry[]} */

@@ -4,7 +4,7 @@
  */
 import { CallProblem } from './problems.js';
 
-/** @import {MicrophoneState} from './types.js' */
+/** @import {MicrophoneListener as Listener, MicrophoneState, MicrophoneWishes as Capture} from './types.js' */
 
 /** Without echo cancellation, an answer played through speakers interrupts itself. */
 export const DEFAULT_AUDIO = Object.freeze({
@@ -22,14 +22,6 @@ const CODES = Object.freeze({
   AbortError: 'microphone_in_use',
   TypeError: 'microphone_unsuitable',
 });
-
-/**
- * @typedef {{mediaDevices: Pick<MediaDevices, 'getUserMedia'> | undefined, audio: MediaTrackConstraints,
- *   wanted: boolean, chosen: () => string, pushToTalk: boolean}} Capture
- * Not `wanted`: the call goes without, until `use` is called. `chosen`: by the user, empty for none.
- */
-
-/** @typedef {{changed: () => void, problem: (problem: CallProblem) => void}} Listener */
 
 export class Microphone {
   #capture;

@@ -9,6 +9,8 @@
 import english from './languages/en/problems.js';
 import { translate } from './translation.js';
 
+/** @import {Explanation, Translation} from './types.js' */
+
 /** A failure of a call, with a stable code. */
 export class CallProblem extends Error {
   /**
@@ -65,18 +67,9 @@ const IN_ENGLISH = translate('en', english);
 const LONGEST_WAIT = 120;
 
 /**
- * @typedef {object} Explanation
- * @property {string} title  What happened, for who calls.
- * @property {string} advice  What they can do about it.
- * @property {string} operator  For who runs the page or the broker; may be empty. What the broker says is English.
- * @property {string} reference  The request's id in the broker's log; may be empty.
- * @property {boolean} signIn  Whether to offer signing in.
- */
-
-/**
  * A problem in words.
  * @param {{code: string, detail?: string, hint?: string, status?: number, requestId?: string, retryAfter?: number}} problem
- * @param {Pick<import('./translation.js').Translation, 't' | 'has'>} [words]
+ * @param {Pick<Translation, 't' | 'has'>} [words]
  *   A translation with the part `problems`; English without.
  * @returns {Explanation}
  */

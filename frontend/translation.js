@@ -4,19 +4,8 @@
  * Only the files of the chosen language are loaded; English stands in for a file that cannot be.
  */
 
-/** @typedef {'call' | 'problems' | 'page' | 'diagnosis' | 'admin'} Part  A file of each language. */
-/** @typedef {Record<string, string | number>} Values  Of a text's placeholders; `count` chooses its plural. */
-
-/**
- * @typedef {object} Translation
- * @property {string} language  One of `LANGUAGES`.
- * @property {'ltr' | 'rtl'} direction
- * @property {(key: string, values?: Values) => string} t  The text; the key itself if there is none.
- * @property {(key: string) => boolean} has  Whether there is such a text.
- * @property {(n: number, options?: Intl.NumberFormatOptions) => string} number
- * @property {(ms: number, options?: Intl.DateTimeFormatOptions) => string} dateTime  Of milliseconds since 1970.
- * @property {(seconds: number) => string} duration  As on a clock: 1:05, or 1:02:03.
- */
+/** @import {Part, ReaderSurroundings as Surroundings, Values} from './types.js' */
+/** @typedef {import('./types.js').Translation} Translation */
 
 /** The languages, each by its own name. @type {Readonly<Record<string, string>>} */
 export const LANGUAGES = Object.freeze({ en: 'English', es: 'Español', ru: 'Русский', zh: '简体中文' });
@@ -24,13 +13,6 @@ export const LANGUAGES = Object.freeze({ en: 'English', es: 'Español', ru: 'Р�
 const FALLBACK = 'en';
 const WRITTEN_FROM_THE_RIGHT = ['ar', 'fa', 'he', 'ur'];
 const REMEMBERED = 'realtime-call.language';
-
-/**
- * @typedef {object} Surroundings  The browser, or a test.
- * @property {readonly string[]} languages  Those that the reader prefers, best first.
- * @property {Pick<Storage, 'getItem' | 'setItem'> | null} storage
- * @property {(language: string, part: string) => Promise<Record<string, string>>} load
- */
 
 /** @returns {Surroundings} */
 function browser() {

@@ -458,3 +458,75 @@ export type VoiceSample = { at: number; you: number; them: number; muted: boolea
 
 /** Of a turn, in epoch milliseconds; `to` is 0 while it lasts. */
 export type VoiceGap = { from: number; to: number; text: string };
+
+/** Of a Realtime transcript: a conversation item. */
+export type CaptionEntry = {
+  id: string;
+  /** `hidden`: keeps its place in the order but is not shown. */
+  who: 'user' | 'assistant' | 'hidden';
+  /** Text by `content_index`. */
+  parts: Map<number, string>;
+  final: boolean;
+  interrupted: boolean;
+  responseId: string;
+  /** The answer is text, without sound. */
+  written: boolean;
+  image: boolean;
+  /** For how long an interrupted answer was played. */
+  heardMs: number | null;
+};
+
+export type MicrophoneWishes = {
+  mediaDevices: Pick<MediaDevices, 'getUserMedia'> | undefined;
+  audio: MediaTrackConstraints;
+  /** False: the call goes without, until `use` is called. */
+  wanted: boolean;
+  /** By the user, empty for none. */
+  chosen: () => string;
+  pushToTalk: boolean;
+};
+
+export type MicrophoneListener = { changed: () => void; problem: (problem: CallProblem) => void };
+
+/** A problem in words. */
+export type Explanation = {
+  /** What happened, for who calls. */
+  title: string;
+  /** What they can do about it. */
+  advice: string;
+  /** For who runs the page or the broker; may be empty. What the broker says is English. */
+  operator: string;
+  /** The request's id in the broker's log; may be empty. */
+  reference: string;
+  /** Whether to offer signing in. */
+  signIn: boolean;
+};
+
+/** A file of each language. */
+export type Part = 'call' | 'problems' | 'page' | 'diagnosis' | 'admin';
+
+/** Of a text's placeholders; `count` chooses its plural. */
+export type Values = Record<string, string | number>;
+
+export type Translation = {
+  /** One of `LANGUAGES`. */
+  language: string;
+  direction: 'ltr' | 'rtl';
+  /** The text; the key itself if there is none. */
+  t: (key: string, values?: Values) => string;
+  /** Whether there is such a text. */
+  has: (key: string) => boolean;
+  number: (n: number, options?: Intl.NumberFormatOptions) => string;
+  /** Of milliseconds since 1970. */
+  dateTime: (ms: number, options?: Intl.DateTimeFormatOptions) => string;
+  /** As on a clock: 1:05, or 1:02:03. */
+  duration: (seconds: number) => string;
+};
+
+/** The browser, or a test. */
+export type ReaderSurroundings = {
+  /** Those that the reader prefers, best first. */
+  languages: readonly string[];
+  storage: Pick<Storage, 'getItem' | 'setItem'> | null;
+  load: (language: string, part: string) => Promise<Record<string, string>>;
+};
