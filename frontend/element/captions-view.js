@@ -57,7 +57,9 @@ export class CaptionsView {
   #draw(line) {
     const drawn = this.#drawn.get(line.id) ?? this.#make();
     const { item, who, words, rest, note } = drawn;
-    const { text, heard = text, unheard = '' } = line;
+    // A picture is said to be there: it is not kept.
+    const text = line.image ? [this.#t('image'), line.text].filter(Boolean).join(' · ') : line.text;
+    const { heard = text, unheard = '' } = line;
     item.dataset.who = line.who;
     item.dataset.final = String(line.final);
     item.toggleAttribute('data-interrupted', line.interrupted);

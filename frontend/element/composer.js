@@ -31,6 +31,15 @@ export class Composer {
     else this.#field.removeAttribute('aria-describedby');
   }
 
+  /** Not sent yet. */
+  get words() {
+    return this.#field.value;
+  }
+
+  set words(words) {
+    this.#field.value = words;
+  }
+
   /** @param {Event} event */
   #submit(event) {
     event.preventDefault();

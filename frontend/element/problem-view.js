@@ -15,6 +15,9 @@ export class ProblemView {
   #more;
   #words;
 
+  /** @type {[Problem, string] | null} */
+  shown = null;
+
   /** @param {Translation} words @param {() => void} unlockSound  Called in the click. */
   constructor(words, unlockSound) {
     const { t } = words;
@@ -34,6 +37,7 @@ export class ProblemView {
 
   /** @param {Problem} problem @param {string} signInUrl  Empty where the page cannot lead there. */
   show(problem, signInUrl) {
+    this.shown = [problem, signInUrl];
     const { title, advice, operator, reference, signIn } = explain(problem, this.#words);
     put(this.#title, title);
     put(this.#advice, advice);
@@ -53,6 +57,7 @@ export class ProblemView {
   }
 
   hide() {
+    this.shown = null;
     this.element.hidden = true;
   }
 }

@@ -37,6 +37,9 @@ export class RealtimeCallElement extends HTMLElement {
   /** @type {(() => void)[]} */
   #unbind = [];
 
+  /** Something changed while a call was under way: the next start makes another. */
+  #outdated = false;
+
   /** Of the current call, or of the last. */
   #seen = begun();
 
@@ -68,6 +71,7 @@ export class RealtimeCallElement extends HTMLElement {
 
   /** Call it inside a click handler. @returns {Promise<CallState>} */
   start() {
+    if (this.#outdated) this.#renew();
     this.#seen = begun();
     this.#view?.problem.hide();
     this.#voices.begin();
@@ -89,8 +93,11 @@ export class RealtimeCallElement extends HTMLElement {
 
   disconnectedCallback() {
     removeEventListener('pagehide', this.#leave);
-    this.#leave();
     this.#view?.close();
+    // Moved to another place, it is there again by then, and its call goes on.
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#leave();
+    });
   }
 
   /** @param {string} name @param {string | null} before @param {string | null} now */
@@ -109,7 +116,8 @@ export class RealtimeCallElement extends HTMLElement {
     const asked = ++this.#asked;
     const words = await translation(this.getAttribute('language'), ['call', 'problems']);
     if (asked !== this.#asked || !this.isConnected) return;
-    this.#view?.close();
+    const before = this.#view;
+    before?.close();
     const view = new View(words, this.#canvas, {
       start: () => void this.start(),
       stop: () => void this.stop(),
@@ -131,6 +139,7 @@ export class RealtimeCallElement extends HTMLElement {
       log: () => this.#call?.log ?? null,
     });
     this.#view = view;
+    if (before) view.goOnFrom(before);
     this.shadowRoot?.replaceChildren(view.element, this.#audio);
     this.#show();
     this.#voices.redraw();
@@ -172,7 +181,8 @@ export class RealtimeCallElement extends HTMLElement {
 
   /** Another call for what has changed; the old one's captions stay until the new one starts. */
   #renew() {
-    if (!this.#call || !['idle', 'ended', 'failed'].includes(this.#call.state.status)) return;
+    this.#outdated = Boolean(this.#call) && !['idle', 'ended', 'failed'].includes(this.#call?.state.status ?? '');
+    if (!this.#call || this.#outdated) return;
     for (const unbind of this.#unbind) unbind();
     this.#call = null;
     this.#show();

@@ -118,6 +118,12 @@ export class View {
     this.#microphone.style.setProperty('--level', level.toFixed(2));
   }
 
+  /** What a user would miss in another language. @param {View} before */
+  goOnFrom(before) {
+    this.#composer.words = before.#composer.words;
+    if (before.problem.shown) this.problem.show(...before.problem.shown);
+  }
+
   /** Nothing of it is shown any more. */
   close() {
     clearInterval(this.#clock.timer);

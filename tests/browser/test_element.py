@@ -16,7 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 from local.stack import Stack
 from tests.browser.test_live_states import PRETEND, receive
 from tests.support import chromium
-from tests.support.chromium import IN_THE_ELEMENT, PROBES
+from tests.support.chromium import IN_THE_ELEMENT, MIC_TRACKS, PROBES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -295,6 +295,50 @@ async def test_a_picture_beside_the_voice(stack: Stack, browser: Browser) -> Non
         await file.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": picture})
         await page.wait_for_function("() => JSON.stringify(pretended.sent).includes('input_image')")
         assert "What is this?" in json.dumps(await page.evaluate("pretended.sent"))
+        pictured = {"type": "input_image", "image_url": "data:image/jpeg;base64,AA=="}
+        shown = {"id": "item_p", "type": "message", "role": "user", "content": [pictured]}
+        await receive(page, {"type": "conversation.item.added", "item": shown})
+        await expect(page.locator("#captions li .words")).to_have_text("Image")
         await file.set_input_files({"name": "b.png", "mimeType": "image/png", "buffer": b"none"})
         await expect(page.locator("#problem")).to_have_attribute("data-code", "image_unreadable")
         await expect(page.locator("#connection")).to_have_text("Connected")
+
+
+async def test_an_element_keeps_its_call_where_it_is_moved_to_and_ends_it_where_it_is_taken_out(
+    stack: Stack, browser: Browser
+) -> None:
+    async with opened(stack, browser) as page:
+        await start(page)
+        await page.evaluate("document.body.append(document.querySelector('realtime-call'))")
+        await expect(page.locator("#connection")).to_have_text("Connected")
+        assert await page.evaluate(MIC_TRACKS) == ["live"]
+        assert await page.evaluate(f"{CALL}.state.status") == "live"
+        async with page.expect_request("**/calls/h/hangup"):
+            await page.evaluate("document.querySelector('realtime-call').remove()")
+        assert await page.evaluate(MIC_TRACKS) == ["ended"]
+
+
+async def test_what_changes_in_a_call_holds_for_the_next_and_words_outlast_a_new_language(
+    stack: Stack, browser: Browser
+) -> None:
+    async with opened(stack, browser) as page:
+        await start(page)
+        await page.evaluate("document.querySelector('#call').setAttribute('profile', 'other')")
+        await page.locator("#text-field").fill("not sent yet")
+        await page.locator("#language").select_option("es")
+        await expect(page.locator("#connection")).to_have_text("En llamada")
+        await expect(page.locator("#text-field")).to_have_value("not sent yet")
+        await page.locator("#stop").click()
+        await expect(page.locator("#connection")).to_have_text("Sin conexión")
+        refusal = {"code": "profile_not_allowed", "status": 403, "title": "", "detail": ""}
+        await page.route("**/api/connect*", lambda route: route.fulfill(status=403, json=refusal))
+        await page.wait_for_timeout(600)  # the gesture is over
+        async with page.expect_request("**/api/connect?profile=other*"):
+            await page.locator("#start").click()
+        problem = page.locator("#problem")
+        await expect(problem).to_have_attribute("data-code", "profile_not_allowed")
+        before = await problem.inner_text()
+        await page.locator("#language").select_option("zh")
+        await expect(page.locator("#connection")).to_have_text("未连接")
+        await expect(problem).to_be_visible()
+        assert await problem.inner_text() != before
