@@ -7,8 +7,14 @@ export const NONE = '–';
 
 /** @param {Words} words @param {number} ms */
 export function latency(words, ms) {
-  if (ms < 1000) return `${words.number(Math.round(ms))} ms`;
-  return `${words.number(ms / 1000, { minimumFractionDigits: 1, maximumFractionDigits: 1 })} s`;
+  const short = ms < 1000;
+  return words.number(short ? Math.round(ms) : ms / 1000, {
+    style: 'unit',
+    unit: short ? 'millisecond' : 'second',
+    unitDisplay: 'narrow',
+    minimumFractionDigits: short ? 0 : 1,
+    maximumFractionDigits: 1,
+  });
 }
 
 /** US dollars as the broker tells them: a number, `unknown`, or nothing. @param {Words} words @param {string} cost */

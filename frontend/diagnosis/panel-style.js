@@ -9,7 +9,7 @@ button {
   margin-block-start: .75rem; margin-inline-end: .5rem; color: inherit; background: none;
   border: 1px solid var(--edge, CanvasText); border-radius: var(--pill, 100rem); cursor: pointer;
 }
-button:first-of-type { color: var(--on-slab, Canvas); background: var(--slab, CanvasText); border-color: var(--slab, CanvasText); }
+button:first-of-type { color: var(--on-slab, Canvas); background: var(--slab, CanvasText); border-color: var(--on-slab, Canvas); }
 :focus-visible { outline: 3px solid var(--accent, Highlight); outline-offset: 2px; }
 [role='status'] { margin-block: 1rem; font: 500 1.25rem/1.3 var(--display, inherit); }
 ol { list-style: none; margin: 0; padding: 0; }

@@ -89,7 +89,7 @@ export class EventDrawer {
   /** @param {LogEntry} entry @returns {HTMLElement} */
   #draw({ at, from, type, detail }) {
     const time = this.#words.dateTime(at, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' });
-    const summary = h('summary', {}, h('span', { className: 'sign' }, SIGNS[from]), h('bdi', {}, type), h('time', {}, time));
+    const summary = h('summary', {}, h('span', { className: 'sign' }, SIGNS[from]), h('bdi', {}, ...type.split(/(?<=[._])/).flatMap((part) => [part, h('wbr')])), h('time', {}, time));
     const more = h('details', {}, summary);
     more.addEventListener('toggle', () => {
       if (more.childElementCount === 1) more.append(h('pre', { dir: 'ltr' }, JSON.stringify(detail, null, 2) ?? ''));

@@ -96,7 +96,8 @@ li[data-who='assistant'] .who { color: var(--accent); }
 .button:hover { border-color: var(--ink); }
 .button:disabled { opacity: 0.5; cursor: default; }
 .tool { width: 2.75rem; padding: 0; }
-.button[aria-pressed='true'] { border-color: var(--ink); background: var(--ink); color: var(--paper); }
+.button[aria-pressed='true'] { border-color: var(--ink); background: color-mix(in srgb, var(--ink) 14%, transparent); }
+.button[aria-pressed='true'] svg { background: linear-gradient(to top right, #0000 47%, currentcolor 47% 55%, #0000 55%); }
 #start { min-width: 11rem; min-height: 4.5rem; border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-size: 1.5rem; }
 #start:hover { border-color: var(--ink); }
 #stop { border-color: var(--slab); background: var(--slab); color: var(--on-slab); }
@@ -127,6 +128,9 @@ li[data-from='client'] .sign { color: var(--accent); }
 @container call (max-width: 44rem) {
  [data-status='idle'] .voices { height: 7rem; }
  [data-status='failed'] .voices { display: none; }
+ #problem { position: relative; }
+ #problem h3 { padding-inline-end: 2rem; }
+ #problem .plain { position: absolute; inset-block-start: 0.5rem; inset-inline-end: 0.5rem; }
  .now { grid-template-columns: minmax(0, 1fr); }
  .now { position: relative; }
  .side { justify-items: stretch; min-height: 0; }

@@ -179,7 +179,7 @@ async def past_calls(page: Page) -> None:
     """The call is found again, with its words; a search for another finds nothing."""
     await page.get_by_role("link", name="Calls", exact=True).click()
     await expect(page.get_by_role("heading", name="Calls")).to_be_focused()
-    search = page.get_by_label("Any word")
+    search = page.get_by_label("Contains")
     await search.fill("plain-live")
     await search.press("Enter")
     found = page.locator(".calls a", has_text="an admin").first
@@ -201,7 +201,7 @@ async def recording_plays(page: Page) -> None:
 
 async def reports(page: Page) -> None:
     """Each shows something, or that there is nothing, as a search for what is not there does."""
-    search = page.get_by_label("Any word")
+    search = page.get_by_label("Contains")
     await search.fill("no such call")
     await search.press("Enter")
     await expect(page.locator(".calls li")).to_have_count(0)

@@ -55,7 +55,7 @@ async def test_the_panel_tells_what_the_network_blocks_and_what_to_do(
         await page.route("**/api/connect", lambda route: answer(route, relay))
         await page.goto(stack.url)
         await page.locator("#settings").click()
-        await page.get_by_role("button", name="Calls do not work?").click()
+        await page.get_by_role("button", name="Calls not working?").click()
         await expect(page.get_by_role("button", name="Run the checks")).to_be_visible()
         await page.evaluate(HURRY)
         await page.get_by_role("button", name="Run the checks").click()

@@ -15,7 +15,7 @@ export default Object.freeze({
   desk: 'Desk',
   sign_out: 'Sign out',
   theme: 'Colours',
-  theme_system: 'As the system',
+  theme_system: 'Same as system',
   theme_light: 'Light',
   theme_dark: 'Dark',
   how: 'How to connect',
@@ -23,6 +23,6 @@ export default Object.freeze({
   connect_note: 'No key reaches this page.',
   token: 'Directly to the model',
   token_note: 'This page gets a short-lived key and connects itself.',
-  trouble: 'Calls do not work?',
+  trouble: 'Calls not working?',
   close: 'Close',
 });

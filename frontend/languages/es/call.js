@@ -35,7 +35,7 @@ export default Object.freeze({
   held_headline: 'Mantenga pulsado.',
   held_advice: 'Mantenga pulsado el botón, o la barra espaciadora, mientras habla.',
   deaf_headline: 'Sin micrófono.',
-  lost_microphone: 'El micrófono ya no está. Conéctelo de nuevo o elija otro.',
+  lost_microphone: 'El micrófono se ha desconectado. Conéctelo de nuevo o elija otro.',
   stalled_microphone: 'El sistema ha silenciado el micrófono.',
   listen_headline: 'Escriba y escuche.',
   listen_advice: 'Esta llamada no usa micrófono. A lo que escriba se responde en voz alta.',

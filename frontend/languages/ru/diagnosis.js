@@ -8,7 +8,7 @@ export default Object.freeze({
   checking: 'Проверяется: {check}',
   all_well: 'Звонки здесь работают.',
   some_failed: 'Работает не всё. Что делать, написано ниже.',
-  for_operator: 'Для тех, кто отвечает за эту страницу',
+  for_operator: 'Для владельца страницы',
   outcome_passed: 'работает',
   outcome_warned: 'работает, но',
   outcome_failed: 'не работает',
@@ -36,7 +36,7 @@ export default Object.freeze({
   blocked_remedy:
     'Попробуйте другую сеть или отключите VPN. Администратору сети: «Пожалуйста, разрешите исходящий {protocol} на {addresses} для голосовых звонков по WebRTC».',
   tcp_blocked: 'От {addresses} по TCP ответа нет. Пока работает UDP, он не нужен.',
-  tcp_alone: 'Звонки идут по TCP на {addresses}. Без UDP возможны заикания.',
+  tcp_alone: 'Звонки идут по TCP на {addresses}. Без UDP звук может прерываться.',
   channel_closed: 'Звук проходит, но канал событий не открывается.',
   channel_closed_remedy: 'Возможно, сеть проверяет или обрывает соединение. Попробуйте другую сеть или отключите VPN.',
   no_speaker: 'Браузер не видит ни динамиков, ни наушников.',

@@ -8,7 +8,7 @@ export default Object.freeze({
   checking: '正在检查：{check}',
   all_well: '这里可以正常通话。',
   some_failed: '有些项目不正常，处理办法见下。',
-  for_operator: '供本页面的维护者参考',
+  for_operator: '致本页面的管理者',
   outcome_passed: '正常',
   outcome_warned: '可用，但请注意',
   outcome_failed: '不正常',

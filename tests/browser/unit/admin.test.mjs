@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { Follower } from '../../../frontend/admin/follower.js';
-import { failed, latestDays, money, named, short } from '../../../frontend/admin/format.js';
+import { failed, latency, latestDays, money, named, short } from '../../../frontend/admin/format.js';
 import { Poller } from '../../../frontend/admin/poller.js';
 import { readRoute, writeRoute } from '../../../frontend/admin/route.js';
 import { labelled, series, ticks } from '../../../frontend/admin/scale.js';
@@ -198,7 +198,9 @@ test('labels are as many as there is room for, the last among them', () => {
   assert.deepEqual(labelled(3, 0), [2]);
 });
 
-test('money, names, days', () => {
+test('money, names, days, latencies', () => {
+  assert.equal(latency(words, 640.4), '640ms');
+  assert.equal(latency(translate('ru', {}), 1250), '1,3\u00a0с');
   assert.equal(money(words, '0.0123'), '$0.0123');
   assert.equal(money(words, '12.5'), '$12.50');
   assert.equal(money(words, '0'), '$0.00');

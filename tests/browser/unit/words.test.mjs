@@ -60,7 +60,7 @@ test('the microphone is on only while what is said is sent', () => {
     states.map((more) => microphoneState({ ...ON, ...more })),
     ['off', 'muted', 'muted', 'muted', 'muted'],
   );
-  assert.equal(ofMicrophone({ captured: false, muted: false, lost: true }), 'Microphone gone');
+  assert.equal(ofMicrophone({ captured: false, muted: false, lost: true }), 'Microphone disconnected');
   assert.equal(ofMicrophone({ ...ON, stalled: true }), 'Microphone muted by the system');
 });
 
