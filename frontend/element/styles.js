@@ -159,6 +159,10 @@ li[data-from='client'] .sign { color: var(--accent); }
  .bar .button { min-height: max(44px, 2rem); }
  .bar .button:not(#stop, #talk) { flex: none; width: max(44px, 2rem); padding: 0; gap: 0; font-size: 0; }
  #microphone { flex-basis: 100%; }
+ .scrolls summary { flex-wrap: wrap; gap: 0 0.75rem; padding-block: 0.5rem; }
+ .scrolls bdi { flex-basis: 75%; }
+ .menu, .drawer { padding: 0.75rem; }
+ select, #event-filter { padding-inline: 0.5rem; }
  .inset { padding-inline: 1rem; }
 }
 @media (max-height: 34rem) {

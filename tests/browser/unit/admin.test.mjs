@@ -200,7 +200,7 @@ test('labels are as many as there is room for, the last among them', () => {
 
 test('money, names, days, latencies', () => {
   assert.equal(latency(words, 640.4), '640ms');
-  assert.equal(latency(translate('ru', {}), 1250), '1,3\u00a0с');
+  assert.match(latency(translate('ru', {}), 1250), /^1,3\sс$/);
   assert.equal(money(words, '0.0123'), '$0.0123');
   assert.equal(money(words, '12.5'), '$12.50');
   assert.equal(money(words, '0'), '$0.00');
