@@ -44,13 +44,15 @@ function showAccount() {
   byId('desk').hidden = !principal?.userRoles?.includes('admin');
 }
 
-async function learnWho() {
+/** @param {Promise<void>} words  Without them nothing can be said of anybody. */
+async function learnWho(words) {
   try {
     const answer = await fetch('/.auth/me', { headers: { Accept: 'application/json' } });
     principal = answer.ok ? ((await answer.json()).clientPrincipal ?? null) : undefined;
   } catch {
     principal = undefined;
   }
+  await words;
   showAccount();
 }
 
@@ -117,8 +119,7 @@ function begin() {
     if (detail.code === 'sign_in_required') byId('page-sign-in').hidden = true;
   });
   letCheck();
-  void speak();
-  void learnWho();
+  void learnWho(speak());
 }
 
 begin();

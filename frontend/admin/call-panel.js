@@ -20,6 +20,7 @@ export function callPanel(desk, id, back) {
   const { t } = words;
   const follower = new Follower();
   const transcript = transcriptView(words);
+  const none = h('p.quiet.empty', { hidden: true }, t('no_transcript'));
   const [facts, recording, actions, message] = [h('dl'), h('div.strip'), h('div'), h('div')];
   const status = h('p.status');
   const trouble = h('div', { role: 'alert' });
@@ -59,6 +60,7 @@ export function callPanel(desk, id, back) {
     status.dataset.status = call.status;
     callFacts(words, facts, call, follower.transcript);
     showRecording(words, recording, id, follower.recording);
+    none.hidden = live || follower.entries.length > 0;
     if (live === wasLive) return;
     wasLive = live;
     actions.replaceChildren(...(live ? [hangUp, sure] : []));
@@ -80,7 +82,7 @@ export function callPanel(desk, id, back) {
     { 'aria-label': t('call') },
     h('a.back', { href: writeRoute(back) }, t('back')),
     heading(t('call'), status, actions),
-    ...[trouble, facts, recording, transcript, message],
+    ...[trouble, facts, recording, none, transcript, message],
   );
   return { element, close: () => poller.stop() };
 }
