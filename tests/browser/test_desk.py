@@ -149,7 +149,7 @@ async def test_a_live_call_is_followed_told_something_and_ended(
         spoken = page.locator(".transcript li", has_text="I have checked: the shop closes at six")
         await expect(spoken).to_be_visible()
         await page.get_by_label("Message into the call").fill("x" * 481)
-        await expect(page.get_by_text("1 too many")).to_be_visible()
+        await expect(page.get_by_text("1 over the limit")).to_be_visible()
         await expect(page.get_by_role("button", name="Send")).to_be_disabled()
         await page.get_by_label("Message into the call").fill("the caller is called Ada")
         await page.get_by_label("Tell the model alone").check()
@@ -298,7 +298,7 @@ async def test_a_call_is_followed_in_firefox(
         await page.evaluate(sign_in, cookie["value"])
         try:
             await page.goto(f"{live_stack.url}/admin")
-            await page.wait_for_text(css(".list"), "No call is going on.")
+            await page.wait_for_text(css(".list"), "No calls right now.")
             await caller.accept(await start_call(http, live_stack, await caller.offer()))
             await page.click(css(".calls a"))
             await page.wait_for_text(css(".status"), "Live")
