@@ -133,7 +133,7 @@ export class Course {
     this.transcript.goOn(conversation);
     next.liveSince = before.liveSince;
     before.handOver(next);
-    void next.microphone?.sendThrough(next.sender);
+    void next.microphone?.sendThrough(next.sender).catch(() => undefined);
     this.attempt = next;
     this.#watch(next);
     void access.giveUp(before);

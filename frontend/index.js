@@ -33,7 +33,8 @@ export function createCall({ output, ...options } = {}) {
       });
       speaker.play(call.remoteStream);
     }
-    if (['ending', 'ended', 'failed'].includes(status)) speaker?.stop();
+    // Not while it is `ending`: a call that was cut off may yet go on.
+    if (status === 'ended' || status === 'failed') speaker?.stop();
   });
   return call;
 }

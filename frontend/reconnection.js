@@ -94,7 +94,11 @@ export class Succession {
     });
     // It may be lost before it is waited for.
     live.catch(() => undefined);
-    const [offer, post] = await Promise.all([next.makeOffer(), access.prepare(next, continues)]);
+    const opening = Promise.all([next.makeOffer(), access.prepare(next, continues)]);
+    // The page's own headers may never come.
+    const late = next.after(timeouts.request, () => next.release());
+    const [offer, post] = await Promise.race([opening, live.then(() => opening)]);
+    late();
     await next.sender.replaceTrack(this.#before.microphone?.track ?? null);
     if (next.over) throw new CallProblem('connection_lost');
     next.answer = post(offer);

@@ -370,7 +370,7 @@ export type DialogueListener = {
 /** What a succession needs of its call. */
 export type SuccessionHost = {
   access: Access;
-  timeouts: Pick<Timeouts, 'media' | 'interruption' | 'reconnect'>;
+  timeouts: Pick<Timeouts, 'media' | 'interruption' | 'reconnect' | 'request'>;
   /** A new one. */
   attempt: () => Attempt;
   /** Gives it the dialogue of that API. */

@@ -11,11 +11,6 @@ export class Gesture {
   /** @type {{at: number, x: number, y: number, keyboard: boolean, button: any} | null} */
   #last = null;
 
-  /** The user has gone to another button. */
-  moved() {
-    this.#last = null;
-  }
-
   /**
    * Whether a click is a new gesture.
    * @param {Pick<MouseEvent, 'timeStamp' | 'detail' | 'clientX' | 'clientY' | 'currentTarget'>} click

@@ -2,16 +2,16 @@
  * `<realtime-call>`: a voice call in any page, with all that a person needs for it. See docs/embed.md.
  */
 import { servingOrigin } from '../broker.js';
+import { CallProblem } from '../problems.js';
 import { RealtimeCall } from '../realtime-call.js';
 import { Speaker } from '../speaker.js';
 import { translation } from '../translation.js';
 import { bindCall, optionsOf } from './binding.js';
 import { h } from './dom.js';
 import { styles } from './styles.js';
-import { View } from './view.js';
+import { UNDER_WAY, View } from './view.js';
 import { Voices } from './voices.js';
 
-/** @import {CallProblem} from '../problems.js' */
 /** @import {Activity, CallOptions, CallState} from '../types.js' */
 
 /** A change of one of these makes another call, unless one is under way: then it holds for the next. */
@@ -72,10 +72,12 @@ export class RealtimeCallElement extends HTMLElement {
   /** Call it inside a click handler. @returns {Promise<CallState>} */
   start() {
     if (this.#outdated) this.#renew();
-    this.#seen = begun();
-    this.#view?.problem.hide();
-    this.#voices.begin();
     const { call } = this;
+    if (!UNDER_WAY.includes(call.state.status)) {
+      this.#seen = begun();
+      this.#view?.problem.hide();
+      this.#voices.begin();
+    }
     const started = call.start();
     this.#speaker.play(call.remoteStream);
     return started;
@@ -150,10 +152,7 @@ export class RealtimeCallElement extends HTMLElement {
     const call = new RealtimeCall(optionsOf(this, this.#options));
     this.#unbind = bindCall(call, this, {
       statechange: () => this.#show(),
-      microphone: ({ captured }) => {
-        if (captured) this.#view?.problem.settle('microphone_lost');
-        this.#show();
-      },
+      microphone: () => this.#show(),
       activity: (activity) => {
         this.#seen.activity = activity;
         if (activity === 'answering') this.#view?.problem.settle('answer_failed', 'answer_cut');
@@ -179,7 +178,7 @@ export class RealtimeCallElement extends HTMLElement {
     return call;
   }
 
-  /** Another call for what has changed; the old one's captions stay until the new one starts. */
+  /** Another call for what has changed. */
   #renew() {
     this.#outdated = Boolean(this.#call) && !['idle', 'ended', 'failed'].includes(this.#call?.state.status ?? '');
     if (!this.#call || this.#outdated) return;
@@ -203,15 +202,16 @@ export class RealtimeCallElement extends HTMLElement {
     const { state, microphone } = call;
     const { activity } = this.#seen;
     if (state.status === 'live') this.#seen.wasLive = true;
-    if (microphone.captured && view.problem.element.dataset.code === 'microphone_lost') view.problem.hide();
+    if (microphone.captured) view.problem.settle('microphone_lost');
     const waiting = state.status === 'live' && (activity === 'thinking' || activity === 'looking_up');
     if (waiting || activity !== 'answering') this.#voices.waiting = waiting;
     this.#voices.muted = microphone.captured && (microphone.muted || Boolean(microphone.silenced || microphone.held));
-    if (['ending', 'ended', 'failed'].includes(state.status)) {
+    // Not while it is `ending`: a call that was cut off may yet go on.
+    if (state.status === 'ended' || state.status === 'failed') {
       this.#voices.end();
       this.#speaker.stop();
+      this.#prepare();
     }
-    if (state.status === 'ended' || state.status === 'failed') this.#prepare();
     view.show({
       ...this.#seen,
       state,
@@ -229,13 +229,14 @@ export class RealtimeCallElement extends HTMLElement {
 
   /** @param {Blob} file @param {string} text */
   async #sendImage(file, text) {
-    const { fitImage } = await import('../image.js');
     try {
+      const { fitImage } = await import('../image.js');
       const url = await fitImage(file, this.call.maxMessageSize - 2000);
       // What the call refuses it reports itself.
       await this.call.sendImage(url, text).catch(() => {});
-    } catch (problem) {
-      this.#showProblem(/** @type {CallProblem} */ (problem));
+    } catch (error) {
+      // The module may not have come.
+      this.#showProblem(error instanceof CallProblem ? error : new CallProblem('network_unreachable', { detail: String(error) }));
     }
   }
 

@@ -10,6 +10,7 @@ export class SoundMenu {
   #speakers;
   #push;
   #without;
+  #stopWatching = () => {};
 
   /** @param {Translation} words @param {SoundActions} listener */
   constructor(words, listener) {
@@ -36,14 +37,19 @@ export class SoundMenu {
       h('label', { className: 'check' }, this.#push, t('push_to_talk')),
       h('label', { className: 'check' }, this.#without, t('no_microphone')),
     );
-    let stopWatching = () => {};
     this.element.addEventListener('toggle', (event) => {
-      stopWatching();
-      stopWatching = /** @type {ToggleEvent} */ (event).newState === 'open' ? listener.watch() : () => {};
+      this.close();
+      if (/** @type {ToggleEvent} */ (event).newState === 'open') this.#stopWatching = listener.watch();
     });
     /** @type {HTMLButtonElement} */
     this.button = h('button', { id: 'sound', className: 'button tool', type: 'button', ariaLabel: t('sound'), title: t('sound') }, icon('sound'));
     this.button.popoverTargetElement = this.element;
+  }
+
+  /** Also where the menu is taken out of the page, of which no event tells. */
+  close() {
+    this.#stopWatching();
+    this.#stopWatching = () => {};
   }
 
   /** @param {DeviceList} list */

@@ -13,7 +13,7 @@ import { describe, describeMicrophone, microphoneState } from './words.js';
 /** @import {Translation} from '../translation.js' */
 /** @import {ElementActions, ElementModel} from '../types.js' */
 
-const UNDER_WAY = ['preparing', 'connecting', 'live'];
+export const UNDER_WAY = ['preparing', 'connecting', 'live'];
 
 export class View {
   #words;
@@ -84,7 +84,6 @@ export class View {
     this.element.addEventListener('keydown', (event) => {
       if (event.repeat && event.key === 'Enter') event.preventDefault();
       if (event.key === 'Tab') this.#gesture.forget();
-      if (event.key === 'Tab') this.#gesture.moved();
     });
   }
 
@@ -128,6 +127,7 @@ export class View {
   close() {
     clearInterval(this.#clock.timer);
     this.#bindTalk(false);
+    this.sound.close();
     for (const open of [this.sound.element, this.events.element]) if (open.isConnected) open.hidePopover();
   }
 

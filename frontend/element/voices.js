@@ -35,6 +35,8 @@ export class Voices {
   /** @type {Phase} */
   #phase = 'idle';
 
+  #frame = 0;
+
   /** @type {VoiceSample[]} */
   #samples = [];
 
@@ -63,9 +65,10 @@ export class Voices {
     const frame = () => {
       if (this.#phase !== 'live' || !this.#canvas.isConnected) return;
       if (!this.#still.matches) this.redraw();
-      requestAnimationFrame(frame);
+      this.#frame = requestAnimationFrame(frame);
     };
-    requestAnimationFrame(frame);
+    cancelAnimationFrame(this.#frame);
+    this.#frame = requestAnimationFrame(frame);
   }
 
   /** What was on the tape stands still. */

@@ -126,7 +126,6 @@ async def test_one_gesture_has_one_meaning(stack: Stack, browser: Browser) -> No
         await expect(page.locator("#microphone")).to_have_attribute("data-state", "on")
         await page.locator("#stop").click()
         await expect(page.locator("#headline")).to_have_text("The call has ended.")
-        await page.wait_for_timeout(600)  # the gesture is over
         await page.locator("#start").focus()
         await page.keyboard.press("Enter")
         await expect(page.locator("#stop")).to_be_focused()
@@ -332,7 +331,6 @@ async def test_what_changes_in_a_call_holds_for_the_next_and_words_outlast_a_new
         await expect(page.locator("#connection")).to_have_text("Sin conexión")
         refusal = {"code": "profile_not_allowed", "status": 403, "title": "", "detail": ""}
         await page.route("**/api/connect*", lambda route: route.fulfill(status=403, json=refusal))
-        await page.wait_for_timeout(600)  # the gesture is over
         async with page.expect_request("**/api/connect?profile=other*"):
             await page.locator("#start").click()
         problem = page.locator("#problem")

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createCall } from '../../../frontend/index.js';
 import { ANSWER, FakeBrowser, LOCATION, liveBrowser, problem, response, settle } from './fakes.mjs';
 
 const PATIENCE = 5_000;
@@ -265,6 +266,40 @@ test('a call that ends as foreseen before it has moved goes on in a new one', as
   await opens(browser);
   assert.equal(call.state.status, 'live');
   assert.equal(call.state.reconnecting, undefined);
+});
+
+test('a call that is cut off unforeseen is heard again when it goes on', async () => {
+  const browser = continuing();
+  const output = Object.assign(new EventTarget(), { srcObject: null, play: async () => undefined });
+  const call = createCall({ environment: browser.environment, output });
+  void call.start();
+  await settle();
+  const connection = await opens(browser);
+  lasting(browser, 'handle-1', 1_800, 3_600);
+  browser.clock.pass(8_000);
+  await settle();
+  const told = browser.routes['/api/calls/handle-1'];
+  browser.routes['/api/calls/handle-1'] = async () =>
+    response(200, JSON.stringify({ ...(await told().json()), status: 'ended', ended_by: 'connection_lost' }));
+  connection.channel.onclose();
+  assert.equal(call.state.status, 'ending');
+  await opens(browser);
+  assert.equal(call.state.status, 'live');
+  assert.equal(call.remoteStream, output.srcObject);
+});
+
+test('headers that the page never gets do not keep it reconnecting', async () => {
+  const browser = continuing();
+  let asked = 0;
+  const headers = () => ((asked += 1) > 1 ? new Promise(() => undefined) : {});
+  const { call, connection } = await browser.live({ headers });
+  await lose(browser, connection);
+  for (let second = 0; second < 125 && call.state.status === 'live'; second += 1) {
+    browser.clock.pass(1_000);
+    await settle();
+  }
+  assert.equal(call.state.status, 'failed');
+  assert.equal(browser.tracks[0].readyState, 'ended');
 });
 
 test('a conversation that may not outlast its call ends with it', async () => {
