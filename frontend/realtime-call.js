@@ -131,10 +131,12 @@ export class RealtimeCall extends EventTarget {
 
   /**
    * Ends the call in any state. The microphone is off when this returns; the promise resolves when the
-   * broker has been told. Safe to repeat.
+   * broker has been told. Safe to repeat. What `prepare` has made is let go.
    * @returns {Promise<void>}
    */
   stop() {
+    this.#spare?.release();
+    this.#spare = null;
     return this.#course?.stop() ?? Promise.resolve();
   }
 

@@ -90,11 +90,13 @@ export class RealtimeCallElement extends HTMLElement {
 
   connectedCallback() {
     addEventListener('pagehide', this.#leave);
+    this.#voices.follow(true);
     void this.#draw();
   }
 
   disconnectedCallback() {
     removeEventListener('pagehide', this.#leave);
+    this.#voices.follow(false);
     this.#view?.close();
     // Moved to another place, it is there again by then, and its call goes on.
     queueMicrotask(() => {
@@ -183,6 +185,7 @@ export class RealtimeCallElement extends HTMLElement {
     this.#outdated = Boolean(this.#call) && !['idle', 'ended', 'failed'].includes(this.#call?.state.status ?? '');
     if (!this.#call || this.#outdated) return;
     for (const unbind of this.#unbind) unbind();
+    void this.#call.stop();
     this.#call = null;
     this.#show();
     this.#prepare();

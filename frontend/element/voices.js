@@ -30,7 +30,8 @@ export class Voices {
   muted = false;
 
   #canvas;
-  #still = matchMedia(REDUCED);
+  #queries = [REDUCED, '(prefers-color-scheme: dark)', '(forced-colors: active)'].map((query) => matchMedia(query));
+  #still = this.#queries[0];
 
   /** @type {Phase} */
   #phase = 'idle';
@@ -52,9 +53,15 @@ export class Voices {
   constructor(canvas) {
     this.#canvas = canvas;
     new ResizeObserver(() => this.redraw()).observe(canvas);
-    for (const query of [REDUCED, '(prefers-color-scheme: dark)', '(forced-colors: active)'])
-      matchMedia(query).addEventListener('change', () => this.redraw());
   }
+
+  /** In the page, or no more: a query keeps alive whoever listens to it. @param {boolean} shown */
+  follow(shown) {
+    const change = shown ? 'addEventListener' : 'removeEventListener';
+    for (const query of this.#queries) query[change]('change', this.#queried);
+  }
+
+  #queried = () => this.redraw();
 
   /** A call begins with an empty tape. */
   begin() {

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from local.stack import Stack
 from tests.browser.test_live_states import PRETEND, receive
+from tests.contract.record.conftest import poll_until
 from tests.support import chromium
 from tests.support.chromium import IN_THE_ELEMENT, MIC_TRACKS, PROBES
 
@@ -340,3 +342,31 @@ async def test_what_changes_in_a_call_holds_for_the_next_and_words_outlast_a_new
         await expect(page.locator("#connection")).to_have_text("未连接")
         await expect(problem).to_be_visible()
         assert await problem.inner_text() != before
+
+
+LISTENERS = """() => {
+  window.listeners = 0;
+  const { addEventListener: add, removeEventListener: remove } = EventTarget.prototype;
+  const count = (by) => function (...given) {
+    const outside = this === window || this === document || this instanceof MediaQueryList;
+    if (outside || this === navigator.mediaDevices) window.listeners += by;
+    return (by > 0 ? add : remove).apply(this, given);
+  };
+  EventTarget.prototype.addEventListener = count(1);
+  EventTarget.prototype.removeEventListener = count(-1);
+  window.added = document.body.appendChild(document.createElement('realtime-call'));
+}"""
+"""Counts the listeners that a second element has outside of itself."""
+
+
+async def test_an_element_that_is_taken_out_listens_to_nothing(
+    stack: Stack, browser: Browser
+) -> None:
+    async with opened(stack, browser) as page:
+        await page.evaluate("document.querySelector('realtime-call').remove()")
+        await page.evaluate(LISTENERS)
+        await page.locator("realtime-call #sound").click()
+        await expect(page.locator("#sound-menu")).to_be_visible()
+        await poll_until(partial(page.evaluate, "listeners"), lambda count: count >= 5)
+        await page.evaluate("added.remove()")
+        assert await page.evaluate("listeners") == 0

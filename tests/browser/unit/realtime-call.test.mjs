@@ -22,6 +22,15 @@ test('offer, key and microphone are prepared at the same time', async () => {
   assert.equal(browser.connections[0].track, browser.tracks[0], 'the microphone is what is sent');
 });
 
+test('stop lets go of what was prepared', async () => {
+  const browser = new FakeBrowser();
+  const { call } = browser.call();
+  await call.prepare();
+  await call.stop();
+  assert.deepEqual(browser.connections.map(({ closed }) => closed), [true]);
+  assert.equal(call.state.status, 'idle');
+});
+
 test('a prepared call asks for the microphone inside the click, and its offer is made', async () => {
   const browser = new FakeBrowser();
   const { call } = browser.call();
