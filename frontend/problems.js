@@ -81,15 +81,15 @@ export function explain(problem, { t, has } = IN_ENGLISH) {
   return {
     title: t(name),
     advice: soon && retryAfter <= LONGEST_WAIT ? t('retry', { count: retryAfter }) : t(`${name}_advice`),
-    operator: [has(`${name}_operator`) ? t(`${name}_operator`) : '', sentence(detail), hint].filter(Boolean).join(' '),
+    operator: [has(`${name}_operator`) ? t(`${name}_operator`) : '', sentence(detail), typeof hint === 'string' && hint].filter(Boolean).join(' '),
     reference: problem.requestId ?? '',
     signIn: name === 'sign_in_required' || problem.status === 401,
   };
 }
 
-/** The name of a browser's error, alone, helps nobody. @param {string} detail */
+/** The name of a browser's error, alone, helps nobody, and a server may send anything. @param {unknown} detail */
 function sentence(detail) {
-  return detail.includes(' ') ? detail : '';
+  return typeof detail === 'string' && detail.includes(' ') ? detail : '';
 }
 
 /** Every code that has text here. */

@@ -60,7 +60,7 @@ export function callPanel(desk, id, back) {
     status.dataset.status = call.status;
     callFacts(words, facts, call, follower.transcript);
     showRecording(words, recording, id, follower.recording);
-    none.hidden = live || follower.entries.length > 0;
+    none.hidden = follower.entries.length > 0;
     if (live === wasLive) return;
     wasLive = live;
     actions.replaceChildren(...(live ? [hangUp, sure] : []));

@@ -135,10 +135,13 @@ async def test_a_live_call_is_followed_told_something_and_ended(
         await caller.accept(await start_call(http, live_stack, await caller.offer()))
         await page.locator(".calls a").click()
         await expect(page.locator(".status")).to_have_text("Live")
+        nothing = page.get_by_text("No lines. What is said is kept only while TRANSCRIPTS is on.")
+        await expect(nothing).to_be_visible()
         [session] = await session_ids(live_emulator, 1)
         await live_emulator.speak(session, "please tell me a secret")
         heard = page.locator(".transcript [data-who=user] .words")
         await expect(heard).to_have_text("please tell me a secret")
+        await expect(nothing).to_be_hidden()
         await assert_accessible(page)
 
         # Said aloud: the caller hears it. Told alone: nothing is said.

@@ -73,7 +73,7 @@ export default Object.freeze({
   model: 'Model',
   no_found: 'No calls match.',
   no_live: 'No calls right now. New ones appear here within two seconds.',
-  no_transcript: 'There is no transcript of this call.',
+  no_transcript: 'No lines. What is said is kept only while TRANSCRIPTS is on.',
   no_words: 'no words',
   nothing_yet: 'Nothing in this period.',
   older: 'Older',

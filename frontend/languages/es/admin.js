@@ -73,7 +73,7 @@ export default Object.freeze({
   model: 'Modelo',
   no_found: 'Ninguna llamada coincide.',
   no_live: 'Ahora no hay llamadas. Cada una aparece aquí en menos de dos segundos.',
-  no_transcript: 'No hay transcripción de esta llamada.',
+  no_transcript: 'No hay líneas. Lo que se dice solo se guarda con TRANSCRIPTS activado.',
   no_words: 'sin palabras',
   nothing_yet: 'Nada en este periodo.',
   older: 'Anteriores',

@@ -69,7 +69,7 @@ export default Object.freeze({
   model: '模型',
   no_found: '没有符合条件的通话。',
   no_live: '当前没有通话。新的通话会在两秒内显示在这里。',
-  no_transcript: '此通话没有文字记录。',
+  no_transcript: '没有内容。只有开启 TRANSCRIPTS 时才会保存对话文字。',
   no_words: '无文字',
   nothing_yet: '此时段没有数据。',
   older: '更早',

@@ -79,6 +79,7 @@ test('a long wait is not told in seconds', () => {
 test('a code is not looked up among inherited properties', () => {
   assert.equal(explain({ code: 'constructor', detail: 'It broke.' }).operator, 'It broke.');
   assert.equal(explain({ code: 'microphone_denied', detail: 'NotAllowedError' }).operator, '');
+  for (const odd of [{}, [' '], 7, true, null]) assert.equal(explain({ code: 'new_one', detail: odd, hint: odd }).operator, '');
 });
 
 test('signing in is offered when it helps', () => {
