@@ -22,6 +22,9 @@ export class CaptionsView {
   /** @type {(key: string) => string} */
   #t;
 
+  /** To be drawn. @type {readonly CaptionLine[] | null} */
+  #next = null;
+
   /** @param {HTMLElement} log  Scrolls; its `ol` takes the lines. @param {(key: string) => string} t */
   constructor(log, t) {
     this.#log = log;
@@ -34,8 +37,15 @@ export class CaptionsView {
     new ResizeObserver(() => this.#follow()).observe(log);
   }
 
-  /** @param {readonly CaptionLine[]} lines */
+  /** With the next frame: more events come than frames. @param {readonly CaptionLine[]} lines */
   show(lines) {
+    if (!this.#next) requestAnimationFrame(() => this.#show(this.#next ?? []));
+    this.#next = lines;
+  }
+
+  /** @param {readonly CaptionLine[]} lines */
+  #show(lines) {
+    this.#next = null;
     this.#log.hidden = lines.length === 0;
     if (lines.length === 0) this.#following = true;
     const drawn = new Map(lines.map((line) => [line.id, this.#draw(line)]));

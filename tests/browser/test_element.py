@@ -370,3 +370,27 @@ async def test_an_element_that_is_taken_out_listens_to_nothing(
         await poll_until(partial(page.evaluate, "listeners"), lambda count: count >= 5)
         await page.evaluate("added.remove()")
         assert await page.evaluate("listeners") == 0
+
+
+async def test_a_flood_of_lines_leaves_time_for_the_user(stack: Stack, browser: Browser) -> None:
+    """Each event draws nothing by itself: many are drawn at once."""
+    async with opened(stack, browser) as page:
+        await start(page)
+        words = {"type": "output_text", "text": "<img src=x> word " * 500}
+        message = {"type": "message", "role": "assistant", "content": [words]}
+        flood = f"""(message) => {{
+          const list = {IN_THE_ELEMENT}.querySelector('#captions ol');
+          let drawn = 0;
+          new MutationObserver(() => (drawn += 1)).observe(list, {{ childList: true }});
+          const type = 'conversation.item.added';
+          for (let at = 0; at < 300; at += 1) {{
+            const item = {{ ...message, id: `item_${{at}}` }};
+            pretended.channel.onmessage({{ data: JSON.stringify({{ type, item }}) }});
+          }}
+          const atOnce = list.childElementCount;
+          return new Promise((done) =>
+            requestAnimationFrame(() => setTimeout(() => done([atOnce, drawn]))));
+        }}"""
+        assert await page.evaluate(flood, message) == [0, 1]
+        await expect(page.locator("#captions li")).to_have_count(300)
+        await expect(page.locator("#captions img")).to_have_count(0)
