@@ -125,8 +125,6 @@ export class RealtimeCall extends EventTarget {
    *   Never rejects.
    */
   async start() {
-    // One that may yet go on makes room for what the user asks for.
-    if (this.#attempt && this.state.status === 'ending') void this.#course?.stop();
     await (this.#attempt ?? this.#begin())?.settled;
     return this.state;
   }

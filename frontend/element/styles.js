@@ -63,7 +63,7 @@ li[data-who='assistant'] .who { color: var(--accent); }
 .rest s { text-decoration-thickness: 1.5px; }
 .note { grid-column: 2; }
 
-#text { display: grid; grid-template-columns: minmax(0, 1fr) auto auto; gap: 0.375rem 0.5rem; max-width: 51rem; padding-block: 0.5rem; }
+#text { position: sticky; bottom: 0; background: var(--paper); display: grid; grid-template-columns: minmax(0, 1fr) auto auto; gap: 0.375rem 0.5rem; max-width: 51rem; padding-block: 0.5rem; }
 #text-field, #event-filter, select { min-width: 0; min-height: 2.75rem; padding: 0 1rem; border: 1.5px solid var(--edge); border-radius: 100rem; background: var(--raised); color: var(--ink); font: 1rem/1.4 var(--sans); }
 #text-field::placeholder, #event-filter::placeholder { color: var(--quiet); opacity: 1; }
 #text-note { grid-column: 1 / -1; }
@@ -151,6 +151,7 @@ li[data-from='client'] .sign { color: var(--accent); }
  #headline { font-size: min(1.75rem, 13cqi); }
  .call { height: auto; min-height: 100%; }
  .scroll { overflow: visible; }
+ #text { position: static; }
  .talk { contain: none; }
  [data-status='live'] .side { position: static; justify-items: start; }
  #captions { max-height: 14rem; }
@@ -162,7 +163,7 @@ li[data-from='client'] .sign { color: var(--accent); }
  .scrolls summary { flex-wrap: wrap; gap: 0 0.75rem; padding-block: 0.5rem; }
  .scrolls bdi { flex-basis: 75%; }
  .menu, .drawer { padding: 0.75rem; }
- select, #event-filter { padding-inline: 0.5rem; }
+ select, #event-filter { padding-inline: 0.5rem; font-size: 0.875rem; }
  .inset { padding-inline: 1rem; }
 }
 @media (max-height: 34rem) {

@@ -288,25 +288,6 @@ test('a call that is cut off unforeseen is heard again when it goes on', async (
   assert.equal(call.remoteStream, output.srcObject);
 });
 
-test('a start while the broker is asked how the call ended begins another', async () => {
-  const browser = continuing();
-  const { call, connection } = await browser.live();
-  lasting(browser, 'handle-1', 1_800, 3_600);
-  browser.clock.pass(8_000);
-  await settle();
-  browser.routes['/api/calls/handle-1'] = () => new Promise(() => undefined);
-  connection.channel.onclose();
-  assert.equal(call.state.status, 'ending');
-  void call.start();
-  assert.equal(browser.tracks[0].readyState, 'ended');
-  await opens(browser);
-  browser.clock.pass(5_000);
-  await settle();
-  assert.equal(call.state.status, 'live');
-  assert.equal(posts(browser).at(-1).url, '/api/connect');
-  assert.ok(browser.tracks[1].readyState === 'live');
-});
-
 test('headers that the page never gets do not keep it reconnecting', async () => {
   const browser = continuing();
   let asked = 0;
