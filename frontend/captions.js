@@ -202,15 +202,18 @@ function whoSaid(item) {
 
 /** @param {any} item @returns {string} */
 function textOf(item) {
-  /** @type {any[]} */
-  const content = item.content ?? [];
-  return content
-    .map((part) => part.text ?? part.transcript ?? '')
+  return partsOf(item)
+    .map((part) => part?.text ?? part?.transcript ?? '')
     .filter(Boolean)
     .join(' ');
 }
 
 /** @param {any} item */
 function hasImage(item) {
-  return (item.content ?? []).some((/** @type {any} */ part) => part?.type === 'input_image');
+  return partsOf(item).some((part) => part?.type === 'input_image');
+}
+
+/** @param {any} item @returns {any[]} */
+function partsOf(item) {
+  return Array.isArray(item.content) ? item.content : [];
 }

@@ -4,7 +4,7 @@ import { parseEvent } from './events.js';
 import { CallProblem } from './problems.js';
 
 /** @import {Attempt} from './attempt.js' */
-/** @import {ClientEvent, Conversation, DialogueListener, Level, Message, News} from './types.js' */
+/** @import {ClientEvent, Conversation, DialogueListener, Level, Message, News, ServerEvent} from './types.js' */
 
 /** Milliseconds after which a message that nothing confirms has not been refused either. */
 const UNREFUSED = 3_000;
@@ -42,10 +42,19 @@ export class Dialogue {
     const event = parseEvent(data);
     if (!event) return;
     this.#tellChanges(() => {
-      const news = this.conversation.receive(event, this.#now());
+      const news = this.#understand(event);
       this.#listener.event(event);
       return news;
     });
+  }
+
+  /** What is not understood costs that event, not the call. @param {ServerEvent} event @returns {News} */
+  #understand(event) {
+    try {
+      return this.conversation.receive(event, this.#now());
+    } catch {
+      return {};
+    }
   }
 
   /** Measures loudness from now on. @param {number} interval  Milliseconds. */

@@ -102,8 +102,9 @@ export class RealtimeMessages {
     return this.#asking.due && now >= this.#asking.due ? { send: this.#ask(now) } : {};
   }
 
-  /** Not every endpoint keeps the id that an item is given: then it is the oldest. @param {string} id @param {{type: string}[]} [content] @returns {Outcome} */
-  #takes(id, [part] = []) {
+  /** Not every endpoint keeps the id that an item is given: then it is the oldest. @param {string} id @param {unknown} [content] @returns {Outcome} */
+  #takes(id, content) {
+    const part = Array.isArray(content) ? content[0] : undefined;
     const [oldest] = this.#sent.keys();
     const taken = this.#sent.has(id) || !['input_text', 'input_image'].includes(part?.type) ? id : oldest;
     return this.#sent.delete(taken) ? { taken: [taken] } : {};

@@ -412,3 +412,24 @@ test('Live: a look-up that nothing came of is asked about', async () => {
   assert.deepEqual(seen.problems, ['answer_failed']);
   assert.equal(told.activities.at(-1), 'listening');
 });
+
+test('what is not understood costs that event, and not the call', async () => {
+  const { call, connection, hear } = await talking();
+  const before = call.state;
+  const odd = [null, 'text', 7, {}, [null], [7], [{ type: 7, text: { deep: [] } }]];
+  const items = odd.flatMap((content) => [
+    added({ id: 'odd', type: 'message', role: 'user', content }),
+    added({ id: 'odd', type: 'message', role: 'assistant', status: 'in_progress', content }),
+  ]);
+  const fields = odd.flatMap((value) => [
+    added(value), words('odd', value), said('odd', value), plays(value), { ...speaks, item_id: value },
+    { type: 'error', error: value }, { type: 'response.done', response: value },
+    { type: 'output_audio_buffer.cleared', response_id: value }, { type: 'conversation.item.truncated', item_id: value },
+  ]);
+  hear(...items, ...fields);
+  hear(added({ id: 'u2', type: 'message', role: 'user', status: 'completed', content: [{ type: 'input_text', text: 'Hi' }] }));
+  assert.equal(call.state.status, before.status);
+  assert.equal(call.captions.at(-1)?.text, 'Hi');
+  void call.sendText('Still here?');
+  assert.ok(connection.sent.length > 0);
+});
