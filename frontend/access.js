@@ -178,7 +178,10 @@ export class Access {
 
   async #ownHeaders() {
     try {
-      return await this.#options.headers();
+      const own = await this.#options.headers();
+      // A name or value that is none would look like a dead network.
+      new Headers(own);
+      return own;
     } catch (error) {
       throw error instanceof CallProblem
         ? error

@@ -128,7 +128,12 @@ export class Course {
   /** The conversation goes on in the next attempt, which is live. @param {Attempt} before @param {Attempt} next @param {Answer} answer */
   adopt(before, next, answer) {
     const { access, reports } = this.#parts;
-    before.dialogue?.finish();
+    before.dialogue?.finish(true);
+    if (before.over) {
+      // A listener has stopped the call.
+      next.release();
+      return void access.giveUp(next);
+    }
     const conversation = next.dialogue?.conversation ?? null;
     this.transcript.goOn(conversation);
     next.liveSince = before.liveSince;

@@ -99,10 +99,14 @@ export class Devices {
   }
 }
 
+const LONGEST_ID = 256;
+
 /** @param {keyof typeof KEYS} kind @param {Surroundings['storage']} storage */
 export function recall(kind, storage) {
   try {
-    return storage?.getItem(KEYS[kind]) ?? '';
+    const id = storage?.getItem(KEYS[kind]) ?? '';
+    // A browser refuses a longer one as if no microphone fitted.
+    return id.length > LONGEST_ID ? '' : id;
   } catch {
     return '';
   }

@@ -123,11 +123,12 @@ export class Dialogue {
     this.#tellChanges(() => this.conversation.fail(this.#now()));
   }
 
-  /** No more events follow. */
-  finish() {
+  /** No more events follow. @param {boolean} [goesOn]  In another call: a message that was on its way is lost, and nobody has ended anything. */
+  finish(goesOn = false) {
     if (this.conversation.finish(this.#now()).captions) this.#listener.captions();
-    for (const id of [...this.#unconfirmed.keys()])
-      this.#settle(id, new CallProblem('message_not_sent', { detail: 'The call is over.' }));
+    const problem = new CallProblem('message_not_sent', { detail: 'The call is over.' });
+    if (goesOn && this.#unconfirmed.size > 0) this.#listener.problem(problem);
+    for (const id of [...this.#unconfirmed.keys()]) this.#settle(id, problem);
   }
 
   /** @param {readonly ClientEvent[]} events @returns {CallProblem | null} What is wrong, which the listener knows already. */

@@ -211,6 +211,13 @@ test('a remembered microphone is asked for; unplugged, the default takes its pla
   assert.deepEqual(seen.problems, []);
 });
 
+test('a remembered microphone that no browser has named is passed over', async () => {
+  const browser = new FakeBrowser();
+  browser.storage = fakeStorage({ 'realtime-call.microphone': 'x'.repeat(2_000) });
+  await browser.live();
+  assert.notEqual(browser.tracks[0].getSettings().deviceId?.length, 2_000);
+});
+
 test('a chosen microphone comes before a remembered one, and is not remembered by itself', async () => {
   const browser = new FakeBrowser();
   browser.storage = fakeStorage({ 'realtime-call.microphone': 'headset' });

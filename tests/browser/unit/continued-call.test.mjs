@@ -99,6 +99,34 @@ test('a lost call goes on in a new one: microphone, sound and captions are the s
   assert.equal(browser.hangups.at(-1).url, '/api/calls/handle-2/hangup');
 });
 
+test('a message that was on its way when the call went on is lost, and the page is told', async () => {
+  const browser = continuing();
+  const { call, seen, connection } = await browser.live();
+  await lose(browser, connection);
+  const sent = call.sendText('Are you there?');
+  await opens(browser);
+  await assert.rejects(sent, { code: 'message_not_sent' });
+  assert.deepEqual(seen.problems, ['message_not_sent']);
+  assert.equal(call.state.status, 'live');
+});
+
+test('a page that stops the call while it goes on has stopped it', async () => {
+  const browser = continuing();
+  const { call, connection } = await browser.live();
+  connection.receive({
+    type: 'conversation.item.added',
+    item: { id: 'a', type: 'message', role: 'assistant', status: 'in_progress', content: [] },
+  });
+  await lose(browser, connection);
+  void call.sendText('Wait').catch(() => undefined);
+  call.on('problem', () => void call.stop());
+  const next = await opens(browser);
+  assert.equal(next.closed, true);
+  assert.notEqual(call.state.status, 'live');
+  assert.equal(browser.tracks[0].readyState, 'ended');
+  assert.deepEqual(browser.hangups.map(({ url }) => url).sort(), [`${LOCATION}/hangup`, '/api/calls/handle-2/hangup'].sort());
+});
+
 test('the page is told if the assistant does not remember', async () => {
   const browser = continuing(new FakeBrowser(), { carried: false });
   const { call, seen, connection } = await browser.live();

@@ -429,6 +429,13 @@ test('a headers function that throws means sign_in_required', async () => {
   assert.equal(state.problem.code, 'sign_in_required');
 });
 
+test('headers that are none are not taken for a dead network', async () => {
+  const headers = () => ({ 'X Caller Token': 't' });
+  const state = await new FakeBrowser().call({ headers }).call.start();
+  assert.equal(state.problem.code, 'sign_in_required');
+  assert.match(state.problem.detail, /X Caller Token/);
+});
+
 test('a broker that never answers times out', async () => {
   const browser = new FakeBrowser();
   browser.routes['/api/connect'] = () => new Gate().promise;
