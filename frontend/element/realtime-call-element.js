@@ -210,7 +210,8 @@ export class RealtimeCallElement extends HTMLElement {
     if (waiting || activity !== 'answering') this.#voices.waiting = waiting;
     this.#voices.muted = microphone.captured && (microphone.muted || Boolean(microphone.silenced || microphone.held));
     // Not while it is `ending`: a call that was cut off may yet go on.
-    if (state.status === 'ended' || state.status === 'failed') {
+    const over = state.status === 'ended' || state.status === 'failed';
+    if (over) {
       this.#voices.end();
       this.#speaker.stop();
       this.#prepare();
@@ -219,7 +220,8 @@ export class RealtimeCallElement extends HTMLElement {
       ...this.#seen,
       state,
       microphone,
-      lines: call.captions,
+      // What has not been transcribed by now will not be.
+      lines: over ? call.captions.filter(({ text, image }) => text || image) : call.captions,
       takesText: !this.#seen.textRefused,
       takesImages: call.takesImages,
       textIsContext: call.api === 'live',

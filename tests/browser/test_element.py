@@ -166,6 +166,11 @@ async def test_what_was_not_heard_is_struck_and_a_new_language_keeps_the_call(
         await page.locator("#language").select_option("es")
         await expect(page.locator("#connection")).to_have_text("En llamada")
         assert await page.evaluate(f"{CALL}.state.status") == "live"
+        await receive(page, item(2, "user"))
+        await expect(page.locator("#captions li")).to_have_count(2)
+        await page.locator("#stop").click()
+        # What has not been transcribed by now will not be.
+        await expect(page.locator("#captions li")).to_have_count(1)
 
 
 async def test_the_drawer_of_events(stack: Stack, browser: Browser) -> None:
