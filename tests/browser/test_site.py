@@ -53,7 +53,7 @@ NOT_SERVED = {
 """The configuration, what `infra/hooks/web_config.py` leaves out, and `types/` that npm makes."""
 
 
-OPENED_LATER = ("/admin.js", "/diagnosis.js")
+OPENED_LATER = ("OFL.txt", "/admin.js", "/diagnosis.js")
 """Texts of what a visit does not begin with."""
 
 
