@@ -1,4 +1,5 @@
-"""The broker's routes and queue triggers (Azure Functions, Python v2 model), and nothing else.
+"""The broker's routes (Azure Functions, Python v2 model), and nothing else; its queue and timer
+triggers are in shared/api/triggers.py.
 
 Every function is anonymous to Functions, and shared/auth/authenticator.py authenticates callers:
 function keys do not work with Static Web Apps (docs/adr/0001-the-broker-answers-the-offer.md).
@@ -10,7 +11,7 @@ from functools import partial
 
 import azure.functions as func
 
-from shared.api import handlers, http
+from shared.api import handlers, http, triggers
 from shared.api.bulkheads import ENDS, HEALTH, READS, STARTS
 from shared.api.http import EVERY_METHOD
 from shared.api.lazy_broker import count_refusal, current_origins, write_refusals
@@ -21,6 +22,7 @@ logs.set_up()
 http.set_up()
 run_at_exit(write_refusals)
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+app.register_functions(triggers.blueprint)
 answer = partial(http.answer_request, origins=current_origins, refused=count_refusal)
 
 
@@ -96,54 +98,6 @@ async def recording(req: func.HttpRequest, context: func.Context) -> func.HttpRe
 async def events(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """For admins: sends one client event to a running call."""
     return await answer(req, context, ("POST",), handlers.send_event)
-
-
-# The queue functions import what they need when they run: the first request of an instance should
-# not wait for it.
-
-
-@app.queue_trigger(arg_name="message", queue_name="observe-call", connection="AzureWebJobsStorage")
-async def observe_call(message: func.QueueMessage, context: func.Context) -> None:
-    """Follows a call over its sideband WebSocket: transcript, usage, tools, policy."""
-    from shared.api import queue_functions
-
-    await queue_functions.observe(message, context)
-
-
-@app.queue_trigger(arg_name="message", queue_name="end-call", connection="AzureWebJobsStorage")
-async def end_call(message: func.QueueMessage, context: func.Context) -> None:
-    """Enforces a call's time limit: hangs the call up, whether or not anything observes it."""
-    from shared.api import queue_functions
-
-    await queue_functions.end(message, context)
-
-
-@app.queue_trigger(
-    arg_name="message", queue_name="observe-call-poison", connection="AzureWebJobsStorage"
-)
-async def observe_call_poison(message: func.QueueMessage) -> None:
-    """Takes up again what Functions has given up: a host was killed too often under it."""
-    from shared.api import queue_functions
-
-    await queue_functions.take_up(message, "observe-call")
-
-
-@app.queue_trigger(
-    arg_name="message", queue_name="end-call-poison", connection="AzureWebJobsStorage"
-)
-async def end_call_poison(message: func.QueueMessage) -> None:
-    """As observe_call_poison."""
-    from shared.api import queue_functions
-
-    await queue_functions.take_up(message, "end-call")
-
-
-@app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
-async def sweep_calls(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001
-    """Finds calls that nobody follows, and calls past their end that nobody has settled."""
-    from shared.api import queue_functions
-
-    await queue_functions.sweep(context)
 
 
 @app.route(route="health", methods=EVERY_METHOD)
