@@ -20,10 +20,10 @@ from shared.calls.records import LISTED_DAYS
 from shared.core import logs
 from shared.core.json_reader import read_object
 from shared.storage.interfaces import Conflict, Entity, StorageError, Table
+from shared.storage.partition_rows import rows_in_partition
 from shared.storage.row_layout import new_row
 
 COLUMN = "refused"
-QUERY_ROWS = 1000
 SWEPT_DAYS = 7
 
 
@@ -71,14 +71,9 @@ class RefusalCounts:
         """What all instances have written of a day, by route and code. Raises
         StorageUnavailable."""
         found: Counter[tuple[str, str]] = Counter()
-        start = ""
-        while True:
-            rows = self.table.query(f"{day:%Y%m%d}", start=start, limit=QUERY_ROWS)
-            for row in rows:
-                found.update(counts_in(row))
-            if len(rows) < QUERY_ROWS:
-                return found
-            start = rows[-1].row + "!"
+        for row in rows_in_partition(self.table, f"{day:%Y%m%d}"):
+            found.update(counts_in(row))
+        return found
 
     def sweep_expired(self, now: datetime, limit: int = 200) -> int:
         """Deletes up to `limit` rows of the week before records are kept; returns how many."""

@@ -151,7 +151,7 @@ class AdminService:
         counted: Counter[failure_report.Row] = Counter()
         for day in days:
             counted += failure_report.refusals_of(day, self.refusals.of_day(day))
-            counted += failure_report.failures_of(day, self.records.rows_of_day(day))
+            counted += failure_report.failures_of(day, self.records.of_day(day))
         shown = {"failures": failure_report.failure_rows(counted, groups)}
         return {**shown, "problems": failure_report.problems_in(counted)}
 
@@ -165,7 +165,7 @@ class AdminService:
 
     def records_of(self, days: Iterable[date]) -> Iterator[CallRecord]:
         """The calls of those days."""
-        return (record for day in days for record in self.records.rows_of_day(day))
+        return (record for day in days for record in self.records.of_day(day))
 
     def send_event(self, name: str, event: Any) -> dict[str, Any]:
         """Sends one allow-listed client event to a live call; returns the type of its answer.

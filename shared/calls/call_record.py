@@ -8,7 +8,7 @@ Pure.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -167,6 +167,6 @@ def from_entity(entity: Entity) -> CallRecord:
     )
 
 
-def records_in(rows: Iterable[Entity]) -> list[CallRecord]:
+def records_in(rows: Iterable[Entity]) -> Iterator[CallRecord]:
     """The records in rows; a row that no call has is nothing of ours."""
-    return [from_entity(row) for row in rows if is_record_id(f"{row.partition}-{row.row}")]
+    return (from_entity(row) for row in rows if is_record_id(f"{row.partition}-{row.row}"))

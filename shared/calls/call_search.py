@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from shared.calls.call_record import CallRecord, records_in
+from shared.calls.call_record import CallRecord
 from shared.calls.record_ids import DAY, day_of
 from shared.calls.records import LISTED_DAYS, Records
 from shared.transcripts.failures import known_counts
@@ -107,9 +107,5 @@ def records_before(
     if search.last and search.last < day:
         day, start = search.last, ""
     while day >= max(oldest, search.first or oldest):
-        rows = records.table.query(f"{day:%Y%m%d}", start=start, limit=size)
-        yield from records_in(rows)
-        if len(rows) < size:
-            day, start = day - DAY, ""
-        else:
-            start = rows[-1].row + "!"
+        yield from records.of_day(day, start=start, size=size)
+        day, start = day - DAY, ""

@@ -6,7 +6,7 @@ Written when a call begins, updated by whoever ends it and by its observer, read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,10 +21,11 @@ from shared.calls.call_record import (
     updated_values,
 )
 from shared.calls.clock_usage import usage_by_clock
-from shared.calls.record_ids import DAY, day_of, partition_and_row, start_in_id
+from shared.calls.record_ids import DAY, partition_and_row, start_in_id
 from shared.config.voice_api import LIVE
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table
+from shared.storage.partition_rows import QUERY_ROWS, rows_in_partition
 from shared.storage.row_layout import LAYOUT, new_row, require_known_layout
 
 LIVE_LAYOUT = 2
@@ -34,7 +35,6 @@ LISTED_DAYS = 90
 """How far back the list of calls goes, and so how long records are kept (docs/recording.md)."""
 SWEPT_DAYS = 7
 UPDATE_TRIES = 8
-QUERY_ROWS = 1000
 
 
 class Records:
@@ -120,27 +120,11 @@ class Records:
 
         return self.update(name, over)
 
-    def newest(self, now: datetime, *, before: str = "", limit: int = 50) -> list[CallRecord]:
-        """Up to `limit` records, newest first, after the one with the id `before`. Raises Problem
-        invalid_query for what can be no record's id."""
-        found: list[CallRecord] = []
-        today = now.astimezone(UTC).date()
-        day, start = today, ""
-        if before:
-            # The next possible key after that row.
-            day, start = day_of(before, today), before.partition("-")[2] + "!"
-        oldest = today - timedelta(days=LISTED_DAYS)
-        while len(found) < limit and day >= oldest:
-            rows = self.table.query(f"{day:%Y%m%d}", start=start, limit=limit - len(found))
-            found += records_in(rows)
-            day, start = day - DAY, ""
-        return found
-
     def started_since(self, moment: datetime, now: datetime) -> Iterator[CallRecord]:
         """The records of calls that were started after `moment`, newest first."""
         day = now.astimezone(UTC).date()
         while day >= moment.astimezone(UTC).date():
-            for record in self.rows_of_day(day):
+            for record in self.of_day(day):
                 # Rows are in the order of their ids, whatever else is edited in them.
                 if start_in_id(record.id) < moment:
                     return
@@ -164,19 +148,11 @@ class Records:
                 break
         return swept
 
-    def of_day(self, day: date) -> Sequence[CallRecord]:
-        """Every record of one day (UTC)."""
-        return list(self.rows_of_day(day))
-
-    def rows_of_day(self, day: date) -> Iterator[CallRecord]:
-        """The records of one day (UTC), newest first."""
-        start = ""
-        while True:
-            rows = self.table.query(f"{day:%Y%m%d}", start=start, limit=QUERY_ROWS)
-            yield from records_in(rows)
-            if len(rows) < QUERY_ROWS:
-                return
-            start = rows[-1].row + "!"
+    def of_day(self, day: date, *, start: str = "", size: int = QUERY_ROWS) -> Iterator[CallRecord]:
+        """The records of one day (UTC), newest first, from the row with the key `start` on, read
+        `size` at a time."""
+        rows = rows_in_partition(self.table, f"{day:%Y%m%d}", start=start, size=size)
+        return records_in(rows)
 
     def get_entity(self, name: str) -> Entity:
         found = self.table.get(*partition_and_row(name))

@@ -19,6 +19,7 @@ from local.host.app import open_app
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
 from shared.broker import Broker
+from shared.calls.call_search import CallSearch, find_calls
 from shared.config.voice_api import LIVE
 from shared.sideband.sideband import NoSuchCall
 from tests.support.app_settings import LINKED, app_settings
@@ -224,7 +225,8 @@ async def test_where_no_hang_up_is_served_the_sideband_ends_the_session(
         response = await it.connect()
         assert (await it.app.post(f"{call_path(response)}/hangup", headers=ADMIN)).status == 204
         await it.nothing_runs()
-        [record] = it.broker.stores.records.newest(it.broker.clock(), limit=1)
+        records = it.broker.stores.records
+        [record] = find_calls(records, CallSearch(), it.broker.clock(), limit=1).calls
         assert (record.settled_by, record.api) == ("closed", LIVE)
         again = await it.app.post(f"{call_path(response)}/hangup", headers=ADMIN)
         assert again.status == 204, "an attach to no session is proof too"

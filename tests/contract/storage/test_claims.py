@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shared.calls.call_record import BY_BROKER, BY_KEY, CallRecord
+from shared.calls.call_search import CallSearch, find_calls
 from shared.calls.claims import Claims
 from shared.calls.record_ids import record_id
 from shared.calls.records import Records
@@ -65,7 +66,7 @@ def test_claims_are_not_in_the_list_of_calls_and_go_with_their_records(backend: 
     claims, record = Claims(records.table), a_record("ada")
     claims.claim(record)
     records.insert(record)
-    assert records.newest(NOW) == [record]
+    assert find_calls(records, CallSearch(), NOW).calls == [record]
     forgotten: list[str] = []
     assert records.sweep_expired(NOW + timedelta(days=92), forgotten.append) == 1
     assert forgotten == ["rtc_contested"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared.calls.call_record import BY_BROKER, CallRecord
+from shared.calls.call_search import CallSearch, find_calls
 from shared.calls.call_status import status_for_caller
 from shared.calls.record_ids import record_id
 from shared.calls.records import LIVE_LAYOUT, Records
@@ -109,7 +110,7 @@ def test_a_record_of_a_later_release_is_shown_ended_and_kept(table: Table) -> No
     failures = json.dumps({"response_failed": {"server_error": 2}, "smell_failed": 3})
     before = extend(table, *keys, region="north", usage=usage, failures=failures, retries=2)
     assert records.get(RECORD.id).call_id == "rtc_1"
-    assert [each.id for each in records.newest(NOW)] == [RECORD.id]
+    assert [each.id for each in find_calls(records, CallSearch(), NOW).calls] == [RECORD.id]
     accounting = CallAccounting(records, ledger_on(table), load_prices())
     failed = {"response_failed": {"server_error": 1, "timeout": 1}}
     accounting.record_tally(RECORD, Tally(CallUsage(Usage(text_in=9)), failed))

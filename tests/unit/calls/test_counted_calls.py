@@ -12,6 +12,7 @@ import pytest
 
 from shared.auth.caller import Caller
 from shared.calls.call_record import BY_KEY
+from shared.calls.call_search import CallSearch, find_calls
 from shared.calls.new_call import new_record
 from shared.calls.records import Records
 from shared.config.settings import Limits
@@ -180,7 +181,7 @@ def test_a_registered_call_without_its_required_observer_is_ended(
         service.register_call("rtc_unwatched", PROFILE, a_caller())
     assert endpoint.count(place) == 1
     assert ledger.usage_of("caller-1").live_calls == 1, "its key may have started others"
-    (record,) = service.dispatcher.records.newest(NOW)
+    (record,) = find_calls(service.dispatcher.records, CallSearch(), NOW).calls
     assert record.ended_by == "refused"
 
 
@@ -192,7 +193,7 @@ def test_a_registration_that_stopped_half_way_is_finished_by_the_next(endpoint: 
     service.dispatcher.claims.claim(record)
     handle = service.register_call("rtc_1", PROFILE, a_caller())
     assert service.call_status(handle, a_caller())["status"] == "live"
-    (found,) = service.dispatcher.records.newest(NOW)
+    (found,) = find_calls(service.dispatcher.records, CallSearch(), NOW).calls
     assert found.id == record.id
     assert endpoint.count(f"{CALLS}/rtc_1/hangup") == 0
 

@@ -13,6 +13,7 @@ import pytest
 from shared.admin.usage_report import sum_usage
 from shared.calls.booked_start import UNKNOWN_COUNTS_FOR
 from shared.calls.call_record import CallRecord
+from shared.calls.call_search import CallSearch, find_calls
 from shared.calls.service import CallService
 from shared.calls.unanswered import NO_ANSWER
 from shared.config.profiles import Profile
@@ -43,7 +44,7 @@ def live(endpoint: Upstream) -> Upstream:
 
 
 def records(service: CallService) -> list[CallRecord]:
-    return service.dispatcher.records.newest(NOW)
+    return find_calls(service.dispatcher.records, CallSearch(), NOW).calls
 
 
 def test_a_live_call_is_one_create(live: Upstream) -> None:
@@ -107,7 +108,7 @@ def test_a_call_that_no_observer_reached_has_the_clocks_usage(live: Upstream) ->
     for lasted in (timedelta(milliseconds=800), timedelta(seconds=90)):
         handle = service.start_call(OFFER, TALK, a_caller()).handle
         records = service.dispatcher.records
-        [record] = [each for each in records.newest(NOW) if not each.ended_at]
+        [record] = find_calls(records, CallSearch(status="live"), NOW).calls
         records.update(record.id, lambda it, ago=lasted: replace(it, started_at=NOW - ago))  # type: ignore[misc]
         service.hang_up(handle, a_caller())
         ended, seconds = records.get(record.id), max(15.0, lasted.total_seconds())
@@ -120,7 +121,7 @@ def test_a_call_that_no_observer_reached_has_the_clocks_usage(live: Upstream) ->
         assert Decimal(ended.cost) == Decimal("0.05") * Decimal(seconds) / 60
         assert ended.prices_as_of
         assert ended.observed == ""
-    [row] = sum_usage(service.dispatcher.records.newest(NOW), ())
+    [row] = sum_usage(find_calls(service.dispatcher.records, CallSearch(), NOW).calls, ())
     assert (row["observed_calls"], row["live_seconds"], row["cost"]) == (2, 105.0, "0.0875")
 
 

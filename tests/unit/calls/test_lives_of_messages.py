@@ -12,6 +12,7 @@ import pytest
 
 from shared.api import queue_functions
 from shared.calls.call_record import to_entity
+from shared.calls.call_search import CallSearch, find_calls
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import call_message
 from shared.core.problems import Problem
@@ -225,7 +226,8 @@ def test_a_record_that_was_edited_by_hand_is_ended_like_any_other(
     records.table.insert(Entity(entity.partition, entity.row, values))
     life.world.now = RECORD.ends_at + timedelta(minutes=3)
     sweep_of(life).run()
-    assert {each.id: each.ended_by for each in records.newest(life.world.now)} == {
+    found = find_calls(records, CallSearch(), life.world.now).calls
+    assert {each.id: each.ended_by for each in found} == {
         NAME: "limit",
         odd.id: "limit",
     }
@@ -278,6 +280,7 @@ def test_a_record_that_was_edited_by_hand_costs_no_other_call(
         assert "rtc_1" in life.world.client.hung_up
     else:
         assert call_message(NAME) in {each.body for each in life.world.queue.messages.values()}
-    assert NAME in {each.id for each in life.world.records.newest(life.world.now)}
+    listed = find_calls(life.world.records, CallSearch(), life.world.now).calls
+    assert NAME in {each.id for each in listed}
     after = RECORD.ends_at + timedelta(days=92)
     assert life.world.records.sweep_expired(after, life.world.leases.forget) == 2
