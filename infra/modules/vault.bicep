@@ -1,4 +1,4 @@
-metadata description = 'A new key vault. Its secrets and who may read them: vault-access.bicep.'
+metadata description = 'A new key vault. Its secret: vault-secret.bicep. Who may read it: vault-access.bicep.'
 
 import { resourceTags } from 'types.bicep'
 

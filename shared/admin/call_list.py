@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from shared.admin.report_query import parse_optional_day
-from shared.calls.call_search import ENDED, LIVE, CallSearch
+from shared.calls.call_record import ENDED, LIVE
+from shared.calls.call_search import CallSearch
 from shared.core.problems import Problem
 from shared.usage import transcription
 from shared.usage.live_usage import TIME_KINDS

@@ -23,6 +23,8 @@ from shared.usage import turn_latency
 
 BY_BROKER, BY_KEY = "connect", "token"
 """How a call was started: by the broker, or by its page with a key."""
+LIVE, ENDED = "live", "ended"
+"""Whether a call is over."""
 CONTINUED = "continued"
 """Why a call is over that another one continues."""
 ENDED_BY_ITSELF = ("caller", "limit", "time limit", "closed", "gone")
@@ -79,6 +81,11 @@ class CallRecord:
         """Until when the call and those that continue it may last together."""
         return self.conversation_ends_at or self.ends_at
 
+    @property
+    def status(self) -> str:
+        """`live` or `ended`."""
+        return ENDED if self.ended_at else LIVE
+
     def public(self) -> dict[str, Any]:
         """What an admin may see: everything but what joins the call, books it or settles it."""
         shown = {
@@ -92,7 +99,7 @@ class CallRecord:
         shown["failures"] = known_counts(self.failures)
         shown["latency"] = turn_latency.summary(turn_latency.from_stored(self.latency))
         shown = {name: value for name, value in shown.items() if not is_left_out(name, value)}
-        shown["status"] = "ended" if self.ended_at else "live"
+        shown["status"] = self.status
         return shown
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from shared.calls.call_record import CallRecord
+from shared.calls.call_record import LIVE, CallRecord
 from shared.calls.record_ids import DAY, day_of
 from shared.calls.records import LISTED_DAYS, Records
 from shared.transcripts.failures import known_counts
@@ -20,7 +20,6 @@ LOOKED_AT_MOST = 2000
 QUERY_ROWS = 500
 LIVE_SINCE = timedelta(hours=3)
 """Where live calls are looked for first: a call lasts an hour at most and is settled soon after."""
-LIVE, ENDED = "live", "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class CallSearch:
     def matches(self, record: CallRecord) -> bool:
         """Whether a call of the days looked for is one of those looked for."""
         equal = (
-            (self.status, ENDED if record.ended_at else LIVE),
+            (self.status, record.status),
             (self.profile, record.profile),
             (self.model, record.model),
             (self.caller, record.caller_id),
