@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
 
 from shared.config.settings import Limits
 from shared.core.problems import Problem
@@ -18,7 +17,6 @@ TRIES_PER_START, FEWEST_TRIES = 5, 10
 upstream: a caller has so many tries for each start that is allowed, and never fewer than that."""
 LONGEST_WAIT = timedelta(seconds=60)
 """The longest Retry-After for the end of a live call: calls are also hung up before their limit."""
-NONE_TAKEN: Mapping[str, BookedCall] = MappingProxyType({})
 
 
 def enforce_limits(
@@ -26,7 +24,7 @@ def enforce_limits(
     total: GlobalCount,
     now: int,
     limits: Limits,
-    taken: Mapping[str, BookedCall] = NONE_TAKEN,
+    taken: Mapping[str, BookedCall],
 ) -> None:
     """Raises the Problem of the first limit that one more call would exceed, if it has the line of
     the bookings `taken`."""
