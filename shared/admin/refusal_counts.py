@@ -13,18 +13,20 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from itertools import islice
 
 from shared.calls.record_ids import DAY
 from shared.calls.records import LISTED_DAYS
 from shared.core import logs
 from shared.core.json_reader import read_object
+from shared.core.untrusted import is_count
 from shared.storage.interfaces import Conflict, Entity, StorageError, Table
 from shared.storage.partition_rows import rows_in_partition
 from shared.storage.row_layout import new_row
 
 COLUMN = "refused"
 SWEPT_DAYS = 7
+SWEPT_AT_MOST = 200
 
 
 class RefusalCounts:
@@ -47,7 +49,7 @@ class RefusalCounts:
             is_first = day not in self.written
             self.written[day] = self.write_row(entity)
             if is_first:
-                self.sweep_expired(datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC))
+                self.sweep_expired(datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).date())
         except StorageError as error:
             logs.event("refusals not recorded", logging.WARNING, reason=type(error).__name__)
             return False
@@ -75,17 +77,13 @@ class RefusalCounts:
             found.update(counts_in(row))
         return found
 
-    def sweep_expired(self, now: datetime, limit: int = 200) -> int:
-        """Deletes up to `limit` rows of the week before records are kept; returns how many."""
-        oldest = now.date() - timedelta(days=LISTED_DAYS)
-        swept = 0
-        for back in range(1, SWEPT_DAYS + 1):
-            if swept >= limit:
-                break
-            for row in self.table.query(f"{oldest - back * DAY:%Y%m%d}", limit=limit - swept):
-                self.table.delete(row.partition, row.row)
-                swept += 1
-        return swept
+    def sweep_expired(self, today: date) -> None:
+        """Deletes rows of the week before records are kept, a bounded number."""
+        oldest = today - timedelta(days=LISTED_DAYS)
+        days = (oldest - back * DAY for back in range(1, SWEPT_DAYS + 1))
+        expired = (row for day in days for row in rows_in_partition(self.table, f"{day:%Y%m%d}"))
+        for row in islice(expired, SWEPT_AT_MOST):
+            self.table.delete(row.partition, row.row)
 
 
 def counts_in(row: Entity) -> dict[tuple[str, str], int]:
@@ -97,7 +95,3 @@ def counts_in(row: Entity) -> dict[tuple[str, str], int]:
         for code, number in codes.items()
         if is_count(number)
     }
-
-
-def is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0

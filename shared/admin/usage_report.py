@@ -15,7 +15,6 @@ from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from shared.admin.csv_text import csv_text
 from shared.calls.call_record import CallRecord
 from shared.core.untrusted import finite
 from shared.transcripts.failures import known_counts
@@ -105,8 +104,3 @@ def cost_text(cost: Decimal | None) -> str:
 def days_text(days: set[str]) -> str:
     """The day of all, or the first and the last; empty where no cost is known with its day."""
     return "/".join(sorted({min(days), max(days)})) if days else ""
-
-
-def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The rows as CSV with a header; what no row has has no column."""
-    return csv_text(rows, COLUMNS)

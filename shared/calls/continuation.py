@@ -106,7 +106,7 @@ class Continuations:
         """What the next call begins with, whose booking has that name: the latest of what was said.
         Raises Problem storage_unavailable."""
         said: list[Message] = []
-        for record in conversation.calls if self.transcripts is not None else ():
+        for record in conversation.calls:
             with storage_problems():
                 said = self.said_in(record) + said
             if not has_room(said):
@@ -114,7 +114,7 @@ class Continuations:
         return history_from(said, name)
 
     def said_in(self, record: CallRecord) -> list[Message]:
-        """What was said in one call, or towards its end."""
+        """What was said in one call, or towards its end: nothing where it is not kept."""
         if self.transcripts is None or not record.call_id:
             return []
         name = log_name(record.call_id)

@@ -79,6 +79,11 @@ def finite(value: Any) -> float | int | None:
     return max(-LARGEST_NUMBER, min(value, LARGEST_NUMBER))
 
 
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number above 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def storable(value: Any, depth: int = DEEPEST) -> Any:
     """A value of JSON's types that can be encoded, whatever it was."""
     if isinstance(value, str):

@@ -6,9 +6,10 @@ a few hundred different ones: counts of them can be added up, which percentiles 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from shared.core.untrusted import is_count
 
 LONGEST_MS = 60_000
 """A longer wait counts as this one."""
@@ -54,14 +55,6 @@ def summary(counts: Counts) -> dict[str, int]:
     }
 
 
-def added(all_counts: Iterable[Counts]) -> Counter[int]:
-    """Several counts together."""
-    total: Counter[int] = Counter()
-    for counts in all_counts:
-        total.update(counts)
-    return total
-
-
 def to_stored(counts: Counts) -> dict[str, int]:
     """What `from_stored` reads, as JSON has it."""
     return {str(value): counts[value] for value in sorted(counts)}
@@ -76,9 +69,7 @@ def from_stored(stored: Mapping[str, Any]) -> dict[int, int]:
         and value.isdigit()
         and len(value) <= len(str(LONGEST_MS))
         and int(value) <= LONGEST_MS
-        and isinstance(number, int)
-        and not isinstance(number, bool)
-        and number > 0
+        and is_count(number)
     }
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from shared.admin import usage_report
+from shared.admin.csv_text import csv_text
 from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.service import AdminService
 from shared.auth.authenticator import Authenticator
@@ -250,7 +251,9 @@ def test_records_are_shown_as_before(upgraded: Upgraded) -> None:
     )
     assert {each["id"]: each for each in admin.list_calls({})["calls"]} == shown
     assert admin.report_usage({}) == upgraded.expected["usage"]
-    assert usage_report.as_csv(upgraded.expected["usage"]).startswith("day,caller,profile,model")
+    assert csv_text(upgraded.expected["usage"], usage_report.COLUMNS).startswith(
+        "day,caller,profile,model"
+    )
     live = upgraded.calls["live"]["record"]
     transcript = admin.show_transcript(live)
     expected = upgraded.expected["transcript"]

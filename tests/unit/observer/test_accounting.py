@@ -9,7 +9,8 @@ from typing import Any, Final, cast
 
 import pytest
 
-from shared.admin.usage_report import as_csv, sum_usage
+from shared.admin.csv_text import csv_text
+from shared.admin.usage_report import COLUMNS, sum_usage
 from shared.calls.call_record import CallRecord
 from shared.calls.call_status import status_for_caller
 from shared.calls.records import Records
@@ -168,7 +169,7 @@ def test_the_report_has_transcriptions_failures_and_the_date_of_the_prices() -> 
     assert of_ada["prices_as_of"] == f"2026-11-20/{counted.prices_as_of}"
     assert of_ada["cost"] == "8.034"
     assert "failures" not in of_bob
-    header, ada, bob = as_csv([of_bob, of_ada]).splitlines()
+    header, ada, bob = csv_text([of_bob, of_ada], COLUMNS).splitlines()
     assert header.endswith("failures,cost,prices_as_of")
     assert header.count(",") == ada.count(",") == bob.count(",")
 
@@ -223,7 +224,7 @@ def test_the_report_has_the_seconds_of_live_calls_in_columns_of_their_own() -> N
     (ada,) = sum_usage([counted, counted, replace(RECORD, usage={"text_in": 1})], ["caller"])
     assert (ada["live_seconds"], ada["live_active_seconds"]) == (600, 480)
     assert (ada["live_paused_seconds"], ada["live_estimated_seconds"]) == (120, 20)
-    header = as_csv([ada]).splitlines()[0]
+    header = csv_text([ada], COLUMNS).splitlines()[0]
     assert "live_seconds,live_active_seconds,live_paused_seconds,live_estimated_seconds" in header
     (bob,) = sum_usage([replace(RECORD, usage={"text_in": 1})], ["caller"])
     assert not any(name.startswith("live_") for name in bob)
