@@ -29,7 +29,8 @@ export const microphone = async (run) => {
   const microphone = new Microphone(capture, { changed: () => undefined, problem: () => undefined });
   const meter = new LevelMeter(environment.AudioContext, environment.MediaStream);
   try {
-    await microphone.open();
+    // The user may press Stop and leave the browser's question open: what is granted later is released.
+    await Promise.race([microphone.open(), new Promise((stopped) => run.signal.addEventListener('abort', stopped))]);
     const values = { device: microphone.track?.label ?? '' };
     let level = -1;
     await until(run, LISTENING, () => {

@@ -38,6 +38,7 @@ export class CallDiagnosisElement extends HTMLElement {
   #intro = make('p');
   #status = make('p');
   #list = make('ol');
+  #report = make('pre');
   #words = translation(null, []);
 
   /** @type {AbortController | null} */
@@ -48,7 +49,7 @@ export class CallDiagnosisElement extends HTMLElement {
     const root = this.attachShadow({ mode: 'open' });
     root.adoptedStyleSheets = [sheet];
     this.#status.role = 'status';
-    root.append(this.#intro, ...Object.values(this.#buttons), this.#status, this.#list);
+    root.append(this.#intro, ...Object.values(this.#buttons), this.#status, this.#list, this.#report);
   }
 
   connectedCallback() {
@@ -69,6 +70,7 @@ export class CallDiagnosisElement extends HTMLElement {
     if (this.#running) return;
     const { signal } = (this.#running = new AbortController());
     this.results = [];
+    this.#report.textContent = '';
     this.#list.replaceChildren(...CHECK_NAMES.map(() => make('li')));
     void this.#show();
     this.results = await diagnose(this.#callOptions(), {
@@ -91,16 +93,25 @@ export class CallDiagnosisElement extends HTMLElement {
     const broker = this.#callOptions().broker ?? '';
     const about = [new Date().toISOString(), location.origin, broker, navigator.userAgent];
     const text = report(this.results, words, about.filter(Boolean));
-    await navigator.clipboard.writeText(text).then(
-      () => (this.#status.textContent = words.t('copied')),
-      () => this.shadowRoot?.append(make('pre', text)),
-    );
+    try {
+      await navigator.clipboard.writeText(text);
+      this.#status.textContent = words.t('copied');
+    } catch {
+      // Refused, or a page that is not secure and so has no clipboard.
+      this.#report.textContent = text;
+    }
   }
 
   /** @returns {CallOptions} */
   #callOptions() {
     const given = ['broker', 'profile', 'mode'].map((name) => [name, this.getAttribute(name)]);
     return { ...this.options, ...Object.fromEntries(given.filter(([, value]) => value)) };
+  }
+
+  /** Empty while not everything has been tried. @param {import('../translation.js').Translation['t']} t */
+  #verdict(t) {
+    if (this.results.some(({ outcome }) => outcome === 'failed')) return t('some_failed');
+    return this.results.length === CHECK_NAMES.length ? t('all_well') : '';
   }
 
   /** @param {string} [checking] */
@@ -117,9 +128,8 @@ export class CallDiagnosisElement extends HTMLElement {
     if (focused) (run.hidden ? stop : run).focus();
     this.lang = words.language;
     this.#intro.textContent = t('diagnosis_intro');
-    const failed = this.results.some(({ outcome }) => outcome === 'failed');
-    if (over) this.#status.textContent = t(failed ? 'some_failed' : 'all_well');
-    if (checking && this.#running) this.#status.textContent = t('checking', { check: t(`check_${checking}`) });
+    if (!this.#running) this.#status.textContent = this.#verdict(t);
+    else if (checking) this.#status.textContent = t('checking', { check: t(`check_${checking}`) });
     for (const result of this.results) {
       const { title, found, remedy, operator } = inWords(result, words);
       const item = this.#list.children[CHECK_NAMES.indexOf(result.check)];

@@ -289,6 +289,23 @@ test('stopped in the middle, it hangs up', async () => {
   assert.equal(place.hangups.length, 1);
 });
 
+test('stopped while the browser asks for the microphone, it asks no longer, and keeps none that is allowed later', async () => {
+  const place = new Place();
+  const { getUserMedia } = place.environment.mediaDevices;
+  let allow;
+  const asking = new Promise((resolve) => (allow = resolve));
+  const mediaDevices = { getUserMedia: (wanted) => asking.then(() => getUserMedia(wanted)) };
+  const stop = new AbortController();
+  const environment = { ...place.environment, mediaDevices };
+  const running = place.diagnose({ environment }, { signal: stop.signal });
+  await settle();
+  stop.abort();
+  assert.deepEqual((await running).map(({ check }) => check), ['secure_page']);
+  allow();
+  await settle();
+  assert.deepEqual(place.tracks.map(({ readyState }) => readyState), ['ended']);
+});
+
 test('every finding has its words, and the report nothing that is secret', async () => {
   const words = translate('en', { ...english, ...problems });
   const post = () => problem(502, 'upstream_access_denied', { detail: 'No role.', request_id: 'req-77' });
