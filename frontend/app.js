@@ -23,9 +23,14 @@ let principal;
 /** @type {import('./translation.js').Translation['t']} */
 let t = (key) => key;
 
+/** Counts languages asked for: a late one must not replace its successor. */
+let asked = 0;
+
 /** @param {string | null} [chosen]  Otherwise the remembered one, or the browser's. */
 async function speak(chosen) {
+  const turn = ++asked;
   const { language: spoken, direction, ...words } = await translation(chosen, ['page']);
+  if (turn !== asked) return;
   t = words.t;
   document.documentElement.lang = spoken;
   document.documentElement.dir = direction;
@@ -70,8 +75,8 @@ function wear(theme) {
 function letCheck() {
   const checks = byId('checks');
   byId('trouble').addEventListener('click', () => {
-    void import('./diagnosis/panel.js');
     checks.showModal();
+    import('./diagnosis/panel.js').catch(() => (byId('no-checks').hidden = false));
   });
   byId('close-checks').addEventListener('click', () => checks.close());
   checks.addEventListener('close', () => {

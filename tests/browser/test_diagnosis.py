@@ -81,6 +81,41 @@ async def test_the_panel_tells_what_the_network_blocks_and_what_to_do(
         await emulator.live_calls(0)
 
 
+async def test_checks_that_do_not_load_say_so(stack: Stack, hearing: Hearing) -> None:
+    async with hearing("silence") as browser:
+        page = await probed_page(browser)
+        await page.route("**/diagnosis/panel.js", lambda route: route.abort())
+        await page.goto(stack.url)
+        await page.locator("#settings").click()
+        await page.get_by_role("button", name="Calls not working?").click()
+        await expect(page.get_by_text("The checks could not be loaded.")).to_be_visible()
+
+
+STOPPED = """async () => {
+  const { CallDiagnosisElement } = await import('/diagnosis/panel.js');
+  const panel = document.body.appendChild(new CallDiagnosisElement());
+  navigator.mediaDevices.getUserMedia = () => new Promise(() => undefined);
+  const over = panel.run();
+  while (!panel.results.length) await new Promise(requestAnimationFrame);
+  panel.stop();
+  await over;
+  navigator.clipboard.writeText = () => Promise.reject(new Error());
+  await panel.copy();
+  const text = (what) => panel.shadowRoot.querySelector(what).textContent;
+  return [text('[role=status]'), text('pre')];
+}"""
+
+
+async def test_stopped_it_does_not_say_that_calls_work(stack: Stack, hearing: Hearing) -> None:
+    """It is stopped while the browser asks for the microphone, and may not copy its report."""
+    async with hearing("silence") as browser:
+        page = await probed_page(browser)
+        await page.goto(stack.url)
+        verdict, report = await page.evaluate(STOPPED)
+        assert verdict == ""
+        assert "[works] Page and browser" in report
+
+
 DIAGNOSE = """async () => {
   const { diagnose } = await import('/diagnosis/diagnosis.js');
   const results = await diagnose();

@@ -25,4 +25,5 @@ export default Object.freeze({
   token_note: 'This page gets a short-lived key and connects itself.',
   trouble: 'Calls not working?',
   close: 'Close',
+  no_checks: 'The checks could not be loaded. Reload the page.',
 });

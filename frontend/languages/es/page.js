@@ -25,4 +25,5 @@ export default Object.freeze({
   token_note: 'Esta página recibe una clave de corta duración y se conecta ella misma.',
   trouble: '¿No funcionan las llamadas?',
   close: 'Cerrar',
+  no_checks: 'No se han podido cargar las comprobaciones. Recargue la página.',
 });

@@ -25,4 +25,5 @@ export default Object.freeze({
   token_note: '此页面取得一个短期密钥，自行连接。',
   trouble: '通话不正常？',
   close: '关闭',
+  no_checks: '检查项加载失败。请刷新页面。',
 });
