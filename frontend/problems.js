@@ -63,6 +63,9 @@ const NAMES = new Map(
 
 const IN_ENGLISH = translate('en', english);
 
+/** Whoever is told of these finds out more by the request's id. */
+const REFERRED = ['call_failed', 'out_of_order', 'wrong_page'];
+
 /** A wait of more seconds than this is not told in seconds. */
 const LONGEST_WAIT = 120;
 
@@ -74,15 +77,16 @@ const LONGEST_WAIT = 120;
  * @returns {Explanation}
  */
 export function explain(problem, { t, has } = IN_ENGLISH) {
-  const { code, detail = '', hint = '', retryAfter = 0 } = problem;
+  const { code, detail = '', hint = '', retryAfter = 0, requestId: reference = '' } = problem;
   const known = NAMES.get(code) ?? code;
   const name = has(`${known}_advice`) ? known : 'call_failed';
   const soon = ['busy', 'too_many_starts', 'unavailable'].includes(name) && retryAfter > 0;
+  const advice = soon && retryAfter <= LONGEST_WAIT ? t('retry', { count: retryAfter }) : t(`${name}_advice`);
   return {
     title: t(name),
-    advice: soon && retryAfter <= LONGEST_WAIT ? t('retry', { count: retryAfter }) : t(`${name}_advice`),
+    advice: reference && REFERRED.includes(name) ? t('with_reference', { advice }) : advice,
     operator: [has(`${name}_operator`) ? t(`${name}_operator`) : '', sentence(detail), typeof hint === 'string' && hint].filter(Boolean).join(' '),
-    reference: problem.requestId ?? '',
+    reference,
     signIn: name === 'sign_in_required' || problem.status === 401,
   };
 }

@@ -11,7 +11,7 @@ export default Object.freeze({
   busy_advice: 'Vuelva a intentarlo en un momento.',
   call_failed: 'La llamada ha fallado.',
   call_failed_advice:
-    'Vuelva a intentarlo. Si el problema continúa, avise a quien administra esta página y dele la referencia.',
+    'Vuelva a intentarlo. Si el problema continúa, avise a quien administra esta página.',
   connection_lost: 'Se ha perdido la conexión.',
   connection_lost_advice: 'Compruebe la red y empiece de nuevo.',
   conversation_new: 'El asistente no recuerda esta conversación.',
@@ -60,7 +60,7 @@ export default Object.freeze({
   origin_not_allowed_operator:
     'Añada el origen de la página, tal como lo muestra el navegador, a ALLOWED_ORIGINS del bróker.',
   out_of_order: 'Las llamadas están fuera de servicio.',
-  out_of_order_advice: 'El fallo es nuestro. Avise a quien administra esta página y dele la referencia.',
+  out_of_order_advice: 'El fallo es nuestro. Avise a quien administra esta página.',
   request_timeout: 'El servicio ha tardado demasiado en responder.',
   request_timeout_advice: 'Espere un momento y empiece de nuevo.',
   retry_one: 'Vuelva a intentarlo en {count} segundo.',
@@ -90,5 +90,6 @@ export default Object.freeze({
   unavailable: 'Ahora mismo no se puede llamar.',
   unavailable_advice: 'El fallo es nuestro. Vuelva a intentarlo más tarde.',
   wrong_page: 'Esta página no puede hacer la llamada.',
-  wrong_page_advice: 'Recargue la página. Si el problema continúa, avise a quien la administra y dele la referencia.',
+  wrong_page_advice: 'Recargue la página. Si el problema continúa, avise a quien la administra.',
+  with_reference: '{advice} Dele también la referencia.',
 });

@@ -71,6 +71,16 @@ test('a code of a newer broker is a failed call, with the broker’s words for w
   assert.equal(operator, 'It broke. Fix it.');
 });
 
+test('a reference is asked for where there is one', () => {
+  for (const code of ['new_one', 'misconfigured', 'answer_invalid']) {
+    for (const [language, given] of [['en', /reference/], ['es', /referencia/], ['ru', /номер/], ['zh', /编号/]]) {
+      assert.doesNotMatch(explain({ code }, words[language]).advice, given, `${language}: ${code}`);
+      assert.match(explain({ code, requestId: 'abc-123' }, words[language]).advice, given, `${language}: ${code}`);
+    }
+  }
+  assert.doesNotMatch(explain({ code: 'tokens_used_up', requestId: 'abc-123' }).advice, /reference/);
+});
+
 test('a long wait is not told in seconds', () => {
   assert.equal(explain({ code: 'all_lines_busy', retryAfter: 900 }).advice, 'Try again in a moment.');
   assert.equal(explain({ code: 'tokens_used_up', retryAfter: 60 }).advice, 'Try again tomorrow.');
