@@ -62,6 +62,15 @@ export class EventDrawer {
     });
   }
 
+  /** What is looked for. */
+  get wanted() {
+    return this.#filter.value;
+  }
+
+  set wanted(wanted) {
+    this.#filter.value = wanted;
+  }
+
   get #open() {
     return this.element.matches(':popover-open');
   }
@@ -98,10 +107,13 @@ export class EventDrawer {
   }
 
   async #copyAll() {
-    const text = this.#log()?.text(this.#found()) ?? '';
-    await navigator.clipboard.writeText(text).then(
-      () => put(this.#copy, this.#words.t('copied')),
-      () => {},
-    );
+    let done = 'copied';
+    try {
+      await navigator.clipboard.writeText(this.#log()?.text(this.#found()) ?? '');
+    } catch {
+      // Refused, or a page without a clipboard.
+      done = 'not_copied';
+    }
+    put(this.#copy, this.#words.t(done));
   }
 }

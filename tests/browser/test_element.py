@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -33,6 +34,9 @@ DRAWN = f"""() => {{
 
 LOUD = f"""() => {CALL}.dispatchEvent(
   new CustomEvent('level', {{ detail: {{ microphone: 0.2, answer: 0.2 }} }}))"""
+NO_CLIPBOARD = """() => {
+  navigator.clipboard.writeText = () => Promise.reject(new Error());
+}"""
 INSIDE = """(button) => {
   const { top, bottom, left, right } = button.getBoundingClientRect();
   return top >= 0 && left >= 0 && bottom <= innerHeight + 1 && right <= innerWidth + 1;
@@ -120,6 +124,27 @@ async def test_idle_says_what_this_is_who_is_signed_in_and_what_to_try(
         assert await page.evaluate("probes.violations") == []
 
 
+async def test_a_late_language_does_not_replace_its_successor(
+    stack: Stack, browser: Browser
+) -> None:
+    arrives = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await arrives.wait()
+        await route.continue_()
+
+    async with opened(stack, browser) as page:
+        await page.route("**/languages/ru/*.js", late)
+        await page.locator("#language").select_option("ru")
+        await page.locator("#language").select_option("es")
+        await expect(page.locator("#settings")).to_have_text("Ajustes")
+        arrives.set()
+        await page.evaluate("import('/languages/ru/page.js')")
+        await page.evaluate("new Promise(requestAnimationFrame)")
+        await expect(page.locator("#settings")).to_have_text("Ajustes", timeout=1)
+        assert await page.evaluate("document.documentElement.lang") == "es"
+
+
 async def test_one_gesture_has_one_meaning(stack: Stack, browser: Browser) -> None:
     """A double click on Start starts a call, and does no more, with the mouse and the keyboard."""
     async with opened(stack, browser, viewport={"width": 390, "height": 844}) as page:
@@ -194,8 +219,14 @@ async def test_the_drawer_of_events(stack: Stack, browser: Browser) -> None:
         copied = await page.evaluate("navigator.clipboard.readText()")
         assert "session.created" in copied
         assert "ek_1234567890" not in copied + await drawer.inner_text()
+        await page.evaluate(NO_CLIPBOARD)
+        await drawer.locator("#event-copy").click()
+        await expect(drawer.locator("#event-copy")).to_have_text("Not copied")
         await page.keyboard.press("Escape")
         await expect(page.locator("#events")).to_be_focused()
+        await page.locator("#language").select_option("es")
+        await expect(page.locator("#connection")).to_have_text("En llamada")
+        await expect(page.locator("#event-filter")).to_have_value("session.created")
 
 
 async def test_motion_that_is_not_wanted_leaves_a_meter(stack: Stack, browser: Browser) -> None:

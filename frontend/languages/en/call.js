@@ -94,5 +94,6 @@ export default Object.freeze({
   filter: 'Filter',
   copy: 'Copy',
   copied: 'Copied',
+  not_copied: 'Not copied',
   no_events: 'No events.',
 });

@@ -94,5 +94,6 @@ export default Object.freeze({
   filter: 'Filtrar',
   copy: 'Copiar',
   copied: 'Copiado',
+  not_copied: 'No se ha copiado',
   no_events: 'No hay eventos.',
 });

@@ -94,5 +94,6 @@ export default Object.freeze({
   filter: 'Фильтр',
   copy: 'Копировать',
   copied: 'Скопировано',
+  not_copied: 'Не скопировано',
   no_events: 'Событий нет.',
 });

@@ -94,5 +94,6 @@ export default Object.freeze({
   filter: '筛选',
   copy: '复制',
   copied: '已复制',
+  not_copied: '未能复制',
   no_events: '没有事件。',
 });
