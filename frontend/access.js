@@ -61,14 +61,13 @@ export class Access {
     const mint = () =>
       this.#timed(attempt, (signal) => mintKey({ fetch, url: this.#options.tokenUrl, headers, signal }));
     const key = await mint();
-    const minted = this.#options.environment.clock.now();
+    const minted = now();
     return async (offer) => {
       const post = (/** @type {Key} */ fresh) =>
         this.#timed(attempt, (signal) => connectToModel(fetch, fresh, signal, offer));
       const { sdp, callId } = await post(key).catch(async (error) => {
         // Whoever thinks about the microphone's prompt for longer than the key lives gets another key.
-        const waited = this.#options.environment.clock.now() - minted;
-        if (error.code !== 'key_refused' || waited < SHORTEST_KEY) throw error;
+        if (error.code !== 'key_refused' || now() - minted < SHORTEST_KEY) throw error;
         return post(await mint());
       });
       // Keys are for Realtime alone.

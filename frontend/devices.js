@@ -8,7 +8,7 @@
 /** @typedef {'granted' | 'denied' | 'prompt' | 'unknown'} Permission */
 /** @typedef {Pick<Environment, 'mediaDevices' | 'permissions' | 'storage'>} Surroundings */
 
-export const KEYS = Object.freeze({ microphone: 'realtime-call.microphone', speaker: 'realtime-call.speaker' });
+const KEYS = Object.freeze({ microphone: 'realtime-call.microphone', speaker: 'realtime-call.speaker' });
 
 export class Devices {
   /** @type {Permission} */

@@ -11,7 +11,7 @@
 /** @import {Activity} from './types.js' */
 
 /** Milliseconds. */
-export const HOLDS = Object.freeze({
+const HOLDS = Object.freeze({
   /** The user is speaking for this long after each word. */
   hearing: 800,
   /** The assistant is speaking for this long after each word: text is ahead of the sound. */

@@ -11,7 +11,7 @@ import { DEFAULT_AUDIO } from './microphone.js';
  * Request: a cold start and two upstream requests; Static Web Apps times out at 45 s.
  * @type {Readonly<Timeouts>}
  */
-export const DEFAULT_TIMEOUTS = Object.freeze({
+const DEFAULT_TIMEOUTS = Object.freeze({
   request: 40_000,
   media: 15_000,
   interruption: 5_000,

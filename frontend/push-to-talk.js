@@ -50,9 +50,6 @@ export class PressedTurns {
 /**
  * By key and by pointer. Whatever takes the key's release away (another window, a hidden
  * page) counts as releasing it, so that no microphone stays open by accident.
- */
-
-/**
  * @param {EventTarget} target  What is pressed with the pointer; where `keys` is not given, also with the key.
  * @param {(talking: boolean) => void} talk
  * @param {{code?: string, keys?: EventTarget, page?: {window: EventTarget, document: EventTarget}}} [options]

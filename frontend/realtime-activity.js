@@ -8,7 +8,7 @@
 /** @import {Activity, ServerEvent} from './types.js' */
 
 /** Milliseconds. */
-export const WAITS = Object.freeze({
+const WAITS = Object.freeze({
   /** When an answer is overdue that has not begun, that waits for a tool, that ended in mid-sentence. */
   thinking: [4_000, 9_000, 16_000],
   lookingUp: [15_000, 28_000],

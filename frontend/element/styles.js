@@ -73,9 +73,8 @@ li[data-who='assistant'] .who { color: var(--accent); }
 :dir(rtl) > .round[type='submit'] svg { transform: scaleX(-1); }
 
 #vitals { align-self: start; padding-top: 0.25rem; font-size: 0.875rem; }
-#vitals h3 { color: var(--quiet); font: inherit; }
+#vitals h3 { grid-column: 1 / -1; color: var(--quiet); font: inherit; }
 #vitals .turns { display: grid; grid-template-columns: auto 1fr; gap: 0.25rem 1rem; align-items: end; margin-bottom: 0.5rem; }
-#vitals h3 { grid-column: 1 / -1; }
 #vitals svg { justify-self: end; width: 8rem; height: 2.5rem; border-bottom: 1px solid var(--line); overflow: visible; }
 #vitals:dir(rtl) svg { transform: scaleX(-1); }
 #vitals rect { fill: var(--edge); stroke: none; }
@@ -131,8 +130,7 @@ li[data-from='client'] .sign { color: var(--accent); }
  #problem { position: relative; }
  #problem h3 { padding-inline-end: 2rem; }
  #problem .plain { position: absolute; inset-block-start: 0.5rem; inset-inline-end: 0.5rem; }
- .now { grid-template-columns: minmax(0, 1fr); }
- .now { position: relative; }
+ .now { position: relative; grid-template-columns: minmax(0, 1fr); }
  .side { justify-items: stretch; min-height: 0; }
  #start { min-width: 0; }
  [data-status='live'] .side { position: absolute; inset-block-start: clamp(0.75rem, 4.5vh, 3rem); inset-inline-end: var(--gutter); display: flex; flex-direction: row-reverse; align-items: baseline; gap: 0.5rem; }

@@ -1,5 +1,5 @@
 /**
- * The colours of tokens.css, for an element that stands in somebody else's page: each may be set there, as
+ * Colours of tokens.css, for an element that stands in somebody else's page: each may be set there, as
  * `--realtime-call-accent` and so on. A test holds the two files together.
  */
 
@@ -13,13 +13,12 @@ export const COLOURS = Object.freeze({
   edge: 'light-dark(#81858d, #72777f)',
   accent: 'light-dark(#c2370f, #ff8557)',
   'on-accent': 'light-dark(#ffffff, #210b03)',
-  tint: 'light-dark(#fae7df, #34211a)',
   slab: 'light-dark(#15171c, #efeeea)',
   'on-slab': 'light-dark(#f5f5f2, #121317)',
 });
 
 /** In forced colours, what is not ground is text. @type {Readonly<Record<string, string>>} */
-const FORCED = Object.freeze({ accent: 'Highlight', 'on-accent': 'HighlightText', paper: 'Canvas', raised: 'Canvas', tint: 'Canvas', slab: 'Canvas' });
+const FORCED = Object.freeze({ accent: 'Highlight', 'on-accent': 'HighlightText', paper: 'Canvas', raised: 'Canvas', slab: 'Canvas' });
 
 const FONTS = `
   --display: var(--realtime-call-display, Jost, 'Futura', 'Century Gothic', system-ui, sans-serif);

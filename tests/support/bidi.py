@@ -7,7 +7,6 @@ found in shadow trees too, by CSS or by role and name.
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -230,11 +229,3 @@ class Page:
     ) -> None:
         steps = {"type": source, "id": source, "actions": list(actions)}
         await self.send("input.performActions", actions=[steps])
-
-    async def set_viewport(self, width: int, height: int) -> None:
-        await self.send("browsingContext.setViewport", viewport={"width": width, "height": height})
-
-    async def screenshot(self) -> bytes:
-        """A PNG of what is seen."""
-        taken = await self.send("browsingContext.captureScreenshot")
-        return base64.b64decode(taken["data"])
