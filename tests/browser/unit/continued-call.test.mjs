@@ -48,6 +48,16 @@ async function lose(browser, connection) {
   await settle();
 }
 
+/** A live call that is lost, and that the broker answers with this when it would go on. */
+async function lostAndAnswered(answer) {
+  const browser = continuing();
+  const { call, seen, connection } = await browser.live();
+  browser.routes['/api/connect'] = answer;
+  await lose(browser, connection);
+  await settle();
+  return { browser, call, seen };
+}
+
 async function opens(browser) {
   await settle();
   const connection = browser.connections.at(-1);
@@ -185,32 +195,20 @@ test('stop while it is being continued: nothing is left', async () => {
 });
 
 test('a refusal that does not pass ends it', async () => {
-  const browser = continuing();
-  const { call, seen, connection } = await browser.live();
-  browser.routes['/api/connect'] = () => problem(401, 'sign_in_required');
-  await lose(browser, connection);
-  await settle();
+  const { call, seen } = await lostAndAnswered(() => problem(401, 'sign_in_required'));
   assert.equal(call.state.status, 'failed');
   assert.deepEqual(seen.problems, ['sign_in_required']);
 });
 
 test('nobody waits with an open microphone for a limit that lasts for hours', async () => {
-  const browser = continuing();
-  const { call, seen, connection } = await browser.live();
-  browser.routes['/api/connect'] = () => problem(429, 'tokens_used_up', {}, { 'retry-after': '30000' });
-  await lose(browser, connection);
-  await settle();
+  const { browser, call, seen } = await lostAndAnswered(() => problem(429, 'tokens_used_up', {}, { 'retry-after': '30000' }));
   assert.equal(call.state.status, 'failed');
   assert.deepEqual(seen.problems, ['tokens_used_up']);
   assert.equal(browser.tracks[0].readyState, 'ended');
 });
 
 test('a conversation whose time is up has ended', async () => {
-  const browser = continuing();
-  const { call, seen, connection } = await browser.live();
-  browser.routes['/api/connect'] = () => problem(409, 'conversation_over');
-  await lose(browser, connection);
-  await settle();
+  const { call, seen } = await lostAndAnswered(() => problem(409, 'conversation_over'));
   assert.equal(call.state.status, 'ended');
   assert.equal(call.state.reason, 'closed');
   assert.deepEqual(seen.problems, []);
