@@ -8,26 +8,17 @@ from datetime import UTC, datetime, timedelta
 from shared.calls.call_record import BY_BROKER, BY_KEY, CallRecord
 from shared.calls.call_search import CallSearch, find_calls
 from shared.calls.claims import Claims
-from shared.calls.record_ids import record_id
 from shared.calls.records import Records
 from tests.contract.storage.conftest import Backend
 from tests.support.at_once import at_once
+from tests.support.call_records import call_record
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 
 
 def a_record(caller: str, number: int = 1, started_by: str = BY_KEY) -> CallRecord:
-    reference = f"{caller}.{number:012x}"
-    return CallRecord(
-        id=record_id(NOW, reference),
-        call_id="rtc_contested",
-        reference=reference,
-        caller_id=caller,
-        profile="default",
-        model="gpt-realtime",
-        started_by=started_by,
-        started_at=NOW,
-        ends_at=NOW + timedelta(minutes=15),
+    return call_record(
+        NOW, f"{caller}.{number:012x}", call_id="rtc_contested", started_by=started_by
     )
 
 

@@ -3,7 +3,6 @@ grows."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,7 +11,6 @@ from shared.admin.refusal_counts import COLUMN, RefusalCounts
 from shared.calls import call_search
 from shared.calls.call_record import CallRecord
 from shared.calls.call_search import CallSearch, find_calls
-from shared.calls.record_ids import record_id
 from shared.calls.records import Records
 from shared.core.problems import Problem
 from shared.storage.interfaces import Entity, StorageUnavailable, Table
@@ -20,6 +18,7 @@ from shared.transcripts.following import Cursor, read_record
 from shared.transcripts.record_lines import RecordLine, encode_line
 from shared.transcripts.redaction import unchanged
 from tests.contract.storage.conftest import Backend
+from tests.support.call_records import call_record
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 TODAY = date(2026, 11, 20)
@@ -29,18 +28,7 @@ STARTS, SIGN_IN = ("connect", "too_many_starts"), ("token", "sign_in_required")
 def a_call(number: int, hours: float = 0, **changes: object) -> CallRecord:
     started = NOW - timedelta(hours=hours)
     reference = f"ada.{number:012x}"
-    record = CallRecord(
-        id=record_id(started, reference),
-        call_id=f"rtc_{number}",
-        reference=reference,
-        caller_id="ada",
-        profile="default",
-        model="voice",
-        started_by="connect",
-        started_at=started,
-        ends_at=started + timedelta(minutes=15),
-    )
-    return replace(record, **changes)  # type: ignore[arg-type]
+    return call_record(started, reference, call_id=f"rtc_{number}", model="voice", **changes)
 
 
 def records_with(backend: Backend, *calls: CallRecord) -> Records:

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.calls.call_record import BY_BROKER, CallRecord
 from shared.calls.call_search import CallSearch, find_calls
 from shared.calls.call_status import status_for_caller
-from shared.calls.record_ids import record_id
 from shared.calls.records import LIVE_LAYOUT, Records
 from shared.config.settings import Limits
 from shared.core.problems import Problem
@@ -26,22 +24,12 @@ from shared.usage.call_usage import CallUsage
 from shared.usage.price_files import load_prices
 from shared.usage.tokens import Usage
 from tests.contract.storage.conftest import Backend, existing_row
+from tests.support.call_records import call_record
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 LIMITS = Limits(starts_per_minute=9, live_calls=9, tokens_per_day=1000, live_calls_total=9)
 KEY = timedelta(minutes=16)
-RECORD = CallRecord(
-    id=record_id(NOW, "ada.0123456789ab"),
-    call_id="rtc_1",
-    reference="ada.0123456789ab",
-    caller_id="ada",
-    profile="default",
-    model="gpt-realtime",
-    started_by=BY_BROKER,
-    started_at=NOW,
-    ends_at=NOW + timedelta(minutes=15),
-    usage={"text_in": 5},
-)
+RECORD = call_record(NOW, usage={"text_in": 5})
 
 
 @pytest.fixture

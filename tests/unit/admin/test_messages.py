@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.service import AdminService
-from shared.calls.call_record import CallRecord
 from shared.calls.records import Records
 from shared.config.settings import ObserverSettings
 from shared.config.voice_api import LIVE, VoiceApi
@@ -19,10 +18,11 @@ from shared.transcripts.record_lines import RecordLine, encode_line
 from shared.transcripts.redaction import unchanged
 from shared.transcripts.transcript import Entry, read_transcript
 from shared.transcripts.writer import log_name
+from tests.support.call_records import call_record
 from tests.unit.live.sidebands import FixedSideband, dialled
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
-ID = "20261126-00000001-0123456789ab"
+ID = call_record(NOW).id
 
 
 @dataclass
@@ -36,18 +36,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         records = Records(MemoryTable())
-        self.call = CallRecord(
-            id=ID,
-            call_id="call_1",
-            reference="ada.1",
-            caller_id="ada",
-            profile="default",
-            model="voice",
-            started_by="connect",
-            started_at=NOW,
-            ends_at=NOW + timedelta(minutes=15),
-            api=self.api,
-        )
+        self.call = call_record(NOW, call_id="call_1", api=self.api)
         records.insert(self.call)
         self.sideband = FixedSideband(*self.answers)
         connect, _ = dialled(self.sideband)

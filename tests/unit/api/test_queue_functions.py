@@ -17,7 +17,6 @@ import pytest
 import function_app
 from shared.api import lazy_broker, queue_functions
 from shared.api.lazy_broker import LazyBroker, current_broker
-from shared.calls.call_record import CallRecord
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import call_message, tries_in
 from shared.calls.redelivery import LONGEST_RETRY, RETRIES_UNTIL_SELDOM, pause_after
@@ -27,10 +26,11 @@ from shared.storage.interfaces import Message, Queue, StorageUnavailable
 from shared.storage.memory import MemoryStorage
 from shared.upstream.hang_up_reply import HangUpReply
 from tests.support.app_settings import app_settings
+from tests.support.call_records import call_record
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
-NAME = "20300101-43200000-0123456789ab"
-RECORD = CallRecord(NAME, "rtc_1", "ada.0123456789ab", "ada", "default", "m", "connect", NOW, NOW)
+RECORD = call_record(NOW, ends_at=NOW)
+NAME = RECORD.id
 RIGHT = app_settings("http://127.0.0.1:1")
 WRONG = {name: value for name, value in RIGHT.items() if name != "REALTIME_MODEL"}
 SECRET = "ek_0123456789abcdef what the page said"

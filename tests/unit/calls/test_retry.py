@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from shared.calls.call_record import CallRecord
 from shared.calls.delivery import Delivery
 from shared.calls.records import Records
 from shared.calls.retry import FIRST_PAUSE, LONGEST_PAUSE, is_transient, retry_until
@@ -33,16 +32,14 @@ from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from shared.transcripts.redaction import unchanged
 from shared.upstream.hang_up_reply import WAS_LIVE, HangUpReply
 from shared.usage.price_files import load_prices
+from tests.support.call_records import call_record
 from tests.support.hang_up_client import HangUpClient, no_such_call
 from tests.support.vaults import FixedVault
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
-NAME = "20300101-43200000-0123456789ab"
-RECORD = CallRecord(
-    NAME, "rtc_1", "ada.0123456789ab", "ada", "default", "m", "connect", NOW,
-    NOW + timedelta(minutes=15),
-)  # fmt: skip
+RECORD = call_record(NOW)
+NAME = RECORD.id
 MANY_SLEEPS = 10
 WITHOUT_PAUSES = Timing(pauses_after_404=())
 

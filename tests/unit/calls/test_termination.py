@@ -12,7 +12,6 @@ import pytest
 
 from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.service import AdminService
-from shared.calls.call_record import CallRecord
 from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
 from shared.calls.queue_messages import record_id_in
@@ -26,11 +25,12 @@ from shared.limits.ledger_store import Ledger
 from shared.storage.interfaces import Entity, StorageUnavailable, Write
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
 from shared.upstream.hang_up_reply import OUTLIVED, WAS_GONE, WAS_LIVE, HangUpReply
+from tests.support.call_records import call_record
 from tests.support.hang_up_client import HangUpClient, no_such_call
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
-NAME = "20300101-43200000-0123456789ab"
-RECORD = CallRecord(NAME, "rtc_1", "ada.0123456789ab", "ada", "default", "m", "connect", NOW, NOW)
+RECORD = call_record(NOW, ends_at=NOW)
+NAME = RECORD.id
 UNLIMITED = Limits(0, 0, timedelta(minutes=1), 0, 0)
 
 

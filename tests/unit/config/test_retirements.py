@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import pytest
 from shared.admin.retirement_warnings import RetirementWarnings
 from shared.broker import open_broker
 from shared.calls.call_record import CallRecord
-from shared.calls.record_ids import record_id
 from shared.calls.records import Records
 from shared.config.profiles import load_profiles
 from shared.config.retirements import (
@@ -29,6 +27,7 @@ from shared.config.settings_loader import load_settings
 from shared.config.voice_api import REALTIME
 from shared.storage.memory import MemoryTable
 from tests.support.app_settings import app_settings
+from tests.support.call_records import call_record
 from tests.support.faulty_table import FaultyTable
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -216,13 +215,10 @@ def test_the_page_has_every_date() -> None:
     assert f"read on {AS_OF}" in page
 
 
-def call_record(name: str, model: str, told: str, started: datetime) -> CallRecord:
-    identity = record_id(started, name)
-    ends = started + timedelta(minutes=15)
-    record = CallRecord(
-        identity, f"rtc_{name}", name, "who", "default", model, "connect", started, ends
+def called(name: str, model: str, told: str, started: datetime) -> CallRecord:
+    return call_record(
+        started, f"who.{name}", call_id=f"rtc_{name}", model=model, session_model=told
     )
-    return replace(record, session_model=told)
 
 
 def test_the_sessions_of_the_latest_calls_tell_the_model_of_a_deployment(tmp_path: Path) -> None:
@@ -238,7 +234,7 @@ def test_the_sessions_of_the_latest_calls_tell_the_model_of_a_deployment(tmp_pat
         ("d" * 12, "other", "whisper-1", timedelta(hours=1)),
     ]
     for name, model, told, ago in calls:
-        found.records.insert(call_record(name, model, told, now - ago))
+        found.records.insert(called(name, model, told, now - ago))
     [sentence] = found.sentences()
     assert "The model voice-prod (gpt-realtime-mini) retires on 2026-12-15" in sentence
 

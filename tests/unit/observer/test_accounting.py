@@ -23,19 +23,10 @@ from shared.usage.live_usage import LiveUsage
 from shared.usage.price_files import load_prices
 from shared.usage.tokens import Usage
 from shared.usage.transcription import TranscriptionUsage
+from tests.support.call_records import call_record
 
 NOW: Final = datetime(2026, 11, 26, 12, tzinfo=UTC)
-RECORD: Final = CallRecord(
-    id="20261126-00000001-0123456789ab",
-    call_id="rtc_1",
-    reference="ada.1",
-    caller_id="ada",
-    profile="default",
-    model="voice-prod",
-    started_by="connect",
-    started_at=NOW,
-    ends_at=NOW + timedelta(minutes=15),
-)
+RECORD: Final = call_record(NOW, model="voice-prod")
 WORDS: Final = {"gpt-realtime-whisper": TranscriptionUsage(seconds=60)}
 USED: Final = CallUsage(Usage(text_in=1_000_000), "gpt-realtime-2025-08-28", WORDS)
 FAILED: Final = {"response_failed": {"server_error": 2}}
