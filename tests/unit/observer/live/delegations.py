@@ -6,22 +6,11 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from shared.observer.live import appends, delegated_calls, delegated_work
 from shared.tools.registry import Registry
 from tests.unit.observer.live.harness import LiveRun
 
 QUICK = timedelta(milliseconds=10)
 LATER = 5 * QUICK
-
-
-def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shortens what delegated work waits for."""
-    monkeypatch.setattr(delegated_work, "QUIET", QUICK)
-    monkeypatch.setattr(delegated_work, "ASK_AGAIN_AFTER", QUICK)
-    monkeypatch.setattr(delegated_calls, "AFTER_REPLAY", QUICK)
-    monkeypatch.setattr(appends, "AFTER_REPLAY", QUICK)
 
 
 class Tools:

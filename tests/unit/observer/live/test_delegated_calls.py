@@ -10,13 +10,10 @@ from datetime import timedelta
 import pytest
 
 from shared.tools.registry import Registry
-from tests.unit.observer.live.delegations import LATER, Tools, outputs, quicken
+from tests.unit.observer.live.delegations import LATER, Tools, outputs
 from tests.unit.observer.live.harness import RESPONSES, live_run
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    quicken(monkeypatch)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def test_a_call_is_run_and_answered_and_the_work_goes_on() -> None:

@@ -9,13 +9,10 @@ import pytest
 
 from shared.observer.live import delegated_work
 from shared.observer.live.appends import SORRY
-from tests.unit.observer.live.delegations import LATER, Tools, quicken
+from tests.unit.observer.live.delegations import LATER, Tools
 from tests.unit.observer.live.harness import RESPONSES, LiveRun, live_run
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    quicken(monkeypatch)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def test_work_that_is_refused_is_asked_again_and_then_given_up() -> None:

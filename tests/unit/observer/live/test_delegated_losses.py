@@ -7,13 +7,10 @@ import pytest
 
 from shared.observer.live import delegated_work
 from shared.observer.tool_results import UNKNOWN_OUTCOME
-from tests.unit.observer.live.delegations import LATER, QUICK, Tools, outputs, quicken
+from tests.unit.observer.live.delegations import LATER, QUICK, Tools, outputs
 from tests.unit.observer.live.harness import RESPONSES, live_run
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    quicken(monkeypatch)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def test_what_a_lost_connection_did_not_take_is_sent_over_the_next() -> None:

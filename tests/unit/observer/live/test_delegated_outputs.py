@@ -5,13 +5,10 @@ from __future__ import annotations
 import pytest
 
 from shared.live.input_budget import REFUSED
-from tests.unit.observer.live.delegations import Tools, outputs, quicken
+from tests.unit.observer.live.delegations import Tools, outputs
 from tests.unit.observer.live.harness import RESPONSES, live_run
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    quicken(monkeypatch)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def test_outputs_over_the_budget_are_refused_and_then_the_ability_ends() -> None:
