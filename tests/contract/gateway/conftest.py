@@ -16,11 +16,22 @@ from tests.support.programs import running
 
 
 @asynccontextmanager
+async def gateway_before(
+    api: str, site: Path, **options: Any
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of a gateway that serves this site before this API."""
+    async with (
+        running(make_app(site, api, **options)) as url,
+        aiohttp.ClientSession(url, cookie_jar=aiohttp.DummyCookieJar()) as session,
+    ):
+        yield session
+
+
+@asynccontextmanager
 async def opened(site: Path, **options: Any) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
         running(recording.make_app()) as api,
-        running(make_app(site, api, **options)) as url,
-        aiohttp.ClientSession(url, cookie_jar=aiohttp.DummyCookieJar()) as session,
+        gateway_before(api, site, **options) as session,
     ):
         yield session
 

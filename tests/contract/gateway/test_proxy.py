@@ -15,8 +15,15 @@ from local.gateway.app import Gateway, LiveConfig, make_app
 from local.gateway.config import CONFIG_FILE
 from local.gateway.proxy import ApiProxy
 from local.gateway.static_files import Site
+from tests.contract.gateway.conftest import gateway_before
 from tests.support import raw_http, recording, sites
 from tests.support.programs import running
+
+
+def api_of(route: web.RouteDef) -> web.Application:
+    app = web.Application()
+    app.add_routes([route])
+    return app
 
 
 async def test_a_streamed_body_and_answer_are_not_held_back(tmp_path: Path) -> None:
@@ -38,12 +45,9 @@ async def test_a_streamed_body_and_answer_are_not_held_back(tmp_path: Path) -> N
         await sent.wait()
         yield b"second"
 
-    api = web.Application()
-    api.router.add_post("/api/trickle", trickle)
     async with (
-        running(api) as backend,
-        running(make_app(sites.make(tmp_path), backend)) as url,
-        aiohttp.ClientSession(url) as session,
+        running(api_of(web.post("/api/trickle", trickle))) as backend,
+        gateway_before(backend, sites.make(tmp_path)) as session,
         session.post("/api/trickle", data=body()) as got,
     ):
         assert await got.content.readany() == b"one"
@@ -64,8 +68,7 @@ async def test_a_body_that_breaks_off_in_a_bad_chunk_is_malformed(tmp_path: Path
 
 async def test_no_api_is_502(tmp_path: Path) -> None:
     async with (
-        running(make_app(sites.make(tmp_path), "http://127.0.0.1:9")) as url,
-        aiohttp.ClientSession(url) as session,
+        gateway_before("http://127.0.0.1:9", sites.make(tmp_path)) as session,
         session.post("/api/open", data=b"x") as got,
     ):
         assert got.status == 502
@@ -77,10 +80,8 @@ async def test_a_slow_api_is_what_static_web_apps_says_after_45_seconds(tmp_path
         await asyncio.Event().wait()
         return web.Response()
 
-    api = web.Application()
-    api.router.add_get("/api/slow", never)
     site = Site.open(sites.make(tmp_path))
-    async with running(api) as backend:
+    async with running(api_of(web.get("/api/slow", never))) as backend:
         slow = ApiProxy(backend, limit=timedelta(milliseconds=50))
         app = Gateway(
             site, LiveConfig(site.root / CONFIG_FILE, ()), slow, roles_on_api=True
@@ -102,12 +103,9 @@ async def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(tmp_path: Pa
         request.transport.abort()
         return response
 
-    api = web.Application()
-    api.router.add_get("/api/breaks", breaks)
     async with (
-        running(api) as backend,
-        running(make_app(sites.make(tmp_path), backend)) as url,
-        aiohttp.ClientSession(url) as session,
+        running(api_of(web.get("/api/breaks", breaks))) as backend,
+        gateway_before(backend, sites.make(tmp_path)) as session,
     ):
         with pytest.raises(aiohttp.ClientError):
             async with session.get("/api/breaks") as got:
@@ -133,15 +131,12 @@ async def test_a_location_on_the_apis_own_address_becomes_the_gateways(tmp_path:
     async def moved(request: web.Request) -> web.Response:
         return web.Response(status=201, headers={"Location": f"{backend}/api/calls/abc"})
 
-    api = web.Application()
-    api.router.add_get("/api/moved", moved)
     async with (
-        running(api) as backend,
-        running(make_app(sites.make(tmp_path), backend)) as url,
-        aiohttp.ClientSession(url) as session,
+        running(api_of(web.get("/api/moved", moved))) as backend,
+        gateway_before(backend, sites.make(tmp_path)) as session,
         session.get("/api/moved") as got,
     ):
-        assert got.headers["Location"] == f"{url}/api/calls/abc"
+        assert got.headers["Location"] == f"{got.url.origin()}/api/calls/abc"
 
 
 async def test_a_range_of_the_apis_answer_is_passed_on(tmp_path: Path) -> None:
@@ -152,12 +147,9 @@ async def test_a_range_of_the_apis_answer_is_passed_on(tmp_path: Path) -> None:
         headers = {"Content-Range": "bytes 2-4/9", "Accept-Ranges": "bytes", "X-Asked": asked}
         return web.Response(status=206, body=b"cde", headers=headers, content_type="audio/wav")
 
-    api = web.Application()
-    api.router.add_get("/api/calls/1/recording", part)
     async with (
-        running(api) as behind,
-        running(make_app(sites.make(tmp_path), behind)) as url,
-        aiohttp.ClientSession(url) as session,
+        running(api_of(web.get("/api/calls/1/recording", part))) as behind,
+        gateway_before(behind, sites.make(tmp_path)) as session,
         session.get("/api/calls/1/recording", headers={"Range": "bytes=2-4"}) as got,
     ):
         assert (got.status, await got.read()) == (206, b"cde")
