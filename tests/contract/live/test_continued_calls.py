@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -101,8 +103,19 @@ class Conversation:
         return int((await self.newest_upstream())["history" if self.api == "live" else "items"])
 
     async def hang_up_all(self) -> None:
-        for call in await self.calls():
+        for call in [each for each in await self.calls() if each["status"] == "live"]:
             await self.it.app.post(f"/api/calls/{call['id']}/hangup", headers=ADMIN)
+
+
+@asynccontextmanager
+async def conversation(
+    monkeypatch: pytest.MonkeyPatch, api: str, *, live: dict[str, Any] | None = None, **changes: str
+) -> AsyncIterator[Conversation]:
+    """A conversation with the broker, observed and on record. What is left of it is hung up."""
+    async with stack(monkeypatch, live=live, **{**OBSERVED, **changes}) as it:
+        talk = Conversation(it, api)
+        yield talk
+        await talk.hang_up_all()
 
 
 APIS = pytest.mark.parametrize("api", ["realtime", "live"])
@@ -111,8 +124,7 @@ APIS = pytest.mark.parametrize("api", ["realtime", "live"])
 @APIS
 async def test_it_goes_on_where_it_was(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a limit of one live call: the line passes on, and the call before is ended soon."""
-    async with stack(monkeypatch, **OBSERVED) as it:
-        talk = Conversation(it, api)
+    async with conversation(monkeypatch, api) as talk:
         first = await talk.connect()
         assert first.headers["X-Conversation"] == "new"
         await talk.say(NAME)
@@ -132,26 +144,24 @@ async def test_it_goes_on_where_it_was(api: str, monkeypatch: pytest.MonkeyPatch
         assert "past_" not in await talk.transcript(later["id"])
         ends = [(await talk.status(call))["conversation_ends_at"] for call in (first, second)]
         assert ends[0] == ends[1]
-        assert (await it.app.post(f"{call_path(first)}/hangup", headers=ADA)).status == 204
+        assert (await talk.it.app.post(f"{call_path(first)}/hangup", headers=ADA)).status == 204
         assert (await talk.status(first))["ended_by"] == "continued"
         # Whoever has an older handle continues the latest call, with all that was said before.
         third = await talk.connect(first)
         assert third.headers["X-Conversation"] == "continued"
         assert (await talk.calls())[0]["continues"] == later["id"]
         assert (await talk.connect()).status == 429
-        await talk.hang_up_all()
 
 
 @APIS
 async def test_a_conversation_is_its_callers_and_ends_for_good(
     api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with stack(monkeypatch, **OBSERVED) as it:
-        talk = Conversation(it, api)
+    async with conversation(monkeypatch, api) as talk:
         first = await talk.connect()
         stranger = await talk.connect(first, signed_in("eve", "admin"))
         assert (stranger.status, (await stranger.json())["code"]) == (404, "call_not_found")
-        other = await it.app.post(
+        other = await talk.it.app.post(
             "/api/connect",
             params={
                 "continues": call_path(first).rpartition("/")[2],
@@ -161,13 +171,13 @@ async def test_a_conversation_is_its_callers_and_ends_for_good(
             headers={"Content-Type": "application/sdp", **ADA},
         )
         assert (other.status, (await other.json())["code"]) == (400, "invalid_query")
-        started = (await it.emulator.state())["requests"]
+        started = (await talk.it.emulator.state())["requests"]
         (call,) = await talk.calls()
-        await it.app.post(f"/api/calls/{call['id']}/hangup", headers=ADMIN)
+        await talk.it.app.post(f"/api/calls/{call['id']}/hangup", headers=ADMIN)
         refused = await talk.connect(first)
         assert (refused.status, (await refused.json())["code"]) == (409, "conversation_over")
         assert refused.headers.get("X-Conversation") is None
-        now = (await it.emulator.state())["requests"]
+        now = (await talk.it.emulator.state())["requests"]
         for kind in ("calls", "live_sessions"):
             assert started.get(kind, 0) == now.get(kind, 0)
 
@@ -176,26 +186,22 @@ async def test_a_conversation_is_its_callers_and_ends_for_good(
 async def test_without_a_transcript_it_begins_anew(
     api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with stack(monkeypatch, **{**OBSERVED, "TRANSCRIPTS": "off"}) as it:
-        talk = Conversation(it, api)
+    async with conversation(monkeypatch, api, TRANSCRIPTS="off") as talk:
         second = await talk.connect(await talk.connect())
         assert (second.status, second.headers["X-Conversation"]) == (201, "new")
         assert await talk.remembered() == 0
-        await talk.hang_up_all()
 
 
 async def test_the_call_before_is_ended_although_its_page_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("shared.calls.continuation.HANDOVER", 1_000)
-    async with stack(monkeypatch, **OBSERVED) as it:
-        talk = Conversation(it, "realtime")
+    async with conversation(monkeypatch, "realtime") as talk:
         first = await talk.connect()
         await talk.connect(first)
         await poll_until(partial(talk.status, first), lambda found: found["status"] == "ended")
         assert (await talk.status(first))["ended_by"] == "continued"
         assert [call["status"] for call in await talk.calls()] == ["live", "ended"]
-        await talk.hang_up_all()
 
 
 @APIS
@@ -203,9 +209,8 @@ async def test_the_end_that_the_service_foresees_is_told(
     api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that a page moves in time; its conversation may last as long as before."""
-    async with stack(monkeypatch, **OBSERVED, live={"session_seconds": 60}) as it:
-        talk = Conversation(it, api)
-        await it.emulator.change(session_seconds=60)
+    async with conversation(monkeypatch, api, live={"session_seconds": 60}) as talk:
+        await talk.it.emulator.change(session_seconds=60)
         call = await talk.connect()
         booked = (await talk.status(call))["conversation_ends_at"]
         shown = await poll_until(
@@ -213,15 +218,13 @@ async def test_the_end_that_the_service_foresees_is_told(
         )
         assert shown["conversation_ends_at"] == booked
         assert shown["status"] == "live"
-        await talk.hang_up_all()
 
 
 @APIS
 async def test_of_many_at_once_each_continues_another(
     api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with stack(monkeypatch, **{**OBSERVED, "LIMIT_STARTS_PER_MINUTE": "50"}) as it:
-        talk = Conversation(it, api)
+    async with conversation(monkeypatch, api, LIMIT_STARTS_PER_MINUTE="50") as talk:
         last = await talk.connect()
         for _ in range(2):
             answers = await asyncio.gather(*(talk.connect(last) for _ in range(6)))
@@ -234,44 +237,39 @@ async def test_of_many_at_once_each_continues_another(
         await poll_until(
             talk.calls, lambda found: sum(each["status"] == "live" for each in found) < 3
         )
-        await talk.hang_up_all()
 
 
 async def test_who_loses_a_race_has_started_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has begun upstream, and nobody else is to blame."""
-    terms = {"LIMIT_LIVE_CALLS": "9", "LIMIT_STARTS_PER_MINUTE": "5"}
-    async with stack(monkeypatch, **{**OBSERVED, **terms}) as it:
-        talk = Conversation(it, "realtime")
+    async with conversation(
+        monkeypatch, "realtime", LIMIT_LIVE_CALLS="9", LIMIT_STARTS_PER_MINUTE="5"
+    ) as talk:
         first = await talk.connect()
         answers = await asyncio.gather(*(talk.connect(first) for _ in range(4)))
         assert {each.status for each in answers} <= {201, 409}
         assert (await talk.connect()).status == 429
-        await talk.hang_up_all()
 
 
 async def test_a_session_that_an_admin_closes_does_not_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with stack(monkeypatch, **OBSERVED) as it:
-        talk = Conversation(it, "live")
+    async with conversation(monkeypatch, "live") as talk:
         first = await talk.connect()
         (call,) = await talk.calls()
         await talk.send(call["id"], {"type": "session.close"})
         refused = await talk.connect(first)
         assert (refused.status, (await refused.json())["code"]) == (409, "conversation_over")
-        await talk.hang_up_all()
 
 
 @APIS
 async def test_an_admin_who_ends_a_call_ends_those_that_continue_it(
     api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with stack(monkeypatch, **OBSERVED) as it:
-        talk = Conversation(it, api)
+    async with conversation(monkeypatch, api) as talk:
         first = await talk.connect()
         second = await talk.connect(first)
         (call,) = [each["id"] for each in await talk.calls() if "continued_by" in each]
-        await it.app.post(f"/api/calls/{call}/hangup", headers=ADMIN)
+        await talk.it.app.post(f"/api/calls/{call}/hangup", headers=ADMIN)
         assert {each["status"] for each in await talk.calls()} == {"ended"}
         for handle in (first, second):
             assert (await talk.connect(handle)).status == 409
@@ -280,12 +278,10 @@ async def test_an_admin_who_ends_a_call_ends_those_that_continue_it(
 async def test_a_transcript_that_is_deleted_is_not_carried_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with stack(monkeypatch, **OBSERVED) as it:
-        talk = Conversation(it, "live")
+    async with conversation(monkeypatch, "live") as talk:
         first = await talk.connect()
         await talk.say(NAME)
         (call,) = await talk.calls()
-        await it.app.delete(f"/api/calls/{call['id']}/transcript", headers=ADMIN)
+        await talk.it.app.delete(f"/api/calls/{call['id']}/transcript", headers=ADMIN)
         second = await talk.connect(first)
         assert (second.status, second.headers["X-Conversation"]) == (201, "new")
-        await talk.hang_up_all()
