@@ -46,14 +46,21 @@ def hearing(silence: Path) -> Hearing:
     `hearing("silence")` plays silence into it, to which `chromium.say` adds a voice, and
     `hearing(None)` denies access to the microphone.
     """
-    if chromium.executable() is None:
-        pytest.skip("no Chromium, Chrome or Edge on this machine")
+    chromium.skip_if_missing()
 
     def browser(name: str | None) -> AbstractAsyncContextManager[Browser]:
         recordings = {None: None, "silence": silence}
         return chromium.hearing(recordings[name])
 
     return browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser(silence: Path) -> AsyncIterator[Browser]:
+    """One for all tests of a module: none of their calls is heard."""
+    chromium.skip_if_missing()
+    async with chromium.hearing(silence) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -7,13 +7,13 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, Page, expect
+import pytest_asyncio
+from playwright.async_api import Page, expect
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing
@@ -50,18 +50,25 @@ def cookie_of(user: dict[str, Any], url: str) -> Any:
     return {"name": "StaticWebAppsAuthCookie", "value": value, "url": url}
 
 
-@asynccontextmanager
-async def desk(browser: Browser, stack: Stack) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def caller(live_emulator: Emulator) -> AsyncIterator[Caller]:
+    """Who is on the call. Has hung up before the emulator looks for calls that are left."""
+    async with Caller() as connected:
+        yield connected
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(caller: Caller, live_stack: Stack, hearing: Hearing) -> AsyncIterator[Page]:
     """The desk, opened by an admin. Nothing may be refused by the page's own policy."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    await context.add_cookies([cookie_of(sites.ADMIN, stack.url)])
-    page = await context.new_page()
-    page.set_default_timeout(1000 * PATIENCE)
-    await page.add_init_script(PROBES)
-    await page.goto(f"{stack.url}/admin")
-    yield page
-    assert await page.evaluate("window.violations") == []
-    await context.close()
+    async with hearing("silence") as browser:
+        context = await browser.new_context(viewport={"width": 1280, "height": 800})
+        await context.add_cookies([cookie_of(sites.ADMIN, live_stack.url)])
+        page = await context.new_page()
+        page.set_default_timeout(1000 * PATIENCE)
+        await page.add_init_script(PROBES)
+        await page.goto(f"{live_stack.url}/admin")
+        yield page
+        assert await page.evaluate("window.violations") == []
 
 
 async def start_call(
@@ -73,18 +80,6 @@ async def start_call(
     async with http.post(url, data=offer, headers=headers) as answer:
         assert answer.status == 201, await answer.text()
         return await answer.text()
-
-
-async def session_ids(emulator: Emulator, number: int) -> list[str]:
-    """The Live sessions, the newest last, once each is observed."""
-    state = await emulator.until(
-        lambda state: (
-            sum(one["observers"] > 0 for one in state["sessions"][: state["live_sessions"]])
-            == number
-        ),
-        f"{number} observed sessions",
-    )
-    return [one["id"] for one in state["sessions"][:number]]
 
 
 async def hang_up_all(http: aiohttp.ClientSession, stack: Stack) -> None:
@@ -123,59 +118,54 @@ async def test_nothing_of_the_desk_is_served_to_who_is_no_admin(live_stack: Stac
 
 
 async def test_a_live_call_is_followed_told_something_and_ended(
-    live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+    live_stack: Stack, live_emulator: Emulator, caller: Caller, page: Page
 ) -> None:
     http = live_emulator.http
-    async with (
-        Caller() as caller,
-        hearing("silence") as browser,
-        desk(browser, live_stack) as page,
-    ):
-        await expect(page.locator(".calls li")).to_have_count(0)
-        await caller.accept(await start_call(http, live_stack, await caller.offer()))
-        await page.locator(".calls a").click()
-        await expect(page.locator(".status")).to_have_text("Live")
-        nothing = page.get_by_text("No lines. What is said is kept only while TRANSCRIPTS is on.")
-        await expect(nothing).to_be_visible()
-        [session] = await session_ids(live_emulator, 1)
-        await live_emulator.speak(session, "please tell me a secret")
-        heard = page.locator(".transcript [data-who=user] .words")
-        await expect(heard).to_have_text("please tell me a secret")
-        await expect(nothing).to_be_hidden()
-        await assert_accessible(page)
+    await expect(page.locator(".calls li")).to_have_count(0)
+    await caller.accept(await start_call(http, live_stack, await caller.offer()))
+    await page.locator(".calls a").click()
+    await expect(page.locator(".status")).to_have_text("Live")
+    nothing = page.get_by_text("No lines. What is said is kept only while TRANSCRIPTS is on.")
+    await expect(nothing).to_be_visible()
+    [session] = await live_emulator.observed_sessions(1)
+    await live_emulator.speak(session, "please tell me a secret")
+    heard = page.locator(".transcript [data-who=user] .words")
+    await expect(heard).to_have_text("please tell me a secret")
+    await expect(nothing).to_be_hidden()
+    await assert_accessible(page)
 
-        # Said aloud: the caller hears it. Told alone: nothing is said.
-        await page.get_by_label("Message into the call").fill("the shop closes at six")
-        await page.get_by_label("Say it aloud").check()
-        await page.get_by_role("button", name="Send").click()
-        await expect(page.get_by_text("The assistant is saying it.")).to_be_visible()
-        spoken = page.locator(".transcript li", has_text="I have checked: the shop closes at six")
-        await expect(spoken).to_be_visible()
-        await page.get_by_label("Message into the call").fill("x" * 481)
-        await expect(page.get_by_text("1 over the limit")).to_be_visible()
-        await expect(page.get_by_role("button", name="Send")).to_be_disabled()
-        await page.get_by_label("Message into the call").fill("the caller is called Ada")
-        await page.get_by_label("Tell the model alone").check()
-        await page.get_by_role("button", name="Send").click()
-        await expect(page.get_by_text("The model has been told.")).to_be_visible()
+    # Said aloud: the caller hears it. Told alone: nothing is said.
+    await page.get_by_label("Message into the call").fill("the shop closes at six")
+    await page.get_by_label("Say it aloud").check()
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_text("The assistant is saying it.")).to_be_visible()
+    spoken = page.locator(".transcript li", has_text="I have checked: the shop closes at six")
+    await expect(spoken).to_be_visible()
+    await page.get_by_label("Message into the call").fill("x" * 481)
+    await expect(page.get_by_text("1 over the limit")).to_be_visible()
+    await expect(page.get_by_role("button", name="Send")).to_be_disabled()
+    await page.get_by_label("Message into the call").fill("the caller is called Ada")
+    await page.get_by_label("Tell the model alone").check()
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_text("The model has been told.")).to_be_visible()
 
-        # By the keyboard alone: hang up, take it back, then end the call.
-        await page.get_by_role("button", name="Hang up").press("Enter")
-        await page.keyboard.press("Escape")
-        await page.get_by_role("button", name="Hang up").press("Enter")
-        dialog = page.get_by_role("dialog")
-        await expect(dialog).to_be_visible()
-        await dialog.get_by_role("button", name="Hang up").press("Enter")
-        await expect(page.locator(".status")).to_have_text("Ended: an admin")
-        await expect(page.locator(".calls li")).to_have_count(0)
-        await expect(page.get_by_label("Message into the call")).to_have_count(0)
-        told = page.locator(".transcript li", has_text="the caller is called Ada")
-        await expect(told.locator(".who")).to_have_text("Server")
-        await expect(page.locator(".transcript [data-who=assistant]")).not_to_contain_text("Ada")
+    # By the keyboard alone: hang up, take it back, then end the call.
+    await page.get_by_role("button", name="Hang up").press("Enter")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Hang up").press("Enter")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_be_visible()
+    await dialog.get_by_role("button", name="Hang up").press("Enter")
+    await expect(page.locator(".status")).to_have_text("Ended: an admin")
+    await expect(page.locator(".calls li")).to_have_count(0)
+    await expect(page.get_by_label("Message into the call")).to_have_count(0)
+    told = page.locator(".transcript li", has_text="the caller is called Ada")
+    await expect(told.locator(".who")).to_have_text("Server")
+    await expect(page.locator(".transcript [data-who=assistant]")).not_to_contain_text("Ada")
 
-        await past_calls(page)
-        await recording_plays(page)
-        await reports(page)
+    await past_calls(page)
+    await recording_plays(page)
+    await reports(page)
 
 
 async def past_calls(page: Page) -> None:
@@ -231,87 +221,76 @@ async def reports(page: Page) -> None:
 
 
 async def test_a_realtime_call_is_told_and_made_to_speak(
-    live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+    live_stack: Stack, live_emulator: Emulator, caller: Caller, page: Page
 ) -> None:
-    async with (
-        Caller() as caller,
-        hearing("silence") as browser,
-        desk(browser, live_stack) as page,
-    ):
-        offer = await caller.offer()
-        await caller.accept(await start_call(live_emulator.http, live_stack, offer, profile=""))
-        await page.locator(".calls a").click()
-        field = page.get_by_label("Message into the call")
-        await field.fill("the caller is called Ada")
-        await page.get_by_role("button", name="Send").click()
-        told = page.locator(".transcript li", has_text="the caller is called Ada")
-        await expect(told).to_be_visible()
-        await field.fill("the call ends now")
-        await page.get_by_label("Say it aloud").check()
-        await page.get_by_role("button", name="Send").click()
-        spoken = page.locator(".transcript [data-who=assistant] .words")
-        await expect(spoken).to_contain_text("Goodbye!")
+    offer = await caller.offer()
+    await caller.accept(await start_call(live_emulator.http, live_stack, offer, profile=""))
+    await page.locator(".calls a").click()
+    field = page.get_by_label("Message into the call")
+    await field.fill("the caller is called Ada")
+    await page.get_by_role("button", name="Send").click()
+    told = page.locator(".transcript li", has_text="the caller is called Ada")
+    await expect(told).to_be_visible()
+    await field.fill("the call ends now")
+    await page.get_by_label("Say it aloud").check()
+    await page.get_by_role("button", name="Send").click()
+    spoken = page.locator(".transcript [data-who=assistant] .words")
+    await expect(spoken).to_contain_text("Goodbye!")
 
-        # A broker that is gone: what is shown stays, and says that it is old until there is news.
-        await page.route("**/api/**", lambda route: route.abort())
-        await expect(page.locator(".fresh")).to_have_text("Not up to date: trying again")
-        await expect(page.locator(".problem")).to_contain_text("could not be reached")
-        await expect(spoken).to_contain_text("Goodbye!")
-        await page.unroute_all()
-        await expect(page.locator(".fresh")).to_have_text("Up to date")
-        await expect(page.locator(".problem")).to_have_count(0)
-        await hang_up_all(live_emulator.http, live_stack)
-        await expect(page.locator(".status")).to_have_text("Ended: an admin")
+    # A broker that is gone: what is shown stays, and says that it is old until there is news.
+    await page.route("**/api/**", lambda route: route.abort())
+    await expect(page.locator(".fresh")).to_have_text("Not up to date: trying again")
+    await expect(page.locator(".problem")).to_contain_text("could not be reached")
+    await expect(spoken).to_contain_text("Goodbye!")
+    await page.unroute_all()
+    await expect(page.locator(".fresh")).to_have_text("Up to date")
+    await expect(page.locator(".problem")).to_have_count(0)
+    await hang_up_all(live_emulator.http, live_stack)
+    await expect(page.locator(".status")).to_have_text("Ended: an admin")
 
 
 async def test_among_fifty_calls_one_is_followed_line_by_line(
-    live_stack: Stack, live_emulator: Emulator, hearing: Hearing
+    live_stack: Stack, live_emulator: Emulator, caller: Caller, page: Page
 ) -> None:
     http = live_emulator.http
-    async with (
-        Caller() as caller,
-        hearing("silence") as browser,
-        desk(browser, live_stack) as page,
-    ):
-        await live_emulator.change({"live": {"connect_seconds": 600}})
-        await asyncio.gather(*(start_call(http, live_stack) for _ in range(CALLS - 1)))
-        await caller.accept(await start_call(http, live_stack, await caller.offer()))
-        await expect(page.locator(".calls li")).to_have_count(CALLS)
-        newest = (await session_ids(live_emulator, CALLS))[-1]
-        await page.locator(".calls a").first.click()
-        await expect(page.locator(".status")).to_have_text("Live")
-        seen = asyncio.create_task(page.evaluate(SEEN, "one of fifty"))
-        began = time.monotonic()
-        await live_emulator.speak(newest, "one of fifty")
-        await seen
-        # Saying it takes one second; on an idle machine it is seen less than two seconds later.
-        assert time.monotonic() - began < PATIENCE / 6
-        await hang_up_all(http, live_stack)
-        await expect(page.locator(".calls li")).to_have_count(0)
+    await live_emulator.change({"live": {"connect_seconds": 600}})
+    await asyncio.gather(*(start_call(http, live_stack) for _ in range(CALLS - 1)))
+    await caller.accept(await start_call(http, live_stack, await caller.offer()))
+    await expect(page.locator(".calls li")).to_have_count(CALLS)
+    newest = (await live_emulator.observed_sessions(CALLS))[-1]
+    await page.locator(".calls a").first.click()
+    await expect(page.locator(".status")).to_have_text("Live")
+    seen = asyncio.create_task(page.evaluate(SEEN, "one of fifty"))
+    began = time.monotonic()
+    await live_emulator.speak(newest, "one of fifty")
+    await seen
+    # Saying it takes one second; on an idle machine it is seen less than two seconds later.
+    assert time.monotonic() - began < PATIENCE / 6
+    await hang_up_all(http, live_stack)
+    await expect(page.locator(".calls li")).to_have_count(0)
 
 
 async def test_a_call_is_followed_in_firefox(
-    live_stack: Stack, live_emulator: Emulator, firefox_browser: Connection
+    live_stack: Stack, live_emulator: Emulator, caller: Caller, firefox_browser: Connection
 ) -> None:
     http = live_emulator.http
     cookie = cookie_of(sites.ADMIN, live_stack.url)
-    async with Caller() as caller:
-        page = await firefox_browser.open_page(live_stack.url)
-        sign_in = "(value) => { document.cookie = `StaticWebAppsAuthCookie=${value}; path=/`; }"
-        await page.evaluate(sign_in, cookie["value"])
-        try:
-            await page.goto(f"{live_stack.url}/admin")
-            await page.wait_for_text(css(".list"), "No calls right now.")
-            await caller.accept(await start_call(http, live_stack, await caller.offer()))
-            await page.click(css(".calls a"))
-            await page.wait_for_text(css(".status"), "Live")
-            [session] = await session_ids(live_emulator, 1)
-            await live_emulator.speak(session, "hello from here")
-            await page.wait_for_text(css(".transcript"), "hello from here")
-            await hang_up_all(http, live_stack)
-            await page.wait_for_text(css(".status"), "Ended: an admin")
-            await page.click(role("link", "Usage and cost"))
-            await page.element(css("figure svg rect"))
-        finally:
-            await page.evaluate(sign_in, "; max-age=0")
-            await page.close()
+    page = await firefox_browser.open_page(live_stack.url)
+    sign_in = "(value) => { document.cookie = `StaticWebAppsAuthCookie=${value}; path=/`; }"
+    await page.evaluate(sign_in, cookie["value"])
+    try:
+        await page.goto(f"{live_stack.url}/admin")
+        await page.wait_for_text(css(".list"), "No calls right now.")
+        await caller.accept(await start_call(http, live_stack, await caller.offer()))
+        await page.click(css(".calls a"))
+        await page.wait_for_text(css(".status"), "Live")
+        [session] = await live_emulator.observed_sessions(1)
+        await live_emulator.speak(session, "hello from here")
+        await page.wait_for_text(css(".transcript"), "hello from here")
+        await hang_up_all(http, live_stack)
+        await page.wait_for_text(css(".status"), "Ended: an admin")
+        await page.click(role("link", "Usage and cost"))
+        await page.element(css("figure svg rect"))
+    finally:
+        await page.evaluate(sign_in, "; max-age=0")
+        await page.close()

@@ -29,15 +29,12 @@ async def test_a_session_that_expires_goes_on_in_another_one(
     live_stack: Stack, live_emulator: Emulator, hearing: Hearing
 ) -> None:
     async with calling(live_stack, hearing, "plain-live") as page:
-        state = await live_emulator.until(
-            lambda state: state["sessions"][0]["observers"] > 0, "observed"
-        )
-        (session,) = state["sessions"]
-        await live_emulator.end_session(session["id"], "expired")
+        (session,) = await live_emulator.observed_sessions(1)
+        await live_emulator.end_session(session, "expired")
 
         def goes_on(state: dict[str, Any]) -> bool:
             newest = state["sessions"][0]
-            return bool(newest["live"] and newest["connected"] and newest["id"] != session["id"])
+            return bool(newest["live"] and newest["connected"] and newest["id"] != session)
 
         await live_emulator.until(goes_on, "in another session")
         await expect(page.locator("#connection")).to_have_text("Connected")
@@ -50,11 +47,8 @@ async def test_the_service_ends_a_session(
     live_stack: Stack, live_emulator: Emulator, hearing: Hearing
 ) -> None:
     async with calling(live_stack, hearing, "plain-live") as page:
-        state = await live_emulator.until(
-            lambda state: state["sessions"][0]["observers"] > 0, "observed"
-        )
-        (session,) = state["sessions"]
-        await live_emulator.end_session(session["id"], "content")
+        (session,) = await live_emulator.observed_sessions(1)
+        await live_emulator.end_session(session, "content")
         await expect(page.locator("#headline")).to_have_text("The call has ended.")
         await expect(page.locator("#advice")).to_contain_text("safety filter")
         assert await page.evaluate(MIC_TRACKS) == ["ended"]

@@ -3,16 +3,16 @@ narrow."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, expect
 
 from local.stack import Stack
 from tests.browser.conftest import Hearing
+from tests.browser.pretended_calls import pretend, receive
 from tests.support.accessibility import faults
 from tests.support.chromium import IN_THE_ELEMENT, probed_page
 
@@ -22,46 +22,7 @@ CAPTIONS = f"{IN_THE_ELEMENT}.querySelector('#captions')"
 LINES = f"{IN_THE_ELEMENT}.querySelectorAll('#captions li')"
 Scheme = Literal["light", "dark"]
 
-PRETEND = """
-window.RTCPeerConnection = class {
-  connectionState = 'new';
-  sent = [];
-  constructor() {
-    window.pretended = this;
-  }
-  addTransceiver() {
-    const track = new AudioContext().createMediaStreamDestination().stream.getTracks()[0];
-    return { sender: { replaceTrack: async () => {} }, receiver: { track } };
-  }
-  createDataChannel() {
-    const send = (text) => this.sent.push(JSON.parse(text));
-    return (this.channel = { readyState: 'connecting', send, close: () => {} });
-  }
-  createOffer = async () => ({ type: 'offer', sdp: 'v=0' });
-  setLocalDescription = async () => {};
-  getStats = async () => new Map();
-  close() {}
-  setRemoteDescription = async () => {
-    this.become('connected');
-    this.channel.readyState = 'open';
-    this.channel.onopen();
-  };
-  become(state) {
-    this.connectionState = state;
-    this.onconnectionstatechange?.();
-  }
-};
-"""
-"""A peer connection that connects at once, and takes events from `receive`."""
-
 ENDED = {"status": "ended", "ended_by": "limit"}
-
-
-async def receive(page: Page, *events: dict[str, Any]) -> None:
-    texts = [json.dumps(event) for event in events]
-    await page.evaluate(
-        "(texts) => texts.forEach((data) => pretended.channel.onmessage({ data }))", texts
-    )
 
 
 def said(who: Literal["input", "output"], start_ms: int, delta: str) -> dict[str, Any]:
@@ -94,22 +55,11 @@ async def live_page(
 ) -> AsyncIterator[Page]:
     """A page whose call is live."""
 
-    async def connect(route: Route) -> None:
-        headers = {
-            "Content-Type": "application/sdp",
-            "Location": "calls/h",
-            "X-Voice-Api": "live",
-        }
-        await route.fulfill(status=201, headers=headers, body="v=0\r\n")
-
     async with hearing("silence") as browser:
         page = await probed_page(browser)
         await page.emulate_media(color_scheme=scheme)
         await page.set_viewport_size({"width": width, "height": 800})
-        await page.add_init_script(PRETEND)
-        await page.route("**/api/connect*", connect)
-        await page.route("**/api/calls/h", lambda route: route.fulfill(json=ENDED))
-        await page.route("**/api/calls/h/hangup", lambda route: route.fulfill(status=204))
+        await pretend(page, ENDED, {"X-Voice-Api": "live"})
         await page.goto(f"{stack.url}/?profile=live")
         await page.get_by_role("button", name="Start").click()
         await expect(page.locator("#connection")).to_have_text("Connected")

@@ -59,8 +59,7 @@ OTHER_MICROPHONE = """() => {
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def asking(silence: Path) -> AsyncIterator[Browser]:
     """A browser that asks the user, for whom a test answers."""
-    if chromium.executable() is None:
-        pytest.skip("no Chromium, Chrome or Edge on this machine")
+    chromium.skip_if_missing()
     async with chromium.asking(silence) as browser:
         yield browser
 

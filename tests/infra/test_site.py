@@ -165,8 +165,7 @@ async def test_the_probe_finds_the_one_thing_that_a_laptop_lacks(deployed: Deplo
 async def test_a_call_is_held_from_the_page(
     deployed: Deployed, http: aiohttp.ClientSession
 ) -> None:
-    if chromium.executable() is None:
-        pytest.skip("no Chromium, Chrome or Edge on this machine")
+    chromium.skip_if_missing()
     async with chromium.hearing(HELLO) as browser:
         page = await chromium.probed_page(browser)
         await page.context.add_cookies(

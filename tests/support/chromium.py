@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.support.patience import PATIENCE
@@ -85,6 +86,12 @@ window.probes.energy = async () => {
 IN_THE_ELEMENT = "document.querySelector('realtime-call').shadowRoot"
 """What selectors in a script do not reach by themselves, as Playwright's do."""
 
+INSIDE = """(element) => {
+  const { top, bottom, left, right } = element.getBoundingClientRect();
+  return top >= 0 && left >= 0 && bottom <= innerHeight + 1 && right <= innerWidth + 1;
+}"""
+"""Whether the whole of an element is in the window."""
+
 MIC_TRACKS = "probes.tracks.map((track) => track.readyState)"
 """The states of the microphone's tracks."""
 
@@ -94,6 +101,12 @@ def executable() -> str | None:
     on_path = (shutil.which(name) for name in NAMES)
     placed = (place for place in PLACES if Path(place).is_file())
     return next((found for found in on_path if found), None) or next(placed, None)
+
+
+def skip_if_missing() -> None:
+    """Skips the test that runs."""
+    if executable() is None:
+        pytest.skip("no Chromium, Chrome or Edge on this machine")
 
 
 @asynccontextmanager

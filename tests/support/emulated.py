@@ -74,6 +74,16 @@ class Emulator:
         what = f"{number} GPT-Live sessions"
         return await self.until(lambda state: state["live_sessions"] == number, what)
 
+    async def observed_sessions(self, number: int) -> list[str]:
+        """The ids of that many live GPT-Live sessions, the newest last, once each is observed."""
+
+        def observed(state: dict[str, Any]) -> bool:
+            live = state["sessions"][: state["live_sessions"]]
+            return len([one for one in live if one["observers"]]) == number
+
+        state = await self.until(observed, f"{number} observed sessions")
+        return [one["id"] for one in state["sessions"][:number]]
+
     async def speak(self, session_id: str, text: str, *, at_once: bool = False) -> None:
         """Lets the caller of a GPT-Live session say something, without audio."""
         await self.steer_session(session_id, "speech", {"text": text, "at_once": at_once})

@@ -47,8 +47,7 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 async def page(app: AppClient) -> AsyncIterator[Page]:
-    if chromium.executable() is None:
-        pytest.skip("no Chromium, Chrome or Edge on this machine")
+    chromium.skip_if_missing()
     async with chromium.hearing(None) as browser:
         opened = await browser.new_page(extra_http_headers=ADMIN)
 
