@@ -2,6 +2,7 @@
  * The page around the call: whose it is, what to try, its language and colours, and how to connect.
  */
 import './element/index.js';
+import { recall, remember } from './storage.js';
 import { LANGUAGES, rememberLanguage, translation } from './translation.js';
 
 /** @typedef {{userDetails?: string, userRoles?: string[]}} Principal */
@@ -85,37 +86,31 @@ function letCheck() {
   });
 }
 
-/** @param {(storage: Storage) => string | null | void} use */
-function stored(use) {
-  try {
-    return use(localStorage) ?? '';
-  } catch {
-    return '';
-  }
+/** To the call and to its checks. @param {string} name @param {string} value */
+function give(name, value) {
+  for (const each of [call, diagnosis]) each.setAttribute(name, value);
 }
 
 function begin() {
   language.append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
   language.addEventListener('change', () => {
     rememberLanguage(language.value);
-    for (const each of [call, diagnosis]) each.setAttribute('language', language.value);
+    give('language', language.value);
     void speak(language.value);
   });
 
-  const theme = ['light', 'dark'].find((each) => each === stored((storage) => storage.getItem(THEME))) ?? '';
+  const theme = ['light', 'dark'].find((each) => each === recall(THEME)) ?? '';
   wear(theme);
   themes.querySelector(`[value="${theme}"]`).checked = true;
   themes.addEventListener('change', () => {
     const { value } = themes.querySelector(':checked');
-    stored((storage) => (value ? storage.setItem(THEME, value) : storage.removeItem(THEME)));
+    remember(THEME, value);
     wear(value);
   });
 
   const profile = new URLSearchParams(location.search).get('profile');
-  for (const each of [call, diagnosis]) if (profile) each.setAttribute('profile', profile);
-  modes.addEventListener('change', () => {
-    for (const each of [call, diagnosis]) each.setAttribute('mode', modes.querySelector(':checked').value);
-  });
+  if (profile) give('profile', profile);
+  modes.addEventListener('change', () => give('mode', modes.querySelector(':checked').value));
   call.addEventListener('call-statechange', (/** @type {CustomEvent} */ { detail }) => {
     modes.disabled = ['preparing', 'connecting', 'live', 'ending'].includes(detail.status);
   });

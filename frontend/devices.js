@@ -2,13 +2,14 @@
  * The microphones and speakers of this browser, the user's choice among them, which is remembered, and
  * whether the page may use a microphone without asking.
  */
+import { recall, remember } from './storage.js';
 
 /** @import {DeviceList, Environment} from './types.js' */
 
 /** @typedef {'granted' | 'denied' | 'prompt' | 'unknown'} Permission */
 /** @typedef {Pick<Environment, 'mediaDevices' | 'permissions' | 'storage'>} Surroundings */
 
-const KEYS = Object.freeze({ microphone: 'realtime-call.microphone', speaker: 'realtime-call.speaker' });
+export const KEYS = Object.freeze({ microphone: 'realtime-call.microphone', speaker: 'realtime-call.speaker' });
 
 export class Devices {
   /** @type {Permission} */
@@ -38,13 +39,13 @@ export class Devices {
 
   /** @param {keyof typeof KEYS} kind */
   chosen(kind) {
-    return this.#choices[kind] ?? recall(kind, this.#surroundings.storage);
+    return this.#choices[kind] ?? recallDevice(kind, this.#surroundings.storage);
   }
 
   /** @param {keyof typeof KEYS} kind @param {string} id @param {boolean} [lasting]  Beyond this page. */
   choose(kind, id, lasting = true) {
     this.#choices[kind] = id;
-    if (lasting) remember(kind, id, this.#surroundings.storage);
+    if (lasting) remember(KEYS[kind], id, this.#surroundings.storage);
   }
 
   learnPermission() {
@@ -102,31 +103,8 @@ export class Devices {
 const LONGEST_ID = 256;
 
 /** @param {keyof typeof KEYS} kind @param {Surroundings['storage']} storage */
-export function recall(kind, storage) {
-  try {
-    const id = storage?.getItem(KEYS[kind]) ?? '';
-    // A browser refuses a longer one as if no microphone fitted.
-    return id.length > LONGEST_ID ? '' : id;
-  } catch {
-    return '';
-  }
-}
-
-/** @param {keyof typeof KEYS} kind @param {string} id @param {Surroundings['storage']} storage */
-export function remember(kind, id, storage) {
-  try {
-    if (id) storage?.setItem(KEYS[kind], id);
-    else storage?.removeItem(KEYS[kind]);
-  } catch {
-    // Full, or forbidden: the choice holds until the page is left.
-  }
-}
-
-/** A browser may refuse even to name its storage. */
-export function localStore() {
-  try {
-    return globalThis.localStorage;
-  } catch {
-    return undefined;
-  }
+export function recallDevice(kind, storage) {
+  const id = recall(KEYS[kind], storage);
+  // A browser refuses a longer one as if no microphone fitted.
+  return id.length > LONGEST_ID ? '' : id;
 }

@@ -2,8 +2,8 @@
  * The options of a call, and the browser APIs that it uses.
  */
 import { brokerUrl } from './broker.js';
-import { localStore } from './devices.js';
 import { DEFAULT_AUDIO } from './microphone.js';
+import { localStore } from './storage.js';
 
 /** @import {CallOptions, Environment, Timeouts} from './types.js' */
 

@@ -2,8 +2,9 @@
  * Plays the answer in an audio element: unlocks it in the click, as iOS demands, plays on after an
  * interruption by the system, and on the speaker that the user has chosen.
  */
-import { localStore, recall, remember } from './devices.js';
+import { KEYS, recallDevice } from './devices.js';
 import { CallProblem } from './problems.js';
+import { localStore, remember } from './storage.js';
 
 export class Speaker {
   /** Whether this browser lets pages choose. */
@@ -21,13 +22,13 @@ export class Speaker {
   /**
    * @param {HTMLAudioElement} audio
    * @param {{problem: (problem: CallProblem) => void}} listener  `audio_blocked`: `play` must be called in a click.
-   * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} [storage]
+   * @param {import('./storage.js').Store} [storage]
    */
   constructor(audio, listener, storage = localStore()) {
     this.#audio = audio;
     this.#listener = listener;
     this.#storage = storage;
-    this.#chosen = recall('speaker', storage);
+    this.#chosen = recallDevice('speaker', storage);
     // A phone call or an unplugged headset pauses it.
     audio.addEventListener('pause', this.#playOn);
   }
@@ -59,7 +60,7 @@ export class Speaker {
       return false;
     }
     this.#chosen = id;
-    remember('speaker', id, this.#storage);
+    remember(KEYS.speaker, id, this.#storage);
     return true;
   }
 

@@ -3,6 +3,7 @@
  *
  * Only the files of the chosen language are loaded; English stands in for a file that cannot be.
  */
+import { localStore, recall, remember } from './storage.js';
 
 /** @import {Part, ReaderSurroundings as Surroundings, Values} from './types.js' */
 /** @typedef {import('./types.js').Translation} Translation */
@@ -18,18 +19,9 @@ const REMEMBERED = 'realtime-call.language';
 function browser() {
   return {
     languages: globalThis.navigator?.languages ?? [],
-    storage: storage(),
+    storage: localStore(),
     load: async (language, part) => (await import(`./languages/${language}/${part}.js`)).default,
   };
-}
-
-/** A browser may refuse even to name its storage. */
-function storage() {
-  try {
-    return globalThis.localStorage ?? null;
-  } catch {
-    return null;
-  }
 }
 
 /**
@@ -40,7 +32,7 @@ function storage() {
  */
 export async function translation(language, parts, surroundings = {}) {
   const here = { ...browser(), ...surroundings };
-  const chosen = choose([language, remembered(here.storage), ...here.languages]);
+  const chosen = choose([language, recall(REMEMBERED, here.storage), ...here.languages]);
   const load = (/** @type {string} */ part) =>
     here.load(chosen, part).catch((error) => {
       if (chosen === FALLBACK) throw error;
@@ -94,21 +86,8 @@ export function translate(language, texts, locale = language) {
  * @param {string | null} language
  * @param {Surroundings['storage']} [store]
  */
-export function rememberLanguage(language, store = storage()) {
-  try {
-    store?.setItem(REMEMBERED, language ?? '');
-  } catch {
-    // Full, or forbidden: the choice holds until the page is left.
-  }
-}
-
-/** @param {Surroundings['storage']} store */
-function remembered(store) {
-  try {
-    return store?.getItem(REMEMBERED);
-  } catch {
-    return null;
-  }
+export function rememberLanguage(language, store) {
+  remember(REMEMBERED, language ?? '', store);
 }
 
 /** The first that there is. @param {(string | null | undefined)[]} wanted */

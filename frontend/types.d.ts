@@ -527,6 +527,6 @@ export type Translation = {
 export type ReaderSurroundings = {
   /** Those that the reader prefers, best first. */
   languages: readonly string[];
-  storage: Pick<Storage, 'getItem' | 'setItem'> | null;
+  storage: Environment['storage'];
   load: (language: string, part: string) => Promise<Record<string, string>>;
 };

@@ -1,4 +1,5 @@
 /** The desk's frame: its views, the reader's language and theme, and whether what is shown is fresh. */
+import { recall } from '../storage.js';
 import { LANGUAGES, rememberLanguage, translation } from '../translation.js';
 import { callsView } from './calls-view.js';
 import { problemText } from './desk.js';
@@ -94,12 +95,8 @@ const choose = (/** @type {any} */ { target }) => {
   location.reload();
 };
 
-try {
-  const theme = localStorage.getItem('realtime-call.theme');
-  if (theme) document.documentElement.dataset.theme = theme;
-} catch {
-  // A browser that keeps nothing has the system's theme.
-}
+const theme = recall('realtime-call.theme');
+if (theme) document.documentElement.dataset.theme = theme;
 document.documentElement.lang = words.language;
 document.documentElement.dir = words.direction;
 document.body.replaceChildren(

@@ -22,7 +22,7 @@ function browser(...languages) {
   return {
     loaded,
     languages,
-    storage: { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) },
+    storage: { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key) },
     load: async (language, part) => {
       loaded.push(`${language}/${part}`);
       const file = FILES[language]?.[part];
