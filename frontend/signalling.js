@@ -136,35 +136,26 @@ async function post({ fetch, url, headers, signal }, type, body) {
 }
 
 /**
+ * An aborted request has its reason; any other that fails had no response.
  * @param {typeof globalThis.fetch} fetch @param {string} url @param {RequestInit} init
- * @param {string} unreachable  The code for a request without a response.
+ * @param {string} [unreachable]  The code for that; without it, the reason is looked for.
  */
-function send(fetch, url, init, unreachable = 'network_unreachable') {
+function send(fetch, url, init, unreachable) {
   return fetch(url, init).catch(async (error) => {
-    if (unreachable !== 'network_unreachable') return noAnswer(unreachable)(error);
+    if (error instanceof CallProblem) throw error;
     const origin = globalThis.location?.origin ?? '';
-    const code = await whyUnreachable(fetch, url, origin, init.signal);
-    const detail = code === 'origin_not_allowed' ? `The page’s origin is ${origin}.` : '';
-    throw error instanceof CallProblem ? error : new CallProblem(code, { detail });
+    const code = unreachable ?? (await whyUnreachable(fetch, url, origin, init.signal));
+    throw new CallProblem(code, { detail: code === 'origin_not_allowed' ? `The page’s origin is ${origin}.` : '' });
   });
 }
 
 /** @param {Response} response */
 async function sdpOf(response) {
-  const sdp = await response.text().catch(noAnswer('network_unreachable'));
+  const sdp = await response.text().catch((error) => {
+    throw error instanceof CallProblem ? error : new CallProblem('network_unreachable');
+  });
   if (!sdp.startsWith('v=0')) throw new CallProblem('answer_invalid');
   return sdp;
-}
-
-/**
- * An aborted request already has its reason; any other failure means that there was no response.
- * @param {string} code
- * @returns {(error: unknown) => never}
- */
-function noAnswer(code) {
-  return (error) => {
-    throw error instanceof CallProblem ? error : new CallProblem(code);
-  };
 }
 
 /** The call's URL at the broker. @param {Response} response */

@@ -2,7 +2,7 @@
  * Draws a transcript into a list. A line that does not change keeps its element, and one that grows its
  * words, so that they can be selected and read meanwhile.
  */
-import { h, put } from './dom.js';
+import { arrange, h, put } from './dom.js';
 
 /** @import {CaptionLine} from '../types.js' */
 /** @typedef {{item: HTMLElement, who: HTMLElement, words: HTMLElement, rest: HTMLElement, note: HTMLElement}} Drawn */
@@ -49,12 +49,7 @@ export class CaptionsView {
     this.#log.hidden = lines.length === 0;
     if (lines.length === 0) this.#following = true;
     const drawn = new Map(lines.map((line) => [line.id, this.#draw(line)]));
-    const items = [...drawn.values()].map(({ item }) => item);
-    for (const { item } of this.#drawn.values()) if (!items.includes(item)) item.remove();
-    items.forEach((item, place) => {
-      const there = this.#list.children[place];
-      if (there !== item) this.#list.insertBefore(item, there ?? null);
-    });
+    arrange(this.#list, [...drawn.values()].map(({ item }) => item));
     this.#drawn = drawn;
     this.#follow();
   }

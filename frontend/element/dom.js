@@ -48,6 +48,15 @@ export function icon(name) {
   return drawn;
 }
 
+/** Has a list show these and no others; what stays is not moved. @param {Element} list @param {readonly Element[]} items */
+export function arrange(list, items) {
+  for (const item of [...list.children]) if (!items.includes(item)) item.remove();
+  items.forEach((item, place) => {
+    const there = list.children[place];
+    if (there !== item) list.insertBefore(item, there ?? null);
+  });
+}
+
 /** What is put again would be read out again. @param {HTMLElement} element @param {string} text */
 export function put(element, text) {
   if (element.textContent !== text) element.textContent = text;

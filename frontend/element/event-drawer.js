@@ -1,5 +1,5 @@
 /** Every event of the call, filterable and copyable. What is secret was masked when it was logged. */
-import { h, icon, put } from './dom.js';
+import { arrange, h, icon, put } from './dom.js';
 
 /** @import {Translation} from '../translation.js' */
 /** @import {Log, LogEntry} from '../types.js' */
@@ -13,7 +13,6 @@ export class EventDrawer {
   #words;
   #log;
   #list = h('ol');
-  #filter;
   #none;
   #copy;
 
@@ -27,7 +26,8 @@ export class EventDrawer {
     const { t } = words;
     this.#words = words;
     this.#log = log;
-    this.#filter = h('input', { type: 'search', id: 'event-filter', placeholder: t('filter'), ariaLabel: t('filter'), oninput: () => this.#show() });
+    /** @type {HTMLInputElement} */
+    this.filter = h('input', { type: 'search', id: 'event-filter', placeholder: t('filter'), ariaLabel: t('filter'), oninput: () => this.#show() });
     this.#copy = h('button', { id: 'event-copy', className: 'button', type: 'button', onclick: () => void this.#copyAll() }, t('copy'));
     this.#none = h('p', { className: 'small' }, t('no_events'));
     const close = h('button', { className: 'plain', type: 'button', ariaLabel: t('dismiss'), onclick: () => this.element.hidePopover() }, icon('close'));
@@ -36,7 +36,7 @@ export class EventDrawer {
       'div',
       { id: 'event-drawer', className: 'drawer', popover: 'manual', role: 'dialog', ariaLabel: t('events') },
       h('header', {}, h('h3', {}, t('events')), close),
-      h('p', { className: 'row' }, this.#filter, this.#copy),
+      h('p', { className: 'row' }, this.filter, this.#copy),
       h('div', { className: 'scrolls', tabIndex: 0, role: 'region', ariaLabel: t('events') }, this.#none, this.#list),
     );
     this.element.addEventListener('toggle', () => this.#show());
@@ -62,21 +62,12 @@ export class EventDrawer {
     });
   }
 
-  /** What is looked for. */
-  get wanted() {
-    return this.#filter.value;
-  }
-
-  set wanted(wanted) {
-    this.#filter.value = wanted;
-  }
-
   get #open() {
     return this.element.matches(':popover-open');
   }
 
   #found() {
-    const wanted = this.#filter.value.trim().toLowerCase();
+    const wanted = this.filter.value.trim().toLowerCase();
     const entries = this.#log()?.entries ?? [];
     if (!wanted) return entries;
     return entries.filter(({ type, detail }) => `${type} ${JSON.stringify(detail ?? '')}`.toLowerCase().includes(wanted));
@@ -87,10 +78,7 @@ export class EventDrawer {
     const entries = this.#found().slice(-SHOWN).reverse();
     const items = entries.map((entry) => this.#drawn.get(entry.id) ?? this.#draw(entry));
     this.#drawn = new Map(entries.map(({ id }, at) => [id, items[at]]));
-    for (const item of [...this.#list.children]) if (!items.includes(item)) item.remove();
-    items.forEach((item, place) => {
-      if (this.#list.children[place] !== item) this.#list.insertBefore(item, this.#list.children[place] ?? null);
-    });
+    arrange(this.#list, items);
     this.#none.hidden = items.length > 0;
     put(this.#copy, this.#words.t('copy'));
   }

@@ -120,7 +120,7 @@ export class View {
   /** What a user would miss in another language. @param {View} before */
   goOnFrom(before) {
     this.#composer.words = before.#composer.words;
-    this.events.wanted = before.events.wanted;
+    this.events.filter.value = before.events.filter.value;
     if (before.problem.shown) this.problem.show(...before.problem.shown);
   }
 
