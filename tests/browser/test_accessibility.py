@@ -142,4 +142,4 @@ async def test_captions_do_not_talk_over_the_voice(
         page = await open_page(browser)
         await page.goto(stack.url)
         await page.locator("#start").wait_for()
-        assert await page.evaluate(SPOKEN) == ["connection", "problem"]
+        assert await page.evaluate(SPOKEN) == ["connection", "problem", "no-checks"]
