@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,12 +42,6 @@ SEEN = """(text) => new Promise((resolve) => {
 """Resolves when a transcript shows the text."""
 
 
-def cookie_of(user: dict[str, Any], url: str) -> Any:
-    principal = {**user, "claims": []}
-    value = base64.b64encode(json.dumps(principal).encode()).decode()
-    return {"name": "StaticWebAppsAuthCookie", "value": value, "url": url}
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def caller(live_emulator: Emulator) -> AsyncIterator[Caller]:
     """Who is on the call. Has hung up before the emulator looks for calls that are left."""
@@ -62,7 +54,7 @@ async def page(caller: Caller, live_stack: Stack, hearing: Hearing) -> AsyncIter
     """The desk, opened by an admin. Nothing may be refused by the page's own policy."""
     async with hearing("silence") as browser:
         context = await browser.new_context(viewport={"width": 1280, "height": 800})
-        await context.add_cookies([cookie_of(sites.ADMIN, live_stack.url)])
+        await context.add_cookies([sites.browser_cookie(sites.ADMIN, live_stack.url)])
         page = await context.new_page()
         page.set_default_timeout(1000 * PATIENCE)
         await page.add_init_script(PROBES)
@@ -274,7 +266,7 @@ async def test_a_call_is_followed_in_firefox(
     live_stack: Stack, live_emulator: Emulator, caller: Caller, firefox_browser: Connection
 ) -> None:
     http = live_emulator.http
-    cookie = cookie_of(sites.ADMIN, live_stack.url)
+    cookie = sites.browser_cookie(sites.ADMIN, live_stack.url)
     page = await firefox_browser.open_page(live_stack.url)
     sign_in = "(value) => { document.cookie = `StaticWebAppsAuthCookie=${value}; path=/`; }"
     await page.evaluate(sign_in, cookie["value"])

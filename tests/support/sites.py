@@ -83,3 +83,9 @@ def cookie(user: dict[str, Any]) -> dict[str, str]:
     """The Cookie header of a signed-in user, claims and all."""
     shape = {**user, "claims": [{"typ": "name", "val": "Anna"}]}
     return {"Cookie": "StaticWebAppsAuthCookie=" + encode_principal(shape)}
+
+
+def browser_cookie(user: dict[str, Any], url: str) -> Any:
+    """The same, for the context of a browser."""
+    name, value = cookie(user)["Cookie"].split("=", 1)
+    return {"name": name, "value": value, "url": url}

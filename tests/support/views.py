@@ -7,12 +7,11 @@ async for view in views.of_a_call(page, url):
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from playwright.async_api import Page, Route, expect
 
@@ -144,11 +143,7 @@ async def of_the_diagnosis(page: Page, url: str) -> AsyncIterator[View]:
 
 async def of_the_desk(page: Page, url: str) -> AsyncIterator[View]:
     """The desk of an admin, with the last call open."""
-    principal: dict[str, Any] = {**sites.ADMIN, "claims": []}
-    value = base64.b64encode(json.dumps(principal).encode()).decode()
-    await page.context.add_cookies(
-        [{"name": "StaticWebAppsAuthCookie", "value": value, "url": url}]
-    )
+    await page.context.add_cookies([sites.browser_cookie(sites.ADMIN, url)])
     for name, question in DESK.items():
         async with page.expect_response(f"{url}/api/{question}*"):
             await page.goto(f"{url}/admin#/{name}")
