@@ -19,6 +19,9 @@ export class CaptionsView {
   /** Whether the last line is in view, and to be kept there. */
   #following = true;
 
+  /** Where the last line was last scrolled into view. */
+  #followedTo = 0;
+
   /** @type {(key: string) => string} */
   #t;
 
@@ -31,7 +34,9 @@ export class CaptionsView {
     this.#t = t;
     this.#list = /** @type {HTMLElement} */ (log.querySelector('ol'));
     log.addEventListener('scroll', () => {
-      this.#following = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
+      const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
+      // The event of our own scrolling may come when there is less room already: nobody scrolled up.
+      this.#following = atEnd || (this.#following && log.scrollTop >= this.#followedTo);
     });
     // A turned phone, or a problem above, leaves less room.
     new ResizeObserver(() => this.#follow()).observe(log);
@@ -55,7 +60,9 @@ export class CaptionsView {
   }
 
   #follow() {
-    if (this.#following) this.#log.scrollTop = this.#log.scrollHeight;
+    if (!this.#following) return;
+    this.#log.scrollTop = this.#log.scrollHeight;
+    this.#followedTo = this.#log.scrollTop;
   }
 
   /** @param {CaptionLine} line */

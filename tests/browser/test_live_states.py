@@ -3,6 +3,7 @@ narrow."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -147,6 +148,30 @@ async def test_the_last_line_stays_in_view_where_room_is_lost(
         await receive(page, said("output", 120_000, " Sentence 40."))
         await expect(last).to_contain_text("Sentence 40.")
         assert await page.evaluate(f"{CAPTIONS}.scrollTop") == 0
+
+
+SHRINK = f"""async (data) => {{
+  const log = {CAPTIONS};
+  pretended.channel.onmessage({{ data }});
+  await new Promise(requestAnimationFrame);
+  await new Promise((done) => setTimeout(done));
+  log.style.maxHeight = '60px';
+}}"""
+"""Takes room from the lines between the drawing of one and the event of the scrolling to it."""
+
+
+async def test_the_last_line_stays_in_view_where_room_is_lost_as_it_comes(
+    stack: Stack, hearing: Hearing
+) -> None:
+    async with live_page(stack, hearing, width=390) as page:
+        await receive(page, *(said("output", 3000 * at, f" Sentence {at}.") for at in range(1, 40)))
+        last = page.locator("#captions li").last
+        await expect(last).to_contain_text("Sentence 39.")
+        await page.evaluate(SHRINK, json.dumps(said("output", 120_000, " Sentence 40.")))
+        await expect(last).to_contain_text("Sentence 40.")
+        await expect(last).to_be_in_viewport()
+        hidden = f"{CAPTIONS}.scrollHeight - {CAPTIONS}.scrollTop - {CAPTIONS}.clientHeight"
+        await page.wait_for_function(f"() => {hidden} < 2")
 
 
 async def test_text_is_told_to_be_context_and_taken_back_where_it_is_not_allowed(
