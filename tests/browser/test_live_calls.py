@@ -79,7 +79,7 @@ async def test_speaking_silences_the_answer(
 
 LOOK_UP = {
     "rules": [
-        {"words": ["weather"], "call": {"tool": "order", "arguments": {"order_number": "1002"}}}
+        {"words": ["london"], "call": {"tool": "order", "arguments": {"order_number": "1002"}}}
     ]
 }
 
