@@ -100,7 +100,35 @@ class LazyBroker:
             return CrossOriginPolicy()
 
 
+PLATFORM = (
+    *("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_", "WEBSITE_"),
+    *("IDENTITY_", "MSI_", "CONTAINER_APP_"),
+)
+"""What the names of the platform's settings begin with."""
+OURS_LIKE_THE_PLATFORMS = ("AZURE_RESOURCE",)
+
+
+def settings_under(env: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """The broker's settings in an app that has others: those whose names begin with `prefix`,
+    without it, and the platform's. What else there is, is not the broker's to read or to judge."""
+    platform = {
+        name: value
+        for name, value in env.items()
+        if name.startswith(PLATFORM) and name not in OURS_LIKE_THE_PLATFORMS
+    }
+    own = {
+        name.removeprefix(prefix): value for name, value in env.items() if name.startswith(prefix)
+    }
+    return {**platform, **own}
+
+
 PROCESS = LazyBroker(os.environ)
+
+
+def use_settings(env: Mapping[str, str], prefix: str) -> None:
+    """Has the broker of this process read its settings under `prefix`. Before its first request."""
+    global PROCESS  # one broker in a process, chosen while the app is loaded
+    PROCESS = LazyBroker(settings_under(env, prefix))
 
 
 def current_broker() -> Broker:

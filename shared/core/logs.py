@@ -40,6 +40,11 @@ LONGEST_CHAIN = 5
 SAFE_WORD = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 WITHHELD = "message of a library withheld"
 PACKAGES = frozenset({"site-packages", "dist-packages"})
+SENDERS = (
+    *("azure.core", "azure.data", "azure.identity", "azure.keyvault", "azure.storage"),
+    *("msal", "urllib3", "websockets"),
+)
+"""The loggers of the libraries that the broker sends with: their text may quote what they sent."""
 STANDARD_LIBRARY = str(Path(logging.__file__).parents[1])
 TELLING = (
     *(AssertionError, AttributeError, ImportError, NameError, OSError),
@@ -105,7 +110,9 @@ class RedactingFactory:
         self.make = make
 
     def __call__(self, *arguments: Any, **options: Any) -> logging.LogRecord:
-        record = self.make(*arguments, **options)
+        return self.redact(self.make(*arguments, **options))
+
+    def redact(self, record: logging.LogRecord) -> logging.LogRecord:
         error = record.exc_info[1] if record.exc_info else None
         is_librarys = is_library(record.pathname)
         if is_librarys:
@@ -131,6 +138,21 @@ def is_brokers(logger: str) -> bool:
     return logger.partition(".")[0] == LOGGER.name
 
 
+def is_senders(logger: str) -> bool:
+    """Whether that logger is one of `SENDERS` or below one."""
+    return any(logger == each or logger.startswith(f"{each}.") for each in SENDERS)
+
+
+class GuestFactory(RedactingFactory):
+    """Redacts what the broker logs in an app of somebody else's, and what its libraries do. The
+    records of everybody else are left as they are."""
+
+    def redact(self, record: logging.LogRecord) -> logging.LogRecord:
+        if is_brokers(record.name) or is_senders(record.name):
+            return super().redact(record)
+        return record
+
+
 @lru_cache(maxsize=1000)
 def is_library(path: str) -> bool:
     """Whether the code at `path` is an installed package's or Python's own."""
@@ -153,6 +175,8 @@ def set_up() -> None:
     A log level that the host has set is kept; otherwise it becomes INFO.
     """
     make = logging.getLogRecordFactory()
+    if isinstance(make, GuestFactory):
+        make = make.make
     if not isinstance(make, RedactingFactory):
         logging.setLogRecordFactory(RedactingFactory(make))
     if LOGGER.level == logging.NOTSET:
@@ -161,6 +185,16 @@ def set_up() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # It warns of every header that it cannot read.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+def redact_own_records() -> None:
+    """Redacts the records of the broker and of the libraries that it sends with; nothing else is
+    set. For an app in which the broker is a guest; does nothing after `set_up`."""
+    make = logging.getLogRecordFactory()
+    if not isinstance(make, RedactingFactory):
+        logging.setLogRecordFactory(GuestFactory(make))
+    if LOGGER.level == logging.NOTSET:
+        LOGGER.setLevel(logging.INFO)
 
 
 def event(name: str, level: int = logging.INFO, /, **fields: Any) -> None:
