@@ -7,6 +7,7 @@ scope, vault or sign-in.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from shared.config.clouds import (
@@ -74,7 +75,8 @@ def read_endpoint(read: EnvReader) -> EndpointSettings:
         sideband_url=read_sideband_endpoint(read, provider),
     )
     if provider == "azure" and endpoint.needs_identity:
-        check_identity(read, endpoint, host)
+        for name, expected in identity_mistakes(read, endpoint, host):
+            read.add_mistake(name, expected)
     return endpoint
 
 
@@ -196,28 +198,32 @@ def parse_scope(value: str) -> str:
     return value
 
 
-def check_identity(read: EnvReader, endpoint: EndpointSettings, host: str) -> None:
-    """What the app's identity needs: scope, vault and sign-in of the endpoint's own cloud."""
+def identity_mistakes(
+    read: EnvReader, endpoint: EndpointSettings, host: str
+) -> Iterator[tuple[str, str]]:
+    """What the app's identity needs and does not have: scope, vault and sign-in of the endpoint's
+    own cloud. By setting, with what was expected."""
     if host.endswith(REGIONAL):
-        read.add_mistake(
+        yield (
             "REALTIME_ENDPOINT",
             "the resource's own host, like https://<resource>.openai.azure.com: a region's host "
             "takes no identity. Give the resource a custom subdomain",
         )
     client = read.read_text("AZURE_CLIENT_ID")
     if client is not None and not GUID.fullmatch(client.lower()):
-        read.add_mistake("AZURE_CLIENT_ID", "the identity's client id, a GUID, not its name")
+        yield "AZURE_CLIENT_ID", "the identity's client id, a GUID, not its name"
     cloud, own = endpoint.cloud, cloud_of_endpoint(host)
     scoped = cloud_of_scope(endpoint.token_scope)
     if (own and scoped is not own) or (cloud_of_gateway(host) and scoped not in (None, cloud)):
-        read.add_mistake("REALTIME_TOKEN_SCOPE", f"{cloud.default_scope} in {cloud.name}")
+        yield "REALTIME_TOKEN_SCOPE", f"{cloud.default_scope} in {cloud.name}"
     if own is None and cloud_of_gateway(host) is None:
         return
     vault = cloud_of_vault(read.env.get("KEY_VAULT_URI", ""))
     if vault not in (None, cloud):
-        read.add_mistake(
-            "KEY_VAULT_URI", f"https://<vault>{cloud.vault} beside an endpoint in {cloud.name}"
+        yield (
+            "KEY_VAULT_URI",
+            f"https://<vault>{cloud.vault} beside an endpoint in {cloud.name}",
         )
     signed_in = cloud_of_authority(authority_host(read.env))
     if "IDENTITY_ENDPOINT" not in read.env and signed_in not in (None, cloud):
-        read.add_mistake(AUTHORITY_HOST, f"{cloud.authority_url} for an endpoint in {cloud.name}")
+        yield AUTHORITY_HOST, f"{cloud.authority_url} for an endpoint in {cloud.name}"

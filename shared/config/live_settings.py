@@ -17,23 +17,29 @@ NAME = "a name: one word"
 @dataclass(frozen=True, slots=True)
 class LiveSettings:
     """What the settings say for profiles of GPT-Live. `delegation_model` is the backend's, of
-    profiles that name none; `fields` are the optional fields of a session that may be sent."""
+    profiles that name none; `fields` are the optional fields of a session that may be sent; None:
+    those that the provider serves."""
 
     model: str = MODEL
     delegation_model: str = DELEGATION_MODEL
-    fields: frozenset[str] = frozenset(OPTIONAL_FIELDS)
+    fields: frozenset[str] | None = None
+
+    def fields_at(self, provider: Provider) -> frozenset[str]:
+        """The optional fields that are sent to an endpoint of that provider: OpenAI serves every
+        field; Azure documents none of the optional ones."""
+        if self.fields is not None:
+            return self.fields
+        return frozenset(OPTIONAL_FIELDS if provider == "openai" else ())
 
 
-def read_live(read: EnvReader, provider: Provider) -> LiveSettings:
-    """OpenAI serves every field; Azure documents none of the optional ones."""
-    default = frozenset(OPTIONAL_FIELDS if provider == "openai" else ())
+def read_live(read: EnvReader) -> LiveSettings:
     return LiveSettings(
         model=read.read_word("LIVE_MODEL", NAME) or MODEL,
         delegation_model=read.read_word("LIVE_DELEGATION_MODEL", NAME) or DELEGATION_MODEL,
         fields=read.read_parsed(
             "LIVE_SESSION_FIELDS",
             parse_fields,
-            default,
+            None,
             f'"{ALL}", "{NONE}", or some of {", ".join(OPTIONAL_FIELDS)}, comma-separated',
         ),
     )

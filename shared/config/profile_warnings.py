@@ -111,7 +111,8 @@ def warn_of_live_profiles(settings: Settings, profiles: Profiles) -> None:
                 profile=profile.name,
                 note="the session never pauses without idle_timeout_s",
             )
-        if unsent := profile.session.keys() & set(OPTIONAL_FIELDS) - settings.live.fields:
+        sent = frozenset.intersection(*map(settings.live.fields_at, settings.providers))
+        if unsent := profile.session.keys() & set(OPTIONAL_FIELDS) - sent:
             logs.event(
                 "session fields not sent",
                 logging.WARNING,

@@ -216,7 +216,11 @@ class ProfileLoader:
             return [*explain_recording(wrong), *check_api(content)]
         return [
             *check_private_instructions(content, settings),
-            *check_tools(content, settings.endpoint.provider, self.server_tools),
+            *dict.fromkeys(
+                line
+                for provider in settings.providers
+                for line in check_tools(content, provider, self.server_tools)
+            ),
             *check_approvals(content, self.approvers),
             *check_transcription(content, settings.session.transcription_model),
         ]

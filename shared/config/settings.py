@@ -5,6 +5,7 @@ shared/config/settings_loader.py reads them from the environment.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,14 +22,20 @@ SHORTEST_CALL = timedelta(seconds=10)
 """A call that may not even last that long is not started."""
 
 
+DEFAULT_ENDPOINT = "default"
+"""The name of the endpoint where there is no list of several."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """The model's endpoint and how the broker authenticates to it. `url` ends at the host, or at
-    the path that a gateway has in front of the API's own.
+    """One endpoint of the model's and how the broker authenticates to it. `url` ends at the host,
+    or at the path that a gateway has in front of the API's own.
 
     `key_secret` names the secret in Key Vault that holds the API key. `safety_identifier`: tell
     upstream which caller a call is for. `cloud` is the one that the endpoint is in. `sideband_url`:
-    where the sideband is served, if elsewhere than at `url`; "off" if nowhere.
+    where the sideband is served, if elsewhere than at `url`; "off" if nowhere. `models` are the
+    deployments there by the models that profiles name; None: all models, by their own names. Calls
+    are shared out by `weight`; none starts where it is 0.
     """
 
     provider: Provider
@@ -40,6 +47,10 @@ class EndpointSettings:
     cloud: Cloud
     gateway: GatewaySettings | None = None
     sideband_url: str | None = None
+    name: str = DEFAULT_ENDPOINT
+    region: str = ""
+    models: Mapping[str, str] | None = None
+    weight: float = 1.0
 
     @property
     def sideband_elsewhere(self) -> bool:
@@ -207,10 +218,11 @@ class Limits:
 class Settings:
     """The settings, by what they are about. Secrets are not in its repr.
 
-    `in_azure`: the platform says so, and nothing on a laptop does.
+    `endpoints` are the endpoints of the model's, the default one first. `in_azure`: the platform
+    says so, and nothing on a laptop does.
     """
 
-    endpoint: EndpointSettings
+    endpoints: tuple[EndpointSettings, ...]
     session: SessionSettings
     live: LiveSettings
     callers: CallerSettings
@@ -219,3 +231,13 @@ class Settings:
     limits: Limits
     observer: ObserverSettings
     in_azure: bool
+
+    @property
+    def endpoint(self) -> EndpointSettings:
+        """The default endpoint: the only one or, of several, that of calls that name none."""
+        return self.endpoints[0]
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """The providers of all endpoints, each once."""
+        return tuple(dict.fromkeys(each.provider for each in self.endpoints))

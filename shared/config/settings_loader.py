@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared.config.clouds import Cloud
-from shared.config.endpoint_reader import read_endpoint
+from shared.config.endpoint_list import read_endpoints
 from shared.config.env import (
     NAME_IN_VAULT,
     CallerAuth,
@@ -45,6 +45,7 @@ PREFIXES = (
 NAMES = (
     "REALTIME_PROVIDER",
     "REALTIME_ENDPOINT",
+    "REALTIME_ENDPOINTS",
     "AZURE_RESOURCE",
     "REALTIME_MODEL",
     "REALTIME_VOICE",
@@ -104,12 +105,12 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     Raises `ConfigurationError` with all mistakes together.
     """
     read = EnvReader(env)
-    endpoint = read_endpoint(read)
+    endpoints = read_endpoints(read)
     settings = Settings(
-        endpoint=endpoint,
+        endpoints=endpoints,
         session=read_session(read, root),
-        live=read_live(read, endpoint.provider),
-        callers=read_callers(read, endpoint.cloud),
+        live=read_live(read),
+        callers=read_callers(read, endpoints[0].cloud),
         secrets=read_secrets(read),
         tokens=TokenSettings(
             enabled=read.read_switch("TOKEN_ENDPOINT", True),
@@ -194,8 +195,9 @@ def check_credentials(read: EnvReader, settings: Settings) -> None:
     """A secret's name needs a vault; OpenAI does not accept a managed identity."""
     endpoint, secrets = settings.endpoint, settings.secrets
     gateway = endpoint.gateway
+    several = "REALTIME_ENDPOINTS" if read.env.get("REALTIME_ENDPOINTS") else None
     for name, value in (
-        ("REALTIME_API_KEY_SECRET", endpoint.key_secret),
+        *((several or "REALTIME_API_KEY_SECRET", each.key_secret) for each in settings.endpoints),
         ("REALTIME_GATEWAY_KEY_SECRET", gateway and gateway.key_secret),
         ("BROKER_SECRET_NAME", secrets.broker_secret_name),
     ):
@@ -210,7 +212,7 @@ def check_credentials(read: EnvReader, settings: Settings) -> None:
         read.add_mistake(
             "REALTIME_GATEWAY_HEADER", "another header than api-key, which carries REALTIME_API_KEY"
         )
-    if endpoint.provider == "openai" and endpoint.needs_identity:
+    if endpoint.provider == "openai" and endpoint.needs_identity and several is None:
         read.add_mistake("REALTIME_API_KEY", "a key, or REALTIME_API_KEY_SECRET with KEY_VAULT_URI")
     if settings.in_azure and not (secrets.broker_secrets or secrets.broker_secret_name):
         read.add_mistake(

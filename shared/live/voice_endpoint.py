@@ -36,7 +36,7 @@ def open_live_endpoint(
         credentials.endpoint,
         open_session(endpoint.url),
         vault=credentials.vault,
-        fields=settings.live.fields,
+        fields=settings.live.fields_at(endpoint.provider),
         ender=SessionEnder(connector),
     )
     return LiveEndpoint(client, connector)

@@ -17,6 +17,7 @@ from tests.infra.language import Project
 # Settings of the app that Bicep does not set, and why.
 NOT_SET_BY_BICEP = {
     "AZURE_RESOURCE": "REALTIME_ENDPOINT is set, which is more specific",
+    "REALTIME_ENDPOINTS": "one endpoint is the default",
     "REALTIME_API_KEY": "the app uses its identity, not a key",
     "REALTIME_API_KEY_SECRET": "the app uses its identity, not a key",
     "REALTIME_GATEWAY_KEY": "it is in the key vault, under the name in REALTIME_GATEWAY_KEY_SECRET",

@@ -233,7 +233,7 @@ def test_a_vault_without_the_gateways_key_is_told(endpoint: Upstream) -> None:
     chosen = at(endpoint, **HEADER)
     assert chosen.endpoint.gateway is not None
     gateway = replace(chosen.endpoint.gateway, key=None, key_secret="apim")
-    chosen = replace(chosen, endpoint=replace(chosen.endpoint, gateway=gateway))
+    chosen = replace(chosen, endpoints=(replace(chosen.endpoint, gateway=gateway),))
     client = open_model(chosen).client
     with pytest.raises(Problem, match="vault_secret_unavailable"):
         client.negotiate("v=0", KEY, PROFILE, Deadline.after(SOON))
