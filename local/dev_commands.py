@@ -16,6 +16,8 @@ from local.virtual_environment import PYTHON, install_packages
 NODE_PACKAGES = ROOT / "tests" / "npm"
 # In this order: each may name the ones before it.
 LOCKED = ("requirements", "requirements-dev", "bench/requirements", ".github/requirements")
+# The command whose module is not in local/: the emulator is a package of its own.
+ELSEWHERE = {"emulator": "realtime_emulator"}
 # Debian's package of each browser for the tests, and the programs that do instead of it.
 BROWSERS = {
     "chromium": (
@@ -149,7 +151,7 @@ def run_command(arguments: list[str]) -> int:
         return lint(rest)
     if name == "bench":
         return bench(rest)
-    return hand_over("-m", f"local.{name}", *rest)
+    return hand_over("-m", ELSEWHERE.get(name, f"local.{name}"), *rest)
 
 
 def list_commands() -> None:

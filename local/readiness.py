@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import aiohttp
 
-from local.common import server
+from realtime_emulator.serving import server
 
 RETRY = timedelta(milliseconds=50)
 FAILED = 1

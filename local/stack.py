@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Literal
 
 from local.azure.managed_identity import IDENTITY_PATH
-from local.common import server
 from local.common.child_process import Child, ChildEnded, OnLine
 from local.readiness import FAILED, Say, StackError, wait_until_healthy
+from realtime_emulator.serving import server
 
 ROOT = Path(__file__).resolve().parent.parent
 START = timedelta(minutes=2)
@@ -60,7 +60,7 @@ class Stack:
         env: Mapping[str, str] | None = None,
         verbose: bool = False,
         allow_hosts: Sequence[str] = (),
-        emulator: str = "local.emulator",
+        emulator: str = "realtime_emulator",
         app: Path = ROOT,
         site: Path = ROOT / "frontend",
         say: Say = lambda _: None,

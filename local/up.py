@@ -20,11 +20,11 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.common import server
 from local.common.child_process import OnLine
 from local.gateway import proxy
 from local.readiness import StackError
 from local.stack import ROOT, Stack
+from realtime_emulator.serving import server
 
 __all__ = ["Stack", "StackError", "main"]
 DEFAULT_PORT = 4280
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="exit when stdin ends (for programs)"
     )
-    parser.add_argument("--emulator", default="local.emulator", help=argparse.SUPPRESS)
+    parser.add_argument("--emulator", default="realtime_emulator", help=argparse.SUPPRESS)
     parser.add_argument("--app", type=Path, default=ROOT, help=argparse.SUPPRESS)
     parser.add_argument("--site", type=Path, default=ROOT / "frontend", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

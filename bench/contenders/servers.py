@@ -29,9 +29,9 @@ from bench.harness.processes import (
 )
 from bench.harness.tls import issue_certificate
 from local.azure.managed_identity import IDENTITY_PATH
-from local.common import server
 from local.common.child_process import Child
 from local.stack import GRACE_PERIOD
+from realtime_emulator.serving import server
 from tests.support.ports import free_ports
 
 LATENCY = timedelta(milliseconds=150)

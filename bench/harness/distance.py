@@ -28,7 +28,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.harness.processes import python_module, running_server, serve_until_stopped
-from local.common import server
+from realtime_emulator.serving import server
 
 ROUND_TRIP = timedelta(milliseconds=20)
 NAMESPACE = "broker-bench"

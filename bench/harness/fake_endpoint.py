@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.harness.processes import serve_until_stopped
 from bench.harness.tls import server_context
-from local.common import server
+from realtime_emulator.serving import server
 from tests.support.scripted_endpoint import Asked, Listener, Said, answer_reply, key_reply
 
 SDP = (

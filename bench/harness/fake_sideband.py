@@ -26,7 +26,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from bench.harness.sideband_server import serve_sidebands
-from local.common import server
+from realtime_emulator.serving import server
 
 EVENTS_PER_TURN = 20
 WORDS = 11

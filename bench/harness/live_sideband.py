@@ -27,7 +27,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from bench.harness.sideband_server import serve_sidebands
-from local.common import server
+from realtime_emulator.serving import server
 
 STEP_MS = 200
 STEPS_PER_SECOND = 5

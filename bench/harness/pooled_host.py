@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from local.common import server
 from local.host.__main__ import main as run_host
+from realtime_emulator.serving import server
 from shared.api import bulkheads
 from shared.core.bulkhead import Bulkhead
 

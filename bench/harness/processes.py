@@ -17,9 +17,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from local.common import server
 from local.common.child_process import Child
 from local.stack import GRACE_PERIOD
+from realtime_emulator.serving import server
 
 ROOT = Path(__file__).resolve().parents[2]
 PROC = Path("/proc")

@@ -11,7 +11,7 @@ from websockets.http11 import Request, Response
 
 from bench.harness.processes import serve_until_stopped
 from bench.harness.tls import server_context
-from local.common import server
+from realtime_emulator.serving import server
 
 USUAL_CLOSE_TIMEOUT = timedelta(seconds=10)
 """The default of websockets."""

@@ -29,7 +29,7 @@ async def run(log: Log, *, rounds: int) -> dict[str, Any]:
     The activities take turns. `core_share` is 1.0 for a call that keeps one core busy.
     """
     seen: Rounds = {each: {number: [] for number in CALLS} for each in ACTIVITIES}
-    command = python_module("local.emulator", "--port", "0", "--exit-with-parent")
+    command = python_module("realtime_emulator", "--port", "0", "--exit-with-parent")
     async with running_server("emulator", command) as (url, child):
         # It is ready before its voice and its recogniser are loaded.
         first = CallGroup(url, child.process.pid, 1, "idle", seconds=1)

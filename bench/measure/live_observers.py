@@ -16,7 +16,7 @@ from bench.contenders.servers import Log
 from bench.harness.processes import python_module, run_for_json, running_server
 from bench.harness.tls import add_public_authorities, issue_certificate
 from bench.report.stats import medians
-from local.common.server import LOOPBACK
+from realtime_emulator.serving.server import LOOPBACK
 
 CALLS = 100
 SECONDS = 30

@@ -16,7 +16,7 @@ from bench.harness.fake_sideband import EVENTS_PER_TURN
 from bench.harness.processes import python_module, run_for_json, running_server
 from bench.harness.tls import add_public_authorities, issue_certificate
 from bench.report.stats import medians
-from local.common.server import LOOPBACK
+from realtime_emulator.serving.server import LOOPBACK
 
 CALLS = 300
 TURNS = 5

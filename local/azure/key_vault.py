@@ -30,9 +30,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from local.azure.managed_identity import TENANT
-from local.common import server
-from local.common.application import Runner, make_application
-from local.common.trusted_hosts import TrustedHosts
+from realtime_emulator.serving import server
+from realtime_emulator.serving.application import Runner, make_application
+from realtime_emulator.serving.trusted_hosts import TrustedHosts
 
 logger = logging.getLogger(__name__)
 DEFAULT_PORT = 8444

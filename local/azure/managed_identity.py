@@ -26,9 +26,9 @@ from typing import Any
 
 from aiohttp import web
 
-from local.common import server
-from local.common.application import make_application
-from local.common.trusted_hosts import TrustedHosts
+from realtime_emulator.serving import server
+from realtime_emulator.serving.application import make_application
+from realtime_emulator.serving.trusted_hosts import TrustedHosts
 
 logger = logging.getLogger(__name__)
 DEFAULT_PORT = 8446

@@ -1,1 +1,1 @@
-"""What all local programs share: serving, and running child processes."""
+"""What local programs share: running child processes."""

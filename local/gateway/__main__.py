@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local.common import server
 from local.gateway.app import make_app
 from local.gateway.config_parser import SiteConfigError
 from local.gateway.proxy import Authorization
+from realtime_emulator.serving import server
 
 DEFAULT_PORT = 4280
 

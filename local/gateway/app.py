@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from local.common.application import make_application
-from local.common.trusted_hosts import TrustedHosts
 from local.gateway.auth import Principal, handle_auth_request, principal_from_cookies
 from local.gateway.config import CONFIG_FILE, Rule, SiteConfig
 from local.gateway.config_parser import SiteConfigError, read_site_config
 from local.gateway.proxy import ApiProxy, Authorization
 from local.gateway.static_files import Site, add_headers, file_response
+from realtime_emulator.serving.application import make_application
+from realtime_emulator.serving.trusted_hosts import TrustedHosts
 
 logger = logging.getLogger(__name__)
 

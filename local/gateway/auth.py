@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from local.common.trusted_hosts import TrustedHosts
+from realtime_emulator.serving.trusted_hosts import TrustedHosts
 
 COOKIE = "StaticWebAppsAuthCookie"
 BUILT_IN_ROLES = ("anonymous", "authenticated")

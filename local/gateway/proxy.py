@@ -20,8 +20,8 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
-from local.common import server
 from local.gateway.auth import Principal
+from realtime_emulator.serving import server
 
 logger = logging.getLogger(__name__)
 PRINCIPAL = "X-MS-CLIENT-PRINCIPAL"

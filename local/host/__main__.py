@@ -11,15 +11,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.common import server
 from local.host.app import apply_local_settings, open_app
 from local.host.config import HostConfigError
 from local.host.loading import IndexingError
+from realtime_emulator.serving import server
 
 DEFAULT_PORT = 7071
 
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     server.log_to_stderr(options.log)
+    # Otherwise the app defaults to INFO (shared/core/logs.py).
+    logging.getLogger("broker").setLevel(server.LEVELS[options.log])
     folder = options.app.resolve()
     try:
         apply_local_settings(folder)

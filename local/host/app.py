@@ -15,9 +15,6 @@ from pathlib import Path
 from aiohttp import HttpVersion11, web
 from azure.functions.meta import Datum
 
-from local.common import server
-from local.common.application import MalformedBody, make_application
-from local.common.trusted_hosts import MISDIRECTED, TrustedHosts
 from local.host.config import HostConfig, HostConfigError, read_host_json, read_local_settings
 from local.host.connection import HostConnection
 from local.host.http_adapter import (
@@ -34,6 +31,9 @@ from local.host.queue_trigger import QueueListener
 from local.host.reserved_routes import reserved_response
 from local.host.routing import Router
 from local.host.timer_trigger import run_timer
+from realtime_emulator.serving import server
+from realtime_emulator.serving.application import MalformedBody, make_application
+from realtime_emulator.serving.trusted_hosts import MISDIRECTED, TrustedHosts
 from shared.credentials.identity import open_identity
 from shared.storage.factory import CONNECTION, open_storage_from_env
 from shared.storage.interfaces import Storage

@@ -11,9 +11,9 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
-from local.common.application import Connection
 from local.host.request_head import HeadReader
 from local.host.request_target import RefusedRequest
+from realtime_emulator.serving.application import Connection
 
 BUFFERED_BYTES = 64 * 1024
 CHUNK_LINE_BYTES = 8 * 1024

@@ -10,7 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from local.common.trusted_hosts import MALFORMED, MISDIRECTED, is_loopback, normalize_host
+from realtime_emulator.serving.trusted_hosts import (
+    MALFORMED,
+    MISDIRECTED,
+    is_loopback,
+    normalize_host,
+)
 
 NOTHING: Mapping[str, str] = {}
 # RFC 3986's host without the characters that Windows' HTTP.sys refuses.

@@ -71,7 +71,7 @@ class Broker:
         self.programs: list[Program] = []
 
     async def start(self) -> None:
-        endpoint = program("local.emulator", "--port", str(self.endpoint_port))
+        endpoint = program("realtime_emulator", "--port", str(self.endpoint_port))
         settings = app_settings(
             self.emulator.url,
             AzureWebJobsStorage=shared_azurite().connection,

@@ -86,7 +86,7 @@ async def ask(page: Page, recording: str, answer: str) -> None:
 async def test_a_spoken_call_whose_host_is_killed(hearing: Hearing) -> None:
     (port,) = free_ports(1)
     async with (
-        program("local.emulator", "--port", "0") as emulated,
+        program("realtime_emulator", "--port", "0") as emulated,
         gateway_to(f"http://127.0.0.1:{port}") as gateway,
         aiohttp.ClientSession() as http,
         hearing("silence") as browser,

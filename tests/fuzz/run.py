@@ -15,7 +15,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from local.emulator.call.call import Ended
+from realtime_emulator.call.call import Ended
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core.clock import utc_now
 from shared.core.problems import Problem

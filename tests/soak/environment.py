@@ -151,7 +151,9 @@ async def running_environment(
         vault_relay = await enter(Relay(port_of(vault.url)))
         identity = await enter(running(managed_identity.make_app(HEADER)))
         threads = folder / "emulator.json"
-        command = reporting_command(threads, "local.emulator", "--port", "0", "--exit-with-parent")
+        command = reporting_command(
+            threads, "realtime_emulator", "--port", "0", "--exit-with-parent"
+        )
         emulator, child = await enter(
             running_server("emulator", command, {"TMPDIR": str(folder / "tmp")}, on_line)
         )

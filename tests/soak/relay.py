@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from local.common import server
+from realtime_emulator.serving import server
 
 
 class Relay:

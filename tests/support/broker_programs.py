@@ -9,8 +9,8 @@ from pathlib import Path
 
 import requests
 
-from local.common.trusted_hosts import TrustedHosts
 from local.host.app import open_app
+from realtime_emulator.serving.trusted_hosts import TrustedHosts
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
 from tests.support.app_settings import app_settings

@@ -16,12 +16,12 @@ from aiohttp import ClientSession
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
-from local.emulator.app import BASE, make_app
-from local.emulator.call.services import Lazy, Services
-from local.emulator.live.live_routes import BASE as LIVE_BASE
-from local.emulator.protocol.ids import Provider
-from local.emulator.script.script import Script
-from local.emulator.speech.synthesis import Speech, Word, split_words
+from realtime_emulator.app import BASE, make_app
+from realtime_emulator.call.services import Lazy, Services
+from realtime_emulator.live.live_routes import BASE as LIVE_BASE
+from realtime_emulator.protocol.ids import Provider
+from realtime_emulator.script.script import Script
+from realtime_emulator.speech.synthesis import Speech, Word, split_words
 from tests.support.live_media import FakeMediaFactory
 from tests.support.programs import running
 

@@ -9,8 +9,8 @@ from typing import Any
 from openai.types.live import ConnectServerEvent
 from pydantic import TypeAdapter
 
-from local.emulator.live.media_factory import MediaFactory
-from local.emulator.live.media_interfaces import (
+from realtime_emulator.live.media_factory import MediaFactory
+from realtime_emulator.live.media_interfaces import (
     GRID_MS,
     AudioFormat,
     Fragment,
@@ -18,7 +18,7 @@ from local.emulator.live.media_interfaces import (
     MediaEvents,
     MediaSettings,
 )
-from local.emulator.speech.synthesis import split_words
+from realtime_emulator.speech.synthesis import split_words
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(ConnectServerEvent)
 CODELESS = "the types demand a code, which the service leaves out at times"

@@ -10,13 +10,13 @@ from pathlib import Path
 from aiohttp import web
 
 from local.azure import key_vault, managed_identity
-from local.common.trusted_hosts import TrustedHosts
-from local.emulator.app import make_app as make_emulator
 from local.gateway.app import make_app as make_gateway
 from local.host.app import FunctionHost
 from local.host.config import HostConfig
 from local.host.indexing import index_functions
 from local.host.loading import load_app
+from realtime_emulator.app import make_app as make_emulator
+from realtime_emulator.serving.trusted_hosts import TrustedHosts
 from shared.storage.memory import MemoryStorage
 from tests.support import sites
 from tests.support.emulator_server import Fakes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.common.application import Runner
+from realtime_emulator.serving.application import Runner
 from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,9 +7,9 @@ from array import array
 
 import av
 
-from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
-from local.emulator.speech.recognition import SphinxRecogniser
-from local.emulator.speech.synthesis import resample
+from realtime_emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
+from realtime_emulator.speech.recognition import SphinxRecogniser
+from realtime_emulator.speech.synthesis import resample
 
 RATE = 24_000
 """Samples a second of a recording."""

@@ -19,7 +19,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
-from local.common.reset import reset_connection
+from realtime_emulator.serving.reset import reset_connection
 from tests.support.loop_thread import loop_in_thread
 
 LOCATION = "/v1/realtime/calls/rtc_0123456789abcdef0123456789abcdef"

@@ -24,7 +24,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 
-from local.emulator.media.aioice_patch import confine_media
+from realtime_emulator.media.aioice_patch import confine_media
 from tests.support.patience import PATIENCE
 
 RATE = 48_000

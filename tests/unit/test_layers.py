@@ -1,4 +1,4 @@
-"""Imports: shared/ only down the list of its packages, local/ without a cycle."""
+"""Imports: shared/ only down the list of its packages, local/ and the emulator without a cycle."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ ORDER = [
     *("credentials", "config", "recordings", "transcripts", "storage", "tools", "usage", "core"),
 ]
 MODULES = sorted((ROOT / "shared").rglob("*.py"))
+EMULATOR = sorted((ROOT / "realtime_emulator").rglob("*.py"))
+OURS = ("shared", "local", "realtime_emulator", "function_app")
 
 
 def package_of(module: Path) -> str:
@@ -34,9 +36,7 @@ def imported_packages(module: Path) -> set[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        found |= {
-            name for name in names if name.split(".")[0] in ("shared", "local", "function_app")
-        }
+        found |= {name for name in names if name.split(".")[0] in OURS}
     return {name.split(".")[1] if name.startswith("shared.") else name for name in found}
 
 
@@ -73,8 +73,9 @@ def imported_modules(module: Path, known: set[str]) -> set[str]:
     return found & known
 
 
-def test_local_has_no_import_cycle() -> None:
-    modules = {name_of(path): path for path in (ROOT / "local").rglob("*.py")}
+@pytest.mark.parametrize("folder", ["local", "realtime_emulator"])
+def test_there_is_no_import_cycle(folder: str) -> None:
+    modules = {name_of(path): path for path in (ROOT / folder).rglob("*.py")}
     graph = {name: imported_modules(path, set(modules)) for name, path in modules.items()}
     try:
         TopologicalSorter(graph).prepare()
@@ -82,10 +83,19 @@ def test_local_has_no_import_cycle() -> None:
         pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
 
 
-def test_only_local_imports_local() -> None:
+def test_the_broker_imports_nothing_that_stays_on_the_laptop() -> None:
     for module in [ROOT / "function_app.py", *MODULES]:
-        climbing = {name for name in imported_packages(module) if name.startswith("local")}
+        names = imported_packages(module)
+        climbing = {name for name in names if name.startswith(("local", "realtime_emulator"))}
         assert not climbing, f"{module.relative_to(ROOT)} imports {sorted(climbing)}"
+
+
+def test_the_emulator_stands_alone() -> None:
+    """It is a package of its own, and is installed without the rest."""
+    for module in EMULATOR:
+        names = imported_packages(module)
+        others = {name for name in names if not name.startswith("realtime_emulator.")}
+        assert not others, f"{module.relative_to(ROOT)} imports {sorted(others)}"
 
 
 APIS = ("realtime", "live")

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from local.emulator.call.call import Call, Ended, Observer
-from local.emulator.protocol import session, session_schema
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.call.call import Call, Ended, Observer
+from realtime_emulator.protocol import session, session_schema
+from realtime_emulator.protocol.ids import Provider
 from tests.support.emulator_server import FakePeer, Fakes, valid
 from tests.support.patience import PATIENCE
 

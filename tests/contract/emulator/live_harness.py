@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.protocol.ids import Provider
 from tests.support.emulator_server import Server, serving
 from tests.support.live_media import FakeLiveMedia, valid
 from tests.support.patience import PATIENCE

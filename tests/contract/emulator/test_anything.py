@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.emulator.call.client_events import CLIENT_EVENTS
-from local.emulator.protocol import session_schema
-from local.emulator.protocol.validators import Invalid
+from realtime_emulator.call.client_events import CLIENT_EVENTS
+from realtime_emulator.protocol import session_schema
+from realtime_emulator.protocol.validators import Invalid
 from tests.contract.emulator.harness import fake_call
 
 NAMES = st.sampled_from(

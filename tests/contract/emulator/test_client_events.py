@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.media.vad import TurnDetection
+from realtime_emulator.media.vad import TurnDetection
 from tests.contract.emulator.harness import SECOND_OF_SPEECH, FakeCall, fake_call
 
 TEXT = {"output_modalities": ["text"]}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 
-from local.emulator.protocol.validators import Invalid
-from local.emulator.script.reply_rules import CallTool, Prompt, Say, choose_reply
-from local.emulator.script.script import ROUTES, Script
+from realtime_emulator.protocol.validators import Invalid
+from realtime_emulator.script.reply_rules import CallTool, Prompt, Say, choose_reply
+from realtime_emulator.script.script import ROUTES, Script
 from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openai.types.realtime import ClientSecretCreateResponse
 
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.harness import fake_call
 from tests.support.emulator_server import serving
 

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.__main__ import parse_arguments
-from local.emulator.call.registry import CallRegistry
-from local.emulator.call.services import Services
-from local.emulator.http.request_log import RequestLog
-from local.emulator.live.live_control import REASONS
-from local.emulator.live.media_factory import MediaFactory
-from local.emulator.live.registry import LiveRegistry
-from local.emulator.script import script
-from local.emulator.script.live_reply import Delegate, choose_live_reply
-from local.emulator.script.script import Script
+from realtime_emulator.__main__ import parse_arguments
+from realtime_emulator.call.registry import CallRegistry
+from realtime_emulator.call.services import Services
+from realtime_emulator.http.request_log import RequestLog
+from realtime_emulator.live.live_control import REASONS
+from realtime_emulator.live.media_factory import MediaFactory
+from realtime_emulator.live.registry import LiveRegistry
+from realtime_emulator.script import script
+from realtime_emulator.script.live_reply import Delegate, choose_live_reply
+from realtime_emulator.script.script import Script
 
-PAGE = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text(encoding="utf-8")
+FOLDER = Path(__file__).parents[3] / "realtime_emulator"
+PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from local.emulator.protocol import ids
+from realtime_emulator.protocol import ids
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.emulator.live.client_events import COMMANDS
-from local.emulator.live.outlets import Ended
-from local.emulator.live.request_body import parse_create, parse_fork
-from local.emulator.live.session import LiveSession
-from local.emulator.protocol.errors import ApiError
+from realtime_emulator.live.client_events import COMMANDS
+from realtime_emulator.live.outlets import Ended
+from realtime_emulator.live.request_body import parse_create, parse_fork
+from realtime_emulator.live.session import LiveSession
+from realtime_emulator.protocol.errors import ApiError
 from tests.contract.emulator.live_harness import BACKEND, body
 from tests.support.emulator_server import Fakes
 from tests.support.live_media import FakeMediaFactory

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.live_harness import BACKEND, LOOK_UP, Live, live_session
 
 LADDER = [

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.live_harness import QUICK, attached, create, live_session, post, steer
 from tests.support.emulator_server import serving
 
@@ -68,7 +68,7 @@ async def test_words_that_end_a_session() -> None:
 
 
 async def test_an_error_instead_of_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.emulator.live.session_end.DROP_AFTER", timedelta(seconds=0.2))
+    monkeypatch.setattr("realtime_emulator.live.session_end.DROP_AFTER", timedelta(seconds=0.2))
     failure = {"code": "credit_balance_exhausted", "message": "No credit."}
     async with serving("openai", live={"startup_error": failure}) as server:
         session_id = await create(server)

@@ -13,7 +13,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.live_harness import BACKEND, LOOK_UP, steer
 from tests.support.emulator_server import Server, serving
 from tests.support.live_media import valid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from local.emulator.live.outlets import MOST_WAITING, Ended, Outlets
+from realtime_emulator.live.outlets import MOST_WAITING, Ended, Outlets
 
 
 async def test_a_client_who_does_not_read_is_dropped() -> None:

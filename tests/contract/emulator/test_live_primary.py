@@ -110,7 +110,7 @@ async def test_appends_wait_for_audio() -> None:
 async def test_a_start_that_is_refused(
     first: dict[str, Any], code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.emulator.live.live_sockets.DROP_AFTER", SOON)
+    monkeypatch.setattr("realtime_emulator.live.live_sockets.DROP_AFTER", SOON)
     async with serving("openai") as server:
         async with server.http.ws_connect(f"{server.live}/sessions", headers=BEARER) as connection:
             await connection.send_json(first)
@@ -124,7 +124,7 @@ async def test_a_start_that_is_refused(
 async def test_a_connection_that_asks_for_nothing_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("local.emulator.live.live_sockets.START_WITHIN", SOON)
+    monkeypatch.setattr("realtime_emulator.live.live_sockets.START_WITHIN", SOON)
     async with (
         serving("openai") as server,
         server.http.ws_connect(f"{server.live}/sessions", headers=BEARER) as connection,
@@ -134,7 +134,7 @@ async def test_a_connection_that_asks_for_nothing_is_closed(
 
 
 async def test_a_start_without_credit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.emulator.live.live_sockets.DROP_AFTER", SOON)
+    monkeypatch.setattr("realtime_emulator.live.live_sockets.DROP_AFTER", SOON)
     async with (
         serving("openai", live={"has_credit": False}) as server,
         primary(server, model="gpt-live-1") as socket,

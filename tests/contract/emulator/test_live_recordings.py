@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from local.emulator.live.media_interfaces import GRID_MS, SILENT_CHUNK, Fragment, Utterance
-from local.emulator.live.media_listener import MediaListener
-from local.emulator.live.session import LiveSession
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.live.media_interfaces import GRID_MS, SILENT_CHUNK, Fragment, Utterance
+from realtime_emulator.live.media_listener import MediaListener
+from realtime_emulator.live.session import LiveSession
+from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.live_harness import BEARER, body, post
 from tests.support.emulator_server import Server, serving
 from tests.support.live_media import FakeLiveMedia, valid

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.emulator.live.http_errors import no_session
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.live.http_errors import no_session
+from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.live_harness import BEARER, attached, body, create, post, steer
 from tests.support.emulator_server import serving
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from local.emulator.live.media_interfaces import SILENT_CHUNK
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.live.media_interfaces import SILENT_CHUNK
+from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.live_harness import BEARER, attached, create, live_session, post
 from tests.support.emulator_server import serving
 

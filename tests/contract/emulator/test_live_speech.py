@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.live_harness import BACKEND, attached, post
 from tests.support.emulator_server import serving
 from tests.support.voice import SPEECH, read_wav

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from local.emulator.media.peer import Peer
-from local.emulator.sdp.description import Description, OfferRefused
-from local.emulator.sdp.rules import NO_AUDIO, check_offer
-from local.emulator.sdp.syntax import parse_description
+from realtime_emulator.media.peer import Peer
+from realtime_emulator.sdp.description import Description, OfferRefused
+from realtime_emulator.sdp.rules import NO_AUDIO, check_offer
+from realtime_emulator.sdp.syntax import parse_description
 from tests.support.emulator_server import serving
 from tests.support.offers import ACCEPTED, Offer, known_offers
 

@@ -11,7 +11,7 @@ import pytest
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.protocol.ids import Provider
 from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
 from tests.support.voice import SPEECH, read_wav

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.protocol.ids import Provider
+from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.harness import fake_call, folded
 
 TEXT_TURN = [

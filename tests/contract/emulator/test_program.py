@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 async def program(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "local.emulator", *options),
+        *("-m", "realtime_emulator", *options),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

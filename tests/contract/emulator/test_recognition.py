@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import pytest
 
-from local.emulator.call import hearing
-from local.emulator.call.call import Ended
-from local.emulator.call.services import Lazy
-from local.emulator.script.script import Script
+from realtime_emulator.call import hearing
+from realtime_emulator.call.call import Ended
+from realtime_emulator.call.services import Lazy
+from realtime_emulator.script.script import Script
 from tests.contract.emulator.harness import FakeCall, fake_call
 from tests.support.emulator_server import FakeRecogniser
 

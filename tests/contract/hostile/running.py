@@ -283,7 +283,7 @@ async def running_stack(**changes: str) -> AsyncIterator[Stack]:
         "TRANSCRIPTS": "on",
         **changes,
     }
-    async with program("local.emulator", "--port", "0") as emulator, ClientSession() as http:
+    async with program("realtime_emulator", "--port", "0") as emulator, ClientSession() as http:
         with kept_logs() as logs, served_app(emulator.url, **settings) as (run, url, storage):
             control = Emulator(http, emulator.url)
             await control.change(SCRIPT)

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from local.emulator.protocol.ids import Provider
 from local.host.app import open_app
+from realtime_emulator.protocol.ids import Provider
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
 from shared.broker import Broker

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.emulator.call.services import Lazy, Services
-from local.emulator.speech.recognition import SphinxRecogniser
-from local.emulator.speech.synthesis import EspeakVoice
+from realtime_emulator.call.services import Lazy, Services
+from realtime_emulator.speech.recognition import SphinxRecogniser
+from realtime_emulator.speech.synthesis import EspeakVoice
 
 
 @pytest.fixture(scope="module")

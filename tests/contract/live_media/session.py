@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-from local.emulator.call.services import Services
-from local.emulator.live.media_interfaces import Fragment, MediaSettings, Utterance
-from local.emulator.live.webrtc_media import WebRtcMedia, answer_offer
-from local.emulator.protocol import events
+from realtime_emulator.call.services import Services
+from realtime_emulator.live.media_interfaces import Fragment, MediaSettings, Utterance
+from realtime_emulator.live.webrtc_media import WebRtcMedia, answer_offer
+from realtime_emulator.protocol import events
 from tests.contract.media.caller import Until
 from tests.support.webrtc_caller import Caller
 

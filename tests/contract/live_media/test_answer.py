@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.call.services import Services
-from local.emulator.live.answer_sdp import ice_username
-from local.emulator.live.media_interfaces import MediaSettings
-from local.emulator.live.webrtc_media import answer_offer
-from local.emulator.sdp.description import OfferRefused
+from realtime_emulator.call.services import Services
+from realtime_emulator.live.answer_sdp import ice_username
+from realtime_emulator.live.media_interfaces import MediaSettings
+from realtime_emulator.live.webrtc_media import answer_offer
+from realtime_emulator.sdp.description import OfferRefused
 from tests.contract.live_media.session import SESSION_ID, Session
 
 RECORDED = Path(__file__).resolve().parents[2] / "fixtures" / "live_offer.json"

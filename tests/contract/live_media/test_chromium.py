@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page
 
-from local.emulator.call.services import Services
-from local.emulator.live.media_interfaces import SILENT_CHUNK, MediaSettings
-from local.emulator.live.webrtc_media import WebRtcMedia, answer_offer
+from realtime_emulator.call.services import Services
+from realtime_emulator.live.media_interfaces import SILENT_CHUNK, MediaSettings
+from realtime_emulator.live.webrtc_media import WebRtcMedia, answer_offer
 from tests.contract.live_media.session import SESSION_ID, Session, started
 from tests.contract.media.caller import loudness
 from tests.support.chromium import executable, hearing, probed_page, say

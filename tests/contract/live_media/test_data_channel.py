@@ -9,7 +9,7 @@ import pytest
 from openai.types.live import ConnectServerEvent
 from pydantic import TypeAdapter
 
-from local.emulator.live.data_channel import NEVER_TAKEN, Permissions, restriction_notice
+from realtime_emulator.live.data_channel import NEVER_TAKEN, Permissions, restriction_notice
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(ConnectServerEvent)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from local.emulator.call.services import Services
-from local.emulator.live.media_interfaces import MediaSettings
-from local.emulator.live.webrtc_media import WebRtcMedia, answer_offer
+from realtime_emulator.call.services import Services
+from realtime_emulator.live.media_interfaces import MediaSettings
+from realtime_emulator.live.webrtc_media import WebRtcMedia, answer_offer
 from tests.contract.live_media.session import SESSION_ID, Session, started
 from tests.support import firefox
 from tests.support.programs import running

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from local.emulator.call.services import Lazy
-from local.emulator.live.decimation import Decimator
-from local.emulator.live.ears import FragmentQueue
-from local.emulator.live.media_interfaces import Fragment
-from local.emulator.live.utterance_in_progress import (
+from realtime_emulator.call.services import Lazy
+from realtime_emulator.live.decimation import Decimator
+from realtime_emulator.live.ears import FragmentQueue
+from realtime_emulator.live.media_interfaces import Fragment
+from realtime_emulator.live.utterance_in_progress import (
     BUSY,
     BYTES_PER_MS,
     FIRST_MS,
@@ -21,8 +21,8 @@ from local.emulator.live.utterance_in_progress import (
     HeardWord,
     UtteranceInProgress,
 )
-from local.emulator.speech.recognition import Recogniser, TimedWord
-from local.emulator.speech.synthesis import resample
+from realtime_emulator.speech.recognition import Recogniser, TimedWord
+from realtime_emulator.speech.synthesis import resample
 from tests.support.voice import utterances
 
 EACH_MS = 400

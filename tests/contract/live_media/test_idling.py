@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.emulator.live.idling import IdleWatch
+from realtime_emulator.live.idling import IdleWatch
 from tests.contract.live_media.session import Session
 from tests.support.voice import hiss, utterances
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.call.services import Services
+from realtime_emulator.call.services import Services
 from tests.contract.live_media.session import live_call
 from tests.support.voice import RATE, hiss, utterances
 

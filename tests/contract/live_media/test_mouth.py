@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from local.emulator.call.services import Lazy
-from local.emulator.live.media_interfaces import Fragment
-from local.emulator.live.mouth import FRAME_MS, LEAD_MS, MOST_WAITING, Mouth
-from local.emulator.speech.synthesis import ToneVoice, Voice
+from realtime_emulator.call.services import Lazy
+from realtime_emulator.live.media_interfaces import Fragment
+from realtime_emulator.live.mouth import FRAME_MS, LEAD_MS, MOST_WAITING, Mouth
+from realtime_emulator.speech.synthesis import ToneVoice, Voice
 
 WORD_MS = 350
 """What the tones take for a word."""

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from local.emulator.call.services import Services
-from local.emulator.live.audio_formats import Encoder
-from local.emulator.live.media_interfaces import AppendedMedia, AudioFormat, MediaSettings
-from local.emulator.live.socket_media import SocketMedia
-from local.emulator.speech.synthesis import resample
+from realtime_emulator.call.services import Services
+from realtime_emulator.live.audio_formats import Encoder
+from realtime_emulator.live.media_interfaces import AppendedMedia, AudioFormat, MediaSettings
+from realtime_emulator.live.socket_media import SocketMedia
+from realtime_emulator.speech.synthesis import resample
 from tests.contract.live_media.session import SESSION_ID, Session
 from tests.contract.media.caller import loudness
 from tests.support.voice import RATE, hiss, utterances

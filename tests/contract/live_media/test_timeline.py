@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from local.emulator.live.media_interfaces import GRID_MS
-from local.emulator.live.webrtc_media import MISSING_MS, InputTimeline
+from realtime_emulator.live.media_interfaces import GRID_MS
+from realtime_emulator.live.webrtc_media import MISSING_MS, InputTimeline
 
 FRAME_MS = 20
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 from aiortc import RTCSessionDescription
 
-from local.emulator.call.services import Services
-from local.emulator.live.media_interfaces import (
+from realtime_emulator.call.services import Services
+from realtime_emulator.live.media_interfaces import (
     CHUNK_BYTES,
     SILENT_CHUNK,
     AnsweredMedia,
@@ -20,7 +20,7 @@ from local.emulator.live.media_interfaces import (
     MediaSettings,
     Utterance,
 )
-from local.emulator.live.webrtc_media import WebRtcMedia, answer_offer
+from realtime_emulator.live.webrtc_media import WebRtcMedia, answer_offer
 from tests.contract.live_media.session import SESSION_ID, Session, live_call, started
 from tests.contract.media.caller import Caller as AudioCaller
 from tests.contract.media.caller import loudness

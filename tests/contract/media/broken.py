@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.emulator.speech.worker import Handler, serve
+from realtime_emulator.speech.worker import Handler, serve
 
 
 def open_nothing() -> Handler:

@@ -13,8 +13,8 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessi
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler
 
-from local.emulator.media.aioice_patch import confine_media
-from local.emulator.media.peer import Peer
+from realtime_emulator.media.aioice_patch import confine_media
+from realtime_emulator.media.peer import Peer
 from tests.support.patience import PATIENCE
 
 RATE = 48_000

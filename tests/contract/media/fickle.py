@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-from local.emulator.speech.worker import Answer, Handler, serve
+from realtime_emulator.speech.worker import Answer, Handler, serve
 
 
 def open_fickle() -> Handler:

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from local.emulator.media.peer import Peer
-from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
-from local.emulator.speech.recognition import SphinxRecogniser
-from local.emulator.speech.synthesis import Speech
+from realtime_emulator.media.peer import Peer
+from realtime_emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
+from realtime_emulator.speech.recognition import SphinxRecogniser
+from realtime_emulator.speech.synthesis import Speech
 from tests.contract.media.caller import Until, tone
 from tests.support.patience import PATIENCE
 from tests.support.voice import VOICE

@@ -9,8 +9,8 @@ import aioice.ice
 import pytest
 from aioice import stun
 
-from local.emulator.media.aioice_patch import ConfinedProtocol, confine_media, find_own_addresses
-from local.emulator.media.aiortc_sdp import negotiable, read_offer
+from realtime_emulator.media.aioice_patch import ConfinedProtocol, confine_media, find_own_addresses
+from realtime_emulator.media.aiortc_sdp import negotiable, read_offer
 from tests.contract.media.caller import Caller
 
 STRANGER = "203.0.113.7"

@@ -6,7 +6,7 @@ from aiortc.codecs.opus import OpusDecoder
 from aiortc.jitterbuffer import JitterFrame
 from av import AudioFrame
 
-from local.emulator.media.opus import FRAME_SAMPLES, SETTLED, Encoder
+from realtime_emulator.media.opus import FRAME_SAMPLES, SETTLED, Encoder
 from tests.contract.media.caller import loudness, tone
 
 SPOKEN = [tone(1)[at : at + 2 * FRAME_SAMPLES] for at in range(0, 50 * 1920, 2 * FRAME_SAMPLES)]

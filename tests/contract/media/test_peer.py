@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.media.aioice_patch import is_own_address
-from local.emulator.media.peer import GAP, OfferRefused, Peer
-from local.emulator.speech.synthesis import Speech
+from realtime_emulator.media.aioice_patch import is_own_address
+from realtime_emulator.media.peer import GAP, OfferRefused, Peer
+from realtime_emulator.speech.synthesis import Speech
 from tests.contract.media.caller import RATE, Caller, loudness, tone
 from tests.support.patience import PATIENCE
 

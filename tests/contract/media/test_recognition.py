@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
-from local.emulator.speech.pocketsphinx_worker import MOST_STREAMS
-from local.emulator.speech.recognition import (
+from realtime_emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
+from realtime_emulator.speech.pocketsphinx_worker import MOST_STREAMS
+from realtime_emulator.speech.recognition import (
     DeafRecogniser,
     RecognitionStream,
     SphinxRecogniser,
     open_recogniser,
 )
-from local.emulator.speech.worker import Worker
+from realtime_emulator.speech.worker import Worker
 from tests.support.voice import hiss, recording
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from local.emulator.speech.synthesis import EspeakVoice, resample
+from realtime_emulator.speech.synthesis import EspeakVoice, resample
 from shared.recordings.call_recording import CallRecording
 from shared.storage.memory import MemoryStorage
 from tests.support.live_call_audio import CALLER_LATE_MS, MODEL_LATE_MS, LiveCallAudio, Pcm, ours

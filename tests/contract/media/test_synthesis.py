@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.emulator.speech.synthesis import (
+from realtime_emulator.speech.synthesis import (
     EspeakVoice,
     Speech,
     ToneVoice,
@@ -22,8 +22,8 @@ from local.emulator.speech.synthesis import (
     split_words,
     time_words,
 )
-from local.emulator.speech.voices import TIMBRES
-from local.emulator.speech.worker import Worker
+from realtime_emulator.speech.voices import TIMBRES
+from realtime_emulator.speech.worker import Worker
 
 TEXT = "Hello — in 2026 it's 21 °C, I'm well-known.  Once upon a time!\n"
 NAMES = [

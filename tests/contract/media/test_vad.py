@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.emulator.media.vad import (
+from realtime_emulator.media.vad import (
     SpeechStarted,
     SpeechStopped,
     TurnDetection,

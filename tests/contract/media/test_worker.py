@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.speech.worker import Worker, WorkerFailed
+from realtime_emulator.speech.worker import Worker, WorkerFailed
 from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
@@ -104,7 +104,7 @@ def test_a_worker_serves_one_event_loop_after_another(worker: Worker) -> None:
 
 PARENT = """
     import asyncio, sys
-    from local.emulator.speech.worker import Worker
+    from realtime_emulator.speech.worker import Worker
 
     async def main():
         worker = Worker("tests.contract.media.fickle")

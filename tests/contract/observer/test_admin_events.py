@@ -13,7 +13,7 @@ from openai.types.realtime.realtime_response_create_params_with_references_param
 )
 from pydantic import TypeAdapter
 
-from local.emulator.call.client_events import CLIENT_EVENTS
+from realtime_emulator.call.client_events import CLIENT_EVENTS
 from shared.realtime.admin_event_schemas import ANSWERS, FIELDS, validate_client_event
 from shared.realtime.admin_event_sender import send_admin_event
 from shared.realtime.server_events import ResponseCreated

@@ -88,7 +88,7 @@ async def running_broker(
 ) -> AsyncIterator[RunningBroker]:
     """Runs `number` hosts that observe calls and keep transcripts; leaves no live call behind."""
     async with AsyncExitStack() as stack:
-        emulator = await stack.enter_async_context(program("local.emulator", "--port", "0"))
+        emulator = await stack.enter_async_context(program("realtime_emulator", "--port", "0"))
         chosen = {
             "REALTIME_TRANSCRIPTION_MODEL": "gpt-realtime-whisper",
             "AzureWebJobsStorage": shared_azurite().connection,

@@ -177,7 +177,7 @@ async def test_the_flag_and_the_name_of_a_codespace() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only 127.0.0.1 is set up")
 async def test_without_a_flag_only_127_0_0_1_is_listened_on() -> None:
-    for module in ("local.emulator", "local.azure.managed_identity"):
+    for module in ("realtime_emulator", "local.azure.managed_identity"):
         environment = {"IDENTITY_HEADER": "local"}
         async with program(module, "--port", "0", environment=environment) as server:
             port = int(server.url.rpartition(":")[2])
@@ -187,6 +187,6 @@ async def test_without_a_flag_only_127_0_0_1_is_listened_on() -> None:
 
 @pytest.mark.parametrize("name", ["https://tunnel.example", "tunnel.example:80", "a b", ""])
 async def test_a_flag_that_is_no_name(name: str) -> None:
-    code, _, errors = await run("local.emulator", "--allow-host", name)
+    code, _, errors = await run("realtime_emulator", "--allow-host", name)
     assert code == 2
     assert "is not a host name" in errors

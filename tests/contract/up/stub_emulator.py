@@ -10,7 +10,7 @@ import sys
 
 from aiohttp import web
 
-from local.common import server
+from realtime_emulator.serving import server
 
 
 async def die(_: web.Request) -> web.Response:

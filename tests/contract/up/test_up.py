@@ -18,10 +18,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from local.common import server
 from local.common.child_process import Child
 from local.readiness import WRONG_SETTINGS, poll_health
 from local.up import Stack, StackError, log_filter
+from realtime_emulator.serving import server
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
 from tests.support.programs import ROOT, run, running

@@ -140,7 +140,7 @@ run_at_exit(lambda: print("written", flush=True))
     [
         ("os.kill(os.getpid(), signal.SIGTERM)", -15),
         ("sys.exit(0)", 0),
-        ("from local.common.server import finish; finish(3)", 3),
+        ("from realtime_emulator.serving.server import finish; finish(3)", 3),
     ],
     ids=["SIGTERM", "exit", "our own host"],
 )

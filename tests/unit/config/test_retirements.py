@@ -178,9 +178,9 @@ def test_what_bicep_deploys_is_in_the_table_and_far_from_its_end(kind: str) -> N
 
 def test_what_a_laptop_and_the_samples_use_will_be_there() -> None:
     example = json.loads((ROOT / "local.settings.json.example").read_text(encoding="utf-8"))
-    script = json.loads((ROOT / "local/emulator/script/script.json").read_text(encoding="utf-8"))
+    script = json.loads((ROOT / "realtime_emulator/script/script.json").read_text(encoding="utf-8"))
     stack = (ROOT / "local/stack.py").read_text(encoding="utf-8")
-    rest = (ROOT / "local/emulator/http/rest.py").read_text(encoding="utf-8")
+    rest = (ROOT / "realtime_emulator/http/rest.py").read_text(encoding="utf-8")
     named = [
         example["Values"]["REALTIME_MODEL"],
         *(script["deployments"][kind][0] for kind in ("realtime", "transcription")),
@@ -195,7 +195,7 @@ def test_what_a_laptop_and_the_samples_use_will_be_there() -> None:
 
 
 def test_the_emulator_has_what_takes_the_place_of_what_ends() -> None:
-    script = json.loads((ROOT / "local/emulator/script/script.json").read_text(encoding="utf-8"))
+    script = json.loads((ROOT / "realtime_emulator/script/script.json").read_text(encoding="utf-8"))
     there = {*script["deployments"]["realtime"], *script["deployments"]["transcription"]}
     instead = {name for row in TABLE for name in re.findall(r"gpt-[\w.-]*\w", row.instead)}
     assert instead <= there

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.emulator.sdp.description import OfferRefused
-from local.emulator.sdp.rules import check_offer
-from local.emulator.sdp.syntax import parse_description
+from realtime_emulator.sdp.description import OfferRefused
+from realtime_emulator.sdp.rules import check_offer
+from realtime_emulator.sdp.syntax import parse_description
 from shared.core.problems import Problem
 from shared.upstream import sdp
 from tests.support.offers import AUDIO, CHANNEL, HEAD, OFFER, known_offers

@@ -1,0 +1,62 @@
+"""The emulator's wheel, and an environment that has it and nothing of the repository."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+FOLDER: Final = ROOT / "realtime_emulator"
+CACHE: Final = ROOT / ".cache"
+EXTRAS: Final = ("pytest", "pytest-asyncio")
+"""What is installed besides, for the tests of the plugin."""
+
+
+def build_wheel(folder: Path) -> Path:
+    """Builds the wheel as `pip install` does, with the hatchling that is installed here."""
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index")
+    run(sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(FOLDER))
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def bare_environment(wheel: Path) -> Path:
+    """The folder with the programs of an environment that has the wheel, and its dependencies only.
+
+    They come from the package index once, and stay until those that are asked for change.
+    """
+    metadata = (FOLDER / "pyproject.toml").read_bytes() + repr((sys.version, EXTRAS)).encode()
+    folder = CACHE / f"emulator-{hashlib.sha256(metadata).hexdigest()[:12]}"
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    python = str(programs / "python")
+    quiet = ("--quiet", "--disable-pip-version-check")
+    if not (folder / "complete").exists():
+        run(sys.executable, "-m", "venv", "--clear", str(folder))
+        run(python, "-m", "pip", "install", *quiet, str(wheel), *EXTRAS)
+        (folder / "complete").touch()
+    again = ("--no-deps", "--no-index", "--force-reinstall")
+    run(python, "-m", "pip", "install", *quiet, *again, str(wheel))
+    return programs
+
+
+def bare_variables() -> dict[str, str]:
+    """The environment without what could lead back into the repository."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def run(*command: str, cwd: Path | None = None) -> str:
+    """Runs a program outside the repository, and returns what it printed."""
+    done = subprocess.run(
+        command,
+        cwd=cwd or CACHE.parent.parent,
+        env=bare_variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
