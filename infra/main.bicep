@@ -777,7 +777,7 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0 && !empty(budgetSta
 module turnRule 'modules/turn-rule.bicep' = if (enableTurnRule) {
   scope: group
   params: {
-    modelRegion: accountLocation
+    modelRegions: accountLocation
     location: location
     tags: allTags
     securityGroupName: '${short.networkSecurityGroup}clients-${token}'
@@ -788,7 +788,7 @@ module firewallRule 'modules/turn-rule.bicep' = if (!empty(firewallPolicyName)) 
   scope: resourceGroup(empty(firewallPolicyResourceGroup) ? groupName : firewallPolicyResourceGroup)
   dependsOn: [group]
   params: {
-    modelRegion: accountLocation
+    modelRegions: accountLocation
     location: location
     securityGroupName: ''
     firewallPolicyName: firewallPolicyName

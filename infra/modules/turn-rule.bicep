@@ -1,9 +1,9 @@
-metadata description = 'Port 3478 from browsers to the media relays of the model\'s region. Can be deployed alone: az deployment group create -f infra/modules/turn-rule.bicep -p modelRegion=eastus2 (docs/firewall.md).'
+metadata description = 'Port 3478 from browsers to the media relays of the regions of the model. Can be deployed alone: az deployment group create -f infra/modules/turn-rule.bicep -p modelRegions=eastus2 (docs/firewall.md).'
 
 import { resourceTags } from 'types.bicep'
 
-@description('Region of the Azure OpenAI account, as in its properties: eastus2, swedencentral.')
-param modelRegion string
+@description('Regions of the Azure OpenAI accounts, comma-separated, as in their properties: eastus2,swedencentral.')
+param modelRegions string
 
 @description('Region of the network security group.')
 param location string = resourceGroup().location
@@ -42,13 +42,47 @@ var tagNames = {
   switzerlandnorth: 'switzerlandn'
   switzerlandwest: 'switzerlandw'
 }
-var regionName = toLower(replace(modelRegion, ' ', ''))
-var relays = 'AzureCloud.${tagNames[?regionName] ?? regionName}'
-var ways = [
-  { protocol: 'Udp', port: '3478', to: relays, why: 'Media relay (TURN over UDP): the quick way.' }
-  { protocol: 'Tcp', port: '3478', to: relays, why: 'Media relay (TURN over TCP): where UDP is closed.' }
-  { protocol: 'Tcp', port: '443', to: 'AzureCloud', why: 'The page, its API and the endpoint of the model.' }
+var regions = split(toLower(replace(modelRegions, ' ', '')), ',')
+// One region of several accounts needs one rule.
+var distinctRegions = union(regions, regions)
+var relays = [for region in distinctRegions: 'AzureCloud.${tagNames[?region] ?? region}']
+var first = [
+  { name: 'udp-3478', protocol: 'Udp', port: '3478', to: relays[0], why: 'Media relay (TURN over UDP): the quick way.' }
+  {
+    name: 'tcp-3478'
+    protocol: 'Tcp'
+    port: '3478'
+    to: relays[0]
+    why: 'Media relay (TURN over TCP): where UDP is closed.'
+  }
+  {
+    name: 'tcp-443'
+    protocol: 'Tcp'
+    port: '443'
+    to: 'AzureCloud'
+    why: 'The page, its API and the endpoint of the model.'
+  }
 ]
+// A rule names one service tag.
+var furtherUdp = [
+  for (region, i) in skip(distinctRegions, 1): {
+    name: 'udp-3478-${region}'
+    protocol: 'Udp'
+    port: '3478'
+    to: relays[i + 1]
+    why: 'Media relay in a further region.'
+  }
+]
+var furtherTcp = [
+  for (region, i) in skip(distinctRegions, 1): {
+    name: 'tcp-3478-${region}'
+    protocol: 'Tcp'
+    port: '3478'
+    to: relays[i + 1]
+    why: 'Media relay in a further region.'
+  }
+]
+var ways = concat(first, furtherUdp, furtherTcp)
 
 // A security rule names one protocol, so UDP and TCP are two rules.
 resource clients 'Microsoft.Network/networkSecurityGroups@2025-05-01' = if (!empty(securityGroupName)) {
@@ -58,7 +92,7 @@ resource clients 'Microsoft.Network/networkSecurityGroups@2025-05-01' = if (!emp
   properties: {
     securityRules: [
       for (way, i) in ways: {
-        name: toLower('allow-realtime-${way.protocol}-${way.port}')
+        name: 'allow-realtime-${way.name}'
         properties: {
           description: way.why
           access: 'Allow'
@@ -97,7 +131,7 @@ resource group 'Microsoft.Network/firewallPolicies/ruleCollectionGroups@2025-05-
             description: 'Audio between browsers and the media relays of the model\'s region.'
             ipProtocols: ['UDP', 'TCP']
             sourceAddresses: clientAddresses
-            destinationAddresses: [relays]
+            destinationAddresses: relays
             destinationPorts: ['3478']
           }
         ]

@@ -6,9 +6,9 @@ holds for what is deployed, however the template is written.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from local import lint
+from local.compiler import Compiler
 
 ROOT = Path(__file__).parent.parent.parent
 COMPILER = lint.find_bicep() or ""
@@ -68,15 +69,18 @@ def expand(**given: Any) -> Expansion:
 
 @cache
 def expand_cached(given: str) -> Expansion:
+    return expand_template(template(), json.loads(given))
+
+
+def expand_template(compiled: str, given: Mapping[str, Any]) -> Expansion:
+    """The deployment that a compiled template makes of these parameters."""
     with TemporaryDirectory() as folder:
-        Path(folder, "main.json").write_text(template(), encoding="utf-8")
-        values = {name: bicep_literal(value) for name, value in json.loads(given).items()}
+        Path(folder, "main.json").write_text(compiled, encoding="utf-8")
+        values = {name: bicep_literal(value) for name, value in given.items()}
         lines = [f"param {name} = {value}" for name, value in values.items()]
         asked = Path(folder, "asked.bicepparam")
         asked.write_text("\n".join(["using 'main.json'", *lines]), encoding="utf-8")
-        place = ("--subscription-id", SUBSCRIPTION, "--location", "eastus2")
-        run_compiler("snapshot", str(asked), "--mode", "overwrite", *place)
-        made = json.loads(Path(folder, "asked.snapshot.json").read_text(encoding="utf-8"))
+        made = json.loads(compiler().snapshot(asked, SUBSCRIPTION, "eastus2"))
     assert made["diagnostics"] == []
     return Expansion(tuple(made["predictedResources"]), made["outputs"])
 
@@ -84,15 +88,15 @@ def expand_cached(given: str) -> Expansion:
 @cache
 def template(path: Path = ROOT / "infra" / "main.bicep") -> str:
     """The compiled template: compiling takes most of the time, so it is done once."""
-    return run_compiler("build", str(path), "--stdout")
+    return compiler().compile(path)
 
 
-def run_compiler(*arguments: str) -> str:
-    done = subprocess.run(
-        [COMPILER, *arguments], capture_output=True, text=True, encoding="utf-8", check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@cache
+def compiler() -> Compiler:
+    """The one process of the compiler in a run of tests."""
+    started = Compiler(COMPILER)
+    atexit.register(started.close)
+    return started
 
 
 def bicep_literal(value: Any) -> str:

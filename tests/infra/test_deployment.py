@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from azd_tools import PLACEHOLDER
 
-from tests.infra.expansion import expand, needs_compiler, template
+from tests.infra.expansion import expand, expand_template, needs_compiler, template
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = needs_compiler
@@ -72,6 +72,32 @@ def test_the_rule_follows_the_models_region_and_not_the_apps() -> None:
     assert rule["destinationAddressPrefix"] == "AzureCloud.centralfrance"
     assert made.the("Web/sites")["location"] == "eastus2"
     assert made.the("CognitiveServices/accounts")["location"] == "francecentral"
+
+
+def test_a_rule_for_3478_names_one_tag_and_each_region_has_its_own() -> None:
+    """A security rule takes one service tag; a firewall's takes a list."""
+    made = expand_template(
+        template(ROOT / "infra" / "modules" / "turn-rule.bicep"),
+        {"modelRegions": "eastus2, France Central,eastus2", "firewallPolicyName": "corporate"},
+    )
+    clients = rules(made.the("Network/networkSecurityGroups"))
+    to = {name: each["destinationAddressPrefix"] for name, each in clients.items()}
+    assert to == {
+        "allow-realtime-udp-3478": "AzureCloud.eastus2",
+        "allow-realtime-tcp-3478": "AzureCloud.eastus2",
+        "allow-realtime-tcp-443": "AzureCloud",
+        "allow-realtime-udp-3478-francecentral": "AzureCloud.centralfrance",
+        "allow-realtime-tcp-3478-francecentral": "AzureCloud.centralfrance",
+    }
+    priorities = [each["priority"] for each in clients.values()]
+    assert len(set(priorities)) == len(priorities)
+    group = made.the("Network/firewallPolicies/ruleCollectionGroups")["properties"]
+    [relays] = [
+        each["destinationAddresses"]
+        for each in group["ruleCollections"][0]["rules"]
+        if "3478" in each.get("destinationPorts", [])
+    ]
+    assert relays == ["AzureCloud.eastus2", "AzureCloud.centralfrance"]
 
 
 def test_every_subnet_says_whether_it_reaches_the_internet() -> None:
