@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,10 +13,18 @@ from importlib.metadata import PackageNotFoundError, distribution, packages_dist
 from pathlib import Path
 
 import pathspec
+import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 APP = ("function_app.py", "host.json", "requirements.txt")
 FOLDERS = ("shared/", "profiles/")
+# Environments that are named after their folder, and what `pip install .` leaves in it.
+LEFT_BY_AZD = (
+    "realtime-token-broker_env/pyvenv.cfg",
+    "infra/hooks/hooks_env/bin/python",
+    "realtime_token_broker.egg-info/PKG-INFO",
+    "build/lib/x.py",
+)
 
 # docs/adr/0004-the-emulators-voice-and-ears.md says what they bundle.
 LAPTOP_ONLY = {
@@ -79,8 +88,41 @@ def test_what_lies_about_on_a_developers_machine_is_left_out() -> None:
         "infra/main.bicep",
         "requirements.in",
         "requirements-dev.txt",
+        ".ps-rule/suppressions.Rule.yaml",
+        *LEFT_BY_AZD,
     ]
     assert packaged(clutter) == set()
+
+
+def test_what_azd_leaves_is_not_committed() -> None:
+    done = subprocess.run(
+        ["git", "check-ignore", "--no-index", *LEFT_BY_AZD],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [*LEFT_BY_AZD]
+
+
+def test_azd_restore_installs_what_runs_in_azure(tmp_path: Path) -> None:
+    """`pip install .` in the project's folder: several packages at the top level stop setuptools,
+    unless it is told that none is to be installed."""
+    pytest.importorskip("setuptools", reason="comes with Python's venv up to 3.11 only")
+    for name in ("pyproject.toml", "requirements.in"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("bench", "local", "shared", "tests"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", "import setuptools; setuptools.setup()", "egg_info"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "realtime_token_broker.egg-info"
+    assert (folder / "top_level.txt").read_text(encoding="utf-8").split() == []
+    required = (folder / "requires.txt").read_text(encoding="utf-8")
+    lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        if line and not line.startswith("#"):
+            assert line.partition(";")[0] in required
 
 
 def test_requirements_are_what_the_app_imports() -> None:
