@@ -351,6 +351,9 @@ param enableDiagnostics bool = true
 @description('Create the alerts.')
 param enableAlerts bool = true
 
+@description('Request the app\'s health every quarter of an hour from five places outside, and alert where two fail. Needs enableAlerts; it costs more than all the other alerts (docs/cost.md).')
+param enableWebTest bool = false
+
 @description('E-mail address for alerts and the budget.')
 param alertEmail string = ''
 
@@ -751,11 +754,15 @@ module webLink 'modules/web-link.bicep' = if (linked) {
 
 module alerts 'modules/alerts.bicep' = if (enableAlerts) {
   scope: group
-  dependsOn: [monitoring]
   params: {
     location: location
     tags: allTags
     namePrefix: short.alert
+    appId: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Web/sites', appName)
+    componentName: componentName
+    enableWebTest: enableWebTest
+    testedUri: '${linked ? pageUri : api.outputs.uri}/api/health'
+    webTestName: '${short.webTest}${token}'
     actionGroupName: '${short.actionGroup}${token}'
     workspaceId: workspaceId
     appName: appName

@@ -98,7 +98,14 @@ WEB_A_MONTH = 9.0
 # A log alert rule, by how often it looks.
 ALERT_A_MONTH = {"PT5M": 1.5, "PT10M": 1.0, "PT15M": 0.5}
 ALERTS = json.loads((ROOT / "infra" / "monitoring" / "alerts.json").read_text(encoding="utf-8"))
-ALERTS_A_MONTH = sum(ALERT_A_MONTH[alert["every"]] for alert in ALERTS)
+LOG_ALERTS_A_MONTH = sum(ALERT_A_MONTH[alert["every"]] for alert in ALERTS)
+# A metric alert, by the series that it watches: that of 5xx has one.
+METRIC_ALERT_A_MONTH = 0.10
+ALERTS_A_MONTH = LOG_ALERTS_A_MONTH + METRIC_ALERT_A_MONTH
+PER_WEB_TEST_RUN = 0.0006
+# By the hour: a private endpoint, and a zone of private DNS by the month.
+PRIVATE_ENDPOINT_AN_HOUR, ZONE_A_MONTH = 0.01, 0.50
+HOURS = 730
 LOG_GB, FREE_LOG_GB = 2.30, 5.0
 MONTH = 30 * 24 * 3600
 # Of a call of five minutes, as counted under Microsoft's host.

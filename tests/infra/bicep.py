@@ -246,7 +246,7 @@ def names_in(expression: str) -> set[str]:
     """The symbols that an expression reads, without strings, functions, properties and keys."""
     code = unquoted(expression)
     loops = {name for match in LOOP.finditer(code) for name in match.groups() if name}
-    found = re.findall(r"(?<![\w.])([A-Za-z_]\w*)\b(?!\s*[(:])", code)
+    found = re.findall(r"(?<![\w.])(?<!\.\?)([A-Za-z_]\w*)\b(?!\s*[(:])", code)
     # Names before a colon are left out above as keys; those of `a ? b : c` are added back here.
     conditional = re.findall(r"\?\s*([A-Za-z_]\w*)\s*:", code)
     looped = re.findall(r"\bin\s+([A-Za-z_]\w*)\s*:", code)

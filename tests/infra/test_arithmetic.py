@@ -14,17 +14,25 @@ from tests.infra.arithmetic import (
     ALERTS_A_MONTH,
     GB,
     GB_SECOND,
+    HOURS,
+    LOG_ALERTS_A_MONTH,
     LOOKS,
+    METRIC_ALERT_A_MONTH,
     MODELS,
     MONTH,
+    PER_WEB_TEST_RUN,
+    PRIVATE_ENDPOINT_AN_HOUR,
     RUNS,
     WARM_GB_SECOND,
     WEB_A_MONTH,
+    ZONE_A_MONTH,
     Conversation,
     Day,
     LiveConversation,
     Month,
 )
+from tests.infra.expansion import expand, needs_compiler
+from tests.infra.test_deployment import EVERYTHING
 
 ROOT = Path(__file__).parent.parent.parent
 COST = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
@@ -175,12 +183,35 @@ def test_what_else_the_cost_page_says() -> None:
         "Function.observe_call": "Warning",
         "Function.observe_call.User": "Information",
     }
-    assert len(ALERTS) == 13
-    assert sum(alert["every"] == "PT5M" for alert in ALERTS) == 10
-    assert (
-        "thirteen log alerts: ten that look every 5 minutes at $1.50 a month, three every" in COST
+
+
+def test_what_watching_costs() -> None:
+    often = sum(alert["every"] == "PT5M" for alert in ALERTS)
+    assert row(COST, "alert rules")[0].startswith(
+        f"{len(ALERTS)} log alerts: {often} that look every 5 minutes at $1.50 a month, "
+        f"{len(ALERTS) - often} every 15 minutes at $0.50; one metric alert at "
+        f"${METRIC_ALERT_A_MONTH:.2f}: ${ALERTS_A_MONTH:.2f}."
     )
-    assert f"at $0.50: ${ALERTS_A_MONTH:.2f}." in COST
+    assert often * 1.5 + (len(ALERTS) - often) * 0.5 == LOG_ALERTS_A_MONTH
+    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert f"cost ${ALERTS_A_MONTH:.2f} a month" in " ".join(operations.split())
+    runs = 5 * MONTH // 900
+    assert row(COST, "web test")[0].startswith(
+        f"{runs:,} runs a month at $0.0006: ${runs * PER_WEB_TEST_RUN:.2f}."
+    )
+
+
+@needs_compiler
+def test_what_the_private_network_costs() -> None:
+    made = expand(**EVERYTHING)
+    endpoints = len(made.of("Network/privateEndpoints"))
+    zones = len(made.of("Network/privateDnsZones"))
+    assert (endpoints, zones) == (4, 4)
+    dollars = endpoints * PRIVATE_ENDPOINT_AN_HOUR * HOURS + zones * ZONE_A_MONTH
+    assert row(COST, "private endpoints")[0].startswith(
+        f"{endpoints} endpoints at $0.01 an hour and {zones} DNS zones at $0.50 a month: "
+        f"${dollars:.2f}"
+    )
 
 
 def test_the_days_of_the_scale_page() -> None:
