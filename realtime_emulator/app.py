@@ -115,6 +115,7 @@ def add_control_routes(
     app.router.add_get("/emulator", guarded(control.show_state), allow_head=False)
     app.router.add_patch("/emulator", guarded(control.patch_script))
     app.router.add_delete("/emulator", guarded(control.reset))
+    app.router.add_get("/emulator/calls/{call_id}/events", guarded(control.show_events))
     app.router.add_post("/emulator/calls/{call_id}/frames", guarded(control.inject_frame))
     add_live_control(app, sessions, guarded)
 

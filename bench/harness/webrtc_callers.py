@@ -20,9 +20,9 @@ import aiohttp
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from bench.harness.processes import ROOT, resource_usage
+from realtime_emulator.caller import Caller
 from tests.support.emulated import Emulator
 from tests.support.voice import read_wav
-from tests.support.webrtc_caller import Caller
 
 QUESTION = ROOT / "tests" / "fixtures" / "voice" / "hello.wav"
 STORY = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "story"}]}

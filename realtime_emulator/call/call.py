@@ -18,6 +18,7 @@ from realtime_emulator.call.services import Services
 from realtime_emulator.protocol import events, ids, session, webrtc_filter
 from realtime_emulator.protocol.events import Event
 from realtime_emulator.protocol.frames import Frame
+from realtime_emulator.protocol.journal import Journal
 from realtime_emulator.sdp.syntax import sess_id
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Call:
         self.ended: Ended | None = None
         self.observers: set[Observer] = set()
         self.counts: Counter[str] = Counter()
+        self.journal = Journal(services.clock)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.dialogue = Dialogue(
             self,
@@ -118,7 +120,9 @@ class Call:
             return
         self.connected.set()
         self.counts["session.created"] += 1
-        self.send_to_caller(events.event("session.created", session=self.session))
+        created = events.event("session.created", session=self.session)
+        self.journal.note_sent(created)
+        self.send_to_caller(created)
         self.dialogue.output.connect(self.peer)
 
     def handle_hang_up(self) -> None:
@@ -137,6 +141,7 @@ class Call:
         if self.ended:
             return
         self.counts[event["type"]] += 1
+        self.journal.note_sent(event)
         for observer in self.observers:
             observer.queue.put_nowait(event)
         self.send_to_caller(event)

@@ -49,6 +49,7 @@ class ClientEventHandler:
         event_id = None
         try:
             event = parse_event(text)
+            self.context.journal.note_received(event)
             kind = event.get("type")
             event_id = event.get("event_id") if isinstance(event.get("event_id"), str) else None
             if not isinstance(kind, str) or kind not in CLIENT_EVENTS:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from realtime_emulator.call.services import Services
 from realtime_emulator.protocol import session
 from realtime_emulator.protocol.events import Event
+from realtime_emulator.protocol.journal import Journal
 
 T = TypeVar("T")
 
@@ -22,6 +23,7 @@ class CallContext(Protocol):
     id: str
     services: Services
     session: session.Config
+    journal: Journal
 
     def emit(self, event: Event) -> None:
         """Sends a server event to every observer, and to the caller if the filter lets it pass."""

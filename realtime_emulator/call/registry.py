@@ -9,6 +9,7 @@ from typing import Any
 from realtime_emulator.call.call import Call, Ended
 from realtime_emulator.call.services import Services
 from realtime_emulator.protocol import errors, usage
+from realtime_emulator.protocol.journal import Journal, Journals
 
 REMEMBERED = 50
 
@@ -20,6 +21,7 @@ class CallRegistry:
         self.services = services
         self.live: dict[str, Call] = {}
         self.past: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
+        self.journals = Journals()
         self.usage = usage.ZERO
         self.started = 0
         self.closing: set[asyncio.Task[None]] = set()
@@ -42,9 +44,18 @@ class CallRegistry:
             raise errors.no_call()
         return call
 
+    def find_journal(self, call_id: str) -> Journal:
+        """What passed in a call, also after its end. Raises ApiError 404."""
+        running = ((call.id, call.journal) for call in self.live.values())
+        journal = self.journals.find(call_id, running)
+        if journal is None:
+            raise errors.no_call()
+        return journal
+
     def handle_end(self, call: Call) -> None:
         self.live.pop(call.id, None)
         self.past.append(call.snapshot())
+        self.journals.keep(call.id, call.journal)
         self.usage = usage.add_reports(self.usage, call.dialogue.usage)
         task = asyncio.get_running_loop().create_task(call.close())
         self.closing.add(task)
@@ -61,6 +72,7 @@ class CallRegistry:
         """Ends all calls and forgets the past ones."""
         await self.end_all(Ended(1000, "hung up by the control route"))
         self.past.clear()
+        self.journals.clear()
         self.usage, self.started = usage.ZERO, 0
 
     def snapshot(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from realtime_emulator.http.forgotten import ForgottenConnections
 from realtime_emulator.http.request_log import RequestLog
 from realtime_emulator.live.registry import LiveRegistry
 from realtime_emulator.protocol.frames import Frame
+from realtime_emulator.protocol.journal import Journal
 from realtime_emulator.protocol.json_text import parse_json
 from realtime_emulator.protocol.validators import Invalid
 
@@ -62,6 +63,11 @@ class Control:
             observer.queue.put_nowait(frame)
         return web.json_response({"observers": len(call.observers)})
 
+    async def show_events(self, request: web.Request) -> web.Response:
+        """What passed in a call, after the first `?after=`. 404 if there is no such call."""
+        journal = self.calls.find_journal(request.match_info["call_id"])
+        return show_journal(request, journal)
+
     async def reset(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Ends all calls, clears the counts and restores the script. Keys stay valid."""
         await self.calls.reset()
@@ -80,6 +86,13 @@ class Control:
             **self.request_log.snapshot(),
             "script": self.services.script.to_json(),
         }
+
+
+def show_journal(request: web.Request, journal: Journal) -> web.Response:
+    after = request.query.get("after", "0")
+    if not (after.isascii() and after.isdigit()):
+        return bad_request("'after' is a number of events.", "after")
+    return web.json_response(journal.to_json(int(after)))
 
 
 async def read_body(request: web.Request) -> bytes:

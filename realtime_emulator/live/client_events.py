@@ -47,6 +47,7 @@ class ClientEventHandler:
         event_id = None
         try:
             event = parse_event(text)
+            self.context.journal.note_received(event)
             event_id = event.get("event_id") if isinstance(event.get("event_id"), str) else None
             command = find_command(event.get("type"), source)
             self.received[event["type"]] += 1

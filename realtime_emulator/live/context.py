@@ -14,6 +14,7 @@ from realtime_emulator.live.media_interfaces import GRID_MS, AppendedMedia, Mann
 from realtime_emulator.live.outlets import Outlets
 from realtime_emulator.live.recording import Recording
 from realtime_emulator.live.session_resource import Config
+from realtime_emulator.protocol.journal import Journal
 from realtime_emulator.script.live_script import LiveScript
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class SessionContext(Protocol):
     outlets: Outlets
     recording: Recording | None
     counts: Counter[str]
+    journal: Journal
     running: set[asyncio.Task[Any]]
     heard_ms: int
     """The end of the caller's words whose transcript has been sent."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from realtime_emulator.http.control import show_journal
 from realtime_emulator.live.registry import LiveRegistry
 from realtime_emulator.live.spoken_text import hear
 from realtime_emulator.protocol.frames import Frame
@@ -38,6 +39,10 @@ class LiveControl:
         body = await request.clone(client_max_size=LARGEST_BODY).read()
         observers = session.outlets.inject(Frame(body, binary="binary" in request.query))
         return web.json_response({"observers": observers})
+
+    async def show_events(self, request: web.Request) -> web.Response:
+        """What passed in a session, after the first `?after=`."""
+        return show_journal(request, self.sessions.find_journal(request.match_info["session_id"]))
 
     async def end(self, request: web.Request) -> web.Response:
         """`{"reason": …}`: `session.closed` with that reason, at once."""

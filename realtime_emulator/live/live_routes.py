@@ -48,6 +48,7 @@ def add_live_control(
     """Adds `/emulator/sessions/{id}/…`. `guard` keeps the pages of other origins out."""
     control = LiveControl(sessions)
     one = "/emulator/sessions/{session_id}"
+    app.router.add_get(f"{one}/events", guard(control.show_events))
     app.router.add_post(f"{one}/speech", guard(control.speak))
     app.router.add_post(f"{one}/frames", guard(control.inject_frame))
     app.router.add_post(f"{one}/end", guard(control.end))

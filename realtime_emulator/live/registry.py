@@ -13,6 +13,7 @@ from realtime_emulator.live.outlets import Ended
 from realtime_emulator.live.session import LiveSession
 from realtime_emulator.live.session_resource import Config
 from realtime_emulator.protocol.errors import ApiError
+from realtime_emulator.protocol.journal import Journal, Journals
 
 REMEMBERED: Final = 50
 STORED: Final = 8
@@ -28,6 +29,7 @@ class LiveRegistry:
         self.started = 0
         self.stored: OrderedDict[str, LiveSession] = OrderedDict()
         self.past: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
+        self.journals = Journals()
         self.closing: set[asyncio.Task[None]] = set()
 
     async def create(self, config: Config, offer: str) -> tuple[LiveSession, str]:
@@ -85,9 +87,18 @@ class LiveRegistry:
             raise http_errors.no_session()
         return self.stored[session_id]
 
+    def find_journal(self, session_id: str) -> Journal:
+        """What passed in a session, also after its end. Raises ApiError 404."""
+        running = ((session.id, session.journal) for session in self.live.values())
+        journal = self.journals.find(session_id, running)
+        if journal is None:
+            raise http_errors.no_session()
+        return journal
+
     def handle_end(self, session: LiveSession) -> None:
         self.live.pop(session.id, None)
         self.past.append(session.snapshot())
+        self.journals.keep(session.id, session.journal)
         if session.recording is not None:
             self.stored[session.id] = session
             while len(self.stored) > STORED:
@@ -107,6 +118,7 @@ class LiveRegistry:
         """Ends all sessions and forgets the past ones."""
         await self.end_all("hung up by the control route")
         self.past.clear()
+        self.journals.clear()
         self.stored.clear()
         self.started = 0
 

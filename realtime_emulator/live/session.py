@@ -40,6 +40,7 @@ from realtime_emulator.live.session_resource import (
     resolve,
 )
 from realtime_emulator.live.usage_meter import UsageMeter
+from realtime_emulator.protocol.journal import Journal
 from realtime_emulator.script.live_script import LiveScript
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class LiveSession:
         self.appended: AppendedMedia | None = None
         self.outlets = Outlets(lambda: self.script.time("replay_seconds"))
         self.counts: Counter[str] = Counter()
+        self.journal = Journal(services.clock)
         self.running: set[asyncio.Task[Any]] = set()
         self.sayings: list[Saying] = []
         self.heard_ms = 0
@@ -141,6 +143,7 @@ class LiveSession:
             self.spawn(self.meter.run())
             self.spawn(self.ending.expire(self.max_duration))
         self.counts[self.started["type"]] += 1
+        self.journal.note_sent(self.started)
         self.outlets.send_started(self.started)
 
     def build_resource(self) -> dict[str, Any]:
@@ -158,6 +161,7 @@ class LiveSession:
         if event["type"] == "error" and self.script.flag("null_codes"):
             event["error"]["code"] = None
         self.counts[event["type"]] += 1
+        self.journal.note_sent(event)
         self.outlets.send(event)
         self.media.send_event(event)
 

@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from local.stack import Stack
+from realtime_emulator.caller import Caller
 from tests.browser.conftest import Hearing
 from tests.support import sites
 from tests.support.accessibility import faults, load_axe
@@ -22,7 +23,6 @@ from tests.support.emulated import Emulator
 from tests.support.node import NotHere
 from tests.support.offers import known_offers
 from tests.support.patience import PATIENCE
-from tests.support.webrtc_caller import Caller
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

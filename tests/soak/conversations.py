@@ -9,10 +9,10 @@ import time
 
 from aiortc.exceptions import InvalidStateError
 
+from realtime_emulator.caller import Caller
 from tests.soak.callers import SimulatedCallers
 from tests.soak.transcript_check import Conversation
 from tests.support.voice import SPEECH, read_wav
-from tests.support.webrtc_caller import Caller
 
 TYPISTS, SPEAKERS = 3, 1
 TURNS = 3

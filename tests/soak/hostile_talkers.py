@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 
 from aiortc.exceptions import InvalidStateError
 
+from realtime_emulator.caller import Caller
 from tests.soak.callers import SimulatedCallers
 from tests.soak.conversations import ANSWER_LIMIT, ANSWERED, take_turn, type_message
 from tests.soak.hostile_events import ATTACKS, own_response
 from tests.soak.transcript_check import Conversation
-from tests.support.webrtc_caller import Caller
 
 HOSTILE_TALKERS = 1
 KIND = "hostile conversation"

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from realtime_emulator.caller import Caller
 from shared.calls.call_record import CallRecord
 from shared.calls.handles import HANDLE_OUTLIVES_CALL
 from shared.calls.queue_messages import SECOND_END_MESSAGE_LATE
@@ -39,7 +40,6 @@ from tests.soak.stored import StoredState
 from tests.soak.transcript_check import Conversation
 from tests.support.azurite import NoAzurite
 from tests.support.principals import signed_in
-from tests.support.webrtc_caller import Caller
 
 WIDTH = 20
 """About how many requests are in flight at once."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 
+from realtime_emulator.protocol.journal import MOST_LINES, Journal
 from realtime_emulator.protocol.validators import Invalid
 from realtime_emulator.script.reply_rules import CallTool, Prompt, Say, choose_reply
 from realtime_emulator.script.script import ROUTES, Script
@@ -193,3 +194,49 @@ def test_what_the_default_script_answers(prompt: Prompt, action: Any) -> None:
         assert answer.text.startswith("Once upon a time")
     else:
         assert answer == action
+
+
+async def test_what_passed_in_a_call_can_be_read_also_after_its_end() -> None:
+    async with serving() as server:
+        call_id = await server.call()
+        [peer] = server.fakes.peers
+        peer.open()
+        said = {"type": "input_audio", "audio": "AAAA" * 100}
+        item = {"type": "message", "role": "user", "content": [said]}
+        for event in ({"type": "conversation.item.create", "item": item}, {"type": "boo"}):
+            peer.callbacks["on_message"](json.dumps(event))
+        peer.callbacks["on_close"]()
+        url = f"{server.root}/emulator/calls/{call_id}/events"
+        async with server.http.get(url) as reply:
+            shown = await reply.json()
+        kinds = [(line["dir"], line["data"]["type"]) for line in shown["events"]]
+        assert kinds == [
+            ("in", "session.created"),
+            ("out", "conversation.item.create"),
+            ("in", "conversation.item.added"),
+            ("in", "conversation.item.done"),
+            ("out", "boo"),
+            ("in", "error"),
+        ]
+        assert shown["events"][1]["data"]["item"]["content"][0]["audio"] == "~"
+        assert (shown["total"], shown["forgotten"]) == (6, 0)
+        async with server.http.get(f"{url}?after=5") as reply:
+            assert (await reply.json())["events"] == shown["events"][5:]
+        async with server.http.get(f"{url}?after=all") as reply:
+            assert reply.status == 400
+        async with server.http.get(url.replace(call_id, "rtc_none")) as reply:
+            assert reply.status == 404
+
+
+def test_a_journal_keeps_the_last_events_and_counts_the_others() -> None:
+    journal = Journal(lambda: 0.0)
+    for number in range(MOST_LINES + 3):
+        journal.note_sent({"type": "t", "n": number})
+    shown = journal.to_json(after=1)
+    assert (shown["total"], shown["forgotten"]) == (MOST_LINES + 3, 3)
+    assert shown["events"][0]["data"]["n"] == 3
+    assert [e["data"]["n"] for e in journal.to_json(after=MOST_LINES + 2)["events"]] == [
+        MOST_LINES + 2
+    ]
+    journal.note_received({"type": "t", "text": "x" * 20_000})
+    assert journal.to_json(after=journal.total - 1)["events"][0]["data"]["text"] == "~"

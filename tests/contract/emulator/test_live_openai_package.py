@@ -13,12 +13,12 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
+from realtime_emulator.caller import Caller
 from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.live_harness import BACKEND, LOOK_UP, steer
 from tests.support.emulator_server import Server, serving
 from tests.support.live_media import valid
 from tests.support.patience import PATIENCE
-from tests.support.webrtc_caller import Caller
 
 CHUNK = base64.b64encode(bytes(4800)).decode()
 QUICK = {"append_seconds": 0.1, "backend_seconds": 0.05, "spoken_seconds": 0.05}

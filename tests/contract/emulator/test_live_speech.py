@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from realtime_emulator.caller import Caller
 from realtime_emulator.protocol.ids import Provider
 from tests.contract.emulator.live_harness import BACKEND, attached, post
 from tests.support.emulator_server import serving
 from tests.support.voice import SPEECH, read_wav
-from tests.support.webrtc_caller import Caller
 
 LIST = [
     "session.input_transcript.delta",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from realtime_emulator.caller import Caller
 from tests.support.emulator_server import Server, serving, valid
 from tests.support.patience import PATIENCE
 from tests.support.voice import SPEECH, read_wav
-from tests.support.webrtc_caller import Caller
 
 PATIENT = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 400}}
 SESSION = {"type": "realtime", "model": "gpt-realtime", "audio": {"input": PATIENT}}

@@ -11,11 +11,11 @@ import pytest
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
+from realtime_emulator.caller import Caller
 from realtime_emulator.protocol.ids import Provider
 from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
 from tests.support.voice import SPEECH, read_wav
-from tests.support.webrtc_caller import Caller
 
 WEATHER: dict[str, Any] = {
     "type": "function",

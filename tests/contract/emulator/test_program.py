@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from realtime_emulator.caller import Caller
 from tests.support.patience import PATIENCE
-from tests.support.webrtc_caller import Caller
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,4 +1,7 @@
-"""The emulator as others install it: its wheel, in an environment without the repository."""
+"""The emulator as others install it: its wheel, in an environment without the repository.
+
+Only this file uses that environment: two processes of one run must not fill it at once.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from typing import Any
 from aiohttp import ClientSession
 from packaging.requirements import Requirement
 
+from realtime_emulator.caller import Caller
 from realtime_emulator.contract import __version__
 from tests.support.emulator_package import FOLDER, ROOT, bare_variables, run
 from tests.support.patience import PATIENCE
 from tests.support.voice import SPEECH, read_wav
-from tests.support.webrtc_caller import Caller
 
 PROJECT: dict[str, Any] = tomllib.loads((FOLDER / "pyproject.toml").read_text(encoding="utf-8"))
 WEATHER = {
@@ -142,3 +145,11 @@ async def test_gpt_live_answers_where_it_is_installed(programs: Path) -> None:
         await socket.send_json({"type": "session.start", "session": {"model": "gpt-live-1"}})
         async with asyncio.timeout(PATIENCE):
             assert (await socket.receive_json())["type"] == "session.started"
+
+
+def test_pytest_finds_the_plugin_where_it_is_installed(programs: Path, tmp_path: Path) -> None:
+    """As in somebody's project: the entry point, and no word about the plugin."""
+    test = "def test_it(realtime_emulator):\n    assert realtime_emulator.calls == []\n"
+    (tmp_path / "test_it.py").write_text(test, encoding="utf-8")
+    options = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "1 passed" in run(str(programs / "python"), *options, cwd=tmp_path)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from realtime_emulator.caller import Caller
 from shared.calls.call_record import CallRecord
 from shared.limits.ledger_store import CallerUsage
 from shared.observer.leases import attached_to
@@ -15,7 +16,6 @@ from shared.transcripts.record_lines import StoredLine, decode_lines
 from shared.transcripts.transcript import Entry, read_transcript
 from shared.transcripts.writer import log_name
 from tests.support.patience import PATIENCE
-from tests.support.webrtc_caller import Caller
 
 if TYPE_CHECKING:
     from tests.contract.hostile.running import Stack

@@ -28,6 +28,7 @@ from aiohttp import ClientSession
 
 import shared
 from local.host.app import open_app
+from realtime_emulator.caller import Caller
 from shared.api import lazy_broker
 from shared.api.lazy_broker import LazyBroker
 from shared.broker import Broker
@@ -42,7 +43,6 @@ from tests.support.loop_thread import Runner, loop_in_thread
 from tests.support.patience import PATIENCE
 from tests.support.principals import signed_in
 from tests.support.programs import program, running
-from tests.support.webrtc_caller import Caller
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 PRODUCT: Final = str(Path(shared.__file__).parent)

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 import pytest
 
+from realtime_emulator.caller import Caller
 from shared.api import lazy_broker
 from shared.calls import termination
 from tests.contract.hostile.running import MARK, Fault, Stack
 from tests.support.call_location import call_path
 from tests.support.principals import signed_in
-from tests.support.webrtc_caller import Caller
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

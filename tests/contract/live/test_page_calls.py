@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from realtime_emulator.caller import Caller
 from tests.contract.live.test_broker_calls import ADMIN, stack
 from tests.support.call_location import call_path
-from tests.support.webrtc_caller import Caller
 
 FORBIDDEN: list[dict[str, Any]] = [
     {"type": "session.update", "session": {}},

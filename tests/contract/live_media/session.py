@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 from realtime_emulator.call.services import Services
+from realtime_emulator.caller import Caller
 from realtime_emulator.live.media_interfaces import Fragment, MediaSettings, Utterance
 from realtime_emulator.live.webrtc_media import WebRtcMedia, answer_offer
 from realtime_emulator.protocol import events
 from tests.contract.media.caller import Until
-from tests.support.webrtc_caller import Caller
 
 SESSION_ID = "live_u1_ETYIzp3oMdsOgToLqu6XD9tADPzN3Caj"
 SHORT = timedelta(seconds=0.3)

@@ -11,6 +11,7 @@ import pytest
 from aiortc import RTCSessionDescription
 
 from realtime_emulator.call.services import Services
+from realtime_emulator.caller import Caller
 from realtime_emulator.live.media_interfaces import (
     CHUNK_BYTES,
     SILENT_CHUNK,
@@ -25,7 +26,6 @@ from tests.contract.live_media.session import SESSION_ID, Session, live_call, st
 from tests.contract.media.caller import Caller as AudioCaller
 from tests.contract.media.caller import loudness
 from tests.support.voice import RATE, hiss, recording, utterances
-from tests.support.webrtc_caller import Caller
 
 LOUD, QUIET = 300, 30
 LONG = (

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from realtime_emulator.caller import Caller
 from shared.tools.registry import Registry
 from shared.usage import tokens
 from shared.usage.price_files import load_prices
 from tests.contract.observer.harness import ObservedCalls, observed_calls
 from tests.support.voice import SPEECH, read_wav
-from tests.support.webrtc_caller import Caller
 
 CASES = Path(__file__).resolve().parents[2] / "fixtures" / "cases"
 EARS = {

@@ -12,13 +12,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from realtime_emulator.caller import Caller
 from tests.support.azurite import shared_azurite
 from tests.support.call_location import call_url
 from tests.support.function_hosts import Hosts, hosts
 from tests.support.patience import PATIENCE
 from tests.support.principals import signed_in
 from tests.support.programs import program
-from tests.support.webrtc_caller import Caller
 
 ADMIN = signed_in("the-admin", "admin")
 

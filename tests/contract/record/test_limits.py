@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from realtime_emulator.caller import Caller
 from tests.contract.record.conftest import poll_until, running_broker
 from tests.support.offers import OFFER
 from tests.support.patience import PATIENCE
 from tests.support.principals import signed_in
-from tests.support.webrtc_caller import Caller
 
 
 async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:

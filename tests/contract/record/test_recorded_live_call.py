@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from realtime_emulator.caller import Caller
 from shared.observer.leases import LEASE_DURATION
 from tests.contract.record.conftest import ADMIN, RunningBroker, poll_until, running_broker
 from tests.support.patience import PATIENCE
 from tests.support.recorded_voices import play, understood
 from tests.support.voice import SPEECH, read_wav
-from tests.support.webrtc_caller import Caller
 
 SECONDS = 60
 ANSWERS = [

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from realtime_emulator.caller import Caller
 from shared.observer.leases import LEASE_DURATION
 from tests.contract.record.conftest import poll_until, running_broker
 from tests.support.patience import PATIENCE
 from tests.support.voice import SPEECH, read_wav
-from tests.support.webrtc_caller import Caller
 
 ANSWERED = "response.output_audio_transcript.done"
 # TEST_CALLS=20 makes it a crowd; a few calls show the same on a busy machine.
