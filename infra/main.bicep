@@ -377,8 +377,17 @@ param appSubnetPrefix string = '10.42.0.0/26'
 @description('Addresses of the private endpoints\' subnet in it.')
 param endpointSubnetPrefix string = '10.42.0.64/26'
 
+@description('Give the app\'s outbound traffic one public address of its own, by a NAT gateway. Needs enableVirtualNetwork.')
+param enableNatGateway bool = false
+
 @description('Reach storage and the vault through private endpoints only. Needs enableVirtualNetwork.')
 param enablePrivateEndpoints bool = false
+
+@description('Where the names of those endpoints are. Empty: in private DNS zones that are created. The resource id of a resource group with the zones, linked to the network already. none: a policy adds the records.')
+param privateDnsZones string = ''
+
+@description('Close storage and the vault to the public only once the app reaches them through their endpoints. A preprovision hook sets it where they are in use and open.')
+param closeLast bool = false
 
 @description('Existing subnet for outbound traffic, delegated to Microsoft.App/environments; instead of enableVirtualNetwork.')
 param existingSubnetId string = ''
@@ -437,6 +446,7 @@ var ownWorkspaceId = resourceId(
 )
 var workspaceId = empty(existingWorkspaceId) ? ownWorkspaceId : existingWorkspaceId
 var privately = enableVirtualNetwork && enablePrivateEndpoints
+var publicAtFirst = privately && !closeLast ? 'Disabled' : 'Enabled'
 
 // ---- Resources ------------------------------------------------------------------------------
 
@@ -488,7 +498,7 @@ module storage 'modules/storage.bicep' = {
     sku: storageSku
     packageContainer: packageContainer
     transcriptRetentionDays: transcriptRetentionDays
-    publicNetworkAccess: privately ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: publicAtFirst
     workspaceId: enableDiagnostics ? workspaceId : ''
   }
 }
@@ -517,7 +527,7 @@ module vault 'modules/vault.bicep' = if (empty(existingKeyVaultName)) {
     location: location
     tags: allTags
     enablePurgeProtection: enablePurgeProtection
-    publicNetworkAccess: privately ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: publicAtFirst
     workspaceId: enableDiagnostics ? workspaceId : ''
   }
 }
@@ -540,6 +550,7 @@ module vaultAccess 'modules/vault-access.bicep' = {
     #disable-next-line what-if-short-circuiting
     principalId: identity.outputs.principalId
     nameInVault: brokerSecretName
+    otherNames: empty(realtimeGatewayKeyInVault) ? [] : [realtimeGatewayKeyInVault]
     sharedVault: !empty(existingKeyVaultName)
   }
 }
@@ -619,6 +630,8 @@ module network 'modules/network.bicep' = if (enableVirtualNetwork) {
     addressPrefix: virtualNetworkAddressPrefix
     appSubnetPrefix: appSubnetPrefix
     endpointSubnetPrefix: endpointSubnetPrefix
+    enableNatGateway: enableNatGateway
+    natGatewayName: '${short.natGateway}${token}'
   }
 }
 
@@ -653,6 +666,7 @@ module privateEndpoint 'modules/private-endpoint.bicep' = [
       zoneName: each.zone
       subnetId: '${networkId}/subnets/private-endpoints'
       networkId: networkId
+      dnsZones: privateDnsZones
     }
   }
 ]
@@ -740,6 +754,36 @@ module api 'modules/api.bicep' = {
       PRICE_TABLE: priceTable
       BROKER_SECRET_NAME: brokerSecretName
     }
+  }
+}
+
+// The same as above, once the app is in the network and has its endpoints: closed before, it would be without storage
+// and vault while they are made.
+module closedStorage 'modules/storage.bicep' = if (privately && closeLast) {
+  scope: group
+  dependsOn: [api, privateEndpoint]
+  params: {
+    name: storageName
+    location: location
+    tags: allTags
+    sku: storageSku
+    packageContainer: packageContainer
+    transcriptRetentionDays: transcriptRetentionDays
+    publicNetworkAccess: 'Disabled'
+    workspaceId: enableDiagnostics ? workspaceId : ''
+  }
+}
+
+module closedVault 'modules/vault.bicep' = if (privately && closeLast && empty(existingKeyVaultName)) {
+  scope: group
+  dependsOn: [api, privateEndpoint]
+  params: {
+    name: newVaultName
+    location: location
+    tags: allTags
+    enablePurgeProtection: enablePurgeProtection
+    publicNetworkAccess: 'Disabled'
+    workspaceId: enableDiagnostics ? workspaceId : ''
   }
 }
 

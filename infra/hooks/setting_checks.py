@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from azd_tools import INFRA, PLACEHOLDER
 from findings import Finding, error, warning
+
+# How azd notes a secret that `azd env set-secret` has put into a vault.
+IN_VAULT = "akvs://"
+ZONES_GROUP = re.compile(r"/subscriptions/[\w-]+/resourceGroups/[\w.()-]+", re.IGNORECASE)
 
 
 def check_values(
@@ -55,11 +60,32 @@ def check_settings(chosen: Mapping[str, str]) -> Iterator[Finding]:
             "ENABLE_PRIVATE_ENDPOINTS needs a virtual network. Run: azd env set "
             "ENABLE_VIRTUAL_NETWORK true"
         )
+    if chosen["enableNatGateway"] == "true" and chosen["enableVirtualNetwork"] != "true":
+        yield error(
+            "ENABLE_NAT_GATEWAY belongs to a virtual network of this deployment. Run: azd env set "
+            "ENABLE_VIRTUAL_NETWORK true, or give the subnet in EXISTING_SUBNET_ID a gateway itself"
+        )
+    zones = chosen["privateDnsZones"]
+    if zones and zones != "none" and not ZONES_GROUP.fullmatch(zones):
+        yield error(
+            "PRIVATE_DNS_ZONES is the resource id of a resource group, or none. Run: azd env set "
+            "PRIVATE_DNS_ZONES /subscriptions/…/resourceGroups/…"
+        )
     if chosen["enableVirtualNetwork"] == "true" and chosen["existingSubnetId"]:
         yield error(
             "Choose one: ENABLE_VIRTUAL_NETWORK creates a network, EXISTING_SUBNET_ID uses one."
         )
     yield from check_site(chosen, methods)
+
+
+def check_secrets(env: Mapping[str, str]) -> Iterator[Finding]:
+    """A secret of others that lies in the azd environment as plain text."""
+    secret = env.get("SIGN_IN_CLIENT_SECRET", "")
+    if secret and not secret.startswith(IN_VAULT) and not env.get("CI"):
+        yield warning(
+            "SIGN_IN_CLIENT_SECRET lies in .azure/<environment>/.env as plain text. To keep it in "
+            "a key vault: azd env set-secret SIGN_IN_CLIENT_SECRET (docs/deploy.md, Secrets)"
+        )
 
 
 def check_site(chosen: Mapping[str, str], methods: set[str]) -> Iterator[Finding]:

@@ -23,6 +23,12 @@ param appSubnetPrefix string
 @description('Addresses of the private endpoints\' subnet.')
 param endpointSubnetPrefix string
 
+@description('Give the app\'s traffic one public address of its own, by a NAT gateway.')
+param enableNatGateway bool
+
+@description('Name of that gateway and of its address.')
+param natGatewayName string
+
 resource closed 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: securityGroupName
   location: location
@@ -60,6 +66,22 @@ resource closed 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   }
 }
 
+resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (enableNatGateway) {
+  name: natGatewayName
+  location: location
+  tags: tags
+  sku: { name: 'Standard', tier: 'Regional' }
+  properties: { publicIPAllocationMethod: 'Static', publicIPAddressVersion: 'IPv4' }
+}
+
+resource gateway 'Microsoft.Network/natGateways@2025-05-01' = if (enableNatGateway) {
+  name: natGatewayName
+  location: location
+  tags: tags
+  sku: { name: 'Standard' }
+  properties: { publicIpAddresses: [{ id: address.id }] }
+}
+
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: name
   location: location
@@ -72,7 +94,8 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
         properties: {
           addressPrefix: appSubnetPrefix
           // The app calls the model's public endpoint. Said, because the default depends on the API version.
-          defaultOutboundAccess: true
+          defaultOutboundAccess: !enableNatGateway
+          natGateway: enableNatGateway ? { id: gateway.id } : null
           networkSecurityGroup: { id: closed.id }
           delegations: [{ name: 'flex', properties: { serviceName: 'Microsoft.App/environments' } }]
         }

@@ -1,4 +1,4 @@
-metadata description = 'One private endpoint with its private DNS zone, linked to the network.'
+metadata description = 'One private endpoint, with a private DNS zone that is linked to the network, or in one that exists.'
 
 import { resourceTags } from 'types.bicep'
 
@@ -26,13 +26,19 @@ param subnetId string
 @description('Network that resolves the zone.')
 param networkId string
 
-resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = {
+@description('Empty: the zone is created. The resource id of a resource group: the zone is there, and linked. none: a policy of the network\'s owners adds the record.')
+param dnsZones string
+
+var createZone = empty(dnsZones)
+var foundZoneId = '${dnsZones}/providers/Microsoft.Network/privateDnsZones/${zoneName}'
+
+resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = if (createZone) {
   name: zoneName
   location: 'global'
   tags: tags
 }
 
-resource resolves 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = {
+resource resolves 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = if (createZone) {
   parent: zone
   name: 'to-network'
   location: 'global'
@@ -55,10 +61,10 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2025-05-01' = {
   }
 }
 
-resource record 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = {
+resource record 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = if (dnsZones != 'none') {
   parent: endpoint
   name: 'default'
   properties: {
-    privateDnsZoneConfigs: [{ name: groupId, properties: { privateDnsZoneId: zone.id } }]
+    privateDnsZoneConfigs: [{ name: groupId, properties: { privateDnsZoneId: createZone ? zone.id : foundZoneId } }]
   }
 }

@@ -105,6 +105,8 @@ ALERTS_A_MONTH = LOG_ALERTS_A_MONTH + METRIC_ALERT_A_MONTH
 PER_WEB_TEST_RUN = 0.0006
 # By the hour: a private endpoint, and a zone of private DNS by the month.
 PRIVATE_ENDPOINT_AN_HOUR, ZONE_A_MONTH = 0.01, 0.50
+# A NAT gateway and its public address.
+NAT_AN_HOUR = 0.045 + 0.005
 HOURS = 730
 LOG_GB, FREE_LOG_GB = 2.30, 5.0
 MONTH = 30 * 24 * 3600

@@ -30,6 +30,8 @@ VERSIONS = {
     "Microsoft.ManagedIdentity/userAssignedIdentities": "2024-11-30",
     "Microsoft.Network/firewallPolicies": "2025-05-01",
     "Microsoft.Network/firewallPolicies/ruleCollectionGroups": "2025-05-01",
+    "Microsoft.Network/natGateways": "2025-05-01",
+    "Microsoft.Network/publicIPAddresses": "2025-05-01",
     "Microsoft.Network/networkSecurityGroups": "2025-05-01",
     "Microsoft.Network/privateDnsZones": "2024-06-01",
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks": "2024-06-01",

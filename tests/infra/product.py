@@ -73,7 +73,7 @@ MUSTS = {
     # Another name would add a second backend, which a Static Web App cannot have.
     "Microsoft.Web/staticSites/linkedBackends": {"name": "'api'"},
 }
-MADE_BY_HOOKS = {"REALTIME_INSTRUCTIONS_BASE64"}
+MADE_BY_HOOKS = {"CLOSE_LAST", "REALTIME_INSTRUCTIONS_BASE64"}
 """Variables that no user sets, so that no pipeline is told them."""
 REFUSED_BY_FLEX = re.compile(
     r"\b(FUNCTIONS_WORKER_\w+|FUNCTIONS_EXTENSION_VERSION|WEBSITE_\w+|ENABLE_ORYX_BUILD|"

@@ -20,6 +20,7 @@ from tests.infra.arithmetic import (
     METRIC_ALERT_A_MONTH,
     MODELS,
     MONTH,
+    NAT_AN_HOUR,
     PER_WEB_TEST_RUN,
     PRIVATE_ENDPOINT_AN_HOUR,
     RUNS,
@@ -211,6 +212,9 @@ def test_what_the_private_network_costs() -> None:
     assert row(COST, "private endpoints")[0].startswith(
         f"{endpoints} endpoints at $0.01 an hour and {zones} DNS zones at $0.50 a month: "
         f"${dollars:.2f}"
+    )
+    assert row(COST, "NAT gateway")[0].startswith(
+        f"$0.045 an hour and its address $0.005: ${NAT_AN_HOUR * HOURS:.2f} a month"
     )
 
 

@@ -142,6 +142,48 @@ def test_private_endpoints_close_storage_and_the_vault() -> None:
     )
 
 
+def test_storage_in_use_is_closed_only_once_the_app_has_its_endpoints() -> None:
+    made = expand(**EVERYTHING, closeLast=True)
+    for kind in ("Storage/storageAccounts", "KeyVault/vaults"):
+        first, last = made.of(kind)
+        opened = [each["properties"]["publicNetworkAccess"] for each in (first, last)]
+        assert opened == ["Enabled", "Disabled"]
+        assert first["id"] == last["id"]
+    modules = json.loads(template())["resources"]
+    for name in ("closedStorage", "closedVault"):
+        assert {"api", "privateEndpoint"} <= set(modules[name]["dependsOn"])
+    # Nothing is waited for where nothing is closed.
+    assert len(expand(closeLast=True).of("Storage/storageAccounts")) == 1
+
+
+def test_the_apps_traffic_may_have_an_address_of_its_own() -> None:
+    assert expand(**EVERYTHING).of("Network/natGateways") == []
+    given = EVERYTHING | {"enableNatGateway": True}
+    made = expand(**given)
+    gateway, address = made.the("Network/natGateways"), made.the("Network/publicIPAddresses")
+    assert gateway["properties"]["publicIpAddresses"] == [{"id": address["id"]}]
+    assert address["sku"]["name"] == gateway["sku"]["name"] == "Standard"
+    app = subnets(**given)["app"]
+    assert (app["natGateway"]["id"], app["defaultOutboundAccess"]) == (gateway["id"], False)
+
+
+def test_private_names_may_be_in_zones_of_others_or_left_to_a_policy() -> None:
+    hub = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-dns"
+    made = expand(**EVERYTHING | {"privateDnsZones": hub})
+    assert made.of("Network/privateDnsZones") == []
+    assert made.of("Network/privateDnsZones/virtualNetworkLinks") == []
+    zones = {
+        each["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"]
+        for each in made.of("Network/privateEndpoints/privateDnsZoneGroups")
+    }
+    assert len(zones) == 4
+    assert all(hub in each and "/privateDnsZones/" in each for each in zones)
+    alone = expand(**EVERYTHING | {"privateDnsZones": "none"})
+    assert len(alone.of("Network/privateEndpoints")) == 4
+    assert alone.of("Network/privateDnsZones") == []
+    assert alone.of("Network/privateEndpoints/privateDnsZoneGroups") == []
+
+
 def test_a_preview_shows_everything_but_grants() -> None:
     """What-if leaves out a resource whose name depends on an output: an admin who is asked to
     approve would see half."""

@@ -73,6 +73,66 @@ def test_instructions_with_quotation_marks_and_lines_reach_the_template() -> Non
     assert emptied.kept == {"REALTIME_INSTRUCTIONS_BASE64": ""}
 
 
+IN_VAULT = "akvs://00000000-0000-0000-0000-000000000001/kv-team/broker"
+
+
+@pytest.mark.parametrize("env", [{}, {"CI": "true"}])
+def test_a_secret_in_a_vault_is_left_there(env: dict[str, str]) -> None:
+    """`azd env set-secret` notes where it is, and azd fetches it for secure parameters."""
+    stage = Stage(env=env | {"BROKER_SECRET": IN_VAULT})
+    first_values.first_values(stage.outside())
+    assert stage.kept == {}
+    assert parameters(stage.env)["brokerSecret"] == IN_VAULT
+
+
+PRIVATE = {
+    "BROKER_SECRET": "s",
+    "AZURE_SUBSCRIPTION_ID": "s",
+    "AZURE_ENV_NAME": "talk",
+    "ENABLE_VIRTUAL_NETWORK": "true",
+    "ENABLE_PRIVATE_ENDPOINTS": "true",
+}
+
+
+@pytest.mark.parametrize(
+    ("storage", "vault", "before", "kept"),
+    [
+        # Nothing is there yet: what is made is closed from the start.
+        (None, None, "", {}),
+        ("Enabled", "Enabled", "", {"CLOSE_LAST": "true"}),
+        ("Disabled", "Enabled", "", {"CLOSE_LAST": "true"}),
+        # The property is missing where nobody has set it.
+        ("", "Disabled", "", {"CLOSE_LAST": "true"}),
+        ("Disabled", "Disabled", "true", {"CLOSE_LAST": "false"}),
+        ("Disabled", "Disabled", "false", {}),
+    ],
+)
+def test_what_is_in_use_is_closed_last(
+    storage: str | None, vault: str | None, before: str, kept: dict[str, str]
+) -> None:
+    def listed(access: str | None) -> Answer:
+        if access is None:
+            return answer(404)
+        return answer(200, {"value": [{"properties": {"publicNetworkAccess": access or None}}]})
+
+    group = "GET https://management.azure.com/subscriptions/s/resourceGroups/rg-talk/providers"
+    stage = Stage(
+        {
+            f"{group}/Microsoft.Storage/storageAccounts": listed(storage),
+            f"{group}/Microsoft.KeyVault/vaults": listed(vault),
+        },
+        PRIVATE | {"CLOSE_LAST": before},
+    )
+    first_values.first_values(stage.outside())
+    assert stage.kept == kept
+
+
+def test_what_stays_open_is_not_closed_at_all() -> None:
+    stage = Stage(env=PRIVATE | {"ENABLE_PRIVATE_ENDPOINTS": "false", "CLOSE_LAST": "true"})
+    first_values.first_values(stage.outside())
+    assert (stage.kept, stage.requests) == ({"CLOSE_LAST": "false"}, [])
+
+
 def test_a_pipeline_makes_no_secret_up() -> None:
     stage = Stage(env={"CI": "true"})
     with pytest.raises(Stop, match="BROKER_SECRET is not set"):

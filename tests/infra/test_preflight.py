@@ -117,6 +117,34 @@ def test_a_value_that_azd_cannot_hand_over_stops(value: str) -> None:
     assert "error: ALLOWED_ORIGINS has a quotation mark" in refused(azure(ALLOWED_ORIGINS=value))
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"ENABLE_NAT_GATEWAY": "true"}, "ENABLE_NAT_GATEWAY belongs to a virtual network"),
+        ({"PRIVATE_DNS_ZONES": "rg-dns"}, "PRIVATE_DNS_ZONES is the resource id"),
+    ],
+)
+def test_a_network_that_cannot_be_made_stops(changed: dict[str, str], said: str) -> None:
+    assert said in refused(azure(**changed))
+
+
+@pytest.mark.parametrize("zones", ["none", "/subscriptions/s-1/resourceGroups/rg-dns"])
+def test_where_the_private_names_are_may_be_chosen(zones: str) -> None:
+    preflight.preflight(azure(PRIVATE_DNS_ZONES=zones).outside(), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("secret", "warned"),
+    [("s3cret", True), ("akvs://s/kv-team/sign-in", False), ("", False)],
+)
+def test_a_secret_in_plain_text_is_said(secret: str, warned: bool) -> None:
+    stage = azure(SIGN_IN_CLIENT_SECRET=secret)
+    preflight.preflight(stage.outside(), TODAY)
+    said = [line for line in stage.said if "azd env set-secret SIGN_IN_CLIENT_SECRET" in line]
+    assert bool(said) is warned
+    assert "s3cret" not in str(stage.said)
+
+
 def test_quota_that_the_deployment_itself_uses_does_not_stop() -> None:
     stage = azure()
     place = f"{M}/providers/Microsoft.CognitiveServices/locations/eastus2/usages"

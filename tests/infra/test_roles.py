@@ -126,6 +126,14 @@ def test_of_a_vault_of_others_the_app_reads_one_secret() -> None:
     ]
 
 
+def test_of_a_vault_of_others_the_app_reads_what_its_settings_name() -> None:
+    given = EXISTING | {"realtimeGatewayKeyInVault": "gateway-key"}
+    assert of_the_app("vaults", **given) == [
+        ("Key Vault Secrets User", "vaults/shared-vault/secrets/broker-secret"),
+        ("Key Vault Secrets User", "vaults/shared-vault/secrets/gateway-key"),
+    ]
+
+
 @pytest.mark.parametrize("role", MODEL_ROLES)
 def test_the_role_on_the_account_can_be_chosen(role: str) -> None:
     assert of_the_app("accounts", modelRole=role) == [(role, "accounts/oai-*")]
