@@ -331,6 +331,13 @@ param slowTurnMs int = 3000
 @description('PRICE_TABLE: a file of your own prices, relative to the folder of the app.')
 param priceTable string = ''
 
+@description('CALL_ENDED_EVENTS: a message tells of each call that has ended, on a queue of its own.')
+@allowed(['on', 'off'])
+param callEndedEvents string = 'off'
+
+@description('Principal id of the identity of the app that takes those messages; it gets a role on that queue alone. Empty for none.')
+param callEndedPrincipalId string = ''
+
 @description('Days to keep transcripts and recordings; 0 keeps them until they are deleted.')
 param transcriptRetentionDays int = 30
 
@@ -516,6 +523,15 @@ module access 'modules/access.bicep' = {
     principalId: identity.outputs.principalId
     #disable-next-line what-if-short-circuiting
     deploymentPrincipalId: deploymentIdentity.outputs.principalId
+  }
+}
+
+module callEnded 'modules/call-ended.bicep' = if (callEndedEvents == 'on') {
+  scope: group
+  dependsOn: [storage]
+  params: {
+    storageName: storageName
+    readerPrincipalId: callEndedPrincipalId
   }
 }
 
@@ -752,6 +768,7 @@ module api 'modules/api.bicep' = {
       RETRY_FAILED_RESPONSES: retryFailedResponses
       SLOW_TURN_MS: string(slowTurnMs)
       PRICE_TABLE: priceTable
+      CALL_ENDED_EVENTS: callEndedEvents
       BROKER_SECRET_NAME: brokerSecretName
     }
   }

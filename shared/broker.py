@@ -24,16 +24,17 @@ from shared.auth.factory import open_authenticator
 from shared.auth.origins import CrossOriginPolicy
 from shared.calls.continuation import Continuations
 from shared.calls.dispatch import CallDispatcher
+from shared.calls.end_events import CALL_ENDED_QUEUE, EndEvents
 from shared.calls.handles import RotatingHandles
 from shared.calls.queue_messages import END_QUEUE, OBSERVE_QUEUE
 from shared.calls.records import Records
 from shared.calls.service import UPSTREAM_BUDGET, CallPolicy, CallService
 from shared.calls.termination import CallTerminator
+from shared.calls.token_response import log_token_endpoint
 from shared.calls.voice_endpoints import VoiceEndpoints, open_voice_endpoints
 from shared.config.profiles import Profiles, load_profiles
 from shared.config.settings import ObserverSettings, Settings
 from shared.config.settings_loader import load_settings
-from shared.core import logs
 from shared.core.clock import Clock, utc_now
 from shared.credentials.credentials import Credentials, open_credentials
 from shared.credentials.identity import open_identity
@@ -61,10 +62,6 @@ DISPATCH_THREADS = 64
 """For what starts write to storage, so that observers do not wait behind it."""
 ENDING_THREADS = 64
 """For calls that end at their limit, so that they wait behind neither."""
-TOKENS_NOT_HELD = (
-    "a key from /api/token can start several calls, unseen and past every limit, until it expires; "
-    "TOKEN_ENDPOINT=off issues none"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +101,14 @@ class Broker:
     clock: Clock
 
 
-def open_profiles(settings: Settings, registry: Registry) -> Profiles:
-    """The session profiles, with the tools of the server. Raises `ConfigurationError`."""
-    return load_profiles(
-        settings,
-        registry.complete_session,
-        frozenset(registry.tools),
-        frozenset(registry.approvers),
-        frozenset(registry.delegations),
-    )
-
-
 def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc_now) -> Broker:
     """Builds the broker from the app settings in `env`. Raises `ConfigurationError`."""
     settings = load_settings(env, root)
-    log_token_endpoint(settings)
+    log_token_endpoint(settings.tokens)
     storage = open_storage_from_env(env, partial(open_identity, env, CONNECTION))
     clock = storage.corrected_clock(clock)
     registry = sample_tools(clock)
-    profiles = open_profiles(settings, registry)
+    profiles = load_profiles(settings, registry.complete_session, *registry.names)
     pool = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="background")
     ending = ThreadPoolExecutor(ENDING_THREADS, thread_name_prefix="ending")
     credentials = open_credentials(settings, env, clock)
@@ -138,6 +124,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         clock,
         forget_lease=stores.leases.forget,
         executor=ending,
+        events=open_end_events(settings, credentials, storage, stores, clock),
     )
     return Broker(
         settings=settings,
@@ -167,13 +154,6 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     )
 
 
-def log_token_endpoint(settings: Settings) -> None:
-    """Logs what cannot be held while pages get keys."""
-    if settings.tokens.enabled:
-        life = int(settings.tokens.life.total_seconds())
-        logs.event("token endpoint on", key_seconds=life, note=TOKENS_NOT_HELD)
-
-
 def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: bool) -> Stores:
     return Stores(
         ledger=Ledger(storage.table(LEDGER_TABLE), settings.limits, clock=clock),
@@ -184,6 +164,24 @@ def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: b
         end_queue=storage.queue(END_QUEUE),
         observe_queue=storage.queue(OBSERVE_QUEUE),
         shared=shared,
+    )
+
+
+def open_end_events(
+    settings: Settings, credentials: Credentials, storage: Storage, stores: Stores, clock: Clock
+) -> EndEvents | None:
+    """What tells of calls that have ended; None where nobody wants to know."""
+    if not settings.call_ended_events:
+        return None
+    leases = stores.leases
+    return EndEvents(
+        records=stores.records,
+        queue=storage.queue(CALL_ENDED_QUEUE),
+        files=stores.transcripts,
+        container=TRANSCRIPTS,
+        handles=RotatingHandles(credentials.secret, clock).current,
+        is_followed=lambda call_id: leases.latest(call_id) is not None,
+        clock=clock,
     )
 
 

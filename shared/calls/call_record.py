@@ -48,7 +48,8 @@ class CallRecord:
     session named; `model` may be a deployment's name. `cost` is by the price table of the day
     `prices_as_of`. `api` is the API that it speaks. `continues` is the record of the call that it
     continues, `continued_by` that of the one which continues it; `conversation_ends_at` says until
-    when, where that is not its own end.
+    when, where that is not its own end. `told_at` says when the message about its end was sent
+    (calls/end_events.py).
     """
 
     id: str
@@ -75,6 +76,7 @@ class CallRecord:
     continues: str = ""
     continued_by: str = ""
     conversation_ends_at: datetime | None = None
+    told_at: datetime | None = None
 
     @property
     def conversation_end(self) -> datetime:
@@ -91,9 +93,9 @@ class CallRecord:
         shown = {
             STORED_NAMES.get(each.name, each.name): getattr(self, each.name)
             for each in fields(self)
-            if each.name not in ("call_id", "reference", "settled_by")
+            if each.name not in INTERNAL
         }
-        for moment in TIMES:
+        for moment in TIMES - INTERNAL:
             value = shown[moment]
             shown[moment] = value.isoformat(timespec="milliseconds") if value else None
         shown["failures"] = known_counts(self.failures)
@@ -112,7 +114,9 @@ API = "api"
 """Left out of calls of Realtime: an older release's rows have none."""
 STORED_NAMES = {"caller_id": "caller", "started_by": "way"}
 """Fields whose column, which the API shows too, has an older name."""
-TIMES = {"started_at", "ends_at", "ended_at", "conversation_ends_at"}
+TIMES = {"started_at", "ends_at", "ended_at", "conversation_ends_at", "told_at"}
+INTERNAL = {"call_id", "reference", "settled_by", "told_at"}
+"""What no API shows."""
 JSON_COLUMNS = ("usage", "transcription", "failures", "latency")
 COLUMNS = {
     each.name: STORED_NAMES.get(each.name, each.name)
@@ -169,6 +173,7 @@ def from_entity(entity: Entity) -> CallRecord:
         ends_at=value_of(entity, "ends_at", datetime) or started_at,
         ended_at=value_of(entity, "ended_at", datetime),
         conversation_ends_at=value_of(entity, "conversation_ends_at", datetime),
+        told_at=value_of(entity, "told_at", datetime),
         api=voice_api(value_of(entity, API, str) or ""),
         **texts,
     )

@@ -45,11 +45,16 @@ def new_record(call_id: str, booking: Booking, profile: Profile, *, started_by: 
 
 def seal_handle(handles: Handles, record: CallRecord, caller: Caller) -> str:
     """The caller's handle, valid for a while after the call's end, to look up how it ended."""
+    return seal_for_caller(handles, record, caller.id)
+
+
+def seal_for_caller(handles: Handles, record: CallRecord, caller_id: str) -> str:
+    """As `seal_handle`, for the caller with that id. Raises ValueError for what is too long."""
     parts = [record.call_id, record.reference, record.id]
     if record.api == LIVE:
         # An older release opens handles of three parts, all of Realtime's calls.
         parts.append(record.api)
-    return handles.seal(SEPARATOR.join(parts), caller.id, record.ends_at + HANDLE_OUTLIVES_CALL)
+    return handles.seal(SEPARATOR.join(parts), caller_id, record.ends_at + HANDLE_OUTLIVES_CALL)
 
 
 def open_handle(handles: Handles, handle: str, caller: Caller) -> SealedCall:

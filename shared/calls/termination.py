@@ -25,6 +25,7 @@ from typing import TypeVar
 from shared.calls.call_record import CallRecord
 from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
+from shared.calls.end_events import EndEvents, try_to_tell
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import Records
 from shared.calls.retry import Sleep, retry_until
@@ -67,7 +68,8 @@ class CallTerminator:
 
     `voices` are the clients of the APIs that calls speak. `end_queue` holds the messages of their
     limits. `unsettled` has the refused calls that are settled once storage and the model's endpoint
-    are back, `resent` the ids of the records whose end message was sent again.
+    are back, `resent` the ids of the records whose end message was sent again. `events` tells of
+    calls that have ended, where that is wanted.
     """
 
     voices: VoiceClients
@@ -79,6 +81,7 @@ class CallTerminator:
     monotonic: Monotonic = time.monotonic
     forget_lease: Callable[[str], None] = lambda _: None
     executor: Executor | None = None
+    events: EndEvents | None = None
     unsettled: deque[RefusedCall] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
     resent: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
 
@@ -208,6 +211,8 @@ class CallTerminator:
             self.ledger.hold_call(record.reference, HELD_FOR, record.api)
             if not self.end_recorded_call(record, "limit"):
                 raise Problem("storage_unavailable")
+        if self.events is not None:
+            self.events.tell_if_complete(name)
         self.settle_refused_calls()
         if random.random() < SWEEP_PROBABILITY:  # noqa: S311
             self.sweep_expired()
@@ -243,6 +248,8 @@ class CallTerminator:
             return False
         if first:
             logs.event("call ended", call=name, by=by)
+        if is_free:
+            try_to_tell(self.events, name)
         return is_free
 
     def settle_refused_calls(self) -> None:
@@ -264,6 +271,7 @@ class CallTerminator:
             if not self.ledger.settle_call(record.reference):
                 raise StorageUnavailable("the line is not free yet")
             self.records.mark_ended(record.id, "refused", self.clock(), settled_by)
+            try_to_tell(self.events, record.id)
         except (StorageUnavailable, Problem) as error:
             # Usually the record was never written.
             if settled_by and isinstance(error, Problem) and error.code == "call_not_found":

@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from shared.config.settings import TokenSettings
+from shared.core import logs
 from shared.realtime.ephemeral_keys import EphemeralKey
+
+TOKENS_NOT_HELD = (
+    "a key from /api/token can start several calls, unseen and past every limit, until it expires; "
+    "TOKEN_ENDPOINT=off issues none"
+)
+
+
+def log_token_endpoint(settings: TokenSettings) -> None:
+    """Logs what cannot be held while pages get keys."""
+    if settings.enabled:
+        life = int(settings.life.total_seconds())
+        logs.event("token endpoint on", key_seconds=life, note=TOKENS_NOT_HELD)
 
 
 @dataclass(frozen=True, slots=True)

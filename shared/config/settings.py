@@ -219,7 +219,8 @@ class Settings:
     """The settings, by what they are about. Secrets are not in its repr.
 
     `endpoints` are the endpoints of the model's, the default one first. `in_azure`: the platform
-    says so, and nothing on a laptop does.
+    says so, and nothing on a laptop does. `call_ended_events`: a message tells of each call that
+    has ended.
     """
 
     endpoints: tuple[EndpointSettings, ...]
@@ -231,6 +232,7 @@ class Settings:
     limits: Limits
     observer: ObserverSettings
     in_azure: bool
+    call_ended_events: bool = False
 
     @property
     def endpoint(self) -> EndpointSettings:

@@ -40,7 +40,7 @@ NAME = "a name: one word"
 PLATFORM_SETTINGS = ("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_")
 PREFIXES = (
     *("REALTIME_", "CALLER_", "BROKER_", "KEY_VAULT_", "LIMIT_", "ENTRA_", "TRANSCRIPT"),
-    *("RETRY_", "PRICE_", "RECORDING", "LIVE_", "SLOW_"),
+    *("RETRY_", "PRICE_", "RECORDING", "LIVE_", "SLOW_", "CALL_ENDED"),
 )
 NAMES = (
     "REALTIME_PROVIDER",
@@ -93,6 +93,7 @@ NAMES = (
     "RETRY_FAILED_RESPONSES",
     "SLOW_TURN_MS",
     "PRICE_TABLE",
+    "CALL_ENDED_EVENTS",
     "BROKER_SECRET",
     "BROKER_SECRET_NAME",
 )
@@ -120,6 +121,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
         limits=read_limits(read),
         observer=read_observer(read, root),
         in_azure="WEBSITE_SITE_NAME" in env,
+        call_ended_events=read.read_switch("CALL_ENDED_EVENTS", False),
     )
     check_model(read, settings)
     check_credentials(read, settings)

@@ -1,5 +1,5 @@
-"""Finds calls that no message is left for: live ones that nobody follows, and overdue ones that
-nobody has settled.
+"""Finds calls that no message is left for: live ones that nobody follows, overdue ones that nobody
+has settled, and settled ones that nobody has told of.
 
 Messages do not get lost by themselves, but an instance may die between starting a call and sending
 its messages, and people delete messages. Blocks.
@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from shared.calls.call_record import CallRecord
+from shared.calls.end_events import try_to_tell
 from shared.calls.queue_messages import call_message
 from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
@@ -32,6 +35,12 @@ UNFOLLOWED_AFTER = timedelta(minutes=3)
 ENDED_AT_ONCE = 200
 
 
+def some_of(names: Sequence[str]) -> list[str]:
+    """As many as one sweep can do, any of them: some may fail each time, and the others must not
+    wait behind those."""
+    return random.sample(names, min(len(names), ENDED_AT_ONCE))
+
+
 @dataclass(frozen=True, slots=True)
 class CallSweep:
     """Looks at the calls of the last hours. `observe_queue` is None where calls are not
@@ -45,25 +54,28 @@ class CallSweep:
     clock: Clock
 
     def run(self) -> None:
-        """Ends the overdue calls, and has the unfollowed ones followed.
+        """Ends the overdue calls, has the unfollowed ones followed, and tells of those that have
+        ended.
 
         Raises Problem storage_unavailable, StorageUnavailable.
         """
         now = self.clock()
         overdue: list[str] = []
+        untold: list[str] = []
+        events = self.terminator.events
         for record in self.records.started_since(now - LOOKS_BACK, now):
             if record.settled_by:
-                continue
-            if record.ends_at + OVERDUE_AFTER < now:
+                if events is not None and events.is_due(record):
+                    untold.append(record.id)
+            elif record.ends_at + OVERDUE_AFTER < now:
                 overdue.append(record.id)
             elif self.observe_queue and record.call_id and not self.is_followed(record):
                 logs.event("unfollowed call detected", logging.WARNING, call=record.id)
                 self.observe_queue.send(call_message(record.id))
         for name in overdue:
             logs.event("orphaned call detected", logging.WARNING, call=name)
-        # Any of them: some may fail each time, and the others must not wait behind those.
-        tried = random.sample(overdue, min(len(overdue), ENDED_AT_ONCE))
-        list(self.pool.map(self.end_overdue_call, tried))
+        list(self.pool.map(self.end_overdue_call, some_of(overdue)))
+        list(self.pool.map(partial(try_to_tell, events), some_of(untold)))
 
     def is_followed(self, record: CallRecord) -> bool:
         """Whether a run has followed the call lately, or may yet do so."""

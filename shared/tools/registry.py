@@ -110,6 +110,11 @@ class Registry:
 
         return register if function is None else register(function)
 
+    @property
+    def names(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """What profiles may name: the tools, the approvals, the delegations."""
+        return frozenset(self.tools), frozenset(self.approvers), frozenset(self.delegations)
+
     def delegation_named(self, name: str | None) -> Delegation | None:
         """The function with that name; without a name the only one, if there is just one."""
         if name is None:

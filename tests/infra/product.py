@@ -148,7 +148,8 @@ def used(project: Project, pattern: str) -> set[str]:
 def queues(project: Project) -> Iterator[str]:
     """The app's queues and tables exist, and each queue has its poison queue from the start."""
     made = project.files["modules/storage.bicep"].of("var")
-    found = strings(made["queues"])
+    told = project.files["modules/call-ended.bicep"].of("var")
+    found = strings(made["queues"]) + strings(told["queues"])
     for name in sorted(used(project, r'(?:_QUEUE = |queue_name=)"([a-z-]+)"') - set(found)):
         yield f"infra/modules/storage.bicep: the app uses the queue {name}, which is not created"
     for name in sorted(used(project, r'_TABLE = "(\w+)"') - set(strings(made["tables"]))):

@@ -60,6 +60,10 @@ SCHEMAS: dict[str, Any] = {
         "type": "object",
         "required": ["status"],
         "properties": {
+            "id": {
+                "type": "string",
+                "description": "By which logs, admins and messages know the call; opens nothing.",
+            },
             "status": {"enum": ["live", "ended"]},
             "started_at": {"type": "string", "format": "date-time"},
             "ends_at": {"type": "string", "format": "date-time"},

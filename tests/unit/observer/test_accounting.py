@@ -71,7 +71,7 @@ def test_what_a_call_used_last_counts_against_the_budget_when_it_is_over() -> No
         return SimpleNamespace(used_up=False)
 
     ledger: Any = SimpleNamespace(count_tokens=count_tokens)
-    settled: Any = SimpleNamespace(settle=lambda *_: True)
+    settled: Any = SimpleNamespace(settle=lambda *_: True, events=None)
     nothing: Any = None
     worker = ObserverWorker(
         records := records_with(RECORD),
