@@ -326,3 +326,29 @@ def test_a_page_that_calls_the_app_directly_has_no_linked_backend() -> None:
 def test_what_is_switched_off_is_not_deployed(given: dict[str, Any], absent: str) -> None:
     assert expand().of(absent)
     assert expand(**given).of(absent) == []
+
+
+def test_the_queue_that_tells_of_calls_is_made_where_it_is_wanted_and_for_whom() -> None:
+    told = {"call-ended", "call-ended-poison"}
+    service = "Storage/storageAccounts/queueServices/queues"
+    without, role = expand(), "974c5e8b-45b9-4653-ba55-5f855dd0fb88"
+    assert not told & {each["name"].rpartition("/")[2] for each in without.of(service)}
+    assert without.app_settings["CALL_ENDED_EVENTS"] == "off"
+    reader = "11111111-1111-4111-8111-111111111111"
+    made = expand(callEndedEvents="on", callEndedPrincipalId=reader)
+    assert told <= {each["name"].rpartition("/")[2] for each in made.of(service)}
+    assert made.app_settings["CALL_ENDED_EVENTS"] == "on"
+    grants = [
+        each
+        for each in made.of("Authorization/roleAssignments")
+        if each["properties"]["principalId"] == reader
+    ]
+    assert len(grants) == 2
+    assert all(role in each["properties"]["roleDefinitionId"] for each in grants)
+    scopes = {each["id"].partition("/providers/Microsoft.Authorization")[0] for each in grants}
+    assert {scope.rpartition("/queues/")[2] for scope in scopes} == told, "that, and nothing else"
+    nobody = expand(callEndedEvents="on")
+    assert told <= {each["name"].rpartition("/")[2] for each in nobody.of(service)}
+    assert len(nobody.of("Authorization/roleAssignments")) == len(
+        without.of("Authorization/roleAssignments")
+    )
