@@ -215,6 +215,7 @@ def test_two_environments_share_no_name() -> None:
         if not name.startswith(
             (
                 # In the environment's own resource group.
+                "Microsoft.Insights/metricAlerts",
                 "Microsoft.Insights/scheduledQueryRules",
                 "Microsoft.Insights/diagnosticSettings",
             )
