@@ -21,6 +21,53 @@ from shared.sideband.sideband import (
 )
 
 
+class KeptEvents:
+    """Receives the events of a sideband from now on, and gives them in their order once they are
+    asked for. `left` counts those that had come when `stop` was called."""
+
+    def __init__(self, sideband: Sideband) -> None:
+        self.sideband = sideband
+        self.queue: asyncio.Queue[tuple[float, ServerEvent | Exception]] = asyncio.Queue()
+        self.is_stopped = False
+        self.left = 0
+        self.late = timedelta(0)
+        """How long ago the event came that was given last."""
+        # Cancelling it could lose an event: it ends by itself, with the first event after `stop`.
+        self.task = asyncio.ensure_future(self.keep())
+
+    async def keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self.is_stopped:
+            try:
+                event = await self.sideband.receive_event()
+            except Exception as error:
+                self.queue.put_nowait((loop.time(), error))
+                return
+            self.queue.put_nowait((loop.time(), event))
+
+    def stop(self) -> None:
+        """From now on the events are for the run."""
+        self.is_stopped, self.left = True, self.queue.qsize()
+
+    @property
+    def is_over(self) -> bool:
+        return self.task.done() and self.queue.empty()
+
+    async def receive_event(self) -> ServerEvent:
+        """The next event. Raises SidebandClosed."""
+        came_at, event = await self.queue.get()
+        self.left = max(0, self.left - 1)
+        self.late = timedelta(seconds=asyncio.get_running_loop().time() - came_at)
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    async def close(self) -> None:
+        """Ends with the sideband, which has been closed."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
 class CallConnection:
     """Dials the call `call_id`; the pauses between dials grow until a connection holds."""
 
@@ -38,6 +85,8 @@ class CallConnection:
         self.pause = timedelta(0)
         """Before the next dial."""
         self.connected_at = 0.0
+        self.kept: KeptEvents | None = None
+        """The events that have come before the run may act on the call."""
 
     @property
     def was_open(self) -> bool:
@@ -115,14 +164,34 @@ class CallConnection:
     async def receive_event(self) -> ServerEvent:
         """The next server event. Raises SidebandClosed."""
         assert self.sideband is not None
-        event = await self.sideband.receive_event()
+        if self.kept is not None and self.kept.is_over:
+            self.kept = None
+        events = self.sideband if self.kept is None else self.kept
+        event = await events.receive_event()
         if not isinstance(event, ErrorEvent):
             self.has_begun = True
         elif event.code in REFUSING_ERRORS and not (event.refuses_at_start and self.has_begun):
             self.error_code = str(event.code)
         return event
 
+    def keep_events(self) -> None:
+        """Keeps what comes on the connection until the run may act on it."""
+        assert self.sideband is not None
+        self.kept = KeptEvents(self.sideband)
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether the next event may be one that the run before this one has acted on."""
+        return self.kept is not None and self.kept.left > 0
+
+    @property
+    def late(self) -> timedelta:
+        """How long ago the latest event came."""
+        return timedelta(0) if self.kept is None else self.kept.late
+
     async def close(self) -> None:
         """Disconnects; the call goes on."""
         if self.sideband is not None:
             await self.sideband.close()
+        if self.kept is not None:
+            await self.kept.close()

@@ -11,6 +11,7 @@ from typing import Any
 
 from shared.config.voice_api import REALTIME, VoiceApi
 from shared.core.clock import Clock, utc_now
+from shared.core.stopping import Stopping
 from shared.observer.leases import LeaseStore
 from shared.sideband.sideband import Connect
 from shared.storage.interfaces import Log
@@ -51,6 +52,7 @@ class Outcome(enum.Enum):
     HELD = "held"  # another run follows the call
     LOST = "lost"  # another run has taken over the lease
     UNREACHABLE = "unreachable"  # the call cannot be followed now: try again later
+    HANDED_OVER = "handed over"  # the process is to stop, and another one follows the call
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,14 @@ Expires = Callable[[datetime], Awaitable[None]]
 
 async def ignore_expiry(_: datetime) -> None:
     """For calls that nobody wants to know it of."""
+
+
+PassOn = Callable[[], Awaitable[None]]
+"""Asks other instances to follow the call at once. Raises Problem, StorageUnavailable."""
+
+
+async def ask_nobody() -> None:
+    """Where nobody else could follow the call."""
 
 
 async def do_not_hang_up() -> str:
@@ -146,7 +156,8 @@ class ObservedCall:
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """What a run works with. `executor` runs what blocks: storage and credentials.
-    `records_audio`: both voices of Live calls are recorded, to `log`."""
+    `records_audio`: both voices of Live calls are recorded, to `log`. `stopping`: the process has
+    been told to stop, and its calls are handed over."""
 
     connect: Connect
     leases: LeaseStore
@@ -159,3 +170,5 @@ class Dependencies:
     clock: Clock = utc_now
     executor: Executor | None = None
     records_audio: bool = False
+    stopping: Stopping = field(default_factory=Stopping)
+    pass_on: PassOn = ask_nobody

@@ -60,6 +60,11 @@ class Conversation(Protocol):
         """How the server ends it."""
 
     @property
+    def is_busy(self) -> bool:
+        """Whether the server does something for the call that a later run could not finish, such as
+        a tool."""
+
+    @property
     def over(self) -> str:
         """Why an event said that the call is over; "" as long as none has. It ends the run once the
         connection is closed and upstream has confirmed it."""
@@ -74,6 +79,9 @@ class Conversation(Protocol):
 
     def connected(self) -> None:
         """There is a connection, the first one or another."""
+
+    def caught_up(self) -> None:
+        """What had come before this run acted has been handled: what is timed begins anew."""
 
     async def request_state(self, lines: list[StoredLine]) -> None:
         """Asks over a new connection for what the run has to know. `lines` are those of the record,

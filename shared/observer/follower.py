@@ -44,10 +44,14 @@ class CallFollower:
         """Whether this run is ending the call."""
         return self.conversation.goodbye.reason is not None
 
-    def begin(self, lines: list[StoredLine]) -> None:
-        """Records that the run is connected, and requests the state of the call."""
+    def begin(self, lines: list[StoredLine], connected_at: datetime | None = None) -> None:
+        """Records that the run is connected, and requests the state of the call. `connected_at`:
+        since then, while another run was still following the call."""
         context = self.context
-        self.gaps.note_attached(lines, context.lease.previous_renewal)
+        if connected_at is None:
+            self.gaps.note_attached(lines, context.lease.previous_renewal)
+        else:
+            self.gaps.note_handed_over(connected_at)
         context.recorder.add_line("attached", context.recorder.holder, {})
         if self.call.continues:
             context.recorder.add_line("continues", self.call.continues, {})
@@ -124,6 +128,7 @@ class CallFollower:
                 # Events that have come already are received without waiting.
                 await asyncio.sleep(0)
                 turn_ends = loop.time() + self.timing.turn.total_seconds()
+            self.note_catching_up()
             try:
                 event = await self.context.connection.receive_event()
                 self.heard_at = clock()
@@ -132,6 +137,13 @@ class CallFollower:
                 logs.event("sideband closed", code=closed.code, held_seconds=held)
                 return closed
             self.conversation.handle_event(event)
+
+    def note_catching_up(self) -> None:
+        """Tells whether the next event came a while ago."""
+        recorder, is_catching_up = self.context.recorder, self.context.connection.is_catching_up
+        if recorder.is_catching_up and not is_catching_up:
+            self.conversation.caught_up()
+        recorder.is_catching_up = is_catching_up
 
     def end_at_time_limit(self) -> None:
         self.context.background.start_task(self.conversation.goodbye.end_call("time limit"))

@@ -52,6 +52,13 @@ class GapKeeper:
         elif not self.is_first_run:
             self.note_takeover(lines, renewed_at, self.attached_at)
 
+    def note_handed_over(self, connected_at: datetime) -> None:
+        """The run has been connected since before the one that followed the call stopped: nothing
+        is missing, unless that one had lost its connection."""
+        self.attached_at = connected_at
+        if self.outage:
+            self.outage.back_at = connected_at
+
     def note_takeover(
         self, lines: list[StoredLine], renewed_at: datetime | None, now: datetime
     ) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from shared.core import logs
-from shared.core.clock import Clock
+from shared.core.clock import EPOCH, Clock
 from shared.core.problems import Problem
 from shared.core.tasks import mark_retrieved
 from shared.observer.leases import Lease, LeaseStore
@@ -33,6 +33,10 @@ class LeaseKeeper:
         self.lock = asyncio.Lock()
         self.renewal: asyncio.Future[None] | None = None
         """The latest one: whoever waits for it may be gone."""
+        self.is_awaited = False
+        """Whether another run still holds it, and is to hand it over."""
+        self.was_handed_over = False
+        """Whether the run before this one was followed without a break."""
 
     @classmethod
     async def acquire(
@@ -47,6 +51,65 @@ class LeaseKeeper:
         work = partial(leases.acquire, call_id, holder)
         lease = await asyncio.get_running_loop().run_in_executor(executor, work)
         return cls(leases, lease, clock, executor) if lease else None
+
+    @classmethod
+    async def offered(
+        cls,
+        leases: LeaseStore,
+        call_id: str,
+        holder: str,
+        clock: Clock,
+        executor: Executor | None,
+    ) -> LeaseKeeper | None:
+        """One that waits for a lease that its holder wants to hand over; None if there is no such
+        lease. Raises Problem."""
+        work = partial(leases.holder, call_id)
+        present = await asyncio.get_running_loop().run_in_executor(executor, work)
+        if present is None or not present.is_offered:
+            return None
+        keeper = cls(leases, Lease(call_id, holder, EPOCH), clock, executor)
+        keeper.is_awaited = True
+        return keeper
+
+    async def take_over(self, patience: timedelta, poll: timedelta) -> bool:
+        """Asks the holder for the lease and waits until it has handed it over. False: it has not,
+        or has given it to another run. Raises Problem."""
+        call_id, holder = self.lease.call_id, self.lease.holder
+        if not await self.run_blocking(partial(self.leases.claim, call_id, holder)):
+            return False
+        give_up_at = asyncio.get_running_loop().time() + patience.total_seconds()
+        while asyncio.get_running_loop().time() < give_up_at:
+            await asyncio.sleep(poll.total_seconds())
+            present = await self.run_blocking(partial(self.leases.latest, call_id))
+            if present is not None and present.holder == holder:
+                self.lease, self.is_awaited, self.was_handed_over = present, False, True
+                return True
+            if present is None or present.heir != holder:
+                return False
+        return False
+
+    async def offer(self) -> None:
+        """Lets another run ask for the lease. Raises LeaseLost, Problem storage_unavailable."""
+        async with self.lock:
+            self.lease = await self.run_blocking(partial(self.leases.offer, self.lease))
+
+    async def wait_for_heir(self, poll: timedelta) -> None:
+        """Returns once a run has asked for the offered lease."""
+        while True:
+            await asyncio.sleep(poll.total_seconds())
+            try:
+                present = await self.run_blocking(partial(self.leases.latest, self.lease.call_id))
+            except Problem:
+                continue
+            if present is not None and present.holder == self.lease.holder and present.heir:
+                return
+
+    async def hand_over(self) -> None:
+        """Gives the lease to the run that has asked for it, or back if none has. Raises Problem."""
+        async with self.lock:
+            if await self.run_blocking(partial(self.leases.hand_over, self.lease)):
+                return
+        await self.release()
 
     @property
     def is_good(self) -> bool:

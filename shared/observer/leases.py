@@ -6,6 +6,10 @@ gets it, and a holder that was too slow finds out at its next renewal. The clock
 differ by a little (storage/storage_clock.py): `lasts` must be long against that, and a lease is
 renewed after a third of it.
 
+A holder that is about to stop offers its lease while it still follows the call. A run elsewhere
+connects, names itself the heir, and gets the lease once the holder has written all that it has: so
+the call is followed without a break.
+
 A lease does not stop a holder that hangs and wakes up late; what it then writes to the record is
 refused because of the position that it writes at (`shared.storage.interfaces.Log`).
 """
@@ -26,6 +30,9 @@ from shared.storage.row_layout import new_row, require_known_layout, unknown_val
 # small writes in that time (docs/scale.md).
 LEASE_DURATION = timedelta(seconds=30)
 ROW = "observer"
+COLUMNS = ("holder", "until", "note", "offered_by", "heir")
+CHANGES_AT_MOST = 5
+"""How often a row may change under a write of more than its holder's."""
 NOTE_CHARACTERS = 16_000
 ATTACHED = "attached"
 """The note of a holder that is connected to the call."""
@@ -41,7 +48,8 @@ class Lease:
 
     `note` is what the holder left for whoever asks about the lease. `held_before` says until when
     the previous holder held the lease, if it never released it: something may be missing from
-    before that time. `unknown` has the row's columns that a later release has added.
+    before that time. `offered_by` is the holder while it wants to hand the call over, and `heir`
+    the run that has asked for it. `unknown` has the row's columns that a later release has added.
     """
 
     call_id: str
@@ -51,6 +59,14 @@ class Lease:
     held_before: datetime | None = None
     etag: str = ""
     unknown: Mapping[str, Value] = field(default_factory=dict, compare=False)
+    offered_by: str = ""
+    heir: str = ""
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether its holder wants to hand the call over. An earlier release keeps the column
+        without a meaning, so it has to name the holder."""
+        return bool(self.holder) and self.offered_by == self.holder
 
 
 class LeaseStore(Protocol):
@@ -64,6 +80,9 @@ class LeaseStore(Protocol):
     def holder(self, call_id: str) -> Lease | None: ...
     def latest(self, call_id: str) -> Lease | None: ...
     def forget(self, call_id: str) -> None: ...
+    def offer(self, lease: Lease) -> Lease: ...
+    def claim(self, call_id: str, heir: str) -> bool: ...
+    def hand_over(self, lease: Lease) -> bool: ...
 
 
 class Leases:
@@ -130,9 +149,50 @@ class Leases:
         If another run has it already, that is fine.
         """
         try:
-            self.update_held(replace(lease, until=self.clock(), holder=""))
+            self.update_held(replace(lease, until=self.clock(), holder="", offered_by=""))
         except LeaseLost:
             return
+
+    def offer(self, lease: Lease) -> Lease:
+        """Renews the lease and lets another run ask for it. Raises LeaseLost."""
+        until = self.clock() + self.lasts
+        return self.update_held(replace(lease, until=until, offered_by=lease.holder))
+
+    def claim(self, call_id: str, heir: str) -> bool:
+        """Asks the holder of an offered lease for it: `heir` is to follow the call next. False if
+        it is not offered."""
+        for _ in range(CHANGES_AT_MOST):
+            present = self.latest(call_id)
+            if present is None or not present.is_offered or present.until <= self.clock():
+                return False
+            try:
+                self.write_row(replace(present, heir=heir))
+                return True
+            except Conflict:
+                continue
+        return False
+
+    def hand_over(self, lease: Lease) -> bool:
+        """Gives the lease to the run that has asked for it, for its full length. False if none has,
+        or if the lease is another's."""
+        for _ in range(CHANGES_AT_MOST):
+            present = self.latest(lease.call_id)
+            if present is None or present.holder != lease.holder or not present.heir:
+                return False
+            given = replace(present, holder=present.heir, offered_by="", heir="")
+            try:
+                self.write_row(replace(given, until=self.clock() + self.lasts))
+                return True
+            except Conflict:
+                continue
+        return False
+
+    def write_row(self, lease: Lease) -> Lease:
+        """As `replace_row`. Raises Conflict, Problem storage_unavailable."""
+        try:
+            return self.replace_row(lease)
+        except StorageUnavailable as error:
+            raise storage_refusal(error) from error
 
     def holder(self, call_id: str) -> Lease | None:
         """The lease of that call if a run holds it now."""
@@ -171,7 +231,9 @@ class Leases:
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
         if present and lease.holder and from_entity(present).holder == lease.holder:
-            return self.update_held(replace(lease, etag=present.etag))
+            # Whoever asks for an offered lease writes the row, too.
+            heir = from_entity(present).heir
+            return self.update_held(replace(lease, etag=present.etag, heir=heir))
         raise LeaseLost("another run has taken it over") from conflict
 
     def replace_row(self, lease: Lease) -> Lease:
@@ -186,7 +248,7 @@ def attached_to(leases: Leases, call_id: str) -> bool:
 
 def to_entity(lease: Lease) -> Entity:
     """The row of a lease."""
-    own: dict[str, Value] = {"holder": lease.holder, "until": lease.until, "note": lease.note}
+    own: dict[str, Value] = {name: getattr(lease, name) for name in COLUMNS}
     return Entity(lease.call_id, ROW, {**lease.unknown, **own}, lease.etag)
 
 
@@ -196,10 +258,20 @@ def from_entity(entity: Entity) -> Lease:
     if not isinstance(until, datetime):
         # Somebody has edited it: it has run out, and the next run writes it anew.
         until = EPOCH
-    holder, note = (str(entity.values.get(name, "")) for name in ("holder", "note"))
-    unknown = unknown_columns(entity)
-    return Lease(entity.partition, holder, until, note, None, entity.etag, unknown)
+    holder, note, offered_by, heir = (
+        str(entity.values.get(name, "")) for name in ("holder", "note", "offered_by", "heir")
+    )
+    return Lease(
+        entity.partition,
+        holder,
+        until,
+        note,
+        etag=entity.etag,
+        unknown=unknown_columns(entity),
+        offered_by=offered_by,
+        heir=heir,
+    )
 
 
 def unknown_columns(entity: Entity) -> dict[str, Value]:
-    return unknown_values(entity.values, ("holder", "until", "note").__contains__)
+    return unknown_values(entity.values, COLUMNS.__contains__)

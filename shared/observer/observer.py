@@ -12,9 +12,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 
 from shared.core import logs
+from shared.core.problems import Problem
 from shared.observer.background import BackgroundTasks
 from shared.observer.connection import CallConnection
 from shared.observer.context import Dependencies, ObservedCall, ObserverResult, Outcome
@@ -25,6 +27,7 @@ from shared.observer.lease_keeper import LeaseKeeper
 from shared.observer.leases import LeaseLost
 from shared.observer.timing import USUAL_TIMING, Timing
 from shared.sideband.sideband import NoSuchCall, SidebandUnavailable
+from shared.storage.interfaces import StorageUnavailable
 from shared.transcripts.record_lines import StoredLine
 from shared.transcripts.writer import TranscriptWriter, flush_periodically
 
@@ -40,9 +43,17 @@ async def observe(
     lease = await LeaseKeeper.acquire(
         dependencies.leases, call.call_id, holder, dependencies.clock, dependencies.executor
     )
+    if lease is not None:
+        return await Observer(call, dependencies, lease, timing).run()
+    lease = await LeaseKeeper.offered(
+        dependencies.leases, call.call_id, holder, dependencies.clock, dependencies.executor
+    )
     if lease is None:
         return ObserverResult(Outcome.HELD)
-    return await Observer(call, dependencies, lease, timing).run()
+    observer = Observer(call, dependencies, lease, timing)
+    if not await observer.take_over():
+        return ObserverResult(Outcome.HELD)
+    return await observer.run()
 
 
 class Observer:
@@ -53,6 +64,9 @@ class Observer:
     ) -> None:
         self.timing = timing
         self.call = call
+        self.dependencies = dependencies
+        self.connected_at: datetime | None = None
+        """Since when this run has been connected, if that was before it had the lease."""
         writer = TranscriptWriter(
             dependencies.log,
             call.call_id,
@@ -78,6 +92,25 @@ class Observer:
         )
         self.recorder, self.gaps = self.conversation.recorder, self.conversation.gaps
         self.follower = CallFollower(self.conversation, call, timing, dependencies.hang_up)
+
+    async def take_over(self) -> bool:
+        """Connects while another run still follows the call, and waits until that one has handed it
+        over. False: it has not, and goes on, or its lease runs out."""
+        taken = False
+        try:
+            await self.connection.dial()
+            self.connected_at = self.dependencies.clock()
+            self.connection.keep_events()
+            timing = self.timing
+            taken = await self.lease.take_over(timing.handed_over_within, timing.heir_polled)
+        except (NoSuchCall, SidebandUnavailable, Problem) as error:
+            logs.event("call not taken over", logging.WARNING, reason=type(error).__name__)
+        finally:
+            if not taken:
+                await self.stop()
+        if taken and self.connection.kept:
+            self.connection.kept.stop()
+        return taken
 
     async def run(self) -> ObserverResult:
         """Follows the call; see `observe`."""
@@ -109,14 +142,15 @@ class Observer:
             return await self.follower.confirm_end(ended_before)
         first = self.gaps.is_first_run
         try:
-            await self.connection.dial(self.timing.pauses_after_404 if first else ())
+            if self.connected_at is None:
+                await self.connection.dial(self.timing.pauses_after_404 if first else ())
         except NoSuchCall:
             not_found = self.follower.never_seen
             gone = partial(self.ended_unseen, lines)
             return await self.follower.confirm_end(not_found if first else gone)
         except SidebandUnavailable as error:
             return self.follower.unreachable(str(error))
-        self.follower.begin(lines)
+        self.follower.begin(lines, self.connected_at)
         return await self.follow_for_a_segment()
 
     def record_end(self, lines: list[StoredLine]) -> ObserverResult:
@@ -134,7 +168,8 @@ class Observer:
 
     async def follow_for_a_segment(self) -> ObserverResult:
         """Follows the call, and meanwhile writes its lines and renews its lease; any of them may
-        fail. A full segment ends the run, unless the run is ending the call."""
+        fail. A full segment ends the run, unless the run is ending the call. So does another run
+        that takes over because this process is to stop."""
         retry_pause = self.timing.storage_retry
         helpers = [
             asyncio.ensure_future(each)
@@ -147,10 +182,11 @@ class Observer:
             )
         ]
         following = asyncio.ensure_future(self.follower.follow())
+        leaving = asyncio.ensure_future(self.wait_to_leave())
         try:
             while True:
                 done, _ = await asyncio.wait(
-                    [following, *helpers],
+                    [following, leaving, *helpers],
                     timeout=self.timing.segment.total_seconds(),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
@@ -159,12 +195,36 @@ class Observer:
                         each.result()
                 if following in done:
                     return following.result()
+                if leaving in done:
+                    leaving.result()
+                    return self.follower.result(Outcome.HANDED_OVER)
                 if not self.follower.is_ending_call:
                     return self.follower.result(Outcome.CONTINUE)
         finally:
-            for task in (following, *helpers):
+            for task in (following, leaving, *helpers):
                 task.cancel()
-            await asyncio.gather(following, *helpers, return_exceptions=True)
+            await asyncio.gather(following, leaving, *helpers, return_exceptions=True)
+
+    async def wait_to_leave(self) -> None:
+        """Once the process is to stop, offers the call to other instances; returns when one of them
+        is connected to it and nothing is under way here. Raises LeaseLost."""
+        await self.dependencies.stopping.wait()
+        poll = self.timing.heir_polled
+        while self.follower.is_ending_call:
+            await asyncio.sleep(poll.total_seconds())
+        while not self.lease.lease.is_offered:
+            try:
+                await self.lease.offer()
+                await self.dependencies.pass_on()
+            except (Problem, StorageUnavailable) as error:
+                logs.event("call not offered", logging.WARNING, reason=type(error).__name__)
+                await asyncio.sleep(poll.total_seconds())
+        await self.lease.wait_for_heir(poll)
+        await asyncio.sleep(self.timing.overlap.total_seconds())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.timing.finishes_within.total_seconds()):
+                while self.conversation.is_busy or self.follower.is_ending_call:
+                    await asyncio.sleep(poll.total_seconds())
 
     async def flush(self) -> None:
         await self.recorder.flush(self.lease.renew)
@@ -188,7 +248,9 @@ class Observer:
         if self.connection.was_open:
             self.gaps.record_loss()
             self.recorder.add_line("detached", self.recorder.holder, {"reason": reason})
-        for step in (self.stop, self.flush, self.lease.release):
+        is_offered = self.lease.lease.is_offered
+        give_up = self.lease.hand_over if is_offered else self.lease.release
+        for step in (self.stop, self.flush, give_up):
             await self.attempt(step)
 
     async def attempt(self, step: Callable[[], Awaitable[None]]) -> None:

@@ -33,6 +33,8 @@ class CallRecorder(ABC):
         """What a later run must know even if the record has been deleted."""
         self.turn_answered: Callable[[float], None] = ignore_latency
         """Told of each turn's latency in milliseconds."""
+        self.is_catching_up = False
+        """Whether what is recorded now came a while ago, and cannot be timed."""
         writer.lines_after_deletion = self.lines_after_deletion
 
     @property
@@ -78,6 +80,8 @@ class CallRecorder(ABC):
     def add_lines(self, lines: Iterable[RecordLine]) -> None:
         """Records lines that server events have made final."""
         for line in lines:
+            if line.kind == LATENCY and self.is_catching_up:
+                continue
             self.writer.add_lines(line)
             if line.kind == LATENCY:
                 self.turn_answered(line.fields["ms"])

@@ -35,6 +35,15 @@ class Timing:
     """How long a dead connection may go unnoticed: two pings (`Timeouts`)."""
     turn: timedelta = timedelta(milliseconds=10)
     """How long events are handled before everything else in the process has a turn."""
+    heir_polled: timedelta = timedelta(milliseconds=200)
+    """How often a run that hands its call over looks for another one that asks for it, and how
+    often that one looks whether it may begin."""
+    overlap: timedelta = timedelta(milliseconds=300)
+    """How long a run goes on after another one is connected: what was under way then reaches it."""
+    finishes_within: timedelta = timedelta(seconds=4)
+    """How long the server's own work, such as a tool, may keep a call from being handed over."""
+    handed_over_within: timedelta = timedelta(seconds=12)
+    """How long a run waits for a lease that is offered: hosts give theirs ten seconds."""
     goodbye_ahead: timedelta = timedelta(seconds=10)
     shutdown: timedelta = timedelta(seconds=5)
 

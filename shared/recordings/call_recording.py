@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from shared.core import logs
-from shared.core.clock import Clock
+from shared.core.clock import MILLISECOND, Clock
 from shared.core.problems import Problem
 from shared.core.tasks import mark_retrieved
 from shared.recordings.audio import Heard, Interruption, PcmSource, StateLine
@@ -32,6 +32,7 @@ from shared.transcripts.writer import LONGEST_PAUSE, StillOurs
 
 PATIENCE_MS = 8000
 """How long one side's audio is waited for: a slow engine has been 5 seconds late."""
+NOW = timedelta(0)
 CLOSED_WITHIN = timedelta(seconds=5)
 LONGEST_CALL_MS = 3 * 3600 * 1000
 """What a call without a known beginning has lasted at most."""
@@ -71,14 +72,15 @@ class CallRecording:
         self.stopped = ""
         """Why nothing more is recorded; "" while it is."""
 
-    def add_caller(self, source: PcmSource) -> None:
-        """Takes note of the caller's audio, which follows the caller's audio before it."""
-        self.add_heard(Heard("caller", self.now_ms(), source))
+    def add_caller(self, source: PcmSource, late: timedelta = NOW) -> None:
+        """Takes note of the caller's audio, which follows the caller's audio before it, and came
+        `late` ago."""
+        self.add_heard(Heard("caller", self.now_ms() - late / MILLISECOND, source))
 
-    def add_model(self, source: PcmSource, start_ms: int | None) -> None:
-        """Takes note of the model's audio, which begins `start_ms` after the call did; None: the
-        service does not say, and it follows the model's audio before it."""
-        self.add_heard(Heard("model", self.now_ms(), source, start_ms))
+    def add_model(self, source: PcmSource, start_ms: int | None, late: timedelta = NOW) -> None:
+        """Takes note of the model's audio, which begins `start_ms` after the call did, and came
+        `late` ago; None: the service does not say, and it follows the model's audio before it."""
+        self.add_heard(Heard("model", self.now_ms() - late / MILLISECOND, source, start_ms))
 
     def note_gap(self, reason: str) -> None:
         """The connection was interrupted, or is not the call's first one: what comes next may have

@@ -61,6 +61,13 @@ class LiveConversation:
         self.recorder.start_connection()
         self.voices.connected()
 
+    def caught_up(self) -> None:
+        """Turns are timed by their places on the session's timeline."""
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.controller.calls.running or self.controller.delegations.running)
+
     async def request_state(self, lines: list[StoredLine]) -> None:
         """Asks for the session, which a new connection need not begin with, and answers what an
         earlier run has left unanswered."""

@@ -35,6 +35,14 @@ class LiveGaps(GapKeeper):
 
     def note_attached(self, lines: list[StoredLine], renewed_at: datetime | None) -> None:
         super().note_attached(lines, renewed_at)
+        self.note_late()
+
+    def note_handed_over(self, connected_at: datetime) -> None:
+        super().note_handed_over(connected_at)
+        self.note_late()
+
+    def note_late(self) -> None:
+        """States what a first run has missed, if it is not sent again."""
         came_late = self.started_at and self.attached_at - self.started_at > REPLAYED
         if self.is_first_run and came_late:
             self.recorder.note_gap(self.started_at, self.attached_at, "late")

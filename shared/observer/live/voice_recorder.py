@@ -32,10 +32,11 @@ class VoiceRecorder:
         """Takes a frame, undecoded."""
         if self.recording is None:
             return
+        late = self.parts.connection.late
         if frame.direction == MODEL:
-            self.recording.add_model(frame, frame.start_ms)
+            self.recording.add_model(frame, frame.start_ms, late)
         else:
-            self.recording.add_caller(frame)
+            self.recording.add_caller(frame, late)
 
     async def write(self, recording: CallRecording) -> None:
         """Writes the audio as it comes, until the run ends."""

@@ -55,6 +55,13 @@ class RealtimeConversation:
     def connected(self) -> None:
         self.context.background.call_later(self.timing.probe_after, self.probe_tail)
 
+    def caught_up(self) -> None:
+        self.recorder.mapper.turns.start_over()
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.controller.tool_calls.running or self.controller.approvals.deciding)
+
     async def request_state(self, lines: list[StoredLine]) -> None:
         """Requests the session by an update that changes nothing, and once more the items that the
         record has without their words."""

@@ -41,6 +41,11 @@ class ItemGaps(GapKeeper):
         self.backfill.known.update(parse_key(key)[0] for key in mapper.placed)
         self.backfill.probes.update(parse_key(key)[0] for key in mapper.origins.probes)
 
+    def note_handed_over(self, connected_at: datetime) -> None:
+        super().note_handed_over(connected_at)
+        # The record has the latest item, and what came since comes to this run.
+        self.backfill.tail_is_known = not self.is_first_run and self.outage is None
+
     def note_reconnected(self) -> datetime:
         now = super().note_reconnected()
         self.backfill.start_over()
