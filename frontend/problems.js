@@ -37,7 +37,8 @@ export class CallProblem extends Error {
 const FAMILIES = Object.freeze({
   sign_in_required: 'invalid_credentials',
   forbidden: 'profile_not_allowed role_required',
-  busy: 'all_lines_busy live_sessions_busy live_sessions_full ledger_busy instance_busy upstream_quota',
+  busy: 'all_lines_busy live_sessions_busy live_sessions_full ledger_busy instance_busy instance_stopping ' +
+    'upstream_quota',
   today: 'tokens_used_up seconds_used_up',
   through_broker: 'token_endpoint_off live_without_keys model_refused model_unreachable',
   unavailable:

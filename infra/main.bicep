@@ -307,6 +307,11 @@ param liveMaxSessions int = 0
 @allowed(['off', 'eager', 'required'])
 param observer string = 'eager'
 
+@description('OBSERVER_CAPACITY: how many calls one instance observes at a time. host.json and scale.md say 100; more than 300 was not measured.')
+@minValue(1)
+@maxValue(1000)
+param observerCapacity int = 100
+
 @description('TRANSCRIPTS. Recording people is a decision, and in many places it requires their consent.')
 @allowed(['off', 'on'])
 param transcripts string = 'off'
@@ -762,6 +767,7 @@ module api 'modules/api.bicep' = {
       LIMIT_LIVE_CALLS_TOTAL: string(limitLiveCallsTotal)
       LIVE_MAX_SESSIONS: string(liveMaxSessions)
       OBSERVER: observer
+      OBSERVER_CAPACITY: string(observerCapacity)
       TRANSCRIPTS: transcripts
       TRANSCRIPT_REDACTION: transcriptRedaction
       RECORDINGS: recordings

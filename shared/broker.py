@@ -35,12 +35,15 @@ from shared.calls.voice_endpoints import VoiceEndpoints, open_voice_endpoints
 from shared.config.profiles import Profiles, load_profiles
 from shared.config.settings import ObserverSettings, Settings
 from shared.config.settings_loader import load_settings
+from shared.core import stopping
 from shared.core.clock import Clock, utc_now
 from shared.credentials.credentials import Credentials, open_credentials
 from shared.credentials.identity import open_identity
 from shared.credentials.key_vault import SecretStore
 from shared.limits.ledger_store import Ledger
 from shared.observer.leases import LEASE_DURATION, Leases, attached_to
+from shared.observer.slots import ObserverSlots
+from shared.observer.waiting import observer_checks
 from shared.storage.factory import CONNECTION, is_configured, open_storage_from_env
 from shared.storage.interfaces import Log, Queue, Storage
 from shared.tools.registry import Registry
@@ -99,6 +102,7 @@ class Broker:
     pool: Executor
     ending: Executor
     clock: Clock
+    slots: ObserverSlots
 
 
 def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc_now) -> Broker:
@@ -135,13 +139,9 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         terminator=terminator,
         admin=open_admin_service(settings.observer, stores, model, terminator, clock),
         checks={
-            **deep_checks(
-                settings,
-                credentials,
-                stores.ledger,
-                EndpointProbe(model, profiles),
-            ),
+            **deep_checks(settings, credentials, stores.ledger, EndpointProbe(model, profiles)),
             **authenticator.checks(),
+            **observer_checks(settings.observer.mode, stores.records, stores.leases, clock),
         },
         retirements=retirements,
         registry=registry,
@@ -151,6 +151,7 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         pool=pool,
         ending=ending,
         clock=clock,
+        slots=ObserverSlots(settings.observer.capacity, stopping.PROCESS),
     )
 
 
@@ -289,6 +290,8 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
             clock=broker.clock,
             executor=broker.pool,
             records_audio=settings.recordings,
+            stopping=broker.slots.stopping,
         ),
         connects=broker.model.connects,
+        slots=broker.slots,
     )

@@ -79,6 +79,8 @@ var platformSettings = {
   AZURE_CLIENT_ID: identityClientId
   APPLICATIONINSIGHTS_CONNECTION_STRING: connectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+  // An instance that observes as many calls as it may takes no messages, so that another one gets them.
+  AzureFunctionsJobHost__extensions__queues__newBatchThreshold: string(int(brokerSettings.OBSERVER_CAPACITY) - 1)
 }
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {

@@ -174,7 +174,7 @@ async def send_continue(request: web.Request) -> None:
 
 def open_app(folder: Path, environment: Mapping[str, str] = os.environ) -> FunctionHost:
     """Loads the app in `folder`. Raises HostConfigError or IndexingError."""
-    config = read_host_json(folder / "host.json")
+    config = read_host_json(folder / "host.json", environment)
     try:
         threads = thread_count(environment)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 NEVER = timedelta.max
+OVERRIDE = "AzureFunctionsJobHost__"
+NO_SETTINGS: Mapping[str, str] = {}
 
 
 class HostConfigError(ValueError):
@@ -44,9 +47,10 @@ class HostConfig:
     queues: QueueOptions = field(default_factory=QueueOptions)
 
 
-def read_host_json(path: Path) -> HostConfig:
-    """Reads host.json, or returns the defaults if the file is missing. Raises HostConfigError."""
-    document = read_json_object(path)
+def read_host_json(path: Path, environment: Mapping[str, str] = NO_SETTINGS) -> HostConfig:
+    """Reads host.json, or returns the defaults if the file is missing. App settings may override it
+    ("Override host.json values" in the Functions documentation). Raises HostConfigError."""
+    document = override_settings(read_json_object(path), environment)
     queues = read_section(path, document, "extensions", "queues")
     http = read_section(path, document, "extensions", "http")
     if queues.get("messageEncoding", "base64") != "base64":
@@ -77,6 +81,25 @@ def read_host_json(path: Path) -> HostConfig:
     if config.queues.max_polling_interval < default.first_polling_interval:
         raise HostConfigError(f"{path.name}: maxPollingInterval must be at least 100 ms.")
     return config
+
+
+def override_settings(
+    document: Mapping[str, Any], environment: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """host.json with what app settings such as AzureFunctionsJobHost__extensions__queues__batchSize
+    say instead."""
+    changed: dict[str, Any] = copy.deepcopy(dict(document))
+    for name, text in environment.items():
+        if not name.startswith(OVERRIDE):
+            continue
+        *sections, last = name.removeprefix(OVERRIDE).split("__")
+        found = changed
+        for section in sections:
+            found = found.setdefault(section, {})
+            if not isinstance(found, dict):
+                raise HostConfigError(f"{name} is below a value of host.json, which has no parts.")
+        found[last] = int(text) if re.fullmatch(r"-?[0-9]+", text) else text
+    return changed
 
 
 def read_local_settings(path: Path) -> dict[str, str]:

@@ -6,12 +6,14 @@ Everything is looked up from the broker of this process, which opens at the firs
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.api.lazy_broker import current_broker, current_observer_worker, write_refusals
 from shared.api.request import Request
 from shared.api.response import Response, csv_response, json_response
 from shared.auth.roles import ADMIN
+from shared.core.problems import Problem
 
 if TYPE_CHECKING:
     from shared.admin.service import AdminService
@@ -79,6 +81,7 @@ def start_call(request: Request) -> Response:
     caller = authenticate(broker, request)
     profile = requested_profile(broker, request, caller)
     continues = request.query.get("continues", "")
+    require_observers(broker)
     started = broker.calls.start_call(request.offer(), profile, caller, continues)
     headers = {
         **location_of(started.handle, request),
@@ -86,6 +89,13 @@ def start_call(request: Request) -> Response:
         CONVERSATION: "continued" if started.carried else "new",
     }
     return Response(201, started.sdp.encode(), "application/sdp", headers)
+
+
+def require_observers(broker: Broker) -> None:
+    """Raises Problem instance_stopping where the call would start without an observer: an instance
+    that is to stop takes no messages, and there may be no other one yet."""
+    if broker.settings.observer.mode != "off" and broker.slots.stopping.has_begun:
+        raise Problem("instance_stopping", retry_after=timedelta(seconds=2))
 
 
 def show_call(request: Request) -> Response:
@@ -205,6 +215,8 @@ def deep_health(request: Request) -> Response:
     broker = current_broker()
     authenticate(broker, request).require_role(ADMIN)
     found = run_checks(broker.checks, broker.retirements.sentences())
+    slots = broker.slots
+    found["observers"] = {"observed_here": slots.taken, "capacity": slots.capacity}
     return json_response(200 if found["status"] == "ok" else 503, found)
 
 

@@ -32,6 +32,13 @@ class Delivery:
         """The delivery of a message with that body. Raises as `record_id_in` does."""
         return cls(record_id_in(body), tries_in(body), redelivered)
 
+    def pass_on(self, queue: Queue, delay: timedelta) -> None:
+        """Sends the message to whoever takes it next: it has not been tried here. Raises
+        StorageUnavailable."""
+        if not self.has_successor:
+            queue.send(call_message(self.record_id, self.tries), delay=delay)
+            self.has_successor = True
+
     def send_successor(
         self, queue: Queue, least: timedelta = timedelta(0), *, in_vain: bool = True
     ) -> None:

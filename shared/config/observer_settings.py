@@ -18,6 +18,7 @@ def read_observer(read: EnvReader, root: Path) -> ObserverSettings:
         retries_responses=read.read_switch("RETRY_FAILED_RESPONSES", True),
         slow_turn_ms=read.read_number("SLOW_TURN_MS", 3000, 0, 60_000),
         price_table=read_price_table(read, root),
+        capacity=read.read_number("OBSERVER_CAPACITY", 100, 1, 1000),
     )
 
 

@@ -146,7 +146,8 @@ class ObserverSettings:
 
     `recordings`: both voices of calls of GPT-Live are recorded. `retries_responses`: a response
     that failed of a passing fault is asked for once more. A turn that waits for its answer longer
-    than `slow_turn_ms` is slow; 0: none is. `price_table` is a file of prices of the
+    than `slow_turn_ms` is slow; 0: none is. An instance observes `capacity` calls at a time.
+    `price_table` is a file of prices of the
     operator's own.
     """
 
@@ -157,6 +158,7 @@ class ObserverSettings:
     retries_responses: bool = True
     slow_turn_ms: int = 3000
     price_table: Path | None = None
+    capacity: int = 100
 
     @property
     def slow_turn(self) -> timedelta | None:

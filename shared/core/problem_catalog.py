@@ -194,6 +194,17 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
             "Try again after Retry-After. If it persists, the model's endpoint or storage is slow: "
             "see upstream_timeout and storage_unavailable.",
         ),
+        "instance_stopping": Meaning(
+            503,
+            "This instance is being stopped, and starts no more calls",
+            "Try again after Retry-After: another instance answers.",
+        ),
+        "calls_unobserved": Meaning(
+            503,
+            "Running calls wait for an observer",
+            "Raise OBSERVER_CAPACITY or MAXIMUM_INSTANCE_COUNT, and see the log of the function "
+            "observe_call.",
+        ),
         # The deployment.
         "misconfigured": Meaning(
             503,

@@ -210,8 +210,7 @@ class Observer:
         is connected to it and nothing is under way here. Raises LeaseLost."""
         await self.dependencies.stopping.wait()
         poll = self.timing.heir_polled
-        while self.follower.is_ending_call:
-            await asyncio.sleep(poll.total_seconds())
+        await self.wait_while(lambda: self.follower.is_ending_call)
         while not self.lease.lease.is_offered:
             try:
                 await self.lease.offer()
@@ -223,8 +222,14 @@ class Observer:
         await asyncio.sleep(self.timing.overlap.total_seconds())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timing.finishes_within.total_seconds()):
-                while self.conversation.is_busy or self.follower.is_ending_call:
-                    await asyncio.sleep(poll.total_seconds())
+                await self.wait_while(
+                    lambda: self.conversation.is_busy or self.follower.is_ending_call
+                )
+
+    async def wait_while(self, condition: Callable[[], bool]) -> None:
+        """Returns once the condition does not hold. No event tells of it."""
+        while condition():  # noqa: ASYNC110
+            await asyncio.sleep(self.timing.heir_polled.total_seconds())
 
     async def flush(self) -> None:
         await self.recorder.flush(self.lease.renew)
@@ -232,10 +237,9 @@ class Observer:
     async def hang_up(self) -> None:
         """Ends the call upstream. The service closes the sideband then; if it does not, we do."""
         await self.follower.end_upstream()
-        self.background.call_later(self.timing.shutdown, self.close_connection)
-
-    def close_connection(self) -> None:
-        self.background.start_task(self.connection.close())
+        self.background.call_later(
+            self.timing.shutdown, lambda: self.background.start_task(self.connection.close())
+        )
 
     def reason_to_leave(self, result: ObserverResult) -> str:
         """What the record says of the end of the run."""

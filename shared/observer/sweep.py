@@ -24,6 +24,7 @@ from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.observer.leases import LeaseStore
+from shared.observer.waiting import log_waiting, waiting_calls
 from shared.storage.interfaces import Queue
 
 LOOKS_BACK = timedelta(hours=3)
@@ -33,6 +34,7 @@ OVERDUE_AFTER = timedelta(minutes=2)
 UNFOLLOWED_AFTER = timedelta(minutes=3)
 """A call's own messages take its lease more often, also while they are in vain."""
 ENDED_AT_ONCE = 200
+LOGGED_AT_MOST = 50
 
 
 def some_of(names: Sequence[str]) -> list[str]:
@@ -72,6 +74,9 @@ class CallSweep:
             elif self.observe_queue and record.call_id and not self.is_followed(record):
                 logs.event("unfollowed call detected", logging.WARNING, call=record.id)
                 self.observe_queue.send(call_message(record.id))
+        if self.observe_queue:
+            for record in waiting_calls(self.records, self.leases, now)[:LOGGED_AT_MOST]:
+                log_waiting(record, now, "nobody")
         for name in overdue:
             logs.event("orphaned call detected", logging.WARNING, call=name)
         list(self.pool.map(self.end_overdue_call, some_of(overdue)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,11 +30,14 @@ from shared.config.voice_api import VoiceApi
 from shared.core import logs
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
+from shared.core.stopping import Stopping
 from shared.observer.accounting import CallAccounting
 from shared.observer.call_terms import CallTerms
 from shared.observer.context import Dependencies, ObserverResult, Outcome, Tally
 from shared.observer.observer import observe
+from shared.observer.slots import FULL, ObserverSlots
 from shared.observer.timing import USUAL_TIMING, Timing
+from shared.observer.waiting import LATE_AFTER, log_waiting
 from shared.sideband.sideband import Connect
 from shared.storage.interfaces import Queue
 
@@ -50,6 +54,9 @@ TRIED_FOR = timedelta(seconds=30)
 OUTAGE_AFTER_RUN = timedelta(minutes=4)
 """How long a worker waits out an outage until the next look is arranged, until the run begins, and
 after it: with the run's 50 minutes that is within `functionTimeout`."""
+PASSED_ON_AFTER = timedelta(seconds=1)
+PASSED_ON_LATEST = timedelta(seconds=5)
+"""How long a message stays away that this instance leaves to others."""
 CALL_IS_OVER = (Outcome.ENDED, Outcome.NOT_FOUND)
 
 
@@ -76,6 +83,7 @@ class ObserverWorker:
     waiting: Waiting = field(default_factory=Waiting)
     timing: Timing = USUAL_TIMING
     connects: Mapping[VoiceApi, Connect] = field(default_factory=dict)
+    slots: ObserverSlots = field(default_factory=lambda: ObserverSlots(sys.maxsize, Stopping()))
 
     async def follow_call(self, delivery: Delivery) -> None:
         """One run for the call that a message names.
@@ -92,13 +100,16 @@ class ObserverWorker:
             # The record could not be written, so the call was refused and hung up.
             logs.event("observation skipped", logging.WARNING, call=delivery.record_id)
             return
-        # First of all: whatever becomes of this run, another will look at the call.
-        look = partial(self.arrange_next_look, delivery, record)
-        if not await self.run_blocking(deadline, look):
-            return
+        with self.slots.reserve() as refused:
+            # First of all: whatever becomes of this run, another will look at the call.
+            look = partial(self.arrange_next_look, delivery, record, refused)
+            if await self.run_blocking(deadline, look):
+                await self.run_observer(record)
+
+    async def run_observer(self, record: CallRecord) -> None:
+        """One run, and what comes of it."""
         deadline = Deadline.after(TRIED_FOR, self.waiting.monotonic)
-        # The other instance's clock may be ahead: a call may go on though its time is up here.
-        if not record.settled_by and record.ends_at + CLOCK_SKEW <= self.dependencies.clock():
+        if self.is_expired(record):
             await self.run_blocking(deadline, partial(self.terminator.end_expired_call, record.id))
             return
         terms = self.terms.settled_call if record.settled_by else self.terms.observed_call
@@ -127,18 +138,30 @@ class ObserverWorker:
             monotonic=self.waiting.monotonic,
         )
 
-    def arrange_next_look(self, delivery: Delivery, record: CallRecord) -> bool:
+    def is_expired(self, record: CallRecord) -> bool:
+        """Whether the call is past its end. The other instance's clock may be ahead: a call may go
+        on though its time is up here."""
+        past_end = record.ends_at + CLOCK_SKEW <= self.dependencies.clock()
+        return past_end and not record.settled_by
+
+    def arrange_next_look(self, delivery: Delivery, record: CallRecord, refused: str = "") -> bool:
         """Sends the message that comes when the lease of the call ends, whoever holds it then.
-        False: there is nothing to follow now.
+        False: there is nothing to follow now. `refused`: why this instance may not follow it;
+        then the message is for another one.
 
         Of a settled call the last look writes the end of its record and deletes its lease; a
         message comes after every run, so every lease is deleted.
         """
         leases = self.dependencies.leases
         held = leases.holder(record.call_id)
-        if held is None:
+        if held is None or (held.is_offered and not record.settled_by):
             if record.settled_by:
                 return leases.latest(record.call_id) is not None
+            if refused and not self.is_expired(record):
+                self.pass_on(delivery, record, refused, is_followed=held is not None)
+                return False
+            if held is None:
+                self.note_late(record)
             delivery.send_successor(self.queue, leases.lasts + LEASE_MARGIN)
             return True
         # The run that holds it has sent a message of its own; a redelivered message was this one's.
@@ -148,6 +171,26 @@ class ObserverWorker:
             left = max(timedelta(0), min(left, leases.lasts))
             delivery.send_successor(self.queue, left + LEASE_MARGIN, in_vain=False)
         return False
+
+    def pass_on(
+        self, delivery: Delivery, record: CallRecord, refused: str, *, is_followed: bool
+    ) -> None:
+        """Leaves the call to another instance. While none takes it, ever more rarely."""
+        now = self.dependencies.clock()
+        waited = now - record.started_at
+        pause = PASSED_ON_AFTER
+        if not is_followed and refused == FULL:
+            pause = min(max(waited / 10, pause), PASSED_ON_LATEST)
+            if waited >= LATE_AFTER:
+                log_waiting(record, now, refused)
+        delivery.pass_on(self.queue, pause)
+
+    def note_late(self, record: CallRecord) -> None:
+        """Logs if the first run of a call begins late."""
+        now = self.dependencies.clock()
+        late = now - record.started_at >= LATE_AFTER
+        if late and self.dependencies.leases.latest(record.call_id) is None:
+            log_waiting(record, now, "late")
 
     def dependencies_for(self, record: CallRecord) -> Dependencies:
         """The dependencies of a run for that call."""
@@ -164,9 +207,18 @@ class ObserverWorker:
         async def expires(moment: datetime) -> None:
             await self.off_loop(partial(self.records.bring_forward, record.id, moment))
 
+        async def pass_on() -> None:
+            work = partial(self.queue.send, call_message(record.id))
+            await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
+
         connect = self.connects.get(record.api, self.dependencies.connect)
         return replace(
-            self.dependencies, connect=connect, spend=spend, hang_up=hang_up, expires=expires
+            self.dependencies,
+            connect=connect,
+            spend=spend,
+            hang_up=hang_up,
+            expires=expires,
+            pass_on=pass_on,
         )
 
     def act_on_result(self, record: CallRecord, result: ObserverResult) -> None:
@@ -177,6 +229,7 @@ class ObserverWorker:
             outcome=result.outcome.value,
             reason=result.reason,
             tokens=result.tally.total,
+            observed_here=self.slots.taken,
             **self.accounting.cost_of(record, result.tally.usage).to_fields(),
         )
         if record.settled_by:
@@ -191,6 +244,7 @@ class ObserverWorker:
             self.tell_end(record)
         elif result.outcome is Outcome.CONTINUE:
             self.queue.send(call_message(record.id))
+        # Handed over: the run that took over has messages of its own.
         # Lost or unreachable: the message that was sent first looks at the call again.
 
     def tell_end(self, record: CallRecord) -> None:

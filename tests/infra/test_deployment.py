@@ -245,6 +245,13 @@ def test_an_existing_account_and_vault_are_not_made() -> None:
     assert sum("shared-vault" in each for each in grants) == 1
 
 
+@pytest.mark.parametrize("capacity", [1, 100, 300])
+def test_a_full_instance_takes_no_messages(capacity: int) -> None:
+    settings = expand(observerCapacity=capacity).app_settings
+    threshold = settings["AzureFunctionsJobHost__extensions__queues__newBatchThreshold"]
+    assert int(settings["OBSERVER_CAPACITY"]) == capacity == int(threshold) + 1
+
+
 def test_every_app_setting_is_text_and_none_holds_a_key() -> None:
     for given in ({}, EVERYTHING):
         settings = expand(**given).app_settings

@@ -19,6 +19,7 @@ PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/
 OUTSIDE = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "realtime_emulator/README.md")
 OF_NO_START = {
     *("call_not_found", "invalid_event", "event_refused"),
+    "calls_unobserved",
     *("recording_not_found", "range_required", "range_not_satisfiable"),
 }
 """Problems of what is done with calls that there are, which admins and programs see."""

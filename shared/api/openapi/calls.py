@@ -122,6 +122,9 @@ def check_operation() -> Json:
     )
 
 
+OBSERVERS = ("observer_unavailable", "instance_stopping")
+
+
 def start_operation(name: str, summary: str) -> Json:
     started = {
         "201": {
@@ -131,7 +134,7 @@ def start_operation(name: str, summary: str) -> Json:
         }
     }
     continued = ("call_not_found", "conversation_over", "already_continued")
-    codes = (*AUTHENTICATION, *OFFER, *continued, *LIMITS, "observer_unavailable", *UPSTREAM)
+    codes = (*AUTHENTICATION, *OFFER, *continued, *LIMITS, *OBSERVERS, *UPSTREAM)
     return operation(
         name, summary, started, codes, parameters=[PROFILE, CONTINUES], requestBody=OFFER_BODY
     )

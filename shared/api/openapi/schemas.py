@@ -154,6 +154,12 @@ SCHEMAS: dict[str, Any] = {
         "properties": {
             "status": {"enum": ["ok", "failing"]},
             "warnings": {"type": "array", "items": TEXT},
+            "observers": {
+                "type": "object",
+                "description": "How many calls this instance observes, and how many it may.",
+                "required": ["observed_here", "capacity"],
+                "properties": {"observed_here": COUNT, "capacity": COUNT},
+            },
             "checks": {
                 "type": "array",
                 "items": {

@@ -8,7 +8,6 @@ from typing import Any
 
 from shared.core.stopping import Stopping
 from shared.observer.context import Outcome
-from shared.observer.leases import attached_to
 from shared.usage import tokens
 from tests.contract.observer.harness import HELLO, ObservedCalls, observed_calls, timing_of
 
