@@ -33,7 +33,7 @@ PACKAGES = (
 )  # fmt: skip
 PARTS = (
     *("cold", "sides", "afar", "instance", "observers", "live", "page", "emulator", "growth"),
-    "soak",
+    *("soak", "accounts"),
 )
 
 
@@ -82,6 +82,7 @@ def machine() -> dict[str, Any]:
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     """The parts asked for, each with the machine that it was measured on."""
     from bench.measure import (
+        accounts,
         cold_start,
         emulator,
         instance,
@@ -104,6 +105,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "emulator": lambda: emulator.run(log, rounds=1),
         "growth": lambda: memory.run(log, requests=options.requests),
         "soak": lambda: soak.run(log, seconds=options.soak_seconds, logs=options.soak_log),
+        "accounts": lambda: accounts.run(log),
     }
     measured_on = machine()
     found: dict[str, Any] = {}

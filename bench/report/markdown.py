@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import bench.report.account_blocks  # noqa: F401 - it registers its blocks
 from bench.report.blocks import BLOCKS, Found
 
 BLOCK = re.compile(r"(<!-- bench: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)

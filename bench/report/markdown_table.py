@@ -19,3 +19,10 @@ def cell(value: Cell) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def amount(number: int) -> str:
+    """A large round number, in words."""
+    if number >= 1_000_000:
+        return f"{number / 1_000_000:g} million"
+    return f"{number // 1000} thousand"

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from bench.report.blocks import ACTIVITIES, LOADS
+from bench.report.markdown_table import amount
 
 WIDTH, LABEL, ROW, HEAD, FOOT = 720, 190, 26, 58, 26
 COLOURS = {
@@ -19,6 +20,8 @@ COLOURS = {
     "done": "#2f7fd6",
     "refused": "#7aaee6",
     "dependency unavailable": "#c2703d",
+    "alone": "#c2703d",
+    "failover": "#2f7fd6",
 }
 OTHER = "#8a8f98"
 STYLE = (
@@ -30,11 +33,13 @@ STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar. `group` is written where it changes; `name` chooses the colour."""
+    """One bar. `group` is written where it changes; `name` chooses the colour, unless `colour`
+    does."""
 
     group: str
     name: str
     value: float
+    colour: str = ""
 
 
 def bars(title: str, unit: str, drawn: Sequence[Bar], *, note: str = "") -> str:
@@ -51,7 +56,7 @@ def bars(title: str, unit: str, drawn: Sequence[Bar], *, note: str = "") -> str:
             parts.append(f'<text class="n" x="12" y="{y + 15}">{escape(group)}</text>')
             y += 22
         length = max(1.0, room * max(0.0, bar.value) / most)
-        colour = COLOURS.get(bar.name, OTHER)
+        colour = COLOURS.get(bar.colour or bar.name, OTHER)
         parts.append(
             f'<text x="{LABEL - 8}" y="{y + 16}" text-anchor="end">{escape(bar.name)}</text>'
             f'<rect x="{LABEL}" y="{y + 3}" width="{length:.1f}" height="{ROW - 8}" rx="2" '
@@ -248,7 +253,25 @@ def soak(found: Mapping[str, Any]) -> dict[str, str]:
     return {"bench-soak.svg": bars("How every request ended", "", drawn, note=note)}
 
 
+def accounts(found: Mapping[str, Any]) -> dict[str, str]:
+    names = {"alone": "one a caller", "failover": "failover"}
+    drawn = [
+        Bar(
+            f"{group['calls']:,} calls a day, accounts of {amount(group['tokens'])} TPM",
+            f"{row['accounts']}, {name}",
+            100 * row[way]["refused"],
+            way,
+        )
+        for group in found["groups"]
+        for row in group["rows"]
+        for way, name in names.items()
+    ]
+    note = "share of a day's starts, simulated; the busiest moment has five times the mean"
+    title = "Starts that are refused, by number of accounts"
+    return {"bench-accounts.svg": bars(title, "%", drawn, note=note)}
+
+
 CHARTS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     each.__name__: each
-    for each in (sides, afar, instance, cold, observers, page, emulator, growth, soak)
+    for each in (*(sides, afar, instance, cold, observers, page, emulator, growth, soak, accounts),)
 }

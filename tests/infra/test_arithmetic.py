@@ -231,7 +231,10 @@ def test_the_days_of_the_scale_page() -> None:
     ]
 
 
-@pytest.mark.parametrize(("said", "tokens"), [("100 thousand", 100_000), ("1 million", 1_000_000)])
+@pytest.mark.parametrize(
+    ("said", "tokens"),
+    [("100 thousand", 100_000), ("150 thousand", 150_000), ("1 million", 1_000_000)],
+)
 def test_calls_that_a_quota_carries(said: str, tokens: int) -> None:
     assert row(SCALE, said) == [f"{tokens * 5 // CALL.tokens}"]
 
