@@ -107,6 +107,14 @@ def test_a_header_that_is_not_one_base64_text_is_not_valid(text: str) -> None:
     assert refused.code == "invalid_credentials"
 
 
+def test_an_app_role_of_entra_makes_no_admin_behind_a_site() -> None:
+    """The site's own roles are in `userRoles`; Entra's are a claim, if they come along at all."""
+    claims = [{"typ": "roles", "val": "admin"}]
+    principal = ADA | {"userRoles": ["anonymous", "authenticated"], "claims": claims}
+    caller = linked(Anonymous()).authenticate(principal_header(principal))
+    assert caller.roles == {"anonymous", "authenticated"}
+
+
 def test_a_principal_proves_nothing_where_the_app_is_not_linked() -> None:
     refused = refusal(
         Authenticator([StaticWebApps(trusted=False)], FixedSecret([SECRET])), principal_header(ADA)
