@@ -18,9 +18,12 @@ export function servingOrigin(module = import.meta.url, page = globalThis.locati
 
 /**
  * The URL of one of the broker's routes.
- * @param {string | undefined} broker  Its address, with the path that an ingress puts in front of `/api`, if any.
+ * @param {string | undefined} broker  Its address, with the path that an ingress puts in front of `/api`, if any; or
+ *   with `/api` and what its routes begin with, where the broker is a guest in another function app.
  * @param {string} route  Such as `connect`.
  */
 export function brokerUrl(broker, route) {
-  return `${(broker || servingOrigin()).replace(/\/+$/, '')}/api/${route}`;
+  const address = (broker || servingOrigin()).replace(/\/+$/, '');
+  const path = address.replace(/^[a-z]+:\/\/[^/]*/i, '');
+  return `${address}${/\/api(\/|$)/.test(path) ? '' : '/api'}/${route}`;
 }

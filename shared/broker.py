@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -263,6 +263,7 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
     from shared.observer.accounting import CallAccounting
     from shared.observer.call_terms import CallTerms
     from shared.observer.context import Dependencies
+    from shared.observer.timing import USUAL_TIMING
     from shared.observer.worker import ObserverWorker
     from shared.transcripts import redaction
     from shared.usage.price_files import load_prices
@@ -294,4 +295,5 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
         ),
         connects=broker.model.connects,
         slots=broker.slots,
+        timing=replace(USUAL_TIMING, segment=broker.settings.host.longest_run),
     )

@@ -2,7 +2,7 @@
 
 In an app of somebody else's the broker is a guest: its routes, its functions' names and its
 settings can each have a prefix, its routes keep their own authorization level, and nothing of the
-process is set for the others (docs/existing-site.md).
+process is set for the others (docs/existing-function-app.md).
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class LazyBroker:
 
 PLATFORM = (
     *("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_", "WEBSITE_"),
-    *("IDENTITY_", "MSI_", "CONTAINER_APP_"),
+    *("IDENTITY_", "MSI_", "CONTAINER_APP_", "AzureFunctionsJobHost__"),
 )
 """What the names of the platform's settings begin with."""
 OURS_LIKE_THE_PLATFORMS = ("AZURE_RESOURCE",)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from shared.config.clouds import Cloud
 from shared.config.env import CallerAuth, Observer, Provider
 from shared.config.gateway import NO_SIDEBAND, GatewaySettings
+from shared.config.host_file import HostFile
 from shared.config.live_settings import LiveSettings
 
 LONGEST_CALL = timedelta(minutes=60)
@@ -221,8 +222,8 @@ class Settings:
     """The settings, by what they are about. Secrets are not in its repr.
 
     `endpoints` are the endpoints of the model's, the default one first. `in_azure`: the platform
-    says so, and nothing on a laptop does. `call_ended_events`: a message tells of each call that
-    has ended.
+    says so, and nothing on a laptop does. `host` is what host.json says. `call_ended_events`: a
+    message tells of each call that has ended.
     """
 
     endpoints: tuple[EndpointSettings, ...]
@@ -234,6 +235,7 @@ class Settings:
     limits: Limits
     observer: ObserverSettings
     in_azure: bool
+    host: HostFile
     call_ended_events: bool = False
 
     @property

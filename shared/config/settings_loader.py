@@ -23,6 +23,7 @@ from shared.config.env import (
     parse_secret_name,
 )
 from shared.config.gateway import NO_SIDEBAND
+from shared.config.host_file import HostFile, read_host_file
 from shared.config.limit_settings import check_limits, read_limits
 from shared.config.live_settings import read_live
 from shared.config.observer_settings import read_observer
@@ -122,6 +123,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
         limits=read_limits(read),
         observer=read_observer(read, root),
         in_azure="WEBSITE_SITE_NAME" in env,
+        host=read_host_file(root, env),
         call_ended_events=read.read_switch("CALL_ENDED_EVENTS", False),
     )
     check_model(read, settings)
@@ -130,6 +132,7 @@ def load_settings(env: Mapping[str, str], root: Path) -> Settings:
     check_recordings(read, settings)
     check_limits(read, settings.limits)
     check_switches(read)
+    check_host(read, settings.host)
     check_storage(read, in_azure=settings.in_azure)
     read.check_names(PREFIXES, NAMES)
     if read.mistakes:
@@ -233,6 +236,12 @@ def check_recordings(read: EnvReader, settings: Settings) -> None:
     """What nobody observes is not recorded, and whoever turns recording on relies on it."""
     if settings.observer.recordings and settings.observer.mode == "off":
         read.add_mistake("RECORDINGS", "off where OBSERVER is off: observers record calls")
+
+
+def check_host(read: EnvReader, host: HostFile) -> None:
+    """Messages are Base64, as Functions has them by default: otherwise no call would be ended."""
+    if host.encoding != "base64":
+        read.add_mistake("host.json", '"messageEncoding": "base64", or none, for the queues')
 
 
 def check_switches(read: EnvReader) -> None:

@@ -26,6 +26,13 @@ test('routes at the broker that the page names', () => {
   assert.equal(brokerUrl(undefined, 'connect'), '/api/connect');
   assert.equal(brokerUrl('https://broker.test', 'connect'), 'https://broker.test/api/connect');
   assert.equal(brokerUrl('https://broker.test/voice/', 'calls'), 'https://broker.test/voice/api/calls');
+  assert.equal(brokerUrl('http://api:7071', 'calls'), 'http://api:7071/api/calls');
+});
+
+test('routes of a broker that is a guest in another app, under a prefix of theirs', () => {
+  for (const broker of ['https://orders.test/api/voice', 'https://orders.test/api/voice/', '/api/voice']) {
+    assert.equal(brokerUrl(broker, 'connect'), `${broker.replace(/\/$/, '')}/connect`);
+  }
 });
 
 test('the option `broker` moves every route, and a URL of its own outdoes it', async () => {

@@ -139,6 +139,14 @@ async def test_what_ends_is_a_warning_and_no_failure(
         assert "gpt-4o-realtime-preview retired on 2026-03-24" in told
 
 
+async def test_a_host_that_follows_few_calls_at_once_is_a_warning_and_no_failure(
+    app: AppClient, settings: dict[str, str]
+) -> None:
+    settings["AzureFunctionsJobHost__extensions__queues__newBatchThreshold"] = "8"
+    answer = await app.get("/api/health/deep", headers=ADMIN)
+    assert "24 calls at once" in (await answer.json())["warnings"][0]
+
+
 async def test_nothing_is_warned_of_where_nothing_ends(
     app: AppClient, settings: dict[str, str]
 ) -> None:

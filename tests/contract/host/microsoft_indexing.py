@@ -1,7 +1,8 @@
 """Indexes apps with Microsoft's own runtime package and prints the outcomes as JSON.
 
 test_microsoft.py runs it in an environment with azure-functions-runtime, which needs Python 3.13.
-The arguments are the folders of the apps. Prints {folder: null or the error's text}.
+The arguments are the folders of the apps. Prints {folder: what it was refused for, as text, or its
+functions: {name: [bindings]}}.
 """
 
 from __future__ import annotations
@@ -33,14 +34,17 @@ def main(folders: list[str]) -> None:
     )
     load_binding_registry()
     start_threadpool_executor()
-    outcome: dict[str, str | None] = {}
+    outcome: dict[str, str | dict[str, list[Any]]] = {}
     for folder in folders:
         sys.path.insert(0, folder)
         sys.modules.pop("function_app", None)
         importlib.invalidate_caches()
         try:
             handle_event.load_function_metadata(folder, "tests")
-            outcome[folder] = None
+            found = handle_event._metadata_result or []
+            outcome[folder] = {
+                each.name: [json.loads(binding) for binding in each.raw_bindings] for each in found
+            }
         except Exception as error:
             outcome[folder] = f"{type(error).__name__}: {error}"
         finally:
