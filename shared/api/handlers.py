@@ -214,8 +214,9 @@ def deep_health(request: Request) -> Response:
 
     broker = current_broker()
     authenticate(broker, request).require_role(ADMIN)
-    warnings = (*broker.retirements.sentences(), *broker.settings.host.warnings())
-    found = run_checks(broker.checks, warnings)
+    settings = broker.settings
+    of_host = settings.host.warnings(settings.observer.capacity)
+    found = run_checks(broker.checks, (*broker.retirements.sentences(), *of_host))
     slots = broker.slots
     found["observers"] = {"observed_here": slots.taken, "capacity": slots.capacity}
     return json_response(200 if found["status"] == "ok" else 503, found)

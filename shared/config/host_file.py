@@ -24,7 +24,6 @@ AROUND_A_RUN = timedelta(minutes=15)
 """How long a function may wait for storage before and after it follows a call."""
 SLOW_POLLING = timedelta(seconds=4)
 """End messages are sent this early (calls/queue_messages.py)."""
-FEW_AT_ONCE = 100
 TIMESPAN = re.compile(r"(?:(\d{1,6})\.)?(\d{1,6}):(\d{1,2}):(\d{1,2})(?:\.\d{1,7})?")
 
 
@@ -47,10 +46,11 @@ class HostFile:
             return USUAL_RUN
         return min(USUAL_RUN, max(self.timeout - AROUND_A_RUN, self.timeout / 2))
 
-    def warnings(self) -> list[str]:
-        """What works, and not as well as it could."""
+    def warnings(self, capacity: int) -> list[str]:
+        """What works, and not as well as it could where an instance may observe `capacity`
+        calls."""
         found = []
-        if self.at_once < FEW_AT_ONCE:
+        if self.at_once < capacity:
             found.append(
                 f"host.json: an instance follows no more than {self.at_once} calls at once: raise "
                 "newBatchThreshold of the queues."

@@ -31,7 +31,7 @@ def queues(**options: Any) -> dict[str, Any]:
 
 def test_the_brokers_own_app_is_what_it_needs() -> None:
     own = read_host_file(ROOT, {})
-    assert (own.longest_run, own.warnings()) == (USUAL_RUN, [])
+    assert (own.longest_run, own.warnings(100)) == (USUAL_RUN, [])
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,12 @@ def test_functions_defaults_hold_for_what_is_not_there_or_not_readable(tmp_path:
 
 
 def test_few_calls_at_once_and_slow_polling_are_warned_of(tmp_path: Path) -> None:
-    few, slow = host(tmp_path, {}).warnings()
+    few, slow = host(tmp_path, {}).warnings(100)
     assert "24 calls" in few
     assert "every 60 s" in slow
+    assert len(host(tmp_path, {}).warnings(24)) == 1, "no more is wanted"
     enough = queues(newBatchThreshold=400, maxPollingInterval="00:00:02")
-    assert not host(tmp_path, enough).warnings()
+    assert not host(tmp_path, enough).warnings(100)
 
 
 def test_a_setting_overrides_the_file_as_it_does_for_functions(tmp_path: Path) -> None:
