@@ -3,7 +3,7 @@ targetScope = 'subscription'
 metadata name = 'Realtime token broker'
 metadata description = 'Functions (Flex Consumption) behind a Static Web App, an Azure OpenAI realtime deployment, and everything they depend on. No keys.'
 
-import { resourceTags } from 'modules/types.bicep'
+import { resourceTags, tagsByResourceType } from 'modules/types.bicep'
 
 // ---- Location and names ---------------------------------------------------------------------
 
@@ -22,6 +22,12 @@ param webLocation string = ''
 
 @description('Tags for all resources, in addition to azd-env-name.')
 param tags resourceTags = {}
+
+@description('Tags for the resources of one type in addition, by type: { \'Microsoft.Storage/storageAccounts\': { … } }.')
+param typeTags tagsByResourceType = {}
+
+@description('Tags as one line, for a variable of azd: name=value, comma-separated. With a type and a colon before it, a tag is for that type alone: Microsoft.Storage/storageAccounts:name=value.')
+param tagLine string = ''
 
 @description('Name of the resource group; if empty, derived from the environment\'s name, like every name below.')
 param resourceGroupName string = ''
@@ -56,6 +62,9 @@ param principalType string = 'User'
 @description('Region of the Azure OpenAI account; if empty, location.')
 param modelLocation string = ''
 
+@description('Further regions of the model, comma-separated: each gets an account with the same deployments, and the broker shares calls out among all. "swedencentral:20": with 20 units instead of modelCapacity. More units, more calls.')
+param modelLocations string = ''
+
 @description('Kind of the new account.')
 @allowed(['OpenAI', 'AIServices'])
 param aiAccountKind string = 'OpenAI'
@@ -65,6 +74,15 @@ param existingAiAccountName string = ''
 
 @description('Resource group of that account; if empty, the deployment\'s own.')
 param existingAiAccountResourceGroup string = ''
+
+@description('Further existing accounts to share calls out among: resource-group/account@region, comma-separated, with ":units" behind it for their share.')
+param existingAiAccounts string = ''
+
+@description('Further endpoints that this deployment knows nothing else of, such as OpenAI\'s: the JSON list of REALTIME_ENDPOINTS in Base64. A preprovision hook sets it.')
+param realtimeEndpointsBase64 string = ''
+
+@description('Endpoints at which no call starts any more while those under way go on: names, comma-separated. The first is "default", a new one has its region\'s name, an existing one its account\'s.')
+param drainedEndpoints string = ''
 
 @description('Create the model deployments; false if they exist already.')
 param enableModelDeployment bool = true
@@ -148,6 +166,12 @@ param delegationCapacity int = 10
 @description('Deploy a Static Web App with a page. If false, the app stands alone, for pages that are served elsewhere: docs/existing-site.md.')
 param enableStaticWebApp bool = true
 
+@description('Name of an existing Static Web App, on the Standard plan and without a backend, that the app is linked to, or whose page calls it directly. Its content and settings are not changed. Needs enableStaticWebApp false.')
+param existingStaticWebAppName string = ''
+
+@description('Resource group of that site; if empty, the deployment\'s own.')
+param existingStaticWebAppResourceGroup string = ''
+
 @description('Link the function app to the Static Web App. If false, the page calls it directly, with Entra tokens and ALLOWED_ORIGINS.')
 param enableLinkedBackend bool = true
 
@@ -170,6 +194,9 @@ param alwaysReadyHttp int = 0
 
 @description('Instances kept warm for the observer.')
 param alwaysReadyObserver int = 0
+
+@description('Spread the plan over availability zones: at least two instances are kept warm for requests and for the observer, and cost money all month. Not every region has it, and storage should be Standard_ZRS or Standard_GZRS.')
+param enableZoneRedundancy bool = false
 
 @description('Redundancy of the storage account.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
@@ -360,6 +387,12 @@ param logDailyCapGb int = -1
 @description('Send the audit logs and metrics of the account, the vault and storage to the workspace.')
 param enableDiagnostics bool = true
 
+@description('Send the function app\'s own logs and metrics to the workspace too. Its traces are there already, by Application Insights: this doubles them, and adds the platform\'s.')
+param enableSiteDiagnostics bool = false
+
+@description('Lock storage, the vault, the accounts and the workspace that are created against deletion. Needs Owner; azd down then fails until the locks are removed.')
+param enableDeleteLocks bool = false
+
 @description('Create the alerts.')
 param enableAlerts bool = true
 
@@ -417,7 +450,27 @@ param firewallPolicyResourceGroup string = ''
 
 var short = loadJsonContent('abbreviations.json')
 var token = toLower(uniqueString(subscription().id, environmentName, location))
-var allTags = union(tags, { 'azd-env-name': environmentName })
+var tagWords = empty(tagLine) ? [] : split(tagLine, ',')
+var commonWords = filter(tagWords, word => !contains(split(word, '=')[0], '/'))
+var typeWords = filter(tagWords, word => contains(split(word, '=')[0], '/'))
+var lineTags = toObject(
+  commonWords,
+  word => trim(split(word, '=')[0]),
+  word => trim(join(skip(split(word, '='), 1), '='))
+)
+var taggedTypes = map(typeWords, word => trim(split(word, ':')[0]))
+var lineTypeTags = toObject(
+  union(taggedTypes, taggedTypes),
+  type => type,
+  type =>
+    toObject(
+      filter(typeWords, word => trim(split(word, ':')[0]) == type),
+      word => trim(join(skip(split(split(word, '=')[0], ':'), 1), ':')),
+      word => trim(join(skip(split(word, '='), 1), '='))
+    )
+)
+var allTypeTags = union(typeTags, lineTypeTags)
+var allTags = union(tags, lineTags, { 'azd-env-name': environmentName })
 var groupName = empty(resourceGroupName) ? '${short.resourceGroup}${environmentName}' : resourceGroupName
 var appName = empty(functionAppName) ? '${short.functionApp}${token}' : functionAppName
 var storageName = empty(storageAccountName) ? '${short.storage}${token}' : storageAccountName
@@ -430,6 +483,47 @@ var accountGroup = empty(existingAiAccountResourceGroup) ? groupName : existingA
 var webName = empty(staticWebAppName) ? '${short.staticWebApp}${token}' : staticWebAppName
 var deploymentName = empty(modelDeploymentName) ? modelName : modelDeploymentName
 var accountLocation = empty(modelLocation) ? location : modelLocation
+// The accounts, today's first. It is the endpoint `default`, whatever its region: calls that began when it was the only
+// one stay its own. Every other is known by its region, or by its name.
+var first = {
+  name: accountName
+  group: accountGroup
+  endpoint: 'default'
+  region: accountLocation
+  units: modelCapacity
+  existing: !empty(existingAiAccountName)
+}
+var regionWords = split(toLower(replace(modelLocations, ' ', '')), ',')
+var furtherRegions = filter(regionWords, word => !empty(word) && split(word, ':')[0] != accountLocation)
+var regional = map(union(furtherRegions, furtherRegions), word => {
+  name: '${newAccountName}-${split(word, ':')[0]}'
+  group: groupName
+  endpoint: split(word, ':')[0]
+  region: split(word, ':')[0]
+  units: contains(word, ':') ? int(split(word, ':')[1]) : modelCapacity
+  existing: false
+})
+var existingWords = filter(split(replace(existingAiAccounts, ' ', ''), ','), word => !empty(word))
+var brought = map(existingWords, word => {
+  name: split(split(word, '@')[0], '/')[1]
+  group: split(word, '/')[0]
+  endpoint: take(toLower(replace(replace(split(split(word, '@')[0], '/')[1], '_', '-'), '.', '-')), 32)
+  region: toLower(split(split(word, '@')[1], ':')[0])
+  units: contains(word, ':') ? int(split(word, ':')[1]) : modelCapacity
+  existing: true
+})
+var accounts = concat([first], regional, brought)
+var newAccounts = filter(accounts, each => !each.existing)
+var deployedAccounts = enableModelDeployment ? accounts : []
+var modelRegions = map(accounts, each => each.region)
+var drained = split(replace(drainedEndpoints, ' ', ''), ',')
+var furtherEndpoints = empty(realtimeEndpointsBase64) ? '[]' : base64ToString(realtimeEndpointsBase64)
+var modelDomains = {
+  AzureCloud: 'openai.azure.com'
+  AzureUSGovernment: 'openai.azure.us'
+  AzureChinaCloud: 'openai.azure.cn'
+}
+var modelDomain = modelDomains[environment().name]
 var nearestWebLocation = {
   eastus2: 'eastus2'
   swedencentral: 'westeurope'
@@ -437,6 +531,12 @@ var nearestWebLocation = {
   canadacentral: 'eastus2'
   francecentral: 'westeurope'
 }
+// A site that exists keeps its page: this deployment has none then.
+var ownSite = enableStaticWebApp && empty(existingStaticWebAppName)
+var hasSite = enableStaticWebApp || !empty(existingStaticWebAppName)
+var linked = hasSite && enableLinkedBackend
+var siteName = empty(existingStaticWebAppName) ? webName : existingStaticWebAppName
+var siteGroup = empty(existingStaticWebAppResourceGroup) ? groupName : existingStaticWebAppResourceGroup
 var siteLocation = empty(webLocation) ? nearestWebLocation[location] : webLocation
 var brokerSecretName = 'broker-secret'
 var observerFunction = 'observe_call'
@@ -465,7 +565,7 @@ var publicAtFirst = privately && !closeLast ? 'Disabled' : 'Enabled'
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: groupName
   location: location
-  tags: allTags
+  tags: union(allTags, allTypeTags[?'Microsoft.Resources/resourceGroups'] ?? {})
 }
 
 module identity 'modules/identity.bicep' = {
@@ -474,6 +574,7 @@ module identity 'modules/identity.bicep' = {
     name: identityName
     location: location
     tags: allTags
+    typeTags: allTypeTags
   }
 }
 
@@ -484,6 +585,7 @@ module deploymentIdentity 'modules/identity.bicep' = {
     name: deploymentIdentityName
     location: location
     tags: allTags
+    typeTags: allTypeTags
   }
 }
 
@@ -494,6 +596,8 @@ module monitoring 'modules/monitoring.bicep' = {
     componentName: componentName
     location: location
     tags: allTags
+    typeTags: allTypeTags
+    enableDeleteLock: enableDeleteLocks
     existingWorkspaceId: existingWorkspaceId
     retentionDays: logRetentionDays
     dailyCapGb: logDailyCapGb
@@ -507,6 +611,8 @@ module storage 'modules/storage.bicep' = {
     name: storageName
     location: location
     tags: allTags
+    typeTags: allTypeTags
+    enableDeleteLock: enableDeleteLocks
     sku: storageSku
     packageContainer: packageContainer
     transcriptRetentionDays: transcriptRetentionDays
@@ -547,6 +653,8 @@ module vault 'modules/vault.bicep' = if (empty(existingKeyVaultName)) {
     name: newVaultName
     location: location
     tags: allTags
+    typeTags: allTypeTags
+    enableDeleteLock: enableDeleteLocks
     enablePurgeProtection: enablePurgeProtection
     publicNetworkAccess: publicAtFirst
     workspaceId: enableDiagnostics ? workspaceId : ''
@@ -576,68 +684,90 @@ module vaultAccess 'modules/vault-access.bicep' = {
   }
 }
 
-module account 'modules/account.bicep' = if (empty(existingAiAccountName)) {
-  scope: group
-  dependsOn: [monitoring]
-  params: {
-    name: newAccountName
-    location: accountLocation
-    tags: allTags
-    kind: aiAccountKind
-    workspaceId: enableDiagnostics ? workspaceId : ''
+module account 'modules/account.bicep' = [
+  for each in newAccounts: {
+    scope: group
+    dependsOn: [monitoring]
+    params: {
+      name: each.name
+      location: each.region
+      tags: allTags
+      typeTags: allTypeTags
+      kind: aiAccountKind
+      workspaceId: enableDiagnostics ? workspaceId : ''
+      enableDeleteLock: enableDeleteLocks
+    }
   }
-}
+]
 
-module modelAccess 'modules/model-access.bicep' = {
-  scope: resourceGroup(accountGroup)
-  dependsOn: [account]
-  params: {
-    accountName: accountName
-    #disable-next-line what-if-short-circuiting
-    principalId: identity.outputs.principalId
-    developerPrincipalId: modelUser
-    developerPrincipalType: principalType
-    roleName: modelRole
-    existingAccount: !empty(existingAiAccountName)
+module modelAccess 'modules/model-access.bicep' = [
+  for each in accounts: {
+    scope: resourceGroup(each.group)
+    dependsOn: [account]
+    params: {
+      accountName: each.name
+      domain: modelDomain
+      #disable-next-line what-if-short-circuiting
+      principalId: identity.outputs.principalId
+      developerPrincipalId: modelUser
+      developerPrincipalType: principalType
+      roleName: modelRole
+      existingAccount: each.existing
+    }
   }
-}
+]
 
-module model 'modules/model.bicep' = if (enableModelDeployment) {
-  scope: resourceGroup(accountGroup)
-  dependsOn: [account]
-  params: {
-    accountName: accountName
-    deploymentName: deploymentName
-    modelName: modelName
-    modelVersion: modelVersion
-    sku: modelSku
-    capacity: modelCapacity
-    raiPolicyName: raiPolicyName
-    enableTranscription: enableTranscription
-    transcriptionModelName: transcriptionModelName
-    transcriptionModelVersion: transcriptionModelVersion
-    transcriptionCapacity: transcriptionCapacity
-    enableLive: enableGptLive
-    liveModelName: gptLiveModelName
-    liveModelVersion: gptLiveModelVersion
-    liveSku: gptLiveSku
-    liveCapacity: gptLiveCapacity
-    enableDelegation: enableDelegationModel
-    delegationModelName: delegationModelName
-    delegationModelVersion: delegationModelVersion
-    delegationSku: delegationSku
-    delegationCapacity: delegationCapacity
+module model 'modules/model.bicep' = [
+  for each in deployedAccounts: {
+    scope: resourceGroup(each.group)
+    dependsOn: [account]
+    params: {
+      accountName: each.name
+      deploymentName: deploymentName
+      modelName: modelName
+      modelVersion: modelVersion
+      sku: modelSku
+      capacity: each.units
+      raiPolicyName: raiPolicyName
+      enableTranscription: enableTranscription
+      transcriptionModelName: transcriptionModelName
+      transcriptionModelVersion: transcriptionModelVersion
+      transcriptionCapacity: transcriptionCapacity
+      enableLive: enableGptLive
+      liveModelName: gptLiveModelName
+      liveModelVersion: gptLiveModelVersion
+      liveSku: gptLiveSku
+      liveCapacity: gptLiveCapacity
+      enableDelegation: enableDelegationModel
+      delegationModelName: delegationModelName
+      delegationModelVersion: delegationModelVersion
+      delegationSku: delegationSku
+      delegationCapacity: delegationCapacity
+    }
   }
-}
+]
 
-module web 'modules/web.bicep' = if (enableStaticWebApp) {
+// A new account's address is known beforehand, so that a preview shows it.
+var firstAddress = empty(existingAiAccountName)
+  ? 'https://${toLower(accountName)}.${modelDomain}'
+  : modelAccess[0].outputs.endpoint
+
+module web 'modules/web.bicep' = if (ownSite) {
   scope: group
   params: {
     name: webName
     location: siteLocation
     tags: allTags
+    typeTags: allTypeTags
     signInClientId: signInClientId
     signInClientSecret: signInClientSecret
+  }
+}
+
+module existingWeb 'modules/web-address.bicep' = if (!empty(existingStaticWebAppName)) {
+  scope: resourceGroup(siteGroup)
+  params: {
+    siteName: siteName
   }
 }
 
@@ -648,6 +778,7 @@ module network 'modules/network.bicep' = if (enableVirtualNetwork) {
     securityGroupName: '${short.networkSecurityGroup}${token}'
     location: location
     tags: allTags
+    typeTags: allTypeTags
     addressPrefix: virtualNetworkAddressPrefix
     appSubnetPrefix: appSubnetPrefix
     endpointSubnetPrefix: endpointSubnetPrefix
@@ -682,6 +813,7 @@ module privateEndpoint 'modules/private-endpoint.bicep' = [
       name: '${short.privateEndpoint}${each.part}-${token}'
       location: location
       tags: allTags
+      typeTags: allTypeTags
       targetId: each.target
       groupId: each.part
       zoneName: each.zone
@@ -700,8 +832,7 @@ var cloudScopes = {
 }
 var tokenScope = empty(realtimeTokenScope) ? cloudScopes[environment().name] : realtimeTokenScope
 var origins = empty(allowedOrigins) ? [] : split(allowedOrigins, ',')
-var linked = enableStaticWebApp && enableLinkedBackend
-var pageUri = enableStaticWebApp ? web!.outputs.uri : ''
+var pageUri = ownSite ? web!.outputs.uri : (hasSite ? existingWeb!.outputs.uri : '')
 
 module api 'modules/api.bicep' = {
   scope: group
@@ -712,6 +843,7 @@ module api 'modules/api.bicep' = {
     planName: '${short.plan}${token}'
     location: location
     tags: allTags
+    typeTags: allTypeTags
     identityId: resourceId(subscription().subscriptionId, groupName, identityType, identityName)
     identityClientId: identity.outputs.clientId
     deploymentIdentityId: resourceId(subscription().subscriptionId, groupName, identityType, deploymentIdentityName)
@@ -727,9 +859,24 @@ module api 'modules/api.bicep' = {
     alwaysReadyObserver: alwaysReadyObserver
     observerFunction: observerFunction
     subnetId: empty(existingSubnetId) ? ownSubnetId : existingSubnetId
+    zoneRedundant: enableZoneRedundancy
+    workspaceId: enableSiteDiagnostics ? workspaceId : ''
+    furtherEndpoints: furtherEndpoints
+    modelEndpoints: [
+      for (each, i) in accounts: {
+        name: each.endpoint
+        provider: 'azure'
+        endpoint: i == 0
+          ? (empty(realtimeGatewayEndpoint) ? firstAddress : realtimeGatewayEndpoint)
+          : (each.existing ? modelAccess[i].outputs.endpoint : 'https://${toLower(each.name)}.${modelDomain}')
+        region: each.region
+        weight: contains(drained, each.endpoint) ? 0 : min(each.units, 1000)
+        token_scope: tokenScope
+      }
+    ]
     brokerSettings: {
       REALTIME_PROVIDER: 'azure'
-      REALTIME_ENDPOINT: empty(realtimeGatewayEndpoint) ? modelAccess.outputs.endpoint : realtimeGatewayEndpoint
+      REALTIME_ENDPOINT: empty(realtimeGatewayEndpoint) ? firstAddress : realtimeGatewayEndpoint
       REALTIME_MODEL: deploymentName
       REALTIME_VOICE: realtimeVoice
       REALTIME_INSTRUCTIONS: instructions
@@ -756,7 +903,7 @@ module api 'modules/api.bicep' = {
       ENTRA_ISSUER: entraIssuer
       ENTRA_KEYS_URL: entraKeysUrl
       ENTRA_APP_KEYS: entraAppKeys
-      ALLOWED_ORIGINS: join(concat(enableStaticWebApp ? [pageUri] : [], origins), ',')
+      ALLOWED_ORIGINS: join(concat(hasSite ? [pageUri] : [], origins), ',')
       CALLER_TRUSTED_PROXIES: string(callerTrustedProxies)
       LIMIT_STARTS_PER_MINUTE: string(limitStartsPerMinute)
       LIMIT_LIVE_CALLS: string(limitLiveCalls)
@@ -789,10 +936,12 @@ module closedStorage 'modules/storage.bicep' = if (privately && closeLast) {
     name: storageName
     location: location
     tags: allTags
+    typeTags: allTypeTags
     sku: storageSku
     packageContainer: packageContainer
     transcriptRetentionDays: transcriptRetentionDays
     publicNetworkAccess: 'Disabled'
+    enableDeleteLock: enableDeleteLocks
     workspaceId: enableDiagnostics ? workspaceId : ''
   }
 }
@@ -804,16 +953,18 @@ module closedVault 'modules/vault.bicep' = if (privately && closeLast && empty(e
     name: newVaultName
     location: location
     tags: allTags
+    typeTags: allTypeTags
     enablePurgeProtection: enablePurgeProtection
     publicNetworkAccess: 'Disabled'
+    enableDeleteLock: enableDeleteLocks
     workspaceId: enableDiagnostics ? workspaceId : ''
   }
 }
 
 module webLink 'modules/web-link.bicep' = if (linked) {
-  scope: group
+  scope: resourceGroup(empty(existingStaticWebAppName) ? groupName : siteGroup)
   params: {
-    siteName: webName
+    siteName: siteName
     backendId: api.outputs.id
     backendRegion: location
   }
@@ -824,6 +975,7 @@ module alerts 'modules/alerts.bicep' = if (enableAlerts) {
   params: {
     location: location
     tags: allTags
+    typeTags: allTypeTags
     namePrefix: short.alert
     appId: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Web/sites', appName)
     componentName: componentName
@@ -851,9 +1003,10 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0 && !empty(budgetSta
 module turnRule 'modules/turn-rule.bicep' = if (enableTurnRule) {
   scope: group
   params: {
-    modelRegions: accountLocation
+    modelRegions: join(modelRegions, ',')
     location: location
     tags: allTags
+    typeTags: allTypeTags
     securityGroupName: '${short.networkSecurityGroup}clients-${token}'
   }
 }
@@ -862,7 +1015,7 @@ module firewallRule 'modules/turn-rule.bicep' = if (!empty(firewallPolicyName)) 
   scope: resourceGroup(empty(firewallPolicyResourceGroup) ? groupName : firewallPolicyResourceGroup)
   dependsOn: [group]
   params: {
-    modelRegions: accountLocation
+    modelRegions: join(modelRegions, ',')
     location: location
     securityGroupName: ''
     firewallPolicyName: firewallPolicyName
@@ -886,7 +1039,10 @@ output SERVICE_WEB_URI string = pageUri
 output WEB_BACKEND_LINKED bool = linked
 
 @description('The model\'s endpoint.')
-output REALTIME_ENDPOINT string = modelAccess.outputs.endpoint
+output REALTIME_ENDPOINT string = firstAddress
+
+@description('Addresses of all endpoints, comma-separated; empty if there is one.')
+output MODEL_ENDPOINTS string = api.outputs.endpointAddresses
 
 @description('Name of the realtime deployment.')
 output REALTIME_MODEL string = deploymentName

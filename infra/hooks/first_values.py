@@ -25,6 +25,7 @@ CLOSABLE = (
     ("Microsoft.Storage/storageAccounts", "2025-06-01"),
     ("Microsoft.KeyVault/vaults", "2025-05-01"),
 )
+ENCODED = ("REALTIME_INSTRUCTIONS", "REALTIME_ENDPOINTS")
 
 
 def first_values(outside: Outside, today: datetime | None = None) -> None:
@@ -35,7 +36,8 @@ def first_values(outside: Outside, today: datetime | None = None) -> None:
     month = f"{today or datetime.now(UTC):%Y-%m}-01"
     if needs_start_date(outside, month):
         values["BUDGET_START_DATE"] = month
-    encode_instructions(outside)
+    for name in ENCODED:
+        encode_value(outside, name)
     choose_when_to_close(outside)
     if values and outside.env.get("CI"):
         raise Stop(
@@ -65,15 +67,15 @@ def needs_start_date(outside: Outside, month: str) -> bool:
     return answer.status == 404 or (answer.status == 200 and not answer.json().get("value"))
 
 
-def encode_instructions(outside: Outside) -> None:
-    """Keeps REALTIME_INSTRUCTIONS_BASE64 equal to REALTIME_INSTRUCTIONS.
+def encode_value(outside: Outside, name: str) -> None:
+    """Keeps the variable `<name>_BASE64` equal to `name`.
 
     azd puts variables into its parameters file as they are, and a quotation mark or a line break
     would break the file.
     """
-    encoded = base64.b64encode(outside.env.get("REALTIME_INSTRUCTIONS", "").encode()).decode()
-    if encoded != outside.env.get("REALTIME_INSTRUCTIONS_BASE64", ""):
-        outside.azd(["env", "set", "REALTIME_INSTRUCTIONS_BASE64", encoded])
+    encoded = base64.b64encode(outside.env.get(name, "").encode()).decode()
+    if encoded != outside.env.get(f"{name}_BASE64", ""):
+        outside.azd(["env", "set", f"{name}_BASE64", encoded])
 
 
 def choose_when_to_close(outside: Outside) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from azd_tools import MODEL_ROLES, Outside, Stop, main, model_role, parameters
+from endpoint_checks import check_endpoints, check_zones, model_places
 from findings import Finding, error, warning
 from model_checks import (
     COGNITIVE_SERVICES,
@@ -64,6 +65,8 @@ def findings(outside: Outside, today: date) -> Iterator[Finding]:
     yield from check_values(outside.env)
     yield from check_settings(chosen)
     yield from check_secrets(outside.env)
+    yield from check_endpoints(chosen)
+    yield from check_zones(chosen)
     yield from check_notifications(chosen)
     if chosen["enableModelDeployment"] == "true":
         for model in chosen_models(chosen):
@@ -77,21 +80,35 @@ def findings(outside: Outside, today: date) -> Iterator[Finding]:
     yield from check_role_assignment(outside, scope)
     yield from check_group(outside, scope, chosen)
     yield from register_providers(outside, scope, chosen)
-    if chosen["existingAiAccountName"]:
-        yield from check_account(outside, scope, chosen)
-        if chosen["enableModelDeployment"] == "true":
-            yield from check_versions(chosen)
-        else:
-            yield from check_existing_deployments(outside, scope, chosen, today)
-        return
-    if region not in REALTIME_REGIONS:
-        yield warning(
-            f"{region} is not among the regions documented for realtime "
-            f"({', '.join(REALTIME_REGIONS)}); calls may fail with 403. "
-            "To change it: azd env set MODEL_LOCATION eastus2"
-        )
-    if chosen["enableModelDeployment"] == "true":
-        yield from check_models(outside, scope, region, chosen, today)
+    yield from check_accounts(outside, scope, chosen, today)
+
+
+def check_accounts(
+    outside: Outside, scope: str, chosen: Mapping[str, str], today: date
+) -> Iterator[Finding]:
+    """Every account that calls go to: those that exist, and what the regions of new ones have."""
+    deploys = chosen["enableModelDeployment"] == "true"
+    places = model_places(chosen)
+    if deploys and any(place.existing for place in places):
+        yield from check_versions(chosen)
+    for place in places:
+        if place.existing:
+            group, name = place.existing
+            names = {"existingAiAccountResourceGroup": group, "existingAiAccountName": name}
+            yield from check_account(outside, scope, {**chosen, **names})
+            if not deploys:
+                yield from check_existing_deployments(outside, scope, {**chosen, **names}, today)
+            continue
+        if place.region not in REALTIME_REGIONS:
+            variable = "MODEL_LOCATION" if place is places[0] else "MODEL_LOCATIONS"
+            yield warning(
+                f"{place.region} is not among the regions documented for realtime "
+                f"({', '.join(REALTIME_REGIONS)}); calls may fail with 403. "
+                f"To change it: azd env set {variable} eastus2"
+            )
+        if deploys:
+            there = {**chosen, "modelCapacity": place.units}
+            yield from check_models(outside, scope, place.region, there, today)
 
 
 def check_role_assignment(outside: Outside, scope: str) -> Iterator[Finding]:

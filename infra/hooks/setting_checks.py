@@ -90,14 +90,22 @@ def check_secrets(env: Mapping[str, str]) -> Iterator[Finding]:
 
 def check_site(chosen: Mapping[str, str], methods: set[str]) -> Iterator[Finding]:
     """Settings that conflict with a deployment without a Static Web App."""
+    existing = chosen["existingStaticWebAppName"]
     if chosen["enableStaticWebApp"] == "true":
+        if existing:
+            yield error(
+                f"The page would be deployed to a site of its own beside {existing}, which keeps "
+                "its own. Run: azd env set ENABLE_STATIC_WEB_APP false"
+            )
+        return
+    if existing and chosen["enableLinkedBackend"] == "true":
         return
     if "static-web-apps" in methods:
         yield error(
             "ENABLE_STATIC_WEB_APP=false leaves nobody to sign callers in. Run: azd env set "
             "CALLER_AUTH entra (docs/existing-site.md)"
         )
-    if not chosen["allowedOrigins"].strip():
+    if not existing and not chosen["allowedOrigins"].strip():
         yield error(
             "ENABLE_STATIC_WEB_APP=false needs the origin of the page that calls. Run: azd env set "
             "ALLOWED_ORIGINS https://…"

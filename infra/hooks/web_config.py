@@ -88,10 +88,12 @@ def make_site_config(template: Mapping[str, Any], env: Mapping[str, str]) -> dic
 
 def page_origins(env: Mapping[str, str]) -> list[str]:
     """The origins that the page may connect to, besides its own."""
-    found = []
+    found: list[str] = []
     chosen = parameters(env)
     if chosen["tokenEndpoint"].lower() == "on":
-        found.append(origin(chosen["realtimeGatewayEndpoint"] or env["REALTIME_ENDPOINT"]))
+        several = env.get("MODEL_ENDPOINTS", "").split(",")
+        first = chosen["realtimeGatewayEndpoint"] or env["REALTIME_ENDPOINT"]
+        found += dict.fromkeys(origin(each) for each in (first, *several) if each)
     if env.get("WEB_BACKEND_LINKED", "true").lower() != "true":
         found.append(origin(env["SERVICE_API_URI"]))
     return found

@@ -1,6 +1,6 @@
 metadata description = 'A new Azure OpenAI account without keys. Its deployments: model.bicep.'
 
-import { resourceTags } from 'types.bicep'
+import { resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Name of the account, and its subdomain.')
 param name string
@@ -10,6 +10,12 @@ param location string
 
 @description('Tags of the account.')
 param tags resourceTags
+
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType
+
+@description('Lock the account against deletion.')
+param enableDeleteLock bool
 
 @description('OpenAI has the smaller surface; AIServices also supports Foundry projects.')
 @allowed(['OpenAI', 'AIServices'])
@@ -21,7 +27,7 @@ param workspaceId string
 resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' = {
   name: name
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.CognitiveServices/accounts'] ?? {})
   kind: kind
   sku: { name: 'S0' }
   identity: { type: 'SystemAssigned' }
@@ -38,6 +44,15 @@ resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' = {
       ipRules: []
       virtualNetworkRules: []
     }
+  }
+}
+
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (enableDeleteLock) {
+  scope: account
+  name: 'keep'
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'The deployments of the model, and its quota.'
   }
 }
 

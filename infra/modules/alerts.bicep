@@ -1,12 +1,15 @@
 metadata description = 'Alerts on the broker\'s log, from infra/monitoring/alerts.json. What each means and what to do: docs/operations.md.'
 
-import { resourceTags } from 'types.bicep'
+import { resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Region of the alerts.')
 param location string
 
 @description('Tags of the alerts.')
 param tags resourceTags
+
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType
 
 @description('Prefix of the alerts\' names.')
 param namePrefix string
@@ -47,10 +50,12 @@ var actionGroups = empty(email) ? [] : [resourceId('Microsoft.Insights/actionGro
 var testedFrom = ['us-va-ash-azr', 'us-il-ch1-azr', 'emea-nl-ams-azr', 'emea-gb-db3-azr', 'apac-sg-sin-azr']
 var actions = [for group in actionGroups: { actionGroupId: group }]
 
+var byEndpoint = [{ name: 'endpoint', operator: 'Include', values: ['*'] }]
+
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
   name: actionGroupName
   location: 'global'
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Insights/actionGroups'] ?? {})
   properties: {
     enabled: true
     groupShortName: 'realtime'
@@ -62,7 +67,7 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   for alert in alerts: {
     name: '${namePrefix}${alert.name}'
     location: location
-    tags: tags
+    tags: union(tags, typeTags[?'Microsoft.Insights/scheduledQueryRules'] ?? {})
     kind: 'LogAlert'
     dependsOn: [people]
     properties: {
@@ -86,6 +91,8 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
             metricMeasureColumn: 'measured'
             operator: 'GreaterThan'
             threshold: alert.threshold
+            // One alert for each value, which its message names.
+            dimensions: contains(alert, 'split') ? byEndpoint : null
             failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
           }
         ]
@@ -99,7 +106,7 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
 resource failing 'Microsoft.Insights/metricAlerts@2026-01-01' = {
   name: '${namePrefix}http-5xx'
   location: 'global'
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Insights/metricAlerts'] ?? {})
   dependsOn: [people]
   properties: {
     description: 'Requests fail. More than twenty in a quarter of an hour were answered 5xx. See docs/operations.md.'
@@ -157,7 +164,7 @@ resource webTest 'Microsoft.Insights/webtests@2022-06-15' = if (enableWebTest) {
 resource unreachable 'Microsoft.Insights/metricAlerts@2026-01-01' = if (enableWebTest) {
   name: '${namePrefix}unreachable'
   location: 'global'
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Insights/metricAlerts'] ?? {})
   dependsOn: [people]
   properties: {
     description: 'The app cannot be reached. The web test failed at two of five places. See docs/operations.md.'

@@ -1,6 +1,6 @@
 metadata description = 'The function app on Flex Consumption. Its identity has its roles before the app starts.'
 
-import { resourceTags } from 'types.bicep'
+import { modelEndpoint, resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Name of the function app. Keep it stable: a Static Web App is linked to one backend, by name.')
 param name string
@@ -13,6 +13,9 @@ param location string
 
 @description('Tags of both.')
 param tags resourceTags
+
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType
 
 @description('Resource id of the identity.')
 param identityId string
@@ -41,6 +44,12 @@ param connectionString string
 @description('The broker\'s own app settings (docs/settings.md).')
 param brokerSettings { *: string }
 
+@description('The accounts as elements of REALTIME_ENDPOINTS. A single one needs no list.')
+param modelEndpoints modelEndpoint[]
+
+@description('Further elements of REALTIME_ENDPOINTS, a JSON list.')
+param furtherEndpoints string
+
 @description('Memory of an instance in MB; CPU is proportional to it.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int
@@ -64,12 +73,32 @@ param alwaysReadyObserver int
 @description('Name of the function that observes calls.')
 param observerFunction string
 
+@description('Spread the plan over availability zones.')
+param zoneRedundant bool
+
+@description('Log Analytics workspace for the logs and metrics of the app itself; empty for none.')
+param workspaceId string
+
 @description('Subnet for outbound traffic, delegated to Microsoft.App/environments; empty for none.')
 param subnetId string
 
-var warmHttp = alwaysReadyHttp > 0 ? [{ name: 'http', instanceCount: alwaysReadyHttp }] : []
+// A zonal plan keeps at least two instances of each group warm.
+var leastWarm = zoneRedundant ? 2 : 0
+var httpCount = max(alwaysReadyHttp, leastWarm)
+var observerCount = max(alwaysReadyObserver, leastWarm)
+var warmHttp = httpCount > 0 ? [{ name: 'http', instanceCount: httpCount }] : []
 var observerGroup = 'function:${observerFunction}'
-var warmObserver = alwaysReadyObserver > 0 ? [{ name: observerGroup, instanceCount: alwaysReadyObserver }] : []
+var warmObserver = observerCount > 0 ? [{ name: observerGroup, instanceCount: observerCount }] : []
+// One of a known name adds to that endpoint: its models, its weight.
+var further = json(furtherEndpoints)
+var furtherByName = toObject(further, each => each.name)
+var knownNames = map(modelEndpoints, each => each.name)
+var known = map(modelEndpoints, each => union(each, furtherByName[?each.name] ?? {}))
+var allEndpoints = concat(known, filter(further, each => !contains(knownNames, each.name)))
+var severalEndpoints = length(modelEndpoints) > 1 || !empty(further)
+var endpointSettings = {
+  REALTIME_ENDPOINTS: severalEndpoints ? string(allEndpoints) : ''
+}
 var platformSettings = {
   AzureWebJobsStorage__blobServiceUri: blobEndpoint
   AzureWebJobsStorage__queueServiceUri: queueEndpoint
@@ -86,16 +115,16 @@ var platformSettings = {
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Web/serverfarms'] ?? {})
   kind: 'functionapp'
   sku: { name: 'FC1', tier: 'FlexConsumption' }
-  properties: { reserved: true }
+  properties: { reserved: true, zoneRedundant: zoneRedundant }
 }
 
 resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
-  tags: union(tags, { 'azd-service-name': 'api' })
+  tags: union(tags, typeTags[?'Microsoft.Web/sites'] ?? {}, { 'azd-service-name': 'api' })
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'
@@ -138,7 +167,18 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(platformSettings, brokerSettings)
+  properties: union(platformSettings, brokerSettings, endpointSettings)
+}
+
+#disable-next-line use-recent-api-versions
+resource siteLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
+  scope: app
+  name: 'to-workspace'
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ categoryGroup: 'allLogs', enabled: true }]
+    metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
 }
 
 // Not a loop: the name determines the type, and the compiler checks only names it knows (BCP225).
@@ -159,3 +199,9 @@ output id string = app.id
 
 @description('Address of the function app itself, behind the linked site.')
 output uri string = 'https://${app.properties.defaultHostName}'
+
+// What OpenAI's own needs no address for.
+var addresses = map(allEndpoints, each => each.?endpoint ?? 'https://api.openai.com')
+
+@description('Addresses of the endpoints, comma-separated; empty if there is one.')
+output endpointAddresses string = severalEndpoints ? join(addresses, ',') : ''

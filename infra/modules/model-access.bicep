@@ -3,6 +3,9 @@ metadata description = 'Who may use the model: a role on an account in any resou
 @description('Name of the Azure OpenAI or AI Services account.')
 param accountName string
 
+@description('Domain of the accounts of this cloud: openai.azure.com.')
+param domain string
+
 @description('Principal id of the function app\'s identity.')
 param principalId string
 
@@ -33,12 +36,6 @@ var defaultRole = existingAccount ? 'Cognitive Services OpenAI User' : 'Cognitiv
 var chosenRole = empty(roleName) ? defaultRole : roleName
 var role = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds[chosenRole])
 
-var hosts = {
-  AzureCloud: 'openai.azure.com'
-  AzureUSGovernment: 'openai.azure.us'
-  AzureChinaCloud: 'openai.azure.cn'
-}
-
 resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = {
   name: accountName
 }
@@ -64,4 +61,4 @@ resource developer 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!e
 }
 
 @description('The model\'s endpoint, for REALTIME_ENDPOINT.')
-output endpoint string = 'https://${account.properties.customSubDomainName}.${hosts[environment().name]}'
+output endpoint string = 'https://${account.properties.customSubDomainName}.${domain}'

@@ -1,6 +1,6 @@
 metadata description = 'Application Insights on a new or existing Log Analytics workspace, with Entra ingestion only, and the workbook.'
 
-import { resourceTags } from 'types.bicep'
+import { resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Name of the new workspace, if none is given.')
 param workspaceName string
@@ -13,6 +13,12 @@ param location string
 
 @description('Tags of both.')
 param tags resourceTags
+
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType
+
+@description('Lock the new workspace against deletion.')
+param enableDeleteLock bool
 
 @description('Resource id of an existing workspace to use; if empty, one is created.')
 param existingWorkspaceId string
@@ -31,7 +37,7 @@ var workspaceId = empty(existingWorkspaceId) ? ownWorkspaceId : existingWorkspac
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = if (empty(existingWorkspaceId)) {
   name: workspaceName
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.OperationalInsights/workspaces'] ?? {})
   properties: {
     sku: { name: 'PerGB2018' }
     retentionInDays: retentionDays
@@ -40,10 +46,19 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = if (e
   }
 }
 
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (enableDeleteLock && empty(existingWorkspaceId)) {
+  scope: workspace
+  name: 'keep'
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'The logs.'
+  }
+}
+
 resource component 'Microsoft.Insights/components@2020-02-02' = {
   name: componentName
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Insights/components'] ?? {})
   kind: 'web'
   dependsOn: [workspace]
   properties: {
@@ -58,7 +73,7 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(resourceGroup().id, 'calls')
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Insights/workbooks'] ?? {})
   kind: 'shared'
   properties: {
     displayName: 'Realtime calls'

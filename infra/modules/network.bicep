@@ -1,6 +1,6 @@
 metadata description = 'A virtual network for the app\'s outbound traffic, and a subnet for private endpoints. Inbound stays public: a linked backend cannot be isolated.'
 
-import { resourceTags } from 'types.bicep'
+import { resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Name of the virtual network.')
 param name string
@@ -13,6 +13,9 @@ param location string
 
 @description('Tags of the network.')
 param tags resourceTags
+
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType
 
 @description('Address space of the network.')
 param addressPrefix string
@@ -32,7 +35,7 @@ param natGatewayName string
 resource closed 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: securityGroupName
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Network/networkSecurityGroups'] ?? {})
   properties: {
     securityRules: [
       {
@@ -85,7 +88,7 @@ resource gateway 'Microsoft.Network/natGateways@2025-05-01' = if (enableNatGatew
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: name
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Network/virtualNetworks'] ?? {})
   properties: {
     addressSpace: { addressPrefixes: [addressPrefix] }
     subnets: [

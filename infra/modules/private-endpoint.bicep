@@ -1,6 +1,6 @@
 metadata description = 'One private endpoint, with a private DNS zone that is linked to the network, or in one that exists.'
 
-import { resourceTags } from 'types.bicep'
+import { resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Name of the private endpoint.')
 param name string
@@ -10,6 +10,9 @@ param location string
 
 @description('Tags of the endpoint and its zone.')
 param tags resourceTags
+
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType
 
 @description('The target resource.')
 param targetId string
@@ -35,14 +38,14 @@ var foundZoneId = '${dnsZones}/providers/Microsoft.Network/privateDnsZones/${zon
 resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = if (createZone) {
   name: zoneName
   location: 'global'
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Network/privateDnsZones'] ?? {})
 }
 
 resource resolves 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = if (createZone) {
   parent: zone
   name: 'to-network'
   location: 'global'
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Network/privateDnsZones/virtualNetworkLinks'] ?? {})
   properties: {
     registrationEnabled: false
     virtualNetwork: { id: networkId }
@@ -52,7 +55,7 @@ resource resolves 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06
 resource endpoint 'Microsoft.Network/privateEndpoints@2025-05-01' = {
   name: name
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Network/privateEndpoints'] ?? {})
   properties: {
     subnet: { id: subnetId }
     privateLinkServiceConnections: [

@@ -1,6 +1,6 @@
 metadata description = 'The storage account: the app package, the ledger, the queues that end and observe calls, and the transcripts and recordings. No account keys.'
 
-import { resourceTags } from 'types.bicep'
+import { resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Name of the storage account: 3 to 24 lower-case letters and digits.')
 param name string
@@ -10,6 +10,12 @@ param location string
 
 @description('Tags of the account.')
 param tags resourceTags
+
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType
+
+@description('Lock the account against deletion.')
+param enableDeleteLock bool
 
 @description('Redundancy of the account.')
 param sku string
@@ -32,7 +38,7 @@ var queues = ['end-call', 'end-call-poison', 'observe-call', 'observe-call-poiso
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Storage/storageAccounts'] ?? {})
   kind: 'StorageV2'
   sku: { name: sku }
   properties: {
@@ -48,6 +54,15 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
       bypass: 'AzureServices'
       defaultAction: publicNetworkAccess == 'Enabled' ? 'Allow' : 'Deny'
     }
+  }
+}
+
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (enableDeleteLock) {
+  scope: account
+  name: 'keep'
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'Calls, limits, transcripts and recordings.'
   }
 }
 

@@ -1,6 +1,6 @@
 metadata description = 'Port 3478 from browsers to the media relays of the regions of the model. Can be deployed alone: az deployment group create -f infra/modules/turn-rule.bicep -p modelRegions=eastus2 (docs/firewall.md).'
 
-import { resourceTags } from 'types.bicep'
+import { resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Regions of the Azure OpenAI accounts, comma-separated, as in their properties: eastus2,swedencentral.')
 param modelRegions string
@@ -10,6 +10,9 @@ param location string = resourceGroup().location
 
 @description('Tags of the network security group.')
 param tags resourceTags = {}
+
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType = {}
 
 @description('Name of the network security group to create, for subnets with browsers; empty for none.')
 param securityGroupName string = 'nsg-realtime-clients'
@@ -88,7 +91,7 @@ var ways = concat(first, furtherUdp, furtherTcp)
 resource clients 'Microsoft.Network/networkSecurityGroups@2025-05-01' = if (!empty(securityGroupName)) {
   name: empty(securityGroupName) ? 'unused' : securityGroupName
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Network/networkSecurityGroups'] ?? {})
   properties: {
     securityRules: [
       for (way, i) in ways: {

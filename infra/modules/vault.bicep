@@ -1,6 +1,6 @@
 metadata description = 'A new key vault. Its secret: vault-secret.bicep. Who may read it: vault-access.bicep.'
 
-import { resourceTags } from 'types.bicep'
+import { resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Name of the vault: 3 to 24 letters, digits and hyphens.')
 param name string
@@ -10,6 +10,12 @@ param location string
 
 @description('Tags of the vault.')
 param tags resourceTags
+
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType
+
+@description('Lock the vault against deletion.')
+param enableDeleteLock bool
 
 @description('True for production. A vault with it can be deleted but not purged, so its name stays reserved for 90 days.')
 param enablePurgeProtection bool
@@ -24,7 +30,7 @@ param workspaceId string
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: name
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.KeyVault/vaults'] ?? {})
   properties: {
     tenantId: subscription().tenantId
     sku: { family: 'A', name: 'standard' }
@@ -38,6 +44,15 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
       bypass: 'AzureServices'
       defaultAction: publicNetworkAccess == 'Enabled' ? 'Allow' : 'Deny'
     }
+  }
+}
+
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (enableDeleteLock) {
+  scope: vault
+  name: 'keep'
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'The secret of the broker: handles and hashed ids depend on it.'
   }
 }
 

@@ -1,6 +1,6 @@
 metadata description = 'The Static Web App that serves the page and signs callers in.'
 
-import { resourceTags } from 'types.bicep'
+import { resourceTags, tagsByResourceType } from 'types.bicep'
 
 @description('Name of the Static Web App.')
 param name string
@@ -12,6 +12,9 @@ param location string
 @description('Tags of the Static Web App.')
 param tags resourceTags
 
+@description('Tags in addition for the resources of one type, by type.')
+param typeTags tagsByResourceType
+
 @description('Client id of an Entra app registration, to admit one tenant only; if empty, the built-in sign-in accepts any Microsoft account.')
 param signInClientId string
 
@@ -22,7 +25,7 @@ param signInClientSecret string
 resource site 'Microsoft.Web/staticSites@2025-03-01' = {
   name: name
   location: location
-  tags: union(tags, { 'azd-service-name': 'web' })
+  tags: union(tags, typeTags[?'Microsoft.Web/staticSites'] ?? {}, { 'azd-service-name': 'web' })
   // A linked backend requires Standard.
   sku: { name: 'Standard', tier: 'Standard' }
   properties: {

@@ -250,7 +250,14 @@ def names_in(expression: str) -> set[str]:
     # Names before a colon are left out above as keys; those of `a ? b : c` are added back here.
     conditional = re.findall(r"\?\s*([A-Za-z_]\w*)\s*:", code)
     looped = re.findall(r"\bin\s+([A-Za-z_]\w*)\s*:", code)
-    return {*found, *conditional, *looped} - loops - {"true", "false", "null", "for", "in", "if"}
+    # Of a function: `word => …`.
+    taken = set(re.findall(r"\b(\w+)\s*=>", code))
+    return (
+        {*found, *conditional, *looped}
+        - loops
+        - taken
+        - {"true", "false", "null", "for", "in", "if"}
+    )
 
 
 def unquoted(expression: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,30 @@ REQUIRED = os.environ.get("BICEP_REQUIRED") == "1"
 needs_compiler = pytest.mark.skipif(not (COMPILER or REQUIRED), reason=lint.NO_COMPILER)
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GIVEN = {"environmentName": "demo", "location": "eastus2", "brokerSecret": "x"}
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """A role assignment: to whom, which role (its id) and on what (its resource id)."""
+
+    principal: str
+    role: str
+    scope: str
+    condition: str = ""
+
+    @classmethod
+    def of(cls, resource: Mapping[str, Any]) -> Grant:
+        """From an assignment. An identity of the deployment is called by its module's name."""
+        properties = resource["properties"]
+        whose = re.search(r"format\('(\w+)-\{0}'", properties["principalId"])
+        scope = re.search(r"/subscriptions/.+?(?='|/providers/Microsoft.Auth)", resource["id"])
+        assert scope
+        return cls(
+            whose[1] if whose else properties["principalId"],
+            properties["roleDefinitionId"].rpartition("/")[2],
+            scope[0],
+            properties.get("condition", ""),
+        )
 
 
 @dataclass(frozen=True)
@@ -51,6 +76,11 @@ class Expansion:
         """The function app's settings."""
         settings: dict[str, str] = self.the("Web/sites/config")["properties"]
         return settings
+
+    @property
+    def grants(self) -> list[Grant]:
+        """Who may do what."""
+        return sorted(map(Grant.of, self.of("Authorization/roleAssignments")))
 
     @property
     def names(self) -> set[str]:

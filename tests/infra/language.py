@@ -14,6 +14,7 @@ from tests.infra.bicep import Declaration, File, expressions, names_in, read
 # One API version per type: the newest that Microsoft's verified modules deploy (November 2026), or
 # a newer one if that is more than two years old, which the nightly workflow refuses.
 VERSIONS = {
+    "Microsoft.Authorization/locks": "2020-05-01",
     "Microsoft.Authorization/roleAssignments": "2022-04-01",
     "Microsoft.CognitiveServices/accounts": "2025-06-01",
     "Microsoft.CognitiveServices/accounts/deployments": "2025-06-01",
@@ -170,7 +171,7 @@ def modules(project: Project, file: File) -> Iterator[str]:
         for name, param in taken.items():
             if param.value is None and name not in given:
                 yield f"module {module.name} needs the parameter {name}"
-    for module, output in re.findall(r"\b(\w+)!?\.outputs\.(\w+)", file.text):
+    for module, output in re.findall(r"\b(\w+)!?(?:\[\w+\])?\.outputs\.(\w+)", file.text):
         if module in targets and output not in targets[module].of("output"):
             yield f"module {module} has no output {output}"
 
@@ -215,7 +216,7 @@ def parameters(project: Project) -> Iterator[str]:
 
 def outputs(project: Project) -> Iterator[str]:
     """Each output is used: a module's by main.bicep, main.bicep's by a hook."""
-    read_by_main = set(re.findall(r"\b(\w+)!?\.outputs\.(\w+)", project.main.text))
+    read_by_main = set(re.findall(r"\b(\w+)!?(?:\[\w+\])?\.outputs\.(\w+)", project.main.text))
     for module in project.main.of("module").values():
         target = project.files.get(module.type)
         for name in target.of("output") if target else ():

@@ -17,7 +17,6 @@ from tests.infra.language import Project
 # Settings of the app that Bicep does not set, and why.
 NOT_SET_BY_BICEP = {
     "AZURE_RESOURCE": "REALTIME_ENDPOINT is set, which is more specific",
-    "REALTIME_ENDPOINTS": "one endpoint is the default",
     "REALTIME_API_KEY": "the app uses its identity, not a key",
     "REALTIME_API_KEY_SECRET": "the app uses its identity, not a key",
     "REALTIME_GATEWAY_KEY": "it is in the key vault, under the name in REALTIME_GATEWAY_KEY_SECRET",
@@ -73,8 +72,10 @@ MUSTS = {
     # Another name would add a second backend, which a Static Web App cannot have.
     "Microsoft.Web/staticSites/linkedBackends": {"name": "'api'"},
 }
-MADE_BY_HOOKS = {"CLOSE_LAST", "REALTIME_INSTRUCTIONS_BASE64"}
+MADE_BY_HOOKS = {"CLOSE_LAST", "REALTIME_INSTRUCTIONS_BASE64", "REALTIME_ENDPOINTS_BASE64"}
 """Variables that no user sets, so that no pipeline is told them."""
+MADE_BY_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE"}
+"""Variables that azd knows without being told."""
 REFUSED_BY_FLEX = re.compile(
     r"\b(FUNCTIONS_WORKER_\w+|FUNCTIONS_EXTENSION_VERSION|WEBSITE_\w+|ENABLE_ORYX_BUILD|"
     r"SCM_DO_BUILD_DURING_DEPLOYMENT|linuxFxVersion|alwaysOn|instanceMemoryMb)\b"
@@ -174,6 +175,7 @@ def settings(project: Project) -> Iterator[str]:
     """Each setting of the app is set by Bicep or listed in NOT_SET_BY_BICEP."""
     api = project.main.of("module")["api"]
     given = set(api.at("params.brokerSettings") or {})
+    given |= set(project.files["modules/api.bicep"].of("var")["endpointSettings"].value or ())
     for name in sorted(set(NAMES) - given - set(NOT_SET_BY_BICEP)):
         yield f"infra/main.bicep: the app setting {name} is not set"
     for name in sorted(given - set(NAMES)):

@@ -213,3 +213,14 @@ def test_every_setting_that_bicep_leaves_out_is_named_in_the_documents() -> None
     page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     for name, reason in product.NOT_SET_BY_BICEP.items():
         assert re.search(rf"^\| `{name}` \| .+ \|$", page, re.MULTILINE), (name, reason)
+
+
+def test_every_variable_of_azd_is_named_in_the_documents() -> None:
+    pages = "".join(
+        path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))
+    )
+    file = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
+    variables = set(re.findall(r"\$\{(\w+)", file)) - product.MADE_BY_HOOKS - product.MADE_BY_AZD
+    assert [
+        name for name in sorted(variables) if not re.search(rf"(`|env set ){name}\b", pages)
+    ] == []

@@ -39,22 +39,15 @@ class Assignment:
 
 
 def assignments(**given: str) -> list[Assignment]:
-    found = []
-    for each in expand(**given).of("Authorization/roleAssignments"):
-        properties = each["properties"]
-        principal = re.search(r"format\('(\w+)-\{0}'", properties["principalId"])
-        scope = re.search(r"/resourceGroups/[\w-]+/providers/(?:[\w.]+)/([\w/-]+)", each["id"])
-        assert principal
-        assert scope
-        found.append(
-            Assignment(
-                {"identity": "app", "deploymentIdentity": "deployment"}[principal[1]],
-                ROLES[properties["roleDefinitionId"].rpartition("/")[2]],
-                re.sub(r"[0-9a-z]{13}\b", "*", scope[1]),
-                properties.get("condition", ""),
-            )
+    return sorted(
+        Assignment(
+            {"identity": "app", "deploymentIdentity": "deployment"}[each.principal],
+            ROLES[each.role],
+            re.sub(r"[0-9a-z]{13}\b", "*", "/".join(each.scope.split("/")[7:])),
+            each.condition,
         )
-    return sorted(found)
+        for each in expand(**given).grants
+    )
 
 
 def of_the_app(*types: str, **given: str) -> list[tuple[str, str]]:
