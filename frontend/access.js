@@ -60,7 +60,7 @@ export class Access {
     }
     const mint = () =>
       this.#timed(attempt, (signal) => mintKey({ fetch, url: this.#options.tokenUrl, headers, signal }));
-    const key = await mint();
+    let key = await mint();
     const minted = now();
     return async (offer) => {
       const post = (/** @type {Key} */ fresh) =>
@@ -68,10 +68,11 @@ export class Access {
       const { sdp, callId } = await post(key).catch(async (error) => {
         // Whoever thinks about the microphone's prompt for longer than the key lives gets another key.
         if (error.code !== 'key_refused' || now() - minted < SHORTEST_KEY) throw error;
-        return post(await mint());
+        key = await mint();
+        return post(key);
       });
       // Keys are for Realtime alone.
-      return { sdp, location: callId ? this.#register(attempt, callId) : '', api: '', askedAt: minted };
+      return { sdp, location: callId ? this.#register(attempt, callId, key.endpoint) : '', api: '', askedAt: minted };
     };
   }
 
@@ -155,12 +156,13 @@ export class Access {
    * Runs in parallel with the start of the call. Not aborted by `stop`: its response says what to hang up.
    * @param {Attempt} attempt
    * @param {string} callId
+   * @param {string} endpoint  Of the key that started it.
    */
-  async #register(attempt, callId) {
+  async #register(attempt, callId, endpoint) {
     const { fetch } = this.#options.environment;
     const request = { fetch, url: this.#options.callsUrl, headers: attempt.headers };
     try {
-      return await this.#timed(null, (signal) => register({ ...request, signal }, callId));
+      return await this.#timed(null, (signal) => register({ ...request, signal }, callId, endpoint));
     } catch (error) {
       this.#refused(attempt, error instanceof CallProblem ? error : new CallProblem('network_unreachable'));
       return '';

@@ -11,7 +11,7 @@ export async function mintKey(request) {
   const body = await (await post(request)).json().catch(() => null);
   const value = body?.value ?? body?.token;
   if (typeof value !== 'string' || typeof body?.url !== 'string') throw new CallProblem('answer_invalid');
-  return { value, url: body.url };
+  return { value, url: body.url, endpoint: typeof body.endpoint === 'string' ? body.endpoint : '' };
 }
 
 /** @param {BrokerRequest} request @returns {Promise<CallProblem | null>}  Null also where the broker does not say. */
@@ -67,9 +67,11 @@ export async function connectToModel(fetch, key, signal, offer) {
 /**
  * Registers a call started with a key, so that the broker observes and limits it like any other.
  * @param {BrokerRequest} request @param {string} callId
+ * @param {string} endpoint  As it came with the key: a broker may have several.
  */
-export async function register(request, callId) {
-  return locationOf(await post(request, 'application/json', JSON.stringify({ call_id: callId })));
+export async function register(request, callId, endpoint) {
+  const body = { call_id: callId, ...(endpoint ? { endpoint } : {}) };
+  return locationOf(await post(request, 'application/json', JSON.stringify(body)));
 }
 
 /**

@@ -247,7 +247,7 @@ export type BrokerRequest = {
 };
 
 /** An ephemeral key, and the URL to post an offer to. */
-export type Key = { value: string; url: string };
+export type Key = { value: string; url: string; endpoint: string };
 
 export type Answer = {
   sdp: string;

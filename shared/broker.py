@@ -25,6 +25,7 @@ from shared.auth.origins import CrossOriginPolicy
 from shared.calls.continuation import Continuations
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.end_events import CALL_ENDED_QUEUE, EndEvents
+from shared.calls.failover import Failover
 from shared.calls.handles import RotatingHandles
 from shared.calls.queue_messages import END_QUEUE, OBSERVE_QUEUE
 from shared.calls.records import Records
@@ -139,7 +140,9 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         terminator=terminator,
         admin=open_admin_service(settings.observer, stores, model, terminator, clock),
         checks={
-            **deep_checks(settings, credentials, stores.ledger, EndpointProbe(model, profiles)),
+            **deep_checks(
+                settings, credentials, stores.ledger, EndpointProbe(model.default, profiles)
+            ),
             **authenticator.checks(),
             **observer_checks(settings.observer.mode, stores.records, stores.leases, clock),
         },
@@ -216,11 +219,9 @@ def open_call_service(
         attached=partial(attached_to, stores.leases) if required else None,
     )
     policy = CallPolicy(
-        endpoint=settings.endpoint.url,
         call_length=settings.limits.longest,
         token_life=settings.tokens.life,
         token_endpoint=settings.tokens.enabled,
-        tells_who_calls=settings.endpoint.safety_identifier,
         price_table=settings.observer.price_table,
         conversation_length=settings.limits.conversation_length,
     )
@@ -231,13 +232,11 @@ def open_call_service(
         clock=clock,
     )
     return CallService(
-        voices=model.clients,
-        client=model.realtime.client,
+        failover=Failover(model, credentials.vault, clock),
         handles=RotatingHandles(credentials.secret, clock).current,
         ledger=stores.ledger,
         dispatcher=dispatcher,
         terminator=terminator,
-        vault=credentials.vault,
         policy=policy,
         continuations=continuations,
     )
@@ -280,10 +279,11 @@ def open_observer_worker(broker: Broker) -> ObserverWorker:
             settings.transcripts,
             settings.retries_responses,
             settings.slow_turn,
+            broker.model.deployed,
         ),
         accounting=CallAccounting(stores.records, stores.ledger, prices),
         dependencies=Dependencies(
-            connect=broker.model.realtime.connector,
+            connect=broker.model.default.realtime.connector,
             leases=stores.leases,
             log=stores.transcripts,
             registry=broker.registry,

@@ -100,7 +100,7 @@ async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
     records = []
     for call in call_ids(number):
         booking = broker.stores.ledger.book_call("bench")
-        record = new_record(call, booking, profile, started_by="connect")
+        record = new_record(call, booking, profile, started_by="connect", endpoint="")
         broker.stores.records.insert(record)
         records.append(record)
     async with measured(number) as found, asyncio.timeout(LIMIT.total_seconds()):

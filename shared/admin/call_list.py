@@ -15,12 +15,13 @@ from shared.usage.live_usage import TIME_KINDS
 from shared.usage.tokens import Usage
 
 TEXT_AT_MOST = 100
-WORDS = ("profile", "model", "caller", "ended_by")
+WORDS = ("profile", "model", "caller", "ended_by", "endpoint")
 KINDS = (*(each.name for each in fields(Usage)), *TIME_KINDS)
 LATENCIES = ("turns", "p50_ms", "p95_ms", "max_ms")
 ALIKE = (
     *("id", "status", "caller", "profile", "model", "session_model", "api", "way"),
     *("started_at", "ends_at", "ended_at", "ended_by", "continues", "continued_by"),
+    "endpoint",
 )
 """What a call has as it stands."""
 COLUMNS = (

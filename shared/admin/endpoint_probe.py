@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
-from shared.calls.voice_endpoints import VoiceEndpoints
+from shared.calls.voice_endpoints import VoiceEndpoint
 from shared.config.profiles import Profile, Profiles
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core.deadline import Deadline
@@ -20,6 +21,7 @@ from shared.core.problems import Problem
 from shared.realtime.client import EphemeralKeyRefused
 from shared.realtime.ephemeral_keys import EphemeralKey
 from shared.sideband.sideband import NoSuchCall, SidebandUnavailable
+from shared.upstream.endpoints import endpoint_of
 
 SHORTEST_KEY = timedelta(seconds=10)
 BUDGET = timedelta(seconds=15)
@@ -37,19 +39,24 @@ class NotTried(Exception):
 
 
 class EndpointProbe:
-    """One method for each part; each raises `Problem` if that part does not work."""
+    """One method for each part of one endpoint; each raises `Problem` if that part does not
+    work."""
 
-    def __init__(self, model: VoiceEndpoints, profiles: Profiles) -> None:
+    def __init__(self, model: VoiceEndpoint, profiles: Profiles) -> None:
         self.model = model
         self.client = model.realtime.client
         self.minter = model.realtime.minter
         self.profiles = profiles
 
     def profile_of(self, api: VoiceApi) -> Profile | None:
-        """The profile to try that API with: the default one if it is of it, or the first."""
+        """The profile to try that API with: the default one if it is of it, or the first, of those
+        whose model is served here."""
         others = sorted(self.profiles.by_name.values(), key=lambda profile: profile.name)
         candidates = [self.profiles.named(None), *others]
-        return next((profile for profile in candidates if profile.api == api), None)
+        endpoint = replace(endpoint_of(self.model.settings), weight=1)
+        served = (each for each in candidates if each.api == api and endpoint.serves(each.model))
+        found = next(served, None)
+        return found and self.model.deployed(found)
 
     def realtime_profile(self) -> Profile:
         """Raises NotTried where every profile is of another API."""

@@ -28,7 +28,7 @@ def deep_checks(
     """The checks by name, in the order in which one failure explains the next."""
     checks: dict[str, Check] = {
         "secret": credentials.secret.current,
-        "credential": credentials.endpoint.headers,
+        "credential": credentials.endpoints[settings.endpoint.name].endpoint.headers,
         "storage": partial(ledger.usage_of, "health"),
         "model": probe.mint_key,
         "calls": probe.post_no_offer,

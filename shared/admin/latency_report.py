@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.admin.usage_report import group_value
+from shared.admin.usage_report import ON_REQUEST, group_value
 from shared.calls.call_record import CallRecord
 from shared.usage import turn_latency
 
 GROUPS = ("day", "profile", "model")
 PERCENTS = (50, 75, 90, 95, 99)
 PERCENTILES = tuple(f"p{percent}_ms" for percent in PERCENTS)
-COLUMNS = (*GROUPS, "calls", "turns", "slow", *PERCENTILES, "max_ms")
+COLUMNS = (*GROUPS, "calls", "turns", "slow", *PERCENTILES, "max_ms", *ON_REQUEST)
 
 
 @dataclass(slots=True)

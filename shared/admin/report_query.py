@@ -11,18 +11,23 @@ DAYS_AT_MOST = 92
 
 
 def read_query(
-    query: Mapping[str, str], today: date, groups: Sequence[str]
+    query: Mapping[str, str],
+    today: date,
+    groups: Sequence[str],
+    on_request: Sequence[str] = (),
 ) -> tuple[list[date], Sequence[str]]:
     """The days from `from` to `to` (both included, today by default), and those of `groups` that
-    `by` names (all by default, separated by commas). Raises Problem invalid_query."""
+    `by` names (all by default, separated by commas), or of `on_request`. Raises Problem
+    invalid_query."""
     first, last = parse_day(query, "from", today), parse_day(query, "to", today)
     if not 0 <= (last - first).days < DAYS_AT_MOST:
         raise Problem("invalid_query", f"from, to: expected up to {DAYS_AT_MOST} days.")
     by = {word.strip() for word in query.get("by", "").split(",") if word.strip()}
-    if not by <= set(groups):
-        raise Problem("invalid_query", f"by: expected some of {', '.join(groups)}.")
+    known = (*groups, *on_request)
+    if not by <= set(known):
+        raise Problem("invalid_query", f"by: expected some of {', '.join(known)}.")
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    return days, [name for name in groups if name in by] or groups
+    return days, [name for name in known if name in by] or groups
 
 
 def parse_day(query: Mapping[str, str], name: str, default: date) -> date:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
 from functools import partial
@@ -16,7 +16,7 @@ from shared.calls.call_record import CallRecord
 from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
 from shared.config.settings import ObserverSettings
-from shared.config.voice_api import LIVE, REALTIME, VoiceApi
+from shared.config.voice_api import LIVE, VoiceApi
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.problems import Problem
@@ -38,12 +38,13 @@ CALLS_PER_FILE_AT_MOST = 2000
 
 @dataclass(frozen=True, slots=True)
 class AdminService:
-    """The admins' side of the broker. `connects` open a call's sideband, by its API."""
+    """The admins' side of the broker. `connects` open a call's sideband, by its endpoint and
+    its API."""
 
     records: Records
     terminator: CallTerminator
     transcripts: Log
-    connects: Mapping[VoiceApi, Connect]
+    connects: Callable[[str], Mapping[VoiceApi, Connect]]
     clock: Clock
     refusals: RefusalCounts
     settings: ObserverSettings
@@ -124,21 +125,22 @@ class AdminService:
 
     def report_usage(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
         """What calls used from the day `from` to the day `to` (UTC, both included, today by
-        default), grouped by `by`: some of day, caller, profile, model, separated by commas.
+        default), grouped by `by`: some of day, caller, profile, model, endpoint, separated by
+        commas; by the first four if it names none.
 
         Raises Problem invalid_query.
         """
         from shared.admin import usage_report
 
-        days, groups = self.read_query(query, usage_report.GROUPS)
+        days, groups = self.read_query(query, usage_report.GROUPS, usage_report.ON_REQUEST)
         return usage_report.sum_usage(self.records_of(days), groups)
 
     def report_latency(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
         """How fast turns were answered in the calls of those days. Raises Problem
         invalid_query."""
-        from shared.admin import latency_report
+        from shared.admin import latency_report, usage_report
 
-        days, groups = self.read_query(query, latency_report.GROUPS)
+        days, groups = self.read_query(query, latency_report.GROUPS, usage_report.ON_REQUEST)
         return latency_report.latency_rows(
             self.records_of(days), groups, self.settings.slow_turn_ms
         )
@@ -156,12 +158,13 @@ class AdminService:
         return {**shown, "problems": failure_report.problems_in(counted)}
 
     def read_query(
-        self, query: Mapping[str, str], groups: Sequence[str]
+        self, query: Mapping[str, str], groups: Sequence[str], on_request: Sequence[str] = ()
     ) -> tuple[list[date], Sequence[str]]:
         """The days and the groups of a report. Raises Problem invalid_query."""
         from shared.admin import report_query
 
-        return report_query.read_query(query, self.clock().astimezone(UTC).date(), groups)
+        today = self.clock().astimezone(UTC).date()
+        return report_query.read_query(query, today, groups, on_request)
 
     def records_of(self, days: Iterable[date]) -> Iterator[CallRecord]:
         """The calls of those days."""
@@ -202,15 +205,15 @@ class AdminService:
         self, record: CallRecord, event: Mapping[str, Any]
     ) -> Coroutine[Any, Any, ServerEvent | None]:
         """Sends an event as the call's API has them."""
+        connect = self.connects(record.endpoint)[record.api]
         # Imported here because a cold start should not wait for the classes of server events.
         if record.api == LIVE:
             from shared.live.admin_event_sender import send_live_event
 
-            return send_live_event(self.connects[LIVE], record.call_id, event)
+            return send_live_event(connect, record.call_id, event)
         from shared.realtime.admin_event_sender import send_admin_event
 
         before = partial(self.record_own_item, record)
-        connect = self.connects[REALTIME]
         return send_admin_event(connect, record.call_id, event, before_sending=before)
 
     def record_own_item(self, record: CallRecord, event: Mapping[str, Any]) -> None:

@@ -24,20 +24,22 @@ from shared.usage.prices import UNKNOWN
 from shared.usage.tokens import Usage
 
 GROUPS = ("day", "caller", "profile", "model")
+ON_REQUEST = ("endpoint",)
+"""What calls are grouped by only where that is asked for."""
 KINDS = tuple(each.name for each in fields(Usage))
 WORDS = {f"transcription_{kind}": kind for kind in transcription.KINDS}
 """The columns of what transcribed the callers."""
 TIMES = {f"live_{kind}": kind for kind in TIME_KINDS}
 """The columns of the time that Live calls are billed for."""
 COUNTED = ("calls", "observed_calls", "seconds", *KINDS, *TIMES, *WORDS, "failures")
-COLUMNS = (*GROUPS, *COUNTED, "cost", "prices_as_of")
+COLUMNS = (*GROUPS, *COUNTED, "cost", "prices_as_of", *ON_REQUEST)
 SELDOM = frozenset({"written_text", *TIMES, *WORDS, "failures", "prices_as_of"})
 """Left out of a row that has nothing in them."""
 
 
 def sum_usage(records: Iterable[CallRecord], by: Iterable[str] = GROUPS) -> list[dict[str, Any]]:
     """One row for each group of `by`, sorted; `cost` is in US dollars or `unknown`."""
-    groups = tuple(name for name in GROUPS if name in set(by))
+    groups = tuple(name for name in (*GROUPS, *ON_REQUEST) if name in set(by))
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for record in records:
         key = tuple(group_value(record, name) for name in groups)
@@ -62,10 +64,11 @@ def finished_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def group_value(record: CallRecord, group: str) -> str:
-    """The record's value of one of `GROUPS`."""
+    """The record's value of one of `GROUPS`, or of what is grouped by on request."""
     if group == "day":
         return f"{record.started_at:%Y-%m-%d}"
-    return record.caller_id if group == "caller" else str(getattr(record, group))
+    columns = {"caller": "caller_id", "endpoint": "endpoint_name"}
+    return str(getattr(record, columns.get(group, group)))
 
 
 def add_call(row: dict[str, Any], record: CallRecord) -> None:

@@ -125,8 +125,9 @@ def list_or_register_calls(request: Request) -> Response:
     caller = authenticate(broker, request)
     profile = requested_profile(broker, request, caller)
     body = request.json()
-    call_id = body.get("call_id") if isinstance(body, dict) else None
-    handle = broker.calls.register_call(str(call_id), profile, caller)
+    body = body if isinstance(body, dict) else {}
+    call_id, address = str(body.get("call_id")), str(body.get("endpoint") or "")
+    handle = broker.calls.register_call(call_id, profile, caller, address)
     headers = {**location_of(handle, request), **voice_api_header(profile.api)}
     return Response(201, headers=headers)
 

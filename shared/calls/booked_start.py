@@ -94,7 +94,13 @@ class BookedStarts:
 
         What cannot be ended is on record and, where its id is not known, stays there.
         """
-        record = new_record(unusable.call_id or "", booking, profile, started_by=BY_BROKER)
+        record = new_record(
+            unusable.call_id or "",
+            booking,
+            profile,
+            started_by=BY_BROKER,
+            endpoint=unusable.endpoint,
+        )
         known = unusable.call_id is not None
         if known and self.terminator.refuse_call(record):
             return True
@@ -106,6 +112,7 @@ class BookedStarts:
             "call left running",
             logging.WARNING,
             call=record.id,
+            endpoint=unusable.endpoint,
             reason=code,
             id_known=known,
             may_cost=LEFT_RUNNING_COSTS,

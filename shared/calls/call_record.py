@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.calls.record_ids import is_record_id, partition_and_row, start_in_id
+from shared.config.settings import DEFAULT_ENDPOINT
 from shared.config.voice_api import REALTIME, VoiceApi, voice_api
 from shared.core.json_reader import read_object
 from shared.storage.interfaces import Entity, Value
@@ -49,7 +50,8 @@ class CallRecord:
     `prices_as_of`. `api` is the API that it speaks. `continues` is the record of the call that it
     continues, `continued_by` that of the one which continues it; `conversation_ends_at` says until
     when, where that is not its own end. `told_at` says when the message about its end was sent
-    (calls/end_events.py).
+    (calls/end_events.py). `endpoint` is the endpoint that it belongs to; "" for the default one,
+    and for calls of before there were several.
     """
 
     id: str
@@ -77,11 +79,17 @@ class CallRecord:
     continued_by: str = ""
     conversation_ends_at: datetime | None = None
     told_at: datetime | None = None
+    endpoint: str = ""
 
     @property
     def conversation_end(self) -> datetime:
         """Until when the call and those that continue it may last together."""
         return self.conversation_ends_at or self.ends_at
+
+    @property
+    def endpoint_name(self) -> str:
+        """The name of the endpoint, also of the default one."""
+        return self.endpoint or DEFAULT_ENDPOINT
 
     @property
     def status(self) -> str:
@@ -102,12 +110,13 @@ class CallRecord:
         shown["latency"] = turn_latency.summary(turn_latency.from_stored(self.latency))
         shown = {name: value for name, value in shown.items() if not is_left_out(name, value)}
         shown["status"] = self.status
+        shown["endpoint"] = self.endpoint_name
         return shown
 
 
 SELDOM = (
     *("transcription", "failures", "latency", "session_model", "prices_as_of"),
-    *("continues", "continued_by", "conversation_ends_at"),
+    *("continues", "continued_by", "conversation_ends_at", "endpoint"),
 )
 """Left out where they are empty."""
 API = "api"

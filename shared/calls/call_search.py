@@ -33,13 +33,14 @@ class CallSearch:
     model: str = ""
     caller: str = ""
     ended_by: str = ""
+    endpoint: str = ""
     first: date | None = None
     last: date | None = None
 
     @property
     def looks_into_records(self) -> bool:
         """Whether the days alone do not decide."""
-        words = (self.profile, self.model, self.caller, self.ended_by)
+        words = (self.profile, self.model, self.caller, self.ended_by, self.endpoint)
         return any((self.text, self.status, *words))
 
     def matches(self, record: CallRecord) -> bool:
@@ -50,6 +51,7 @@ class CallSearch:
             (self.model, record.model),
             (self.caller, record.caller_id),
             (self.ended_by, record.ended_by),
+            (self.endpoint, record.endpoint_name),
         )
         if any(wanted and wanted != there for wanted, there in equal):
             return False

@@ -55,6 +55,7 @@ def ended_call_message(record: CallRecord, handle: str, container: str, kept: Ke
         "handle": handle if len(handle) <= MOST_HANDLE_CHARACTERS else "",
         "caller": cut(record.caller_id),
         **{name: cut(getattr(record, name)) for name in WORDS},
+        "endpoint": cut(record.endpoint_name),
         "observed": bool(record.observed),
         "started_at": shown_time(record.started_at),
         "ends_at": shown_time(record.ends_at),

@@ -30,8 +30,8 @@ VERSION = b"\x01"
 NONCE_BYTES = 12
 EXPIRY_BYTES = 8
 TAG_BYTES = 16
-LONGEST_CALL_ID = 256
-"""In bytes, with the names of its booking and its record."""
+LONGEST_CALL_ID = 304
+"""In bytes, with the names of its booking, its record, its API and its endpoint."""
 LONGEST_HANDLE = 512
 REMEMBERED_SECRETS = 4
 

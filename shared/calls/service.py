@@ -22,29 +22,27 @@ from shared.calls.call_record import BY_BROKER, BY_KEY, CallRecord
 from shared.calls.call_status import status_for_caller
 from shared.calls.continuation import Continuations, Conversation, in_conversation
 from shared.calls.dispatch import CallDispatcher
+from shared.calls.failover import Failover
 from shared.calls.handles import Handles
 from shared.calls.new_call import (
     SealedCall,
     new_record,
     open_handle,
     seal_handle,
+    stored_name,
 )
 from shared.calls.termination import CallTerminator
 from shared.calls.token_response import Token
-from shared.calls.voice_client import VoiceClients
 from shared.config.profiles import Profile
 from shared.config.settings import SHORTEST_CALL
 from shared.config.voice_api import LIVE, VoiceApi
 from shared.core import logs
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
-from shared.credentials.key_vault import SecretStore
-from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger_store import Booking, Ledger, name_of
+from shared.limits.moved_key import move_key
 from shared.realtime.call_ids import is_call_id
-from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_keys import EphemeralKey
-from shared.realtime.safety_identifier import safety_identifier
 from shared.transcripts.history import NO_HISTORY
 from shared.upstream.sdp import validate_offer
 
@@ -73,11 +71,9 @@ class CallPolicy:
     `price_table` is a file of prices of the operator's own. `conversation_length` is that of a
     conversation over several calls; 0: that of its first one."""
 
-    endpoint: str
     call_length: timedelta
     token_life: timedelta
     token_endpoint: bool = True
-    tells_who_calls: bool = False
     budget: timedelta = UPSTREAM_BUDGET
     price_table: Path | None = None
     conversation_length: timedelta = timedelta(0)
@@ -85,17 +81,14 @@ class CallPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallService:
-    """Starts and ends calls. `voices` are the clients of the APIs that calls speak, `client` mints
-    keys for pages; `handles` gives the current handles; `vault` has the instructions that profiles
-    keep there."""
+    """Starts and ends calls. `failover` finds the endpoint of each; `handles` gives the current
+    handles."""
 
-    voices: VoiceClients
-    client: RealtimeClient
+    failover: Failover
     handles: Callable[[], Handles]
     ledger: Ledger
     dispatcher: CallDispatcher
     terminator: CallTerminator
-    vault: SecretStore
     policy: CallPolicy
     continuations: Continuations
     monotonic: Monotonic = time.monotonic
@@ -120,13 +113,19 @@ class CallService:
             history = NO_HISTORY
             if before is not None:
                 history = self.continuations.history(before, name_of(booking.reference))
-            answer = self.voices[profile.api].start_call(
-                text, profile, self.deadline(), self.safety_identifier(caller), history
-            )
-        record = new_record(answer.call_id, booking, profile, started_by=BY_BROKER)
+            answer = self.failover.start_call(text, profile, caller, self.deadline(), history)
+        record = new_record(
+            answer.call_id, booking, profile, started_by=BY_BROKER, endpoint=answer.endpoint
+        )
         record = in_conversation(record, before, self.policy.conversation_length)
         self.starts.dispatch_call(record, booking, before)
-        logs.event("call started", profile=profile.name, caller=caller.id, call=record.id)
+        logs.event(
+            "call started",
+            profile=profile.name,
+            caller=caller.id,
+            call=record.id,
+            endpoint=answer.endpoint,
+        )
         handle = seal_handle(handles, record, caller)
         return StartedCall(answer.sdp, handle, profile.api, answer.carried)
 
@@ -150,8 +149,11 @@ class CallService:
             self.policy.price_table,
         )
 
-    def register_call(self, call_id: str, profile: Profile, caller: Caller) -> str:
-        """Registers a call that the caller's page started with a key; returns its handle.
+    def register_call(
+        self, call_id: str, profile: Profile, caller: Caller, address: str = ""
+    ) -> str:
+        """Registers a call that the caller's page started with a key; returns its handle. `address`
+        is the endpoint that the key came with, for callers with keys of several.
 
         From then on it is observed, limited and ended like any other. Nothing is sent upstream for
         a call that is not admitted: its id is only claimed. Registered again, it keeps its record.
@@ -165,30 +167,41 @@ class CallService:
         handles = self.handles()
         record = self.dispatcher.claims.claimed(call_id)
         if record is None:
-            record = self.claim_call(call_id, profile, caller)
+            record = self.claim_call(call_id, profile, caller, address)
         if record.caller_id not in caller.ids:
             raise Problem("registration_refused")
         if not self.dispatcher.records.exists(record.id):
             self.starts.dispatch_call(record)
-            logs.event("call registered", profile=profile.name, caller=caller.id, call=record.id)
+            logs.event(
+                "call registered",
+                profile=profile.name,
+                caller=caller.id,
+                call=record.id,
+                endpoint=record.endpoint_name,
+            )
         return seal_handle(handles, record, caller)
 
-    def claim_call(self, call_id: str, profile: Profile, caller: Caller) -> CallRecord:
+    def claim_call(
+        self, call_id: str, profile: Profile, caller: Caller, address: str
+    ) -> CallRecord:
         """The record of a call that is the caller's by a key of theirs; another's, if its caller
         was faster to claim that id. Raises `Problem`."""
-        booking = self.booking_of_key(call_id, profile, caller)
-        record = new_record(call_id, booking, profile, started_by=BY_KEY)
+        booking = self.booking_of_key(call_id, profile, caller, address)
+        record = new_record(call_id, booking, profile, started_by=BY_KEY, endpoint=booking.endpoint)
         holder = self.dispatcher.claims.claim(record)
         if holder.reference != record.reference:
             self.ledger.return_key(booking, call_id)
         return holder
 
-    def booking_of_key(self, call_id: str, profile: Profile, caller: Caller) -> Booking:
+    def booking_of_key(
+        self, call_id: str, profile: Profile, caller: Caller, address: str
+    ) -> Booking:
         """The booking of the caller's key for that call, under any id of theirs. Raises
         `Problem`."""
+        endpoints = self.failover.endpoints.at_address(address) if address else None
         for caller_id in caller.ids:
             try:
-                return self.ledger.register_call(caller_id, profile.name, call_id)
+                return self.ledger.register_call(caller_id, profile.name, call_id, endpoints)
             except Problem as problem:
                 if problem.code != "registration_refused":
                     raise
@@ -206,17 +219,30 @@ class CallService:
         # The key can start a call until the end of its life, unseen by us: it is counted for both.
         lasts = self.policy.token_life + self.policy.call_length
         shortest = self.policy.token_life + SHORTEST_CALL
-        booking = self.ledger.book_key(caller.id, profile.name, lasts, shortest=shortest)
+        candidates = self.failover.choose(profile, caller)
+        expected = stored_name(candidates[0].name)
+        booking = self.ledger.book_key(
+            caller.id, profile.name, lasts, shortest=shortest, endpoint=expected
+        )
         with self.starts.undone_on_failure(booking, profile):
-            key = self.client.mint_key(
-                complete_profile(profile, self.vault),
-                self.policy.token_life,
-                self.deadline(),
-                safety_identifier=self.safety_identifier(caller),
+            minted = self.failover.mint_key(
+                candidates, profile, self.policy.token_life, caller, self.deadline()
             )
-            self.count_longer_life(booking, key)
-        logs.event("ephemeral key issued", profile=profile.name, caller=caller.id)
-        return Token(key, self.client.calls_url(profile), self.policy.endpoint, profile.model)
+            if stored_name(minted.endpoint.name) != expected:
+                move_key(self.ledger, booking, stored_name(minted.endpoint.name))
+            self.count_longer_life(booking, minted.key)
+        logs.event(
+            "ephemeral key issued",
+            profile=profile.name,
+            caller=caller.id,
+            endpoint=minted.endpoint.name,
+        )
+        return Token(
+            key=minted.key,
+            url=minted.endpoint.realtime.client.calls_url(profile),
+            endpoint=minted.endpoint.settings.url,
+            model=minted.profile.model,
+        )
 
     def count_longer_life(self, booking: Booking, key: EphemeralKey) -> None:
         """Counts a key to its end where the endpoint lets it live longer than asked. Raises
@@ -227,10 +253,7 @@ class CallService:
 
     def hang_up(self, handle: str, caller: Caller) -> None:
         """Ends the caller's call. Idempotent, also for a call that is over. Raises `Problem`."""
-        sealed = self.open_handle(handle, caller)
-        self.terminator.end_call(
-            sealed.call_id, sealed.record_id, sealed.reference, "caller", sealed.api
-        )
+        self.terminator.end_call(self.open_handle(handle, caller), "caller")
 
     def call_status(self, handle: str, caller: Caller) -> dict[str, Any]:
         """The caller's own call, as its record has it. Raises `Problem`."""
@@ -241,10 +264,6 @@ class CallService:
     def open_handle(self, handle: str, caller: Caller) -> SealedCall:
         """What a handle of the caller's is for. Raises Problem call_not_found."""
         return open_handle(self.handles(), handle, caller)
-
-    def safety_identifier(self, caller: Caller) -> str | None:
-        """What the model's endpoint is told of the caller, where the settings allow it."""
-        return safety_identifier(caller) if self.policy.tells_who_calls else None
 
     def deadline(self) -> Deadline:
         return Deadline.after(self.policy.budget, self.monotonic)

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -26,11 +26,11 @@ from shared.calls.call_record import CallRecord
 from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
 from shared.calls.end_events import EndEvents, try_to_tell
+from shared.calls.new_call import SealedCall
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import Records
 from shared.calls.retry import Sleep, retry_until
-from shared.calls.voice_client import VoiceClients
-from shared.config.voice_api import REALTIME, VoiceApi
+from shared.calls.voice_client import ClientsAt
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline, Monotonic
@@ -66,13 +66,13 @@ class RefusedCall:
 class CallTerminator:
     """Ends calls and closes their records.
 
-    `voices` are the clients of the APIs that calls speak. `end_queue` holds the messages of their
-    limits. `unsettled` has the refused calls that are settled once storage and the model's endpoint
-    are back, `resent` the ids of the records whose end message was sent again. `events` tells of
-    calls that have ended, where that is wanted.
+    `voices` gives the clients of the APIs that the calls of an endpoint speak. `end_queue` holds
+    the messages of their limits. `unsettled` has the refused calls that are settled once storage
+    and the model's endpoint are back, `resent` the ids of the records whose end message was sent
+    again. `events` tells of calls that have ended, where that is wanted.
     """
 
-    voices: VoiceClients
+    voices: ClientsAt
     ledger: Ledger
     records: Records
     end_queue: Queue
@@ -85,16 +85,17 @@ class CallTerminator:
     unsettled: deque[RefusedCall] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
     resent: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_AT_MOST))
 
-    def hang_up(
-        self, call_id: str, api: VoiceApi = REALTIME, started_at: datetime | None = None
-    ) -> str:
-        """Ends the call upstream, by the API that it speaks; gives what it is settled by.
+    def hang_up(self, call: CallRecord | SealedCall) -> str:
+        """Ends the call upstream, at its endpoint and by the API that it speaks; gives what it is
+        settled by. A call on record that is older than any can be is over, if nobody knows it.
 
         Raises `Problem`, upstream_failed for an answer that does not prove the call's end.
         """
-        reply = self.voices[api].hang_up(call_id, Deadline.after(HANG_UP_BUDGET))
+        client = self.voices(call.endpoint)[call.api]
+        reply = client.hang_up(call.call_id, Deadline.after(HANG_UP_BUDGET))
         now = self.clock()
-        settled_by = reply.proof_at(now - (started_at or now))
+        started_at = call.started_at if isinstance(call, CallRecord) else now
+        settled_by = reply.proof_at(now - started_at)
         if not settled_by:
             logs.event(
                 "hang-up not confirmed",
@@ -102,18 +103,16 @@ class CallTerminator:
                 status=reply.status,
                 upstream_code=reply.code,
             )
-            raise Problem("upstream_failed")
+            raise Problem(reply.problem)
         return settled_by
 
-    def end_call(
-        self, call_id: str, name: str, reference: str, by: str, api: VoiceApi = REALTIME
-    ) -> bool:
+    def end_call(self, call: SealedCall, by: str) -> bool:
         """Hangs the call up and settles it; see `settle`. Raises `Problem`: it counts on then."""
-        return self.settle(name, reference, by, self.hang_up(call_id, api))
+        return self.settle(call.record_id, call.reference, by, self.hang_up(call))
 
     def end_recorded_call(self, record: CallRecord, by: str) -> bool:
-        """As `end_call`; a call that is older than any can be is over, if nobody knows it."""
-        settled_by = self.hang_up(record.call_id, record.api, record.started_at)
+        """As `end_call`, by a call's record."""
+        settled_by = self.hang_up(record)
         return self.settle(record.id, record.reference, by, settled_by)
 
     def refuse_call(self, record: CallRecord) -> bool:
@@ -124,7 +123,7 @@ class CallTerminator:
         """
         settled_by = ""
         try:
-            settled_by = self.hang_up(record.call_id, record.api)
+            settled_by = self.hang_up(record)
         except Problem as problem:
             logs.event("call not hung up", logging.WARNING, call=record.id, code=problem.code)
             # Another instance tries again, also if this one is gone by then.
@@ -267,7 +266,7 @@ class CallTerminator:
         """Settles one of them, or keeps it for later: False."""
         record, settled_by = refused.record, refused.settled_by
         try:
-            settled_by = settled_by or self.hang_up(record.call_id, record.api, record.started_at)
+            settled_by = settled_by or self.hang_up(record)
             if not self.ledger.settle_call(record.reference):
                 raise StorageUnavailable("the line is not free yet")
             self.records.mark_ended(record.id, "refused", self.clock(), settled_by)

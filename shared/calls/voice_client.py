@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from shared.config.profiles import Profile
@@ -39,4 +39,6 @@ class VoiceClient(Protocol):
 
 
 VoiceClients = Mapping[VoiceApi, VoiceClient]
-"""The client of each API that this broker's calls speak."""
+"""The client of each API that this broker's calls speak, at one endpoint."""
+ClientsAt = Callable[[str], VoiceClients]
+"""The clients of the endpoint with that name; "" is the default one."""

@@ -14,6 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shared.config.clouds import PUBLIC, authority_host, find_cloud
+from shared.config.endpoint_fields import (
+    Mistakes,
+    read_models,
+    read_pattern,
+    read_secret_name,
+    read_weight,
+    text_of,
+)
 from shared.config.endpoint_reader import (
     EXPECTED,
     OPENAI_ENDPOINT,
@@ -26,7 +34,6 @@ from shared.config.endpoint_reader import (
 from shared.config.env import (
     NAME_IN_VAULT,
     PROVIDERS,
-    WORD,
     EnvReader,
     Unusable,
     parse_provider,
@@ -38,7 +45,6 @@ from shared.core.json_schema import did_you_mean
 
 LIST = "REALTIME_ENDPOINTS"
 MOST_ENDPOINTS = 32
-HEAVIEST = 1000
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 REGION = re.compile(r"[a-z0-9-]{1,40}")
 FIELDS = (
@@ -68,17 +74,6 @@ def parse_list(value: str) -> tuple[Mapping[str, Any], ...]:
     if not 0 < len(content) <= MOST_ENDPOINTS:
         raise Unusable(f"1 to {MOST_ENDPOINTS} endpoints")
     return tuple(content)
-
-
-class Mistakes:
-    """The mistakes of one element; each says where it is and what was expected there."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-        self.found: list[str] = []
-
-    def add(self, name: str, expected: str) -> None:
-        self.found.append(f"{self.where}.{name}: expected {expected}")
 
 
 class EndpointListReader:
@@ -247,58 +242,3 @@ def unreadable() -> EndpointSettings:
         safety_identifier=False,
         cloud=PUBLIC,
     )
-
-
-def text_of(element: Mapping[str, Any], name: str) -> str:
-    value = element.get(name)
-    return value.strip() if isinstance(value, str) else ""
-
-
-def read_pattern(
-    element: Mapping[str, Any],
-    name: str,
-    pattern: re.Pattern[str],
-    expected: str,
-    mistakes: Mistakes,
-    default: str | None = None,
-) -> str:
-    if default is not None and name not in element:
-        return default
-    value = element.get(name)
-    if isinstance(value, str) and pattern.fullmatch(value):
-        return value
-    mistakes.add(name, expected)
-    return ""
-
-
-def read_secret_name(element: Mapping[str, Any], mistakes: Mistakes) -> str | None:
-    if "key_secret" not in element:
-        return None
-    try:
-        return parse_secret_name(text_of(element, "key_secret"))
-    except ValueError:
-        mistakes.add("key_secret", NAME_IN_VAULT)
-        return None
-
-
-def read_models(element: Mapping[str, Any], mistakes: Mistakes) -> Mapping[str, str] | None:
-    """The deployments by the models that profiles name; None: all models, by their own names."""
-    models = element.get("models")
-    if models is None and "models" not in element:
-        return None
-    usable = isinstance(models, dict) and all(
-        isinstance(word, str) and WORD.fullmatch(word) for pair in models.items() for word in pair
-    )
-    if not usable or not models:
-        mistakes.add("models", 'models with their deployments, like {"gpt-realtime": "my-name"}')
-        return None
-    return dict(models)
-
-
-def read_weight(element: Mapping[str, Any], mistakes: Mistakes) -> float:
-    weight = element.get("weight", 1)
-    number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    if not number or not 0 <= weight <= HEAVIEST:
-        mistakes.add("weight", f"a number from 0 to {HEAVIEST}; 0: no call starts there")
-        return 1
-    return float(weight)

@@ -129,6 +129,12 @@ UPSTREAM_PROBLEMS: Mapping[str, Meaning] = MappingProxyType(
             "Deploy gpt-realtime-1.5 or another realtime model, and set REALTIME_MODEL to the "
             "deployment's name.",
         ),
+        "endpoint_removed": Meaning(
+            502,
+            "The call's endpoint is not in the settings any more",
+            "Put it back into REALTIME_ENDPOINTS, with weight 0, until its calls are over: nothing "
+            "else can follow or end them; docs/endpoints.md.",
+        ),
         "upstream_quota": Meaning(
             503,
             "The model's quota is exhausted for now",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from shared.config.settings import Settings
+from shared.config.settings import EndpointSettings, Settings
 from shared.core.clock import Clock
 from shared.credentials.broker_secret import SecretSource, open_broker_secret
 from shared.credentials.endpoint_credential import (
@@ -25,31 +25,48 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """How the broker authenticates, and the secrets that it holds. `beside_key` gives the headers
-    that go with an ephemeral key."""
+class EndpointAccess:
+    """How the broker authenticates to one endpoint. `beside_key` gives the headers that go with an
+    ephemeral key."""
 
-    vault: SecretStore
-    secret: SecretSource
     endpoint: Credential
     sideband: Credential
     beside_key: Callable[[], Mapping[str, str]] = no_headers
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How the broker authenticates to each endpoint, by its name, and the secrets that it holds."""
+
+    vault: SecretStore
+    secret: SecretSource
+    endpoints: Mapping[str, EndpointAccess]
+
+
 def open_credentials(settings: Settings, env: Mapping[str, str], clock: Clock) -> Credentials:
-    identity: Callable[[], TokenCredential] = cache(partial(open_identity, env))
+    # The identity is of the cloud that the endpoints are in.
+    of_cloud = {**env, "REALTIME_ENDPOINT": settings.endpoint.url}
+    identity: Callable[[], TokenCredential] = cache(partial(open_identity, of_cloud))
     vault = open_vault(settings.secrets, identity, clock)
     secret = open_broker_secret(settings.secrets, vault)
-    own = open_credential(settings.endpoint, identity, vault, clock)
-    gateway = settings.endpoint.gateway
-    if gateway is None:
-        return Credentials(vault=vault, secret=secret, endpoint=own, sideband=own)
-    header = GatewayHeader(gateway, vault)
+    access = {each.name: open_access(each, identity, vault, clock) for each in settings.endpoints}
+    return Credentials(vault, secret, access)
+
+
+def open_access(
+    settings: EndpointSettings,
+    identity: Callable[[], TokenCredential],
+    vault: SecretStore,
+    clock: Clock,
+) -> EndpointAccess:
+    """How the broker authenticates to that endpoint."""
+    own = open_credential(settings, identity, vault, clock)
+    if settings.gateway is None:
+        return EndpointAccess(own, own)
+    header = GatewayHeader(settings.gateway, vault)
     both = GatewayCredential(own, header)
-    return Credentials(
-        vault=vault,
-        secret=secret,
+    return EndpointAccess(
         endpoint=both,
-        sideband=own if settings.endpoint.sideband_elsewhere else both,
+        sideband=own if settings.sideband_elsewhere else both,
         beside_key=header.headers_beside_key,
     )

@@ -52,7 +52,8 @@ def usable_key(secret: str) -> str:
     if unfilled(key) is not None or not key.isascii() or not WORD.fullmatch(key):
         raise Problem(
             "vault_secret_unavailable",
-            "The secret of REALTIME_API_KEY_SECRET is not a key: one word, in plain characters.",
+            "The secret that holds the endpoint's key (REALTIME_API_KEY_SECRET, or its key_secret) "
+            "is not a key: one word, in plain characters.",
         )
     return key
 

@@ -21,6 +21,8 @@ OWN_END = "own_end"
 """Of a key whose call is held: until when it counted before that."""
 CALL_SETTLED = "call_settled"
 """Of a key that counts to its own end: that the call registered with it is over."""
+ENDPOINT = "endpoint"
+"""Of a key: the endpoint that it is for, where that is not the default one."""
 SESSION_AT = "session_at"
 """Of a Live call: the end under which the global row counts its session."""
 TAKES_OVER = "takes_over"
@@ -41,10 +43,11 @@ class BookedCall:
     """For an ephemeral key that a page holds: UNUSED_KEY until a call is registered, then
     USED_KEY."""
     about: dict[str, Any] = field(default_factory=dict)
-    """Of a key: the `profile` that it was minted for, a mark of the `call` that used it, and its
-    `own_end` while that call is held, `call_settled` once it is over. Of a Live call: `session_at`.
-    Of a call that continues others: `takes_over`. Of a start that came to nothing: that it
-    `failed`. Empty where an earlier release, which does not know this, has written the row."""
+    """Of a key: the `profile` and the `endpoint` that it was minted for, a mark of the `call` that
+    used it, and its `own_end` while that call is held, `call_settled` once it is over. Of a Live
+    call: `session_at`. Of a call that continues others: `takes_over`. Of a start that came to
+    nothing: that it `failed`. Empty where an earlier release, which does not know this, has written
+    the row."""
     unknown: list[Any] = field(default_factory=list)
     """What a later release has added to the element; it is written back."""
 

@@ -52,7 +52,8 @@ Counted = TypeVar("Counted", Account, GlobalCount)
 class Booking:
     """A call that is counted. `reference` is all that is needed to settle it, on any instance.
 
-    `is_key`: it began as an ephemeral key, with which a page starts the call itself.
+    `is_key`: it began as an ephemeral key, with which a page starts the call itself, at `endpoint`;
+    "" is the default one.
     """
 
     reference: str
@@ -60,6 +61,7 @@ class Booking:
     started_at: datetime
     ends_at: datetime
     is_key: bool = False
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +117,23 @@ class Ledger:
         return book(self, caller_id, operation)
 
     def book_key(
-        self, caller_id: str, profile: str, lasts: timedelta, *, shortest: timedelta = SHORTEST_CALL
+        self,
+        caller_id: str,
+        profile: str,
+        lasts: timedelta,
+        *,
+        shortest: timedelta = SHORTEST_CALL,
+        endpoint: str = "",
     ) -> Booking:
-        """Counts an ephemeral key of that profile as a live call for `lasts`, or for the time that
-        the caller has left today if that is at least `shortest`.
+        """Counts an ephemeral key of that profile, for that endpoint, as a live call for `lasts`,
+        or for the time that the caller has left today if that is at least `shortest`.
 
         It is written without limits too: a call can only be registered with the key that was
         minted for it. Raises Problem as `book_call` does.
         """
-        operation = BookCall(new_booking_name(), lasts, profile, shortest=shortest)
+        operation = BookCall(
+            new_booking_name(), lasts, profile, shortest=shortest, key_endpoint=endpoint
+        )
         return book(self, caller_id, operation)
 
     def extend_key(self, booking: Booking, until: datetime) -> None:
@@ -132,18 +142,21 @@ class Ledger:
         operation = ExtendKey(split_reference(booking.reference)[1], unix_milliseconds(until))
         self.transactions.carry_out(booking.caller_id, operation)
 
-    def register_call(self, caller_id: str, profile: str, call: str) -> Booking:
-        """The booking of a call that the caller started with a key of that profile: the key's.
+    def register_call(
+        self, caller_id: str, profile: str, call: str, endpoints: frozenset[str] | None = None
+    ) -> Booking:
+        """The booking of a call that the caller started with a key of that profile, for one of
+        `endpoints` (None: for any): the key's, with its endpoint.
 
         `call` identifies the call: registered again, it gets the same booking. The call ends no
         later than the key's booking. Raises Problem registration_refused where the caller holds no
         unused key of the profile, storage_unavailable or ledger_busy.
         """
-        operation = RegisterCall(profile, mark_of(call))
-        name, ends = self.transactions.carry_out(caller_id, operation)
+        operation = RegisterCall(profile, mark_of(call), endpoints)
+        name, ends, endpoint = self.transactions.carry_out(caller_id, operation)
         started = self.clock()
         ends_at = min(started + self.limits.longest, to_datetime(ends))
-        return Booking(f"{caller_id}.{name}", caller_id, started, ends_at, is_key=True)
+        return Booking(f"{caller_id}.{name}", caller_id, started, ends_at, True, endpoint)
 
     def return_key(self, booking: Booking, call: str) -> None:
         """Undoes `register_call`: the call is another caller's. Idempotent; never raises."""

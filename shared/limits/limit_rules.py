@@ -18,6 +18,7 @@ from shared.core.problems import Problem
 from shared.limits.account import Account
 from shared.limits.booked_call import (
     CALL_SETTLED,
+    ENDPOINT,
     FAILED,
     HANDOVER,
     KNOWN_FOR,
@@ -51,7 +52,8 @@ class Operation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BookCall:
-    """Counts one more call, or one more key of `key_profile`, if the limits allow it.
+    """Counts one more call, or one more key of `key_profile` for `key_endpoint`, if the limits
+    allow it.
 
     A call that continues others has the line of the bookings `takes_over`: they end within
     `HANDOVER`, and count no longer. Returns when it must end: after `lasts`, or once the caller's
@@ -64,6 +66,7 @@ class BookCall:
     api: VoiceApi = REALTIME
     shortest: timedelta = SHORTEST_CALL
     takes_over: tuple[str, ...] = ()
+    key_endpoint: str = ""
 
     def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> int:
         if self.name in account.bookings:
@@ -81,6 +84,8 @@ class BookCall:
             booked.ends = min(booked.ends, timed.until)
         if self.key_profile is not None:
             booked.key, booked.about = UNUSED_KEY, {"profile": self.key_profile}
+            if self.key_endpoint:
+                booked.about[ENDPOINT] = self.key_endpoint
         if limits.live_calls_total:
             booked.counted_at = total.add_call(now, booked.ends)
         if self.api == LIVE and limits.live_sessions:

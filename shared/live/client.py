@@ -32,7 +32,7 @@ from shared.live.session_ids import SESSION_GONE, session_path
 from shared.live.shared_ends import SharedEnds
 from shared.sideband.sideband import SidebandUnavailable
 from shared.transcripts.history import NO_HISTORY, History
-from shared.upstream.answer import Answer, UnusableAnswer
+from shared.upstream.answer import Answer, NoCallBegun, UnusableAnswer, before_the_offer
 from shared.upstream.error_body import read_error
 from shared.upstream.error_mapping import own_code, problem_of, refusal_problem
 from shared.upstream.hang_up_reply import HangUpReply
@@ -101,10 +101,11 @@ class LiveClient:
     ) -> Answer:
         """The answer to a page's offer, from one create, which has the history too.
 
-        Raises Problem if there is no session; UnusableAnswer if there may be one, which the caller
+        Raises NoCallBegun if it is certain that there is no session, Problem if it is likely;
+        UnusableAnswer if there may be one, which the caller
         has to end, or to tell of where its id is not known.
         """
-        with exchange_terms(deadline):
+        with exchange_terms(deadline), before_the_offer():
             complete = complete_profile(profile, self.vault)
         session = session_to_send(complete.session, self.fields, safety_identifier)
         session, carried = with_history(session, history)
@@ -116,7 +117,7 @@ class LiveClient:
         except Problem as problem:
             if lost:
                 raise UnusableAnswer(None, problem) from None
-            raise
+            raise NoCallBegun.because_of(problem) from None
         return replace(read_created(reply), carried=carried)
 
     def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:

@@ -9,14 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 from shared.live.session_ids import is_session_id
-from shared.upstream.answer import Answer, UnusableAnswer, without_call
+from shared.upstream.answer import (
+    PASSED_ON,
+    Answer,
+    NoCallBegun,
+    UnusableAnswer,
+    is_definite_refusal,
+    is_own_error,
+    without_call,
+)
 from shared.upstream.error_mapping import refusal_problem
 from shared.upstream.refusal_row import LIVE
 from shared.upstream.transport import Reply
 
-PASSED_ON = (408, 499, 502, 504)
-"""Statuses that a gateway in between answers with, though the create may have arrived; so may one
-with any other from 500 on that is not the endpoint's own."""
 LONGEST_ANSWER = 128 * 1024
 """In characters; a recorded one has 1,700."""
 
@@ -29,9 +34,10 @@ def read_created(reply: Reply) -> Answer:
     """
     if not 200 <= reply.status < 300:
         problem = refusal_problem(reply, on=LIVE)
+        # Any other from 500 on that is not the endpoint's own comes from a gateway, too.
         if reply.status in PASSED_ON or (reply.status >= 500 and not is_own_error(reply)):
             raise UnusableAnswer(None, problem)
-        raise problem
+        raise NoCallBegun.because_of(problem) if is_definite_refusal(reply) else problem
     if reply.broken is not None:
         raise UnusableAnswer(None, reply.broken)
     content = reply.json()
@@ -43,12 +49,6 @@ def read_created(reply: Reply) -> Answer:
     if not usable:
         raise UnusableAnswer(session_id, without_call())
     return Answer(sdp, session_id)
-
-
-def is_own_error(reply: Reply) -> bool:
-    """Whether a refusal is in the API's shape, so that the endpoint has refused it."""
-    content = reply.json()
-    return any(text_in(content, "error", name) for name in ("code", "type"))
 
 
 def text_in(content: dict[str, Any], outer: str, name: str) -> str:

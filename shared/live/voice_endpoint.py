@@ -6,9 +6,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from shared.config.gateway import NO_SIDEBAND
-from shared.config.settings import Settings
+from shared.config.settings import EndpointSettings, Settings
 from shared.core.http_session import authorities, open_session
-from shared.credentials.credentials import Credentials
+from shared.credentials.credentials import Credentials, EndpointAccess
 from shared.live.client import BASES, LiveClient
 from shared.live.session_end import SessionEnder
 from shared.live.sideband_contract import LIVE_SIDEBAND, LIVE_SIDEBAND_WITH_AUDIO
@@ -25,15 +25,15 @@ class LiveEndpoint:
 
 
 def open_live_endpoint(
-    settings: Settings, credentials: Credentials, pool: Executor
+    settings: Settings, endpoint: EndpointSettings, credentials: Credentials, pool: Executor
 ) -> LiveEndpoint:
     """Sidebands read their credential on `pool`."""
-    endpoint = settings.endpoint
-    connector = open_connector(settings, credentials, pool)
+    access = credentials.endpoints[endpoint.name]
+    connector = open_connector(endpoint, access, pool, with_audio=settings.observer.recordings)
     client = LiveClient(
         endpoint.provider,
         endpoint.url,
-        credentials.endpoint,
+        access.endpoint,
         open_session(endpoint.url),
         vault=credentials.vault,
         fields=settings.live.fields_at(endpoint.provider),
@@ -42,15 +42,16 @@ def open_live_endpoint(
     return LiveEndpoint(client, connector)
 
 
-def open_connector(settings: Settings, credentials: Credentials, pool: Executor) -> Connect:
-    endpoint = settings.endpoint
+def open_connector(
+    endpoint: EndpointSettings, access: EndpointAccess, pool: Executor, *, with_audio: bool
+) -> Connect:
     if endpoint.sideband_url == NO_SIDEBAND:
         return no_sideband
     base = (endpoint.sideband_url or endpoint.url) + BASES[endpoint.provider]
     return SidebandConnector(
         base,
-        credentials.sideband.headers,
-        LIVE_SIDEBAND_WITH_AUDIO if settings.observer.recordings else LIVE_SIDEBAND,
+        access.sideband.headers,
+        LIVE_SIDEBAND_WITH_AUDIO if with_audio else LIVE_SIDEBAND,
         executor=pool,
         authorities=authorities(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,17 +19,19 @@ from shared.transcripts.history import item_ids_of
 @dataclass(frozen=True, slots=True)
 class CallTerms:
     """Finds the terms of calls. `keep_words` is the setting `TRANSCRIPTS`, `retries_responses` is
-    `RETRY_FAILED_RESPONSES`, `slow_turn` is `SLOW_TURN_MS`."""
+    `RETRY_FAILED_RESPONSES`, `slow_turn` is `SLOW_TURN_MS`. `deployed` gives a profile as the
+    calls of an endpoint have it."""
 
     profiles: Profiles
     vault: SecretStore
     keep_words: bool
     retries_responses: bool = True
     slow_turn: timedelta | None = None
+    deployed: Callable[[Profile, str], Profile] = lambda profile, _: profile
 
     def observed_call(self, record: CallRecord) -> ObservedCall:
         """The call of that record. Blocks. Raises Problem vault_secret_unavailable."""
-        profile = self.profile_of(record)
+        profile = self.deployed(self.profile_of(record), record.endpoint)
         complete = complete_profile(profile, self.vault)
         return ObservedCall(
             record.call_id,

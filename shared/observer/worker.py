@@ -71,8 +71,8 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class ObserverWorker:
     """Follows the calls that messages name. `dependencies` are those of every run; what a single
-    call may spend, how it is hung up, and how the API that it speaks is dialled (`connects`), is
-    added for each."""
+    call may spend, how it is hung up, and how the API that it speaks is dialled at its endpoint
+    (`connects`), is added for each."""
 
     records: Records
     terminator: CallTerminator
@@ -82,7 +82,7 @@ class ObserverWorker:
     dependencies: Dependencies
     waiting: Waiting = field(default_factory=Waiting)
     timing: Timing = USUAL_TIMING
-    connects: Mapping[VoiceApi, Connect] = field(default_factory=dict)
+    connects: Callable[[str], Mapping[VoiceApi, Connect]] = lambda _: {}
     slots: ObserverSlots = field(default_factory=lambda: ObserverSlots(sys.maxsize, Stopping()))
 
     async def follow_call(self, delivery: Delivery) -> None:
@@ -200,8 +200,7 @@ class ObserverWorker:
 
         async def hang_up() -> str:
             # On the threads of what ends calls: those of observers renew leases.
-            terms = (record.call_id, record.api, record.started_at)
-            work = partial(self.terminator.hang_up, *terms)
+            work = partial(self.terminator.hang_up, record)
             return await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
 
         async def expires(moment: datetime) -> None:
@@ -211,7 +210,8 @@ class ObserverWorker:
             work = partial(self.queue.send, call_message(record.id))
             await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
 
-        connect = self.connects.get(record.api, self.dependencies.connect)
+        connects = self.connects(record.endpoint)
+        connect = connects.get(record.api, self.dependencies.connect)
         return replace(
             self.dependencies,
             connect=connect,

@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from shared.credentials.endpoint_credential import Credential
 from shared.realtime.ephemeral_keys import EphemeralKey, key_request, read_key
 from shared.realtime.safety_identifier import safety_header
 from shared.realtime.sdp_answer import read_answer
-from shared.upstream.answer import Answer, UnusableAnswer
+from shared.upstream.answer import Answer, NoCallBegun, UnusableAnswer, before_the_offer
 from shared.upstream.error_body import read_error
 from shared.upstream.error_mapping import own_code, problem_of, refusal_problem
 from shared.upstream.hang_up_reply import HangUpReply
@@ -71,7 +71,8 @@ class EphemeralKeyRefused(Exception):
 class RealtimeClient:
     """Talks to one endpoint over one pooled `requests.Session`; safe to share between threads.
 
-    `beside_key` gives what a gateway wants in requests with an ephemeral key.
+    `beside_key` gives what a gateway wants in requests with an ephemeral key. `mint_tries` is how
+    often a key is asked for: once, where another endpoint can give one sooner.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class RealtimeClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Clock = utc_now,
         beside_key: Callable[[], Mapping[str, str]] = dict,
+        mint_tries: int = USUAL_TIMEOUTS.tries,
     ) -> None:
         self.traits = PROVIDERS[provider]
         self.base = endpoint + self.traits.base
@@ -94,6 +96,7 @@ class RealtimeClient:
         self.sleep = sleep
         self.clock = clock
         self.beside_key = beside_key
+        self.mint_tries = mint_tries
 
     def calls_url(self, profile: Profile) -> str:
         """Where an offer for `profile` is posted, the filter included."""
@@ -119,15 +122,19 @@ class RealtimeClient:
             "Content-Type": "application/json",
         }
         url = f"{self.base}/client_secrets"
-        reply = self.post_with_retries(url, key_request(profile, life), headers, deadline)
+        body = key_request(profile, life)
+        tries = min(self.timeouts.tries, self.mint_tries)
+        timeouts = replace(self.timeouts, tries=tries)
+        reply = self.post_with_retries(url, body, headers, deadline, timeouts=timeouts)
         return read_key(reply, self.clock())
 
     def negotiate(
         self, offer: str, key: EphemeralKey, profile: Profile, deadline: Deadline
     ) -> Answer:
         """The answer to `offer`, with an ephemeral key. Never retried: an offer whose answer is
-        lost may have started a call. Raises `EphemeralKeyRefused` or `Problem`."""
-        with exchange_terms(deadline):
+        lost may have started a call. Raises `EphemeralKeyRefused` or `Problem` (`NoCallBegun` where
+        it is certain that it has not)."""
+        with exchange_terms(deadline), before_the_offer():
             gateway = self.beside_key()
         headers = {
             **gateway,
@@ -158,8 +165,10 @@ class RealtimeClient:
             "session": (None, json.dumps(dict(profile.session)), "application/json"),
         }
         form = requests.Request("POST", self.calls_url(profile), files=parts).prepare()
+        with before_the_offer():
+            credential = self.credential.headers()
         headers = {
-            **self.credential.headers(),
+            **credential,
             **safety_header(safety_identifier),
             "Content-Type": form.headers["Content-Type"],
         }
@@ -207,8 +216,15 @@ class RealtimeClient:
         terms = (self.pool, url, body, headers, self.timeouts, deadline)
         if repeatable:
             return post_request(*terms, repeatable=True)
-        # An offer, which may have started a call although its answer is lost.
-        return post_request(*terms, when_lost=tell_left_running)
+        lost: list[str] = []
+        try:
+            return post_request(*terms, when_lost=lost.append)
+        except Problem as problem:
+            if not lost:
+                raise NoCallBegun.because_of(problem) from None
+            # An offer, which may have started a call although its answer is lost.
+            tell_left_running(lost[0])
+            raise
 
     @cached_property
     def pool(self) -> HTTPConnectionPool:
@@ -223,6 +239,7 @@ class RealtimeClient:
         deadline: Deadline,
         *,
         gone_is_ok: bool = False,
+        timeouts: Timeouts | None = None,
     ) -> Reply:
         """For requests that may safely arrive twice. Raises `Problem`."""
 
@@ -232,7 +249,7 @@ class RealtimeClient:
                 raise reply.broken
             return reply
 
-        reply = send_with_retries(post, self.timeouts, deadline, self.sleep)
+        reply = send_with_retries(post, timeouts or self.timeouts, deadline, self.sleep)
         if 200 <= reply.status < 300 or (gone_is_ok and reply.status == 404):
             return reply
         raise refusal_problem(reply)

@@ -10,12 +10,17 @@ from shared.config.gateway import NO_SIDEBAND
 from shared.config.settings import EndpointSettings
 from shared.core.clock import Clock
 from shared.core.http_session import authorities, open_session
-from shared.credentials.credentials import Credentials
+from shared.credentials.credentials import Credentials, EndpointAccess
 from shared.realtime.client import RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache, KeyMinter
 from shared.realtime.sideband_contract import REALTIME_SIDEBAND
 from shared.sideband.connector import SidebandConnector, no_sideband
 from shared.sideband.sideband import Connect
+from shared.upstream.transport import USUAL_TIMEOUTS
+
+IMPATIENT_BUDGET = timedelta(seconds=8)
+"""For a key where other endpoints may be asked after this one: three of them within the 30 s of a
+request, and time for the offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +39,33 @@ def open_model_endpoint(
     budget: timedelta,
     pool: Executor,
     clock: Clock,
+    *,
+    impatient: bool = False,
 ) -> ModelEndpoint:
-    """`budget` is for minting a key; sidebands read their credential on `pool`."""
+    """`budget` is for minting a key; sidebands read their credential on `pool`. `impatient`: there
+    are others to ask for a key, so that this one is asked once and not for long."""
+    access = credentials.endpoints[endpoint.name]
     client = RealtimeClient(
         endpoint.provider,
         endpoint.url,
-        credentials.endpoint,
+        access.endpoint,
         open_session(endpoint.url),
         clock=clock,
-        beside_key=credentials.beside_key,
+        beside_key=access.beside_key,
+        mint_tries=1 if impatient else USUAL_TIMEOUTS.tries,
     )
+    budget = min(budget, IMPATIENT_BUDGET) if impatient else budget
     minter = KeyMinter(client, credentials.vault, budget)
     return ModelEndpoint(
         client=client,
         minter=minter,
         keys=EphemeralKeyCache(minter.mint_key, clock=clock),
-        connector=open_connector(endpoint, client, credentials, pool),
+        connector=open_connector(endpoint, client, access, pool),
     )
 
 
 def open_connector(
-    endpoint: EndpointSettings, client: RealtimeClient, credentials: Credentials, pool: Executor
+    endpoint: EndpointSettings, client: RealtimeClient, access: EndpointAccess, pool: Executor
 ) -> Connect:
     if endpoint.sideband_url == NO_SIDEBAND:
         return no_sideband
@@ -63,7 +74,7 @@ def open_connector(
         base = endpoint.sideband_url + client.traits.base
     return SidebandConnector(
         base,
-        credentials.sideband.headers,
+        access.sideband.headers,
         REALTIME_SIDEBAND,
         executor=pool,
         authorities=authorities(),

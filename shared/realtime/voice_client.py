@@ -14,7 +14,6 @@ from shared.config.transcription_sessions import is_transcription
 from shared.core import logs
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
-from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
@@ -23,7 +22,7 @@ from shared.realtime.history_items import carry_over
 from shared.sideband.connector import no_sideband
 from shared.sideband.sideband import Connect
 from shared.transcripts.history import NO_HISTORY, History
-from shared.upstream.answer import Answer
+from shared.upstream.answer import Answer, NoCallBegun, before_the_offer
 from shared.upstream.hang_up_reply import HangUpReply
 
 KEYS_TRIED = 2
@@ -58,13 +57,13 @@ class RealtimeVoice:
     ) -> Answer:
         """Raises `Problem`."""
         if not self.client.traits.needs_key:
-            with exchange_terms(deadline):
+            with exchange_terms(deadline), before_the_offer():
                 complete = complete_profile(profile, self.vault)
             return self.client.negotiate_unified(
                 offer, complete, deadline, safety_identifier=safety_identifier
             )
         for _ in range(KEYS_TRIED):
-            with exchange_terms(deadline):
+            with exchange_terms(deadline), before_the_offer():
                 key = self.keys.key(profile)
             try:
                 return self.client.negotiate(offer, key, profile, deadline)
@@ -72,7 +71,7 @@ class RealtimeVoice:
                 # The key is refused before the offer is read (measured): try with a fresh one.
                 logs.event("ephemeral key refused", profile=profile.name, **refused.evidence)
                 self.keys.drop_key(profile, key)
-        raise Problem("ephemeral_key_refused")
+        raise NoCallBegun("ephemeral_key_refused")
 
     def hang_up(self, call_id: str, deadline: Deadline) -> HangUpReply:
         """Asks for the end of a call. Raises `Problem`."""

@@ -33,7 +33,7 @@ COOL_DOWNS: Mapping[Reason, timedelta] = {
     QUOTA: timedelta(seconds=10),
     UNREACHABLE: timedelta(seconds=15),
     MODEL_MISSING: timedelta(minutes=2),
-    REFUSED: timedelta(minutes=1),
+    REFUSED: timedelta(seconds=30),
 }
 """How long an endpoint is left alone that does not say for how long."""
 SHORTEST = timedelta(seconds=1)

@@ -23,7 +23,7 @@ class HangUpReply:
     `gone_code` is the code with which this API's 404 says that a call is over. `closed`: the call's
     sideband told its end, where no HTTP hang-up is served; then `status` is that of the refusal.
     `over_at`: every way to end the call was answered with "no such call", in whatever words; one of
-    that age is over.
+    that age is over. `problem` is what a reply is that proves nothing.
     """
 
     status: int
@@ -31,6 +31,7 @@ class HangUpReply:
     gone_code: str = CALL_GONE
     closed: bool = False
     over_at: timedelta | None = None
+    problem: str = "upstream_failed"
 
     @property
     def proof_of_end(self) -> str:

@@ -20,11 +20,12 @@ class HangUpClient(RealtimeClient):
 
     def __init__(self, *replies: HangUpReply | Problem) -> None:
         self.hung_up: list[str] = []
+        self.asked_for: list[str] = []
         self.replies = list(replies)
 
-    @property
-    def voices(self) -> VoiceClients:
-        """This client, for the calls of either API."""
+    def voices(self, endpoint: str) -> VoiceClients:
+        """This client, for the calls of either API at any endpoint."""
+        self.asked_for.append(endpoint)
         return {REALTIME: self, LIVE: self}
 
     def start_call(

@@ -20,7 +20,7 @@ OUTSIDE = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "realtime_emulator/REA
 OF_NO_START = {
     *("call_not_found", "invalid_event", "event_refused"),
     "calls_unobserved",
-    *("recording_not_found", "range_required", "range_not_satisfiable"),
+    *("endpoint_removed", "recording_not_found", "range_required", "range_not_satisfiable"),
 }
 """Problems of what is done with calls that there are, which admins and programs see."""
 PLATFORM = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}

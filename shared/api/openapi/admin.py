@@ -85,7 +85,10 @@ def list_operation() -> Json:
             query_parameter("before", {"type": "string", "pattern": RECORD_ID}),
             query_parameter("q", {"type": "string", "maxLength": 100}),
             query_parameter("status", {"enum": ["live", "ended"]}),
-            *(query_parameter(name, TEXT) for name in ("profile", "model", "caller", "ended_by")),
+            *(
+                query_parameter(name, TEXT)
+                for name in ("profile", "model", "caller", "ended_by", "endpoint")
+            ),
             *DAYS,
             FORMAT,
         ],

@@ -144,7 +144,13 @@ def register_operation() -> Json:
     body = {
         "type": "object",
         "required": ["call_id"],
-        "properties": {"call_id": {"type": "string", "pattern": CALL_ID.pattern}},
+        "properties": {
+            "call_id": {"type": "string", "pattern": CALL_ID.pattern},
+            "endpoint": {
+                "type": "string",
+                "description": "As `/api/token` gave it with the key, where there are several.",
+            },
+        },
     }
     codes = (
         *("invalid_call_id", "broken_body", *PROFILE_CODES, "registration_refused"),

@@ -104,6 +104,10 @@ SCHEMAS: dict[str, Any] = {
                 "description": "For admins: the call before.",
             },
             "continued_by": {"type": "string", "description": "For admins: the call after."},
+            "endpoint": {
+                "type": "string",
+                "description": "For admins: the name of the endpoint that the call is at.",
+            },
         },
     },
     "Calls": {

@@ -163,8 +163,10 @@ def within(stack: Stack, budget: timedelta, monkeypatch: pytest.MonkeyPatch) -> 
             process, "opened", replace(broker, calls=replace(broker.calls, policy=policy))
         )
         patch.setattr(termination, "HANG_UP_BUDGET", budget)
-        soon = replace(broker.model.realtime.client.timeouts, backoff=timedelta(milliseconds=5))
-        patch.setattr(broker.model.realtime.client, "timeouts", soon)
+        soon = replace(
+            broker.model.default.realtime.client.timeouts, backoff=timedelta(milliseconds=5)
+        )
+        patch.setattr(broker.model.default.realtime.client, "timeouts", soon)
         yield
 
 

@@ -301,7 +301,7 @@ async def sideband_with(stack: Stack, case: Dials) -> None:
 @contextmanager
 def impatient(stack: Stack) -> Iterator[None]:
     """Sidebands that nothing comes on are given up soon."""
-    connector, soon = stack.broker.model.realtime.connector, timedelta(seconds=0.3)
+    connector, soon = stack.broker.model.default.realtime.connector, timedelta(seconds=0.3)
     assert isinstance(connector, SidebandConnector)
     usual = connector.timeouts
     connector.timeouts = replace(usual, open=soon, ping=soon, close=soon)

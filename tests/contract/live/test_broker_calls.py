@@ -279,7 +279,7 @@ async def test_the_deep_check_starts_nothing(
 async def test_a_sideband_of_no_session_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     async with stack(monkeypatch) as it:
         with pytest.raises(NoSuchCall):
-            await it.broker.model.connects[LIVE]("live_u0_none")
+            await it.broker.model.default.connects[LIVE]("live_u0_none")
 
 
 async def test_an_observer_that_is_required_attaches_and_the_call_is_metered(

@@ -198,4 +198,4 @@ def test_the_broker_corrects_its_clock() -> None:
     for clock in (broker.clock, broker.stores.ledger.clock, broker.stores.leases.clock,
                   broker.terminator.clock, broker.calls.dispatcher.clock):  # fmt: skip
         assert abs(clock() - utc_now()) < NEARLY
-    assert broker.calls.client.clock is broker.clock, "whether a key has expired"
+    assert broker.model.default.realtime.client.clock is broker.clock, "whether a key has expired"

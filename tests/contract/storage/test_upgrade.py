@@ -26,6 +26,7 @@ from shared.auth.static_web_apps import StaticWebApps
 from shared.calls.continuation import Continuations
 from shared.calls.delivery import Delivery
 from shared.calls.dispatch import CallDispatcher
+from shared.calls.failover import Failover
 from shared.calls.handles import Handles
 from shared.calls.queue_messages import call_message, record_id_in
 from shared.calls.records import Records
@@ -45,6 +46,7 @@ from shared.upstream.hang_up_reply import WAS_LIVE
 from tests.contract.storage.conftest import Backend, existing_row
 from tests.support.hang_up_client import HangUpClient, no_such_call
 from tests.support.vaults import FixedVault
+from tests.support.voice_endpoints import endpoints_without_starts
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 RELEASES = sorted(FIXTURES.glob("release-*/stored.json"))
@@ -83,8 +85,11 @@ class Upgraded:
             stored["secrets"]["now"], [stored["secrets"]["before"]], clock=self.clock
         )
         self.service = CallService(
-            voices=self.client.voices,
-            client=self.client,
+            failover=Failover(
+                endpoints_without_starts(self.client.voices(""), self.client),
+                FixedVault(),
+                self.clock,
+            ),
             handles=lambda: self.handles,
             ledger=self.ledger,
             dispatcher=CallDispatcher(
@@ -95,8 +100,7 @@ class Upgraded:
                 clock=self.clock,
             ),
             terminator=self.terminator,
-            vault=FixedVault(),
-            policy=CallPolicy("", timedelta(minutes=15), timedelta(minutes=1)),
+            policy=CallPolicy(timedelta(minutes=15), timedelta(minutes=1)),
             continuations=Continuations(
                 records=self.records,
                 transcripts=self.transcripts,
@@ -238,13 +242,15 @@ def test_everything_counted_ends_by_itself(upgraded: Upgraded) -> None:
 
 
 def test_records_are_shown_as_before(upgraded: Upgraded) -> None:
-    shown = upgraded.expected["records"]
+    stored = upgraded.expected["records"]
+    # That release knew of one endpoint.
+    shown = {name: {**record, "endpoint": "default"} for name, record in stored.items()}
     assert {name: upgraded.records.get(name).public() for name in shown} == shown
     admin = AdminService(
         upgraded.records,
         upgraded.terminator,
         upgraded.transcripts,
-        {REALTIME: no_such_call},
+        lambda _: {REALTIME: no_such_call},
         upgraded.clock,
         RefusalCounts(upgraded.storage.table(upgraded.names["refusals"])),
         ObserverSettings("eager", transcripts=True, redaction=True),

@@ -45,7 +45,7 @@ class Desk:
             records,
             nobody,
             self.log,
-            {self.api: connect},
+            lambda _: {self.api: connect},
             lambda: NOW,
             RefusalCounts(MemoryTable()),
             ObserverSettings("eager", transcripts=self.keeps_words, redaction=True),

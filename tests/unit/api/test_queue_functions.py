@@ -138,7 +138,7 @@ async def test_a_call_is_ended_once_a_wrong_setting_is_right(
         hung_up.append(call_id)
         return HangUpReply(200)
 
-    monkeypatch.setattr(broker.model.realtime.client, "hang_up", hang_up)
+    monkeypatch.setattr(broker.model.default.realtime.client, "hang_up", hang_up)
     clock.now += timedelta(seconds=10)
     assert await deliver_all(queue, "end_call") == 1
     assert hung_up == ["rtc_1"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,16 +12,19 @@ import requests
 from shared.auth.caller import Caller
 from shared.calls.continuation import Continuations
 from shared.calls.dispatch import CallDispatcher
+from shared.calls.failover import Failover
 from shared.calls.handles import Handles
 from shared.calls.records import Records
 from shared.calls.service import CallPolicy, CallService
 from shared.calls.termination import CallTerminator
 from shared.calls.voice_client import VoiceClients
+from shared.calls.voice_endpoints import VoiceEndpoint
 from shared.config.env import Provider
 from shared.config.live_settings import OPTIONAL_FIELDS
 from shared.config.profiles import Profile
-from shared.config.settings import Limits
+from shared.config.settings import DEFAULT_ENDPOINT, Limits
 from shared.config.voice_api import LIVE, REALTIME
+from shared.core.clock import Clock
 from shared.core.deadline import Deadline
 from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger_store import Ledger
@@ -37,6 +40,7 @@ from tests.support.scripted_endpoint import (
     Upstream,
 )
 from tests.support.vaults import FixedVault
+from tests.support.voice_endpoints import endpoint_settings, endpoints_of, voice_endpoint
 
 MINT = "/openai/v1/realtime/client_secrets"
 CALLS = "/openai/v1/realtime/calls"
@@ -55,32 +59,26 @@ POOL = ThreadPoolExecutor(4)
 UNLIMITED = Limits(starts_per_minute=0, live_calls=0)
 
 
-def calls(
-    endpoint: Upstream,
+def endpoint_at(
+    url: str,
     provider: Provider = "azure",
-    ledger: Ledger | None = None,
-    **policy: Any,
-) -> CallService:
+    *,
+    name: str = DEFAULT_ENDPOINT,
+    models: Mapping[str, str] | None = None,
+    mint_tries: int = 4,
+) -> VoiceEndpoint:
+    """An endpoint at that address, without sidebands."""
     session = requests.Session()
     session.trust_env = False
-    client = RealtimeClient(provider, endpoint.url, FixedCredential(), session)
+    client = RealtimeClient(provider, url, FixedCredential(), session, mint_tries=mint_tries)
     live_client = LiveClient(
         provider,
-        endpoint.url,
+        url,
         FixedCredential(),
         session,
         vault=VAULT,
         fields=frozenset(OPTIONAL_FIELDS) if provider == "openai" else frozenset(),
         ender=SessionEnder(no_sideband),
-    )
-    storage = MemoryStorage()
-    counting = ledger or Ledger(storage.table("ledger"), UNLIMITED, clock=lambda: NOW)
-    dispatcher = CallDispatcher(
-        records=Records(storage.table("calls")),
-        end_queue=storage.queue("end-call"),
-        observe_queue=storage.queue("observe-call"),
-        pool=POOL,
-        clock=lambda: NOW,
     )
     keys = EphemeralKeyCache(
         lambda profile, life: client.mint_key(
@@ -91,21 +89,48 @@ def calls(
         clock=lambda: NOW,
     )
     voices: VoiceClients = {REALTIME: RealtimeVoice(client, keys, VAULT), LIVE: live_client}
+    settings = endpoint_settings(url, provider, name=name, models=models)
+    return voice_endpoint(settings, client, keys, live_client, voices)
+
+
+def calls(
+    endpoint: Upstream,
+    provider: Provider = "azure",
+    ledger: Ledger | None = None,
+    **policy: Any,
+) -> CallService:
+    """A service in front of one endpoint."""
+    return calls_over(endpoint_at(endpoint.url, provider), ledger=ledger, **policy)
+
+
+def calls_over(
+    *opened: VoiceEndpoint,
+    ledger: Ledger | None = None,
+    clock: Clock = lambda: NOW,
+    **policy: Any,
+) -> CallService:
+    """A service in front of those endpoints."""
+    endpoints = endpoints_of(*opened)
+    storage = MemoryStorage()
+    counting = ledger or Ledger(storage.table("ledger"), UNLIMITED, clock=lambda: NOW)
+    dispatcher = CallDispatcher(
+        records=Records(storage.table("calls")),
+        end_queue=storage.queue("end-call"),
+        observe_queue=storage.queue("observe-call"),
+        pool=POOL,
+        clock=lambda: NOW,
+    )
     return CallService(
-        voices=voices,
-        client=client,
+        failover=Failover(endpoints, VAULT, clock),
         handles=lambda: HANDLES,
         ledger=counting,
         dispatcher=dispatcher,
         terminator=CallTerminator(
-            voices, counting, dispatcher.records, dispatcher.end_queue, lambda: NOW
+            endpoints.clients, counting, dispatcher.records, dispatcher.end_queue, lambda: NOW
         ),
-        vault=VAULT,
         policy=CallPolicy(
-            endpoint.url,
             call_length=timedelta(minutes=15),
             token_life=timedelta(seconds=60),
-            tells_who_calls=provider == "openai",
             **policy,
         ),
         continuations=Continuations(

@@ -57,7 +57,9 @@ class Work:
         if conversation:
             lasts = min(lasts, conversation.left)
         booking = Booking(f"ada.{name}", "ada", now, now + lasts)
-        record = new_record(f"rtc_{self.number}", booking, PROFILE, started_by="connect")
+        record = new_record(
+            f"rtc_{self.number}", booking, PROFILE, started_by="connect", endpoint=""
+        )
         record = in_conversation(record, conversation, longest)
         assert record.id == record_id(now, booking.reference)
         self.records.insert(record)

@@ -189,7 +189,7 @@ def test_a_registration_that_stopped_half_way_is_finished_by_the_next(endpoint: 
     service = calls(endpoint, ledger=limited())
     service.issue_token(PROFILE, a_caller())
     booking = service.ledger.register_call("caller-1", PROFILE.name, "rtc_1")
-    record = new_record("rtc_1", booking, PROFILE, started_by=BY_KEY)
+    record = new_record("rtc_1", booking, PROFILE, started_by=BY_KEY, endpoint="")
     service.dispatcher.claims.claim(record)
     handle = service.register_call("rtc_1", PROFILE, a_caller())
     assert service.call_status(handle, a_caller())["status"] == "live"

@@ -23,7 +23,7 @@ from shared.calls.delivery import Delivery
 from shared.calls.end_events import LEFT_TO_OBSERVER, EndEvents, try_to_tell
 from shared.calls.ended_call import MOST_BYTES, KeptFiles, ended_call_message
 from shared.calls.handles import Handles
-from shared.calls.new_call import open_handle
+from shared.calls.new_call import SealedCall, open_handle
 from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
@@ -167,6 +167,7 @@ def test_a_message_says_what_the_record_says_and_where_the_words_lie(telling: Te
         "model": "gpt-realtime",
         "session_model": "gpt-realtime-1.5",
         "api": "realtime",
+        "endpoint": "default",
         "started_by": "connect",
         "started_at": "2030-01-01T12:00:00.000+00:00",
         "ends_at": "2030-01-01T12:15:00.000+00:00",
@@ -187,7 +188,7 @@ def test_a_message_says_what_the_record_says_and_where_the_words_lie(telling: Te
 
 
 def end_by_caller(telling: Telling) -> None:
-    telling.terminator.end_call("rtc_1", NAME, RECORD.reference, "caller")
+    telling.terminator.end_call(SealedCall("rtc_1", RECORD.reference, NAME), "caller")
 
 
 def end_by_admin(telling: Telling) -> None:
@@ -298,7 +299,7 @@ async def test_a_call_that_its_caller_ends_is_told_of_by_its_observer_once() -> 
     world, telling = World(), Telling()
     worker = observing(world, telling)
     assert world.leases.acquire("rtc_1", "a run")
-    worker.terminator.end_call("rtc_1", NAME, RECORD.reference, "caller")
+    worker.terminator.end_call(SealedCall("rtc_1", RECORD.reference, NAME), "caller")
     assert telling.messages() == [], "what it has used is not on record yet"
     used = CallUsage(Usage(audio_out=4))
     before = replace(world.records.get(NAME), settled_by="")

@@ -14,6 +14,7 @@ from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.service import AdminService
 from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
+from shared.calls.new_call import SealedCall
 from shared.calls.queue_messages import record_id_in
 from shared.calls.record_ids import partition_and_row
 from shared.calls.records import Records
@@ -142,7 +143,7 @@ def test_a_line_that_was_not_freed_is_freed_though_the_process_has_died_since() 
     booking = one.ledger.book_call("ada")
     records.insert(replace(RECORD, reference=booking.reference))
     lines.read_only = True
-    assert not one.end_call("rtc_1", NAME, booking.reference, "caller")
+    assert not one.end_call(SealedCall("rtc_1", booking.reference, NAME), "caller")
     ended = records.get(NAME)
     assert (ended.ended_by, ended.settled_by) == ("caller", ""), "somebody looks at it again"
     lines.read_only = False
@@ -166,11 +167,11 @@ def test_an_end_that_upstream_has_not_confirmed_is_hung_up_at_the_limit(ended_by
     terminator = terminator_on(MemoryTable())
     terminator.records.insert(replace(RECORD, ended_at=NOW, ended_by=ended_by))
     asyncio.run(terminator.end_at_limit(Delivery(NAME)))
-    assert terminator.voices[REALTIME].hung_up == ["rtc_1"]  # type: ignore[attr-defined]
+    assert terminator.voices("")[REALTIME].hung_up == ["rtc_1"]  # type: ignore[attr-defined]
     ended = terminator.records.get(NAME)
     assert (ended.ended_by, ended.settled_by) == (ended_by, WAS_LIVE)
     asyncio.run(terminator.end_at_limit(Delivery(NAME)))
-    assert terminator.voices[REALTIME].hung_up == ["rtc_1"]  # type: ignore[attr-defined]
+    assert terminator.voices("")[REALTIME].hung_up == ["rtc_1"]  # type: ignore[attr-defined]
 
 
 def test_columns_of_a_later_release_stay_in_a_record() -> None:
@@ -230,7 +231,7 @@ def test_a_call_whose_messages_were_lost_is_ended_once_its_record_is_read() -> N
         terminator.records,
         terminator,
         MemoryLog(),
-        {REALTIME: no_such_call},
+        lambda _: {REALTIME: no_such_call},
         lambda: NOW,
         RefusalCounts(MemoryTable()),
         ObserverSettings("eager", transcripts=False, redaction=True),
@@ -282,6 +283,6 @@ def test_an_admin_ends_a_call_while_no_record_can_be_written() -> None:
     terminator.records.insert(RECORD)
     table.read_only = True
     terminator.end_by_admin(NAME)
-    client = terminator.voices[REALTIME]
+    client = terminator.voices("")[REALTIME]
     assert isinstance(client, HangUpClient)
     assert client.hung_up == ["rtc_1"]
