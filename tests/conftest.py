@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +20,18 @@ settings.register_profile(
 )
 settings.load_profile("any-machine")
 
+# What is imported and collected stays until the end. Looking for garbage in it, again and again,
+# takes a third of the time of collecting, and then slows each test.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+ROOT = Path(__file__).parents[1]
+NPM = ROOT / "tests" / "npm"
 PRINTED = pytest.StashKey[list[tuple[str, str]]]()
 
 
@@ -31,6 +48,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(ranks, len(SLOW_FIRST))
 
     items.sort(key=rank)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Where tests run in several processes, has each import other modules first.
+
+    All of them import every module, and would compile each at the same time; so most are read
+    that another process has compiled. A module that cannot be imported is reported afterwards,
+    when it is collected.
+    """
+    worker: dict[str, Any] | None = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    if session.config.args != session.config.getini("testpaths"):
+        return
+    folders = [path for path in (ROOT / "tests").iterdir() if path.is_dir() and path != NPM]
+    modules = sorted(path for folder in folders for path in folder.rglob("test_*.py"))
+    for path in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 def require_chromium() -> None:

@@ -9,7 +9,8 @@ from av import AudioFrame
 from realtime_emulator.media.opus import FRAME_SAMPLES, SETTLED, Encoder
 from tests.contract.media.caller import loudness, tone
 
-SPOKEN = [tone(1)[at : at + 2 * FRAME_SAMPLES] for at in range(0, 50 * 1920, 2 * FRAME_SAMPLES)]
+SECOND = tone(1)
+SPOKEN = [SECOND[at : at + 2 * FRAME_SAMPLES] for at in range(0, 50 * 1920, 2 * FRAME_SAMPLES)]
 
 
 def heard(frames: list[bytes | None]) -> list[float]:
