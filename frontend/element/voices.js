@@ -61,7 +61,10 @@ export class Voices {
     for (const query of this.#queries) query[change]('change', this.#queried);
   }
 
-  #queried = () => this.redraw();
+  #queried = () => {
+    this.redraw();
+    this.#animate();
+  };
 
   /** A call begins with an empty tape. */
   begin() {
@@ -69,9 +72,14 @@ export class Voices {
     this.#gaps = [];
     this.muted = false;
     this.#become('live');
+    this.#animate();
+  }
+
+  /** Draws each frame of a call, where motion is wanted. */
+  #animate() {
     const frame = () => {
-      if (this.#phase !== 'live' || !this.#canvas.isConnected) return;
-      if (!this.#still.matches) this.redraw();
+      if (this.#phase !== 'live' || this.#still.matches || !this.#canvas.isConnected) return;
+      this.redraw();
       this.#frame = requestAnimationFrame(frame);
     };
     cancelAnimationFrame(this.#frame);

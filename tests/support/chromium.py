@@ -142,9 +142,13 @@ async def launched(*more: str) -> AsyncIterator[Browser]:
             await browser.close()
 
 
-async def probed_page(browser: Browser, *, speaks: bool = False) -> Page:
-    """A page with `window.probes`. With `speaks`, its microphone is that of `say` too."""
-    page = await browser.new_page()
+async def probed_page(browser: Browser, *, speaks: bool = False, motion: bool = False) -> Page:
+    """A page with `window.probes`. With `speaks`, its microphone is that of `say` too.
+
+    Without `motion` the voices are drawn when they change: sixty times a second, without a GPU,
+    takes half of a processor.
+    """
+    page = await browser.new_page(reduced_motion="no-preference" if motion else "reduce")
     page.set_default_timeout(1000 * PATIENCE)
     if speaks:
         await page.add_init_script("window.speaks = true;")
