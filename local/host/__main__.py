@@ -54,10 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return server.refuse("host", *error.reasons)
     except FileNotFoundError:
         return server.refuse("host", f"the folder {folder} does not exist.")
+    app = host.make_app(server.trusted_hosts(options))
     with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(
-            server.serve("host", host.make_app(server.trusted_hosts(options)), options)
-        )
+        return asyncio.run(server.serve("host", app, options, before_stop=host.drain))
     return 0
 
 

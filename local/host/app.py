@@ -34,12 +34,14 @@ from local.host.timer_trigger import run_timer
 from realtime_emulator.serving import server
 from realtime_emulator.serving.application import MalformedBody, make_application
 from realtime_emulator.serving.trusted_hosts import MISDIRECTED, TrustedHosts
+from shared.core import stopping
 from shared.credentials.identity import open_identity
 from shared.storage.factory import CONNECTION, open_storage_from_env
 from shared.storage.interfaces import Storage
 
 logger = logging.getLogger(__name__)
 
+STOPS_WITHIN = timedelta(seconds=10)
 LARGEST_BODY_BYTES = 100 * 1024 * 1024
 
 
@@ -59,6 +61,7 @@ class FunctionHost:
         self.router = Router(function.route for function in functions if function.route)
         self.config = config
         self.storage = storage
+        self.listeners: list[QueueListener] = []
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="function")
         self.invoker = Invoker(self.threads, timeout=config.function_timeout, folder=folder)
 
@@ -88,10 +91,12 @@ class FunctionHost:
 
     async def run_triggers(self, _: web.Application) -> AsyncIterator[None]:
         """Runs what starts functions by itself: the queue listeners and the timers."""
+        self.listeners = [
+            self.queue_listener(function) for function in self.functions.values() if function.queue
+        ]
         triggers = [
-            asyncio.create_task(self.queue_listener(function).listen(), name=function.name)
-            for function in self.functions.values()
-            if function.queue
+            asyncio.create_task(listener.listen(), name=listener.name)
+            for listener in self.listeners
         ]
         triggers += [
             asyncio.create_task(self.timer(function, function.period), name=function.name)
@@ -103,6 +108,21 @@ class FunctionHost:
             task.cancel()
         await asyncio.gather(*triggers, return_exceptions=True)
         self.threads.shutdown(wait=False, cancel_futures=True)
+
+    async def drain(self) -> None:
+        """As the real host does at a SIGTERM: takes no more messages, and gives the functions that
+        run ten seconds (WebJobsScriptHostService.StopAsync). Requests are answered meanwhile. The
+        app knows, as where the signal goes to its worker as well (container/entry.py)."""
+        for listener in self.listeners:
+            listener.is_draining = True
+        stopping.PROCESS.begin()
+        give_up_at = time.monotonic() + STOPS_WITHIN.total_seconds()
+        while time.monotonic() < give_up_at:
+            # Those that are done are still in the set.
+            running = [task for each in self.listeners for task in each.running if not task.done()]
+            if not running:
+                return
+            await asyncio.wait(running, timeout=0.1)
 
     async def timer(self, function: IndexedFunction, period: timedelta) -> None:
         async def run(request: Datum) -> None:

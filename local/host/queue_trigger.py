@@ -65,12 +65,15 @@ class QueueListener:
         )
         self.running: set[asyncio.Task[None]] = set()
         self.outage: str | None = None
+        self.is_draining = False
+        """Whether no more messages are fetched, while functions that run may finish."""
 
     async def listen(self) -> None:
-        """Fetches and handles messages forever. Cancelling it releases unfinished messages."""
+        """Fetches and handles messages until it drains, and those that run to their end. Cancelling
+        it releases unfinished messages."""
         pause = self.options.first_polling_interval
         try:
-            while True:
+            while not self.is_draining:
                 messages = await self.fetch_messages()
                 for message in messages:
                     self.running.add(asyncio.create_task(self.handle_message(message)))
@@ -80,6 +83,7 @@ class QueueListener:
                     continue
                 await asyncio.sleep(pause.total_seconds())
                 pause = min(pause * 2, self.options.max_polling_interval)
+            await asyncio.gather(*self.running)
         finally:
             for task in self.running:
                 task.cancel()

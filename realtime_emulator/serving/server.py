@@ -17,6 +17,7 @@ import signal
 import ssl
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from aiohttp import web
@@ -129,15 +130,21 @@ async def listen(
     return f"{'https' if tls else 'http'}://{host}:{bound}"
 
 
+async def wait_for_nothing() -> None:
+    """Of a program that stops at once."""
+
+
 async def serve(
     program: str,
     app: web.Application,
     options: argparse.Namespace,
     tls: ssl.SSLContext | None = None,
+    before_stop: Callable[[], Awaitable[None]] = wait_for_nothing,
 ) -> int:
     """Serves `app` until told to stop, and returns the exit code.
 
-    `options` are the parsed flags of `add_arguments`.
+    `options` are the parsed flags of `add_arguments`. A SIGTERM lets `before_stop` finish first,
+    while requests are still answered; a second one does not.
     """
     runner = Runner(
         app,
@@ -152,7 +159,7 @@ async def serve(
             url = await listen(runner, options.address, options.port, tls)
         except OSError as error:
             return refuse(program, describe_listen_error(error, options.address, options.port))
-        stop_on_signals(stop)
+        stop_on_signals(stop, before_stop)
         if options.exit_with_parent:
             stop_on_end_of_stdin(stop)
         sys.stdout.write(f"ready {url}\n")
@@ -170,12 +177,29 @@ def describe_listen_error(error: OSError, address: str, port: int) -> str:
     return f"cannot listen on {address}:{port}: {error.strerror or error}."
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """Sets `stop` on SIGINT and SIGTERM, on every platform."""
+def stop_on_signals(
+    stop: asyncio.Event, before_stop: Callable[[], Awaitable[None]] = wait_for_nothing
+) -> None:
+    """Sets `stop` on SIGINT and SIGTERM, on every platform; on the first SIGTERM, where there are
+    handlers of it, after `before_stop`."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    ending: list[asyncio.Task[None]] = []
+
+    async def end() -> None:
         try:
-            loop.add_signal_handler(number, stop.set)
+            await before_stop()
+        finally:
+            stop.set()
+
+    def terminate() -> None:
+        if ending:
+            stop.set()
+        else:
+            ending.append(loop.create_task(end()))
+
+    for number, action in ((signal.SIGINT, stop.set), (signal.SIGTERM, terminate)):
+        try:
+            loop.add_signal_handler(number, action)
         except NotImplementedError:  # Windows: its event loops take no signal handlers
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 

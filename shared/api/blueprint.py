@@ -42,7 +42,7 @@ def open_blueprint(
     logs.redact_own_records()
     if settings_prefix:
         lazy_broker.use_settings(os.environ, settings_prefix)
-    run_at_exit(lazy_broker.write_refusals)
+    run_at_exit(lazy_broker.write_refusals, lazy_broker.observes_calls)
     blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # as azure-functions leaves it
     named = blueprint.function_name
     for route, answer in ROUTES.items():

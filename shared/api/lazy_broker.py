@@ -159,3 +159,8 @@ def count_refusal(route: str, code: str) -> None:
 def write_refusals() -> None:
     """Writes what has been counted and is not written yet."""
     PROCESS.refusals.write_counts()
+
+
+def observes_calls() -> bool:
+    """Whether this process observes calls now."""
+    return PROCESS.opened is not None and PROCESS.opened.slots.taken > 0

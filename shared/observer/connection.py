@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from shared.core.problems import Problem
 from shared.observer.timing import Timing
 from shared.sideband.events import ErrorEvent, ServerEvent
+from shared.sideband.fingerprints import NONE, fingerprint, handled_before
 from shared.sideband.refusals import NOT_ALLOWED, REFUSING_CLOSE_CODES, REFUSING_ERRORS
 from shared.sideband.sideband import (
     Connect,
@@ -45,8 +46,12 @@ class KeptEvents:
                 return
             self.queue.put_nowait((loop.time(), event))
 
-    def stop(self) -> None:
-        """From now on the events are for the run."""
+    def stop(self, handled: Sequence[int]) -> None:
+        """From now on the events are for the run, but for those that have been `handled`."""
+        came = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
+        events = [NONE if isinstance(each, Exception) else fingerprint(each) for _, each in came]
+        for each in came[handled_before(handled, events) :]:
+            self.queue.put_nowait(each)
         self.is_stopped, self.left = True, self.queue.qsize()
 
     @property

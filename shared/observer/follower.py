@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,9 +16,11 @@ from shared.observer.context import HangUp, ObservedCall, ObserverResult, Outcom
 from shared.observer.conversation import Conversation
 from shared.observer.leases import ATTACHED
 from shared.observer.timing import Timing
+from shared.sideband.fingerprints import fingerprint
 from shared.sideband.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable
 from shared.transcripts.record_lines import StoredLine
 
+HANDLED_AT_MOST = 1_000
 PROMPT_404 = timedelta(seconds=1)
 """A call that had ended before the close answers the next dial with 404 within this time."""
 
@@ -36,6 +39,8 @@ class CallFollower:
         self.hang_up = hang_up
         self.heard_at = self.gaps.attached_at
         """When the last event came, or the connection was made."""
+        self.handled: deque[int] = deque(maxlen=HANDLED_AT_MOST)
+        """The fingerprints of the last events, since another run may be connected."""
         self.settled_by = ""
         """What the call is settled by, once this run has hung it up."""
 
@@ -137,6 +142,8 @@ class CallFollower:
                 logs.event("sideband closed", code=closed.code, held_seconds=held)
                 return closed
             self.conversation.handle_event(event)
+            if self.context.lease.lease.is_offered:
+                self.handled.append(fingerprint(event))
 
     def note_catching_up(self) -> None:
         """Tells whether the next event came a while ago."""

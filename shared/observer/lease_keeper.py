@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -35,8 +36,8 @@ class LeaseKeeper:
         """The latest one: whoever waits for it may be gone."""
         self.is_awaited = False
         """Whether another run still holds it, and is to hand it over."""
-        self.was_handed_over = False
-        """Whether the run before this one was followed without a break."""
+        self.handled = ""
+        """What the run that has handed it over has handled last (`Lease`)."""
 
     @classmethod
     async def acquire(
@@ -82,7 +83,8 @@ class LeaseKeeper:
             await asyncio.sleep(poll.total_seconds())
             present = await self.run_blocking(partial(self.leases.latest, call_id))
             if present is not None and present.holder == holder:
-                self.lease, self.is_awaited, self.was_handed_over = present, False, True
+                self.lease, self.is_awaited = replace(present, handled=""), False
+                self.handled = present.handled
                 return True
             if present is None or present.heir != holder:
                 return False
@@ -104,10 +106,10 @@ class LeaseKeeper:
             if present is not None and present.holder == self.lease.holder and present.heir:
                 return
 
-    async def hand_over(self) -> None:
+    async def hand_over(self, handled: str) -> None:
         """Gives the lease to the run that has asked for it, or back if none has. Raises Problem."""
         async with self.lock:
-            if await self.run_blocking(partial(self.leases.hand_over, self.lease)):
+            if await self.run_blocking(partial(self.leases.hand_over, self.lease, handled)):
                 return
         await self.release()
 

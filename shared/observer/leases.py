@@ -30,7 +30,7 @@ from shared.storage.row_layout import new_row, require_known_layout, unknown_val
 # small writes in that time (docs/scale.md).
 LEASE_DURATION = timedelta(seconds=30)
 ROW = "observer"
-COLUMNS = ("holder", "until", "note", "offered_by", "heir")
+COLUMNS = ("holder", "until", "note", "offered_by", "heir", "handled")
 CHANGES_AT_MOST = 5
 """How often a row may change under a write of more than its holder's."""
 NOTE_CHARACTERS = 16_000
@@ -49,7 +49,8 @@ class Lease:
     `note` is what the holder left for whoever asks about the lease. `held_before` says until when
     the previous holder held the lease, if it never released it: something may be missing from
     before that time. `offered_by` is the holder while it wants to hand the call over, and `heir`
-    the run that has asked for it. `unknown` has the row's columns that a later release has added.
+    the run that has asked for it; `handled` tells that one what the holder has handled last
+    (sideband/fingerprints.py). `unknown` has the row's columns that a later release has added.
     """
 
     call_id: str
@@ -61,6 +62,7 @@ class Lease:
     unknown: Mapping[str, Value] = field(default_factory=dict, compare=False)
     offered_by: str = ""
     heir: str = ""
+    handled: str = ""
 
     @property
     def is_offered(self) -> bool:
@@ -82,7 +84,7 @@ class LeaseStore(Protocol):
     def forget(self, call_id: str) -> None: ...
     def offer(self, lease: Lease) -> Lease: ...
     def claim(self, call_id: str, heir: str) -> bool: ...
-    def hand_over(self, lease: Lease) -> bool: ...
+    def hand_over(self, lease: Lease, handled: str) -> bool: ...
 
 
 class Leases:
@@ -172,14 +174,14 @@ class Leases:
                 continue
         return False
 
-    def hand_over(self, lease: Lease) -> bool:
+    def hand_over(self, lease: Lease, handled: str) -> bool:
         """Gives the lease to the run that has asked for it, for its full length. False if none has,
         or if the lease is another's."""
         for _ in range(CHANGES_AT_MOST):
             present = self.latest(lease.call_id)
             if present is None or present.holder != lease.holder or not present.heir:
                 return False
-            given = replace(present, holder=present.heir, offered_by="", heir="")
+            given = replace(present, holder=present.heir, offered_by="", heir="", handled=handled)
             try:
                 self.write_row(replace(given, until=self.clock() + self.lasts))
                 return True
@@ -258,18 +260,17 @@ def from_entity(entity: Entity) -> Lease:
     if not isinstance(until, datetime):
         # Somebody has edited it: it has run out, and the next run writes it anew.
         until = EPOCH
-    holder, note, offered_by, heir = (
-        str(entity.values.get(name, "")) for name in ("holder", "note", "offered_by", "heir")
-    )
+    text = {name: str(entity.values.get(name, "")) for name in COLUMNS if name != "until"}
     return Lease(
         entity.partition,
-        holder,
+        text["holder"],
         until,
-        note,
+        text["note"],
         etag=entity.etag,
         unknown=unknown_columns(entity),
-        offered_by=offered_by,
-        heir=heir,
+        offered_by=text["offered_by"],
+        heir=text["heir"],
+        handled=text["handled"],
     )
 
 

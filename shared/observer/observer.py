@@ -26,6 +26,7 @@ from shared.observer.follower import CallFollower
 from shared.observer.lease_keeper import LeaseKeeper
 from shared.observer.leases import LeaseLost
 from shared.observer.timing import USUAL_TIMING, Timing
+from shared.sideband.fingerprints import from_text, to_text
 from shared.sideband.sideband import NoSuchCall, SidebandUnavailable
 from shared.storage.interfaces import StorageUnavailable
 from shared.transcripts.record_lines import StoredLine
@@ -109,7 +110,7 @@ class Observer:
             if not taken:
                 await self.stop()
         if taken and self.connection.kept:
-            self.connection.kept.stop()
+            self.connection.kept.stop(from_text(self.lease.handled))
         return taken
 
     async def run(self) -> ObserverResult:
@@ -217,7 +218,7 @@ class Observer:
                 await self.dependencies.pass_on()
             except (Problem, StorageUnavailable) as error:
                 logs.event("call not offered", logging.WARNING, reason=type(error).__name__)
-                await asyncio.sleep(poll.total_seconds())
+                await asyncio.sleep(self.timing.storage_retry.total_seconds())
         await self.lease.wait_for_heir(poll)
         await asyncio.sleep(self.timing.overlap.total_seconds())
         with contextlib.suppress(TimeoutError):
@@ -252,8 +253,9 @@ class Observer:
         if self.connection.was_open:
             self.gaps.record_loss()
             self.recorder.add_line("detached", self.recorder.holder, {"reason": reason})
-        is_offered = self.lease.lease.is_offered
-        give_up = self.lease.hand_over if is_offered else self.lease.release
+        give_up = self.lease.release
+        if self.lease.lease.is_offered:
+            give_up = partial(self.lease.hand_over, to_text(self.follower.handled))
         for step in (self.stop, self.flush, give_up):
             await self.attempt(step)
 

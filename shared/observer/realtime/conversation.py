@@ -15,7 +15,7 @@ from shared.observer.realtime.response_tracker import ResponseTracker
 from shared.observer.realtime.run_context import RealtimeContext
 from shared.observer.run_context import new_event_id
 from shared.observer.session_expiry import SessionExpiry
-from shared.realtime.server_events import SessionEvent
+from shared.realtime.server_events import ItemAdded, SessionEvent
 from shared.sideband.events import ErrorEvent, ServerEvent
 from shared.transcripts import transcript
 from shared.transcripts.record_lines import StoredLine
@@ -80,11 +80,17 @@ class RealtimeConversation:
         await self.controller.reconnected()
 
     def handle_event(self, event: ServerEvent) -> None:
+        if self.recorder.is_catching_up and self.is_known_item(event):
+            return
         self.dispatch.handle_event(event)
         if isinstance(event, SessionEvent):
             self.expiry.note_session(event.session)
         if isinstance(event, ErrorEvent) and event.code == EXPIRED:
             self.over = "expired"
+
+    def is_known_item(self, event: ServerEvent) -> bool:
+        """Whether an item is added that is on record: not another one of the same id."""
+        return isinstance(event, ItemAdded) and event.item.id in self.gaps.backfill.known
 
     def probe_tail(self) -> None:
         if self.context.lease.is_good:
