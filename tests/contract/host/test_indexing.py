@@ -113,6 +113,19 @@ def test_a_wrong_host_json_is_refused(tmp_path: Path, text: str) -> None:
         read_host_json(path)
 
 
+def test_an_app_setting_overrides_host_json(tmp_path: Path) -> None:
+    path = tmp_path / "host.json"
+    path.write_text('{"extensions": {"queues": {"batchSize": 8, "newBatchThreshold": 99}}}')
+    name = "AzureFunctionsJobHost__extensions__queues__newBatchThreshold"
+    queues = read_host_json(path, {name: "7", "OTHER__batchSize": "1"}).queues
+    assert (queues.batch_size, queues.new_batch_threshold) == (8, 7)
+    assert read_host_json(path).queues.new_batch_threshold == 99
+    with pytest.raises(HostConfigError, match="newBatchThreshold"):
+        read_host_json(path, {name: "many"})
+    with pytest.raises(HostConfigError, match="has no parts"):
+        read_host_json(path, {f"{name}__x": "1"})
+
+
 @pytest.mark.parametrize("text", ['{"IsEncrypted": true}', '{"Values": {"A": 1}}'])
 def test_wrong_local_settings_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "local.settings.json"

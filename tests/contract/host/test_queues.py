@@ -285,3 +285,27 @@ async def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptur
         "queue work: cannot fetch messages: refused; retrying",
         "queue work: messages can be fetched again",
     ]
+
+
+async def test_a_host_that_is_to_stop_takes_no_more_messages_and_lets_functions_finish() -> None:
+    queue, begun, release = Watched(), asyncio.Event(), asyncio.Event()
+    storage = MemoryStorage(utc_now)
+    storage.queues["work"] = queue
+    handled: list[str] = []
+
+    async def run(message: Datum, _: dict[str, Datum]) -> None:
+        begun.set()
+        await release.wait()
+        handled.append(message.value)
+
+    listener = QueueListener(storage, "work", run, FAST)
+    listening = asyncio.create_task(listener.listen())
+    queue.send("one")
+    await asyncio.wait_for(begun.wait(), PATIENCE)
+    listener.is_draining = True
+    await asyncio.sleep(0.05)
+    queue.send("two")
+    release.set()
+    await asyncio.wait_for(listening, PATIENCE)
+    assert handled == ["one"]
+    assert [each.body for each in queue.receive(visibility=LONG, limit=9)] == ["two"]

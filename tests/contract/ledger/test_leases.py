@@ -130,3 +130,47 @@ def test_a_note_has_a_largest_size(room: Room) -> None:
     lease = acquired(leases(room).acquire(CALL, "one"))
     with pytest.raises(ValueError, match="16,000"):
         leases(room).renew(lease, note="x" * 16_001)
+
+
+def test_an_offered_lease_goes_to_the_run_that_asks_for_it(room: Room) -> None:
+    held = acquired(leases(room).acquire(CALL, "one"))
+    assert not leases(room).claim(CALL, "two"), "it is not offered"
+    held = leases(room).offer(held)
+    assert acquired(leases(room).holder(CALL)).is_offered
+    assert leases(room).acquire(CALL, "two") is None, "its holder still follows the call"
+    assert not leases(room).hand_over(held, ""), "nobody has asked"
+    assert leases(room).claim(CALL, "two")
+    room.clock.advance(seconds=9)
+    # The holder writes the row while it does not know of the heir.
+    held = leases(room).renew(held, note="half way")
+    assert held.heir == "two"
+    assert leases(room).hand_over(held, "0123abcd")
+    given = acquired(leases(room).latest(CALL))
+    assert (given.holder, given.note, given.handled) == ("two", "half way", "0123abcd")
+    assert (given.offered_by, given.heir, given.is_offered) == ("", "", False)
+    assert given.until == room.clock.now + timedelta(seconds=30)
+    assert given.held_before is None
+    with pytest.raises(LeaseLost):
+        leases(room).renew(held)
+    assert not leases(room).hand_over(held, "")
+
+
+def test_an_offer_ends_with_its_lease(room: Room) -> None:
+    """An instance dies while it hands its calls over. What it offered is not the next holder's
+    offer, whatever release that one is of."""
+    leases(room).offer(acquired(leases(room).acquire(CALL, "one")))
+    room.clock.advance(seconds=30)
+    assert not leases(room).claim(CALL, "two")
+    taken = acquired(leases(room).acquire(CALL, "three"))
+    assert not acquired(leases(room).latest(CALL)).is_offered
+    assert not leases(room).claim(CALL, "two")
+    leases(room).release(taken)
+    assert not acquired(leases(room).latest(CALL)).is_offered
+
+
+def test_the_last_run_that_asks_is_the_heir(room: Room) -> None:
+    held = leases(room).offer(acquired(leases(room).acquire(CALL, "one")))
+    assert leases(room).claim(CALL, "two")
+    assert leases(room).claim(CALL, "three")
+    assert leases(room).hand_over(held, "")
+    assert acquired(leases(room).latest(CALL)).holder == "three"
