@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
 from realtime_emulator.caller import Caller
+from shared.calls.end_events import CALL_ENDED_QUEUE
+from shared.storage.azure import open_storage
 from tests.support.azurite import shared_azurite
 from tests.support.call_location import call_url
 from tests.support.function_hosts import Hosts, hosts
@@ -67,6 +71,19 @@ class RunningBroker:
     async def records(self, host: int = 0) -> dict[str, Any]:
         """The newest calls by their records' ids, newest first."""
         return {one["id"]: one for one in (await self.get("/api/calls", host))["calls"]}
+
+    async def end_message(self, name: str) -> dict[str, Any]:
+        """The message about that call's end, where `CALL_ENDED_EVENTS` is on."""
+        queue = open_storage(shared_azurite().connection).queue(CALL_ENDED_QUEUE)
+        soon = timedelta(seconds=1)
+
+        async def received() -> dict[str, Any]:
+            found = await asyncio.to_thread(queue.receive, visibility=soon, limit=32)
+            contents = [json.loads(each.body) for each in found]
+            return next((each for each in contents if each["call"] == name), {})
+
+        message: dict[str, Any] = await poll_until(received, bool)
+        return message
 
     async def transcript(self, name: str, host: int = 0) -> Any:
         return await self.get(f"/api/calls/{name}/transcript", host)

@@ -17,7 +17,7 @@ from tests.support.principals import signed_in
 
 
 async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
-    settings = {"OBSERVER": "off", "LIMIT_CALL_SECONDS": "10"}
+    settings = {"OBSERVER": "off", "LIMIT_CALL_SECONDS": "10", "CALL_ENDED_EVENTS": "on"}
     async with running_broker(settings=settings) as work:
         asked = time.monotonic()
         caller, place = await work.call("limit-ada")
@@ -32,6 +32,9 @@ async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
 
         ended = await poll_until(call, lambda found: found["status"] == "ended")
         assert ended["ended_by"] == "limit"
+        message = await work.end_message(ended["id"])
+        assert (message["ended_by"], message["observed"]) == ("limit", False)
+        assert not {"usage", "transcript"} & message.keys()
         await caller.close()
 
 
@@ -63,7 +66,8 @@ async def test_a_call_ends_when_its_callers_time_of_the_day_does() -> None:
 
 
 async def test_a_call_over_its_token_budget_ends_with_a_goodbye() -> None:
-    async with running_broker(settings={"LIMIT_TOKENS_PER_DAY": "20"}) as work:
+    settings = {"LIMIT_TOKENS_PER_DAY": "20", "CALL_ENDED_EVENTS": "on"}
+    async with running_broker(settings=settings) as work:
         caller, place = await work.call("budget-ada")
         caller.send_event({"type": "response.create"})
         await caller.expect("response.output_audio_transcript.done")
@@ -77,6 +81,9 @@ async def test_a_call_over_its_token_budget_ends_with_a_goodbye() -> None:
 
         ended = await poll_until(call, lambda found: found["status"] == "ended")
         assert ended["usage"]
+        message = await work.end_message(ended["id"])
+        assert (message["ended_by"], message["usage"]) == ("token budget", ended["usage"])
+        assert message["transcript"]["blob"].endswith(".jsonl")
         headers = {**signed_in("budget-ada"), "Content-Type": "application/sdp"}
         async with work.session.post(
             f"{work.url}/api/connect", data=OFFER, headers=headers

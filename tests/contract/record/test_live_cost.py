@@ -30,7 +30,8 @@ async def hear(work: RunningBroker, words: str) -> None:
 
 
 async def test_a_live_call_costs_its_minutes_and_what_it_delegated() -> None:
-    async with running_broker(settings={"LIVE_MAX_SESSIONS": "3"}) as work:
+    settings = {"LIVE_MAX_SESSIONS": "3", "CALL_ENDED_EVENTS": "on"}
+    async with running_broker(settings=settings) as work:
         await work.configure_emulator(live={"usage_seconds": 1, "backend_seconds": 0.1})
         caller, place = await work.call("live-cost", "live")
         name = next(iter(await work.records()))
@@ -55,6 +56,9 @@ async def test_a_live_call_costs_its_minutes_and_what_it_delegated() -> None:
         ended = await poll_until(told, bool)
         used = ended["usage"]
         assert (ended["status"], ended["ended_by"]) == ("ended", "caller")
+        message = await work.end_message(name)
+        assert (message["api"], message["ended_by"]) == ("live", "caller")
+        assert (message["usage"], message["cost"]) == (used, ended["cost"])
         assert used["seconds"] == used["active_seconds"] + used["paused_seconds"]
         assert "estimated_seconds" not in used
         table = load_prices()
