@@ -1,7 +1,7 @@
 """A function app that learns of every call that has ended: the beginning of a bill, of a note in a
 CRM, of a report. docs/call-events.md says what is in a message.
 
-    python -m local.host --app samples/call-ended --port 7072
+    python3 dev.py host --app samples/call-ended --port 7072
 """
 
 from __future__ import annotations

@@ -195,7 +195,11 @@ class ProfileLoader:
     def schema_of(self, api: VoiceApi) -> Any:
         """The schema of one API's profiles. That of GPT-Live is not read where there are none."""
         if api not in self.schemas:
-            self.schemas[api] = json.loads(SCHEMAS[api].read_text(encoding="utf-8"))
+            file = SCHEMAS[api]
+            if not file.is_file():
+                # In another function app the broker's profiles may be in a folder of any name.
+                file = self.settings.session.profiles / file.name
+            self.schemas[api] = json.loads(file.read_text(encoding="utf-8"))
         return self.schemas[api]
 
     def errors_in(self, content: Any) -> list[str]:

@@ -38,6 +38,8 @@ LONGEST_RECORD = 16_000
 """Characters. What is longer is cut, and says so."""
 LONGEST_CHAIN = 5
 SAFE_WORD = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
+PACKAGE = __name__.partition(".")[0]
+"""This project's own, by whatever name it was installed."""
 WITHHELD = "message of a library withheld"
 PACKAGES = frozenset({"site-packages", "dist-packages"})
 SENDERS = (
@@ -89,7 +91,7 @@ def traceback_of(error: BaseException) -> str:
     current: BaseException | None = error
     while current is not None and len(parts) < LONGEST_CHAIN:
         kind = type(current)
-        ours = kind.__module__.partition(".")[0] == "shared"
+        ours = kind.__module__.partition(".")[0] == PACKAGE
         known = kind.__module__ == "builtins" and isinstance(current, TELLING)
         message = f"{current}" if ours or known else "[redacted]"
         frames = "".join(traceback.format_tb(current.__traceback__, -LONGEST_LIST))

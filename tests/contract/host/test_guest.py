@@ -4,6 +4,9 @@ settings and log lines."""
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from local import guest
 from local.host.indexing import IndexedFunction, index_functions
 from local.host.loading import load_app
 from shared.api import lazy_broker
@@ -194,3 +198,78 @@ def test_only_what_the_broker_and_its_libraries_log_is_redacted(after: bool) -> 
     )  # fmt: skip
     said = ["a token: [redacted]", "a token: [redacted]", "a token: ek_0123456789abcdef"]
     assert done.stdout.splitlines() == said + ["a token: [redacted]"] * after
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Path:
+    """Their app with a package `shared` and a profile of its own, and the broker moved in under
+    another name."""
+    strange = (STRANGE / "function_app.py").read_text(encoding="utf-8")
+    own = "from shared.prices import PRICE\n"
+    moved = strange.replace("from shared.api", f"{own}from voice_broker.api")
+    (tmp_path / "function_app.py").write_text(moved, encoding="utf-8")
+    (tmp_path / "host.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("azure_functions\nrequests>=2\n", encoding="utf-8")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "prices.py").write_text("PRICE = 7\n", encoding="utf-8")
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "default.json").write_text('{"theirs": 1}', encoding="utf-8")
+    return tmp_path
+
+
+USED = """
+import asyncio, json, sys
+import azure.functions as func
+import function_app
+
+found = {each.get_function_name(): each for each in function_app.app.get_functions()}
+
+class Context:
+    function_name, invocation_id = "voice_health", "1"
+
+request = func.HttpRequest("GET", "/api/voice/health", body=b"")
+answer = asyncio.run(found["voice_health"].get_user_function()(request, Context()))
+ours = sorted(name for name in sys.modules if name.partition(".")[0] == "shared")
+print(json.dumps([answer.status_code, ours, "voice_broker.broker" in sys.modules]))
+"""
+
+
+def test_the_broker_moves_into_an_app_that_has_a_package_of_that_name(
+    crowded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):  # the second time as a later release
+        code = guest.main([str(crowded), "--package", "voice_broker", "--profiles", "voices"])
+        assert code == 0
+    said = capsys.readouterr().out
+    assert "from voice_broker.api.blueprint import open_blueprint" in said
+    assert "VOICE_REALTIME_PROFILES=voices" in said
+    assert "azure-identity==" in said
+    assert not re.search(r"^ +(?:azure-functions|requests)==", said, re.M), "they are there"
+    settings = app_settings("http://127.0.0.1:1", REALTIME_PROFILES="voices")
+    environment = {**THEIRS, **{f"VOICE_{name}": value for name, value in settings.items()}}
+    done = subprocess.run(
+        [sys.executable, "-c", USED], cwd=crowded, env={**os.environ, **environment},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found == [200, ["shared", "shared.prices"], True], done.stderr
+    assert (crowded / "profiles" / "default.json").read_text(encoding="utf-8") == '{"theirs": 1}'
+    assert not (crowded / "voices" / "agents-sdk.json").exists(), "a sample for laptops"
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [("shared", "is not the broker's"), ("json", "cannot be"), ("Voice-Broker", "cannot be")],
+)
+def test_what_is_not_the_brokers_is_not_replaced(
+    crowded: Path, capsys: pytest.CaptureFixture[str], package: str, words: str
+) -> None:
+    assert guest.main([str(crowded), "--package", package]) == 2
+    assert words in capsys.readouterr().err
+    assert (crowded / "shared" / "prices.py").exists()
+
+
+def test_a_folder_that_is_no_function_app_is_left_alone(tmp_path: Path) -> None:
+    assert guest.main([str(tmp_path)]) == 2
+    assert not list(tmp_path.iterdir())
