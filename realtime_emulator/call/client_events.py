@@ -101,7 +101,8 @@ class ClientEventHandler:
         data.pop("type")
         spoken = b""
         if kind == "message":
-            data["status"] = "completed"
+            data = {**data, "status": "completed"}
+            data = {name: data[name] for name in ("status", "role", *data)}
             data["content"] = [dict(part) for part in data["content"]]
             for index, part in enumerate(data["content"]):
                 if part["type"] == "input_audio":

@@ -31,6 +31,7 @@ from realtime_emulator.script.reply_rules import (
     Say,
     choose_reply,
     find_instructed,
+    follow_plan,
 )
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Response:
     async def run(self) -> None:
         try:
             reply = await self.prepare_reply()
+            reply = self.find_planned_reply() or reply
             if reply.stall:
                 self.output_started.set()
                 await asyncio.sleep(reply.stall.total_seconds())
@@ -165,6 +167,13 @@ class Response:
         return choose_reply(
             script, Prompt(self.heard, tools=tools, tool_choice=tool_choice, uses=uses)
         )
+
+    def find_planned_reply(self) -> Reply | None:
+        """What the script has for this response, whatever was said."""
+        tools, tool_choice = self.params["tools"], self.params["tool_choice"]
+        uses = self.conversation.rule_uses
+        prompt = Prompt(self.heard, tools=tools, tool_choice=tool_choice, uses=uses)
+        return follow_plan(self.context.services.script, prompt)
 
     async def write_text(self, say: Say) -> None:
         pieces = TOKEN.findall(say.text)

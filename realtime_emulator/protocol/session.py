@@ -123,9 +123,17 @@ def merge(config: Config, update: Config) -> Config:
             merge_input(out, value.get("input", {}))
             if "output" in out["audio"]:
                 out["audio"]["output"].update(value.get("output", {}))
+        elif name == "tools":
+            out[name] = [in_recorded_order(copy.deepcopy(tool)) for tool in value]
         elif name not in ("model", "type"):
             out[name] = copy.deepcopy(value)
     return out
+
+
+def in_recorded_order(tool: Config) -> Config:
+    """A tool with its first fields in the order in which sessions have them."""
+    first = ("type", "name", "description", "parameters")
+    return {**{name: tool[name] for name in first if name in tool}, **tool}
 
 
 def merge_input(out: Config, update: Config) -> None:

@@ -7,9 +7,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from realtime_emulator.script.script import Script
+
+PLAN: Final = "replies"
+"""Under this, `Prompt.uses` counts those that a call has had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,17 @@ def choose_reply(script: Script, prompt: Prompt) -> Reply:
     if forced is not None:
         return Reply(CallTool(forced, "{}"))
     return Reply(default_reply(script, prompt.heard))
+
+
+def follow_plan(script: Script, prompt: Prompt) -> Reply | None:
+    """The next of the script's `replies`, while any is left for this call and can be followed."""
+    planned = script.replies()[prompt.uses[PLAN] : prompt.uses[PLAN] + 1]
+    if not planned:
+        return None
+    prompt.uses[PLAN] += 1
+    action = action_for(script, planned[0], prompt)
+    stall = timedelta(seconds=planned[0].get("stall_seconds", 0))
+    return None if action is None else Reply(action, stall)
 
 
 def find_instructed(script: Script, instructions: str, uses: Counter[str]) -> Reply | None:

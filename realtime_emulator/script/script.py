@@ -51,32 +51,48 @@ CHECK_MCP_ERROR = obj(
 )
 
 
-def check_rule(value: Any, path: str) -> None:
-    obj(
+ACTION_FIELDS: dict[str, Check] = {
+    "say": string,
+    "call": obj({"tool": string, "arguments": mapping(anything)}, required=("tool",)),
+    "delegate": live_script.CHECK_DELEGATE,
+    "mcp": obj(
         {
-            "words": array(string),
-            "instructed": array(string),
-            "say": string,
-            "call": obj({"tool": string, "arguments": mapping(anything)}, required=("tool",)),
-            "delegate": live_script.CHECK_DELEGATE,
-            "mcp": obj(
-                {
-                    "server": string,
-                    "tool": string,
-                    "arguments": mapping(anything),
-                    "output": string,
-                    "error": CHECK_MCP_ERROR,
-                },
-                required=("tool",),
-            ),
-            "fail": obj({"type": string, "code": string, "message": string}),
-            "incomplete": string,
-            "stall_seconds": number(0, DAY),
-            "times": integer(1, 1_000_000),
-        }
-    )(value, path)
+            "server": string,
+            "tool": string,
+            "arguments": mapping(anything),
+            "output": string,
+            "error": CHECK_MCP_ERROR,
+        },
+        required=("tool",),
+    ),
+    "fail": obj({"type": string, "code": string, "message": string}),
+    "incomplete": string,
+    "stall_seconds": number(0, DAY),
+}
+RULE = obj(
+    {
+        "words": array(string),
+        "instructed": array(string),
+        **ACTION_FIELDS,
+        "times": integer(1, 1_000_000),
+    }
+)
+PLANNED_REPLY = obj(ACTION_FIELDS)
+
+
+def check_rule(value: Any, path: str) -> None:
+    RULE(value, path)
     if "words" not in value and "instructed" not in value:
         raise missing(f"{path}.words")
+    require_action(value, path)
+
+
+def check_planned_reply(value: Any, path: str) -> None:
+    PLANNED_REPLY(value, path)
+    require_action(value, path)
+
+
+def require_action(value: dict[str, Any], path: str) -> None:
     if not any(action in value for action in ACTIONS):
         raise Invalid("invalid_value", f"'{path}' needs one of {', '.join(ACTIONS)}.", path)
 
@@ -136,6 +152,7 @@ SHAPE = obj(
     {
         "greeting": string,
         "rules": array(check_rule),
+        "replies": array(check_planned_reply),
         "otherwise": string,
         "unheard": string,
         "tool_result": string,
@@ -218,6 +235,11 @@ class Script:
     def rules(self) -> list[dict[str, Any]]:
         rules: list[dict[str, Any]] = self.values["rules"]
         return rules
+
+    def replies(self) -> list[dict[str, Any]]:
+        """What the responses of a call are, in order, whatever was said; then the rules apply."""
+        replies: list[dict[str, Any]] = self.values["replies"]
+        return replies
 
     def refusals(self) -> list[dict[str, Any]]:
         refusals: list[dict[str, Any]] = self.values["refusals"]

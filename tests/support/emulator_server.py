@@ -9,7 +9,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 from aiohttp import ClientSession
@@ -18,15 +17,14 @@ from pydantic import TypeAdapter
 
 from realtime_emulator.app import BASE, make_app
 from realtime_emulator.call.services import Lazy, Services
+from realtime_emulator.call.stand_ins import StandInPeer, StandInRecogniser, StandInVoice
 from realtime_emulator.live.live_routes import BASE as LIVE_BASE
 from realtime_emulator.protocol.ids import Provider
 from realtime_emulator.script.script import Script
-from realtime_emulator.speech.synthesis import Speech, Word, split_words
 from tests.support.live_media import FakeMediaFactory
 from tests.support.programs import running
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
-EACH_WORD = timedelta(milliseconds=100)
 
 
 def valid(event: dict[str, Any]) -> dict[str, Any]:
@@ -35,71 +33,17 @@ def valid(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-class FakeVoice:
-    async def speak(self, text: str, *, voice: str = "marin", speed: float = 1.0) -> Speech:
-        words = tuple(
-            Word(word, n * EACH_WORD, (n + 1) * EACH_WORD)
-            for n, word in enumerate(split_words(text))
-        )
-        return Speech(bytes(2 * int(48_000 * len(words) * EACH_WORD.total_seconds())), words)
-
-
-class FakeRecogniser:
-    def __init__(self, *heard: str) -> None:
-        self.heard = list(heard)
-
-    async def recognise(self, pcm: bytes) -> str:
-        return self.heard.pop(0) if pcm and self.heard else ""
-
-
-class FakePlayback:
-    """Advances only when the test says so."""
-
-    def __init__(self, speech: Speech) -> None:
-        self.speech = speech
-        self.position = timedelta(0)
-        self.result: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-    def stop(self) -> timedelta:
-        if not self.result.done():
-            self.result.set_result(False)
-        return self.position
-
-    def finish(self) -> None:
-        self.position = self.speech.duration
-        self.result.set_result(True)
-
-    async def wait_for_end(self) -> bool:
-        return await self.result
-
-
-class FakePeer:
-    """The media side of a call. `events` are those sent to the browser."""
+class FakePeer(StandInPeer):
+    """Every event must match the API's types. `answered` is set by `response.done`."""
 
     def __init__(self, offer: str, **callbacks: Any) -> None:
-        self.sdp = "v=0\r\n"
-        self.largest_event = 100_000
-        self.callbacks = callbacks
-        self.events: list[dict[str, Any]] = []
-        self.playbacks: list[FakePlayback] = []
-        self.closed = False
+        super().__init__(offer, **callbacks)
         self.answered = asyncio.Event()
 
-    def open(self) -> None:
-        self.callbacks["on_open"]()
-
     def send_event(self, text: str) -> bool:
-        self.events.append(valid(json.loads(text)))
-        if self.events[-1]["type"] == "response.done":
+        if valid(json.loads(text))["type"] == "response.done":
             self.answered.set()
-        return True
-
-    def play(self, speech: Speech) -> FakePlayback:
-        self.playbacks.append(FakePlayback(speech))
-        return self.playbacks[-1]
-
-    async def close(self) -> None:
-        self.closed = True
+        return super().send_event(text)
 
 
 class Fakes:
@@ -117,8 +61,8 @@ class Fakes:
             Script(script),
             clock=lambda: self.now,
             answer=self.answer,
-            voice=Lazy.ready(FakeVoice()),
-            recogniser=Lazy.ready(FakeRecogniser(*heard)),
+            voice=Lazy.ready(StandInVoice()),
+            recogniser=Lazy.ready(StandInRecogniser(*heard)),
         )
 
     async def answer(self, offer: str, **callbacks: Any) -> Any:

@@ -13,9 +13,10 @@ from typing import Any
 
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from realtime_emulator.live.stand_in_media import StandInLiveMedia
 from realtime_emulator.protocol.ids import Provider
 from tests.support.emulator_server import Server, serving
-from tests.support.live_media import FakeLiveMedia, valid
+from tests.support.live_media import valid
 from tests.support.patience import PATIENCE
 
 BEARER = {"Authorization": "Bearer standard"}
@@ -132,7 +133,7 @@ class Live:
         self.server, self.id, self.sideband = server, session_id, sideband
 
     @property
-    def media(self) -> FakeLiveMedia:
+    def media(self) -> StandInLiveMedia:
         return self.server.fakes.live.made[-1]
 
     async def hear(self, text: str) -> None:

@@ -272,3 +272,26 @@ async def test_the_browser_is_told_first_and_filtered() -> None:
     async with fake_call() as it:
         assert [event["type"] for event in it.peer.events] == ["session.created"]
         assert it.observer.queue.empty(), "no session.created on the sideband"
+
+
+async def test_planned_replies_come_in_their_order_whatever_was_said() -> None:
+    plan: list[dict[str, Any]] = [
+        {"call": {"tool": "weather", "arguments": {"city": "Paris"}}},
+        {"say": "Two."},
+        {"fail": {"code": "inference_rate_limit_exceeded"}},
+    ]
+    async with fake_call(config={**TEXT, "tools": [WEATHER]}, replies=plan) as it:
+        it.ask("hello")
+        done = await it.expect("response.done")
+        call = done["response"]["output"][0]
+        assert call["arguments"] == '{"city": "Paris"}'
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "Fog."}
+        it.tell("conversation.item.create", item=output)
+        it.tell("response.create")
+        done = await it.expect("response.done")
+        assert done["response"]["output"][0]["content"][0]["text"] == "Two."
+        it.ask("hello")
+        assert (await it.expect("response.done"))["response"]["status"] == "failed"
+        it.ask("hello")
+        done = await it.expect("response.done")
+        assert done["response"]["output"][0]["content"][0]["text"].startswith("Hello!")

@@ -13,9 +13,9 @@ import pytest
 from realtime_emulator.call import hearing
 from realtime_emulator.call.call import Ended
 from realtime_emulator.call.services import Lazy
+from realtime_emulator.call.stand_ins import StandInRecogniser
 from realtime_emulator.script.script import Script
 from tests.contract.emulator.harness import FakeCall, fake_call
-from tests.support.emulator_server import FakeRecogniser
 
 TRANSCRIBED = {
     "output_modalities": ["text"],
@@ -173,10 +173,10 @@ async def test_recognition_that_fails_costs_the_words_alone() -> None:
 async def test_a_recogniser_that_did_not_load_is_loaded_again() -> None:
     failures = [OSError("no memory")]
 
-    def load() -> FakeRecogniser:
+    def load() -> StandInRecogniser:
         if failures:
             raise failures.pop()
-        return FakeRecogniser("a question")
+        return StandInRecogniser("a question")
 
     async with fake_call(config=TRANSCRIBED) as it:
         it.call.services.recogniser = Lazy(load)
