@@ -118,6 +118,20 @@ KILOBYTES_A_RECORD = 1.0
 GB = 2.0
 
 
+MONTH_SECONDS = 30 * 24 * 3600
+CORE_SECOND, GIB_SECOND, IDLE_CORE_SECOND = 0.000024, 0.000003, 0.000003
+FREE_CORE_SECONDS, FREE_GIB_SECONDS = 180_000, 360_000
+
+
+def replica_a_month(cores: int, gib: int, *, idle: bool = False) -> float:
+    """A replica on Container Apps that runs all the time, in US dollars."""
+    if idle:
+        return MONTH_SECONDS * (cores * IDLE_CORE_SECOND + gib * GIB_SECOND)
+    core_seconds = MONTH_SECONDS * cores - FREE_CORE_SECONDS
+    gib_seconds = MONTH_SECONDS * gib - FREE_GIB_SECONDS
+    return core_seconds * CORE_SECOND + gib_seconds * GIB_SECOND
+
+
 @dataclass(frozen=True)
 class Month:
     """What a month of `calls_a_day` uses besides the model."""

@@ -21,6 +21,7 @@ from tests.infra.arithmetic import (
     METRIC_ALERT_A_MONTH,
     MODELS,
     MONTH,
+    MONTH_SECONDS,
     NAT_AN_HOUR,
     PER_WEB_TEST_RUN,
     PRIVATE_ENDPOINT_AN_HOUR,
@@ -32,6 +33,7 @@ from tests.infra.arithmetic import (
     Day,
     LiveConversation,
     Month,
+    replica_a_month,
 )
 from tests.infra.expansion import expand, needs_compiler
 from tests.infra.test_deployment import EVERYTHING
@@ -255,3 +257,13 @@ def test_instances_and_storage_at_the_peak() -> None:
     assert row(SCALE, "ledger: booking and settling a call")[0] == f"{2 * day.starts:.0f}"
     spent = day.live * 2 / 60
     assert f"116 + {spent:.0f} = {2 * day.starts + spent:.0f} rows a second" in SCALE
+
+
+def test_a_container_that_is_always_on() -> None:
+    page = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
+    assert row(page, "Container Apps, one replica of 1 core and 2 GiB")[0] == (
+        f"${replica_a_month(1, 2):.0f} a month"
+    )
+    idle = replica_a_month(1, 2, idle=True)
+    assert row(page, "the same while the platform counts it as idle")[0] == f"${idle:.0f} a month"
+    assert f"{MONTH_SECONDS:,} s" in page
