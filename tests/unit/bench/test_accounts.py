@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from random import Random
 
 import pytest
 
-from bench.measure.accounts import Group, measure_group, tokens_a_minute
+from bench.__main__ import RESULTS, rounded
+from bench.measure.accounts import GROUPS, Group, measure_group, tokens_a_minute
 from bench.report.markdown import report
 from bench.report.svg import pictures
 from bench.simulation.accounts import Account, Calls, Quota
@@ -117,3 +119,11 @@ def test_the_report_has_a_table_and_a_picture() -> None:
     assert name == "bench-accounts.svg"
     assert "2, failover" in picture
     assert "300 calls a day, accounts of 100 thousand TPM" in picture
+
+
+def test_the_recorded_results_are_what_the_brokers_choice_gives_today() -> None:
+    recorded = json.loads((RESULTS / "latest.json").read_text())["accounts"]["groups"]
+    assert [(one["calls"], one["tokens"]) for one in recorded] == [
+        (group.calls, group.tokens) for group in GROUPS
+    ]
+    assert rounded(measure_group(lambda _: None, GROUPS[0])) == recorded[0]
