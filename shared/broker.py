@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.admin.endpoint_probe import EndpointProbe
+from shared.admin.endpoint_probe import open_probes
+from shared.admin.endpoint_refusals import EndpointRefusals
+from shared.admin.endpoint_report import EndpointReport
 from shared.admin.health import Check, deep_checks
 from shared.admin.refusal_counts import RefusalCounts
 from shared.admin.retirement_warnings import RetirementWarnings, logged_retirements
@@ -77,6 +79,7 @@ class Stores:
     records: Records
     leases: Leases
     refusals: RefusalCounts
+    endpoint_refusals: EndpointRefusals
     transcripts: Log
     end_queue: Queue
     observe_queue: Queue
@@ -94,6 +97,7 @@ class Broker:
     calls: CallService
     terminator: CallTerminator
     admin: AdminService
+    endpoints: EndpointReport
     checks: Mapping[str, Check]
     retirements: RetirementWarnings
     registry: Registry
@@ -139,10 +143,9 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
         calls=open_call_service(settings, credentials, stores, model, terminator, clock),
         terminator=terminator,
         admin=open_admin_service(settings.observer, stores, model, terminator, clock),
+        endpoints=EndpointReport(model.choice, profiles, stores.records, stores.endpoint_refusals),
         checks={
-            **deep_checks(
-                settings, credentials, stores.ledger, EndpointProbe(model.default, profiles)
-            ),
+            **deep_checks(settings, credentials, stores.ledger, open_probes(model, profiles)),
             **authenticator.checks(),
             **observer_checks(settings.observer.mode, stores.records, stores.leases, clock),
         },
@@ -164,6 +167,7 @@ def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: b
         records=Records(storage.table(CALLS_TABLE), settings.observer.price_table),
         leases=Leases(storage.table(LEASES_TABLE), LEASE_DURATION, clock=clock),
         refusals=RefusalCounts(storage.table(REFUSALS_TABLE)),
+        endpoint_refusals=EndpointRefusals(storage.table(REFUSALS_TABLE), clock),
         transcripts=storage.log(TRANSCRIPTS),
         end_queue=storage.queue(END_QUEUE),
         observe_queue=storage.queue(OBSERVE_QUEUE),
@@ -218,13 +222,6 @@ def open_call_service(
         clock=clock,
         attached=partial(attached_to, stores.leases) if required else None,
     )
-    policy = CallPolicy(
-        call_length=settings.limits.longest,
-        token_life=settings.tokens.life,
-        token_endpoint=settings.tokens.enabled,
-        price_table=settings.observer.price_table,
-        conversation_length=settings.limits.conversation_length,
-    )
     continuations = Continuations(
         records=stores.records,
         transcripts=stores.transcripts if settings.observer.transcripts else None,
@@ -232,12 +229,12 @@ def open_call_service(
         clock=clock,
     )
     return CallService(
-        failover=Failover(model, credentials.vault, clock),
+        failover=Failover(model, credentials.vault, clock, stores.endpoint_refusals.count),
         handles=RotatingHandles(credentials.secret, clock).current,
         ledger=stores.ledger,
         dispatcher=dispatcher,
         terminator=terminator,
-        policy=policy,
+        policy=CallPolicy.of_settings(settings),
         continuations=continuations,
     )
 

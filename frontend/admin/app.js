@@ -4,6 +4,7 @@ import { LANGUAGES, rememberLanguage, translation } from '../translation.js';
 import { callsView } from './calls-view.js';
 import { problemText } from './desk.js';
 import { h, put } from './dom.js';
+import { endpointsView } from './endpoints-view.js';
 import { healthView } from './health-view.js';
 import { Poller } from './poller.js';
 import { reportView } from './report-view.js';
@@ -56,6 +57,7 @@ let shown = '';
 /** @param {string} name @returns {import('./desk.js').View} */
 function make(name) {
   if (name === 'live' || name === 'calls') return callsView(desk, name);
+  if (name === 'endpoints') return endpointsView(desk);
   return name === 'health' ? healthView(desk) : reportView(desk, REPORTS[/** @type {keyof typeof REPORTS} */ (name)]);
 }
 

@@ -18,6 +18,7 @@ export function callFacts(words, list, call, transcript) {
     caller: h('span', { title: call.caller }, short(call.caller)),
     profile: call.profile,
     model: call.session_model || call.model,
+    endpoint: call.endpoint !== 'default' && call.endpoint,
     tokens: words.number(tokens(call.usage ?? {})),
     cost: money(words, call.cost),
     latency: call.latency && `${latency(words, half)} / ${latency(words, most)} (p95)`,

@@ -27,11 +27,11 @@ export function healthView(desk) {
   }
 
   /** @param {Record<string, string>} check */
-  function drawn({ name, status: found, code, detail, hint }) {
+  function drawn({ name, endpoint, status: found, code, detail, hint }) {
     return h(
       'li',
       { 'data-status': found },
-      h('strong', {}, name.replaceAll('_', ' ')),
+      h('strong', {}, name.replaceAll('_', ' '), endpoint && `: ${endpoint}`),
       h('span.result', {}, t(`result_${found}`)),
       detail && h('p', {}, `${detail} `, h('code', {}, code)),
       hint && h('p', {}, ...marked(hint)),

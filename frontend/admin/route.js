@@ -2,7 +2,7 @@
 
 /** @typedef {{view: string, id: string, query: Record<string, string>}} Route  `id` of the call that is open, or ''. */
 
-export const VIEWS = Object.freeze(['live', 'calls', 'latency', 'usage', 'failures', 'health']);
+export const VIEWS = Object.freeze(['live', 'calls', 'latency', 'usage', 'failures', 'endpoints', 'health']);
 
 /** @param {string} hash @returns {Route} */
 export function readRoute(hash) {

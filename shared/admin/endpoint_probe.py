@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.calls.voice_endpoints import VoiceEndpoint
+from shared.calls.voice_endpoints import VoiceEndpoint, VoiceEndpoints
 from shared.config.profiles import Profile, Profiles
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core.deadline import Deadline
@@ -147,3 +147,8 @@ class EndpointProbe:
             if problem.code not in LIVE_PROBLEMS and self.profile_of(REALTIME) is not None:
                 self.throwaway_key()
             raise
+
+
+def open_probes(model: VoiceEndpoints, profiles: Profiles) -> list[EndpointProbe]:
+    """One for each endpoint, in the settings' order."""
+    return [EndpointProbe(each, profiles) for each in model.by_name.values()]

@@ -11,7 +11,7 @@ import json
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
@@ -30,10 +30,11 @@ SWEPT_AT_MOST = 200
 
 
 class RefusalCounts:
-    """The counts of all instances, in `table`."""
+    """The counts of all instances, in `table`, in partitions whose names begin with `kind`."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, kind: str = "") -> None:
         self.table = table
+        self.kind = kind
         self.instance = secrets.token_hex(8)
         self.written: dict[str, Entity] = {}
         """By day, this process's row."""
@@ -44,7 +45,7 @@ class RefusalCounts:
         for (route, code), number in sorted(counts.items()):
             codes.setdefault(route, {})[code] = number
         values = {COLUMN: json.dumps(codes, separators=(",", ":"))}
-        entity = new_row(Entity(day, self.instance, values))
+        entity = new_row(Entity(self.kind + day, self.instance, values))
         try:
             is_first = day not in self.written
             self.written[day] = self.write_row(entity)
@@ -59,7 +60,7 @@ class RefusalCounts:
 
     def write_row(self, entity: Entity) -> Entity:
         try:
-            if present := self.written.get(entity.partition):
+            if present := self.written.get(entity.partition.removeprefix(self.kind)):
                 return self.table.replace(present.with_values(entity.values))
             return self.table.insert(entity)
         except Conflict:
@@ -73,15 +74,18 @@ class RefusalCounts:
         """What all instances have written of a day, by route and code. Raises
         StorageUnavailable."""
         found: Counter[tuple[str, str]] = Counter()
-        for row in rows_in_partition(self.table, f"{day:%Y%m%d}"):
+        for row in self.rows_of(day):
             found.update(counts_in(row))
         return found
+
+    def rows_of(self, day: date) -> Iterator[Entity]:
+        return rows_in_partition(self.table, f"{self.kind}{day:%Y%m%d}")
 
     def sweep_expired(self, today: date) -> None:
         """Deletes rows of the week before records are kept, a bounded number."""
         oldest = today - timedelta(days=LISTED_DAYS)
         days = (oldest - back * DAY for back in range(1, SWEPT_DAYS + 1))
-        expired = (row for day in days for row in rows_in_partition(self.table, f"{day:%Y%m%d}"))
+        expired = (row for day in days for row in self.rows_of(day))
         for row in islice(expired, SWEPT_AT_MOST):
             self.table.delete(row.partition, row.row)
 

@@ -203,6 +203,12 @@ def show_failures(request: Request) -> Response:
     return json_response(200, found)
 
 
+def show_endpoints(request: Request) -> Response:
+    broker = current_broker()
+    authenticate(broker, request).require_role(ADMIN)
+    return json_response(200, broker.endpoints.report())
+
+
 def health(request: Request) -> Response:
     current_broker()
     if request.query.get("deep") == "1":

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shared.api.refusal_counter import Counts, RefusalCounter
 from shared.core import logs
 from shared.core.problems import Problem
+from shared.core.refusal_counter import Counts, RefusalCounter
 
 if TYPE_CHECKING:
     from shared.auth.origins import CrossOriginPolicy

@@ -58,6 +58,11 @@ async def failures(req: func.HttpRequest, context: func.Context) -> func.HttpRes
     return await answer(req, context, ("GET",), handlers.show_failures)
 
 
+async def endpoints(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """For admins: the model's endpoints, how each is, what was started and refused there."""
+    return await answer(req, context, ("GET",), handlers.show_endpoints)
+
+
 async def call(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """The status of the caller's own call."""
     return await answer(req, context, ("GET", "HEAD"), handlers.show_call)
@@ -107,6 +112,7 @@ ROUTES: Mapping[str, HttpFunction] = {
     "usage": usage,
     "latency": latency,
     "failures": failures,
+    "endpoints": endpoints,
     "calls/{handle}": call,
     "calls/{handle}/hangup": hangup,
     "calls/{id}/transcript": transcript,

@@ -70,6 +70,10 @@ NO_CREDIT = timedelta(minutes=5)
 """Credit does not come back by itself as a quota does."""
 
 
+def count_nothing(_endpoint: str, _reason: Reason) -> None:
+    """Refusals are not counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class MintedKey:
     """A key for a page, and the endpoint that minted it; `profile` is as that endpoint has it."""
@@ -82,11 +86,12 @@ class MintedKey:
 @dataclass(frozen=True, slots=True)
 class Failover:
     """Tries the endpoints in the order that is their caller's. `vault` has the instructions that
-    profiles keep there."""
+    profiles keep there; `count` is told which endpoint refused, and why."""
 
     endpoints: VoiceEndpoints
     vault: SecretStore
     clock: Clock
+    count: Callable[[str, Reason], None] = count_nothing
 
     def choose(self, profile: Profile, caller: Caller) -> list[Endpoint]:
         """The endpoints to try. Raises Problem deployment_not_found if none has the model."""
@@ -181,6 +186,7 @@ class Failover:
         until = cool_down_until(reason, now, asked)
         of_model = model if reason in OF_ONE_MODEL else ""
         self.endpoints.choice.cool_down(name, until, reason, of_model)
+        self.count(name, reason)
         if len(self.endpoints.by_name) > 1:
             logs.event(
                 "endpoint cooling",

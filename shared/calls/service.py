@@ -34,7 +34,7 @@ from shared.calls.new_call import (
 from shared.calls.termination import CallTerminator
 from shared.calls.token_response import Token
 from shared.config.profiles import Profile
-from shared.config.settings import SHORTEST_CALL
+from shared.config.settings import SHORTEST_CALL, Settings
 from shared.config.voice_api import LIVE, VoiceApi
 from shared.core import logs
 from shared.core.deadline import Deadline, Monotonic
@@ -77,6 +77,17 @@ class CallPolicy:
     budget: timedelta = UPSTREAM_BUDGET
     price_table: Path | None = None
     conversation_length: timedelta = timedelta(0)
+
+    @classmethod
+    def of_settings(cls, settings: Settings) -> CallPolicy:
+        """What the settings say."""
+        return cls(
+            call_length=settings.limits.longest,
+            token_life=settings.tokens.life,
+            token_endpoint=settings.tokens.enabled,
+            price_table=settings.observer.price_table,
+            conversation_length=settings.limits.conversation_length,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,15 @@ async def test_nothing_of_the_desk_is_served_to_who_is_no_admin(live_stack: Stac
             for path in SERVED:
                 async with http.get(f"{live_stack.url}/{path}", headers=headers) as answer:
                     assert answer.status == refused, path
-            for path in ("calls?status=live", "usage", "latency", "failures", "health/deep"):
+            paths = (
+                "calls?status=live",
+                "usage",
+                "latency",
+                "failures",
+                "endpoints",
+                "health/deep",
+            )
+            for path in paths:
                 url = f"{live_stack.url}/api/{path}"
                 async with http.get(url, headers=headers) as answer:
                     assert answer.status in (401, 403), path
@@ -194,6 +202,7 @@ async def reports(page: Page) -> None:
         ("Latency", "figure, .empty"),
         ("Usage and cost", "figure svg rect"),
         ("Failures", "figure, .empty"),
+        ("Endpoints", ".endpoints tbody tr"),
         ("Health", ".checks li"),
     ):
         await page.get_by_role("link", name=name, exact=True).click()

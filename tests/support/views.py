@@ -25,6 +25,7 @@ DESK: Final = {
     "latency": "latency",
     "usage": "usage",
     "failures": "failures",
+    "endpoints": "endpoints",
     "health": "health/deep",
 }
 """The desk's views, and what each asks the broker for."""

@@ -65,6 +65,14 @@ def admin_paths() -> Json:
         "/failures": {
             "get": report_operation("failures", "what was refused and what failed", "Failures")
         },
+        "/endpoints": {
+            "get": operation(
+                "endpoints",
+                "For admins: the model's endpoints, how each is, what went there in a day",
+                {"200": {"description": "All.", "content": json_body("Endpoints")}},
+                (*AUTHENTICATION, "role_required", "storage_unavailable"),
+            )
+        },
     }
 
 

@@ -42,6 +42,29 @@ FAILURE_ROW: dict[str, Any] = {
         "count": COUNT,
     },
 }
+MOMENT = {"type": "string", "format": "date-time"}
+REASONS = ("quota", "unreachable", "model_missing", "refused")
+ENDPOINT_ROW: dict[str, Any] = {
+    "type": "object",
+    "required": [
+        *("name", "provider", "region", "weight", "profiles", "state", "cooling_until"),
+        *("cooling_models", "reason", "starts", "refusals", "refused_for"),
+    ],
+    "properties": {
+        "name": TEXT,
+        "provider": {"enum": ["azure", "openai"]},
+        "region": {"type": "string"},
+        "weight": {"type": "number", "minimum": 0, "description": "0: no call starts there."},
+        "profiles": {"type": "array", "items": TEXT},
+        "state": {"enum": ["well", "cooling"]},
+        "cooling_until": {"oneOf": [MOMENT, {"type": "null"}]},
+        "cooling_models": {"type": "array", "items": TEXT, "description": "None: all."},
+        "reason": {"enum": [*REASONS, None]},
+        "starts": COUNT,
+        "refusals": COUNT,
+        "refused_for": {"type": "object", "additionalProperties": COUNT},
+    },
+}
 SCHEMAS: dict[str, Any] = {
     "Token": {
         "type": "object",
@@ -152,6 +175,14 @@ SCHEMAS: dict[str, Any] = {
             },
         },
     ),
+    "Endpoints": {
+        "type": "object",
+        "required": ["since", "endpoints"],
+        "properties": {
+            "since": MOMENT,
+            "endpoints": {"type": "array", "minItems": 1, "items": ENDPOINT_ROW},
+        },
+    },
     "Health": {
         "type": "object",
         "required": ["status"],
@@ -171,6 +202,7 @@ SCHEMAS: dict[str, Any] = {
                     "required": ["name", "status"],
                     "properties": {
                         "name": TEXT,
+                        "endpoint": TEXT,
                         "status": {"enum": ["ok", "failing", "skipped"]},
                         "code": {"type": "string", "enum": sorted(CATALOGUE)},
                         "detail": TEXT,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { reasonsText, shareText, stateText } from '../../../frontend/admin/endpoints-view.js';
 import { Follower } from '../../../frontend/admin/follower.js';
 import { failed, latency, latestDays, money, named, short } from '../../../frontend/admin/format.js';
 import { Poller } from '../../../frontend/admin/poller.js';
@@ -212,6 +213,19 @@ test('money, names, days, latencies', () => {
   assert.equal(short('0123456789abcdef'), '0123456789ab…');
   assert.equal(failed({ failures: { response_failed: { a: 2, b: 1 }, tools_ended: { c: 1 } } }), 4);
   assert.deepEqual(latestDays(2, Date.UTC(2026, 0, 1, 0, 30)), ['2025-12-31', '2026-01-01']);
+});
+
+test('how an endpoint is, in words', () => {
+  const well = { weight: 1, state: 'well', cooling_until: null, cooling_models: [], reason: null };
+  assert.equal(stateText(words, well), 'takes calls');
+  assert.equal(stateText(words, { ...well, weight: 0 }), 'takes no new calls (weight 0)');
+  const cooling = { ...well, state: 'cooling', cooling_until: '2026-11-26T12:00:20+00:00', reason: 'quota' };
+  assert.match(stateText(words, cooling), /^left alone until .*:00:20.*: quota used up$/);
+  assert.match(stateText(words, { ...cooling, cooling_models: ['gpt-realtime'] }), / \(gpt-realtime\)$/);
+  assert.match(stateText(words, { ...cooling, reason: 'something_new' }), /: something new$/);
+  assert.equal(shareText(words, 1, 3), '33.3%');
+  assert.equal(shareText(words, 0, 0), '–');
+  assert.equal(reasonsText(words, { quota: 2, unreachable: 1 }), 'quota used up: 2; does not answer: 1');
 });
 
 test('every text that the desk asks for by name is there', () => {

@@ -196,7 +196,7 @@ async def test_an_admin_ends_any_call_by_its_id_and_nobody_else_does(
 @pytest.mark.parametrize(
     "route",
     [
-        *("/api/calls", "/api/usage", "/api/latency", "/api/failures"),
+        *("/api/calls", "/api/usage", "/api/latency", "/api/failures", "/api/endpoints"),
         "/api/calls/20260101-00000001-0123456789ab/transcript",
     ],
 )

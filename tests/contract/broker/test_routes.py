@@ -30,6 +30,7 @@ ROUTES = {
     "/api/usage": {"GET"},
     "/api/latency": {"GET"},
     "/api/failures": {"GET"},
+    "/api/endpoints": {"GET"},
     "/api/health": {"GET", "HEAD"},
     "/api/health/deep": {"GET"},
 }

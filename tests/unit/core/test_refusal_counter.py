@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.api import refusal_counter
-from shared.api.refusal_counter import Counts, RefusalCounter
+from shared.core import refusal_counter
+from shared.core.refusal_counter import Counts, RefusalCounter
 from tests.support.at_once import at_once
 from tests.support.clock import Clock
 from tests.support.patience import PATIENCE

@@ -2,7 +2,8 @@
 
 A refusal must not cost a request to storage: a flood of them would be a flood there too. So they
 are counted here, by day, route and code, and the sums are written a few seconds later. Both names
-are this project's own, so there is a bounded number of them.
+are this project's own or the settings', so there is a bounded number of them. What the model's
+endpoints refuse is counted in the same way (admin/endpoint_refusals.py).
 """
 
 from __future__ import annotations
