@@ -22,7 +22,7 @@ from shared.core.at_exit import run_at_exit
 STORAGE = "AzureWebJobsStorage"
 ROUTE_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 FUNCTION_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-SETTINGS_PREFIX = re.compile(r"[A-Z][A-Z0-9_]*_")
+SETTINGS_PREFIX = re.compile(r"[A-Z][A-Z0-9]*_(?:[A-Z0-9]+_)*")
 
 
 def open_blueprint(

@@ -31,7 +31,7 @@ WORDS = (
     *("profile", "model", "session_model", "api", "started_by", "ended_by"),
     *("cost", "prices_as_of", "continues", "continued_by"),
 )
-ALWAYS = ("profile", "model", "ended_by")
+ALWAYS = ("endpoint", "profile", "model", "ended_by")
 """What the schema promises, also of a record that somebody has edited."""
 
 

@@ -417,6 +417,12 @@ def test_a_record_that_nothing_can_be_told_of_costs_no_other_call(telling: Telli
     assert {each["call"] for each in telling.messages()} == {NAME, odd.id}
 
 
+def test_a_message_names_the_endpoint_that_the_call_belonged_to(telling: Telling) -> None:
+    telling.records.insert(replace(RECORD, endpoint="sweden"))
+    telling.terminator.end_by_admin(NAME)
+    assert [each["endpoint"] for each in telling.messages()] == ["sweden"]
+
+
 def test_the_caller_learns_the_id_that_messages_have(telling: Telling) -> None:
     assert status_for_caller(RECORD)["id"] == NAME
 
@@ -438,6 +444,7 @@ def test_no_message_is_too_large_for_the_queue_or_breaks_the_schema(
         RECORD,
         caller_id=texts[0],
         profile=texts[1],
+        endpoint=texts[7],
         model=texts[2],
         session_model=texts[3],
         ended_by=texts[4],
