@@ -440,6 +440,12 @@ param existingSubnetId string = ''
 @description('Create a network security group that opens port 3478, for subnets with browsers.')
 param enableTurnRule bool = true
 
+@description('Resource id of an existing subnet with browsers to attach that group to; in the region of the app.')
+param clientSubnetId string = ''
+
+@description('Deny all other traffic of those subnets to the internet.')
+param clientDenyInternet bool = false
+
 @description('Name of an existing firewall policy to add the rule for port 3478 to; empty for none.')
 param firewallPolicyName string = ''
 
@@ -1008,17 +1014,23 @@ module turnRule 'modules/turn-rule.bicep' = if (enableTurnRule) {
     tags: allTags
     typeTags: allTypeTags
     securityGroupName: '${short.networkSecurityGroup}clients-${token}'
+    denyInternet: clientDenyInternet
+    subnetId: clientSubnetId
   }
 }
 
+var offersTo = empty(realtimeGatewayEndpoint) ? [firstAddress, api.outputs.endpointAddresses] : [gatewayHost]
+var gatewayHost = empty(realtimeGatewayEndpoint) ? '' : split(realtimeGatewayEndpoint, '/')[2]
+var webAddresses = concat([pageUri, api.outputs.uri], tokenEndpoint == 'on' ? offersTo : [])
+
 module firewallRule 'modules/turn-rule.bicep' = if (!empty(firewallPolicyName)) {
   scope: resourceGroup(empty(firewallPolicyResourceGroup) ? groupName : firewallPolicyResourceGroup)
-  dependsOn: [group]
   params: {
     modelRegions: join(modelRegions, ',')
     location: location
-    securityGroupName: ''
+    enableSecurityGroup: false
     firewallPolicyName: firewallPolicyName
+    webHosts: replace(join(filter(webAddresses, each => !empty(each)), ','), 'https://', '')
     ruleCollectionGroupName: '${short.ruleCollectionGroup}realtime-turn'
   }
 }

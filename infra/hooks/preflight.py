@@ -24,7 +24,13 @@ from model_checks import (
     chosen_models,
     deployment_group,
 )
-from setting_checks import check_notifications, check_secrets, check_settings, check_values
+from setting_checks import (
+    check_clients,
+    check_notifications,
+    check_secrets,
+    check_settings,
+    check_values,
+)
 
 # The regions listed in the documentation of realtime over WebRTC (November 2026).
 REALTIME_REGIONS = ("eastus2", "swedencentral")
@@ -64,6 +70,7 @@ def findings(outside: Outside, today: date) -> Iterator[Finding]:
     chosen = parameters(outside.env)
     yield from check_values(outside.env)
     yield from check_settings(chosen)
+    yield from check_clients(chosen)
     yield from check_secrets(outside.env)
     yield from check_endpoints(chosen)
     yield from check_zones(chosen)

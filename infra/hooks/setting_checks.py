@@ -12,6 +12,11 @@ from findings import Finding, error, warning
 
 # How azd notes a secret that `azd env set-secret` has put into a vault.
 IN_VAULT = "akvs://"
+SUBNET = re.compile(
+    r"/subscriptions/[\w-]+/resourceGroups/[\w.()-]+/providers/Microsoft\.Network"
+    r"/virtualNetworks/[\w.-]+/subnets/[\w.-]+",
+    re.IGNORECASE,
+)
 ZONES_GROUP = re.compile(r"/subscriptions/[\w-]+/resourceGroups/[\w.()-]+", re.IGNORECASE)
 
 
@@ -76,6 +81,21 @@ def check_settings(chosen: Mapping[str, str]) -> Iterator[Finding]:
             "Choose one: ENABLE_VIRTUAL_NETWORK creates a network, EXISTING_SUBNET_ID uses one."
         )
     yield from check_site(chosen, methods)
+
+
+def check_clients(chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """The security group for subnets with browsers, and the subnet that it is attached to."""
+    subnet = chosen["clientSubnetId"]
+    if subnet and not SUBNET.fullmatch(subnet):
+        yield error(
+            "CLIENT_SUBNET_ID is the resource id of a subnet. Run: azd env set CLIENT_SUBNET_ID "
+            "/subscriptions/…/virtualNetworks/…/subnets/…"
+        )
+    if (subnet or chosen["clientDenyInternet"] == "true") and chosen["enableTurnRule"] != "true":
+        yield error(
+            "CLIENT_SUBNET_ID and CLIENT_DENY_INTERNET are about the group that ENABLE_TURN_RULE "
+            "creates. Run: azd env set ENABLE_TURN_RULE true"
+        )
 
 
 def check_secrets(env: Mapping[str, str]) -> Iterator[Finding]:

@@ -72,7 +72,7 @@ resource closed 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
 resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (enableNatGateway) {
   name: natGatewayName
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Network/publicIPAddresses'] ?? {})
   sku: { name: 'Standard', tier: 'Regional' }
   properties: { publicIPAllocationMethod: 'Static', publicIPAddressVersion: 'IPv4' }
 }
@@ -80,7 +80,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (enableNa
 resource gateway 'Microsoft.Network/natGateways@2025-05-01' = if (enableNatGateway) {
   name: natGatewayName
   location: location
-  tags: tags
+  tags: union(tags, typeTags[?'Microsoft.Network/natGateways'] ?? {})
   sku: { name: 'Standard' }
   properties: { publicIpAddresses: [{ id: address.id }] }
 }

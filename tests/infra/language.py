@@ -39,6 +39,7 @@ VERSIONS = {
     "Microsoft.Network/privateEndpoints": "2025-05-01",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups": "2025-05-01",
     "Microsoft.Network/virtualNetworks": "2025-05-01",
+    "Microsoft.Network/virtualNetworks/subnets": "2025-05-01",
     "Microsoft.OperationalInsights/workspaces": "2025-07-01",
     "Microsoft.Resources/resourceGroups": "2025-04-01",
     "Microsoft.Storage/storageAccounts": "2025-06-01",

@@ -40,6 +40,16 @@ EVERYTHING = {
     "firewallPolicyResourceGroup": "rg-hub",
 }
 
+DENIED = {
+    "clientDenyInternet": True,
+    "clientSubnetId": (
+        "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-desks"
+        "/providers/Microsoft.Network/virtualNetworks/vnet-desks/subnets/browsers"
+    ),
+    "firewallPolicyName": "corporate",
+    "firewallPolicyResourceGroup": "rg-hub",
+}
+
 
 def rules(group: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The rules of a network security group, by name."""
@@ -61,7 +71,7 @@ def test_the_rule_for_3478_names_a_service_tag_that_exists(location: str) -> Non
         assert rule["destinationAddressPrefix"] == RELAYS[location]
         assert (rule["protocol"].lower(), rule["direction"]) == (protocol, "Outbound")
     group = made.the("Network/firewallPolicies/ruleCollectionGroups")["properties"]
-    [collection] = group["ruleCollections"]
+    collection, _ = group["ruleCollections"]
     [rule] = [each for each in collection["rules"] if "3478" in each["destinationPorts"]]
     assert rule["destinationAddresses"] == [RELAYS[location]]
 
@@ -88,6 +98,8 @@ def test_a_rule_for_3478_names_one_tag_and_each_region_has_its_own() -> None:
         "allow-realtime-tcp-443": "AzureCloud",
         "allow-realtime-udp-3478-francecentral": "AzureCloud.centralfrance",
         "allow-realtime-tcp-3478-francecentral": "AzureCloud.centralfrance",
+        "allow-realtime-tcp-443-sign-in": "AzureActiveDirectory",
+        "allow-realtime-tcp-443-sign-in-pages": "AzureFrontDoor.FirstParty",
     }
     priorities = [each["priority"] for each in clients.values()]
     assert len(set(priorities)) == len(priorities)
@@ -98,6 +110,67 @@ def test_a_rule_for_3478_names_one_tag_and_each_region_has_its_own() -> None:
         if "3478" in each.get("destinationPorts", [])
     ]
     assert relays == ["AzureCloud.eastus2", "AzureCloud.centralfrance"]
+
+
+def test_where_all_else_is_denied_calls_and_sign_in_are_allowed() -> None:
+    """Azure denies what no rule before has allowed: the last rule is the one that denies."""
+    made = rules(expand(**DENIED).the("Network/networkSecurityGroups"))
+    order = sorted(made, key=lambda name: int(made[name]["priority"]))
+    assert len({each["priority"] for each in made.values()}) == len(made)
+    last = made[order[-1]]
+    assert (last["access"], last["direction"], last["protocol"]) == ("Deny", "Outbound", "*")
+    assert last["destinationAddressPrefix"] == "Internet"
+    allowed = {
+        (each["protocol"].lower(), each["destinationPortRange"], each["destinationAddressPrefix"])
+        for each in made.values()
+        if each["access"] == "Allow"
+    }
+    assert allowed == {
+        ("udp", "3478", "AzureCloud.eastus2"),
+        ("tcp", "3478", "AzureCloud.eastus2"),
+        ("tcp", "443", "AzureCloud"),
+        ("tcp", "443", "AzureActiveDirectory"),
+        ("tcp", "443", "AzureFrontDoor.FirstParty"),
+    }
+    by_default = rules(expand().the("Network/networkSecurityGroups"))
+    assert {each["access"] for each in by_default.values()} == {"Allow"}
+
+
+def test_a_firewall_allows_names_and_not_all_of_azure() -> None:
+    group = expand(**DENIED).the("Network/firewallPolicies/ruleCollectionGroups")["properties"]
+    relays, web = group["ruleCollections"]
+    # Azure Firewall takes no mixture of both kinds in a collection.
+    assert {each["ruleType"] for each in relays["rules"]} == {"NetworkRule"}
+    assert {each["ruleType"] for each in web["rules"]} == {"ApplicationRule"}
+    for rule in web["rules"]:
+        assert rule["protocols"] == [{"protocolType": "Https", "port": 443}]
+    page, sign_in = (json.dumps(each["targetFqdns"]) for each in web["rules"])
+    # Of the page, the app and the model, whose names only Azure knows.
+    for part in ("'web-{0}'", "'api-{0}'", "'oai-"):
+        assert part in page
+    for host in ("loginEndpoint", "aadcdn.msauth.net", "logincdn.msauth.net", "login.live.com"):
+        assert host in sign_in
+    without_tokens = expand(**DENIED, tokenEndpoint="off")
+    group = without_tokens.the("Network/firewallPolicies/ruleCollectionGroups")["properties"]
+    assert "'oai-" not in json.dumps(group["ruleCollections"][1]["rules"][0])
+
+
+def test_the_group_is_attached_to_a_subnet_of_others_and_leaves_the_rest_of_it() -> None:
+    made = expand(**DENIED)
+    subnet = made.the("Network/virtualNetworks/subnets")
+    group = made.the("Network/networkSecurityGroups")["id"]
+    assert subnet["id"] == DENIED["clientSubnetId"]
+    said = subnet["properties"]
+    assert f"createObject('networkSecurityGroup', createObject('id', '{group}'))" in said
+    # Azure replaces a subnet whole: what it has is written back, but for what cannot be written.
+    assert f"reference('{DENIED['clientSubnetId']}'" in said
+    file = ROOT / "infra" / "modules" / "subnet-security-group.bicep"
+    listed = re.search(r"var writable = \[(.*?)\]", file.read_text(encoding="utf-8"), re.S)
+    assert listed
+    kept = set(re.findall(r"'(\w+)'", listed[1]))
+    assert {"addressPrefix", "addressPrefixes", "delegations", "routeTable", "natGateway"} <= kept
+    assert not kept & {"provisioningState", "ipConfigurations", "purpose", "networkSecurityGroup"}
+    assert expand().of("Network/virtualNetworks/subnets") == []
 
 
 def test_every_subnet_says_whether_it_reaches_the_internet() -> None:

@@ -122,6 +122,11 @@ def test_a_value_that_azd_cannot_hand_over_stops(value: str) -> None:
     [
         ({"ENABLE_NAT_GATEWAY": "true"}, "ENABLE_NAT_GATEWAY belongs to a virtual network"),
         ({"PRIVATE_DNS_ZONES": "rg-dns"}, "PRIVATE_DNS_ZONES is the resource id"),
+        ({"CLIENT_SUBNET_ID": "browsers"}, "CLIENT_SUBNET_ID is the resource id"),
+        (
+            {"CLIENT_DENY_INTERNET": "true", "ENABLE_TURN_RULE": "false"},
+            "are about the group that ENABLE_TURN_RULE creates",
+        ),
     ],
 )
 def test_a_network_that_cannot_be_made_stops(changed: dict[str, str], said: str) -> None:

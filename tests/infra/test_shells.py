@@ -1,0 +1,122 @@
+"""The documents' command lines mean the same in bash and PowerShell, and what Azure expects."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.infra.expansion import needs_compiler, template
+from tests.infra.shells import (
+    PWSH,
+    ShellError,
+    bash_arguments,
+    powershell_words,
+    pwsh_arguments,
+    windows_powershell_arguments,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+RULE = ROOT / "infra" / "modules" / "turn-rule.bicep"
+needs_bash = pytest.mark.skipif(os.name == "nt", reason="bash there is another system's")
+# What a reader replaces: a name or a sentence in angle brackets.
+BLANK = re.compile(r"<[^<>\n]+>")
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """The pages that have commands of az and azd, and each command."""
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"^ *```(?:bash|sh)?\n(.*?)^ *```", text, re.M | re.S):
+            for line in block.splitlines():
+                if re.match(r"\s*(az|azd) ", line):
+                    # A comment begins with # in both.
+                    yield page.name, BLANK.sub("x", re.sub(r"\s+#.*$", "", line.strip()))
+
+
+COMMANDS = sorted(set(commands()))
+
+
+@needs_bash
+def test_bash_and_powershell_read_every_command_in_one_way() -> None:
+    assert len(COMMANDS) > 30
+    # One line goes on in the next by a backslash in bash, by a backtick in PowerShell.
+    wrong = [f"{page}: {line}" for page, line in COMMANDS if line.endswith(("\\", "`"))]
+    for page, line in COMMANDS:
+        try:
+            same = bash_arguments(line) == windows_powershell_arguments(line)
+        except ShellError as error:
+            wrong.append(f"{page}: {line}: {error}")
+        else:
+            if not same:
+                wrong.append(f"{page}: {line}")
+    assert wrong == []
+
+
+@pytest.mark.skipif(not PWSH, reason="needs PowerShell (pwsh); the workflows have it")
+def test_powershell_itself_reads_the_rules_commands_in_that_way() -> None:
+    for page, line in COMMANDS:
+        if page == "firewall.md":
+            assert pwsh_arguments(line) == windows_powershell_arguments(line), line
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("line", "in_powershell"),
+    [
+        # Each was in a page once, or nearly.
+        ("az x -p name=''", ["x", "-p", "name="]),
+        ("""az x -p clients='["10.1.0.0/16"]'""", ["x", "-p", "clients=[10.1.0.0/16]"]),
+        ("az x -p regions=eastus2,swedencentral", ["x", "-p", "regions=eastus2", "swedencentral"]),
+        ("az x -p ''", ["x", "-p"]),
+    ],
+)
+def test_what_powershell_takes_apart(line: str, in_powershell: list[str]) -> None:
+    assert windows_powershell_arguments(line) == in_powershell
+    if "name=" not in line:
+        assert bash_arguments(line) != in_powershell
+
+
+@pytest.mark.parametrize("line", ["az x <group>", 'az x "$group"', "az x; az y", "az x 'a"])
+def test_what_powershell_refuses(line: str) -> None:
+    with pytest.raises(ShellError):
+        powershell_words(line)
+
+
+def rule_commands() -> Iterator[list[str]]:
+    for page, line in COMMANDS:
+        if page == "firewall.md" and "deployment group create" in line:
+            yield windows_powershell_arguments(line)
+
+
+@needs_compiler
+def test_the_rules_commands_set_parameters_that_there_are() -> None:
+    declared = json.loads(template(RULE))["parameters"]
+    required = {name for name, each in declared.items() if "defaultValue" not in each}
+    seen = 0
+    for arguments in rule_commands():
+        assert arguments[:3] == ["deployment", "group", "create"]
+        given = dict(
+            value.split("=", 1)
+            for flag, value in itertools.pairwise(arguments)
+            if flag == "-p" and "=" in value
+        )
+        if not given:
+            continue
+        seen += 1
+        assert given.keys() <= declared.keys()
+        assert required <= given.keys()
+        for name, value in given.items():
+            if declared[name]["type"] == "bool":
+                assert value in ("true", "false")
+            else:
+                assert declared[name]["type"] == "string", f"{name} would have to be JSON"
+    assert seen == 3
+    page = (ROOT / "docs" / "firewall.md").read_text(encoding="utf-8")
+    [file] = re.findall(r"^using 'infra/modules/turn-rule.bicep'\n(.*?)^```", page, re.M | re.S)
+    assert set(re.findall(r"^param (\w+) =", file, re.M)) <= declared.keys()
