@@ -25,7 +25,7 @@ def record(**fields: Any) -> SimpleNamespace:
     return SimpleNamespace(**fields)
 
 
-def main(folders: list[str]) -> None:
+def set_up() -> None:
     from azure_functions_runtime import handle_event, start_threadpool_executor
     from azure_functions_runtime.bindings.meta import load_binding_registry
 
@@ -34,6 +34,21 @@ def main(folders: list[str]) -> None:
     )
     load_binding_registry()
     start_threadpool_executor()
+
+
+def load_app(folder: str) -> dict[str, str]:
+    """Indexes one app; gives the ids of its functions by their names."""
+    from azure_functions_runtime import handle_event
+
+    set_up()
+    handle_event.load_function_metadata(folder, "tests")
+    return {each.name: each.function_id for each in handle_event._metadata_result}
+
+
+def main(folders: list[str]) -> None:
+    from azure_functions_runtime import handle_event
+
+    set_up()
     outcome: dict[str, str | dict[str, list[Any]]] = {}
     for folder in folders:
         sys.path.insert(0, folder)
@@ -52,4 +67,5 @@ def main(folders: list[str]) -> None:
     sys.stdout.write("\n" + json.dumps(outcome) + "\n")
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])
