@@ -102,6 +102,7 @@ class CallTerminator:
                 logging.WARNING,
                 status=reply.status,
                 upstream_code=reply.code,
+                endpoint=call.endpoint,
             )
             raise Problem(reply.problem)
         return settled_by

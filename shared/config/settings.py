@@ -54,6 +54,15 @@ class EndpointSettings:
     weight: float = 1.0
 
     @property
+    def name_in_logs(self) -> str:
+        """What log lines call it; "", which they leave out, for the default one."""
+        return "" if self.name == DEFAULT_ENDPOINT else self.name
+
+    def has_model(self, model: str) -> bool:
+        """Whether the model is deployed there, as far as the settings know."""
+        return self.models is None or model in self.models
+
+    @property
     def sideband_elsewhere(self) -> bool:
         """Whether the sideband is another host's, which must not get the gateway's header."""
         if self.sideband_url in (None, NO_SIDEBAND):

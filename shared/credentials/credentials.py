@@ -45,7 +45,8 @@ class Credentials:
 
 def open_credentials(settings: Settings, env: Mapping[str, str], clock: Clock) -> Credentials:
     # The identity is of the cloud that the endpoints are in.
-    of_cloud = {**env, "REALTIME_ENDPOINT": settings.endpoint.url}
+    by_identity = (each.url for each in settings.endpoints if each.needs_identity)
+    of_cloud = {**env, "REALTIME_ENDPOINT": next(by_identity, settings.endpoint.url)}
     identity: Callable[[], TokenCredential] = cache(partial(open_identity, of_cloud))
     vault = open_vault(settings.secrets, identity, clock)
     secret = open_broker_secret(settings.secrets, vault)

@@ -65,7 +65,7 @@ class LiveClient:
     """Talks to one endpoint over one pooled `requests.Session`; safe to share between threads.
 
     `fields` are the optional fields of a session that are sent; `ender` ends sessions where HTTP
-    does not.
+    does not. `name` is what the log calls the endpoint.
     """
 
     def __init__(
@@ -80,7 +80,9 @@ class LiveClient:
         ender: SessionEnder,
         timeouts: Timeouts = USUAL_TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
+        name: str = "",
     ) -> None:
+        self.name = name
         self.base = endpoint + BASES[provider]
         self.credential = credential
         self.session = session
@@ -209,6 +211,7 @@ class LiveClient:
             deadline,
             repeatable=repeatable,
             when_lost=when_lost,
+            endpoint=self.name,
         )
 
     @cached_property

@@ -38,6 +38,7 @@ def open_live_endpoint(
         vault=credentials.vault,
         fields=settings.live.fields_at(endpoint.provider),
         ender=SessionEnder(connector),
+        name=endpoint.name_in_logs,
     )
     return LiveEndpoint(client, connector)
 
@@ -54,4 +55,5 @@ def open_connector(
         LIVE_SIDEBAND_WITH_AUDIO if with_audio else LIVE_SIDEBAND,
         executor=pool,
         authorities=authorities(),
+        name=endpoint.name_in_logs,
     )

@@ -228,6 +228,7 @@ class ObserverWorker:
             call=record.id,
             outcome=result.outcome.value,
             reason=result.reason,
+            endpoint=record.endpoint,
             tokens=result.tally.total,
             observed_here=self.slots.taken,
             **self.accounting.cost_of(record, result.tally.usage).to_fields(),

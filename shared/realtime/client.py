@@ -72,7 +72,8 @@ class RealtimeClient:
     """Talks to one endpoint over one pooled `requests.Session`; safe to share between threads.
 
     `beside_key` gives what a gateway wants in requests with an ephemeral key. `mint_tries` is how
-    often a key is asked for: once, where another endpoint can give one sooner.
+    often a key is asked for: once, where another endpoint can give one sooner. `name` is what the
+    log calls the endpoint.
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class RealtimeClient:
         clock: Clock = utc_now,
         beside_key: Callable[[], Mapping[str, str]] = dict,
         mint_tries: int = USUAL_TIMEOUTS.tries,
+        name: str = "",
     ) -> None:
+        self.name = name
         self.traits = PROVIDERS[provider]
         self.base = endpoint + self.traits.base
         self.credential = credential
@@ -215,10 +218,10 @@ class RealtimeClient:
     ) -> Reply:
         terms = (self.pool, url, body, headers, self.timeouts, deadline)
         if repeatable:
-            return post_request(*terms, repeatable=True)
+            return post_request(*terms, repeatable=True, endpoint=self.name)
         lost: list[str] = []
         try:
-            return post_request(*terms, when_lost=lost.append)
+            return post_request(*terms, when_lost=lost.append, endpoint=self.name)
         except Problem as problem:
             if not lost:
                 raise NoCallBegun.because_of(problem) from None

@@ -53,6 +53,7 @@ def open_model_endpoint(
         clock=clock,
         beside_key=access.beside_key,
         mint_tries=1 if impatient else USUAL_TIMEOUTS.tries,
+        name=endpoint.name_in_logs,
     )
     budget = min(budget, IMPATIENT_BUDGET) if impatient else budget
     minter = KeyMinter(client, credentials.vault, budget)
@@ -78,4 +79,5 @@ def open_connector(
         REALTIME_SIDEBAND,
         executor=pool,
         authorities=authorities(),
+        name=endpoint.name_in_logs,
     )

@@ -22,7 +22,7 @@ class SidebandConnector:
 
     `headers` gives the headers that authenticate us; it may block and raise, so it is called on
     `executor`. `authorities` is a file or folder of certificates to trust instead of the machine's
-    own.
+    own. `name` is what the log calls the endpoint.
     """
 
     def __init__(
@@ -34,7 +34,9 @@ class SidebandConnector:
         timeouts: Timeouts = USUAL_TIMEOUTS,
         executor: Executor | None = None,
         authorities: str | None = None,
+        name: str = "",
     ) -> None:
+        self.name = name
         scheme, _, rest = base.partition("://")
         self.base = f"{'wss' if scheme == 'https' else 'ws'}://{rest}"
         self.headers = headers
@@ -57,7 +59,9 @@ class SidebandConnector:
 
         url = self.base + self.contract.suffix(call_id)
         async with self.handshake_slot(loop):
-            return await connect_websocket(url, headers, self.contract, tls, self.timeouts)
+            return await connect_websocket(
+                url, headers, self.contract, tls, self.timeouts, endpoint=self.name
+            )
 
     def handshake_slot(self, loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
         """A few handshakes at a time: each TLS handshake holds up the event loop for a moment, and

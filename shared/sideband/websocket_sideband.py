@@ -42,8 +42,10 @@ async def connect_websocket(
     contract: SidebandContract,
     tls: ssl.SSLContext | None,
     timeouts: Timeouts,
+    *,
+    endpoint: str = "",
 ) -> WebSocketSideband:
-    """Connects. Raises NoSuchCall, SidebandUnavailable."""
+    """Connects; the log calls the other end `endpoint`. Raises NoSuchCall, SidebandUnavailable."""
     try:
         socket = await WithoutRedirects(
             url,
@@ -65,6 +67,7 @@ async def connect_websocket(
             refused.response.headers,
             bytes(refused.response.body or b""),
             secrets=sent_secrets(headers),
+            endpoint=endpoint,
         )
         # Any other 404 is that of a gateway or a router, which knows nothing of calls.
         if reply.status == 404 and own_code(reply) == contract.gone:

@@ -40,11 +40,13 @@ class ErrorBody:
     headers: Mapping[str, str] = field(repr=False)
     message: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    endpoint: str = ""
 
     def evidence(self) -> dict[str, Any]:
         """Fields for the log: what the endpoint says, with nothing of the request in it."""
         ids = (logs.safe_word(self.headers.get(name, "")) for name in REQUEST_IDS)
         return {
+            "endpoint": self.endpoint,
             "status": self.status,
             "upstream_code": logs.safe_word(self.code),
             "field": self.param,
@@ -85,6 +87,7 @@ def read_error(reply: Reply) -> ErrorBody:
         headers=reply.headers,
         message=message,
         secrets=reply.secrets,
+        endpoint=reply.endpoint,
     )
 
 

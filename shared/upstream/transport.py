@@ -51,13 +51,14 @@ UNREACHABLE = {
 class Reply:
     """Upstream's response. `broken` says why the body, which is empty then, could not be read: what
     the status says has happened all the same. `secrets` are the credentials that were sent, which
-    its text may quote."""
+    its text may quote. `endpoint` is the name of the endpoint, for the log."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     broken: Problem | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    endpoint: str = ""
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; {} if it is not one."""
@@ -96,8 +97,10 @@ def post_request(
     *,
     repeatable: bool = False,
     when_lost: Callable[[str], None] = lambda _: None,
+    endpoint: str = "",
 ) -> Reply:
-    """One POST, over by the deadline whatever upstream sends, and how slowly.
+    """One POST, over by the deadline whatever upstream sends, and how slowly. `endpoint` is what
+    the log calls the other end.
 
     `repeatable` says that it may arrive twice, and that the caller repeats it: then a pooled
     connection gets half of the time to answer, and what is sent next uses a fresh one. A request
@@ -111,7 +114,7 @@ def post_request(
 
     try:
         with (
-            network_problems(deadline),
+            network_problems(deadline, endpoint),
             exchange_terms(
                 deadline, repeatable=repeatable, repeated_by_caller=True, most_bytes=MOST_BYTES
             ) as progress,
@@ -132,17 +135,20 @@ def post_request(
         if progress.sent:
             when_lost(problem.code)
         raise
-    return read_reply(response, sent_secrets(headers), deadline)
+    return read_reply(response, sent_secrets(headers), deadline, endpoint)
 
 
-def read_reply(response: BaseHTTPResponse, secrets: tuple[str, ...], deadline: Deadline) -> Reply:
+def read_reply(
+    response: BaseHTTPResponse, secrets: tuple[str, ...], deadline: Deadline, endpoint: str
+) -> Reply:
     """The reply to a request that had these credentials."""
+    content, broken = b"", None
     try:
-        with network_problems(deadline):
+        with network_problems(deadline, endpoint):
             content = read_body(response)
-            return Reply(response.status, response.headers, content, secrets=secrets)
     except Problem as problem:
-        return Reply(response.status, response.headers, b"", broken=problem, secrets=secrets)
+        broken = problem
+    return Reply(response.status, response.headers, content, broken, secrets, endpoint)
 
 
 def sent_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
@@ -170,23 +176,23 @@ def read_body(response: BaseHTTPResponse) -> bytes:
 
 
 @contextmanager
-def network_problems(deadline: Deadline) -> Iterator[None]:
+def network_problems(deadline: Deadline, endpoint: str) -> Iterator[None]:
     """Raises what connections raise as a `Problem`."""
     from urllib3 import exceptions
 
     try:
         yield
     except exceptions.NewConnectionError as error:
-        raise unreachable_problem(error) from None
+        raise unreachable_problem(error, endpoint) from None
     except exceptions.TimeoutError:
         raise Problem("upstream_timeout") from None
     except (exceptions.HTTPError, OSError, ValueError) as error:
         if not deadline.remaining:
             raise Problem("upstream_timeout") from None
-        raise unreachable_problem(error) from None
+        raise unreachable_problem(error, endpoint) from None
 
 
-def unreachable_problem(error: Exception) -> Problem:
+def unreachable_problem(error: Exception, endpoint: str) -> Problem:
     cause = type(error).__name__
-    logs.event("upstream unreachable", cause=cause)
+    logs.event("upstream unreachable", cause=cause, endpoint=endpoint)
     return Problem("upstream_unreachable", UNREACHABLE.get(cause))

@@ -70,7 +70,14 @@ def endpoint_at(
     """An endpoint at that address, without sidebands."""
     session = requests.Session()
     session.trust_env = False
-    client = RealtimeClient(provider, url, FixedCredential(), session, mint_tries=mint_tries)
+    client = RealtimeClient(
+        provider,
+        url,
+        FixedCredential(),
+        session,
+        mint_tries=mint_tries,
+        name=name if name != DEFAULT_ENDPOINT else "",
+    )
     live_client = LiveClient(
         provider,
         url,

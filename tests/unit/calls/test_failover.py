@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -129,6 +131,20 @@ def test_a_key_that_one_endpoint_does_not_give_comes_from_the_next(
     assert pair.france.asked[0].json()["session"]["model"] == "deployed-here"
     assert pair.start() == "france"
     assert pair.sweden.count(MINT) == 1, "it is left alone"
+
+
+def test_the_log_says_which_endpoint_it_was(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    pair.sweden.on(MINT, refusal(429))
+    pair.start()
+    pair.clock.now += timedelta(minutes=1)
+    pair.sweden.on(MINT, RESET)
+    pair.start()
+    for event in ("upstream refused", "upstream unreachable", "endpoint cooling"):
+        (line,) = [each for each in caplog.messages if each.startswith(event)][:1]
+        assert json.loads(line.removeprefix(event))["endpoint"] == "sweden"
+    started = [each for each in caplog.messages if each.startswith("call started")]
+    assert all('"endpoint": "france"' in each for each in started)
 
 
 def test_an_endpoint_is_left_alone_for_as_long_as_it_asks(pair: Pair) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.config.env import ConfigurationError
+from shared.config.profiles import load_profiles
 from shared.config.settings import Settings
 from tests.support.settings_loading import VAULT
 from tests.support.settings_loading import load as load_settings
@@ -127,6 +130,22 @@ def test_what_is_no_list_of_endpoints_is_refused_without_its_text(value: str) ->
     found = mistakes_of(ALONE, REALTIME_ENDPOINTS=value)
     assert list(found) == ["REALTIME_ENDPOINTS"]
     assert "expected" in found["REALTIME_ENDPOINTS"]
+
+
+def test_a_profile_whose_model_is_nowhere_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "default.json").write_text('{"session": {"type": "realtime"}}')
+    (tmp_path / "other.json").write_text('{"session": {"type": "realtime", "model": "other"}}')
+    folder = {"REALTIME_PROFILES": str(tmp_path)}
+    here = {**SWEDEN, "models": {"gpt-realtime": "deployed"}}
+    drained = {**FRANCE, "models": {"other": "deployed"}, "weight": 0}
+    with pytest.raises(ConfigurationError) as wrong:
+        load_profiles(load(here, drained, **folder))
+    (mistake,) = wrong.value.mistakes
+    assert "/other.json: session.model: expected one of" in mistake
+    assert set(load_profiles(load(here, {**drained, "weight": 1}, **folder)).by_name) == {
+        "default",
+        "other",
+    }
 
 
 def test_endpoints_are_checked_together() -> None:
