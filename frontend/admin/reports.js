@@ -19,7 +19,7 @@ function numbers({ t }, names, write) {
 /** @type {Report} */
 const LATENCY = {
   path: 'latency',
-  choices: { by: ['model', 'profile'] },
+  choices: { by: ['model', 'profile', 'endpoint'] },
   asks: ({ by }) => ['day', by],
   draw: (words, [daily, grouped], { days, by }) => {
     const { t, number } = words;
@@ -61,7 +61,7 @@ const MEASURES = {
 /** @type {Report} */
 const USAGE = {
   path: 'usage',
-  choices: { by: ['profile', 'model', 'caller'], measure: Object.keys(MEASURES) },
+  choices: { by: ['profile', 'model', 'endpoint', 'caller'], measure: Object.keys(MEASURES) },
   asks: ({ by }) => [`day,${by}`, by],
   draw: (words, [daily, grouped], { days, by, measure }) => {
     const { t, number } = words;

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from itertools import islice
 
 from shared.calls.records import Records
-from shared.config.profiles import Profiles
+from shared.config.deployments import deployed_profile
+from shared.config.profiles import Profile, Profiles
 from shared.config.retirements import read_retirements, session_retirements
 from shared.config.settings import Settings
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.storage.interfaces import StorageError
+from shared.upstream.endpoints import endpoint_of
 
 A_DAY = timedelta(days=1)
 MOST_CALLS = 200
@@ -27,7 +29,7 @@ class RetirementWarnings:
         self, settings: Settings, profiles: Profiles, records: Records, clock: Clock
     ) -> None:
         self.records = records
-        self.provider = settings.endpoint.provider
+        self.endpoints = [endpoint_of(each) for each in settings.endpoints]
         self.profiles = profiles
         self.clock = clock
         self.table = read_retirements()
@@ -43,12 +45,23 @@ class RetirementWarnings:
         those of PRICE_TABLE."""
         today, known = self.clock().date(), {**(told or {}), **self.deployments}
         found = {
-            name: list(
-                session_retirements(self.table, self.provider, profile.session, known, today)
-            )
+            name: list(dict.fromkeys(self.of_profile(profile, known, today)))
             for name, profile in self.profiles.by_name.items()
         }
         return {name: sentences for name, sentences in found.items() if sentences}
+
+    def of_profile(self, profile: Profile, known: Mapping[str, str], today: date) -> Iterator[str]:
+        """The sentences about a profile, at each endpoint where its calls may start."""
+        for endpoint in self.endpoints:
+            if not endpoint.serves(profile.model):
+                continue
+            models = endpoint.models or {}
+            # At OpenAI they are models; on Azure deployments, by the models that they are of.
+            own = {} if endpoint.provider == "openai" else {d: m for m, d in models.items()}
+            session = deployed_profile(profile, models).session
+            yield from session_retirements(
+                self.table, endpoint.provider, session, {**own, **known}, today
+            )
 
     def models_of_calls(self) -> dict[str, str]:
         """The models that the sessions of a day's calls named, by deployment. None are known while

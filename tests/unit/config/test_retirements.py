@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,33 @@ def test_the_operators_price_table_tells_the_model_of_a_deployment(tmp_path: Pat
     assert warnings(tmp_path, AS_OF, "azure", **named).sentences() == []
     [told] = warnings(tmp_path, AS_OF, "azure", PRICE_TABLE="own.json", **named).sentences()
     assert "voice-prod (gpt-realtime-mini) retires on 2026-12-15" in told
+
+
+def test_a_profile_is_judged_at_each_endpoint_where_its_calls_may_start(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    content = {"session": {"type": "realtime", "model": "gpt-realtime"}}
+    (tmp_path / "profiles/default.json").write_text(json.dumps(content), encoding="utf-8")
+    azure = {"name": "azure", "endpoint": ENDPOINTS["azure"], "models": {"gpt-realtime": "voice"}}
+    openai = {"name": "openai", "provider": "openai", "key_secret": "key"}
+
+    def told(day: date, *endpoints: Mapping[str, object]) -> list[str]:
+        several = {
+            "REALTIME_MODEL": "gpt-realtime",
+            "REALTIME_ENDPOINTS": json.dumps(endpoints),
+            "KEY_VAULT_URI": "https://demo.vault.azure.net",
+        }
+        return warnings(tmp_path, day, "azure", **several).sentences()
+
+    on_azure = "The model voice (gpt-realtime) retires on 2027-03-02"
+    [sentence] = told(AS_OF, azure, openai)
+    assert sentence.startswith("The model gpt-realtime retires on 2027-01-20")
+    both = told(date(2027, 1, 1), azure, openai)
+    assert [each.split(":")[0].split(" on ")[0] for each in both] == [
+        "The model voice (gpt-realtime) retires",
+        "The model gpt-realtime retires",
+    ]
+    assert both[0].startswith(on_azure)
+    assert told(date(2027, 1, 1), azure, {**openai, "weight": 0}) == both[:1]
 
 
 def test_the_log_at_start_and_the_brokers_warnings_say_it(
