@@ -266,7 +266,7 @@ def accounts(found: Mapping[str, Any]) -> dict[str, str]:
         for row in group["rows"]
         for way, name in names.items()
     ]
-    note = "share of a day's starts, simulated; the busiest moment has five times the mean"
+    note = "share of a day's starts, simulated; answers that running calls then lack: see the table"
     title = "Starts that are refused, by number of accounts"
     return {"bench-accounts.svg": bars(title, "%", drawn, note=note)}
 
