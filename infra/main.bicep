@@ -524,6 +524,7 @@ var deployedAccounts = enableModelDeployment ? accounts : []
 var modelRegions = map(accounts, each => each.region)
 var drained = split(replace(drainedEndpoints, ' ', ''), ',')
 var furtherEndpoints = empty(realtimeEndpointsBase64) ? '[]' : base64ToString(realtimeEndpointsBase64)
+var endpointKeys = map(filter(json(furtherEndpoints), each => contains(each, 'key_secret')), each => each.key_secret)
 var modelDomains = {
   AzureCloud: 'openai.azure.com'
   AzureUSGovernment: 'openai.azure.us'
@@ -685,7 +686,7 @@ module vaultAccess 'modules/vault-access.bicep' = {
     #disable-next-line what-if-short-circuiting
     principalId: identity.outputs.principalId
     nameInVault: brokerSecretName
-    otherNames: empty(realtimeGatewayKeyInVault) ? [] : [realtimeGatewayKeyInVault]
+    otherNames: concat(empty(realtimeGatewayKeyInVault) ? [] : [realtimeGatewayKeyInVault], endpointKeys)
     sharedVault: !empty(existingKeyVaultName)
   }
 }

@@ -145,7 +145,7 @@ resource webTest 'Microsoft.Insights/webtests@2022-06-15' = if (enableWebTest) {
   location: location
   kind: 'standard'
   // Application Insights shows the tests that are linked to it by this tag.
-  tags: union(tags, { 'hidden-link:${component.id}': 'Resource' })
+  tags: union(tags, typeTags[?'Microsoft.Insights/webtests'] ?? {}, { 'hidden-link:${component.id}': 'Resource' })
   properties: {
     SyntheticMonitorId: webTestName
     Name: webTestName

@@ -1,4 +1,5 @@
-"""Rules for this product: no keys, least privilege, Flex Consumption, and the app's settings."""
+"""Rules for this product that only its text shows: the app's settings, queues and log events, and
+what no deployment may use. What is deployed: deployed.py."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import yaml
 
@@ -34,44 +34,6 @@ ROLES = {
     "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
     "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
 }
-ACCOUNT = "Microsoft.Storage/storageAccounts"
-MUSTS = {
-    ACCOUNT: {
-        "properties.allowSharedKeyAccess": "false",
-        "properties.allowBlobPublicAccess": "false",
-        "properties.allowCrossTenantReplication": "false",
-        "properties.defaultToOAuthAuthentication": "true",
-        "properties.minimumTlsVersion": "'TLS1_2'",
-        "properties.supportsHttpsTrafficOnly": "true",
-    },
-    f"{ACCOUNT}/blobServices/containers": {"properties.publicAccess": "'None'"},
-    "Microsoft.CognitiveServices/accounts": {"properties.disableLocalAuth": "true"},
-    "Microsoft.Insights/components": {"properties.DisableLocalAuth": "true"},
-    "Microsoft.OperationalInsights/workspaces": {"properties.features.disableLocalAuth": "true"},
-    "Microsoft.KeyVault/vaults": {
-        "properties.enableRbacAuthorization": "true",
-        "properties.enableSoftDelete": "true",
-        # Once true, it cannot be set to false.
-        "properties.enablePurgeProtection": "enablePurgeProtection ? true : null",
-    },
-    "Microsoft.Web/serverfarms": {"sku.name": "'FC1'", "properties.reserved": "true"},
-    "Microsoft.Web/sites": {
-        "identity.type": "'UserAssigned'",
-        "properties.httpsOnly": "true",
-        "properties.siteConfig.minTlsVersion": "'1.2'",
-        "properties.siteConfig.ftpsState": "'Disabled'",
-        "properties.functionAppConfig.runtime.name": "'python'",
-        "properties.functionAppConfig.runtime.version": "'3.12'",
-        "properties.functionAppConfig.scaleAndConcurrency.instanceMemoryMB": "instanceMemoryMB",
-        "properties.functionAppConfig.deployment.storage.authentication.type": (
-            "'UserAssignedIdentity'"
-        ),
-    },
-    "Microsoft.Web/sites/basicPublishingCredentialsPolicies": {"properties.allow": "false"},
-    "Microsoft.Web/staticSites": {"sku.name": "'Standard'"},
-    # Another name would add a second backend, which a Static Web App cannot have.
-    "Microsoft.Web/staticSites/linkedBackends": {"name": "'api'"},
-}
 MADE_BY_HOOKS = {"CLOSE_LAST", "REALTIME_INSTRUCTIONS_BASE64", "REALTIME_ENDPOINTS_BASE64"}
 """Variables that no user sets, so that no pipeline is told them."""
 MADE_BY_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE"}
@@ -85,54 +47,17 @@ NEVER = re.compile(r"\b(newGuid|utcNow|listKeys|listAccountSas|listSecrets|Accou
 
 
 def findings(project: Project) -> Iterator[str]:
-    yield from musts(project)
-    yield from publishing(project)
-    yield from roles(project)
     yield from queues(project)
     yield from functions(project)
     yield from settings(project)
-    yield from transcripts(project)
     yield from deployments(project)
     yield from alerts(project)
-    yield from services(project)
+    yield from pipeline(project)
     for name, file in project.files.items():
         for match in NEVER.finditer(file.text):
             yield f"infra/{name}: {match[0]} is used"
         for match in REFUSED_BY_FLEX.finditer(file.text):
             yield f"infra/{name}: Flex Consumption refuses {match[0]}"
-
-
-def musts(project: Project) -> Iterator[str]:
-    for resource_type, wanted in MUSTS.items():
-        found = project.resources(resource_type)
-        if not found:
-            yield f"{resource_type} is missing"
-        for each in found:
-            for path, value in wanted.items():
-                if each.at(path) != value:
-                    yield f"{resource_type}: {path} is {each.at(path)}, not {value}"
-
-
-def publishing(project: Project) -> Iterator[str]:
-    """Basic authentication is disabled for both publishing endpoints."""
-    found = project.resources("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
-    for name in sorted({"'scm'", "'ftp'"} - {str(each.at("name")) for each in found}):
-        yield f"basic authentication for publishing over {name} is not disabled"
-
-
-def roles(project: Project) -> Iterator[str]:
-    """Each assignment has a deterministic name, a principalType and one of the expected roles."""
-    for each in project.resources("Microsoft.Authorization/roleAssignments"):
-        if not str(each.at("name")).startswith("guid("):
-            yield f"role assignment {each.name}: its name is not a guid(…)"
-        if each.at("properties.principalType") is None:
-            yield f"role assignment {each.name}: no principalType"
-        if "blobDataOwner" in each.text and each.at("properties.condition") is None:
-            yield f"role assignment {each.name}: includes the app's package"
-    for name, file in project.files.items():
-        for guid in re.findall(r"'([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})'", file.text):
-            if guid not in ROLES:
-                yield f"infra/{name}: {guid} is not a role that the product needs"
 
 
 def used(project: Project, pattern: str) -> set[str]:
@@ -147,7 +72,7 @@ def used(project: Project, pattern: str) -> set[str]:
 
 
 def queues(project: Project) -> Iterator[str]:
-    """The app's queues and tables exist, and each queue has its poison queue from the start."""
+    """The app's queues and tables exist."""
     made = project.files["modules/storage.bicep"].of("var")
     told = project.files["modules/call-ended.bicep"].of("var")
     found = strings(made["queues"]) + strings(told["queues"])
@@ -155,9 +80,6 @@ def queues(project: Project) -> Iterator[str]:
         yield f"infra/modules/storage.bicep: the app uses the queue {name}, which is not created"
     for name in sorted(used(project, r'_TABLE = "(\w+)"') - set(strings(made["tables"]))):
         yield f"infra/modules/storage.bicep: the app uses the table {name}, which is not created"
-    for name in found:
-        if not name.endswith("-poison") and f"{name}-poison" not in found:
-            yield f"queue {name} has no poison queue"
 
 
 def functions(project: Project) -> Iterator[str]:
@@ -188,14 +110,6 @@ def settings(project: Project) -> Iterator[str]:
             yield f"infra/modules/api.bicep: the {service} service of storage is not set"
 
 
-def transcripts(project: Project) -> Iterator[str]:
-    policies = project.resources(f"{ACCOUNT}/managementPolicies")
-    kinds: Any = [] if not policies else policies[0].at("properties.policy.rules")
-    filters = kinds[0]["definition"]["filters"] if kinds else {}
-    if "'appendBlob'" not in filters.get("blobTypes", []):
-        yield "infra/modules/storage.bicep: transcripts (append blobs) are never deleted"
-
-
 def deployments(project: Project) -> Iterator[str]:
     """Deployments wait for each other: an account accepts one change at a time."""
     found = project.resources("Microsoft.CognitiveServices/accounts/deployments")
@@ -204,25 +118,16 @@ def deployments(project: Project) -> Iterator[str]:
             yield f"deployment {each.name} does not wait for {before.name}"
 
 
-def services(project: Project) -> Iterator[str]:
-    """Each azd service is a tag on exactly one resource, and the pipeline gets all settings."""
-    text = "".join(file.text for file in project.files.values())
-    tagged = re.findall(r"'azd-service-name': '(\w+)'", text)
+def pipeline(project: Project) -> Iterator[str]:
+    """The pipeline is told every variable that a user may set."""
     azure = yaml.safe_load((project.root / "azure.yaml").read_text(encoding="utf-8"))
-    for name in azure["services"]:
-        if tagged.count(name) != 1:
-            yield f"azure.yaml: {tagged.count(name)} resources are tagged as service {name}"
-    for name in set(tagged) - set(azure["services"]):
-        yield f"azure.yaml: a resource is tagged as service {name}, which does not exist"
-    if "'azd-env-name': environmentName" not in text:
-        yield "infra/main.bicep: nothing is tagged azd-env-name"
     given = json.loads(
         (project.root / "infra" / "main.parameters.json").read_text(encoding="utf-8")
     )["parameters"]
-    pipeline = {*azure["pipeline"]["variables"], *azure["pipeline"]["secrets"], *MADE_BY_HOOKS}
+    told = {*azure["pipeline"]["variables"], *azure["pipeline"]["secrets"], *MADE_BY_HOOKS}
     for entry in given.values():
         variable = re.match(r"\$\{(\w+)", entry["value"])
-        if variable and not variable[1].startswith("AZURE_") and variable[1] not in pipeline:
+        if variable and not variable[1].startswith("AZURE_") and variable[1] not in told:
             yield f"azure.yaml: {variable[1]} is not passed to a pipeline"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from dataclasses import dataclass
 
@@ -124,6 +126,15 @@ def test_of_a_vault_of_others_the_app_reads_what_its_settings_name() -> None:
     assert of_the_app("vaults", **given) == [
         ("Key Vault Secrets User", "vaults/shared-vault/secrets/broker-secret"),
         ("Key Vault Secrets User", "vaults/shared-vault/secrets/gateway-key"),
+    ]
+
+
+def test_of_a_vault_of_others_the_app_reads_the_keys_of_its_endpoints_too() -> None:
+    further = [{"name": "openai", "provider": "openai", "key_secret": "openai-key"}]
+    encoded = base64.b64encode(json.dumps(further).encode()).decode()
+    assert of_the_app("vaults", **EXISTING, realtimeEndpointsBase64=encoded) == [
+        ("Key Vault Secrets User", "vaults/shared-vault/secrets/broker-secret"),
+        ("Key Vault Secrets User", "vaults/shared-vault/secrets/openai-key"),
     ]
 
 
