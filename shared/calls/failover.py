@@ -23,6 +23,7 @@ from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.realtime.ephemeral_keys import EphemeralKey
+from shared.realtime.model_endpoint import IMPATIENT_BUDGET
 from shared.realtime.safety_identifier import safety_identifier
 from shared.transcripts.history import History
 from shared.upstream.answer import Answer, NoCallBegun, UnusableAnswer, before_the_offer
@@ -132,14 +133,16 @@ class Failover:
         deadline: Deadline,
     ) -> MintedKey:
         """A new key for a page, of the first of those endpoints that gives one. Raises Problem."""
+        each_within = IMPATIENT_BUDGET if len(candidates) > 1 else deadline.remaining
 
         def mint(endpoint: VoiceEndpoint) -> MintedKey:
             deployed = endpoint.deployed(profile)
+            within = min(each_within, deadline.remaining)
             with before_the_offer():
                 key = endpoint.realtime.client.mint_key(
                     complete_profile(deployed, self.vault),
                     life,
-                    deadline,
+                    Deadline.after(within, deadline.monotonic),
                     safety_identifier=self.identifier(endpoint, caller),
                 )
             return MintedKey(key, endpoint, deployed)

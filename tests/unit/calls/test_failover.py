@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.auth.caller import Caller
+from shared.calls import failover
 from shared.calls.removed_endpoint import OVER_AT
 from shared.calls.service import CallService
 from shared.config.voice_api import LIVE, REALTIME
@@ -240,6 +241,15 @@ def test_a_call_of_gpt_live_is_created_once_or_elsewhere(pair: Pair) -> None:
         if record.endpoint == "sweden"
     ]
     assert left.ended_by == "no answer", "it is on record where it may run"
+
+
+def test_a_key_for_a_page_is_not_waited_for_at_one_endpoint_alone(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failover, "IMPATIENT_BUDGET", timedelta(seconds=0.2))
+    pair.sweden.on(MINT, STALL)
+    assert pair.service.issue_token(PROFILE, pair.caller).endpoint == pair.france.url
+    assert pair.states()["sweden"] == "unreachable"
 
 
 def test_a_registered_call_is_at_the_endpoint_of_its_key(pair: Pair) -> None:
