@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from aiohttp import HttpVersion11, web
@@ -36,7 +37,12 @@ from realtime_emulator.serving.application import MalformedBody, make_applicatio
 from realtime_emulator.serving.trusted_hosts import MISDIRECTED, TrustedHosts
 from shared.core import stopping
 from shared.credentials.identity import open_identity
-from shared.storage.factory import CONNECTION, open_storage_from_env
+from shared.storage.factory import (
+    CONNECTION,
+    is_configured,
+    open_storage_from_env,
+    with_connection,
+)
 from shared.storage.interfaces import Storage
 
 logger = logging.getLogger(__name__)
@@ -46,7 +52,8 @@ LARGEST_BODY_BYTES = 100 * 1024 * 1024
 
 
 class FunctionHost:
-    """Serves the functions of one app over HTTP and queues. `storage` holds its queues."""
+    """Serves the functions of one app over HTTP and queues. `storage` holds its queues, and
+    `others` those of triggers with a connection of their own, by its name."""
 
     def __init__(
         self,
@@ -56,7 +63,9 @@ class FunctionHost:
         *,
         threads: int,
         folder: str = "",
+        others: Mapping[str, Storage] | None = None,
     ) -> None:
+        self.others = others or {}
         self.functions = {function.name: function for function in functions}
         self.router = Router(function.route for function in functions if function.route)
         self.config = config
@@ -138,7 +147,8 @@ class FunctionHost:
             logger.info("queue %s: %s succeeded", function.queue, function.name)
 
         assert function.queue is not None
-        return QueueListener(self.storage, function.queue, run, self.config.queues)
+        storage = self.others.get(function.connection, self.storage)
+        return QueueListener(storage, function.queue, run, self.config.queues)
 
     async def handle_request(self, request: web.Request) -> web.Response:
         started = time.monotonic()
@@ -201,7 +211,31 @@ def open_app(folder: Path, environment: Mapping[str, str] = os.environ) -> Funct
         raise HostConfigError(str(error)) from None
     functions = index_functions(load_app(folder), route_prefix=config.route_prefix)
     storage = open_storage_from_env(environment, lambda: open_identity(environment, CONNECTION))
-    return FunctionHost(functions, config, storage, threads=threads, folder=str(folder))
+    others = open_connections(functions, environment)
+    return FunctionHost(
+        functions, config, storage, threads=threads, folder=str(folder), others=others
+    )
+
+
+def open_connections(
+    functions: Sequence[IndexedFunction], environment: Mapping[str, str]
+) -> dict[str, Storage]:
+    """The storage behind each connection of a queue trigger but the app's own. Raises
+    HostConfigError for one that no setting names."""
+    found: dict[str, Storage] = {}
+    for function in functions:
+        name = function.connection
+        if name == CONNECTION or name in found:
+            continue
+        settings = with_connection(environment, name)
+        if not is_configured(settings):
+            raise HostConfigError(
+                f"function {function.name}: its connection {name!r} names no storage; set "
+                f"{name} to a connection string."
+            )
+        identity = partial(open_identity, settings, CONNECTION)
+        found[name] = open_storage_from_env(settings, identity)
+    return found
 
 
 def apply_local_settings(folder: Path) -> None:

@@ -48,7 +48,7 @@ class IndexedFunction:
 
     `trigger_parameter` receives the request or message, decoded as `trigger_kind` (`generic` for a
     plain str or bytes). An HTTP function has a `route`, a queue function a `queue`, a timer
-    function a `period`; exactly one of them is set.
+    function a `period`; exactly one of them is set. `connection` is that of the queue.
     """
 
     name: str
@@ -61,6 +61,7 @@ class IndexedFunction:
     returns: Output | None
     route: Route | None
     queue: str | None
+    connection: str
     period: timedelta | None
     bindings: tuple[Mapping[str, Any], ...]
 
@@ -166,6 +167,7 @@ class FunctionIndexer:
             returns=returns,
             route=route,
             queue=queue,
+            connection=str(getattr(self.trigger, "connection", CONNECTION)),
             period=period,
             bindings=tuple(dict(binding.get_dict_repr()) for binding in self.bindings),
         )
@@ -189,7 +191,7 @@ class FunctionIndexer:
                     "timers."
                 )
             connection = getattr(binding, "connection", CONNECTION)
-            if connection != CONNECTION:
+            if connection != CONNECTION and binding.direction == OUT:
                 self.add_mistake(
                     f"{what} has the connection {connection!r}; here it is {CONNECTION!r}."
                 )

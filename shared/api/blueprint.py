@@ -14,34 +14,41 @@ import azure.functions as func
 
 from shared.api import lazy_broker
 from shared.api.http import EVERY_METHOD
+from shared.api.lazy_broker import STORAGE
 from shared.api.routes import ROUTES
 from shared.api.triggers import QUEUE_TRIGGERS, SWEEP_SCHEDULE, sweep_calls
 from shared.core import logs
 from shared.core.at_exit import run_at_exit
 
-STORAGE = "AzureWebJobsStorage"
 ROUTE_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 FUNCTION_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+CONNECTION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
 SETTINGS_PREFIX = re.compile(r"[A-Z][A-Z0-9]*_(?:[A-Z0-9]+_)*")
 
 
 def open_blueprint(
-    *, route_prefix: str = "", function_prefix: str = "", settings_prefix: str = ""
+    *,
+    route_prefix: str = "",
+    function_prefix: str = "",
+    settings_prefix: str = "",
+    storage_connection: str = STORAGE,
 ) -> func.Blueprint:
     """The broker's functions, to be registered with a FunctionApp. Call it once in a process.
 
     `route_prefix` is what all routes begin with, after host.json's own: with `voice` a page posts
     its offer to `/api/voice/connect`. `function_prefix` is what the names of all functions begin
     with. `settings_prefix` is what the names of the broker's settings begin with: with `VOICE_` it
-    reads `VOICE_REALTIME_MODEL`, and no setting without the prefix but the platform's. Raises
-    ValueError for a prefix that Functions would not take.
+    reads `VOICE_REALTIME_MODEL`, and no setting without the prefix but the platform's.
+    `storage_connection` names the storage account of its tables, queues and transcripts, as
+    AzureWebJobsStorage does. Raises ValueError for a prefix that Functions would not take.
     """
     check_prefix("route_prefix", route_prefix, ROUTE_PREFIX, "voice")
     check_prefix("function_prefix", function_prefix, FUNCTION_PREFIX, "voice_")
     check_prefix("settings_prefix", settings_prefix, SETTINGS_PREFIX, "VOICE_")
     logs.redact_own_records()
-    if settings_prefix:
-        lazy_broker.use_settings(os.environ, settings_prefix)
+    check_prefix("storage_connection", storage_connection, CONNECTION_NAME, "VOICE_STORAGE")
+    if settings_prefix or storage_connection != STORAGE:
+        lazy_broker.use_settings(os.environ, settings_prefix, storage_connection)
     run_at_exit(lazy_broker.write_refusals, lazy_broker.observes_calls)
     blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # as azure-functions leaves it
     named = blueprint.function_name
@@ -54,7 +61,9 @@ def open_blueprint(
         )
         named(function_prefix + answer.__name__)(on_request(answer))
     for queue, handle in QUEUE_TRIGGERS.items():
-        on_message = blueprint.queue_trigger("message", queue_name=queue, connection=STORAGE)
+        on_message = blueprint.queue_trigger(
+            "message", queue_name=queue, connection=storage_connection
+        )
         named(function_prefix + handle.__name__)(on_message(handle))
     on_time = blueprint.timer_trigger("timer", schedule=SWEEP_SCHEDULE)
     named(function_prefix + sweep_calls.__name__)(on_time(sweep_calls))

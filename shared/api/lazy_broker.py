@@ -100,6 +100,7 @@ class LazyBroker:
             return CrossOriginPolicy()
 
 
+STORAGE = "AzureWebJobsStorage"
 PLATFORM = (
     *("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_", "WEBSITE_"),
     *("IDENTITY_", "MSI_", "CONTAINER_APP_", "AzureFunctionsJobHost__"),
@@ -108,9 +109,16 @@ PLATFORM = (
 OURS_LIKE_THE_PLATFORMS = ("AZURE_RESOURCE",)
 
 
-def settings_under(env: Mapping[str, str], prefix: str) -> dict[str, str]:
+def settings_under(
+    env: Mapping[str, str], prefix: str, connection: str = STORAGE
+) -> dict[str, str]:
     """The broker's settings in an app that has others: those whose names begin with `prefix`,
-    without it, and the platform's. What else there is, is not the broker's to read or to judge."""
+    without it, and the platform's. What else there is, is not the broker's to read or to judge.
+    `connection` is that of the broker's storage."""
+    if connection != STORAGE:
+        from shared.storage.factory import with_connection
+
+        env = with_connection(env, connection)
     platform = {
         name: value
         for name, value in env.items()
@@ -125,10 +133,11 @@ def settings_under(env: Mapping[str, str], prefix: str) -> dict[str, str]:
 PROCESS = LazyBroker(os.environ)
 
 
-def use_settings(env: Mapping[str, str], prefix: str) -> None:
-    """Has the broker of this process read its settings under `prefix`. Before its first request."""
+def use_settings(env: Mapping[str, str], prefix: str, connection: str = STORAGE) -> None:
+    """Has the broker of this process read its settings under `prefix`, and keep everything in the
+    storage of that connection. Before its first request."""
     global PROCESS  # one broker in a process, chosen while the app is loaded
-    PROCESS = LazyBroker(settings_under(env, prefix))
+    PROCESS = LazyBroker(settings_under(env, prefix, connection))
 
 
 def current_broker() -> Broker:

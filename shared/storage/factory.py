@@ -35,6 +35,21 @@ def is_configured(env: Mapping[str, str]) -> bool:
     return bool(env.get(CONNECTION)) or service_uris(env) is not None
 
 
+def with_connection(env: Mapping[str, str], name: str) -> dict[str, str]:
+    """The environment as if the connection of that name were AzureWebJobsStorage."""
+    kept = {
+        each: value
+        for each, value in env.items()
+        if each.partition("__")[0] not in (CONNECTION, name)
+    }
+    named = {
+        CONNECTION + each.removeprefix(name): value
+        for each, value in env.items()
+        if each.partition("__")[0] == name
+    }
+    return kept | named
+
+
 def open_storage_from_env(
     env: Mapping[str, str], identity: Callable[[], TokenCredential]
 ) -> Storage:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import azure.functions as func
 import pytest
 
 from local import guest
@@ -85,6 +86,7 @@ def test_every_function_of_both_is_there_under_names_and_routes_of_its_own(
         {"function_prefix": "voice-"},
         {"function_prefix": "1"},
         {"settings_prefix": "VOICE"},
+        {"storage_connection": "VOICE__STORAGE"},
         {"settings_prefix": "voice_"},
     ],
     ids=str,
@@ -109,6 +111,27 @@ def test_settings_without_the_prefix_are_not_the_brokers() -> None:
         "AzureWebJobsStorage__queueServiceUri": "https://x.queue.core.windows.net",
         "AzureFunctionsJobHost__functionTimeout": "00:30:00",
     }
+
+
+def test_the_brokers_storage_may_be_an_account_of_its_own() -> None:
+    env = {
+        "AzureWebJobsStorage__accountName": "theirs",
+        "VOICE_STORAGE__queueServiceUri": "https://ours.queue.core.windows.net",
+        "VOICE_STORAGE__clientId": "an identity",
+        "VOICE_REALTIME_MODEL": "gpt-realtime",
+    }
+    assert lazy_broker.settings_under(env, "VOICE_", "VOICE_STORAGE") == {
+        "AzureWebJobsStorage__queueServiceUri": "https://ours.queue.core.windows.net",
+        "AzureWebJobsStorage__clientId": "an identity",
+        "REALTIME_MODEL": "gpt-realtime",
+    }
+    before = lazy_broker.PROCESS
+    app = func.FunctionApp()
+    app.register_functions(open_blueprint(storage_connection="VOICE_STORAGE"))
+    lazy_broker.PROCESS = before
+    bindings = [each for one in app.get_functions() for each in one.get_bindings_dict()["bindings"]]
+    connections = [each["connection"] for each in bindings if each["type"] == "queueTrigger"]
+    assert connections == ["VOICE_STORAGE"] * len(QUEUE_TRIGGERS)
 
 
 @pytest.fixture

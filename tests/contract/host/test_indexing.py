@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from local.host.app import open_app
 from local.host.config import HostConfigError, read_host_json, read_local_settings
 from local.host.indexing import index_functions
 from local.host.loading import IndexingError, load_app
@@ -132,3 +133,17 @@ def test_wrong_local_settings_are_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(HostConfigError, match=r"local\.settings\.json"):
         read_local_settings(path)
+
+
+def test_a_trigger_may_have_a_connection_of_its_own_that_a_setting_names(tmp_path: Path) -> None:
+    (tmp_path / "function_app.py").write_text(
+        "import azure.functions as func\n\napp = func.FunctionApp()\n"
+        "\n@app.queue_trigger('message', 'work', connection='ELSEWHERE')\n"
+        "def far(message: func.QueueMessage) -> None: ...\n"
+    )
+    with pytest.raises(HostConfigError, match=r"far.*ELSEWHERE"):
+        open_app(tmp_path, {})
+    elsewhere = "UseDevelopmentStorage=true"
+    host = open_app(tmp_path, {"ELSEWHERE": elsewhere})
+    assert list(host.others) == ["ELSEWHERE"]
+    assert host.queue_listener(host.functions["far"]).queue is not host.storage.queue("work")
