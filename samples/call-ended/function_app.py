@@ -3,7 +3,7 @@ CRM, of a report. docs/call-events.md says what is in a message.
 
     python3 dev.py host --app samples/call-ended --port 7072
 
-The setting BROKER_STORAGE names the broker's storage account.
+The setting VOICE_STORAGE names the broker's storage account.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ logger = logging.getLogger("call-ended")
 app = func.FunctionApp()
 
 
-@app.queue_trigger(arg_name="message", queue_name="call-ended", connection="BROKER_STORAGE")
+@app.queue_trigger(arg_name="message", queue_name="call-ended", connection="VOICE_STORAGE")
 def call_ended(message: func.QueueMessage) -> None:
     """Takes one message. What this raises brings the message back, and at last to
     call-ended-poison."""

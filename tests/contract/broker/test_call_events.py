@@ -50,7 +50,7 @@ async def broker(endpoint: Upstream, connection: str) -> AsyncIterator[Program]:
 @asynccontextmanager
 async def sample(azurite: Azurite) -> AsyncIterator[Program]:
     arguments = (*OPTIONS, "--app", str(SAMPLE))
-    environment = {"BROKER_STORAGE": azurite.connection}
+    environment = {"VOICE_STORAGE": azurite.connection}
     async with program("local.host", *arguments, environment=environment) as host:
         yield host
 
@@ -94,7 +94,7 @@ async def test_what_the_sample_app_does_not_know_comes_to_the_poison_queue_uncha
     storage = MemoryStorage()
     body = json.dumps({"schema": 2, "call": "of a later release"})
     storage.queue("call-ended").send(body)
-    functions, others = index_functions(load_app(SAMPLE)), {"BROKER_STORAGE": storage}
+    functions, others = index_functions(load_app(SAMPLE)), {"VOICE_STORAGE": storage}
     host = FunctionHost(functions, HostConfig(), MemoryStorage(), threads=1, others=others)
     poison = storage.queue("call-ended-poison")
     async with running(host.make_app()), asyncio.timeout(PATIENCE):
