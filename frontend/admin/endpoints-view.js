@@ -10,12 +10,15 @@ import { table } from './table.js';
 /** Milliseconds. A cool-down lasts some seconds, and up to ten minutes. */
 const EVERY = 5_000;
 
-/** @param {Words} words @param {any} endpoint */
-export function stateText(words, { weight, state, cooling_until: until, cooling_models: models = [], reason }) {
-  if (state !== 'cooling') return words.t(weight > 0 ? 'endpoint_well' : 'endpoint_drained');
-  const time = words.dateTime(Date.parse(until), { timeStyle: 'medium' });
-  const text = words.t('endpoint_cooling', { time, reason: named(words, 'reason', reason) });
-  return models.length ? `${text} (${models.join(', ')})` : text;
+/** Whether calls start there. @param {Words} words @param {any} endpoint */
+export function stateText({ t, dateTime }, { weight, state, cooling_until: until }) {
+  if (state !== 'cooling') return t(weight > 0 ? 'endpoint_well' : 'endpoint_drained');
+  return t('endpoint_cooling', { time: dateTime(Date.parse(until), { timeStyle: 'medium' }) });
+}
+
+/** Why not, and calls of which models. @param {Words} words @param {any} endpoint */
+export function whyText(words, { reason, cooling_models: models }) {
+  return reason ? [named(words, 'reason', reason), ...models].join(', ') : '';
 }
 
 /** Which part of all starts. @param {Words} words @param {number} starts @param {number} all */
@@ -34,11 +37,13 @@ export function reasonsText(words, reasons) {
 function columns(words, rows) {
   const { t, number } = words;
   const all = rows.reduce((sum, { starts }) => sum + starts, 0);
+  const state = (/** @type {any} */ row) => h('span', { 'data-state': row.state }, stateText(words, row));
   const place = (/** @type {any} */ row) => [row.provider, row.region].filter(Boolean).join(', ');
-  const two = (/** @type {string} */ text, /** @type {string} */ more) => h('div', {}, text, more && h('p.quiet', {}, more));
+  const two = (/** @type {import('./dom.js').Child} */ first, /** @type {string} */ more) =>
+    h('div', {}, first, more && h('p.quiet', {}, more));
   return [
     { label: t('endpoint'), cell: (row) => two(row.name, place(row)) },
-    { label: t('status'), cell: (row) => h('span', { 'data-state': row.state }, stateText(words, row)) },
+    { label: t('status'), cell: (row) => two(state(row), whyText(words, row)) },
     { label: t('starts'), number: true, cell: (row) => number(row.starts) },
     { label: t('share'), number: true, cell: (row) => shareText(words, row.starts, all) },
     { label: t('refusals'), cell: (row) => two(number(row.refusals), reasonsText(words, row.refused_for)) },

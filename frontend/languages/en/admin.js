@@ -32,7 +32,7 @@ export default Object.freeze({
   ended_time_limit: 'time limit',
   ended_token_budget: 'token budget',
   endpoint: 'Endpoint',
-  endpoint_cooling: 'left alone until {time}: {reason}',
+  endpoint_cooling: 'left alone until {time}',
   endpoint_drained: 'takes no new calls (weight 0)',
   endpoint_well: 'takes calls',
   endpoints: 'Endpoints',

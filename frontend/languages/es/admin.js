@@ -32,7 +32,7 @@ export default Object.freeze({
   ended_time_limit: 'límite de tiempo',
   ended_token_budget: 'límite de tokens',
   endpoint: 'Punto de conexión',
-  endpoint_cooling: 'en pausa hasta las {time}: {reason}',
+  endpoint_cooling: 'en pausa hasta las {time}',
   endpoint_drained: 'sin llamadas nuevas (peso 0)',
   endpoint_well: 'acepta llamadas',
   endpoints: 'Puntos de conexión',

@@ -34,7 +34,7 @@ export default Object.freeze({
   ended_time_limit: 'лимит времени',
   ended_token_budget: 'лимит токенов',
   endpoint: 'Точка доступа',
-  endpoint_cooling: 'не используется до {time}: {reason}',
+  endpoint_cooling: 'не используется до {time}',
   endpoint_drained: 'новых звонков нет (вес 0)',
   endpoint_well: 'принимает звонки',
   endpoints: 'Точки доступа',

@@ -31,7 +31,7 @@ export default Object.freeze({
   ended_time_limit: '时间上限',
   ended_token_budget: '词元上限',
   endpoint: '端点',
-  endpoint_cooling: '暂停至 {time}：{reason}',
+  endpoint_cooling: '暂停至 {time}',
   endpoint_drained: '不接受新通话（权重为 0）',
   endpoint_well: '接受通话',
   endpoints: '端点',

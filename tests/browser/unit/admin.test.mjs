@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { reasonsText, shareText, stateText } from '../../../frontend/admin/endpoints-view.js';
+import { reasonsText, shareText, stateText, whyText } from '../../../frontend/admin/endpoints-view.js';
 import { Follower } from '../../../frontend/admin/follower.js';
 import { failed, latency, latestDays, money, named, short } from '../../../frontend/admin/format.js';
 import { Poller } from '../../../frontend/admin/poller.js';
@@ -220,9 +220,11 @@ test('how an endpoint is, in words', () => {
   assert.equal(stateText(words, well), 'takes calls');
   assert.equal(stateText(words, { ...well, weight: 0 }), 'takes no new calls (weight 0)');
   const cooling = { ...well, state: 'cooling', cooling_until: '2026-11-26T12:00:20+00:00', reason: 'quota' };
-  assert.match(stateText(words, cooling), /^left alone until .*:00:20.*: quota used up$/);
-  assert.match(stateText(words, { ...cooling, cooling_models: ['gpt-realtime'] }), / \(gpt-realtime\)$/);
-  assert.match(stateText(words, { ...cooling, reason: 'something_new' }), /: something new$/);
+  assert.match(stateText(words, cooling), /^left alone until .*:00:20/);
+  assert.equal(whyText(words, well), '');
+  assert.equal(whyText(words, cooling), 'quota used up');
+  assert.equal(whyText(words, { ...cooling, cooling_models: ['gpt-realtime'] }), 'quota used up, gpt-realtime');
+  assert.equal(whyText(words, { ...cooling, reason: 'something_new' }), 'something new');
   assert.equal(shareText(words, 1, 3), '33.3%');
   assert.equal(shareText(words, 0, 0), '–');
   assert.equal(reasonsText(words, { quota: 2, unreachable: 1 }), 'quota used up: 2; does not answer: 1');
