@@ -32,6 +32,8 @@ from tests.support.scripted_endpoint import Said, Upstream, answer_reply
 CALLS = "/openai/v1/realtime/calls"
 SAMPLE = ROOT / "samples" / "call-ended"
 AN_HOUR = timedelta(hours=1)
+OFTEN = {"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1"}
+"""How often the hosts look at an idle queue."""
 OPTIONS = ("--port", "0", "--without-local-settings", "--log", "info")
 
 
@@ -42,6 +44,7 @@ async def broker(endpoint: Upstream, connection: str) -> AsyncIterator[Program]:
         CALLER_AUTH="static-web-apps",
         AzureWebJobsStorage=connection,
         CALL_ENDED_EVENTS="on",
+        **OFTEN,
     )
     async with program("local.host", *OPTIONS, environment=settings) as host:
         yield host
@@ -50,7 +53,7 @@ async def broker(endpoint: Upstream, connection: str) -> AsyncIterator[Program]:
 @asynccontextmanager
 async def sample(azurite: Azurite) -> AsyncIterator[Program]:
     arguments = (*OPTIONS, "--app", str(SAMPLE))
-    environment = {"VOICE_STORAGE": azurite.connection}
+    environment = {"VOICE_STORAGE": azurite.connection, **OFTEN}
     async with program("local.host", *arguments, environment=environment) as host:
         yield host
 
