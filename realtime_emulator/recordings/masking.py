@@ -24,7 +24,11 @@ KEPT: Final = frozenset(
 LEFT_OUT_FIELDS: Final = frozenset({"audio", "sdp", "image_url", "file_data", "encrypted_content"})
 SECRET_FIELDS: Final = frozenset({"authorization", "headers", "api_key", "value"})
 SECRET: Final = re.compile(r"\b(?:(?:ek|sk|pk)[_-]|Bearer |eyJ)[A-Za-z0-9_.+/=-]{6,}")
-SHAPED_ID: Final = re.compile(r"([a-z]+_(?:u\d+_)?)[A-Za-z0-9_-]{6,}")
+PREFIXES: Final = "event|item|resp|sess|rtc|live|conv|call|msg|fc|rs|del|dlg"
+SHAPED_ID: Final = re.compile(
+    rf"((?:{PREFIXES})_(?:u\d+_)?).+|([a-z]+_)[A-Za-z0-9]{{16,}}", re.DOTALL
+)
+"""An id of the service. The prefix of another is somebody's word, and is not kept."""
 KEPT_HEADERS: Final = frozenset(
     {
         *("content-type", "location", "retry-after", "cache-control", "timing-allow-origin"),
@@ -91,7 +95,7 @@ class Masker:
         """The same id with another tail: its prefix and length are kept."""
         if text not in self.ids:
             match = SHAPED_ID.fullmatch(text)
-            prefix = match[1] if match else ""
+            prefix = (match[1] or match[2]) if match else ""
             number = str(len(self.ids) + 1)
             self.ids[text] = prefix + number.rjust(max(0, len(text) - len(prefix)), "0")
         return self.ids[text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,8 @@ def bare_environment(wheel: Path) -> Path:
     python = str(programs / "python")
     quiet = ("--quiet", "--disable-pip-version-check")
     if not (folder / "complete").exists():
+        for stale in CACHE.glob("emulator-*"):
+            shutil.rmtree(stale)
         run(sys.executable, "-m", "venv", "--clear", str(folder))
         run(python, "-m", "pip", "install", *quiet, str(wheel), *EXTRAS)
         (folder / "complete").touch()

@@ -256,6 +256,7 @@ def test_what_is_kept_is_of_the_api_and_what_is_not_known_is_masked() -> None:
         "text": "xx xxx xx xxxxxx",
     }
     assert masker.mask(event)["event_id"] == masked["event_id"]
+    assert masker.mask({"event_id": "marigold_asks"}) == {"event_id": "0000000000002"}
     assert KEY not in json.dumps(Masker(keep_words=True).mask(event))
 
 

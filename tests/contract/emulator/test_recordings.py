@@ -19,6 +19,7 @@ from realtime_emulator.recordings.comparison import Comparison
 from realtime_emulator.recordings.drift import replay
 from realtime_emulator.recordings.format import Line, Recording, load
 from realtime_emulator.recordings.live_replay import SAME_WORDS
+from realtime_emulator.recordings.masking import Masker
 from tests.contract.emulator.live_harness import BEARER
 from tests.support import emulator_server, live_media
 from tests.support.emulator_server import serving
@@ -37,6 +38,17 @@ async def test_orders_equal_the_recorded_ones(path: Path) -> None:
     recording = load(path)
     assert recording.frames
     comparison = await replay(recording, valid(recording))
+    assert [str(difference) for difference in comparison.differences] == []
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
+async def test_a_masked_recording_is_replayed_too(path: Path) -> None:
+    recording = load(path)
+    masker = Masker()
+    masker.ids["(not copied)"] = "(not copied)"
+    recording.lines = [{**line, "data": masker.mask(line["data"])} for line in recording.frames]
+    recording.is_masked = True
+    comparison = await replay(recording)
     assert [str(difference) for difference in comparison.differences] == []
 
 

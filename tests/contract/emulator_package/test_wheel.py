@@ -112,6 +112,9 @@ async def installed(programs: Path, *options: str) -> AsyncIterator[str]:
 def test_it_says_what_it_is_and_where_it_comes_from(programs: Path) -> None:
     said = run(str(programs / "realtime-emulator"), "--version")
     assert said.startswith(f"realtime-emulator {__version__}, ")
+    recording = ROOT / "tests/fixtures/live/oai-sideband-spoken-turn.jsonl"
+    drift = run(str(programs / "realtime-emulator"), "drift", str(recording))
+    assert drift == "1 recordings, 0 differences\n"
     found = "import realtime_emulator as e; print(e.__file__)"
     assert str(programs.parent) in run(str(programs / "python"), "-c", found)
 
