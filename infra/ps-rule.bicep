@@ -1,6 +1,6 @@
 targetScope = 'subscription'
 
-metadata description = 'Not deployed: main.bicep with all options on, for PSRule to expand and check.'
+metadata description = 'Not deployed: main.bicep with its options on, for PSRule to expand and check.'
 
 @description('Region of the example.')
 param location string = 'eastus2'
@@ -17,6 +17,9 @@ module example 'main.bicep' = {
     enablePurgeProtection: true
     enableVirtualNetwork: true
     enablePrivateEndpoints: true
+    enableNatGateway: true
+    clientDenyInternet: true
+    enableWebTest: true
     alwaysReadyHttp: 1
     alertEmail: 'operator@example.com'
     monthlyBudget: 100

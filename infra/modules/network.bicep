@@ -74,6 +74,8 @@ resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (enableNa
   location: location
   tags: union(tags, typeTags[?'Microsoft.Network/publicIPAddresses'] ?? {})
   sku: { name: 'Standard', tier: 'Regional' }
+  // Every region that the app may be in has three.
+  zones: ['1', '2', '3']
   properties: { publicIPAllocationMethod: 'Static', publicIPAddressVersion: 'IPv4' }
 }
 

@@ -232,6 +232,7 @@ def test_the_apps_traffic_may_have_an_address_of_its_own() -> None:
     gateway, address = made.the("Network/natGateways"), made.the("Network/publicIPAddresses")
     assert gateway["properties"]["publicIpAddresses"] == [{"id": address["id"]}]
     assert address["sku"]["name"] == gateway["sku"]["name"] == "Standard"
+    assert address["zones"] == ["1", "2", "3"]
     app = subnets(**given)["app"]
     assert (app["natGateway"]["id"], app["defaultOutboundAccess"]) == (gateway["id"], False)
 

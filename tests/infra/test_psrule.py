@@ -96,6 +96,24 @@ def test_the_path_that_psrule_expands_exists() -> None:
     assert (ROOT / looked_at.removeprefix("!")).is_file()
 
 
+def test_what_psrule_expands_has_the_switches_on() -> None:
+    """But for those that are about what exists, or turn something off."""
+    main, example = (
+        (ROOT / "infra" / name).read_text(encoding="utf-8")
+        for name in ("main.bicep", "ps-rule.bicep")
+    )
+    off = set(re.findall(r"^param (\w+) bool = false", main, re.MULTILINE))
+    on = set(re.findall(r"^    (\w+): true", example, re.MULTILINE))
+    assert off - on == {
+        # What it deploys twice, or another rule for what PSRule excludes.
+        "closeLast",
+        "enableZoneRedundancy",
+        # Of these PSRule has no rules.
+        "enableDeleteLocks",
+        "enableSiteDiagnostics",
+    }
+
+
 def test_every_exclusion_says_why_and_none_hides_what_holds() -> None:
     listed = TEXT[TEXT.index("  exclude:") :].splitlines()[1:]
     for before, line in itertools.pairwise(listed):
