@@ -51,11 +51,14 @@ class Compiler:
             raise CompilerError("\n".join(str(each) for each in answer["diagnostics"]))
         return str(answer["contents"])
 
-    def snapshot(self, path: Path, subscription: str, location: str) -> str:
+    def snapshot(self, path: Path, subscription: str, location: str, group: str = "") -> str:
         """What a parameter file (.bicepparam) would deploy, as JSON: the resources with their final
-        names and properties. What only Azure knows stays an expression.
+        names and properties. What only Azure knows stays an expression. `group` is the resource
+        group of a template that is deployed to one.
         """
         place = {"subscriptionId": subscription, "location": location}
+        if group:
+            place["resourceGroup"] = group
         answer = self.ask("bicep/getSnapshot", path=str(path), metadata=place, externalInputs=None)
         return str(answer["snapshot"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import secrets
@@ -29,7 +30,7 @@ Provider = Literal["azure", "openai"]
 
 # Credentials and endpoints that could lead a local run to a real account.
 NOT_INHERITED = re.compile(
-    r"AZURE_.*|IDENTITY_.*|MSI_.*|KEY_VAULT_.*|REALTIME_(API_KEY.*|ENDPOINT|PROVIDER|MODEL|"
+    r"AZURE_.*|IDENTITY_.*|MSI_.*|KEY_VAULT_.*|REALTIME_(API_KEY.*|ENDPOINTS?|PROVIDER|MODEL|"
     r"TOKEN_SCOPE|TRANSCRIPTION_MODEL)|CALLER_AUTH|WEBSITE_.*",
     re.IGNORECASE,
 )
@@ -48,6 +49,7 @@ class Stack:
     `env` is added to the function app's environment and overrides everything else. `emulator`,
     `app` and `site` are for tests: the module to run as the emulator, the folder of function_app.py
     and that of the page. The page may be opened by the names in `allow_hosts`, besides localhost.
+    `endpoints` is how many emulators there are; the broker shares calls out over all.
     `say` receives a line about each step, `on_line` each line of a part's log.
     """
 
@@ -56,6 +58,7 @@ class Stack:
         *,
         port: int = 0,
         provider: Provider = "azure",
+        endpoints: int = 1,
         login: bool = False,
         env: Mapping[str, str] | None = None,
         verbose: bool = False,
@@ -67,9 +70,11 @@ class Stack:
         on_line: OnLine = lambda *_: None,
     ) -> None:
         self.url = self.emulator_url = self.host_url = self.identity_url = ""
+        self.emulator_urls: list[str] = []
         self.children: list[Child] = []
         self.port = port
         self.provider = provider
+        self.endpoints = endpoints
         self.login = login
         self.env = dict(env or {})
         self.verbose = verbose
@@ -114,17 +119,18 @@ class Stack:
         base["NO_PROXY"] = ",".join(p for p in ("127.0.0.1,localhost", base.get("NO_PROXY")) if p)
         base["no_proxy"] = base["NO_PROXY"]
         log = ("--verbose",) if self.verbose else ()
-        self.emulator_url, self.identity_url = await asyncio.gather(
-            self.run_part(
-                "emulator", base, self.emulator, "--port", "0", "--provider", self.provider, *log
-            ),
+        names = ["emulator", *(f"emulator-{number}" for number in range(2, self.endpoints + 1))]
+        emulated = ("--port", "0", "--provider", self.provider, *log)
+        self.identity_url, *self.emulator_urls = await asyncio.gather(
             self.run_part(
                 "identity",
                 {**base, "IDENTITY_HEADER": self.identity_header},
                 "local.azure.managed_identity",
                 *("--port", "0", "--log", "info" if self.verbose else "warning"),
             ),
+            *(self.run_part(name, base, self.emulator, *emulated) for name in names),
         )
+        self.emulator_url = self.emulator_urls[0]
         self.host_url = await self.run_part(
             "host",
             {**base, **self.host_environment()},
@@ -137,7 +143,8 @@ class Stack:
             base,
             "local.gateway",
             *("--port", str(self.port), "--site", str(self.site), "--api", self.host_url),
-            *("--roles", "on" if self.login else "off", "--connect-src", self.emulator_url),
+            *("--roles", "on" if self.login else "off"),
+            *(arg for url in self.emulator_urls for arg in ("--connect-src", url)),
             *self.allow_hosts,
         )
         await wait_until_healthy(self.url, self.wait_for_loss, START, self.say)
@@ -156,6 +163,13 @@ class Stack:
         }
         if self.provider == "openai":  # OpenAI has no Entra sign-in, only keys
             settings["REALTIME_API_KEY"] = f"sk-local-{secrets.token_hex(16)}"
+        if self.endpoints > 1:
+            del settings["REALTIME_ENDPOINT"]
+            listed = [
+                {"name": f"local-{number}", "endpoint": url, "provider": self.provider}
+                for number, url in enumerate(self.emulator_urls, start=1)
+            ]
+            settings["REALTIME_ENDPOINTS"] = json.dumps(listed)
         return {**ROOMY, **limits_given(), **settings, **self.env}
 
     async def run_part(

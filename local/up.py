@@ -1,6 +1,6 @@
 """Runs the whole product on one machine: emulator, identity, function host and gateway.
 
-    python -m local.up [--port 4280] [--login] [--provider azure|openai] [--verbose]
+    python -m local.up [--port 4280] [--login] [--provider azure|openai] [--endpoints N]
 
 Prints `ready http://127.0.0.1:4280` on its own line once calls can be made. Everything stops on
 Ctrl-C or SIGTERM, and also if this process dies in any other way.
@@ -28,6 +28,7 @@ from realtime_emulator.serving import server
 
 __all__ = ["Stack", "StackError", "main"]
 DEFAULT_PORT = 4280
+MOST_ENDPOINTS = 5
 REQUEST_LOGGED = f"INFO {proxy.logger.name}: "
 
 
@@ -66,6 +67,7 @@ async def run(options: argparse.Namespace) -> int:
     stack = Stack(
         port=options.port,
         provider=options.provider,
+        endpoints=options.endpoints,
         login=options.login,
         verbose=options.verbose,
         allow_hosts=[*options.allow_host, *server.codespace_hosts(options.port)],
@@ -142,6 +144,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices=("azure", "openai"),
         default="azure",
         help="which Realtime API to emulate (%(default)s)",
+    )
+    parser.add_argument(
+        "--endpoints",
+        type=int,
+        choices=range(1, MOST_ENDPOINTS + 1),
+        default=1,
+        metavar="N",
+        help=f"emulators to share the calls out over, up to {MOST_ENDPOINTS} (%(default)s)",
     )
     server.add_allow_host(parser)
     parser.add_argument("--verbose", action="store_true", help="show the logs of every part")

@@ -73,10 +73,13 @@ class Microphone(MediaStreamTrack):
 
 
 class Caller:
-    """One caller and everything sent to it."""
+    """One caller and everything sent to it. `is_local`: its media stays on this machine."""
 
-    def __init__(self, speech: bytes | None = None, rate: int = RATE) -> None:
-        confine_media()
+    def __init__(
+        self, speech: bytes | None = None, rate: int = RATE, *, is_local: bool = True
+    ) -> None:
+        if is_local:
+            confine_media()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.microphone = Microphone()
         if speech:

@@ -8,11 +8,12 @@ realtime it was not measured.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cache
 from random import Random
 
-from bench.simulation.traffic import MOST_TURNS, SECONDS, TURN_SECONDS, tokens_of_turn
+from bench.simulation.traffic import TURN_SECONDS, tokens_of_turn
 
 WINDOW = 60
 
@@ -38,10 +39,9 @@ class Account:
     lives: int = 0
     gone: bool = False
 
-    def start_window(self, second: int) -> None:
-        """Counts from zero, if the minute is over."""
-        if (second - self.phase) % WINDOW == 0:
-            self.tokens = self.requests = 0
+    def start_window(self) -> None:
+        """Counts from zero: the minute is over."""
+        self.tokens = self.requests = 0
 
     @property
     def has_room(self) -> bool:
@@ -81,12 +81,8 @@ class Calls:
     lost: int = 0
     at_once: int = 0
     most_at_once: int = 0
-    due: list[list[Turn]] = field(
-        default_factory=lambda: [[] for _ in range(SECONDS + MOST_TURNS * TURN_SECONDS)]
-    )
-    ends: list[list[tuple[int, int]]] = field(
-        default_factory=lambda: [[] for _ in range(SECONDS + (MOST_TURNS + 1) * TURN_SECONDS)]
-    )
+    due: dict[int, list[Turn]] = field(default_factory=lambda: defaultdict(list))
+    ends: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
 
     def begin(self, number: int, turns: int, second: int, chance: Random) -> None:
         """A call is admitted by the account of that number."""
@@ -111,12 +107,13 @@ class Calls:
 
     def go_on(self, second: int) -> None:
         """The turns and the ends that are due."""
-        for number, life in self.ends[second]:
+        for number, life in self.ends.pop(second, ()):
             if self.accounts[number].lives == life:
                 self.accounts[number].live -= 1
                 self.at_once -= 1
-        later = self.due[second + TURN_SECONDS] if second < SECONDS else []
-        for turn in self.due[second]:
+        turns = self.due.pop(second, ())
+        later = self.due[second + TURN_SECONDS] if turns else []
+        for turn in turns:
             account = self.accounts[turn.account]
             if account.lives != turn.life:
                 continue
@@ -130,5 +127,3 @@ class Calls:
                 self.failed += 1
             if turn.following is not None:
                 later.append(turn.following)
-        self.due[second] = []
-        self.ends[second] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from bench.simulation.accounts import Account, Calls, Quota
+from bench.simulation.accounts import WINDOW, Account, Calls, Quota
 from bench.simulation.traffic import SECONDS, Start
 from shared.upstream.endpoints import QUOTA, UNREACHABLE, Endpoint, Endpoints, cool_down_until
 
@@ -59,6 +59,7 @@ class Simulation:
     plan: Plan
     names: list[str] = field(init=False)
     accounts: list[Account] = field(init=False)
+    by_phase: list[list[Account]] = field(init=False)
     brokers: list[Endpoints] = field(init=False)
     calls: Calls = field(init=False)
     chance: Random = field(init=False)
@@ -68,19 +69,25 @@ class Simulation:
         number = self.plan.accounts
         self.chance = Random(f"{number} accounts")
         self.names = [f"account-{each}" for each in range(number)]
-        self.accounts = [Account(self.plan.quota, self.chance.randrange(60)) for _ in self.names]
+        self.accounts = [
+            Account(self.plan.quota, self.chance.randrange(WINDOW)) for _ in self.names
+        ]
+        self.by_phase = [
+            [account for account in self.accounts if account.phase == phase]
+            for phase in range(WINDOW)
+        ]
         self.brokers = [Endpoints(Endpoint(name) for name in self.names) for _ in range(INSTANCES)]
         self.calls = Calls(self.accounts)
 
     def advance(self, second: int) -> None:
         """A second of the world outside the broker."""
-        for account in self.accounts:
-            account.start_window(second)
-        outage = self.plan.outage
-        if outage is not None and second == outage.second:
-            self.calls.lose(outage.account)
-        if outage is not None and second == outage.second + outage.seconds:
-            self.accounts[outage.account].gone = False
+        for account in self.by_phase[second % WINDOW]:
+            account.start_window()
+        if outage := self.plan.outage:
+            if second == outage.second:
+                self.calls.lose(outage.account)
+            elif second == outage.second + outage.seconds:
+                self.accounts[outage.account].gone = False
         self.calls.go_on(second)
 
     def start(self, start: Start, now: datetime) -> None:
@@ -127,9 +134,8 @@ def simulate(starts: Sequence[Start], plan: Plan) -> Outcome:
     start = next(coming, None)
     for second in range(SECONDS):
         day.advance(second)
-        now = MIDNIGHT + timedelta(seconds=second)
         while start is not None and start.second == second:
-            day.start(start, now)
+            day.start(start, MIDNIGHT + timedelta(seconds=second))
             start = next(coming, None)
     calls, outcome = day.calls, day.outcome
     outcome.answers, outcome.failed = calls.answers, calls.failed

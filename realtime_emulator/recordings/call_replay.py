@@ -52,14 +52,19 @@ async def replay_call(recording: Recording, on_event: OnEvent = lambda _: None) 
 def expected_frames(recording: Recording) -> list[Line]:
     """The frames to play: runs of deltas as one, and without what only a primary WebSocket has."""
     frames: list[Line] = []
+    last: dict[str, str] = {}
     for frame in recording.frames:
         kind = frame["data"]["type"]
         if frame["dir"] == "in" and recording.kind == "primary" and kind == "session.created":
             continue
         if kind in (AUDIO, "input_audio_buffer.append"):
             continue
-        if kind.endswith("delta") and frames and frames[-1]["data"]["type"] == kind:
+        if frame["dir"] == "out":
+            last.clear()
+        elif kind.endswith("delta") and last.get(lane_of(kind)) == kind:
             continue
+        else:
+            last[lane_of(kind)] = kind
         frames.append(frame)
     return frames
 

@@ -12,14 +12,20 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from aiohttp import web
+
+from realtime_emulator.protocol.ids import Provider
 from realtime_emulator.protocol.validators import Invalid
 from realtime_emulator.recordings.comparison import Difference
+from realtime_emulator.recordings.conversation import ConversationFailed, converse
 from realtime_emulator.recordings.drift import replay
 from realtime_emulator.recordings.format import NotARecording, Recording, load
 from realtime_emulator.recordings.planning import make_script
 from realtime_emulator.recordings.recorder import make_recorder
 from realtime_emulator.script.script import Script
 from realtime_emulator.serving import server
+from realtime_emulator.serving.application import Runner
+from realtime_emulator.serving.trusted_hosts import is_loopback
 
 RECORD_PORT: Final = 8090
 DIFFERS: Final = 1
@@ -44,6 +50,11 @@ def record(given: list[str]) -> int:
     parser.add_argument(
         "--keep-words", action="store_true", help="mask secrets only, not what was said"
     )
+    parser.add_argument(
+        "--converse",
+        metavar="MODEL",
+        help="hold a short conversation with this model, or deployment, and end",
+    )
     options = parser.parse_args(given)
     server.log_to_stderr(options.log)
     address = urlsplit(options.upstream)
@@ -54,15 +65,38 @@ def record(given: list[str]) -> int:
     if options.key_env and not credential:
         return server.refuse("record", f"there is no environment variable {options.key_env}.")
     is_openai = (address.hostname or "").endswith("openai.com")
+    provider: Provider = options.provider or ("openai" if is_openai else "azure")
     app = make_recorder(
         options.upstream,
-        options.provider or ("openai" if is_openai else "azure"),
+        provider,
         options.out,
         keep_words=options.keep_words,
         credential=credential,
         trusted=server.trusted_hosts(options),
     )
-    return asyncio.run(server.serve("record", app, options))
+    if options.converse is None:
+        return asyncio.run(server.serve("record", app, options))
+    is_local = is_loopback(address.hostname or "")
+    talking = record_conversation(app, provider, options.converse, is_local=is_local)
+    try:
+        asyncio.run(talking)
+    except ConversationFailed as error:
+        sys.stderr.write(f"record: the conversation failed: {error}\n")
+        return DIFFERS
+    return 0
+
+
+async def record_conversation(
+    app: web.Application, provider: Provider, model: str, *, is_local: bool
+) -> None:
+    """Holds a conversation through the recorder. Raises ConversationFailed."""
+    runner = Runner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        url = await server.listen(runner, server.LOOPBACK, 0)
+        await converse(url, provider, model, is_local=is_local)
+    finally:
+        await runner.cleanup()
 
 
 def read_recordings(parser: argparse.ArgumentParser, paths: list[Path]) -> list[Recording]:

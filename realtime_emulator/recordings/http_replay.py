@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import ClientResponse
@@ -46,15 +47,18 @@ class HttpPlayer:
         headers = {"Authorization": f"Bearer {self.key}"} if is_key_used else dict(BEARER)
         body, kind = request_body(request)
         headers |= {"Content-Type": kind} if kind else {}
-        url = self.stage.url + self.path_here(request["path"])
+        url = self.stage.url + self.comparison.translate(request["path"])
+        if route.endswith("hangup") and recorded["status"] == HTTPStatus.NOT_FOUND:
+            await self.end_call(url)
         async with self.stage.http.request(
             request["method"], url, data=body, headers=headers, params=request.get("query") or {}
         ) as reply:
             await self.compare(reply, recorded, f"{request['method']} {route}")
 
-    def path_here(self, path: str) -> str:
-        """The path with the emulator's ids. Recordings of older tools have no base path."""
-        return self.comparison.translate(path)
+    async def end_call(self, url: str) -> None:
+        """What ended the recorded call was not HTTP: its page, or a sideband."""
+        async with self.stage.http.post(url, headers=BEARER):
+            pass
 
     async def compare(self, reply: ClientResponse, recorded: Line, where: str) -> None:
         text = await reply.text()

@@ -100,6 +100,7 @@ class LivePlayer:
     ) -> None:
         self.stage, self.socket = stage, socket
         self.comparison, self.on_event = comparison, on_event
+        self.is_closed_by_client = False
 
     @property
     def media(self) -> StandInLiveMedia:
@@ -118,6 +119,7 @@ class LivePlayer:
         if frame["dir"] == "out":
             if data.get("audio") == "~":
                 data = {**data, "audio": SAMPLES}
+            self.is_closed_by_client |= data["type"] == "session.close"
             await self.socket.send_str(self.comparison.translate(json.dumps(data)))
             return True
         if data["type"] in MEDIA:
@@ -177,7 +179,8 @@ class LivePlayer:
             self.session.meter.report_now()
         elif kind == "session.closed":
             self.media.now_ms = round(data["usage"]["seconds"] * 1000)
-            self.session.client_events.handle('{"type": "session.close"}', self.source)
+            if not self.is_closed_by_client:
+                self.session.client_events.handle('{"type": "session.close"}', self.source)
 
     @property
     def source(self) -> str:

@@ -31,6 +31,9 @@ from shared.storage.row_layout import LAYOUT, new_row, require_known_layout
 LIVE_LAYOUT = 2
 """Of the records of GPT-Live's calls: a release that knows Realtime alone would take its endpoint's
 404 for their end, and must not close them."""
+ENDPOINT_LAYOUT = 3
+"""Of the records of calls at another endpoint than the default one, for the same reason."""
+NEWEST_LAYOUT = ENDPOINT_LAYOUT
 LISTED_DAYS = 90
 """How far back the list of calls goes, and so how long records are kept (docs/recording.md)."""
 SWEPT_DAYS = 7
@@ -47,9 +50,8 @@ class Records:
 
     def insert(self, record: CallRecord) -> None:
         """Writes a new record; an existing one is left as it is."""
-        layout = LIVE_LAYOUT if record.api == LIVE else LAYOUT
         try:
-            self.table.insert(new_row(to_entity(record), layout))
+            self.table.insert(new_row(to_entity(record), layout_of(record)))
         except Conflict:
             return
 
@@ -67,7 +69,7 @@ class Records:
         Raises Problem call_not_found, or ledger_busy after eight conflicts.
         """
         for _ in range(UPDATE_TRIES):
-            entity = require_known_layout(self.get_entity(name), LIVE_LAYOUT)
+            entity = require_known_layout(self.get_entity(name), NEWEST_LAYOUT)
             before = from_entity(entity)
             after = change(before)
             if after == before:
@@ -159,6 +161,13 @@ class Records:
         if found is None:
             raise Problem("call_not_found")
         return found
+
+
+def layout_of(record: CallRecord) -> int:
+    """The layout of a call's row: that of the first release which can end the call."""
+    if record.endpoint:
+        return ENDPOINT_LAYOUT
+    return LIVE_LAYOUT if record.api == LIVE else LAYOUT
 
 
 def with_usage(record: CallRecord, price_table: Path | None) -> CallRecord:

@@ -102,15 +102,16 @@ def expand_cached(given: str) -> Expansion:
     return expand_template(template(), json.loads(given))
 
 
-def expand_template(compiled: str, given: Mapping[str, Any]) -> Expansion:
-    """The deployment that a compiled template makes of these parameters."""
+def expand_template(compiled: str, given: Mapping[str, Any], group: str = "") -> Expansion:
+    """The deployment that a compiled template makes of these parameters, in a resource group if it
+    is one for that."""
     with TemporaryDirectory() as folder:
         Path(folder, "main.json").write_text(compiled, encoding="utf-8")
         values = {name: bicep_literal(value) for name, value in given.items()}
         lines = [f"param {name} = {value}" for name, value in values.items()]
         asked = Path(folder, "asked.bicepparam")
         asked.write_text("\n".join(["using 'main.json'", *lines]), encoding="utf-8")
-        made = json.loads(compiler().snapshot(asked, SUBSCRIPTION, "eastus2"))
+        made = json.loads(compiler().snapshot(asked, SUBSCRIPTION, "eastus2", group))
     assert made["diagnostics"] == []
     return Expansion(tuple(made["predictedResources"]), made["outputs"])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.expansion import needs_compiler, template
+from tests.infra.expansion import expand_template, needs_compiler, template
 from tests.infra.shells import (
     PWSH,
     ShellError,
@@ -29,17 +29,18 @@ BLANK = re.compile(r"<[^<>\n]+>")
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """The pages that have commands of az and azd, and each command."""
+    """The pages that have commands of az and azd, and each command, but for what is marked as
+    bash's."""
     for page in sorted((ROOT / "docs").glob("*.md")):
         text = page.read_text(encoding="utf-8")
-        for block in re.findall(r"^ *```(?:bash|sh)?\n(.*?)^ *```", text, re.M | re.S):
-            for line in block.splitlines():
+        for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```", text, re.M | re.S):
+            for line in [] if language else block.splitlines():
                 if re.match(r"\s*(az|azd) ", line):
                     # A comment begins with # in both.
                     yield page.name, BLANK.sub("x", re.sub(r"\s+#.*$", "", line.strip()))
 
 
-COMMANDS = sorted(set(commands()))
+COMMANDS = list(dict.fromkeys(commands()))
 
 
 @needs_bash
@@ -95,10 +96,10 @@ def rule_commands() -> Iterator[list[str]]:
 
 
 @needs_compiler
-def test_the_rules_commands_set_parameters_that_there_are() -> None:
+def test_the_rules_commands_deploy_what_the_page_says() -> None:
     declared = json.loads(template(RULE))["parameters"]
     required = {name for name, each in declared.items() if "defaultValue" not in each}
-    seen = 0
+    deployed = []
     for arguments in rule_commands():
         assert arguments[:3] == ["deployment", "group", "create"]
         given = dict(
@@ -108,7 +109,6 @@ def test_the_rules_commands_set_parameters_that_there_are() -> None:
         )
         if not given:
             continue
-        seen += 1
         assert given.keys() <= declared.keys()
         assert required <= given.keys()
         for name, value in given.items():
@@ -116,7 +116,21 @@ def test_the_rules_commands_set_parameters_that_there_are() -> None:
                 assert value in ("true", "false")
             else:
                 assert declared[name]["type"] == "string", f"{name} would have to be JSON"
-    assert seen == 3
+        values = {
+            name: value == "true" if declared[name]["type"] == "bool" else value
+            for name, value in given.items()
+        }
+        group = arguments[arguments.index("-g") + 1]
+        deployed.append(expand_template(template(RULE), values, group))
+    alone, attached, firewall = ([each["type"] for each in made.resources] for made in deployed)
+    assert alone == ["Microsoft.Network/networkSecurityGroups"]
+    assert attached == [*alone, "Microsoft.Network/virtualNetworks/subnets"]
+    assert firewall == ["Microsoft.Network/firewallPolicies/ruleCollectionGroups"]
+    rules = deployed[2].resources[0]["properties"]["ruleCollections"]
+    relays, (page, _) = rules[0]["rules"][0], rules[1]["rules"]
+    assert relays["destinationAddresses"] == ["AzureCloud.eastus2", "AzureCloud.swedencentral"]
+    assert relays["sourceAddresses"] == ["10.1.0.0/16", "10.2.0.0/16"]
+    assert page["targetFqdns"] == ["talk.example.com", "contoso.openai.azure.com"]
     page = (ROOT / "docs" / "firewall.md").read_text(encoding="utf-8")
     [file] = re.findall(r"^using 'infra/modules/turn-rule.bicep'\n(.*?)^```", page, re.M | re.S)
     assert set(re.findall(r"^param (\w+) =", file, re.M)) <= declared.keys()

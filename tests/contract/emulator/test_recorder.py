@@ -24,7 +24,7 @@ from realtime_emulator.recordings.recorder import make_recorder
 from realtime_emulator.testing import Emulator
 from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
-from tests.support.programs import program, running
+from tests.support.programs import program, run, running
 
 KEY = "sk-a-real-key-0123456789"
 SECRET_WORDS = ("pineapple", "Ludwigshafen", "Marigold", "confidential")
@@ -327,6 +327,37 @@ async def test_record_is_a_program(tmp_path: Path) -> None:
     [kept] = (tmp_path / "kept").iterdir()
     assert kept.name == "001-azure-realtime-http.jsonl"
     assert load(kept).exchanges[0]["response"]["body"]["value"] == "masked"
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"), [("azure", "gpt-realtime"), ("openai", "gpt-live-1")]
+)
+async def test_one_command_records_a_conversation_and_another_finds_no_drift_in_it(
+    provider: str, model: str, tmp_path: Path
+) -> None:
+    """What a nightly job does, with an emulator for an endpoint."""
+    options = ("--provider", provider, "--out", str(tmp_path), "--key-env", "A_KEY")
+    async with program("realtime_emulator", "--port", "0", "--provider", provider) as endpoint:
+        converse = ("record", "--upstream", endpoint.url, *options, "--converse", model)
+        environment = {"A_KEY": KEY}
+        code, _, errors = await run("realtime_emulator", *converse, environment=environment)
+        assert (code, errors) == (0, "")
+    kept = files_in(tmp_path)
+    assert [path.name.rpartition("-")[2] for path in kept] == ["http.jsonl", "sideband.jsonl"]
+    code, said, _ = await run("realtime_emulator", "drift", *map(str, kept))
+    assert (code, said) == (0, "2 recordings, 0 differences\n")
+
+
+async def test_a_conversation_that_fails_is_one_sentence(tmp_path: Path) -> None:
+    async with serving(faults={"client_secrets": [{"status": 503}]}) as server:
+        options = ("--upstream", server.root, "--out", str(tmp_path), "--converse", "gpt-realtime")
+        code, _, errors = await run("realtime_emulator", "record", *options)
+    assert code == 1
+    assert errors == "record: the conversation failed: POST realtime/client_secrets: 503, not 200\n"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.support.emulator_package import ROOT
@@ -33,27 +35,14 @@ async def call(emulator, ask):
 '''
 
 
-@pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A bare project whose tests can make calls."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    pytester.makepyfile(calling=CALL)
-    return pytester
-
-
-def run(project: pytest.Pytester, *options: str) -> pytest.RunResult:
-    return project.runpytest_subprocess(*PLUGIN, *options)
-
-
-def test_a_test_scripts_a_call_and_reads_what_passed(project: pytest.Pytester) -> None:
-    project.makepyfile(
-        """
+PASSING = {
+    "test_calls": """
         import asyncio
         import pytest
         from calling import call
 
         @pytest.mark.realtime(script={"rules": [{"words": ["price"], "say": "Ten."}]})
-        def test_it(realtime_emulator):
+        def test_a_call_is_scripted_and_read(realtime_emulator):
             asyncio.run(call(realtime_emulator, "what is the price"))
             [made] = realtime_emulator.calls
             assert made.said == ["Ten."]
@@ -65,23 +54,15 @@ def test_a_test_scripts_a_call_and_reads_what_passed(project: pytest.Pytester) -
             assert made.wait_for_end() == "the caller hung up"
             assert made.state["model"] == "gpt-realtime"
             assert realtime_emulator.requests["calls"] == 1
-            assert [line["at"] for line in made.recording] == sorted(
-                line["at"] for line in made.recording
-            )
+            times = [line["at"] for line in made.recording]
+            assert times == sorted(times)
 
-        def test_the_next_one_has_neither_its_calls_nor_its_script(realtime_emulator):
+        def test_the_next_test_has_neither_its_calls_nor_its_script(realtime_emulator):
             assert realtime_emulator.calls == []
             assert realtime_emulator.requests["calls"] == 0
             assert "Ten." not in str(realtime_emulator.state["script"])
-        """
-    )
-    run(project).assert_outcomes(passed=2)
-
-
-def test_scripts_come_from_a_fixture_a_file_and_the_test(project: pytest.Pytester) -> None:
-    project.makefile(".json", slow='{"greeting": "From the file.", "unheard": "What?"}')
-    project.makepyfile(
-        """
+        """,
+    "test_scripts": """
         import pytest
 
         @pytest.fixture
@@ -89,63 +70,34 @@ def test_scripts_come_from_a_fixture_a_file_and_the_test(project: pytest.Pyteste
             return {"greeting": "From the fixture.", "otherwise": "Well."}
 
         @pytest.mark.realtime(script="slow.json")
-        def test_both(realtime_emulator):
+        def test_a_script_is_of_the_fixture_the_file_and_the_test(realtime_emulator):
             script = realtime_emulator.state["script"]
             assert script["greeting"] == "From the file."
             assert (script["unheard"], script["otherwise"]) == ("What?", "Well.")
             realtime_emulator.use_script({"otherwise": "Now."})
             assert realtime_emulator.state["script"]["otherwise"] == "Now."
 
-        def test_what_is_none(realtime_emulator):
+        def test_what_is_no_script_is_said(realtime_emulator):
             with pytest.raises(ValueError, match="greting"):
                 realtime_emulator.use_script({"greting": "Hi."})
-        """
-    )
-    run(project).assert_outcomes(passed=2)
-
-
-def test_each_provider_has_one_process_for_the_run(project: pytest.Pytester) -> None:
-    project.makeini("[pytest]\nrealtime_provider = openai")
-    project.makepyfile(
-        """
+        """,
+    "test_providers": """
         import pytest
 
         seen = set()
 
         @pytest.mark.parametrize("_", range(2))
-        def test_as_configured(realtime_emulator, _):
-            assert realtime_emulator.base_url.endswith("/v1")
-            assert not realtime_emulator.base_url.endswith("/openai/v1")
-            seen.add(realtime_emulator.url)
-
-        @pytest.mark.realtime(provider="azure")
-        def test_as_marked(realtime_emulator):
+        def test_one_process_serves_all_tests_of_a_provider(realtime_emulator, _):
             assert realtime_emulator.base_url.endswith("/openai/v1")
             seen.add(realtime_emulator.url)
+
+        @pytest.mark.realtime(provider="openai")
+        def test_a_test_may_name_another(realtime_emulator):
+            assert not realtime_emulator.base_url.endswith("/openai/v1")
+            seen.add(realtime_emulator.url)
             assert len(seen) == 2
-        """
-    )
-    run(project).assert_outcomes(passed=3)
-
-
-def test_a_provider_that_is_none_is_said(project: pytest.Pytester) -> None:
-    project.makepyfile(
-        """
-        import pytest
-
-        @pytest.mark.realtime(provider="acme")
-        def test_it(realtime_emulator):
-            pass
-        """
-    )
-    result = run(project)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*azure or openai, not 'acme'*"])
-
-
-def test_a_session_of_gpt_live_without_sound(project: pytest.Pytester) -> None:
-    project.makepyfile(
-        """
+        """,
+    "test_gpt_live": """
         import asyncio
         import pytest
         from realtime_emulator.caller import Caller
@@ -153,7 +105,7 @@ def test_a_session_of_gpt_live_without_sound(project: pytest.Pytester) -> None:
         LIVE = {"rules": [{"words": ["price"], "say": "Ten."}]}
 
         @pytest.mark.realtime(provider="openai", script=LIVE)
-        def test_it(realtime_emulator):
+        def test_a_session_without_sound(realtime_emulator):
             async def converse():
                 async with Caller() as caller:
                     transport = {"type": "webrtc", "sdp": await caller.offer()}
@@ -170,32 +122,57 @@ def test_a_session_of_gpt_live_without_sound(project: pytest.Pytester) -> None:
             assert session.heard == ["what is the price"]
             assert session.said == ["Ten."]
             assert session.state["transport"] == "webrtc"
-        """
-    )
-    run(project).assert_outcomes(passed=1)
+        """,
+}
+FAILING = """
+    import asyncio
+    import pytest
+    from calling import call
+
+    def test_waiting(realtime_emulator):
+        asyncio.run(call(realtime_emulator, "hello"))
+        realtime_emulator.calls[0].wait_for("response.cancelled", seconds=0.1)
+
+    @pytest.mark.realtime(provider="acme")
+    def test_provider(realtime_emulator):
+        pass
+
+    def test_ini(realtime_emulator):
+        assert not realtime_emulator.base_url.endswith("/openai/v1")
+    """
 
 
-def test_a_failure_shows_what_passed(project: pytest.Pytester) -> None:
-    project.makepyfile(
-        """
-        import asyncio
-        from calling import call
-        from realtime_emulator.testing import NotInTime
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A bare project whose tests can make calls."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(calling=CALL)
+    return pytester
 
-        def test_it(realtime_emulator):
-            asyncio.run(call(realtime_emulator, "hello"))
-            realtime_emulator.calls[0].wait_for("response.cancelled", seconds=0.1)
-        """
-    )
+
+def run(project: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return project.runpytest_subprocess(*PLUGIN, *options)
+
+
+def test_what_tests_do_with_it(project: pytest.Pytester) -> None:
+    """In one run, because starting an emulator takes a while."""
+    project.makefile(".json", slow='{"greeting": "From the file.", "unheard": "What?"}')
+    project.makepyfile(**PASSING)
+    run(project, "--strict-markers").assert_outcomes(passed=8)
+
+
+def test_a_failure_shows_what_passed_and_an_unknown_provider_is_said(
+    project: pytest.Pytester,
+) -> None:
+    project.makeini("[pytest]\nrealtime_provider = openai")
+    project.makepyfile(FAILING)
     result = run(project)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "*NotInTime: no response.cancelled (1) in *",
-            "*realtime_emulator: rtc_*",
-            "*<- *response.done*",
-        ]
-    )
+    result.assert_outcomes(failed=1, errors=1, passed=1)
+    text = result.stdout.str()
+    assert "NotInTime: no response.cancelled (1) in [" in text
+    assert re.search(r"- realtime_emulator: rtc_\w+ -", text)
+    assert re.search(r"<- .*response\.done", text)
+    assert "azure or openai, not 'acme'" in text
 
 
 def test_a_run_without_it_starts_nothing(project: pytest.Pytester) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from shared.calls.call_search import CallSearch, find_calls
 from shared.calls.call_status import status_for_caller
-from shared.calls.records import LIVE_LAYOUT, Records
+from shared.calls.records import LIVE_LAYOUT, NEWEST_LAYOUT, Records
 from shared.config.settings import Limits
 from shared.core.problems import Problem
 from shared.limits.ledger_store import Ledger
@@ -19,6 +20,7 @@ from shared.observer.accounting import CallAccounting
 from shared.observer.context import Tally
 from shared.observer.leases import Leases
 from shared.storage.interfaces import StorageUnavailable, Table, Value
+from shared.storage.row_layout import require_known_layout
 from shared.upstream.hang_up_reply import WAS_LIVE
 from shared.usage.call_usage import CallUsage
 from shared.usage.price_files import load_prices
@@ -30,6 +32,7 @@ NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 LIMITS = Limits(starts_per_minute=9, live_calls=9, tokens_per_day=1000, live_calls_total=9)
 KEY = timedelta(minutes=16)
 RECORD = call_record(NOW, usage={"text_in": 5})
+OTHER_ID = RECORD.id[:-1] + ("0" if RECORD.id[-1] != "0" else "1")
 
 
 @pytest.fixture
@@ -135,7 +138,7 @@ def test_a_layout_that_only_a_later_release_may_write_is_left_alone(table: Table
     assert leases.acquire("rtc_1", "a run")
     for keys in (("live", "caller.ada"), ("rtc_1", "observer")):
         extend(table, *keys, layout=2)
-    extend(table, *RECORD.id.split("-", 1), layout=LIVE_LAYOUT + 1)
+    extend(table, *RECORD.id.split("-", 1), layout=NEWEST_LAYOUT + 1)
     before = [dict(row.values) for row in table.query("live")]
     with pytest.raises(Problem, match="storage_unavailable"):
         ledger.book_call("ada")
@@ -159,3 +162,15 @@ def test_a_row_says_its_layout_from_the_first_write_on(table: Table) -> None:
     leases.release(leases.renew(lease))
     for keys in (("live", "caller.ada"), tuple(RECORD.id.split("-", 1)), ("rtc_1", "observer")):
         assert existing_row(table, *keys).values["layout"] == 1
+
+
+def test_a_call_at_another_endpoint_is_not_closed_by_a_release_that_knows_one(table: Table) -> None:
+    """Its own endpoint has never heard of the call, and says so."""
+    here, elsewhere = RECORD, replace(RECORD, id=OTHER_ID, endpoint="france")
+    for record in (here, elsewhere):
+        Records(table).insert(record)
+    require_known_layout(existing_row(table, *here.id.split("-", 1)), LIVE_LAYOUT)
+    with pytest.raises(StorageUnavailable):
+        require_known_layout(existing_row(table, *elsewhere.id.split("-", 1)), LIVE_LAYOUT)
+    assert Records(table).mark_ended(elsewhere.id, "caller", NOW, WAS_LIVE)
+    assert Records(table).get(elsewhere.id).endpoint == "france"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ from local.common.child_process import Child
 from local.readiness import WRONG_SETTINGS, poll_health
 from local.up import Stack, StackError, log_filter
 from realtime_emulator.serving import server
+from shared.config.settings_loader import load_settings
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
 from tests.support.programs import ROOT, run, running
@@ -214,6 +216,21 @@ async def test_what_the_function_app_is_told(monkeypatch: pytest.MonkeyPatch) ->
             policy = got.headers["Content-Security-Policy"]
         assert policy == f"default-src 'self'; connect-src 'self' {stack.emulator_url}"
         assert await fetch(stack.url + "/api/closed") == (200, "nobody")
+
+
+async def test_several_emulators_are_endpoints_of_one_broker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REALTIME_ENDPOINTS", "those of a real deployment")
+    async with small(endpoints=2) as stack:
+        _, told = await fetch(stack.url + "/api/settings")
+        assert all(map(listening, stack.emulator_urls))
+    settings = load_settings(json.loads(told), ROOT)
+    assert [(each.name, each.url) for each in settings.endpoints] == [
+        ("local-1", stack.emulator_url),
+        ("local-2", stack.emulator_urls[1]),
+    ]
+    assert not any(map(listening, stack.emulator_urls))
 
 
 async def test_with_login_nobody_is_let_in_unnamed() -> None:

@@ -52,17 +52,15 @@ def test_a_call_takes_what_the_arithmetic_says_and_unequal_ones_take_more() -> N
 def test_an_account_refuses_until_its_minute_is_over() -> None:
     calls = Calls([Account(Quota(2_000, 100), phase=7)])
     [account] = calls.accounts
-    account.start_window(7)
     calls.begin(0, 3, 7, Random("any"))
     account.tokens = 2_000
     assert [account.has_room] == [False]
     assert account.seconds_to_room(7) == 60
     assert account.seconds_to_room(66) == 1
     for second in range(8, 67):
-        account.start_window(second)
         calls.go_on(second)
     assert (calls.answers, calls.failed) == (2, 2)
-    account.start_window(67)
+    account.start_window()
     assert account.has_room
     assert account.requests == 0
 
@@ -111,9 +109,9 @@ def test_a_region_that_is_gone_takes_only_its_running_calls() -> None:
 
 
 def test_the_report_has_a_table_and_a_picture() -> None:
-    found = {"accounts": {"groups": [measure_group(lambda _: None, Group(300, 100_000, (1, 2)))]}}
+    found = {"accounts": {"groups": [measure_group(lambda _: None, Group(300, 100_000, (2,)))]}}
     text = report(found)
-    assert "| 300 | 100 thousand | 1 |" in text
+    assert "| 300 | 100 thousand | 2 |" in text
     assert "| 300 | 2 of 100 thousand |" in text
     [(name, picture)] = pictures(found).items()
     assert name == "bench-accounts.svg"

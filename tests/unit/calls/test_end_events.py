@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -340,6 +340,16 @@ def test_a_host_killed_between_settling_and_telling_is_made_up_for_by_the_sweep(
     assert telling.messages() == []
 
 
+def test_a_call_whose_observer_never_comes_back_is_told_of_all_the_same(telling: Telling) -> None:
+    telling.records.insert(RECORD)
+    assert telling.leases.acquire("rtc_1", "a run whose messages somebody has deleted")
+    telling.terminator.end_by_admin(NAME)
+    assert telling.messages() == []
+    telling.now += LEFT_TO_OBSERVER
+    telling.sweep.run()
+    assert [each["ended_by"] for each in telling.messages()] == ["admin"]
+
+
 async def test_a_host_killed_between_settling_and_telling_is_made_up_for_by_the_end_message(
     telling: Telling,
 ) -> None:
@@ -430,6 +440,8 @@ def test_the_caller_learns_the_id_that_messages_have(telling: Telling) -> None:
 numbers = st.one_of(st.floats(), st.integers(), st.integers(min_value=10**300), st.text())
 
 
+@example(texts=["\0" * 3000] * 10, usage={}, moment=NOW)
+@example(texts=["\ud800\U0010ffff" * 1500] * 10, usage={}, moment=NOW)
 @given(
     texts=st.lists(st.text(max_size=3000), min_size=10, max_size=10),
     usage=st.dictionaries(
