@@ -102,7 +102,7 @@ class Response:
     async def run(self) -> None:
         try:
             reply = await self.prepare_reply()
-            reply = self.find_planned_reply() or reply
+            reply = follow_plan(self.context.services.script, self.prompt_for_rules()) or reply
             if reply.stall:
                 self.output_started.set()
                 await asyncio.sleep(reply.stall.total_seconds())
@@ -163,17 +163,11 @@ class Response:
                 item.asked = True
         if asked:
             self.heard = " ".join([words for item in asked if (words := await item.heard())])
-        tools, tool_choice = self.params["tools"], self.params["tool_choice"]
-        return choose_reply(
-            script, Prompt(self.heard, tools=tools, tool_choice=tool_choice, uses=uses)
-        )
+        return choose_reply(script, self.prompt_for_rules())
 
-    def find_planned_reply(self) -> Reply | None:
-        """What the script has for this response, whatever was said."""
-        tools, tool_choice = self.params["tools"], self.params["tool_choice"]
-        uses = self.conversation.rule_uses
-        prompt = Prompt(self.heard, tools=tools, tool_choice=tool_choice, uses=uses)
-        return follow_plan(self.context.services.script, prompt)
+    def prompt_for_rules(self) -> Prompt:
+        of_session = {name: self.params[name] for name in ("tools", "tool_choice")}
+        return Prompt(self.heard, uses=self.conversation.rule_uses, **of_session)
 
     async def write_text(self, say: Say) -> None:
         pieces = TOKEN.findall(say.text)
@@ -195,12 +189,8 @@ class Response:
         """Sends deltas in step with the audio: never later than the word is heard, and at most the
         script's `ahead_seconds` before."""
         voice = await self.context.services.voice.get()
-        name = self.audio["voice"]
-        whole = await voice.speak(
-            say.text,
-            voice=name if isinstance(name, str) else "marin",
-            speed=self.audio["speed"],
-        )
+        name = self.audio["voice"] if isinstance(self.audio["voice"], str) else "marin"
+        whole = await voice.speak(say.text, voice=name, speed=self.audio["speed"])
         await self.output.wait_until_idle()
         kept = self.fit_limit(say, len(whole.words), lambda count: cost_of(whole, count))
         speech = self.speech = whole.first_words(kept)

@@ -35,7 +35,7 @@ def bearer_token(request: web.Request) -> str:
 
 
 class Rest:
-    """Handlers of the requests that a broker or a page makes."""
+    """Handlers of the requests that a server or a page makes."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ OPEN_TO_PAGES: Final = {
 
 
 class LiveRest:
-    """Handlers of the requests that a broker makes."""
+    """Handlers of the requests that a server makes."""
 
     def __init__(self, services: Services, sessions: LiveRegistry) -> None:
         self.services, self.sessions = services, sessions

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any
 
 from realtime_emulator.script.reply_rules import (
-    PLAN,
     Prompt,
     Say,
     as_sentence,
@@ -25,6 +24,7 @@ from realtime_emulator.script.reply_rules import (
     is_used_up,
     key_of,
     matches,
+    next_planned,
 )
 from realtime_emulator.script.script import Script
 
@@ -51,11 +51,9 @@ class LiveReply:
 def choose_live_reply(script: Script, heard: str, uses: Counter[str]) -> LiveReply:
     """The reply of the first rule that matches what was heard."""
     prompt = Prompt(heard=heard, uses=uses)
-    planned = script.replies()[uses[PLAN] : uses[PLAN] + 1]
-    if planned:
-        uses[PLAN] += 1
-        stall = timedelta(seconds=planned[0].get("stall_seconds", 0))
-        return LiveReply(action_of(script, planned[0], heard), stall)
+    if planned := next_planned(script, uses):
+        stall = timedelta(seconds=planned.get("stall_seconds", 0))
+        return LiveReply(action_of(script, planned, heard), stall)
     for rule in script.rules():
         if "words" in rule and not is_used_up(rule, prompt) and matches(rule["words"], heard):
             uses[key_of(rule)] += 1

@@ -93,13 +93,19 @@ def choose_reply(script: Script, prompt: Prompt) -> Reply:
 
 def follow_plan(script: Script, prompt: Prompt) -> Reply | None:
     """The next of the script's `replies`, while any is left for this call and can be followed."""
-    planned = script.replies()[prompt.uses[PLAN] : prompt.uses[PLAN] + 1]
-    if not planned:
-        return None
-    prompt.uses[PLAN] += 1
-    action = action_for(script, planned[0], prompt)
-    stall = timedelta(seconds=planned[0].get("stall_seconds", 0))
+    planned = next_planned(script, prompt.uses)
+    action = action_for(script, planned, prompt) if planned else None
+    stall = timedelta(seconds=planned.get("stall_seconds", 0))
     return None if action is None else Reply(action, stall)
+
+
+def next_planned(script: Script, uses: Counter[str]) -> dict[str, Any]:
+    """The script's reply to whatever was said, taken from its `replies`; {} after the last."""
+    replies: list[dict[str, Any]] = script.values["replies"]
+    if uses[PLAN] >= len(replies):
+        return {}
+    uses[PLAN] += 1
+    return replies[uses[PLAN] - 1]
 
 
 def find_instructed(script: Script, instructions: str, uses: Counter[str]) -> Reply | None:

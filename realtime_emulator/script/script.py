@@ -236,11 +236,6 @@ class Script:
         rules: list[dict[str, Any]] = self.values["rules"]
         return rules
 
-    def replies(self) -> list[dict[str, Any]]:
-        """What the responses of a call are, in order, whatever was said; then the rules apply."""
-        replies: list[dict[str, Any]] = self.values["replies"]
-        return replies
-
     def refusals(self) -> list[dict[str, Any]]:
         refusals: list[dict[str, Any]] = self.values["refusals"]
         return refusals

@@ -1,7 +1,7 @@
 """The voice's worker process: eSpeak NG, from the `espeakng-loader` package, through ctypes.
 
 `python -m realtime_emulator.speech.espeak_worker`, started by synthesis.py. The library is GPL-3.0
-and is loaded only here, so that it is easy to leave out or replace (docs/adr/0004). Structures and
+and is loaded only here, so that it is easy to leave out or replace. Structures and
 constants are those of its public header, espeak-ng/speak_lib.h.
 """
 
