@@ -339,6 +339,9 @@ param observer string = 'eager'
 @maxValue(1000)
 param observerCapacity int = 100
 
+@description('The app starts and ends calls, and another host with the same storage observes them (docs/hosting.md).')
+param observeElsewhere bool = false
+
 @description('TRANSCRIPTS. Recording people is a decision, and in many places it requires their consent.')
 @allowed(['off', 'on'])
 param transcripts string = 'off'
@@ -865,6 +868,7 @@ module api 'modules/api.bicep' = {
     alwaysReadyHttp: alwaysReadyHttp
     alwaysReadyObserver: alwaysReadyObserver
     observerFunction: observerFunction
+    observeElsewhere: observeElsewhere
     subnetId: empty(existingSubnetId) ? ownSubnetId : existingSubnetId
     zoneRedundant: enableZoneRedundancy
     workspaceId: enableSiteDiagnostics ? workspaceId : ''

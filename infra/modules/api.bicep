@@ -79,6 +79,9 @@ param zoneRedundant bool
 @description('Log Analytics workspace for the logs and metrics of the app itself; empty for none.')
 param workspaceId string
 
+@description('Whether another host observes the calls of this app, and this one does not.')
+param observeElsewhere bool
+
 @description('Subnet for outbound traffic, delegated to Microsoft.App/environments; empty for none.')
 param subnetId string
 
@@ -167,7 +170,12 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(platformSettings, brokerSettings, endpointSettings)
+  properties: union(
+    platformSettings,
+    observeElsewhere ? { 'AzureWebJobs.${observerFunction}.Disabled': 'true' } : {},
+    brokerSettings,
+    endpointSettings
+  )
 }
 
 #disable-next-line use-recent-api-versions

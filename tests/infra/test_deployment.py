@@ -304,6 +304,12 @@ def test_an_existing_account_and_vault_are_not_made() -> None:
     assert sum("shared-vault" in each for each in grants) == 1
 
 
+def test_another_host_may_observe_the_calls() -> None:
+    name = "AzureWebJobs.observe_call.Disabled"
+    assert expand(observeElsewhere=True).app_settings[name] == "true"
+    assert not [each for each in expand().app_settings if each.startswith("AzureWebJobs.")]
+
+
 @pytest.mark.parametrize("capacity", [1, 100, 300])
 def test_a_full_instance_takes_no_messages(capacity: int) -> None:
     settings = expand(observerCapacity=capacity).app_settings

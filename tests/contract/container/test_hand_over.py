@@ -129,6 +129,7 @@ async def test_the_calls_of_a_host_that_is_stopped_are_followed_without_a_break(
             "OBSERVER": "eager",
             "TRANSCRIPTS": "on",
             "LIMIT_STARTS_PER_MINUTE": "0",
+            "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
         }
         environment = app_settings(server.root, **settings)
         async with host_in_container(environment) as first:
