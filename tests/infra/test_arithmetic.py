@@ -198,6 +198,9 @@ def test_what_watching_costs() -> None:
         f"{len(ALERTS) - often} every 15 minutes at $0.50; one metric alert at "
         f"${METRIC_ALERT_A_MONTH:.2f}: ${ALERTS_A_MONTH:.2f}."
     )
+    split = [alert for alert in ALERTS if alert.get("split") == "endpoint"]
+    assert {alert["every"] for alert in split} == {"PT5M"}
+    assert f"With several endpoints, {len(split)} of them watch each: about $0.15 a month" in COST
     assert often * 1.5 + (len(ALERTS) - often) * 0.5 == LOG_ALERTS_A_MONTH
     operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     assert f"cost ${ALERTS_A_MONTH:.2f} a month" in " ".join(operations.split())
