@@ -261,3 +261,37 @@ async def end_all(world: World) -> None:
 
     await asyncio.gather(*(loop.run_in_executor(world.pool, end, each) for each in world.calls))
     await until(lambda: not world.unsettled(), "every call settled")
+
+
+async def test_the_call_of_an_endpoint_that_was_removed_is_told_and_counts(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = next(iter(await world.start_wave([0])))
+    name, handle = world.calls[0]
+    await until(world.all_told, "the call on record")
+    world.runs[0].cancel()
+    await asyncio.wait(world.runs)
+    (record,) = world.records()
+    for host in world.hosts:
+        host.stores.leases.forget(record.call_id)
+        model = replace(
+            host.model,
+            by_name={key: each for key, each in host.model.by_name.items() if key != endpoint},
+        )
+        terminator = replace(host.terminator, voices=model.clients)
+        worker = replace(world.workers[0], terminator=terminator, connects=model.connects)
+        await asyncio.wait_for(worker.follow_call(Delivery(name)), PATIENCE)
+        told = [each for each in caplog.messages if each.startswith("endpoint removed {")]
+        assert f'"endpoint": "{endpoint}"' in told[-1]
+        caplog.clear()
+        with pytest.raises(Problem, match="endpoint_removed"):
+            await asyncio.to_thread(terminator.end_by_admin, name)
+        admin = replace(host.admin, connects=model.connects)
+        event = {"type": "response.create"}
+        with pytest.raises(Problem, match="endpoint_removed"):
+            await asyncio.to_thread(admin.send_event, name, event)
+    assert world.unsettled() == 1
+    assert world.limits_are_exact()
+    # Put back, it is reached again: nothing but the list had forgotten it.
+    await asyncio.to_thread(world.hosts[1].calls.hang_up, handle, caller_of(0))
+    assert not world.unsettled()
