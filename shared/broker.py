@@ -164,7 +164,9 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
 def open_stores(settings: Settings, storage: Storage, clock: Clock, *, shared: bool) -> Stores:
     return Stores(
         ledger=Ledger(storage.table(LEDGER_TABLE), settings.limits, clock=clock),
-        records=Records(storage.table(CALLS_TABLE), settings.observer.price_table),
+        records=Records(
+            storage.table(CALLS_TABLE), settings.observer.price_table, settings.endpoint.name
+        ),
         leases=Leases(storage.table(LEASES_TABLE), LEASE_DURATION, clock=clock),
         refusals=RefusalCounts(storage.table(REFUSALS_TABLE)),
         endpoint_refusals=EndpointRefusals(storage.table(REFUSALS_TABLE), clock),

@@ -85,8 +85,7 @@ class EndpointReport:
         again."""
         with self.lock:
             if self.counted_at is None or now - self.counted_at >= COUNTED_AGAIN_AFTER:
-                default = next(iter(self.endpoints.by_name), "")
                 found = self.records.started_since(moment, now)
-                self.starts = Counter(record.endpoint or default for record in found)
+                self.starts = Counter(record.endpoint_name for record in found)
                 self.counted_at = now
             return self.starts

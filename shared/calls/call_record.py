@@ -50,8 +50,8 @@ class CallRecord:
     `prices_as_of`. `api` is the API that it speaks. `continues` is the record of the call that it
     continues, `continued_by` that of the one which continues it; `conversation_ends_at` says until
     when, where that is not its own end. `told_at` says when the message about its end was sent
-    (calls/end_events.py). `endpoint` is the endpoint that it belongs to; "" for the default one,
-    and for calls of before there were several.
+    (calls/end_events.py). `endpoint` is the name of the endpoint that it belongs to; "" for
+    `default`, and in the rows of calls from before there were several (`Records`).
     """
 
     id: str
@@ -88,7 +88,7 @@ class CallRecord:
 
     @property
     def endpoint_name(self) -> str:
-        """The name of the endpoint, also of the default one."""
+        """The name of the endpoint that it belongs to."""
         return self.endpoint or DEFAULT_ENDPOINT
 
     @property
@@ -186,6 +186,11 @@ def from_entity(entity: Entity) -> CallRecord:
         api=voice_api(value_of(entity, API, str) or ""),
         **texts,
     )
+
+
+def stored_name(endpoint: str) -> str:
+    """An endpoint's name as rows and handles have it, which leave out `default`."""
+    return "" if endpoint == DEFAULT_ENDPOINT else endpoint
 
 
 def records_in(rows: Iterable[Entity]) -> Iterator[CallRecord]:

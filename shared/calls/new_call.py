@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.auth.caller import Caller
-from shared.calls.call_record import CallRecord
+from shared.calls.call_record import CallRecord, stored_name
 from shared.calls.handles import HANDLE_OUTLIVES_CALL, Handles
 from shared.calls.record_ids import record_id
 from shared.config.profiles import Profile
-from shared.config.settings import DEFAULT_ENDPOINT
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi, voice_api
 from shared.limits.ledger_store import Booking
 
@@ -46,11 +45,6 @@ def new_record(
         api=profile.api,
         endpoint=stored_name(endpoint),
     )
-
-
-def stored_name(endpoint: str) -> str:
-    """An endpoint's name as rows and handles have it, which leave the default one out."""
-    return "" if endpoint == DEFAULT_ENDPOINT else endpoint
 
 
 def seal_handle(handles: Handles, record: CallRecord, caller: Caller) -> str:

@@ -17,11 +17,13 @@ from shared.calls.call_record import (
     CallRecord,
     from_entity,
     records_in,
+    stored_name,
     to_entity,
     updated_values,
 )
 from shared.calls.clock_usage import usage_by_clock
 from shared.calls.record_ids import DAY, partition_and_row, start_in_id
+from shared.config.settings import DEFAULT_ENDPOINT
 from shared.config.voice_api import LIVE
 from shared.core.problems import Problem
 from shared.storage.interfaces import Conflict, Entity, Table
@@ -42,11 +44,18 @@ UPDATE_TRIES = 8
 
 class Records:
     """The records of all calls, in `table`; `price_table` is a file of prices of the operator's
-    own. Every method may raise `StorageUnavailable`."""
+    own. A row that names no endpoint is read as one of `default_endpoint`. Every method may raise
+    `StorageUnavailable`."""
 
-    def __init__(self, table: Table, price_table: Path | None = None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        price_table: Path | None = None,
+        default_endpoint: str = DEFAULT_ENDPOINT,
+    ) -> None:
         self.table = table
         self.price_table = price_table
+        self.default_endpoint = stored_name(default_endpoint)
 
     def insert(self, record: CallRecord) -> None:
         """Writes a new record; an existing one is left as it is."""
@@ -57,14 +66,15 @@ class Records:
 
     def get(self, name: str) -> CallRecord:
         """The record with that id. Raises Problem call_not_found."""
-        return from_entity(self.get_entity(name))
+        return self.with_endpoint(from_entity(self.get_entity(name)))
 
     def exists(self, name: str) -> bool:
         """Whether there is a record with that id."""
         return self.table.get(*partition_and_row(name)) is not None
 
     def update(self, name: str, change: Callable[[CallRecord], CallRecord]) -> CallRecord:
-        """Applies `change` to the record as it is now, however many writers there are.
+        """Applies `change` to the record as it is now, however many writers there are. A row that
+        names no endpoint goes on naming none: that outlives a list of endpoints.
 
         Raises Problem call_not_found, or ledger_busy after eight conflicts.
         """
@@ -73,12 +83,12 @@ class Records:
             before = from_entity(entity)
             after = change(before)
             if after == before:
-                return before
+                return self.with_endpoint(before)
             try:
                 self.table.replace(entity.with_values(updated_values(entity, after)))
             except Conflict:
                 continue
-            return after
+            return self.with_endpoint(after)
         raise Problem("ledger_busy")
 
     def mark_ended(self, name: str, by: str, at: datetime, settled_by: str) -> bool:
@@ -154,7 +164,13 @@ class Records:
         """The records of one day (UTC), newest first, from the row with the key `start` on, read
         `size` at a time."""
         rows = rows_in_partition(self.table, f"{day:%Y%m%d}", start=start, size=size)
-        return records_in(rows)
+        return map(self.with_endpoint, records_in(rows))
+
+    def with_endpoint(self, record: CallRecord) -> CallRecord:
+        """The record with the endpoint that it belongs to."""
+        if record.endpoint or not self.default_endpoint:
+            return record
+        return replace(record, endpoint=self.default_endpoint)
 
     def get_entity(self, name: str) -> Entity:
         found = self.table.get(*partition_and_row(name))

@@ -18,19 +18,13 @@ from typing import Any
 
 from shared.auth.caller import Caller
 from shared.calls.booked_start import BookedStarts
-from shared.calls.call_record import BY_BROKER, BY_KEY, CallRecord
+from shared.calls.call_record import BY_BROKER, BY_KEY, CallRecord, stored_name
 from shared.calls.call_status import status_for_caller
 from shared.calls.continuation import Continuations, Conversation, in_conversation
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.failover import Failover
 from shared.calls.handles import Handles
-from shared.calls.new_call import (
-    SealedCall,
-    new_record,
-    open_handle,
-    seal_handle,
-    stored_name,
-)
+from shared.calls.new_call import SealedCall, new_record, open_handle, seal_handle
 from shared.calls.termination import CallTerminator
 from shared.calls.token_response import Token
 from shared.config.profiles import Profile

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.calls.new_call import stored_name
+from shared.calls.call_record import stored_name
 from shared.calls.removed_endpoint import removed_clients, removed_connects
 from shared.calls.voice_client import VoiceClients
 from shared.config.deployments import deployed_profile

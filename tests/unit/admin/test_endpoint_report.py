@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from shared.admin import usage_report
 from shared.admin.endpoint_refusals import EndpointRefusals
 from shared.admin.endpoint_report import EndpointReport
 from shared.admin.refusal_counts import RefusalCounts
 from shared.calls.call_record import BY_BROKER, CallRecord
+from shared.calls.call_search import CallSearch
 from shared.calls.record_ids import record_id
 from shared.calls.records import Records
 from shared.config.profiles import Profile, Profiles
@@ -32,7 +35,7 @@ class Desk:
     def __init__(self) -> None:
         self.clock = Clock()
         self.table = MemoryTable()
-        self.records = Records(MemoryTable())
+        self.records = Records(MemoryTable(), default_endpoint="sweden")
         self.endpoints = Endpoints([SWEDEN, OPENAI])
         self.refusals = EndpointRefusals(self.table, self.clock)
         self.report = EndpointReport(self.endpoints, PROFILES, self.records, self.refusals)
@@ -100,6 +103,21 @@ def test_starts_are_those_of_a_day_and_old_rows_are_the_default_endpoints() -> N
     assert desk.rows()["openai"]["starts"] == 1, "counted a moment ago"
     desk.clock.advance(minutes=1)
     assert desk.rows()["openai"]["starts"] == 2
+
+
+def test_a_row_of_before_there_was_a_list_is_the_default_endpoints_wherever_it_is_shown() -> None:
+    desk = Desk()
+    desk.start("", 1)
+    (record,) = desk.records.of_day(desk.clock().date())
+    assert record.public()["endpoint"] == "sweden"
+    (row,) = usage_report.sum_usage([record], ["endpoint"])
+    assert (row["endpoint"], row["calls"]) == ("sweden", desk.rows()["sweden"]["starts"])
+    assert CallSearch(endpoint="sweden").matches(record)
+    ended = desk.records.update(record.id, lambda each: replace(each, ended_by="caller"))
+    assert ended == desk.records.get(record.id)
+    assert (ended.ended_by, ended.endpoint) == ("caller", "sweden")
+    # Without the list it is a call of the only endpoint again.
+    assert Records(desk.records.table).get(record.id).public()["endpoint"] == "default"
 
 
 def test_an_endpoint_that_cools_says_why_and_until_when() -> None:
