@@ -8,7 +8,7 @@ is lost may be that of a call, and there are never two calls for one offer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -159,7 +159,7 @@ class Failover:
         """What the first endpoint gives that can. Raises the Problem that says most of those that
         could not."""
         failures: list[Problem] = []
-        for each in candidates:
+        for each in self.all_to_try(candidates, profile.model):
             if failures and not deadline.remaining:
                 break
             try:
@@ -176,6 +176,14 @@ class Failover:
                 self.endpoints.choice.recovered(each.name)
                 return found
         raise most_telling(failures)
+
+    def all_to_try(self, candidates: Sequence[Endpoint], model: str) -> Iterator[Endpoint]:
+        """The candidates and, once all of them have refused, one that may be back."""
+        yield from candidates
+        tried = {each.name for each in candidates}
+        more = self.endpoints.choice.last_resort(model, tried, self.clock())
+        if more is not None:
+            yield more
 
     def leave(self, name: str, model: str, problem: Problem) -> bool:
         """Leaves an endpoint alone for a while, if that problem is its own; says whether it is."""

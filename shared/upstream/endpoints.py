@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -134,6 +134,19 @@ class Endpoints:
                 self.begin_trial(well[0].name, now)
                 return well
             return sorted(ranked, key=lambda each: self.well_at(each.name, model, now))[:1]
+
+    def last_resort(self, model: str, tried: Container[str], now: datetime) -> Endpoint | None:
+        """One more endpoint, once all that are well have refused a call: one that could not be
+        reached, and may be back sooner than was thought. Only one call at a time tries that."""
+        with self.lock:
+            for each in self.serving(model):
+                cooling = self.cooling[each.name]
+                held = cooling.of_model(model, now)
+                away = held is not None and held.reason == UNREACHABLE
+                if away and each.name not in tried and not cooling.is_on_trial(now):
+                    self.begin_trial(each.name, now)
+                    return each
+        return None
 
     def is_well(self, name: str, model: str, now: datetime) -> bool:
         cooling = self.cooling[name]

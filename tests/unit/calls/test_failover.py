@@ -211,6 +211,18 @@ def test_if_all_refuse_the_caller_is_told_the_shortest_wait(pair: Pair) -> None:
     assert pair.start() == "france", "the one that is soonest is tried all the same"
 
 
+def test_an_endpoint_that_is_back_early_is_found_when_no_other_has_room(pair: Pair) -> None:
+    pair.sweden.on(MINT, RESET)
+    assert pair.start() == "france"
+    pair.sweden.on(MINT, key_reply())
+    assert pair.start() == "france", "it is left alone for a while"
+    for path in (MINT, CALLS):
+        pair.france.on(path, refusal(429))
+    pair.caller = a_caller("another")
+    assert pair.start() == "sweden"
+    assert pair.states() == {"sweden": None, "france": "quota"}
+
+
 def test_a_model_that_no_endpoint_has_starts_no_call(pair: Pair) -> None:
     pair.service.failover.endpoints.choice.by_name.clear()
     with pytest.raises(Problem, match="deployment_not_found"):

@@ -96,6 +96,23 @@ def test_if_none_is_well_the_one_that_is_soonest_is_tried() -> None:
     assert names(endpoints, "ada") == ["france"]
 
 
+def test_what_could_not_be_reached_is_the_last_resort_of_one_call_at_a_time() -> None:
+    endpoints = three()
+    endpoints.cool_down("sweden", SOON, UNREACHABLE)
+    endpoints.cool_down("france", SOON, QUOTA, MODEL)
+    tried = {"openai"}
+    found = endpoints.last_resort(MODEL, tried, NOW)
+    assert found is not None
+    assert found.name == "sweden", "a quota is believed"
+    assert endpoints.last_resort(MODEL, tried, NOW) is None
+    endpoints.cool_down("sweden", SOON, UNREACHABLE)
+    assert endpoints.last_resort(MODEL, {"openai", "sweden"}, NOW) is None
+    assert endpoints.last_resort(MODEL, tried, NOW) == found
+    endpoints.recovered("sweden")
+    assert "sweden" in names(endpoints, "ada")
+    assert endpoints.last_resort(MODEL, tried, NOW) is None
+
+
 def test_the_only_endpoint_is_always_tried() -> None:
     endpoints = only_endpoint()
     endpoints.cool_down("default", SOON, UNREACHABLE)
