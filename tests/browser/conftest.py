@@ -39,8 +39,37 @@ def silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return voice.silence(tmp_path_factory.mktemp("voice") / "silence.wav")
 
 
+class SilentBrowser:
+    """One browser for all tests whose microphone is silent: each opens pages of its own in it.
+
+    It is started for the first of them, and again where it has crashed.
+    """
+
+    def __init__(self, silence: Path, stack: AsyncExitStack) -> None:
+        self.silence = silence
+        self.stack = stack
+        self.running: Browser | None = None
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Browser]:
+        """The browser, whose pages are closed afterwards."""
+        if self.running is None or not self.running.is_connected():
+            self.running = await self.stack.enter_async_context(chromium.hearing(self.silence))
+        try:
+            yield self.running
+        finally:
+            for context in self.running.contexts:
+                await context.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def silent_browser(silence: Path) -> AsyncIterator[SilentBrowser]:
+    async with AsyncExitStack() as stack:
+        yield SilentBrowser(silence, stack)
+
+
 @pytest.fixture
-def hearing(silence: Path) -> Hearing:
+def hearing(silent_browser: SilentBrowser) -> Hearing:
     """Opens browsers with a fake microphone.
 
     `hearing("silence")` plays silence into it, to which `chromium.say` adds a voice, and
@@ -49,17 +78,19 @@ def hearing(silence: Path) -> Hearing:
     chromium.skip_if_missing()
 
     def browser(name: str | None) -> AbstractAsyncContextManager[Browser]:
-        recordings = {None: None, "silence": silence}
-        return chromium.hearing(recordings[name])
+        if name is None:
+            return chromium.hearing(None)
+        assert name == "silence"
+        return silent_browser.lend()
 
     return browser
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser(silence: Path) -> AsyncIterator[Browser]:
-    """One for all tests of a module: none of their calls is heard."""
+async def browser(silent_browser: SilentBrowser) -> AsyncIterator[Browser]:
+    """For all tests of a module: none of their calls is heard."""
     chromium.skip_if_missing()
-    async with chromium.hearing(silence) as running:
+    async with silent_browser.lend() as running:
         yield running
 
 

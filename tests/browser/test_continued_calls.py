@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.conftest import Hearing
 from tests.contract.record.conftest import ADMIN, poll_until
+from tests.support import chromium
 from tests.support.app_settings import app_settings
 from tests.support.azurite import shared_azurite
 from tests.support.chromium import MIC_TRACKS, probed_page
@@ -138,8 +139,10 @@ async def until(page: Page, condition: str) -> None:
     await poll_until(partial(page.evaluate, f"Boolean({condition})"), bool)
 
 
-async def test_one_conversation_in_several_calls(hearing: Hearing) -> None:
-    async with running() as (broker, url), hearing("silence") as browser:
+async def test_one_conversation_in_several_calls(silence: Path) -> None:
+    # A browser of its own: one that was offline gives connections of later pages up sooner.
+    chromium.skip_if_missing()
+    async with running() as (broker, url), chromium.hearing(silence) as browser:
         page = await probed_page(browser)
         # A page without a call of its own.
         await page.goto(f"{url}/events.js")
@@ -151,7 +154,7 @@ async def test_one_conversation_in_several_calls(hearing: Hearing) -> None:
 
         # The cap: it moves before, and nobody hears it.
         await page.evaluate(WATCH)
-        await until(page, "probes.connections.length === 2 && call.captions.length >= 2")
+        await until(page, "probes.connections.length >= 2 && call.captions.length >= 2")
         await until(page, "probes.connections[0].connectionState === 'closed'")
         assert await page.evaluate("gap") < 2_000
         assert await page.evaluate("call.state.reconnecting") is None

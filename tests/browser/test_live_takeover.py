@@ -83,6 +83,7 @@ async def ask(page: Page, recording: str, answer: str) -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_spoken_call_whose_host_is_killed(hearing: Hearing) -> None:
     (port,) = free_ports(1)
     async with (
