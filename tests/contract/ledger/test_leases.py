@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from shared.core.problems import Problem
-from shared.observer.leases import Lease, LeaseLost, Leases
+from shared.observer.leases import ROW, Lease, LeaseLost, Leases
 from tests.contract.ledger.conftest import Room
 from tests.support.at_once import at_once
 
@@ -166,6 +167,17 @@ def test_an_offer_ends_with_its_lease(room: Room) -> None:
     assert not leases(room).claim(CALL, "two")
     leases(room).release(taken)
     assert not acquired(leases(room).latest(CALL)).is_offered
+
+
+def test_an_offer_that_an_older_release_has_kept_is_none(room: Room) -> None:
+    """It takes the lease over and keeps the columns that it does not know."""
+    leases(room).offer(acquired(leases(room).acquire(CALL, "one")))
+    row = room.table.get(CALL, ROW)
+    assert row is not None
+    until = room.clock.now + timedelta(seconds=30)
+    room.table.replace(replace(row, values={**row.values, "holder": "old", "until": until}))
+    assert not acquired(leases(room).holder(CALL)).is_offered
+    assert not leases(room).claim(CALL, "two")
 
 
 def test_the_last_run_that_asks_is_the_heir(room: Room) -> None:
