@@ -121,14 +121,14 @@ class Stack:
         log = ("--verbose",) if self.verbose else ()
         names = ["emulator", *(f"emulator-{number}" for number in range(2, self.endpoints + 1))]
         emulated = ("--port", "0", "--provider", self.provider, *log)
-        self.identity_url, *self.emulator_urls = await asyncio.gather(
+        *self.emulator_urls, self.identity_url = await asyncio.gather(
+            *(self.run_part(name, base, self.emulator, *emulated) for name in names),
             self.run_part(
                 "identity",
                 {**base, "IDENTITY_HEADER": self.identity_header},
                 "local.azure.managed_identity",
                 *("--port", "0", "--log", "info" if self.verbose else "warning"),
             ),
-            *(self.run_part(name, base, self.emulator, *emulated) for name in names),
         )
         self.emulator_url = self.emulator_urls[0]
         self.host_url = await self.run_part(
