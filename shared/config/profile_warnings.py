@@ -31,6 +31,20 @@ def warn_of_profiles(
     warn_of_unrecorded_calls(settings, profiles)
     warn_of_short_days(settings, profiles)
     warn_of_live_profiles(settings, profiles)
+    warn_of_unserved_models(settings, profiles)
+
+
+def warn_of_unserved_models(settings: Settings, profiles: Profiles) -> None:
+    """Logs which profiles' calls nobody can start, because no endpoint has their model."""
+    for profile in profiles.by_name.values():
+        if not settings.serves(profile.model):
+            logs.event(
+                "model at no endpoint",
+                logging.WARNING,
+                profile=profile.name,
+                model=profile.model,
+                setting="REALTIME_ENDPOINTS",
+            )
 
 
 def warn_of_short_days(settings: Settings, profiles: Profiles) -> None:

@@ -145,21 +145,15 @@ def load_profiles(
     if mistakes:
         raise ConfigurationError(mistakes)
     profiles = Profiles(found)
-    if unserved := check_models(settings, profiles, folder.name):
-        raise ConfigurationError(unserved)
+    if not settings.serves(profiles.named(None).model):
+        raise ConfigurationError(
+            [
+                f"{folder.name}/{DEFAULT}.json: session.model: expected one of a "
+                "REALTIME_ENDPOINTS element's models, as that list names them"
+            ]
+        )
     warn_of_profiles(settings, profiles, delegations)
     return profiles
-
-
-def check_models(settings: Settings, profiles: Profiles, folder: str) -> list[str]:
-    """Says which profiles' models no endpoint has, so that nobody could start a call of theirs."""
-    open_ones = [each for each in settings.endpoints if each.weight]
-    return [
-        f"{folder}/{profile.name}.json: session.model: expected one of a REALTIME_ENDPOINTS "
-        "element's models, as that list names them"
-        for profile in profiles.by_name.values()
-        if not any(each.has_model(profile.model) for each in open_ones)
-    ]
 
 
 def api_of(content: Any) -> VoiceApi:

@@ -252,6 +252,10 @@ class Settings:
         """The default endpoint: the only one or, of several, that of calls that name none."""
         return self.endpoints[0]
 
+    def serves(self, model: str) -> bool:
+        """Whether calls of that model may start at any endpoint."""
+        return any(each.weight and each.has_model(model) for each in self.endpoints)
+
     @property
     def providers(self) -> tuple[Provider, ...]:
         """The providers of all endpoints, each once."""

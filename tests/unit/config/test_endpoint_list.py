@@ -132,20 +132,23 @@ def test_what_is_no_list_of_endpoints_is_refused_without_its_text(value: str) ->
     assert "expected" in found["REALTIME_ENDPOINTS"]
 
 
-def test_a_profile_whose_model_is_nowhere_is_a_mistake(tmp_path: Path) -> None:
+def test_a_profile_whose_model_is_nowhere_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "default.json").write_text('{"session": {"type": "realtime"}}')
     (tmp_path / "other.json").write_text('{"session": {"type": "realtime", "model": "other"}}')
     folder = {"REALTIME_PROFILES": str(tmp_path)}
     here = {**SWEDEN, "models": {"gpt-realtime": "deployed"}}
-    drained = {**FRANCE, "models": {"other": "deployed"}, "weight": 0}
+    there = {**FRANCE, "models": {"other": "deployed"}}
+    load_profiles(load(here, there, **folder))
+    assert "model at no endpoint" not in caplog.text
+    load_profiles(load(here, {**there, "weight": 0}, **folder))
+    (told,) = [each for each in caplog.messages if each.startswith("model at no endpoint")]
+    assert '"profile": "other", "model": "other"' in told
     with pytest.raises(ConfigurationError) as wrong:
-        load_profiles(load(here, drained, **folder))
+        load_profiles(load(there, **folder))
     (mistake,) = wrong.value.mistakes
-    assert "/other.json: session.model: expected one of" in mistake
-    assert set(load_profiles(load(here, {**drained, "weight": 1}, **folder)).by_name) == {
-        "default",
-        "other",
-    }
+    assert "/default.json: session.model: expected one of" in mistake
 
 
 def test_endpoints_are_checked_together() -> None:
