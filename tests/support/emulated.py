@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 from collections.abc import Callable
@@ -11,9 +10,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from tests.support.patience import PATIENCE
-
-POLL_SECONDS = 0.05
+from tests.support.patience import PATIENCE, looking
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +55,9 @@ class Emulator:
         self, wanted: Callable[[dict[str, Any]], bool], what: str, *, seconds: float = PATIENCE
     ) -> dict[str, Any]:
         """Polls until the state is `wanted` and returns it. There is no event to wait for."""
-        state = await self.state()
-        for _ in range(round(seconds / POLL_SECONDS)):
-            if wanted(state):
+        async for _ in looking(seconds):
+            if wanted(state := await self.state()):
                 return state
-            await asyncio.sleep(POLL_SECONDS)
-            state = await self.state()
         raise AssertionError(f"not {what} in time: {state['live_calls']} live, {state['requests']}")
 
     async def live_calls(self, number: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +17,11 @@ from playwright.async_api import Browser, Page
 from tests.contract.live_media.test_chromium import CALL, PAGE
 from tests.support.chromium import executable, hearing, probed_page, say
 from tests.support.emulator_server import Server, serving
-from tests.support.patience import PATIENCE
-from tests.support.voice import VOICE, utterances
+from tests.support.patience import PATIENCE, looking
+from tests.support.voice import VOICE, silence, utterances
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="no Chromium, Chrome or Edge")
 
-POLL_SECONDS = 0.05
 WEATHER = {"type": "function", "name": "get_weather"}
 BACKEND = {"type": "responses", "responses": {"model": "gpt-5.6-sol", "tools": [WEATHER]}}
 WAIT = """async ([side, text]) => {
@@ -48,16 +48,21 @@ QUIET = """async () => {
 """Resolves once nothing is heard for 200 ms, with the energy of all that was."""
 
 
+@pytest.fixture
+def silent(tmp_path: Path) -> Path:
+    return silence(tmp_path / "silence.wav")
+
+
 @asynccontextmanager
 async def page_session(
-    script: dict[str, Any] | None = None, **session: Any
+    microphone: Path, script: dict[str, Any] | None = None, **session: Any
 ) -> AsyncIterator[tuple[Server, AsyncOpenAI, str, Page]]:
     """A page in a session, which it has created through a server, as it must."""
     created: list[str] = []
     async with (
         serving("openai", real_media=True, **(script or {})) as server,
         AsyncOpenAI(base_url=server.base, api_key="standard", max_retries=0) as standard,
-        hearing(VOICE / "hello.wav") as browser,
+        hearing(microphone) as browser,
     ):
 
         async def answer(offer: str) -> str:
@@ -83,10 +88,9 @@ async def open_page(browser: Browser, answer: Any) -> Page:
 
 async def all_ended(server: Server) -> None:
     """Polls until no session is left. There is no event to wait for."""
-    for _ in range(round(PATIENCE / POLL_SECONDS)):
+    async for _ in looking():
         if (await server.state())["live_sessions"] == 0:
             return
-        await asyncio.sleep(POLL_SECONDS)
     raise AssertionError("a session is left")
 
 
@@ -102,7 +106,8 @@ async def call_of(sideband: Any) -> str:
 
 
 async def test_a_page_asks_for_the_weather_and_hears_what_the_tool_said() -> None:
-    async with page_session(delegation=BACKEND) as (server, standard, session_id, page):
+    hello = VOICE / "hello.wav"
+    async with page_session(hello, delegation=BACKEND) as (server, standard, session_id, page):
         await page.evaluate(WAIT, ["output", "help you"])  # to the hello of the fake device
         async with standard.live.sideband.connect(session_id=session_id) as sideband:
             (question,) = utterances("weather.wav")
@@ -131,9 +136,9 @@ async def test_a_page_asks_for_the_weather_and_hears_what_the_tool_said() -> Non
         await all_ended(server)
 
 
-async def test_a_page_interrupts_a_story() -> None:
-    async with page_session() as (server, standard, session_id, page):
-        await page.evaluate(WAIT, ["output", "help you"])
+async def test_a_page_interrupts_a_story(silent: Path) -> None:
+    async with page_session(silent) as (server, standard, session_id, page):
+        await page.evaluate(EXPECT, "session.started")
         story, stop = utterances("story-then-stop.wav")
         await say(page, story)
         await page.evaluate(WAIT, ["output", "Once upon a time"])
@@ -148,7 +153,7 @@ async def test_a_page_interrupts_a_story() -> None:
         await all_ended(server)
 
 
-async def test_a_restricted_page_is_told_of_pauses_only_and_may_not_steer() -> None:
+async def test_a_restricted_page_is_told_of_pauses_only_and_may_not_steer(silent: Path) -> None:
     lists = {
         "allowed_client_events": ["session.input_audio.mute"],
         "allowed_server_events": [
@@ -158,6 +163,7 @@ async def test_a_restricted_page_is_told_of_pauses_only_and_may_not_steer() -> N
     }
     script = {"live": {"connection_lost_seconds": 0.2}}
     async with page_session(
+        silent,
         script,
         client={"data_channel": lists},
         idle_timeout_s=2,

@@ -20,7 +20,7 @@ from shared.storage.azure import open_storage
 from tests.support.azurite import shared_azurite
 from tests.support.call_location import call_url
 from tests.support.function_hosts import Hosts, hosts
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, looking
 from tests.support.principals import signed_in
 from tests.support.programs import program
 
@@ -89,14 +89,13 @@ class RunningBroker:
         return await self.get(f"/api/calls/{name}/transcript", host)
 
 
-async def poll_until(ask: Any, holds: Any, within: float = PATIENCE, every: float = 0.1) -> Any:
+async def poll_until(ask: Any, holds: Any, within: float = PATIENCE) -> Any:
     """Polls until the answer holds, for what nothing announces, such as a record in storage."""
     async with asyncio.timeout(within):
-        while True:
-            found = await ask()
-            if holds(found):
+        async for _ in looking(within):
+            if holds(found := await ask()):
                 return found
-            await asyncio.sleep(every)
+    raise TimeoutError
 
 
 @asynccontextmanager

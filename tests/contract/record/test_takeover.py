@@ -17,7 +17,7 @@ from tests.support.voice import SPEECH, read_wav
 
 ANSWERED = "response.output_audio_transcript.done"
 # TEST_CALLS=20 makes it a crowd; a few calls show the same on a busy machine.
-CALLS = int(os.environ.get("TEST_CALLS", "6"))
+CALLS = int(os.environ.get("TEST_CALLS", "4"))
 
 
 def observed(state: Any) -> int:
