@@ -1,5 +1,5 @@
-"""Three deployments as they would be made, kept in infra/snapshots/: a reviewer of a change to infra/
-sees there what it changes in Azure.
+"""Three deployments as they would be made, kept in infra/snapshots/: there a reviewer of a change
+to infra/ sees what it changes in Azure.
 
     python3 -m local.snapshots            compares; exit status 1 and a line for each difference
     python3 -m local.snapshots --write    writes them anew
@@ -36,7 +36,7 @@ def kept_file(asked: Path) -> Path:
 
 
 def differences(before: str, after: str) -> Iterator[str]:
-    """What has changed, a line for each resource that came or went and each value that is another."""
+    """What has changed: a line for each resource that came or went, and for each other value."""
     old, new = (
         {each["id"]: each for each in json.loads(text)["predictedResources"]}
         for text in (before, after)

@@ -218,7 +218,8 @@ def test_the_tools_of_the_workflows_are_pinned() -> None:
             install = rf"Install-Module {re.escape(module)} -RequiredVersion [\d.]+ "
             assert any(re.match(install, each.get("run", "")) for each in steps), module
         for packages in re.findall(r"pip install (.+)", step.get("run", "")):
-            assert re.search(r"-r \S+\.txt$", packages), packages
+            # The emulator's package is tried nightly with the newest that it allows.
+            assert re.search(r"-r \S+\.txt$|^--quiet \./realtime_emulator$", packages), packages
         if step.get("run", "").startswith("azd deploy"):
             assert re.fullmatch(r"\d{4}-\d\d-\d\d", step["env"]["NPM_CONFIG_BEFORE"])
 
