@@ -245,6 +245,15 @@ def test_a_good_deployment_passes_the_probe() -> None:
     assert stage.said[-1] == "Probe: all checks passed. The page: https://page.test"
 
 
+def test_the_page_of_a_site_that_was_there_before_is_not_judged() -> None:
+    """Its API is: that is the broker's."""
+    stage = site(**{"GET https://page.test/": answer(200)})
+    stage.env["EXISTING_STATIC_WEB_APP_NAME"] = "shop"
+    probe.probe(stage.outside())
+    assert "GET https://page.test/" not in stage.requests
+    assert "GET https://page.test/api/health" in stage.requests
+
+
 def test_the_probe_of_an_app_without_a_site_asks_the_app_alone() -> None:
     app = "https://func-x.test"
     said = {"status": "ok", "checks": [], "warnings": ["The model x retires on 2027-01-20."]}

@@ -392,3 +392,59 @@ def test_a_model_without_a_version_on_an_existing_account_stops_too() -> None:
     said = refused(stage)
     assert said.startswith("error: gpt-live-1 has no version.")
     assert said.endswith("azd env set GPT_LIVE_MODEL_VERSION …")
+
+
+def test_every_region_of_the_model_is_looked_at() -> None:
+    """Each has its own catalogue and quota, and a message names the variable to change."""
+    stage = azure(MODEL_LOCATIONS="swedencentral:20,francecentral")
+    for region, free in (("swedencentral", 10), ("francecentral", 100)):
+        place = f"{M}/providers/Microsoft.CognitiveServices/locations/{region}"
+        stage.routes[f"{place}/models"] = catalogue(VERSION)
+        stage.routes[f"{place}/usages"] = usages(free, 0)
+    assert "needs 20 units of GlobalStandard quota in swedencentral, 10 are free" in refused(stage)
+    assert any(
+        line.startswith("warning: francecentral is not among")
+        and line.endswith("azd env set MODEL_LOCATIONS eastus2")
+        for line in stage.said
+    )
+
+
+def test_every_existing_account_is_looked_at() -> None:
+    stage = azure(
+        EXISTING_AI_ACCOUNT_NAME="first",
+        EXISTING_AI_ACCOUNTS="rg-other/second@centralus",
+        MODEL_ROLE="Cognitive Services User",
+        ENABLE_MODEL_DEPLOYMENT="false",
+    )
+    preflight.preflight(stage.outside(), TODAY)
+    for place in ("rg-talk/providers/Microsoft.CognitiveServices/accounts/first",
+                  "rg-other/providers/Microsoft.CognitiveServices/accounts/second"):  # fmt: skip
+        assert any(f"/resourceGroups/{place}?" in each for each in stage.requests)
+        assert any(f"/resourceGroups/{place}/deployments/" in each for each in stage.requests)
+
+
+def test_an_existing_site_keeps_its_page_and_signs_callers_in() -> None:
+    site = {"EXISTING_STATIC_WEB_APP_NAME": "shop"}
+    assert "keeps its own. Run: azd env set ENABLE_STATIC_WEB_APP false" in refused(azure(**site))
+    stage = azure(**site, ENABLE_STATIC_WEB_APP="false")
+    preflight.preflight(stage.outside(), TODAY)
+    assert stage.said == ["Preflight: no errors found"]
+    direct = azure(
+        **site,
+        ENABLE_STATIC_WEB_APP="false",
+        ENABLE_LINKED_BACKEND="false",
+        CALLER_AUTH="entra",
+        ENTRA_TENANT_ID="t",
+        ENTRA_AUDIENCE="a",
+        ENTRA_REQUIRED_SCOPE="s",
+    )
+    preflight.preflight(direct.outside(), TODAY)
+    assert direct.said == ["Preflight: no errors found"]
+
+
+def test_a_plan_in_several_zones_wants_storage_in_several() -> None:
+    zonal = {"ENABLE_ZONE_REDUNDANCY": "true"}
+    assert "azd env set STORAGE_SKU Standard_ZRS" in refused(
+        azure(**zonal, STORAGE_SKU="Standard_LRS")
+    )
+    preflight.preflight(azure(**zonal).outside(), TODAY)
