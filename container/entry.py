@@ -31,13 +31,14 @@ PR_SET_CHILD_SUBREAPER = 36
 def main(command: list[str]) -> int:
     """Runs the command to its end and returns its exit code, or 128 and the signal's number."""
     become_parent_of_orphans()
-    host = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the image's own
+    host: subprocess.Popen[bytes] | None = None
     is_told = False
 
     def signal_group(number: int) -> None:
         # The group is gone once all its processes have ended.
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(host.pid, number)
+            if host is not None:
+                os.killpg(host.pid, number)
 
     def stop(*_: object) -> None:
         nonlocal is_told
@@ -49,6 +50,10 @@ def main(command: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     signal.signal(signal.SIGALRM, lambda *_: signal_group(signal.SIGKILL))
+    host = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the image's own
+    if is_told:
+        # It came while there was nothing to pass it on to.
+        signal_group(signal.SIGTERM)
     code = 0
     # Waits for every process: what loses its parent becomes a child of this one.
     while True:

@@ -15,9 +15,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from local.host.app import apply_local_settings, open_app
+from local.host.app import STOPS_WITHIN, apply_local_settings, open_app
 from local.host.config import HostConfigError
 from local.host.loading import IndexingError
 from realtime_emulator.serving import server
@@ -37,6 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--without-local-settings", action="store_true", help="do not read local.settings.json"
     )
+    parser.add_argument(
+        "--stops-within",
+        type=int,
+        default=int(STOPS_WITHIN.total_seconds()),
+        metavar="SECONDS",
+        help="how long functions may go on after a SIGTERM (%(default)s)",
+    )
     options = parser.parse_args(arguments)
     server.log_to_stderr(options.log)
     # Otherwise the app defaults to INFO (shared/core/logs.py).
@@ -55,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError:
         return server.refuse("host", f"the folder {folder} does not exist.")
     app = host.make_app(server.trusted_hosts(options))
+    drain = partial(host.drain, timedelta(seconds=options.stops_within))
     with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(server.serve("host", app, options, before_stop=host.drain))
+        return asyncio.run(server.serve("host", app, options, before_stop=drain))
     return 0
 
 

@@ -118,14 +118,14 @@ class FunctionHost:
         await asyncio.gather(*triggers, return_exceptions=True)
         self.threads.shutdown(wait=False, cancel_futures=True)
 
-    async def drain(self) -> None:
+    async def drain(self, within: timedelta = STOPS_WITHIN) -> None:
         """As the real host does at a SIGTERM: takes no more messages, and gives the functions that
-        run ten seconds (WebJobsScriptHostService.StopAsync). Requests are answered meanwhile. The
-        app knows, as where the signal goes to its worker as well (container/entry.py)."""
+        run ten seconds (WebJobsScriptHostService.StopAsync), or `within`. Requests are answered
+        meanwhile. The app knows, as where its worker gets the signal, too (container/entry.py)."""
         for listener in self.listeners:
             listener.is_draining = True
         stopping.PROCESS.begin()
-        give_up_at = time.monotonic() + STOPS_WITHIN.total_seconds()
+        give_up_at = time.monotonic() + within.total_seconds()
         while time.monotonic() < give_up_at:
             # Those that are done are still in the set.
             running = [task for each in self.listeners for task in each.running if not task.done()]

@@ -90,10 +90,14 @@ class LeaseKeeper:
                 return False
         return False
 
+    async def withdraw(self) -> None:
+        """The run does not wait for the lease any more. Raises Problem."""
+        call_id, holder = self.lease.call_id, self.lease.holder
+        await self.run_blocking(partial(self.leases.withdraw, call_id, holder))
+
     async def offer(self) -> None:
         """Lets another run ask for the lease. Raises LeaseLost, Problem storage_unavailable."""
-        async with self.lock:
-            self.lease = await self.run_blocking(partial(self.leases.offer, self.lease))
+        await self.update(self.leases.offer)
 
     async def wait_for_heir(self, poll: timedelta) -> None:
         """Returns once a run has asked for the offered lease."""
@@ -127,16 +131,20 @@ class LeaseKeeper:
     async def renew(self, note: str | None = None) -> None:
         """Holds the lease for its full length from now. Raises LeaseLost, Problem
         storage_unavailable."""
+        await self.update(partial(self.leases.renew, note=note))
+
+    async def update(self, change: Callable[[Lease], Lease]) -> None:
+        """Holds the lease as `change` gives it."""
+
+        async def update_in_turn() -> None:
+            async with self.lock:
+                self.lease = await self.run_blocking(lambda: change(self.lease))
+
         # Cancelling does not stop the thread that writes. Without the version that it writes the
         # lease could not be given back.
-        self.renewal = asyncio.ensure_future(self.renew_once(note))
+        self.renewal = asyncio.ensure_future(update_in_turn())
         self.renewal.add_done_callback(mark_retrieved)
         await asyncio.shield(self.renewal)
-
-    async def renew_once(self, note: str | None) -> None:
-        async with self.lock:
-            work = partial(self.leases.renew, self.lease, note=note)
-            self.lease = await self.run_blocking(work)
 
     async def release(self) -> None:
         """Gives it back. Raises Problem storage_unavailable."""

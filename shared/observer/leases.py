@@ -84,6 +84,7 @@ class LeaseStore(Protocol):
     def forget(self, call_id: str) -> None: ...
     def offer(self, lease: Lease) -> Lease: ...
     def claim(self, call_id: str, heir: str) -> bool: ...
+    def withdraw(self, call_id: str, heir: str) -> None: ...
     def hand_over(self, lease: Lease, handled: str) -> bool: ...
 
 
@@ -129,7 +130,7 @@ class Leases:
             etag=present.etag,
             unknown=before.unknown,
         )
-        return self.replace_row(lease)
+        return self.write_row(lease)
 
     def renew(self, lease: Lease, *, note: str | None = None) -> Lease:
         """The lease from now on, with a new note if one is given. Raises LeaseLost.
@@ -174,6 +175,20 @@ class Leases:
                 continue
         return False
 
+    def withdraw(self, call_id: str, heir: str) -> None:
+        """Takes a claim back, so that the lease is not given to a run that is gone; if it has been
+        given already, gives it back."""
+        for _ in range(CHANGES_AT_MOST):
+            present = self.latest(call_id)
+            if present is None or heir not in (present.heir, present.holder):
+                return
+            kept = "" if present.holder == heir else present.holder
+            try:
+                self.write_row(replace(present, holder=kept, heir=""))
+                return
+            except Conflict:
+                continue
+
     def hand_over(self, lease: Lease, handled: str) -> bool:
         """Gives the lease to the run that has asked for it, for its full length. False if none has,
         or if the lease is another's."""
@@ -190,9 +205,10 @@ class Leases:
         return False
 
     def write_row(self, lease: Lease) -> Lease:
-        """As `replace_row`. Raises Conflict, Problem storage_unavailable."""
+        """Writes a lease over the version that was read. Raises Conflict, Problem
+        storage_unavailable."""
         try:
-            return self.replace_row(lease)
+            return replace(lease, etag=self.table.replace(to_entity(lease)).etag)
         except StorageUnavailable as error:
             raise storage_refusal(error) from error
 
@@ -219,11 +235,9 @@ class Leases:
     def update_held(self, lease: Lease) -> Lease:
         """Writes a lease if it is still the holder's. Raises LeaseLost."""
         try:
-            return self.replace_row(lease)
+            return self.write_row(lease)
         except Conflict as conflict:
             return self.update_after_conflict(lease, conflict)
-        except StorageUnavailable as error:
-            raise storage_refusal(error) from error
 
     def update_after_conflict(self, lease: Lease, conflict: Conflict) -> Lease:
         """Writes the lease again if the conflict was with a write of our own whose answer was
@@ -237,9 +251,6 @@ class Leases:
             heir = from_entity(present).heir
             return self.update_held(replace(lease, etag=present.etag, heir=heir))
         raise LeaseLost("another run has taken it over") from conflict
-
-    def replace_row(self, lease: Lease) -> Lease:
-        return replace(lease, etag=self.table.replace(to_entity(lease)).etag)
 
 
 def attached_to(leases: Leases, call_id: str) -> bool:

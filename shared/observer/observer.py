@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from shared.core import logs
@@ -55,6 +55,12 @@ async def observe(
     if not await observer.take_over():
         return ObserverResult(Outcome.HELD)
     return await observer.run()
+
+
+async def wait_while(condition: Callable[[], bool], poll: timedelta) -> None:
+    """Returns once the condition does not hold. No event tells of it."""
+    while condition():  # noqa: ASYNC110
+        await asyncio.sleep(poll.total_seconds())
 
 
 class Observer:
@@ -108,7 +114,8 @@ class Observer:
             logs.event("call not taken over", logging.WARNING, reason=type(error).__name__)
         finally:
             if not taken:
-                await self.stop()
+                for step in (self.lease.withdraw, self.stop):
+                    await self.attempt(step)
         if taken and self.connection.kept:
             self.connection.kept.stop(from_text(self.lease.handled))
         return taken
@@ -211,26 +218,30 @@ class Observer:
         is connected to it and nothing is under way here. Raises LeaseLost."""
         await self.dependencies.stopping.wait()
         poll = self.timing.heir_polled
-        await self.wait_while(lambda: self.follower.is_ending_call)
-        while not self.lease.lease.is_offered:
-            try:
-                await self.lease.offer()
-                await self.dependencies.pass_on()
-            except (Problem, StorageUnavailable) as error:
-                logs.event("call not offered", logging.WARNING, reason=type(error).__name__)
-                await asyncio.sleep(self.timing.storage_retry.total_seconds())
-        await self.lease.wait_for_heir(poll)
+        await wait_while(lambda: self.follower.is_ending_call, poll)
+        is_claimed = False
+        while not is_claimed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.timing.offered_every.total_seconds()):
+                    is_claimed = await self.offer_call()
         await asyncio.sleep(self.timing.overlap.total_seconds())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timing.finishes_within.total_seconds()):
-                await self.wait_while(
-                    lambda: self.conversation.is_busy or self.follower.is_ending_call
+                await wait_while(
+                    lambda: self.conversation.is_busy or self.follower.is_ending_call, poll
                 )
 
-    async def wait_while(self, condition: Callable[[], bool]) -> None:
-        """Returns once the condition does not hold. No event tells of it."""
-        while condition():  # noqa: ASYNC110
-            await asyncio.sleep(self.timing.heir_polled.total_seconds())
+    async def offer_call(self) -> bool:
+        """Offers the call once; returns when another run asks for it, or the offer has failed."""
+        try:
+            await self.lease.offer()
+            await self.dependencies.pass_on()
+        except (Problem, StorageUnavailable) as error:
+            logs.event("call not offered", logging.WARNING, reason=type(error).__name__)
+            await asyncio.sleep(self.timing.storage_retry.total_seconds())
+            return False
+        await self.lease.wait_for_heir(self.timing.heir_polled)
+        return True
 
     async def flush(self) -> None:
         await self.recorder.flush(self.lease.renew)

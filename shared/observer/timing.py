@@ -38,6 +38,8 @@ class Timing:
     heir_polled: timedelta = timedelta(milliseconds=200)
     """How often a run that hands its call over looks for another one that asks for it, and how
     often that one looks whether it may begin."""
+    offered_every: timedelta = timedelta(seconds=4)
+    """How often a call is offered anew: whoever took the message may have come to nothing."""
     overlap: timedelta = timedelta(milliseconds=300)
     """How long a run goes on after another one is connected: what was under way then reaches it."""
     finishes_within: timedelta = timedelta(seconds=4)

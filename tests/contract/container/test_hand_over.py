@@ -31,6 +31,8 @@ ADMIN = signed_in("the-admin", "admin")
 ENTRY = ROOT / "container" / "entry.py"
 HOST = (sys.executable, "-m", "local.host", "--port", "0", "--without-local-settings")
 QUIET = ("--log", "warning", "--exit-with-parent")
+# Ten seconds are enough for a hand-over, but not on a machine that runs other tests as well.
+PATIENT = ("--stops-within", str(int(PATIENCE)))
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 
 
@@ -45,10 +47,10 @@ class Host:
 @asynccontextmanager
 async def host_in_container(environment: dict[str, str]) -> AsyncIterator[Host]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, ENTRY, *HOST, *QUIET),
+        *(sys.executable, ENTRY, *HOST, *QUIET, *PATIENT),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "STOP_GRACE_SECONDS": "90", **environment},
         cwd=ROOT,
     )
     assert process.stdin
@@ -142,12 +144,12 @@ async def test_the_calls_of_a_host_that_is_stopped_are_followed_without_a_break(
                 began = asyncio.get_running_loop().time()
                 while not stopped.done():
                     await asyncio.gather(*(talk.turn() for talk in talks))
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.4)
                     fewest = min(fewest, await fewest_observers(server))
                 took = asyncio.get_running_loop().time() - began
                 assert stopped.result() == 0
                 assert fewest == 1, "each call has an observer all the time"
-                assert took < 10, "the host gives its functions ten seconds"
+                assert took < PATIENCE, "nothing is left to the end"
                 await asyncio.gather(*(talk.turn() for talk in talks))
                 for talk in talks:
                     url = f"{second.url}{talk.place}/hangup"

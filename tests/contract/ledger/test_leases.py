@@ -186,3 +186,19 @@ def test_the_last_run_that_asks_is_the_heir(room: Room) -> None:
     assert leases(room).claim(CALL, "three")
     assert leases(room).hand_over(held, "")
     assert acquired(leases(room).latest(CALL)).holder == "three"
+
+
+def test_a_run_that_gives_up_takes_its_claim_back(room: Room) -> None:
+    held = leases(room).offer(acquired(leases(room).acquire(CALL, "one")))
+    assert leases(room).claim(CALL, "two")
+    leases(room).withdraw(CALL, "two")
+    assert not leases(room).hand_over(held, ""), "its holder goes on"
+    assert acquired(leases(room).holder(CALL)).is_offered
+    assert leases(room).claim(CALL, "three")
+    leases(room).withdraw(CALL, "two")
+    assert leases(room).hand_over(held, "")
+    assert acquired(leases(room).holder(CALL)).holder == "three"
+    # It was given the lease at the very moment at which it gave up.
+    leases(room).withdraw(CALL, "three")
+    assert leases(room).holder(CALL) is None
+    assert leases(room).acquire(CALL, "four") is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ TIMING = timing_of(
     overlap=timedelta(milliseconds=100),
     handed_over_within=timedelta(milliseconds=300),
 )
+SOON = timedelta(milliseconds=300)
 
 
 @dataclass
@@ -184,6 +185,7 @@ async def test_a_run_that_takes_over_and_dies_costs_its_lease() -> None:
         first = await it.watch(call, TIMING, one.parts)
         second = await taken_over(it, call, one)
         assert (await first.done()).outcome is Outcome.HANDED_OVER
+        await it.attached(call.id, second.holder)
         await it.kill(second)
         assert (await it.begin(call.id).done()).outcome is Outcome.HELD
         it.skip += timedelta(seconds=31)
@@ -191,6 +193,26 @@ async def test_a_run_that_takes_over_and_dies_costs_its_lease() -> None:
         await call.hang_up()
         await third.done()
         assert kinds(it, call.id).count("gap") == 1
+
+
+async def test_a_call_whose_heir_came_to_nothing_is_offered_anew() -> None:
+    """The run has waited for the lease for as long as it may: both processes are slow."""
+    impatient = replace(TIMING, handed_over_within=timedelta(milliseconds=20))
+    often = replace(TIMING, heir_polled=timedelta(milliseconds=200), offered_every=SOON)
+    async with observed_calls() as it:
+        call, one = await it.call(), Stopped()
+        first = await it.watch(call, often, one.parts)
+        await one.stop()
+        assert (await it.begin(call.id, impatient).done()).outcome is Outcome.HELD
+        one.asked.clear()
+        await one.asked.wait()
+        assert not first.task.done()
+        second = it.begin(call.id, TIMING)
+        assert (await first.done()).outcome is Outcome.HANDED_OVER
+        await it.attached(call.id, second.holder)
+        await call.hang_up()
+        await second.done()
+        assert "gap" not in kinds(it, call.id)
 
 
 @pytest.mark.parametrize("stays", [True, False], ids=["it stays away", "it comes back"])
