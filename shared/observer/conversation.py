@@ -17,7 +17,6 @@ from shared.observer.context import Dependencies, ObservedCall, Tally
 from shared.observer.gaps import GapKeeper
 from shared.observer.goodbye import Goodbye
 from shared.observer.lease_keeper import LeaseKeeper
-from shared.observer.recorder import CallRecorder
 from shared.observer.run_context import RunContext
 from shared.observer.timing import Timing
 from shared.sideband.events import ServerEvent
@@ -48,10 +47,6 @@ class Conversation(Protocol):
         """What its parts share."""
 
     @property
-    def recorder(self) -> CallRecorder:
-        """Its record."""
-
-    @property
     def gaps(self) -> GapKeeper:
         """What may be missing of it."""
 
@@ -79,9 +74,6 @@ class Conversation(Protocol):
 
     def connected(self) -> None:
         """There is a connection, the first one or another."""
-
-    def caught_up(self) -> None:
-        """What had come before this run acted has been handled: what is timed begins anew."""
 
     async def request_state(self, lines: list[StoredLine]) -> None:
         """Asks over a new connection for what the run has to know. `lines` are those of the record,

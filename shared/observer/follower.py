@@ -126,6 +126,7 @@ class CallFollower:
     async def handle_events(self) -> SidebandClosed:
         """Handles events until the connection closes."""
         clock, loop = self.gaps.recorder.clock, asyncio.get_running_loop()
+        connection = self.context.connection
         self.heard_at = clock()
         turn_ends = loop.time() + self.timing.turn.total_seconds()
         while True:
@@ -133,24 +134,17 @@ class CallFollower:
                 # Events that have come already are received without waiting.
                 await asyncio.sleep(0)
                 turn_ends = loop.time() + self.timing.turn.total_seconds()
-            self.note_catching_up()
+            self.context.recorder.note_catching_up(connection.is_catching_up)
             try:
-                event = await self.context.connection.receive_event()
+                event = await connection.receive_event()
                 self.heard_at = clock()
             except SidebandClosed as closed:
-                held = round(self.context.connection.held.total_seconds(), 1)
+                held = round(connection.held.total_seconds(), 1)
                 logs.event("sideband closed", code=closed.code, held_seconds=held)
                 return closed
             self.conversation.handle_event(event)
             if self.context.lease.lease.is_offered:
                 self.handled.append(fingerprint(event))
-
-    def note_catching_up(self) -> None:
-        """Tells whether the next event came a while ago."""
-        recorder, is_catching_up = self.context.recorder, self.context.connection.is_catching_up
-        if recorder.is_catching_up and not is_catching_up:
-            self.conversation.caught_up()
-        recorder.is_catching_up = is_catching_up
 
     def end_at_time_limit(self) -> None:
         self.context.background.start_task(self.conversation.goodbye.end_call("time limit"))

@@ -97,7 +97,7 @@ class Observer:
                 self.hang_up,
             )
         )
-        self.recorder, self.gaps = self.conversation.recorder, self.conversation.gaps
+        self.recorder, self.gaps = self.conversation.context.recorder, self.conversation.gaps
         self.follower = CallFollower(self.conversation, call, timing, dependencies.hang_up)
 
     async def take_over(self) -> bool:

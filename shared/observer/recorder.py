@@ -77,6 +77,10 @@ class CallRecorder(ABC):
             *self.lines_to_carry_over(),
         ]
 
+    def note_catching_up(self, is_catching_up: bool) -> None:
+        """Says whether what is recorded next came a while ago."""
+        self.is_catching_up = is_catching_up
+
     def add_lines(self, lines: Iterable[RecordLine]) -> None:
         """Records lines that server events have made final."""
         for line in lines:

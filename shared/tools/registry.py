@@ -138,13 +138,7 @@ class Registry:
         has its description and parameters too, unless it has its own."""
         if "tools" not in session:
             return dict(session)
-        return {**session, "tools": [self.complete_tool(tool) for tool in session["tools"]]}
-
-    def complete_tool(self, tool: Mapping[str, Any]) -> dict[str, Any]:
-        known = self.tools.get(tool.get("name", ""))
-        if tool.get("type") != "function" or known is None:
-            return dict(tool)
-        return {**known.definition(), **tool}
+        return {**session, "tools": [complete_tool(tool, self.tools) for tool in session["tools"]]}
 
     async def call_tool(self, name: str, arguments: str) -> Result:
         """Runs the tool with the model's arguments, which are JSON text."""
@@ -152,3 +146,11 @@ class Registry:
         if tool is None:
             return failed(f"There is no tool {name}.")
         return await run_tool(tool, arguments, self.threads)
+
+
+def complete_tool(tool: Mapping[str, Any], registered: Mapping[str, Tool]) -> dict[str, Any]:
+    """A tool of a session, with what is registered under its name in place of what it lacks."""
+    known = registered.get(tool.get("name", ""))
+    if tool.get("type") != "function" or known is None:
+        return dict(tool)
+    return {**known.definition(), **tool}

@@ -61,9 +61,6 @@ class LiveConversation:
         self.recorder.start_connection()
         self.voices.connected()
 
-    def caught_up(self) -> None:
-        """Turns are timed by their places on the session's timeline."""
-
     @property
     def is_busy(self) -> bool:
         return bool(self.controller.calls.running or self.controller.delegations.running)

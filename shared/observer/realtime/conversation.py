@@ -55,9 +55,6 @@ class RealtimeConversation:
     def connected(self) -> None:
         self.context.background.call_later(self.timing.probe_after, self.probe_tail)
 
-    def caught_up(self) -> None:
-        self.recorder.mapper.turns.start_over()
-
     @property
     def is_busy(self) -> bool:
         return bool(self.controller.tool_calls.running or self.controller.approvals.deciding)

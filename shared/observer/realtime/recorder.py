@@ -33,6 +33,11 @@ class ItemRecorder(CallRecorder):
     def start_over(self) -> None:
         self.mapper.responses.start_over()
 
+    def note_catching_up(self, is_catching_up: bool) -> None:
+        if self.is_catching_up and not is_catching_up:
+            self.mapper.turns.start_over()
+        super().note_catching_up(is_catching_up)
+
     def record_unfinished(self) -> None:
         """What responses used that have no line of their own."""
         models = self.mapper.models
