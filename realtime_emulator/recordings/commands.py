@@ -31,8 +31,8 @@ RECORD_PORT: Final = 8090
 DIFFERS: Final = 1
 
 
-def record(given: list[str]) -> int:
-    """Serves a proxy until told to stop. Returns the exit code."""
+def record_parser() -> argparse.ArgumentParser:
+    """The options of `record`."""
     parser = argparse.ArgumentParser(
         prog="realtime-emulator record",
         description="A proxy in front of a real endpoint that keeps what passes, masked.",
@@ -55,7 +55,12 @@ def record(given: list[str]) -> int:
         metavar="MODEL",
         help="hold a short conversation with this model, or deployment, and end",
     )
-    options = parser.parse_args(given)
+    return parser
+
+
+def record(given: list[str]) -> int:
+    """Serves a proxy until told to stop. Returns the exit code."""
+    options = record_parser().parse_args(given)
     server.log_to_stderr(options.log)
     address = urlsplit(options.upstream)
     has_path = bool(address.path.strip("/"))
