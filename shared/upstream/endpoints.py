@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.config.env import Provider
-from shared.config.settings import DEFAULT_ENDPOINT, EndpointSettings
+from shared.config.settings import EndpointSettings
 
 Reason = Literal["quota", "unreachable", "model_missing", "refused"]
 """Why an endpoint is left alone for a while: its quota is used up; nothing answers, or it fails;
@@ -218,8 +218,3 @@ def endpoint_of(settings: EndpointSettings) -> Endpoint:
         models=settings.models,
         weight=settings.weight,
     )
-
-
-def only_endpoint() -> Endpoints:
-    """The one endpoint where there is no list of several."""
-    return Endpoints([Endpoint(DEFAULT_ENDPOINT)])

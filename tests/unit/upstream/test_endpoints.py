@@ -15,7 +15,6 @@ from shared.upstream.endpoints import (
     Endpoints,
     EndpointState,
     cool_down_until,
-    only_endpoint,
 )
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -114,7 +113,7 @@ def test_what_could_not_be_reached_is_the_last_resort_of_one_call_at_a_time() ->
 
 
 def test_the_only_endpoint_is_always_tried() -> None:
-    endpoints = only_endpoint()
+    endpoints = Endpoints([Endpoint("default")])
     endpoints.cool_down("default", SOON, UNREACHABLE)
     assert names(endpoints, "ada") == ["default"]
     assert names(endpoints, "bob", SOON) == names(endpoints, "cy", SOON) == ["default"]
