@@ -74,7 +74,7 @@ async def test_a_call_whose_usage_cannot_be_read_is_ended() -> None:
 @pytest.mark.parametrize("response", ["{", "[" * 9000, '{"id":"r\x00"}', " " * LARGEST_READ])
 async def test_usage_that_is_unreadable_for_any_reason_ends_the_call(response: str) -> None:
     """Whatever a page has put into the response's metadata."""
-    async with scripted() as run:
+    async with scripted(timing=replace(QUICK, shutdown=50 * MILLISECOND)) as run:
         frame = f'{{"type":"response.done","response":{response}}}'
         run.sideband.events.put_nowait(read_frame(frame))
         assert (await run.watching.done()).reason == "usage not readable"
