@@ -35,19 +35,29 @@ NPM = ROOT / "tests" / "npm"
 PRINTED = pytest.StashKey[list[tuple[str, str]]]()
 
 
-SLOW_FIRST = ("contract/record/", "browser/", "contract/broker/", "contract/", "unit/")
+WAITING = ("contract/record/", "contract/live_media/", "contract/observer/")
+"""Folders whose tests mostly wait, for a lease or for speech."""
+BUSY = ("browser/", "infra/", "contract/broker/", "contract/")
+"""Those whose tests need the processor, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the folders whose tests wait longest, so that none of those is left for the end,
-    when there is nothing else to do beside it."""
+    """Has tests that wait run beside tests that are busy, and leaves the quick ones for the end:
+    where tests run in several processes, no processor is idle then."""
 
-    def rank(item: pytest.Item) -> int:
-        path = item.path.as_posix()
-        ranks = (place for place, folder in enumerate(SLOW_FIRST) if f"tests/{folder}" in path)
-        return next(ranks, len(SLOW_FIRST))
+    def group(path: Path) -> tuple[int, int]:
+        inside = path.as_posix().partition("/tests/")[2]
+        folders = (*WAITING, *BUSY)
+        rank = next((n for n, each in enumerate(folders) if inside.startswith(each)), len(folders))
+        return (rank >= len(WAITING)) + (rank == len(folders)), rank
 
-    items.sort(key=rank)
+    files = sorted(dict.fromkeys(item.path for item in items), key=group)
+    places: dict[Path, float] = {}
+    # What waits is begun in the first half, so that the last of it does not outlast the rest.
+    for number, (begin, length) in enumerate(((0, 0.5), (0, 1), (1, 1))):
+        alike = [path for path in files if group(path)[0] == number]
+        places |= {path: begin + length * n / len(alike) for n, path in enumerate(alike)}
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.hookimpl(tryfirst=True)
