@@ -33,14 +33,14 @@ def settings(endpoint: Upstream) -> dict[str, str]:
 
 @pytest.fixture
 def own_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests have counted does not count."""
+    """What other tests have counted does not count, nor the calls that they have left."""
     storage = memory.MemoryStorage()
     monkeypatch.setattr(memory, "process_storage", lambda: storage)
 
 
 @pytest.fixture
 async def app(
-    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    settings: dict[str, str], own_storage: None, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[AppClient]:
     monkeypatch.setattr(lazy_broker, "PROCESS", LazyBroker(settings))
     server = TestServer(open_app(ROOT).make_app())
