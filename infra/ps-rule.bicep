@@ -9,6 +9,8 @@ module example 'main.bicep' = {
   params: {
     environmentName: 'example'
     location: location
+    tagLine: 'example=true'
+    modelLocations: 'swedencentral'
     enableTranscription: true
     enableGptLive: true
     gptLiveModelVersion: 'example'

@@ -81,6 +81,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "purge protection": {"enablePurgeProtection": True},
     "sign-in": {"signInClientId": "c", "signInClientSecret": "s"},
     "call-ended events": {"callEndedEvents": "on", "callEndedPrincipalId": "theirs"},
+    "observed elsewhere": {"observeElsewhere": True},
     "transcripts for a week": {"transcripts": "on", "transcriptRetentionDays": 7},
     "transcripts kept": {"transcripts": "on", "transcriptRetentionDays": 0},
     "existing workspace": {

@@ -256,9 +256,15 @@ def spoiled_template() -> str:
         return compiler().compile(copy / "main.bicep")
 
 
+@cache
+def spoiled(case: str) -> list[str]:
+    """What is found of a deployment with every mistake in it."""
+    given = CASES[case]
+    return [*findings(expand_template(spoiled_template(), GIVEN | given), given)]
+
+
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_found_in_what_it_deploys(name: str) -> None:
     mistake = MISTAKES[name]
-    given = CASES[mistake.case]
-    found = [*findings(expand_template(spoiled_template(), GIVEN | given), given)]
+    found = spoiled(mistake.case)
     assert any(mistake.found in each for each in found), json.dumps(found, indent=1)
