@@ -28,7 +28,11 @@ def test_what_is_deployed_keeps_its_rules(name: str) -> None:
 
 def test_every_switch_is_tried() -> None:
     """Of the parameters that decide what is made: those that are on or off, or name what exists."""
-    switches = set(re.findall(r"^param (enable\w+|existing\w+|closeLast) ", MAIN, re.MULTILINE))
+    switches = set(
+        re.findall(
+            r"^param (enable\w+|existing\w+|closeLast|observeElsewhere) ", MAIN, re.MULTILINE
+        )
+    )
     tried = {name for given in CASES.values() for name in given}
     assert switches - tried == set()
 

@@ -111,6 +111,8 @@ def test_what_psrule_expands_has_the_switches_on() -> None:
         # Of these PSRule has no rules.
         "enableDeleteLocks",
         "enableSiteDiagnostics",
+        # It sets an app setting.
+        "observeElsewhere",
     }
 
 
