@@ -286,9 +286,11 @@ def further_endpoints(deployment: Deployment) -> list[dict[str, Any]]:
 def settings(deployment: Deployment) -> Iterator[str]:
     """Each setting is text that the app knows and a page of the portal may show."""
     found: Mapping[str, Any] = deployment.made.app_settings
-    platform = ("AzureWebJobsStorage__", "APPLICATIONINSIGHTS_", "AzureFunctionsJobHost__")
-    # The host's switch of one function.
-    platform += ("AzureWebJobs.observe_call.Disabled",)
+    platform = (
+        *("AzureWebJobsStorage__", "APPLICATIONINSIGHTS_", "AzureFunctionsJobHost__"),
+        # The host's switch of one function.
+        "AzureWebJobs.observe_call.Disabled",
+    )
     for name, value in found.items():
         if not isinstance(value, str):
             yield f"the setting {name} is not text"
