@@ -14,12 +14,13 @@ import azure.functions as func
 
 from shared.api import lazy_broker
 from shared.api.http import EVERY_METHOD
-from shared.api.lazy_broker import STORAGE
 from shared.api.routes import ROUTES
 from shared.api.triggers import QUEUE_TRIGGERS, SWEEP_SCHEDULE, sweep_calls
 from shared.core import logs
 from shared.core.at_exit import run_at_exit
 
+STORAGE = "AzureWebJobsStorage"
+"""The connection that every function app has."""
 ROUTE_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 FUNCTION_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 CONNECTION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")

@@ -100,42 +100,14 @@ class LazyBroker:
             return CrossOriginPolicy()
 
 
-STORAGE = "AzureWebJobsStorage"
-PLATFORM = (
-    *("AzureWebJobsStorage", "APPLICATIONINSIGHTS_", "AZURE_", "FUNCTIONS_", "WEBSITE_"),
-    *("IDENTITY_", "MSI_", "CONTAINER_APP_", "AzureFunctionsJobHost__"),
-)
-"""What the names of the platform's settings begin with."""
-OURS_LIKE_THE_PLATFORMS = ("AZURE_RESOURCE",)
-
-
-def settings_under(
-    env: Mapping[str, str], prefix: str, connection: str = STORAGE
-) -> dict[str, str]:
-    """The broker's settings in an app that has others: those whose names begin with `prefix`,
-    without it, and the platform's. What else there is, is not the broker's to read or to judge.
-    `connection` is that of the broker's storage."""
-    if connection != STORAGE:
-        from shared.storage.factory import with_connection
-
-        env = with_connection(env, connection)
-    platform = {
-        name: value
-        for name, value in env.items()
-        if name.startswith(PLATFORM) and name not in OURS_LIKE_THE_PLATFORMS
-    }
-    own = {
-        name.removeprefix(prefix): value for name, value in env.items() if name.startswith(prefix)
-    }
-    return {**platform, **own}
-
-
 PROCESS = LazyBroker(os.environ)
 
 
-def use_settings(env: Mapping[str, str], prefix: str, connection: str = STORAGE) -> None:
+def use_settings(env: Mapping[str, str], prefix: str, connection: str) -> None:
     """Has the broker of this process read its settings under `prefix`, and keep everything in the
     storage of that connection. Before its first request."""
+    from shared.config.guest_settings import settings_under
+
     global PROCESS  # one broker in a process, chosen while the app is loaded
     PROCESS = LazyBroker(settings_under(env, prefix, connection))
 

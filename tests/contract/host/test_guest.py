@@ -24,6 +24,7 @@ from shared.api import lazy_broker
 from shared.api.blueprint import open_blueprint
 from shared.api.routes import ROUTES
 from shared.api.triggers import QUEUE_TRIGGERS
+from shared.config.guest_settings import settings_under
 from tests.support.app_settings import app_settings
 from tests.support.broker_programs import scripted_endpoint
 from tests.support.offers import OFFER
@@ -105,7 +106,7 @@ def test_settings_without_the_prefix_are_not_the_brokers() -> None:
         "AzureWebJobsStorage__queueServiceUri": "https://x.queue.core.windows.net",
         "AzureFunctionsJobHost__functionTimeout": "00:30:00",
     }
-    assert lazy_broker.settings_under(env, "VOICE_") == {
+    assert settings_under(env, "VOICE_") == {
         "REALTIME_MODEL": "gpt-realtime",
         "AZURE_CLIENT_ID": "the platform's",
         "AzureWebJobsStorage__queueServiceUri": "https://x.queue.core.windows.net",
@@ -120,7 +121,7 @@ def test_the_brokers_storage_may_be_an_account_of_its_own() -> None:
         "VOICE_STORAGE__clientId": "an identity",
         "VOICE_REALTIME_MODEL": "gpt-realtime",
     }
-    assert lazy_broker.settings_under(env, "VOICE_", "VOICE_STORAGE") == {
+    assert settings_under(env, "VOICE_", "VOICE_STORAGE") == {
         "AzureWebJobsStorage__queueServiceUri": "https://ours.queue.core.windows.net",
         "AzureWebJobsStorage__clientId": "an identity",
         "REALTIME_MODEL": "gpt-realtime",
