@@ -19,6 +19,7 @@ from shared.config.profiles import Profile
 from shared.core import logs
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline
+from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
@@ -69,6 +70,9 @@ REASONS: Mapping[str, Reason] = {
 the profile's, which no endpoint would take."""
 NO_CREDIT = timedelta(minutes=5)
 """Credit does not come back by itself as a quota does."""
+FAIR_TRY = timedelta(seconds=3)
+"""An endpoint that is asked when less is left of a request could not have answered: that says
+nothing about it, and those that hung before must not take it with them."""
 
 
 def count_nothing(_endpoint: str, _reason: Reason) -> None:
@@ -94,9 +98,11 @@ class Failover:
     clock: Clock
     count: Callable[[str, Reason], None] = count_nothing
 
-    def choose(self, profile: Profile, caller: Caller) -> list[Endpoint]:
+    def choose(self, profile: Profile, caller: Caller, *, will_try: bool = True) -> list[Endpoint]:
         """The endpoints to try. Raises Problem deployment_not_found if none has the model."""
-        found = self.endpoints.choice.choose(caller.id, profile.model, self.clock())
+        found = self.endpoints.choice.choose(
+            caller.id, profile.model, self.clock(), will_try=will_try
+        )
         if not found:
             raise Problem(
                 "deployment_not_found",
@@ -109,6 +115,7 @@ class Failover:
     ) -> Answer:
         """The answer to an offer, with the endpoint that gave it. Raises Problem; UnusableAnswer
         as `VoiceClient.start_call` does, with the endpoint too."""
+        self.read_instructions(profile, deadline)
 
         def start(endpoint: VoiceEndpoint) -> Answer:
             identifier = self.identifier(endpoint, caller)
@@ -126,13 +133,14 @@ class Failover:
 
     def mint_key(
         self,
-        candidates: Sequence[Endpoint],
         profile: Profile,
         life: timedelta,
         caller: Caller,
         deadline: Deadline,
     ) -> MintedKey:
-        """A new key for a page, of the first of those endpoints that gives one. Raises Problem."""
+        """A new key for a page, of the caller's first endpoint that gives one. Raises Problem."""
+        self.read_instructions(profile, deadline)
+        candidates = self.choose(profile, caller)
         each_within = IMPATIENT_BUDGET if len(candidates) > 1 else deadline.remaining
 
         def mint(endpoint: VoiceEndpoint) -> MintedKey:
@@ -149,6 +157,13 @@ class Failover:
 
         return self.first_of(candidates, profile, deadline, mint)
 
+    def read_instructions(self, profile: Profile, deadline: Deadline) -> None:
+        """Before any endpoint is tried: that a profile's private instructions cannot be read is no
+        endpoint's fault, and would keep everybody from all of them. Once read, they are at hand.
+        Raises Problem vault_…"""
+        with exchange_terms(deadline):
+            complete_profile(profile, self.vault)
+
     def first_of(
         self,
         candidates: Sequence[Endpoint],
@@ -160,7 +175,7 @@ class Failover:
         could not."""
         failures: list[Problem] = []
         for each in self.all_to_try(candidates, profile.model):
-            if failures and not deadline.remaining:
+            if failures and deadline.remaining < FAIR_TRY:
                 break
             try:
                 found = attempt(self.endpoints.by_name[each.name])

@@ -224,14 +224,14 @@ class CallService:
         # The key can start a call until the end of its life, unseen by us: it is counted for both.
         lasts = self.policy.token_life + self.policy.call_length
         shortest = self.policy.token_life + SHORTEST_CALL
-        candidates = self.failover.choose(profile, caller)
-        expected = stored_name(candidates[0].name)
+        # Whoever is over a limit tries none.
+        expected = stored_name(self.failover.choose(profile, caller, will_try=False)[0].name)
         booking = self.ledger.book_key(
             caller.id, profile.name, lasts, shortest=shortest, endpoint=expected
         )
         with self.starts.undone_on_failure(booking, profile):
             minted = self.failover.mint_key(
-                candidates, profile, self.policy.token_life, caller, self.deadline()
+                profile, self.policy.token_life, caller, self.deadline()
             )
             if stored_name(minted.endpoint.name) != expected:
                 move_key(self.ledger, booking, stored_name(minted.endpoint.name))

@@ -120,18 +120,22 @@ class Endpoints:
         """The endpoints that calls of that model may go to, well or not."""
         return [each for each in self.by_name.values() if each.serves(model)]
 
-    def choose(self, caller_hash: str, model: str, now: datetime) -> list[Endpoint]:
+    def choose(
+        self, caller_hash: str, model: str, now: datetime, *, will_try: bool = True
+    ) -> list[Endpoint]:
         """The endpoints to try for a call of that model, the caller's own first: those that are
         well. If none is, the one that is said to be well soonest, because that may be wrong. Empty
         if none serves the model.
 
-        Whoever tries one says what came of it (`cool_down`, `recovered`).
+        Whoever tries one says what came of it (`cool_down`, `recovered`). Whoever may not get to
+        try says `will_try=False`, and keeps nobody else from it.
         """
         ranked = sorted(self.serving(model), key=lambda each: each.score(caller_hash), reverse=True)
         with self.lock:
             well = [each for each in ranked if self.is_well(each.name, model, now)]
             if well:
-                self.begin_trial(well[0].name, now)
+                if will_try:
+                    self.begin_trial(well[0].name, now)
                 return well
             return sorted(ranked, key=lambda each: self.well_at(each.name, model, now))[:1]
 

@@ -310,3 +310,41 @@ def test_handles_and_records_that_name_no_endpoint_belong_to_the_default_one(pai
     assert sealed.count("/") == 2, "as an older release seals it"
     pair.service.hang_up(handle, pair.caller)
     assert pair.sweden.count(f"{CALLS}/{SWEDEN_CALL}/hangup") == 1
+
+
+def test_instructions_that_cannot_be_read_keep_nobody_from_any_endpoint(pair: Pair) -> None:
+    broken = replace(PROFILE, name="broken", instructions_secret="not-there")
+    for start in (
+        lambda: pair.service.start_call(OFFER, broken, pair.caller),
+        lambda: pair.service.issue_token(broken, pair.caller),
+    ):
+        with pytest.raises(Problem, match="vault_secret_unavailable"):
+            start()
+    assert pair.states() == {"sweden": None, "france": None}
+    assert pair.service.ledger.usage_of(pair.caller.id).live_calls == 0
+
+
+def test_a_caller_over_a_limit_does_not_take_the_one_try_of_an_endpoint(pair: Pair) -> None:
+    for _ in range(2):
+        pair.service.issue_token(PROFILE, pair.caller)
+    choice = pair.service.failover.endpoints.choice
+    choice.cool_down("sweden", NOW + timedelta(seconds=15), "unreachable")
+    pair.clock.now += timedelta(seconds=16)
+    with pytest.raises(Problem, match="too_many_live_calls"):
+        pair.service.issue_token(PROFILE, pair.caller)
+    assert choice.choose(pair.caller.id, "m", pair.clock())[0].name == "sweden"
+
+
+def test_an_endpoint_is_not_blamed_for_time_that_another_took(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failover, "IMPATIENT_BUDGET", timedelta(seconds=0.3))
+    monkeypatch.setattr(failover, "FAIR_TRY", timedelta(seconds=0.3))
+    policy = replace(pair.service.policy, budget=timedelta(seconds=0.4))
+    pair.service = replace(pair.service, policy=policy)
+    for endpoint in (pair.sweden, pair.france):
+        endpoint.on(MINT, STALL)
+    with pytest.raises(Problem, match="upstream_timeout"):
+        pair.service.issue_token(PROFILE, pair.caller)
+    assert pair.states() == {"sweden": "unreachable", "france": None}
+    assert pair.france.asked == []
