@@ -17,7 +17,7 @@ from pathlib import Path
 from shared.calls.call_record import BY_BROKER, CallRecord
 from shared.calls.continuation import Continuations, Conversation
 from shared.calls.dispatch import CallDispatcher
-from shared.calls.end_events import try_to_tell
+from shared.calls.end_events import try_to_publish
 from shared.calls.new_call import new_record
 from shared.calls.termination import CallTerminator
 from shared.calls.unanswered import unanswered_record
@@ -120,7 +120,7 @@ class BookedStarts:
         with contextlib.suppress(StorageUnavailable):
             self.dispatcher.records.insert(record)
             if record.settled_by:
-                try_to_tell(self.terminator.events, record.id)
+                try_to_publish(self.terminator.events, record.id)
         return False
 
 

@@ -49,8 +49,8 @@ class CallRecord:
     session named; `model` may be a deployment's name. `cost` is by the price table of the day
     `prices_as_of`. `api` is the API that it speaks. `continues` is the record of the call that it
     continues, `continued_by` that of the one which continues it; `conversation_ends_at` says until
-    when, where that is not its own end. `told_at` says when the message about its end was sent
-    (calls/end_events.py). `endpoint` is the name of the endpoint that it belongs to; "" for
+    when, where that is not its own end. `end_published_at` says when the message about its end was
+    sent (calls/end_events.py). `endpoint` is the name of the endpoint that it belongs to; "" for
     `default`, and in the rows of calls from before there were several (`Records`).
     """
 
@@ -78,7 +78,7 @@ class CallRecord:
     continues: str = ""
     continued_by: str = ""
     conversation_ends_at: datetime | None = None
-    told_at: datetime | None = None
+    end_published_at: datetime | None = None
     endpoint: str = ""
 
     @property
@@ -123,8 +123,8 @@ API = "api"
 """Left out of calls of Realtime: an older release's rows have none."""
 STORED_NAMES = {"caller_id": "caller", "started_by": "way"}
 """Fields whose column, which the API shows too, has an older name."""
-TIMES = {"started_at", "ends_at", "ended_at", "conversation_ends_at", "told_at"}
-INTERNAL = {"call_id", "reference", "settled_by", "told_at"}
+TIMES = {"started_at", "ends_at", "ended_at", "conversation_ends_at", "end_published_at"}
+INTERNAL = {"call_id", "reference", "settled_by", "end_published_at"}
 """What no API shows."""
 JSON_COLUMNS = ("usage", "transcription", "failures", "latency")
 COLUMNS = {
@@ -182,7 +182,7 @@ def from_entity(entity: Entity) -> CallRecord:
         ends_at=value_of(entity, "ends_at", datetime) or started_at,
         ended_at=value_of(entity, "ended_at", datetime),
         conversation_ends_at=value_of(entity, "conversation_ends_at", datetime),
-        told_at=value_of(entity, "told_at", datetime),
+        end_published_at=value_of(entity, "end_published_at", datetime),
         api=voice_api(value_of(entity, API, str) or ""),
         **texts,
     )

@@ -1,12 +1,12 @@
-"""Tells programs that are built on the broker of every call that has ended: one message each, at
+"""Publishes the end of every call to programs that are built on the broker: one message each, at
 least once, once the call is settled and nobody has anything to add to its record.
 
-    settled --> message on `call-ended` --> `told_at` on the record
+    settled --> message on `call-ended` --> `end_published_at` on the record
 
-The record is the outbox. A call that is settled and not told of is found again by whatever looks at
-settled calls anyway: the last look of its observer, its end messages, and the sweep. So an instance
-may be killed between any two of these steps. If that is between the last two, the call is told of
-twice.
+The record is the outbox. A settled call whose end is unpublished is found again by whatever looks
+at settled calls anyway: the last look of its observer, its end messages, and the sweep. So an
+instance may be killed between any two of these steps. If that is between the last two, the message
+is sent twice.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ call within a minute, on whatever instance."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndEvents:
-    """Tells of calls that have ended. `is_followed` says of a call's id whether an observer has not
+    """Publishes the ends of calls. `is_followed` says of a call's id whether an observer has not
     finished with it; `files` has the transcripts, and `container` is its name."""
 
     records: Records
@@ -48,20 +48,20 @@ class EndEvents:
     clock: Clock
 
     def is_due(self, record: CallRecord) -> bool:
-        """Whether nobody has told of the call, which has been settled for longer than its observer
-        needs."""
-        if record.told_at or not record.settled_by or record.ended_at is None:
+        """Whether the call's end is unpublished, although the call was settled longer ago than its
+        observer needs."""
+        if record.end_published_at or not record.settled_by or record.ended_at is None:
             return False
         return self.clock() - record.ended_at >= LEFT_TO_OBSERVER
 
-    def tell_if_complete(self, name: str) -> None:
-        """As `tell`, unless the call's observer has still to write what the call has used: then it
-        tells of the call, and the sweep if it does not."""
+    def publish_if_complete(self, name: str) -> None:
+        """As `publish`, unless the call's observer has still to write what the call has used: then
+        it publishes the end, or else the sweep does."""
         record = self.records.get(name)
-        if record.told_at or not record.settled_by:
+        if record.end_published_at or not record.settled_by:
             return
         if self.is_due(record) or not self.has_observer(record):
-            self.tell_record(record)
+            self.publish_record(record)
 
     def has_observer(self, record: CallRecord) -> bool:
         """Whether an observer has not finished with the call. Raises Problem
@@ -72,16 +72,16 @@ class EndEvents:
             # An id that somebody has edited is no key of a lease.
             return False
 
-    def tell(self, name: str) -> None:
-        """Tells of the call with that record, if it is settled and nobody has. Blocks.
+    def publish(self, name: str) -> None:
+        """Publishes the end of the call with that record, if it is settled and nobody has. Blocks.
 
         Raises Problem, StorageUnavailable: then it must be repeated.
         """
         record = self.records.get(name)
-        if record.settled_by and not record.told_at:
-            self.tell_record(record)
+        if record.settled_by and not record.end_published_at:
+            self.publish_record(record)
 
-    def tell_record(self, record: CallRecord) -> None:
+    def publish_record(self, record: CallRecord) -> None:
         if record.ended_at is None:
             # Somebody has edited the row: its times are all that is known.
             record = replace(record, ended_at=max(record.started_at, record.ends_at))
@@ -89,11 +89,11 @@ class EndEvents:
         self.queue.send(ended_call_message(record, self.handle_of(record), self.container, kept))
         now = self.clock()
 
-        def told(present: CallRecord) -> CallRecord:
-            return replace(present, told_at=present.told_at or now)
+        def published(present: CallRecord) -> CallRecord:
+            return replace(present, end_published_at=present.end_published_at or now)
 
-        self.records.update(record.id, told)
-        logs.event("call end told", call=record.id)
+        self.records.update(record.id, published)
+        logs.event("call end published", call=record.id)
 
     def handle_of(self, record: CallRecord) -> str:
         """A handle of the call for its caller, as its page has another one. Raises Problem
@@ -117,14 +117,14 @@ class EndEvents:
         return KeptFiles(*found)
 
 
-def try_to_tell(events: EndEvents | None, name: str) -> None:
-    """Tells of a call that has just been settled, if that is wanted. Never raises: what fails now
-    is made up for by whatever looks at the call next."""
+def try_to_publish(events: EndEvents | None, name: str) -> None:
+    """Publishes the end of a call that has just been settled, where ends are published. Never
+    raises: what fails now is made up for by whatever looks at the call next."""
     if events is None:
         return
     try:
-        events.tell_if_complete(name)
+        events.publish_if_complete(name)
     except Exception as error:
         # Also of a record that somebody has edited: it costs no other call anything.
         reason = error.code if isinstance(error, Problem) else type(error).__name__
-        logs.event("call end not told", logging.WARNING, call=name, reason=reason)
+        logs.event("call end not published", logging.WARNING, call=name, reason=reason)

@@ -1,4 +1,4 @@
-"""The message that tells of one call's end, for programs that are built on it. Pure.
+"""The message about one call's end, for programs that are built on it. Pure.
 
 It has what the call's record has, and none of its words. docs/schemas/call-ended.schema.json is its
 schema and docs/call-events.md explains it. `schema` is the version: it grows when a member goes or
@@ -47,7 +47,7 @@ class KeptFiles:
 def ended_call_message(record: CallRecord, handle: str, container: str, kept: KeptFiles) -> str:
     """The body of the message about a call that is settled. `handle` is one for its caller, or
     ""."""
-    assert record.ended_at is not None, "nobody tells of a call that is not over"
+    assert record.ended_at is not None, "only the end of a call that is over is published"
     lasted = record.ended_at - record.started_at
     content: dict[str, Any] = {
         "schema": SCHEMA,

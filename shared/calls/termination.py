@@ -25,7 +25,7 @@ from typing import TypeVar
 from shared.calls.call_record import CallRecord
 from shared.calls.claims import Claims
 from shared.calls.delivery import Delivery
-from shared.calls.end_events import EndEvents, try_to_tell
+from shared.calls.end_events import EndEvents, try_to_publish
 from shared.calls.new_call import SealedCall
 from shared.calls.queue_messages import END_MESSAGE_EARLY, SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.records import Records
@@ -212,7 +212,7 @@ class CallTerminator:
             if not self.end_recorded_call(record, "limit"):
                 raise Problem("storage_unavailable")
         if self.events is not None:
-            self.events.tell_if_complete(name)
+            self.events.publish_if_complete(name)
         self.settle_refused_calls()
         if random.random() < SWEEP_PROBABILITY:  # noqa: S311
             self.sweep_expired()
@@ -249,7 +249,7 @@ class CallTerminator:
         if first:
             logs.event("call ended", call=name, by=by)
         if is_free:
-            try_to_tell(self.events, name)
+            try_to_publish(self.events, name)
         return is_free
 
     def settle_refused_calls(self) -> None:
@@ -271,7 +271,7 @@ class CallTerminator:
             if not self.ledger.settle_call(record.reference):
                 raise StorageUnavailable("the line is not free yet")
             self.records.mark_ended(record.id, "refused", self.clock(), settled_by)
-            try_to_tell(self.events, record.id)
+            try_to_publish(self.events, record.id)
         except (StorageUnavailable, Problem) as error:
             # Usually the record was never written.
             if settled_by and isinstance(error, Problem) and error.code == "call_not_found":

@@ -1,5 +1,5 @@
 """Finds calls that no message is left for: live ones that nobody follows, overdue ones that nobody
-has settled, and settled ones that nobody has told of.
+has settled, and settled ones whose end is unpublished.
 
 Messages do not get lost by themselves, but an instance may die between starting a call and sending
 its messages, and people delete messages. Blocks.
@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import partial
 
 from shared.calls.call_record import CallRecord
-from shared.calls.end_events import try_to_tell
+from shared.calls.end_events import try_to_publish
 from shared.calls.queue_messages import call_message
 from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
@@ -56,19 +56,19 @@ class CallSweep:
     clock: Clock
 
     def run(self) -> None:
-        """Ends the overdue calls, has the unfollowed ones followed, and tells of those that have
-        ended.
+        """Ends the overdue calls, has the unfollowed ones followed, and publishes ends that are
+        still unpublished.
 
         Raises Problem storage_unavailable, StorageUnavailable.
         """
         now = self.clock()
         overdue: list[str] = []
-        untold: list[str] = []
+        unpublished: list[str] = []
         events = self.terminator.events
         for record in self.records.started_since(now - LOOKS_BACK, now):
             if record.settled_by:
                 if events is not None and events.is_due(record):
-                    untold.append(record.id)
+                    unpublished.append(record.id)
             elif record.ends_at + OVERDUE_AFTER < now:
                 overdue.append(record.id)
             elif self.observe_queue and record.call_id and not self.is_followed(record):
@@ -80,7 +80,7 @@ class CallSweep:
         for name in overdue:
             logs.event("orphaned call detected", logging.WARNING, call=name)
         list(self.pool.map(self.end_overdue_call, some_of(overdue)))
-        list(self.pool.map(partial(try_to_tell, events), some_of(untold)))
+        list(self.pool.map(partial(try_to_publish, events), some_of(unpublished)))
 
     def is_followed(self, record: CallRecord) -> bool:
         """Whether a run has followed the call lately, or may yet do so."""

@@ -235,23 +235,23 @@ class ObserverWorker:
         )
         if record.settled_by:
             self.accounting.spend_tokens(record, result.tally)
-            self.tell_end(record)
+            self.publish_end(record)
             # Last of all: while there is a lease, somebody looks at the call again.
             self.dependencies.leases.forget(record.call_id)
         elif result.outcome in CALL_IS_OVER:
             self.accounting.spend_tokens(record, result.tally)
             reason = result.reason or result.outcome.value
             self.terminator.settle(record.id, record.reference, reason, result.settled_by)
-            self.tell_end(record)
+            self.publish_end(record)
         elif result.outcome is Outcome.CONTINUE:
             self.queue.send(call_message(record.id))
         # Handed over: the run that took over has messages of its own.
         # Lost or unreachable: the message that was sent first looks at the call again.
 
-    def tell_end(self, record: CallRecord) -> None:
-        """Tells of a call that is settled and whose record is complete, where that is wanted."""
+    def publish_end(self, record: CallRecord) -> None:
+        """Publishes the end of a call that is settled and whose record is complete."""
         if self.terminator.events is not None:
-            self.terminator.events.tell(record.id)
+            self.terminator.events.publish(record.id)
 
     async def run_blocking(self, deadline: Deadline, work: Callable[[], T]) -> T:
         """What `work` gives, on the pool; an outage is waited out until the deadline."""

@@ -20,7 +20,7 @@ from shared.auth.caller import Caller
 from shared.calls.call_record import to_entity
 from shared.calls.call_status import status_for_caller
 from shared.calls.delivery import Delivery
-from shared.calls.end_events import LEFT_TO_OBSERVER, EndEvents, try_to_tell
+from shared.calls.end_events import LEFT_TO_OBSERVER, EndEvents, try_to_publish
 from shared.calls.ended_call import MOST_BYTES, KeptFiles, ended_call_message
 from shared.calls.handles import Handles
 from shared.calls.new_call import SealedCall, open_handle
@@ -368,7 +368,7 @@ def test_a_host_killed_between_telling_and_noting_it_is_told_of_twice(telling: T
     telling.records.insert(RECORD)
     telling.records.mark_ended(NAME, "caller", NOW, WAS_LIVE)
     telling.table.read_only = True
-    try_to_tell(telling.terminator.events, NAME)
+    try_to_publish(telling.terminator.events, NAME)
     telling.table.read_only = False
     telling.now += LEFT_TO_OBSERVER
     telling.sweep.run()
@@ -410,7 +410,7 @@ def test_two_instances_tell_of_a_call_twice_at_the_most(telling: Telling) -> Non
     record = telling.records.get(NAME)
     for instance in (telling.terminator, telling.another_instance()):
         assert instance.events
-        instance.events.tell_record(record)
+        instance.events.publish_record(record)
     telling.now += LEFT_TO_OBSERVER
     telling.sweep.run()
     assert len(telling.messages()) == 2
