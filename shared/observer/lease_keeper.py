@@ -81,7 +81,10 @@ class LeaseKeeper:
         give_up_at = asyncio.get_running_loop().time() + patience.total_seconds()
         while asyncio.get_running_loop().time() < give_up_at:
             await asyncio.sleep(poll.total_seconds())
-            present = await self.run_blocking(partial(self.leases.latest, call_id))
+            try:
+                present = await self.run_blocking(partial(self.leases.latest, call_id))
+            except Problem:
+                continue
             if present is not None and present.holder == holder:
                 self.lease, self.is_awaited = replace(present, handled=""), False
                 self.handled = present.handled

@@ -57,6 +57,12 @@ async def observe(
     return await observer.run()
 
 
+def reason_to_leave(result: ObserverResult) -> str:
+    """What the record says of the end of a run."""
+    unreachable = result.outcome is Outcome.UNREACHABLE
+    return f"unreachable: {result.reason}" if unreachable else result.outcome.value
+
+
 async def wait_while(condition: Callable[[], bool], poll: timedelta) -> None:
     """Returns once the condition does not hold. No event tells of it."""
     while condition():  # noqa: ASYNC110
@@ -134,7 +140,7 @@ class Observer:
             with contextlib.suppress(Exception):
                 await self.leave("stopped")
             raise
-        await self.leave(self.reason_to_leave(result))
+        await self.leave(reason_to_leave(result))
         return result
 
     async def follow_call(self) -> ObserverResult:
@@ -219,16 +225,25 @@ class Observer:
         await self.dependencies.stopping.wait()
         poll = self.timing.heir_polled
         await wait_while(lambda: self.follower.is_ending_call, poll)
-        is_claimed = False
-        while not is_claimed:
+        while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.timing.offered_every.total_seconds()):
-                    is_claimed = await self.offer_call()
+                    if not await self.offer_call():
+                        continue
+                await self.finish_work()
+                # Whoever asked may have given up meanwhile.
+                async with asyncio.timeout(self.timing.offered_every.total_seconds()):
+                    await self.lease.wait_for_heir(poll)
+                return
+
+    async def finish_work(self) -> None:
+        """Lets what is under way reach the next run, and finishes what only this one can."""
         await asyncio.sleep(self.timing.overlap.total_seconds())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timing.finishes_within.total_seconds()):
                 await wait_while(
-                    lambda: self.conversation.is_busy or self.follower.is_ending_call, poll
+                    lambda: self.conversation.is_busy or self.follower.is_ending_call,
+                    self.timing.heir_polled,
                 )
 
     async def offer_call(self) -> bool:
@@ -252,11 +267,6 @@ class Observer:
         self.background.call_later(
             self.timing.shutdown, lambda: self.background.start_task(self.connection.close())
         )
-
-    def reason_to_leave(self, result: ObserverResult) -> str:
-        """What the record says of the end of the run."""
-        unreachable = result.outcome is Outcome.UNREACHABLE
-        return f"unreachable: {result.reason}" if unreachable else result.outcome.value
 
     async def leave(self, reason: str) -> None:
         """Writes what is left, disconnects, and gives the lease back, whatever else fails."""

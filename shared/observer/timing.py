@@ -35,7 +35,7 @@ class Timing:
     """How long a dead connection may go unnoticed: two pings (`Timeouts`)."""
     turn: timedelta = timedelta(milliseconds=10)
     """How long events are handled before everything else in the process has a turn."""
-    heir_polled: timedelta = timedelta(milliseconds=200)
+    heir_polled: timedelta = timedelta(milliseconds=400)
     """How often a run that hands its call over looks for another one that asks for it, and how
     often that one looks whether it may begin."""
     offered_every: timedelta = timedelta(seconds=4)

@@ -144,7 +144,7 @@ async def test_the_calls_of_a_host_that_is_stopped_are_followed_without_a_break(
                 began = asyncio.get_running_loop().time()
                 while not stopped.done():
                     await asyncio.gather(*(talk.turn() for talk in talks))
-                    await asyncio.sleep(0.4)
+                    await asyncio.sleep(0.8)
                     fewest = min(fewest, await fewest_observers(server))
                 took = asyncio.get_running_loop().time() - began
                 assert stopped.result() == 0
