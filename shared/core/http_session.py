@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -53,16 +54,21 @@ def refuse_odd_answer(answer: requests.Response, **_: Any) -> None:
     import requests
 
     sent = answer.request.headers.get(REQUEST_ID)
-    if 300 <= answer.status_code < 400 and "Location" in answer.headers:
-        reason = "a redirect"
-    elif answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-        reason = "a compressed body, which was not asked for"
-    elif sent is not None and answer.headers.get(REQUEST_ID, sent) != sent:
-        reason = "the answer to another request"
-    else:
-        return
-    answer.close()
-    raise requests.RequestException(reason)
+    if reason := oddity(answer.status_code, answer.headers, sent):
+        answer.close()
+        raise requests.RequestException(reason)
+
+
+def oddity(status: int, headers: Mapping[str, str], sent: str | None) -> str:
+    """Why an answer to the request with the id `sent` must not be acted upon; "" for a usual
+    one."""
+    if 300 <= status < 400 and "Location" in headers:
+        return "a redirect"
+    if headers.get("Content-Encoding", "identity").lower() != "identity":
+        return "a compressed body, which was not asked for"
+    if sent is not None and headers.get(REQUEST_ID, sent) != sent:
+        return "the answer to another request"
+    return ""
 
 
 def open_transport(

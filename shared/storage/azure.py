@@ -7,7 +7,8 @@ only uses the ledger never loads the blob client.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,9 @@ from shared.core.clock import Clock
 from shared.core.http_session import open_transport
 from shared.storage.azure_log import AzureLog
 from shared.storage.azure_queue import AzureQueue
+from shared.storage.azure_requests import DirectService
 from shared.storage.azure_retry import RetryPolicy, Timeouts
+from shared.storage.azure_signing import SignedText, queue_text, signer_of, table_text
 from shared.storage.azure_table import AzureTable
 from shared.storage.interfaces import ServiceUris, StorageUnavailable
 from shared.storage.storage_clock import STORAGES_OWN, StorageClock
@@ -49,19 +52,23 @@ class AzureStorage:
     @cached_property
     def transport(self) -> RequestsTransport:
         transport = open_transport(connect=self.timeouts.connect, read=self.timeouts.read)
-        transport.session.hooks["response"].append(self.learn_time)
+        transport.session.hooks["response"].append(self.learn_time_of)
         return transport
 
     def corrected_clock(self, own: Clock) -> Clock:
         self.clocks.append(clock := StorageClock(own))
         return clock
 
-    def learn_time(self, answer: requests.Response, **_: Any) -> None:
+    def learn_time_of(self, answer: requests.Response, **_: Any) -> None:
+        """What an answer to the SDK says about the time."""
+        self.learn_time(answer.headers, answer.elapsed)
+
+    def learn_time(self, headers: Mapping[str, str], took: timedelta) -> None:
         """What every answer of storage says about the time."""
-        if not all(name in answer.headers for name in STORAGES_OWN):
+        if not all(name in headers for name in STORAGES_OWN):
             return
         for clock in self.clocks:
-            clock.learn(answer.headers.get("Date", ""), answer.elapsed)
+            clock.learn(headers.get("Date", ""), took)
 
     def service_client(self, kind: Any, uri: str) -> Any:
         """A service client of the SDK, with the SDK's own retries off."""
@@ -94,6 +101,23 @@ class AzureStorage:
         client: BlobServiceClient = self.service_client(BlobServiceClient, self.uris.blob)
         return client
 
+    @cached_property
+    def direct_tables(self) -> DirectService:
+        return self.direct_service(self.table_service, table_text)
+
+    @cached_property
+    def direct_queues(self) -> DirectService:
+        return self.direct_service(self.queue_service, queue_text)
+
+    def direct_service(self, client: Any, text_to_sign: SignedText) -> DirectService:
+        """Requests to the service of an SDK client, with its credential."""
+        try:
+            signer = signer_of(client.credential, client.url, text_to_sign)
+        except ValueError as error:
+            raise StorageUnavailable("the storage connection cannot be used") from error
+        session = self.transport.session
+        return DirectService(client.url, signer, session, self.timeouts, self.learn_time)
+
     @property
     def uris(self) -> ServiceUris:
         return (
@@ -112,7 +136,12 @@ class AzureStorage:
         return self.open_once(
             "queue",
             name,
-            lambda: AzureQueue(self.retry, lambda: self.queue_service.get_queue_client(name)),
+            lambda: AzureQueue(
+                name,
+                self.retry,
+                lambda: self.queue_service.get_queue_client(name),
+                lambda: self.direct_queues,
+            ),
         )
 
     def table(self, name: str) -> AzureTable:
@@ -120,7 +149,12 @@ class AzureStorage:
         return self.open_once(
             "table",
             name,
-            lambda: AzureTable(self.retry, lambda: self.table_service.get_table_client(name)),
+            lambda: AzureTable(
+                name,
+                self.retry,
+                lambda: self.table_service.get_table_client(name),
+                lambda: self.direct_tables,
+            ),
         )
 
     def log(self, container: str) -> AzureLog:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from shared.storage.azure_requests import DirectService
 from shared.storage.azure_retry import Missing, RetryPolicy
 from shared.storage.interfaces import RECEIVE_AT_MOST, Message, StaleReceipt
 from shared.storage.message_content import check_content, decode_message, encode_message
@@ -18,13 +20,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+XML = {"Accept": "application/xml", "Content-Type": "application/xml"}
+MESSAGE = b"<QueueMessage><MessageText>%s</MessageText></QueueMessage>"
+SENT = re.compile(rb"<MessageId>[^<]+</MessageId>.*</QueueMessagesList>", re.DOTALL)
+
 
 class AzureQueue:
     """One queue. Bodies are base64, as Azure Functions expects."""
 
-    def __init__(self, retry: RetryPolicy, client: Callable[[], QueueClient]) -> None:
+    def __init__(
+        self,
+        name: str,
+        retry: RetryPolicy,
+        client: Callable[[], QueueClient],
+        direct: Callable[[], DirectService],
+    ) -> None:
+        self.name = name
         self.retry = retry
         self.connect = client
+        self.direct = direct
 
     @cached_property
     def client(self) -> QueueClient:
@@ -34,11 +48,31 @@ class AzureQueue:
         return self.retry.call(attempt, create=lambda: self.client.create_queue())
 
     def send(self, body: str, *, delay: timedelta = timedelta(0), encoded: bool = False) -> None:
-        content = check_content(body) if encoded else encode_message(body)
         hidden = whole_seconds(delay)
-        self.call_or_create(
-            lambda: self.client.send_message(content, visibility_timeout=hidden, time_to_live=-1)
+        if encoded:
+            # Content that is not ours may be no XML.
+            content = check_content(body)
+            self.call_or_create(
+                lambda: self.client.send_message(
+                    content, visibility_timeout=hidden, time_to_live=-1
+                )
+            )
+            return
+        message = MESSAGE % encode_message(body).encode()
+        self.call_or_create(lambda: self.send_directly(message, hidden))
+
+    def send_directly(self, message: bytes, hidden: int) -> None:
+        """Raises ValueError for an answer that does not name the new message."""
+        answer = self.direct().send(
+            "POST",
+            f"/{self.name}/messages",
+            XML,
+            message,
+            query={"visibilitytimeout": str(hidden), "messagettl": "-1"},
+            expected=201,
         )
+        if not SENT.search(answer.body):
+            raise ValueError("not an answer to a message")
 
     def receive(self, *, visibility: timedelta, limit: int = 1) -> list[Message]:
         hidden = whole_seconds(visibility, least=1)

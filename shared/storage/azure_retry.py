@@ -38,6 +38,7 @@ MOST_BYTES = 64 * 1024 * 1024
 CONTAINER_MISSING_CODES = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
 MISSING_CODES = {"ResourceNotFound", "EntityNotFound", "MessageNotFound", "BlobNotFound"}
 """Storage's own codes of a 404. One with another code, or none, is of something in between."""
+UNAUTHORIZED_CODES = {"AuthenticationFailed", "InvalidAuthenticationInfo"}
 EXISTS_CODES = {
     "EntityAlreadyExists",
     "TableAlreadyExists",
@@ -81,8 +82,14 @@ def translate_error(error: AzureError) -> StorageError:
         return StorageUnavailable("storage does not accept the broker's identity")
     if not isinstance(error, HttpResponseError) or error.status_code is None:
         return TransientFailure(type(error).__name__)
-    code, status = error_code(error), error.status_code
-    index: int | None = getattr(error, "index", None)
+    return refusal_error(error.status_code, error_code(error), getattr(error, "index", None))
+
+
+def refusal_error(status: int, code: str, index: int | None = None) -> StorageError:
+    """The storage error for an answer with this status and code. `index` is of a transaction: which
+    write has failed."""
+    if status == 401 or code in UNAUTHORIZED_CODES:
+        return StorageUnavailable("storage does not accept the broker's identity")
     if code in CONTAINER_MISSING_CODES:
         return ContainerMissing(code)
     if code in EXISTS_CODES:
@@ -158,15 +165,15 @@ def translated_errors() -> Iterator[None]:
     Its parsers raise what they happen to for an answer that is cut short or that is none of
     storage's. Such an answer leaves open what storage has done.
     """
-    from azure.core.exceptions import AzureError
-
     try:
         yield
     except StorageError:
         raise
-    except AzureError as error:
-        raise translate_error(error) from error
     except Exception as error:
+        from azure.core.exceptions import AzureError
+
+        if isinstance(error, AzureError):
+            raise translate_error(error) from error
         raise TransientFailure(
             f"an answer that is not understood: {type(error).__name__}"
         ) from error
