@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -105,13 +106,11 @@ class LeaseKeeper:
     async def wait_for_heir(self, poll: timedelta) -> None:
         """Returns once a run has asked for the offered lease."""
         while True:
-            await asyncio.sleep(poll.total_seconds())
-            try:
+            with contextlib.suppress(Problem):
                 present = await self.run_blocking(partial(self.leases.latest, self.lease.call_id))
-            except Problem:
-                continue
-            if present is not None and present.holder == self.lease.holder and present.heir:
-                return
+                if present is not None and present.holder == self.lease.holder and present.heir:
+                    return
+            await asyncio.sleep(poll.total_seconds())
 
     async def hand_over(self, handled: str) -> None:
         """Gives the lease to the run that has asked for it, or back if none has. Raises Problem."""
