@@ -56,6 +56,7 @@ OF_ONE_ENDPOINT = (
     *("REALTIME_SIDEBAND_ENDPOINT", "REALTIME_TOKEN_SCOPE"),
 )
 """Settings that can only be about the element at REALTIME_ENDPOINT."""
+COMMON_KEY = ("REALTIME_API_KEY", "REALTIME_API_KEY_SECRET")
 A_LIST = 'a JSON list of endpoints, like [{"name": "sweden", "endpoint": "https://…"}, …]'
 
 
@@ -84,6 +85,7 @@ class EndpointListReader:
         self.authority = authority_host(read.env)
         stated = any(read.env.get(name) for name in ("REALTIME_ENDPOINT", "AZURE_RESOURCE"))
         self.single = read_endpoint(read) if stated else None
+        self.hosts_with_common_key: set[str | None] = set()
 
     def read_all(self, content: tuple[Mapping[str, Any], ...]) -> tuple[EndpointSettings, ...]:
         """Every endpoint, the default one first."""
@@ -186,24 +188,37 @@ class EndpointListReader:
         return endpoint
 
     def with_common_key(self, endpoint: EndpointSettings) -> EndpointSettings:
-        """The endpoint with REALTIME_API_KEY, which without a REALTIME_ENDPOINT is for all of
-        REALTIME_PROVIDER that have no key of their own."""
+        """The endpoint with REALTIME_API_KEY, which without a REALTIME_ENDPOINT is for the one host
+        of REALTIME_PROVIDER that has no key of its own."""
         read = self.read
         provider = read.read_parsed("REALTIME_PROVIDER", parse_provider, "azure", "")
         if provider != endpoint.provider:
             return endpoint
         secret = read.read_parsed("REALTIME_API_KEY_SECRET", parse_secret_name, None, NAME_IN_VAULT)
-        return replace(endpoint, key=read_key(read), key_secret=secret)
+        key = read_key(read)
+        if key or secret:
+            self.hosts_with_common_key.add(urlsplit(endpoint.url).hostname)
+        return replace(endpoint, key=key, key_secret=secret)
 
     def check_single(self, found: list[EndpointSettings]) -> None:
         """What is said of one endpoint must be about one of the list."""
         single = self.single
         if single is None:
-            for name in OF_ONE_ENDPOINT:
+            # A key is the secret of one service: no other host may be sent it.
+            shared = COMMON_KEY if len(self.hosts_with_common_key) > 1 else ()
+            for name in (*OF_ONE_ENDPOINT, *shared):
                 if self.read.env.get(name):
                     self.read.add_mistake(
                         name, f"REALTIME_ENDPOINT too, which says for which of {LIST} it is"
                     )
+            return
+        default = self.default_of(found)
+        if (default.url, default.provider) != (single.url, single.provider) and any(
+            (each.url, each.provider) == (single.url, single.provider) for each in found
+        ):
+            # Of two accounts only one can have the calls whose records name none.
+            expected = f"the endpoint that {LIST} calls {DEFAULT_ENDPOINT}, or none of that name"
+            self.read.add_mistake("REALTIME_ENDPOINT", expected)
         elif all((each.url, each.provider) != (single.url, single.provider) for each in found):
             self.read.add_mistake("REALTIME_ENDPOINT", f"nothing, or the endpoint of one of {LIST}")
 

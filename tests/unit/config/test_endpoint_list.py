@@ -61,7 +61,8 @@ def test_the_default_is_the_first_or_the_one_that_was_alone() -> None:
     alone = {"REALTIME_ENDPOINT": FRANCE["endpoint"] + "/openai/v1"}
     assert [each.name for each in load(SWEDEN, FRANCE, **alone).endpoints] == ["france", "sweden"]
     named = {**SWEDEN, "name": "default"}
-    assert load(FRANCE, named, **alone).endpoint.url == SWEDEN["endpoint"]
+    assert load(FRANCE, named).endpoint.url == SWEDEN["endpoint"]
+    assert "calls default" in mistakes(FRANCE, named, **alone)["REALTIME_ENDPOINT"]
 
 
 def test_what_is_said_of_one_endpoint_is_about_the_one_at_that_address() -> None:
@@ -90,6 +91,15 @@ def test_a_key_beside_a_list_alone_is_for_all_of_its_provider_without_one() -> N
         (None, "france"),
         (None, "openai-key"),
     ]
+
+
+@pytest.mark.parametrize("name", ["REALTIME_API_KEY", "REALTIME_API_KEY_SECRET"])
+def test_a_key_is_sent_to_no_other_host(name: str) -> None:
+    proxy = {"name": "proxy", "provider": "openai", "endpoint": "https://llm.example.com"}
+    openai = {"name": "openai", "provider": "openai"}
+    key = {name: "the-key", "REALTIME_PROVIDER": "openai"}
+    assert "for which of REALTIME_ENDPOINTS" in mistakes(openai, proxy, **key)[name]
+    assert load(openai, {**openai, "name": "second"}, **key)
 
 
 @pytest.mark.parametrize(
