@@ -22,7 +22,11 @@ export class Capture {
   #devices;
   #screen;
   #turns;
+
   #plugged = false;
+
+  /** The microphone that was chosen last. */
+  #wanted = '';
 
   /** @type {(() => void) | null} */
   #stopWatching = null;
@@ -106,8 +110,12 @@ export class Capture {
 
   /** @param {string} deviceId */
   async use(deviceId) {
-    const { microphone } = this.#current() ?? {};
-    if (microphone && !(await microphone.use(deviceId))) return;
+    const attempt = this.#current();
+    this.#wanted = deviceId;
+    if (attempt?.microphone && !(await attempt.microphone.use(deviceId))) {
+      // A call that ends meanwhile opens no microphone, but its user has chosen one all the same.
+      if (!attempt.over || this.#wanted !== deviceId) return;
+    }
     this.#devices.choose('microphone', deviceId);
     await this.#devices.report();
   }

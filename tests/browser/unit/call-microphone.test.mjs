@@ -166,6 +166,19 @@ test('a microphone that cannot be opened leaves the former one, and is not remem
   assert.deepEqual(browser.storage.kept, {});
 });
 
+test('a microphone that is chosen as the call ends is remembered', async () => {
+  const browser = new FakeBrowser();
+  const { call } = await browser.live();
+  const opening = new Gate();
+  browser.getUserMedia = async ({ audio }) => (await opening.promise, browser.microphone(audio.deviceId.exact));
+  const both = [call.useMicrophone('first'), call.useMicrophone('second')];
+  await settle();
+  await call.stop();
+  opening.open();
+  await Promise.all(both);
+  assert.deepEqual(browser.storage.kept, { 'realtime-call.microphone': 'second' });
+});
+
 test('a browser that opens one microphone at a time', async () => {
   const browser = new FakeBrowser();
   const { call, connection } = await browser.live();

@@ -273,7 +273,7 @@ async def test_a_stack_that_cannot_start_leaves_nothing() -> None:
     stack = small(env={"PYTHON_THREADPOOL_THREAD_COUNT": "many"})
     with pytest.raises(StackError, match="host"):
         await stack.__aenter__()
-    assert [child.name for child in stack.children] == ["identity", "emulator", "host"]
+    assert [child.name for child in stack.children] == ["emulator", "identity", "host"]
     assert not listening(stack.emulator_url)
     assert all(isinstance(c, Child) and c.process.returncode is not None for c in stack.children)
 
