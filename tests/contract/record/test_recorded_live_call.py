@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from typing import Any
 
@@ -30,12 +31,17 @@ def recorded_settings() -> dict[str, str]:
 
 
 async def ask(caller: Caller, name: str, answer: str) -> None:
-    """Says it, and waits until the model's answer has been written out."""
-    caller.say(*read_wav(SPEECH / name))
-    said = ""
-    async with asyncio.timeout(PATIENCE):
-        while answer not in said.lower():
-            said += (await caller.expect(OUTPUT))["delta"]
+    """Says it, and waits until the model's answer has been written out. On a busy machine words are
+    lost or mistaken: then it is said again."""
+    for _ in range(3):
+        caller.say(*read_wav(SPEECH / name))
+        said = ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE / 2):
+                while answer not in said.lower():
+                    said += (await caller.expect(OUTPUT))["delta"]
+                return
+    raise AssertionError(f"never answered with {answer}: {caller.types()}")
 
 
 async def fetch(work: RunningBroker, call: str, host: int) -> bytes:
