@@ -108,8 +108,8 @@ def test(arguments: list[str]) -> int:
     # Compiling the tests takes longer than all else before the first of them runs, and what a
     # process has compiled is read by the others and by the programs that tests start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # All tests: in six processes, because many wait; each file's together, in conftest's order.
-    everything = ["-n", "6", "--dist", "loadfile", "--no-loadscope-reorder"]
+    # All tests: in four processes, because many wait; each file's together, in conftest's order.
+    everything = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     return hand_over("-m", "pytest", *(arguments or everything))
 
 
