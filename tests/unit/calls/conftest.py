@@ -13,6 +13,7 @@ from tests.support.scripted_endpoint import (
     upstream,
 )
 from tests.unit.calls.services import CALLS, MINT
+from tests.unit.calls.telling import Telling
 
 
 @pytest.fixture
@@ -23,3 +24,8 @@ def endpoint() -> Iterator[Upstream]:
         script.on("/v1/realtime/calls", answer_reply())
         script.on("/v1/realtime/client_secrets", key_reply("ek_1"))
         yield script
+
+
+@pytest.fixture
+def telling() -> Telling:
+    return Telling()
