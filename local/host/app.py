@@ -48,6 +48,8 @@ from shared.storage.interfaces import Storage
 logger = logging.getLogger(__name__)
 
 STOPS_WITHIN = timedelta(seconds=10)
+POLL = timedelta(milliseconds=100)
+"""How often a host that is to stop looks for functions that have begun meanwhile."""
 LARGEST_BODY_BYTES = 100 * 1024 * 1024
 
 
@@ -131,7 +133,7 @@ class FunctionHost:
             running = [task for each in self.listeners for task in each.running if not task.done()]
             if not running:
                 return
-            await asyncio.wait(running, timeout=0.1)
+            await asyncio.wait(running, timeout=POLL.total_seconds())
 
     async def timer(self, function: IndexedFunction, period: timedelta) -> None:
         async def run(request: Datum) -> None:

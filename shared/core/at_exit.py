@@ -24,7 +24,7 @@ BUSY_AT_MOST = timedelta(seconds=15)
 """How long calls may take to be handed over; the host itself gives them ten seconds."""
 LINGERS = timedelta(seconds=25)
 """How long a worker that was told to stop waits for its host to end it."""
-POLL = 0.1
+POLL = timedelta(milliseconds=100)
 IN_A_WORKER = "FUNCTIONS_WORKER_RUNTIME"
 
 
@@ -75,11 +75,11 @@ class ProcessEnd:
     def end_later(self, number: int) -> None:
         began = time.monotonic()
         while self.is_busy() and time.monotonic() < began + BUSY_AT_MOST.total_seconds():
-            time.sleep(POLL)
+            time.sleep(POLL.total_seconds())
         self.work()
         # Until the host ends this worker it asks it for answers to requests.
         while self.has_host() and time.monotonic() < began + LINGERS.total_seconds():
-            time.sleep(POLL)
+            time.sleep(POLL.total_seconds())
         self.may_end = True
         os.kill(os.getpid(), number)
 

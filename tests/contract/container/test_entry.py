@@ -42,7 +42,6 @@ def started(script: str, **environment: str) -> subprocess.Popen[str]:
 
 def test_a_signal_reaches_the_worker_and_its_end_is_waited_for() -> None:
     entry = started(WORKER.format(takes=0.3))
-    time.sleep(0.1)
     entry.send_signal(signal.SIGTERM)
     said, _ = entry.communicate(timeout=PATIENCE)
     assert said == "handed over\n"
