@@ -39,13 +39,7 @@ class MoveKey:
     name: str
     endpoint: str
 
-    def apply_to(
-        self,
-        account: Account,
-        total: GlobalCount,  # noqa: ARG002
-        now: int,  # noqa: ARG002
-        limits: Limits,  # noqa: ARG002
-    ) -> None:
+    def apply_to(self, account: Account, *_: object) -> None:
         booked = account.bookings.get(self.name)
         if booked is not None and booked.about.get(ENDPOINT, "") != self.endpoint:
             booked.about = {**booked.about, ENDPOINT: self.endpoint}
@@ -102,13 +96,7 @@ class ReturnKey:
     name: str
     call: str
 
-    def apply_to(
-        self,
-        account: Account,
-        total: GlobalCount,  # noqa: ARG002
-        now: int,  # noqa: ARG002
-        limits: Limits,  # noqa: ARG002
-    ) -> None:
+    def apply_to(self, account: Account, *_: object) -> None:
         booked = account.bookings.get(self.name)
         if booked is None or booked.key != USED_KEY or booked.about.get("call") != self.call:
             return

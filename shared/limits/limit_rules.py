@@ -46,7 +46,7 @@ class Operation(Protocol):
     def name(self) -> str:
         """The booking that it is about."""
 
-    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits) -> Any:
+    def apply_to(self, account: Account, total: GlobalCount, now: int, limits: Limits, /) -> Any:
         """Changes the account and the global count; raises Problem and changes nothing."""
 
 
