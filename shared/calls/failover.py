@@ -24,7 +24,7 @@ from shared.core.problems import Problem
 from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.realtime.ephemeral_keys import EphemeralKey
-from shared.realtime.model_endpoint import IMPATIENT_BUDGET
+from shared.realtime.key_patience import key_deadline, key_patience
 from shared.realtime.safety_identifier import safety_identifier
 from shared.transcripts.history import History
 from shared.upstream.answer import Answer, NoCallBegun, UnusableAnswer, before_the_offer
@@ -68,6 +68,9 @@ REASONS: Mapping[str, Reason] = {
 }
 """Why an endpoint is left alone, by the problem that it gave. Any other problem is the offer's or
 the profile's, which no endpoint would take."""
+OF_ONE_PROFILE = frozenset({"delegation_model_not_found"})
+"""Problems of an endpoint with what a profile names beside its model: that profile's calls go to
+another endpoint, and everybody else's stay."""
 NO_CREDIT = timedelta(minutes=5)
 """Credit does not come back by itself as a quota does."""
 FAIR_TRY = timedelta(seconds=3)
@@ -141,16 +144,14 @@ class Failover:
         """A new key for a page, of the caller's first endpoint that gives one. Raises Problem."""
         self.read_instructions(profile, deadline)
         candidates = self.choose(profile, caller)
-        each_within = IMPATIENT_BUDGET if len(candidates) > 1 else deadline.remaining
 
         def mint(endpoint: VoiceEndpoint) -> MintedKey:
             deployed = endpoint.deployed(profile)
-            within = min(each_within, deadline.remaining)
             with before_the_offer():
                 key = endpoint.realtime.client.mint_key(
                     complete_profile(deployed, self.vault),
                     life,
-                    Deadline.after(within, deadline.monotonic),
+                    key_deadline(deadline),
                     safety_identifier=self.identifier(endpoint, caller),
                 )
             return MintedKey(key, endpoint, deployed)
@@ -171,14 +172,16 @@ class Failover:
         deadline: Deadline,
         attempt: Callable[[VoiceEndpoint], T],
     ) -> T:
-        """What the first endpoint gives that can. Raises the Problem that says most of those that
-        could not."""
+        """What the first endpoint gives that can; a single candidate is asked for a key as
+        patiently as if there were no list. Raises the Problem that says most of those that could
+        not."""
         failures: list[Problem] = []
         for each in self.all_to_try(candidates, profile.model):
             if failures and deadline.remaining < FAIR_TRY:
                 break
             try:
-                found = attempt(self.endpoints.by_name[each.name])
+                with key_patience(others_to_ask=len(candidates) > 1):
+                    found = attempt(self.endpoints.by_name[each.name])
             except Problem as problem:
                 if not self.leave(each.name, profile.model, problem):
                     # What was sent is to blame, and something there has read it.
@@ -205,6 +208,10 @@ class Failover:
         reason = REASONS.get(problem.code)
         if reason is None:
             return False
+        self.count(name, reason)
+        if problem.code in OF_ONE_PROFILE:
+            self.endpoints.choice.recovered(name)
+            return True
         now = self.clock()
         asked = problem.retry_after
         if problem.code == "upstream_credit_exhausted":
@@ -212,7 +219,6 @@ class Failover:
         until = cool_down_until(reason, now, asked)
         of_model = model if reason in OF_ONE_MODEL else ""
         self.endpoints.choice.cool_down(name, until, reason, of_model)
-        self.count(name, reason)
         if len(self.endpoints.by_name) > 1:
             logs.event(
                 "endpoint cooling",

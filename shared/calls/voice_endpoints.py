@@ -93,10 +93,9 @@ def open_voice_endpoints(
     clock: Clock,
 ) -> VoiceEndpoints:
     """`budget` is for minting a key; sidebands read their credential on `pool`."""
-    several = len(settings.endpoints) > 1
     opened: dict[str, VoiceEndpoint] = {}
     for each in settings.endpoints:
-        realtime = open_model_endpoint(each, credentials, budget, pool, clock, impatient=several)
+        realtime = open_model_endpoint(each, credentials, budget, pool, clock)
         live = open_live_endpoint(settings, each, credentials, pool)
         opened[each.name] = VoiceEndpoint(
             settings=each,

@@ -26,6 +26,7 @@ from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
 from shared.credentials.endpoint_credential import Credential
 from shared.realtime.ephemeral_keys import EphemeralKey, key_request, read_key
+from shared.realtime.key_patience import key_tries
 from shared.realtime.safety_identifier import safety_header
 from shared.realtime.sdp_answer import read_answer
 from shared.upstream.answer import Answer, NoCallBegun, UnusableAnswer, before_the_offer
@@ -71,8 +72,7 @@ class EphemeralKeyRefused(Exception):
 class RealtimeClient:
     """Talks to one endpoint over one pooled `requests.Session`; safe to share between threads.
 
-    `beside_key` gives what a gateway wants in requests with an ephemeral key. `mint_tries` is how
-    often a key is asked for: once, where another endpoint can give one sooner. `name` is what the
+    `beside_key` gives what a gateway wants in requests with an ephemeral key. `name` is what the
     log calls the endpoint.
     """
 
@@ -87,7 +87,6 @@ class RealtimeClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Clock = utc_now,
         beside_key: Callable[[], Mapping[str, str]] = dict,
-        mint_tries: int = USUAL_TIMEOUTS.tries,
         name: str = "",
     ) -> None:
         self.name = name
@@ -99,7 +98,6 @@ class RealtimeClient:
         self.sleep = sleep
         self.clock = clock
         self.beside_key = beside_key
-        self.mint_tries = mint_tries
 
     def calls_url(self, profile: Profile) -> str:
         """Where an offer for `profile` is posted, the filter included."""
@@ -117,7 +115,8 @@ class RealtimeClient:
         """A new ephemeral key for `profile`, good for `life` (10 s to 2 h, measured).
 
         Minting twice does no harm, so 429, 5xx, resets and timeouts are retried within the
-        deadline, and `Retry-After` is honoured. Raises `Problem`.
+        deadline, unless another endpoint can give a key sooner (`key_patience`), and `Retry-After`
+        is honoured. Raises `Problem`.
         """
         headers = {
             **self.credential.headers(),
@@ -126,8 +125,7 @@ class RealtimeClient:
         }
         url = f"{self.base}/client_secrets"
         body = key_request(profile, life)
-        tries = min(self.timeouts.tries, self.mint_tries)
-        timeouts = replace(self.timeouts, tries=tries)
+        timeouts = replace(self.timeouts, tries=key_tries(self.timeouts.tries))
         reply = self.post_with_retries(url, body, headers, deadline, timeouts=timeouts)
         return read_key(reply, self.clock())
 

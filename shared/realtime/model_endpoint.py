@@ -16,11 +16,6 @@ from shared.realtime.ephemeral_key_cache import EphemeralKeyCache, KeyMinter
 from shared.realtime.sideband_contract import REALTIME_SIDEBAND
 from shared.sideband.connector import SidebandConnector, no_sideband
 from shared.sideband.sideband import Connect
-from shared.upstream.transport import USUAL_TIMEOUTS
-
-IMPATIENT_BUDGET = timedelta(seconds=8)
-"""For a key where other endpoints may be asked after this one: three of them within the 30 s of a
-request, and time for the offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +34,8 @@ def open_model_endpoint(
     budget: timedelta,
     pool: Executor,
     clock: Clock,
-    *,
-    impatient: bool = False,
 ) -> ModelEndpoint:
-    """`budget` is for minting a key; sidebands read their credential on `pool`. `impatient`: there
-    are others to ask for a key, so that this one is asked once and not for long."""
+    """`budget` is for minting a key; sidebands read their credential on `pool`."""
     access = credentials.endpoints[endpoint.name]
     client = RealtimeClient(
         endpoint.provider,
@@ -52,10 +44,8 @@ def open_model_endpoint(
         open_session(endpoint.url),
         clock=clock,
         beside_key=access.beside_key,
-        mint_tries=1 if impatient else USUAL_TIMEOUTS.tries,
         name=endpoint.name_in_logs,
     )
-    budget = min(budget, IMPATIENT_BUDGET) if impatient else budget
     minter = KeyMinter(client, credentials.vault, budget)
     return ModelEndpoint(
         client=client,

@@ -19,6 +19,7 @@ from shared.credentials.private_instructions import complete_profile
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
 from shared.realtime.history_items import carry_over
+from shared.realtime.key_patience import key_deadline
 from shared.sideband.connector import no_sideband
 from shared.sideband.sideband import Connect
 from shared.transcripts.history import NO_HISTORY, History
@@ -63,7 +64,7 @@ class RealtimeVoice:
                 offer, complete, deadline, safety_identifier=safety_identifier
             )
         for _ in range(KEYS_TRIED):
-            with exchange_terms(deadline), before_the_offer():
+            with exchange_terms(key_deadline(deadline)), before_the_offer():
                 key = self.keys.key(profile)
             try:
                 return self.client.negotiate(offer, key, profile, deadline)

@@ -25,13 +25,11 @@ from shared.config.profiles import Profile
 from shared.config.settings import DEFAULT_ENDPOINT, Limits
 from shared.config.voice_api import LIVE, REALTIME
 from shared.core.clock import Clock
-from shared.core.deadline import Deadline
-from shared.credentials.private_instructions import complete_profile
 from shared.limits.ledger_store import Ledger
 from shared.live.client import LiveClient
 from shared.live.session_end import SessionEnder
 from shared.realtime.client import RealtimeClient
-from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
+from shared.realtime.ephemeral_key_cache import EphemeralKeyCache, KeyMinter
 from shared.realtime.voice_client import RealtimeVoice
 from shared.sideband.connector import no_sideband
 from shared.storage.memory import MemoryStorage
@@ -65,7 +63,6 @@ def endpoint_at(
     *,
     name: str = DEFAULT_ENDPOINT,
     models: Mapping[str, str] | None = None,
-    mint_tries: int = 4,
 ) -> VoiceEndpoint:
     """An endpoint at that address, without sidebands."""
     session = requests.Session()
@@ -75,7 +72,7 @@ def endpoint_at(
         url,
         FixedCredential(),
         session,
-        mint_tries=mint_tries,
+        sleep=lambda _: None,
         name=name if name != DEFAULT_ENDPOINT else "",
     )
     live_client = LiveClient(
@@ -87,14 +84,8 @@ def endpoint_at(
         fields=frozenset(OPTIONAL_FIELDS) if provider == "openai" else frozenset(),
         ender=SessionEnder(no_sideband),
     )
-    keys = EphemeralKeyCache(
-        lambda profile, life: client.mint_key(
-            complete_profile(profile, VAULT),
-            life,
-            Deadline.after(timedelta(seconds=5)),
-        ),
-        clock=lambda: NOW,
-    )
+    minter = KeyMinter(client, VAULT, timedelta(seconds=5))
+    keys = EphemeralKeyCache(minter.mint_key, clock=lambda: NOW)
     voices: VoiceClients = {REALTIME: RealtimeVoice(client, keys, VAULT), LIVE: live_client}
     settings = endpoint_settings(url, provider, name=name, models=models)
     return voice_endpoint(settings, client, keys, live_client, voices)

@@ -17,6 +17,7 @@ from shared.calls.removed_endpoint import OVER_AT
 from shared.calls.service import CallService
 from shared.config.voice_api import LIVE, REALTIME
 from shared.core.problems import Problem
+from shared.realtime import key_patience
 from tests.support.scripted_endpoint import (
     RESET,
     STALL,
@@ -67,10 +68,8 @@ class Pair:
 
     def open(self) -> CallService:
         return calls_over(
-            endpoint_at(self.sweden.url, name="sweden", mint_tries=1),
-            endpoint_at(
-                self.france.url, name="france", models={"m": "deployed-here"}, mint_tries=1
-            ),
+            endpoint_at(self.sweden.url, name="sweden"),
+            endpoint_at(self.france.url, name="france", models={"m": "deployed-here"}),
             ledger=limited(),
             clock=self.clock,
         )
@@ -132,6 +131,26 @@ def test_a_key_that_one_endpoint_does_not_give_comes_from_the_next(
     assert pair.france.asked[0].json()["session"]["model"] == "deployed-here"
     assert pair.start() == "france"
     assert pair.sweden.count(MINT) == 1, "it is left alone"
+
+
+@pytest.mark.parametrize("why", ["the other one cools", "the other one has not that model"])
+@pytest.mark.parametrize("said", [Said(503), RESET])
+def test_the_only_endpoint_that_can_give_a_key_is_asked_again(
+    pair: Pair, why: str, said: Said
+) -> None:
+    profile = PROFILE
+    if why == "the other one cools":
+        choice = pair.service.failover.endpoints.choice
+        choice.cool_down("france", NOW + timedelta(seconds=15), "unreachable")
+    else:
+        profile = replace(PROFILE, session={**PROFILE.session, "model": "of-sweden-alone"})
+    pair.sweden.on(MINT, said, key_reply())
+    handle = pair.service.start_call(OFFER, profile, pair.caller).handle
+    assert pair.service.open_handle(handle, pair.caller).endpoint == "sweden"
+    pair.sweden.on(MINT, said, key_reply())
+    assert pair.service.issue_token(profile, pair.caller).endpoint == pair.sweden.url
+    assert (pair.sweden.count(MINT), pair.france.asked) == (4, [])
+    assert pair.states()["sweden"] is None
 
 
 def test_the_log_says_which_endpoint_it_was(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
@@ -255,12 +274,33 @@ def test_a_call_of_gpt_live_is_created_once_or_elsewhere(pair: Pair) -> None:
     assert left.ended_by == "no answer", "it is on record where it may run"
 
 
-def test_a_key_for_a_page_is_not_waited_for_at_one_endpoint_alone(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+def test_a_model_that_one_profile_delegates_to_keeps_nobody_else_from_its_endpoint(
+    pair: Pair,
 ) -> None:
-    monkeypatch.setattr(failover, "IMPATIENT_BUDGET", timedelta(seconds=0.2))
+    error = {"code": "model_not_found", "param": "session.delegation.responses.model"}
+    sessions = "/openai/v1/live/sessions"
+    pair.sweden.on(sessions, Said(404, json.dumps({"error": error}).encode()))
+    begun = {"session": {"id": "live_u0_1"}, "transport": {"sdp": "v=0\r\n"}}
+    pair.france.on(sessions, Said(201, json.dumps(begun).encode()))
+    started = pair.service.start_call(OFFER, LIVE_PROFILE, pair.caller)
+    assert pair.service.open_handle(started.handle, pair.caller).endpoint == "france"
+    assert pair.states() == {"sweden": None, "france": None}
+    assert pair.start() == "sweden", "another profile with that model"
+
+
+@pytest.mark.parametrize("way", ["for a page", "for an offer"])
+def test_a_key_is_not_waited_for_at_one_endpoint_alone(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(key_patience, "IMPATIENT_BUDGET", timedelta(seconds=0.2))
+    monkeypatch.setattr(failover, "FAIR_TRY", timedelta(seconds=0.1))
+    policy = replace(pair.service.policy, budget=timedelta(seconds=1))
+    pair.service = replace(pair.service, policy=policy)
     pair.sweden.on(MINT, STALL)
-    assert pair.service.issue_token(PROFILE, pair.caller).endpoint == pair.france.url
+    if way == "for an offer":
+        assert pair.start() == "france"
+    else:
+        assert pair.service.issue_token(PROFILE, pair.caller).endpoint == pair.france.url
     assert pair.states()["sweden"] == "unreachable"
 
 
@@ -338,7 +378,7 @@ def test_a_caller_over_a_limit_does_not_take_the_one_try_of_an_endpoint(pair: Pa
 def test_an_endpoint_is_not_blamed_for_time_that_another_took(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failover, "IMPATIENT_BUDGET", timedelta(seconds=0.3))
+    monkeypatch.setattr(key_patience, "IMPATIENT_BUDGET", timedelta(seconds=0.3))
     monkeypatch.setattr(failover, "FAIR_TRY", timedelta(seconds=0.3))
     policy = replace(pair.service.policy, budget=timedelta(seconds=0.4))
     pair.service = replace(pair.service, policy=policy)
