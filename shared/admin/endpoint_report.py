@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,10 +11,13 @@ from shared.admin.endpoint_refusals import EndpointRefusals
 from shared.calls.record_ids import DAY
 from shared.calls.records import Records
 from shared.config.profiles import Profiles
+from shared.core.refreshing import ExpiringValue, RefreshingValue, Spawn, in_a_thread
 from shared.upstream.endpoints import Endpoint, Endpoints, EndpointState
 
 COUNTED_AGAIN_AFTER = timedelta(minutes=1)
-"""The desk asks every few seconds, and a day may have a million records."""
+"""The desk asks every few seconds, and a day may have a million records: whoever asks then is told
+what was counted last, and does not wait for the new count."""
+OLDEST_COUNT = 2 * COUNTED_AGAIN_AFTER
 
 
 class EndpointReport:
@@ -28,27 +30,27 @@ class EndpointReport:
         profiles: Profiles,
         records: Records,
         refusals: EndpointRefusals,
+        spawn: Spawn = in_a_thread,
     ) -> None:
         self.endpoints = endpoints
         self.profiles = profiles
         self.records = records
         self.refusals = refusals
         self.clock = refusals.clock
-        self.lock = threading.Lock()
-        self.counted_at: datetime | None = None
-        self.starts: Counter[str] = Counter()
+        self.starts = RefreshingValue(
+            self.count_starts, ahead=COUNTED_AGAIN_AFTER, clock=self.clock, spawn=spawn
+        )
 
     def report(self) -> dict[str, Any]:
         """The endpoints, and since when their starts and refusals are counted. Raises
         StorageUnavailable."""
         now = self.clock()
-        since = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - DAY
-        starts, refused = self.starts_since(since, now), self.refusals.of_last_day()
+        starts, refused = self.starts.get(), self.refusals.of_last_day()
         rows = [
             self.row(self.endpoints.by_name[state.name], state, starts, refused)
             for state in self.endpoints.state(now)
         ]
-        return {"since": since.isoformat(timespec="seconds"), "endpoints": rows}
+        return {"since": counted_since(now).isoformat(timespec="seconds"), "endpoints": rows}
 
     def row(
         self,
@@ -80,12 +82,14 @@ class EndpointReport:
         named = sorted(self.profiles.by_name.items())
         return [name for name, profile in named if endpoint.serves(profile.model)]
 
-    def starts_since(self, moment: datetime, now: datetime) -> Counter[str]:
-        """How many calls were started at each endpoint; what was counted a moment ago is told
-        again."""
-        with self.lock:
-            if self.counted_at is None or now - self.counted_at >= COUNTED_AGAIN_AFTER:
-                found = self.records.started_since(moment, now)
-                self.starts = Counter(record.endpoint_name for record in found)
-                self.counted_at = now
-            return self.starts
+    def count_starts(self) -> ExpiringValue[Counter[str]]:
+        """How many calls were started at each endpoint. Raises StorageUnavailable."""
+        now = self.clock()
+        found = self.records.started_since(counted_since(now), now)
+        counted = Counter(record.endpoint_name for record in found)
+        return ExpiringValue(counted, self.clock() + OLDEST_COUNT)
+
+
+def counted_since(now: datetime) -> datetime:
+    """Whole hours, as refusals are counted."""
+    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - DAY

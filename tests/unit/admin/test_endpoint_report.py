@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -38,7 +39,11 @@ class Desk:
         self.records = Records(MemoryTable(), default_endpoint="sweden")
         self.endpoints = Endpoints([SWEDEN, OPENAI])
         self.refusals = EndpointRefusals(self.table, self.clock)
-        self.report = EndpointReport(self.endpoints, PROFILES, self.records, self.refusals)
+        self.counts: list[Callable[[], None]] = []
+        """Those that are done in the background."""
+        self.report = EndpointReport(
+            self.endpoints, PROFILES, self.records, self.refusals, self.counts.append
+        )
 
     def start(self, name: str, number: int) -> None:
         """A call is started now."""
@@ -102,7 +107,14 @@ def test_starts_are_those_of_a_day_and_old_rows_are_the_default_endpoints() -> N
     desk.start("openai", 9)
     assert desk.rows()["openai"]["starts"] == 1, "counted a moment ago"
     desk.clock.advance(minutes=1)
+    assert desk.rows()["openai"]["starts"] == 1, "nobody waits for the next count"
+    (count,) = desk.counts
+    assert desk.rows()["openai"]["starts"] == 1, "nor while it is under way"
+    count()
     assert desk.rows()["openai"]["starts"] == 2
+    desk.start("openai", 10)
+    desk.clock.advance(minutes=5)
+    assert desk.rows()["openai"]["starts"] == 3, "what is older is not shown"
 
 
 def test_a_row_of_before_there_was_a_list_is_the_default_endpoints_wherever_it_is_shown() -> None:
