@@ -119,7 +119,8 @@ class Stack:
         base["NO_PROXY"] = ",".join(p for p in ("127.0.0.1,localhost", base.get("NO_PROXY")) if p)
         base["no_proxy"] = base["NO_PROXY"]
         log = ("--verbose",) if self.verbose else ()
-        names = ["emulator", *(f"emulator-{number}" for number in range(2, self.endpoints + 1))]
+        numbers = range(1, self.endpoints + 1)
+        names = [f"emulator-{n}" for n in numbers] if self.endpoints > 1 else ["emulator"]
         emulated = ("--port", "0", "--provider", self.provider, *log)
         *self.emulator_urls, self.identity_url = await asyncio.gather(
             *(self.run_part(name, base, self.emulator, *emulated) for name in names),
