@@ -1,8 +1,21 @@
-"""Makes the hooks importable: azd runs them as programs from their own folder."""
+"""Makes the hooks importable: azd runs them as programs from their own folder. Has the processes
+of a run share what the compiler answers."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.infra.shared_answers import ANSWERS
+
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "infra" / "hooks"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def share_answers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Each process has a folder of its own in the one of the run.
+        ANSWERS.folder = tmp_path_factory.getbasetemp().parent / "compiler-answers"

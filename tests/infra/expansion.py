@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,8 +21,10 @@ import pytest
 
 from local import lint
 from local.compiler import Compiler
+from tests.infra.shared_answers import ANSWERS, content
 
 ROOT = Path(__file__).parent.parent.parent
+INFRA = ROOT / "infra"
 COMPILER = lint.find_bicep() or ""
 REQUIRED = os.environ.get("BICEP_REQUIRED") == "1"
 needs_compiler = pytest.mark.skipif(not (COMPILER or REQUIRED), reason=lint.NO_COMPILER)
@@ -105,26 +107,34 @@ def expand_cached(given: str) -> Expansion:
 def expand_template(compiled: str, given: Mapping[str, Any], group: str = "") -> Expansion:
     """The deployment that a compiled template makes of these parameters, in a resource group if it
     is one for that."""
+    question = json.dumps([compiled, given, group], sort_keys=True)
+    made = json.loads(ANSWERS.answer(question, partial(snapshot, compiled, given, group)))
+    assert made["diagnostics"] == []
+    return Expansion(tuple(made["predictedResources"]), made["outputs"])
+
+
+def snapshot(compiled: str, given: Mapping[str, Any], group: str) -> str:
+    """The compiler's snapshot of a compiled template."""
     with TemporaryDirectory() as folder:
         Path(folder, "main.json").write_text(compiled, encoding="utf-8")
         values = {name: bicep_literal(value) for name, value in given.items()}
         lines = [f"param {name} = {value}" for name, value in values.items()]
         asked = Path(folder, "asked.bicepparam")
         asked.write_text("\n".join(["using 'main.json'", *lines]), encoding="utf-8")
-        made = json.loads(compiler().snapshot(asked, SUBSCRIPTION, "eastus2", group))
-    assert made["diagnostics"] == []
-    return Expansion(tuple(made["predictedResources"]), made["outputs"])
+        return compiler().snapshot(asked, SUBSCRIPTION, "eastus2", group)
 
 
 @cache
-def template(path: Path = ROOT / "infra" / "main.bicep") -> str:
-    """The compiled template: compiling takes most of the time, so it is done once."""
-    return compiler().compile(path)
+def template(path: Path = INFRA / "main.bicep") -> str:
+    """The compiled template of a file of infra/: compiling takes most of the time, so it is done
+    once."""
+    question = f"{path.relative_to(INFRA)} of {content(INFRA)}"
+    return ANSWERS.answer(question, lambda: compiler().compile(path))
 
 
 @cache
 def compiler() -> Compiler:
-    """The one process of the compiler in a run of tests."""
+    """The one process of the compiler that a process of tests has."""
     started = Compiler(COMPILER)
     atexit.register(started.close)
     return started

@@ -23,12 +23,16 @@ needs_compiler = pytest.mark.skipif(not COMPILER, reason=lint.NO_COMPILER)
 needs_bash = pytest.mark.skipif(os.name == "nt", reason="a shell script")
 
 
-def copy_of_infra(folder: Path, **changes: tuple[str, str]) -> Path:
-    """A copy of infra/ with one text replaced in each of the named modules."""
-    shutil.copytree(ROOT / "infra", folder / "infra")
+def copy_of_modules(folder: Path, **changes: tuple[str, str]) -> Path:
+    """A project of the named modules and the types that they import, with one text replaced in
+    each."""
+    modules = folder / "infra" / "modules"
+    modules.mkdir(parents=True)
+    shutil.copy(ROOT / "infra" / "bicepconfig.json", folder / "infra")
+    shutil.copy(ROOT / "infra" / "modules" / "types.bicep", modules)
     for name, (old, new) in changes.items():
-        path = folder / "infra" / "modules" / f"{name}.bicep"
-        text = path.read_text(encoding="utf-8")
+        path = modules / f"{name}.bicep"
+        text = (ROOT / "infra" / "modules" / path.name).read_text(encoding="utf-8")
         assert old in text, "the text to replace is no longer in the file"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
     return folder
@@ -64,22 +68,25 @@ def test_what_compiles_today_compiles_in_december_2029(tmp_path: Path) -> None:
 
 @needs_compiler
 def test_errors_warnings_and_unformatted_files_are_found(tmp_path: Path) -> None:
-    root = copy_of_infra(
+    root = copy_of_modules(
         tmp_path,
         budget=("amount: amount", "amount: amuont"),
         vault=("enableSoftDelete:", "enableSoftDeletion:"),
         identity=("  location: location", "    location: location"),
+        model=("name: deploymentName", "name: '${deploymentName}'"),
+        account=("", ""),
     )
     found = lint.run_bicep(COMPILER, root)
     assert re.search(r"budget\.bicep\(.*Error BCP\d+", found), found
     assert re.search(r"vault\.bicep\(.*Warning BCP\d+", found), found
+    assert re.search(r"model\.bicep\(.*Error simplify-interpolation", found), found
     assert "infra/modules/identity.bicep: `bicep format " in found
     assert "account.bicep" not in found
 
 
 @needs_compiler
 def test_the_nightly_rules_find_an_old_api_version(tmp_path: Path) -> None:
-    root = copy_of_infra(tmp_path, vault=("vaults@2025-05-01", "vaults@2019-09-01"))
+    root = copy_of_modules(tmp_path, vault=("vaults@2025-05-01", "vaults@2019-09-01"))
     done = subprocess.run(
         [COMPILER, "lint", "infra/modules/vault.bicep", "--config", str(AGE)],
         cwd=root,
