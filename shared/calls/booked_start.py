@@ -19,6 +19,7 @@ from shared.calls.continuation import Continuations, Conversation
 from shared.calls.dispatch import CallDispatcher
 from shared.calls.end_events import try_to_publish
 from shared.calls.new_call import new_record
+from shared.calls.queue_messages import SECOND_END_MESSAGE_LATE, call_message
 from shared.calls.termination import CallTerminator
 from shared.calls.unanswered import unanswered_record
 from shared.config.profiles import Profile
@@ -121,7 +122,15 @@ class BookedStarts:
             self.dispatcher.records.insert(record)
             if record.settled_by:
                 try_to_publish(self.terminator.events, record.id)
+                self.send_end_message(record)
         return False
+
+    def send_end_message(self, record: CallRecord) -> None:
+        """A call that was never dispatched has no message of its limit, which would make up for an
+        end that could not be published. Raises StorageUnavailable."""
+        if self.terminator.events is not None:
+            body = call_message(record.id)
+            self.terminator.end_queue.send(body, delay=SECOND_END_MESSAGE_LATE)
 
 
 def caused_by_caller(error: BaseException) -> bool:

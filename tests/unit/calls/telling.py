@@ -16,6 +16,7 @@ from shared.calls.end_events import EndEvents
 from shared.calls.handles import Handles
 from shared.calls.new_call import SealedCall
 from shared.calls.records import Records
+from shared.calls.service import CallService
 from shared.calls.termination import CallTerminator
 from shared.config.settings import Limits
 from shared.core.problems import Problem
@@ -25,9 +26,11 @@ from shared.observer.leases import Leases
 from shared.observer.sweep import CallSweep
 from shared.storage.interfaces import Entity, Message, StorageUnavailable
 from shared.storage.memory import MemoryLog, MemoryQueue, MemoryTable
+from shared.upstream.answer import UnusableAnswer
 from shared.usage.price_files import load_prices
 from tests.support.call_records import call_record
 from tests.support.hang_up_client import HangUpClient
+from tests.unit.calls.services import PROFILE
 from tests.unit.calls.test_retry import World
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -183,3 +186,20 @@ def observing(world: World, telling: Telling) -> Any:
         terminator=replace(worker.terminator, events=events),
         accounting=CallAccounting(world.records, worker.terminator.ledger, load_prices()),
     )
+
+
+def lose_answer(telling: Telling, service: CallService) -> CallTerminator:
+    """The answer to ada's offer is lost, and with it the id of the call. What ends calls of the
+    service."""
+    events = telling.terminator.events
+    assert events
+    terminator = replace(
+        service.terminator,
+        end_queue=telling.ends,
+        events=replace(events, records=service.dispatcher.records),
+    )
+    starts = replace(service, terminator=terminator).starts
+    booking = service.ledger.book_call("ada")
+    lost = UnusableAnswer(None, Problem("upstream_timeout"))
+    assert not starts.give_up_call(lost, booking, PROFILE)
+    return terminator

@@ -8,14 +8,12 @@ from datetime import timedelta
 import pytest
 
 from shared.calls.new_call import SealedCall
-from shared.core.problems import Problem
 from shared.observer.context import ObserverResult, Outcome, Tally
-from shared.upstream.answer import UnusableAnswer
 from shared.upstream.hang_up_reply import WAS_GONE
 from shared.usage.call_usage import CallUsage
 from shared.usage.tokens import Usage
 from tests.support.scripted_endpoint import Upstream
-from tests.unit.calls.services import PROFILE, calls
+from tests.unit.calls.services import calls
 from tests.unit.calls.telling import (
     NAME,
     RECORD,
@@ -23,6 +21,7 @@ from tests.unit.calls.telling import (
     Telling,
     end_by_caller,
     end_by_limit,
+    lose_answer,
     observing,
 )
 from tests.unit.calls.test_retry import World
@@ -41,16 +40,8 @@ def test_whoever_ends_a_call_it_is_told_of_once(telling: Telling, way: str) -> N
 
 
 def test_a_call_whose_answer_was_lost_is_told_of(endpoint: Upstream) -> None:
-    service, telling = calls(endpoint), Telling()
-    events = telling.terminator.events
-    assert events
-    terminator = replace(
-        service.terminator, events=replace(events, records=service.dispatcher.records)
-    )
-    starts = replace(service, terminator=terminator).starts
-    booking = service.ledger.book_call("ada")
-    lost = UnusableAnswer(None, Problem("upstream_timeout"))
-    assert not starts.give_up_call(lost, booking, PROFILE)
+    telling = Telling()
+    lose_answer(telling, calls(endpoint))
     [message] = telling.messages()
     assert (message["caller"], message["ended_by"]) == ("ada", "no answer")
     assert not {"transcript", "recording"} & message.keys()

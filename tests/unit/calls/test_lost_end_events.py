@@ -13,12 +13,15 @@ from shared.calls.end_events import LEFT_TO_OBSERVER, try_to_publish
 from shared.observer.context import ObserverResult, Outcome
 from shared.storage.interfaces import Entity, StorageUnavailable
 from shared.upstream.hang_up_reply import WAS_LIVE
+from tests.support.scripted_endpoint import Upstream
+from tests.unit.calls.services import calls
 from tests.unit.calls.telling import (
     NAME,
     NOW,
     RECORD,
     WAYS,
     Telling,
+    lose_answer,
     observing,
 )
 from tests.unit.calls.test_retry import World
@@ -75,6 +78,18 @@ async def test_a_host_killed_between_settling_and_telling_is_made_up_for_by_the_
     await telling.another_instance().end_at_limit(Delivery(NAME))
     assert [each["ended_by"] for each in telling.messages()] == ["caller"]
     assert telling.client.hung_up == []
+
+
+async def test_a_call_that_was_never_dispatched_has_an_end_message_all_the_same(
+    endpoint: Upstream, telling: Telling
+) -> None:
+    telling.told.away = True
+    terminator = lose_answer(telling, calls(endpoint))
+    telling.told.away = False
+    telling.now += timedelta(days=3)
+    [end] = telling.ends.receive(visibility=timedelta(minutes=1), limit=32)
+    await terminator.end_at_limit(Delivery.of(end.body))
+    assert [each["ended_by"] for each in telling.messages()] == ["no answer"]
 
 
 def test_a_host_killed_between_telling_and_noting_it_is_told_of_twice(telling: Telling) -> None:
