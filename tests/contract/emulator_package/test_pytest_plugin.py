@@ -31,7 +31,7 @@ async def call(emulator, ask):
         item = {"type": "message", "role": "user", "content": content}
         caller.send_event({"type": "conversation.item.create", "item": item})
         caller.send_event({"type": "response.create"})
-        await caller.expect("output_audio_buffer.stopped")
+        await caller.expect("response.done")
 '''
 
 

@@ -6,6 +6,7 @@ Only this file uses that environment: two processes of one run must not fill it 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import tomllib
@@ -35,6 +36,12 @@ SESSION = {
     "model": "gpt-realtime",
     "audio": {"input": {"transcription": {"model": "gpt-realtime-whisper"}}},
     "tools": [WEATHER],
+}
+SCRIPT = {
+    "rules": [
+        {"words": ["hello"], "say": "Hi."},
+        {"words": ["weather"], "call": {"tool": "get_weather", "arguments": {"city": "Oslo"}}},
+    ]
 }
 
 
@@ -131,11 +138,19 @@ async def test_it_hears_and_speaks_and_calls_tools_where_it_is_installed(program
         async with http.post(f"{realtime}/calls", data=offer, headers=bearer) as reply:
             assert reply.status == 201
             await caller.accept(await reply.text())
+        async with http.patch(f"{url}/emulator", json=SCRIPT) as reply:
+            assert reply.status == 200
         caller.say(*read_wav(SPEECH / "hello.wav"))
         heard = await caller.expect("conversation.item.input_audio_transcription.completed")
         assert "hello" in heard["transcript"]
         await caller.expect("output_audio_buffer.stopped")
         assert caller.energy > 0
+        content = [{"type": "input_text", "text": "What is the weather?"}]
+        item = {"type": "message", "role": "user", "content": content}
+        caller.send_event({"type": "conversation.item.create", "item": item})
+        caller.send_event({"type": "response.create"})
+        called = await caller.expect("response.function_call_arguments.done")
+        assert json.loads(called["arguments"]) == {"city": "Oslo"}
 
 
 async def test_gpt_live_answers_where_it_is_installed(programs: Path) -> None:
