@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import (
+    ClientError,
     ClientSession,
     ClientWebSocketResponse,
     WSMessage,
@@ -24,8 +25,9 @@ from aiohttp import (
 )
 
 from realtime_emulator.protocol.ids import Provider
+from realtime_emulator.protocol.journal import LEFT_OUT
 from realtime_emulator.recordings.format import Kind, Line, Recording
-from realtime_emulator.recordings.masking import LEFT_OUT, Masker
+from realtime_emulator.recordings.masking import Masker
 from realtime_emulator.recordings.sessions import KnownSessions, route_kind
 from realtime_emulator.serving.application import make_application
 from realtime_emulator.serving.trusted_hosts import TrustedHosts
@@ -112,9 +114,13 @@ class Recorder:
             return refuse(404, "Only /v1/realtime and /v1/live are recorded.")
         if self.http is None:
             self.http = ClientSession()
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self.relay_socket(request, self.http)
-        return await self.relay_request(request, self.http)
+        is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+        relay = self.relay_socket if is_socket else self.relay_request
+        try:
+            return await relay(request, self.http)
+        except ClientError as error:
+            logger.warning("no answer from %s: %s", self.upstream, error)
+            return refuse(502, "The endpoint cannot be reached.")
 
     def headers_for(self, request: web.Request) -> dict[str, str]:
         """The request's own, and the recorder's credential where it has none. Not for pages of

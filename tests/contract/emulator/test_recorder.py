@@ -24,6 +24,7 @@ from realtime_emulator.recordings.recorder import make_recorder
 from realtime_emulator.testing import Emulator
 from tests.support.emulator_server import Server, serving
 from tests.support.patience import PATIENCE
+from tests.support.ports import free_ports
 from tests.support.programs import program, run, running
 
 KEY = "sk-a-real-key-0123456789"
@@ -358,6 +359,21 @@ async def test_a_conversation_that_fails_is_one_sentence(tmp_path: Path) -> None
         code, _, errors = await run("realtime_emulator", "record", *options)
     assert code == 1
     assert errors == "record: the conversation failed: POST realtime/client_secrets: 503, not 200\n"
+
+
+async def test_an_endpoint_that_is_not_there_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    upstream = f"http://127.0.0.1:{free_ports(1)[0]}"
+    async with running(make_recorder(upstream, "azure", tmp_path)) as url, ClientSession() as http:
+        async with http.post(f"{url}/openai/v1/realtime/client_secrets", json={}) as reply:
+            assert reply.status == 502
+            assert "cannot be reached" in (await reply.json())["error"]["message"]
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await http.ws_connect(f"{url}/openai/v1/realtime?call_id=rtc_none")
+    assert refused.value.status == 502
+    assert caplog.text.count(upstream) == 2
+    assert files_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(
