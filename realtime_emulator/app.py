@@ -12,6 +12,7 @@ from aiohttp import web
 from realtime_emulator.call.call import Ended
 from realtime_emulator.call.registry import CallRegistry
 from realtime_emulator.call.services import Services
+from realtime_emulator.contract import PREFIX
 from realtime_emulator.http.client_secrets import ClientSecrets
 from realtime_emulator.http.control import Control
 from realtime_emulator.http.endpoint import Endpoint, Handler, plain
@@ -29,7 +30,7 @@ from realtime_emulator.script.script import Script
 from realtime_emulator.serving.application import make_application
 from realtime_emulator.serving.trusted_hosts import TrustedHosts
 
-BASE = {"azure": "/openai/v1/realtime", "openai": "/v1/realtime"}
+BASE = {provider: f"{prefix}/realtime" for provider, prefix in PREFIX.items()}
 LARGEST_BODY = 2 * 1024 * 1024
 
 

@@ -13,6 +13,8 @@ APIS: Final = {
     "realtime": "Realtime API, general availability (client_secrets, calls, sideband)",
     "live": "GPT-Live (sessions, attach, fork)",
 }
+PREFIX: Final = {"azure": "/openai/v1", "openai": "/v1"}
+"""What the paths of each provider begin with."""
 
 
 def describe_version() -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from realtime_emulator.testing import Emulator, Provider
+from realtime_emulator.protocol.ids import Provider
+from realtime_emulator.testing import Emulator
 
 FOLDER: Final = Path(__file__).resolve().parents[1]
 """Where the package is, so that the process finds it."""

@@ -22,7 +22,8 @@ from typing import Any, Final
 import pytest
 
 from realtime_emulator.process import EmulatorProcess
-from realtime_emulator.testing import Call, Emulator, Provider
+from realtime_emulator.protocol.ids import Provider
+from realtime_emulator.testing import Call, Emulator
 
 SHOWN_EVENTS: Final = 40
 MARKER: Final = (

@@ -22,12 +22,13 @@ from typing import Any, Final, Literal, TypeVar
 from urllib.error import HTTPError
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
+from realtime_emulator.contract import PREFIX
+from realtime_emulator.protocol.ids import Provider
+
 T = TypeVar("T")
-Provider = Literal["azure", "openai"]
 SECONDS: Final = 20.0
 """How long what waits does so, unless told otherwise."""
 POLL_SECONDS: Final = 0.03
-PREFIX: Final = {"azure": "/openai/v1", "openai": "/v1"}
 MODEL: Final = "gpt-realtime"
 
 
@@ -93,23 +94,21 @@ class Call:
 
     def wait_for(self, kind: str, *, count: int = 1, seconds: float = SECONDS) -> dict[str, Any]:
         """The `count`th server event of this type since the call began. Raises NotInTime."""
-
-        def found() -> dict[str, Any] | None:
-            of_type = [event for event in self.events if event["type"] == kind]
-            return of_type[count - 1] if len(of_type) >= count else None
-
-        return wait_until(found, lambda: f"no {kind} ({count}) in {self.types}", seconds)
+        return wait_until(
+            lambda: nth_event(self.events, kind, count),
+            lambda: f"no {kind} ({count}) in {self.types}",
+            seconds,
+        )
 
     def wait_for_client(
         self, kind: str, *, count: int = 1, seconds: float = SECONDS
     ) -> dict[str, Any]:
         """The same of the client's events."""
-
-        def found() -> dict[str, Any] | None:
-            of_type = [event for event in self.client_events if event["type"] == kind]
-            return of_type[count - 1] if len(of_type) >= count else None
-
-        return wait_until(found, lambda: f"no {kind} ({count}) from the client", seconds)
+        return wait_until(
+            lambda: nth_event(self.client_events, kind, count),
+            lambda: f"no {kind} ({count}) from the client",
+            seconds,
+        )
 
     def wait_for_end(self, *, seconds: float = SECONDS) -> str:
         """Waits until the call is over. Returns why it ended."""
@@ -128,6 +127,11 @@ class Call:
     def inject(self, event: Any) -> None:
         """Sends every observer an event of the test's making; a text is sent as it is."""
         self.emulator.ask("POST", f"/emulator/{self.kind}/{self.id}/frames", event)
+
+
+def nth_event(events: list[dict[str, Any]], kind: str, count: int) -> dict[str, Any] | None:
+    of_type = [event for event in events if event["type"] == kind]
+    return of_type[count - 1] if len(of_type) >= count else None
 
 
 def words_of(events: list[dict[str, Any]], done: str, side: str) -> list[str]:

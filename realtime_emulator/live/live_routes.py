@@ -8,13 +8,14 @@ from typing import Final
 from aiohttp import web
 
 from realtime_emulator.call.services import Services
+from realtime_emulator.contract import PREFIX
 from realtime_emulator.http.endpoint import Handler, plain
 from realtime_emulator.live.live_control import LiveControl
 from realtime_emulator.live.live_rest import LiveRest
 from realtime_emulator.live.live_sockets import LiveSockets
 from realtime_emulator.live.registry import LiveRegistry
 
-BASE: Final = {"azure": "/openai/v1/live", "openai": "/v1/live"}
+BASE: Final = {provider: f"{prefix}/live" for provider, prefix in PREFIX.items()}
 
 
 def add_live_routes(

@@ -21,9 +21,8 @@ from realtime_emulator.call.call import Call
 from realtime_emulator.call.stand_ins import StandInPeer
 from realtime_emulator.recordings.comparison import Comparison
 from realtime_emulator.recordings.format import Line, Recording
-from realtime_emulator.recordings.live_replay import SECONDS, OnEvent
 from realtime_emulator.recordings.planning import make_script
-from realtime_emulator.recordings.stage import BEARER, OFFER, Stage, staged
+from realtime_emulator.recordings.stage import BEARER, OFFER, PATIENCE, OnEvent, Stage, staged
 
 TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"
 AUDIO: Final = "response.output_audio.delta"
@@ -161,7 +160,7 @@ class CallPlayer:
     async def receive(self, lane: str) -> Line | None:
         """The emulator's next event of a lane; those of others wait."""
         with suppress(TimeoutError, TypeError, ValueError):
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(PATIENCE.total_seconds()):
                 while not self.waiting[lane]:
                     self.sort(json.loads((await self.socket.receive()).data))
         return self.waiting[lane].popleft() if self.waiting[lane] else None

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from realtime_emulator.recordings.masking import LEFT_OUT
+from realtime_emulator.protocol.journal import LEFT_OUT
 
 Event = dict[str, Any]
 OF_THE_API: Final = frozenset(
@@ -22,7 +22,6 @@ WORDS: Final = frozenset({"arguments", "text", "instructions", "tools", "input"}
 """Fields whose values must be the recorded ones, unless they are masked."""
 ACCOUNT: Final = frozenset({"access_programs", "user"})
 """What belongs to the account that was recorded."""
-NAMED_BY_CLIENT: Final = (".client_event_id", ".event_id")
 NUMBERS: Final = frozenset({"int", "float"})
 
 

@@ -13,11 +13,11 @@ from typing import Any, Final
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse
 
 from realtime_emulator.caller import Caller
+from realtime_emulator.contract import PREFIX
 from realtime_emulator.protocol.ids import Provider
 
 SECONDS: Final = 60.0
 """How long each answer is waited for."""
-PREFIX: Final = {"azure": "/openai/v1", "openai": "/v1"}
 TOOL: Final = {
     "type": "function",
     "name": "get_price",

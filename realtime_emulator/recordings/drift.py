@@ -6,7 +6,8 @@ from realtime_emulator.recordings.call_replay import replay_call
 from realtime_emulator.recordings.comparison import Comparison
 from realtime_emulator.recordings.format import Recording
 from realtime_emulator.recordings.http_replay import replay_http
-from realtime_emulator.recordings.live_replay import OnEvent, replay_live
+from realtime_emulator.recordings.live_replay import replay_live
+from realtime_emulator.recordings.stage import OnEvent
 
 
 async def replay(recording: Recording, on_event: OnEvent = lambda _: None) -> Comparison:

@@ -122,10 +122,3 @@ def from_name(path: Path, lines: list[Line]) -> Recording:
         "/live/" in path for path in paths
     )
     return Recording("live" if is_live else "realtime", kind, provider)
-
-
-def save(recording: Recording, path: Path) -> None:
-    """Writes a recording."""
-    lines = [recording.header(), *recording.lines]
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    path.write_text(text, encoding="utf-8")

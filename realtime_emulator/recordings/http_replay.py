@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from aiohttp import ClientResponse
 
+from realtime_emulator.protocol.journal import LEFT_OUT
 from realtime_emulator.recordings.comparison import Comparison
 from realtime_emulator.recordings.format import Line, Recording
-from realtime_emulator.recordings.live_replay import OnEvent
-from realtime_emulator.recordings.masking import KEPT_HEADERS, LEFT_OUT
+from realtime_emulator.recordings.masking import KEPT_HEADERS
 from realtime_emulator.recordings.planning import make_script, route_of
-from realtime_emulator.recordings.stage import BEARER, OFFER, Stage, staged
+from realtime_emulator.recordings.stage import BEARER, OFFER, OnEvent, Stage, staged
 
 OF_THE_MOMENT: Final = frozenset({"location", "cache-control", "retry-after"})
 WITH_KEY: Final = "calls"
@@ -103,9 +103,9 @@ def request_body(request: Line) -> tuple[Any, str | None]:
         if isinstance(transport, dict):
             body = {**body, "transport": {**transport, "sdp": OFFER}}
         return json.dumps(body), kind
-    if body in ("~", None):
-        return (OFFER, "application/sdp") if body == "~" else (None, None)
-    return body, kind
+    if body == LEFT_OUT:
+        return OFFER, "application/sdp"
+    return body, None if body is None else kind
 
 
 def parse(text: str) -> Any:

@@ -8,7 +8,7 @@ order and with the recorded fields.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -18,12 +18,12 @@ from realtime_emulator.live.media_interfaces import GRID_MS, SILENT_CHUNK, Fragm
 from realtime_emulator.live.media_listener import MediaListener
 from realtime_emulator.live.session import LiveSession
 from realtime_emulator.live.stand_in_media import StandInLiveMedia
+from realtime_emulator.protocol.journal import LEFT_OUT
 from realtime_emulator.recordings.comparison import WORDS, Comparison
 from realtime_emulator.recordings.format import Line, Recording
 from realtime_emulator.recordings.planning import make_script
-from realtime_emulator.recordings.stage import BEARER, OFFER, Stage, staged
+from realtime_emulator.recordings.stage import BEARER, OFFER, PATIENCE, OnEvent, Stage, staged
 
-OnEvent = Callable[[Line], object]
 MEDIA: Final = frozenset(
     {
         "session.input_audio.append",
@@ -36,8 +36,6 @@ TIMES: Final = {"close_seconds": 0.01, "backend_seconds": 0.3, "append_seconds":
 SAME_WORDS: Final = WORDS | {"delta", "start_ms", "end_ms"}
 SAMPLES: Final = "AAAA" * 3200
 """In place of the audio that a recorded client sent: 200 ms of silence."""
-SECONDS: Final = 20.0
-"""How long an event is waited for."""
 
 
 async def replay_live(recording: Recording, on_event: OnEvent = lambda _: None) -> Comparison:
@@ -117,7 +115,7 @@ class LivePlayer:
         """Whether it can go on: not after an event that did not come, or another one."""
         data = frame["data"]
         if frame["dir"] == "out":
-            if data.get("audio") == "~":
+            if data.get("audio") == LEFT_OUT:
                 data = {**data, "audio": SAMPLES}
             self.is_closed_by_client |= data["type"] == "session.close"
             await self.socket.send_str(self.comparison.translate(json.dumps(data)))
@@ -127,7 +125,7 @@ class LivePlayer:
         else:
             await self.cause(data)
         try:
-            message = await self.socket.receive(timeout=SECONDS)
+            message = await self.socket.receive(timeout=PATIENCE.total_seconds())
             ours = json.loads(message.data)
         except (TimeoutError, TypeError, ValueError):
             self.comparison.report(data["type"], "the emulator sent nothing")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-LEFT_OUT: Final = "~"
+from realtime_emulator.protocol.journal import LEFT_OUT
+
 KEPT: Final = frozenset(
     {
         *("type", "object", "status", "role", "phase", "code", "param", "model", "voice", "reason"),

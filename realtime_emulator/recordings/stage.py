@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from aiohttp import ClientSession
@@ -15,12 +16,17 @@ from realtime_emulator.call.stand_ins import StandInPeer, StandInRecogniser, Sta
 from realtime_emulator.live.live_routes import BASE as LIVE_BASE
 from realtime_emulator.live.stand_in_media import StandInMediaFactory
 from realtime_emulator.protocol.ids import Provider
+from realtime_emulator.recordings.format import Line
 from realtime_emulator.script.script import Script
 from realtime_emulator.serving.application import Runner
 from realtime_emulator.serving.server import LOOPBACK, listen
 
 BEARER: Final = {"Authorization": "Bearer any-key"}
 OFFER: Final = "v=0\r\n"
+PATIENCE: Final = timedelta(seconds=20)
+"""How long an event is waited for."""
+OnEvent = Callable[[Line], object]
+"""Gets what the emulator sends while a recording is replayed."""
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from realtime_emulator.app import BASE, make_app
 from realtime_emulator.call.services import Lazy, Services
 from realtime_emulator.call.stand_ins import StandInPeer, StandInRecogniser, StandInVoice
+from realtime_emulator.contract import PREFIX
 from realtime_emulator.live.live_routes import BASE as LIVE_BASE
 from realtime_emulator.protocol.ids import Provider
 from realtime_emulator.script.script import Script
@@ -75,7 +76,7 @@ class Server:
 
     def __init__(self, root: str, provider: Provider, http: ClientSession, fakes: Fakes) -> None:
         self.root, self.http, self.fakes = root, http, fakes
-        self.base = root + BASE[provider].removesuffix("/realtime")
+        self.base = root + PREFIX[provider]
         self.realtime = root + BASE[provider]
         self.live = root + LIVE_BASE[provider]
 

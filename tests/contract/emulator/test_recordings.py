@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ DRIFTS: list[tuple[str, Callable[[list[Line]], Any], str]] = [
 async def test_what_the_api_changes_is_found(
     name: str, change: Callable[[list[Line]], Any], found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_replay, "SECONDS", 0.5)
+    monkeypatch.setattr(live_replay, "PATIENCE", timedelta(seconds=0.5))
     recording = load(FIXTURES / name)
     change(recording.lines)
     differences = [str(difference) for difference in (await replay(recording)).differences]
