@@ -230,6 +230,8 @@ async def test_several_emulators_are_endpoints_of_one_broker(
         ("local-1", stack.emulator_url),
         ("local-2", stack.emulator_urls[1]),
     ]
+    emulators = {child.name for child in stack.children} - set(PARTS)
+    assert emulators == {"emulator-1", "emulator-2"}, "numbered as the endpoints are"
     assert not any(map(listening, stack.emulator_urls))
 
 
