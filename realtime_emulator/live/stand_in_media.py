@@ -38,8 +38,7 @@ class StandInSaying:
 
 
 class StandInLiveMedia:
-    """Implements `AnsweredMedia` and `AppendedMedia`. The clock stands
-    unless it `runs`."""
+    """Implements `AnsweredMedia` and `AppendedMedia`. The clock stands until `run`."""
 
     def __init__(
         self, settings: MediaSettings, events: MediaEvents, audio_format: AudioFormat | None = None
