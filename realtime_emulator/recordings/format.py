@@ -21,11 +21,31 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from realtime_emulator.protocol.ids import Provider
+from realtime_emulator.protocol.validators import (
+    Invalid,
+    anything,
+    boolean,
+    choice,
+    integer,
+    mapping,
+    obj,
+)
 
 VERSION: Final = 1
 Api = Literal["realtime", "live"]
 Kind = Literal["sideband", "primary", "http"]
 Line = dict[str, Any]
+HEADER: Final = obj(
+    {
+        "version": integer(VERSION, VERSION),
+        "api": choice("realtime", "live"),
+        "kind": choice("sideband", "primary", "http"),
+        "provider": choice("azure", "openai"),
+        "masked": boolean,
+        "session": mapping(anything),
+    },
+    required=("api", "kind", "provider"),
+)
 
 
 class NotARecording(ValueError):
@@ -82,12 +102,24 @@ def load(path: Path) -> Recording:
             lines = [json.loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, KeyError, TypeError) as error:
         raise NotARecording(f"{path} is not JSON lines: {error}") from None
-    if not lines or not all(isinstance(line, dict) for line in lines):
+    if not lines or not all(is_line(line) for line in lines):
         raise NotARecording(f"{path} has no recording in it.")
     recording = from_header(path, lines[0]) if "recording" in lines[0] else from_name(path, lines)
     recording.lines = [line for line in lines if "recording" not in line]
     recording.name = path.name
     return recording
+
+
+def is_line(line: Any) -> bool:
+    """Whether it has the form of a recording's lines."""
+    if not isinstance(line, dict):
+        return False
+    data, exchange = line.get("data"), line.get("http")
+    if isinstance(data, dict) and "type" in data:
+        return line.get("dir") in ("in", "out") and isinstance(data["type"], str)
+    if exchange is not None:
+        return isinstance(exchange, dict) and {"request", "response"} <= exchange.keys()
+    return data is None or isinstance(data, dict)
 
 
 def with_path(exchange: Line) -> Line:
@@ -100,8 +132,13 @@ def with_path(exchange: Line) -> Line:
 
 def from_header(path: Path, first: Line) -> Recording:
     about = first["recording"]
-    if about.get("version") != VERSION:
-        raise NotARecording(f"{path} is of version {about.get('version')}; this reads {VERSION}.")
+    version = about.get("version") if isinstance(about, dict) else None
+    if version != VERSION:
+        raise NotARecording(f"{path} is of version {version}; this reads {VERSION}.")
+    try:
+        HEADER(about, "recording")
+    except Invalid as wrong:
+        raise NotARecording(f"{path} is no recording: {wrong.message}") from None
     return Recording(
         about["api"],
         about["kind"],

@@ -284,7 +284,21 @@ def test_drift_says_what_differs_and_what_was_accepted(
     assert "accepted, and no longer there: other: gone\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", '{"recording": {"version": 9}}', "[1]"])
+HEADER = {"version": 1, "api": "live", "kind": "sideband", "provider": "openai"}
+FORMLESS: list[Any] = [
+    {"recording": {"version": 9}},
+    {"recording": {"version": 1}},
+    {"recording": {**HEADER, "provider": "acme"}},
+    {"recording": {**HEADER, "session": "gpt-live-1"}},
+    {"recording": "live"},
+    {"dir": "in", "data": ["session.started"]},
+    {"data": {"type": "session.started"}},
+    {"http": "GET /v1/live"},
+    [1],
+]
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", *map(json.dumps, FORMLESS)])
 def test_a_file_that_is_no_recording_is_one_sentence(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
