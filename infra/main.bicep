@@ -806,11 +806,12 @@ var networkId = resourceId(
 var storageId = resourceId(subscription().subscriptionId, groupName, 'Microsoft.Storage/storageAccounts', storageName)
 var vaultId = resourceId(subscription().subscriptionId, vaultGroup, 'Microsoft.KeyVault/vaults', vaultName)
 var suffix = environment().suffixes.storage
+var vaultSuffix = replace(environment().suffixes.keyvaultDns, '.vault.', 'vaultcore.')
 var privateParts = [
   { part: 'blob', target: storageId, zone: 'privatelink.blob.${suffix}' }
   { part: 'queue', target: storageId, zone: 'privatelink.queue.${suffix}' }
   { part: 'table', target: storageId, zone: 'privatelink.table.${suffix}' }
-  { part: 'vault', target: vaultId, zone: 'privatelink.vaultcore.azure.net' }
+  { part: 'vault', target: vaultId, zone: 'privatelink.${vaultSuffix}' }
 ]
 var endpoints = privately ? privateParts : []
 

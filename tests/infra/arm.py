@@ -11,12 +11,22 @@ from typing import Any
 
 TOKEN = re.compile(r"\s*('(?:[^']|'')*'|-?\d+|[\w.]+|[\[\](),.])")
 REFERENCE = "<reference>"
+# What `az cloud show` says of each cloud.
+SUFFIXES = {
+    "AzureCloud": {"storage": "core.windows.net", "keyvaultDns": ".vault.azure.net"},
+    "AzureUSGovernment": {
+        "storage": "core.usgovcloudapi.net",
+        "keyvaultDns": ".vault.usgovcloudapi.net",
+    },
+    "AzureChinaCloud": {"storage": "core.chinacloudapi.cn", "keyvaultDns": ".vault.azure.cn"},
+}
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "createArray": lambda *each: [*each],
     "createObject": lambda *each: dict(zip(each[::2], each[1::2], strict=True)),
     "format": lambda text, *each: re.sub(r"\{(\d+)}", lambda match: str(each[int(match[1])]), text),
     "string": lambda value: json.dumps(value, separators=(",", ":")),
     "union": lambda *each: {name: value for one in each for name, value in one.items()},
+    "replace": lambda text, old, new: text.replace(old, new),
     "join": lambda each, joint: joint.join(each),
     "uniqueString": lambda *_: REFERENCE,
     "resourceId": lambda *each: "/".join(map(str, each)),
@@ -72,7 +82,7 @@ class Evaluator:
                 self.next()
         self.next()
         if name == "environment":
-            return {"name": self.cloud}
+            return {"name": self.cloud, "suffixes": SUFFIXES[self.cloud]}
         if name == "deployment":
             return {"name": "deployment"}
         if name == "reference":

@@ -25,11 +25,17 @@ class ShellError(Exception):
 def bash_arguments(line: str) -> list[str]:
     """What bash gives to the first word of a line."""
     name = line.split()[0]
-    script = f"set -eu\n{name}() {{ printf '%s\\0' \"$@\"; }}\n{line}\n"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    return bash_output(f"{name}() {{ printf '%s\\0' \"$@\"; }}\n{line}\n").split("\0")[:-1]
+
+
+def bash_output(script: str) -> str:
+    """What a script prints. Raises ShellError if bash refuses it."""
+    done = subprocess.run(
+        ["bash", "-c", f"set -eu\n{script}"], capture_output=True, encoding="utf-8", check=False
+    )
     if done.returncode or done.stderr:
         raise ShellError(done.stderr)
-    return done.stdout.split("\0")[:-1]
+    return done.stdout
 
 
 def pwsh_arguments(line: str) -> list[str]:

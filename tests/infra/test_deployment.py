@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from azd_tools import PLACEHOLDER
 
+from tests.infra.arm import evaluate
 from tests.infra.expansion import expand, expand_template, needs_compiler, template
 
 ROOT = Path(__file__).parent.parent.parent
@@ -252,6 +253,24 @@ def test_private_names_may_be_in_zones_of_others_or_left_to_a_policy() -> None:
     assert len(alone.of("Network/privateEndpoints")) == 4
     assert alone.of("Network/privateDnsZones") == []
     assert alone.of("Network/privateEndpoints/privateDnsZoneGroups") == []
+
+
+@pytest.mark.parametrize(
+    ("cloud", "storage", "vault"),
+    [
+        ("AzureCloud", "core.windows.net", "azure.net"),
+        ("AzureUSGovernment", "core.usgovcloudapi.net", "usgovcloudapi.net"),
+        ("AzureChinaCloud", "core.chinacloudapi.cn", "azure.cn"),
+    ],
+)
+def test_private_names_are_in_the_zones_of_their_cloud(
+    cloud: str, storage: str, vault: str
+) -> None:
+    zones = expand(**EVERYTHING).of("Network/privateDnsZones")
+    assert {evaluate(each["name"], cloud) for each in zones} == {
+        *(f"privatelink.{part}.{storage}" for part in ("blob", "queue", "table")),
+        f"privatelink.vaultcore.{vault}",
+    }
 
 
 def test_no_module_has_a_fixed_name() -> None:

@@ -16,6 +16,7 @@ from tests.infra.shells import (
     PWSH,
     ShellError,
     bash_arguments,
+    bash_output,
     powershell_words,
     pwsh_arguments,
     windows_powershell_arguments,
@@ -134,3 +135,28 @@ def test_the_rules_commands_deploy_what_the_page_says() -> None:
     page = (ROOT / "docs" / "firewall.md").read_text(encoding="utf-8")
     [file] = re.findall(r"^using 'infra/modules/turn-rule.bicep'\n(.*?)^```", page, re.M | re.S)
     assert set(re.findall(r"^param (\w+) =", file, re.M)) <= declared.keys()
+
+
+@needs_bash
+def test_the_container_gets_each_setting_whole() -> None:
+    """Instructions have spaces, quotation marks and several lines."""
+    page = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```bash\n(az acr build .*?)^```", page, re.M | re.S)
+    settings = {
+        "REALTIME_INSTRUCTIONS": 'Say "hello" to *.\n\nIt\'s $HOME=fine \\ ¿qué tal?',
+        "ALLOWED_ORIGINS": "",
+        "WEBSITE_NODE": "1",
+        "AzureWebJobs.observe_call.Disabled": "true",
+        "AzureWebJobsStorage__credential": "managedidentity",
+    }
+    listed = json.dumps([{"name": name, "value": value} for name, value in settings.items()])
+    azure = (
+        "az() { case $1 in\n"
+        f"functionapp) cat <<'LISTED'\n{listed}\nLISTED\n;;\n"
+        "containerapp) printf '%s\\0' \"$@\" ;;\n"
+        "esac; }\n"
+    )
+    arguments = bash_output(azure + BLANK.sub("x", block)).split("\0")[:-1]
+    given = arguments[arguments.index("--env-vars") + 1 :]
+    kept = ("REALTIME_INSTRUCTIONS", "ALLOWED_ORIGINS", "AzureWebJobsStorage__credential")
+    assert given == ["STOP_GRACE_SECONDS=55", *(f"{name}={settings[name]}" for name in kept)]
