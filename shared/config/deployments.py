@@ -13,6 +13,7 @@ PLACES = (
     ("model",),
     ("audio", "input", "transcription", "model"),
     ("delegation", "responses", "model"),
+    ("delegation", "decisions", "model"),
 )
 """Where a session of either API names a model."""
 

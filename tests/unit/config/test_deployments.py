@@ -45,6 +45,15 @@ def test_what_transcribes_alone_has_its_model_there() -> None:
     assert deployed_profile(Profile("dictation", session), MODELS).model == "words"
 
 
+def test_what_makes_a_sessions_decisions_has_its_model_there() -> None:
+    session = {
+        "model": "gpt-live-1",
+        "delegation": {"type": "decisions", "decisions": {"model": "gpt-5.6-sol"}},
+    }
+    there = deployed_profile(Profile("live", session), MODELS).session
+    assert there["delegation"]["decisions"]["model"] == "work"
+
+
 @pytest.mark.parametrize("models", [None, {}, {"gpt-realtime": "gpt-realtime"}, {"other": "x"}])
 def test_the_same_names_change_nothing(models: dict[str, str] | None) -> None:
     assert deployed_profile(PROFILE, models) == PROFILE
