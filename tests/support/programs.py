@@ -37,6 +37,18 @@ class Program:
     process: asyncio.subprocess.Process
     url: str
     errors: list[str] = field(default_factory=list)
+    noted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set with each line."""
+
+    async def line_with(self, words: str) -> str:
+        """The first line of its stderr with these words, which may be still to come."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                self.noted.clear()
+                for line in self.errors:
+                    if words in line:
+                        return line
+                await self.noted.wait()
 
 
 @asynccontextmanager
@@ -64,6 +76,7 @@ async def program(
     async def note() -> None:
         async for line in errors:
             started.errors.append(line.decode().rstrip())
+            started.noted.set()
 
     noting = asyncio.create_task(note())
     try:

@@ -83,16 +83,6 @@ class Caller:
             assert answer.status == 204
 
 
-async def line_with(host: Program, words: str) -> str:
-    """The host's first line with these words: a storage account does not notify."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            for line in host.errors:
-                if words in line:
-                    return line
-            await asyncio.sleep(0.02)
-
-
 async def test_what_the_sample_app_does_not_know_comes_to_the_poison_queue_unchanged() -> None:
     storage = MemoryStorage()
     body = json.dumps({"schema": 2, "call": "of a later release"})
@@ -160,7 +150,7 @@ async def test_the_sample_app_learns_of_calls_also_of_a_host_that_is_killed_befo
         caller = Caller(endpoint, session)
         place, name = await caller.start(host)
         await caller.hang_up(host, place)
-        line = await line_with(listening, name)
+        line = await listening.line_with(name)
         assert f"{name} ended by caller after " in line
         assert "transcript not kept" in line
 
@@ -178,4 +168,4 @@ async def test_the_sample_app_learns_of_calls_also_of_a_host_that_is_killed_befo
         # As the message of its time limit, which is due in a quarter of an hour.
         queue = open_storage(azurite.connection).queue("end-call")
         await asyncio.to_thread(queue.send, call_message(name))
-        assert "ended by caller" in await line_with(listening, name)
+        assert "ended by caller" in await listening.line_with(name)

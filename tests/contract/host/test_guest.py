@@ -3,7 +3,6 @@ settings and log lines."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -28,7 +27,6 @@ from shared.config.guest_settings import settings_under
 from tests.support.app_settings import app_settings
 from tests.support.broker_programs import scripted_endpoint
 from tests.support.offers import OFFER
-from tests.support.patience import PATIENCE
 from tests.support.programs import ROOT, Program, program
 from tests.support.scripted_endpoint import Said, answer_reply
 
@@ -182,22 +180,13 @@ async def test_both_work_in_one_app_and_neither_sees_the_other(strange: Program)
         assert place.startswith("calls/"), "beside the route that it was posted to"
         async with session.post(f"{base}/voice/{place}/hangup") as answer:
             assert answer.status == 204
-        done = await line_with(strange, "order of")
+        done = await strange.line_with("order of")
         assert done.endswith("is done: caller")
         # After the broker has opened: it must have set nothing for the others.
         assert f'"origins": "{THEIRS["ALLOWED_ORIGINS"]}"' in (seen := await get("state"))
         assert '"same": true' in seen
-        own_line = await line_with(strange, "an order of ours")
+        own_line = await strange.line_with("an order of ours")
         assert "ek_of_our_own_0123456789" in own_line, "their lines are theirs"
-
-
-async def line_with(host: Program, words: str) -> str:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            for line in host.errors:
-                if words in line:
-                    return line
-            await asyncio.sleep(0.02)
 
 
 LINES = """
