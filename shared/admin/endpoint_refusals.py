@@ -30,10 +30,14 @@ class EndpointRefusals:
         """Counts one. Never blocks, never raises."""
         self.counter.count(endpoint, f"{self.clock().astimezone(UTC):%H} {reason}")
 
+    def write_counts(self) -> None:
+        """Writes what is not written yet. Blocks, never raises."""
+        self.counter.write_counts()
+
     def of_last_day(self) -> dict[str, Counter[str]]:
         """By endpoint, how often for which reason since this hour began yesterday. Raises
         StorageUnavailable."""
-        self.counter.write_counts()
+        self.write_counts()
         now = self.clock().astimezone(UTC)
         found: dict[str, Counter[str]] = {}
         for day, is_in in ((now, until(now)), (now - DAY, since(now))):

@@ -140,6 +140,8 @@ def count_refusal(route: str, code: str) -> None:
 def write_refusals() -> None:
     """Writes what has been counted and is not written yet."""
     PROCESS.refusals.write_counts()
+    if PROCESS.opened is not None:
+        PROCESS.opened.stores.endpoint_refusals.write_counts()
 
 
 def observes_calls() -> bool:

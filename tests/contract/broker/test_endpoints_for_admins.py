@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from shared.api import lazy_broker
+from shared.core.clock import utc_now
 from tests.contract.broker.conftest import AppClient
 from tests.contract.broker.test_admission import ADMIN
 from tests.contract.broker.test_routes import SDP
@@ -85,6 +88,18 @@ async def test_an_endpoint_without_quota_is_seen_to_cool_and_its_callers_elsewhe
     assert cooling["refused_for"] == {"quota": cooling["refusals"]} == {"quota": 1}
     failures = await (await app.get("/api/failures", headers=ADMIN)).json()
     assert failures["failures"] == [], "no caller was refused"
+
+
+async def test_the_last_refusals_of_an_endpoint_are_written_when_the_process_ends(
+    app: AppClient, sweden: Upstream
+) -> None:
+    sweden.on(KEYS, refusal(429))
+    await start_calls(app)
+    broker = lazy_broker.PROCESS.opened
+    assert broker
+    await asyncio.to_thread(lazy_broker.write_refusals)
+    counts = broker.stores.endpoint_refusals.counts
+    assert {name for name, _ in counts.of_day(utc_now().date())} == {"sweden"}
 
 
 async def test_deep_health_says_which_endpoint_fails(app: AppClient, sweden: Upstream) -> None:
