@@ -13,20 +13,21 @@ from datetime import timedelta
 from typing import Any
 
 from shared.calls.voice_client import VoiceClients
+from shared.config.settings import LONGEST_CALL
 from shared.config.voice_api import LIVE, REALTIME, VoiceApi
 from shared.core import logs
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
+from shared.live import client as live_client
 from shared.sideband.sideband import Connect, Sideband, SidebandUnavailable
 from shared.upstream.answer import Answer
 from shared.upstream.hang_up_reply import HangUpReply
 
 OVER_AT: Mapping[VoiceApi, timedelta] = {
-    REALTIME: timedelta(minutes=70),
-    LIVE: timedelta(hours=2, minutes=10),
+    REALTIME: LONGEST_CALL + timedelta(minutes=10),
+    LIVE: live_client.OVER_AT,
 }
-"""The service ends a Realtime call after an hour and a session of GPT-Live after two; the rest is
-for clocks that differ."""
+"""The service ends a Realtime call after an hour; the rest is for clocks that differ."""
 FORBIDDEN = 403
 """What an observer is told, which does not dial again for a while."""
 
