@@ -141,3 +141,15 @@ PAIRS: dict[str, dict[str, Any]] = {
     "France and regions": {"location": "francecentral", "modelLocations": "eastus2"},
 }
 CASES = SWITCHES | PAIRS
+# What belongs to a careful deployment, all at once.
+EVERYTHING = {
+    "enableTranscription": True,
+    "enablePurgeProtection": True,
+    "enableVirtualNetwork": True,
+    "enablePrivateEndpoints": True,
+    "alertEmail": "operator@example.com",
+    "monthlyBudget": 100,
+    "budgetStartDate": "2026-11-01",
+    "firewallPolicyName": "corporate",
+    "firewallPolicyResourceGroup": "rg-hub",
+}

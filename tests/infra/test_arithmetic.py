@@ -35,8 +35,8 @@ from tests.infra.arithmetic import (
     Month,
     replica_a_month,
 )
+from tests.infra.cases import EVERYTHING
 from tests.infra.expansion import expand, needs_compiler
-from tests.infra.test_deployment import EVERYTHING
 
 ROOT = Path(__file__).parent.parent.parent
 COST = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """PSRule's settings hold, its verdict cannot be green about nothing, and its rules are repeated.
 
 PSRule itself runs in the workflow alone: it needs PowerShell. Its rules about lateral traversal,
-private subnets and ARR affinity are repeated in test_deployment.py.
+private subnets and ARR affinity are repeated in test_network.py and rules/resources.py.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.infra.cases import EVERYTHING
 from tests.infra.expansion import expand, needs_compiler, template
 from tests.infra.psrule import LEAST_RESULTS, MUST_BE_SEEN, lacking
-from tests.infra.test_deployment import EVERYTHING
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "infra" / "ps-rule.yaml").read_text(encoding="utf-8")
