@@ -16,7 +16,6 @@ ACCOUNT = re.compile(
     r"(?P<group>[\w.()-]+)/(?P<name>[\w.-]+)@(?P<region>[a-z0-9]+)(?::(?P<units>[1-9][0-9]*))?"
 )
 FIRST = "default"
-ZONE_REDUNDANT = ("Standard_ZRS", "Standard_GZRS")
 
 
 @dataclass(frozen=True)
@@ -103,12 +102,3 @@ def further_names(chosen: Mapping[str, str]) -> list[str] | None:
         return [str(element["name"]) for element in content]
     except (ValueError, TypeError, KeyError):
         return None
-
-
-def check_zones(chosen: Mapping[str, str]) -> Iterator[Finding]:
-    """A plan in several zones whose storage is in one loses calls with that one."""
-    if chosen["enableZoneRedundancy"] == "true" and chosen["storageSku"] not in ZONE_REDUNDANT:
-        yield error(
-            f"ENABLE_ZONE_REDUNDANCY with STORAGE_SKU={chosen['storageSku']}: storage would be in "
-            "one zone. Run: azd env set STORAGE_SKU Standard_ZRS"
-        )

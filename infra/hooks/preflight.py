@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from azd_tools import MODEL_ROLES, Outside, Stop, main, model_role, parameters
-from endpoint_checks import check_endpoints, check_zones, model_places
+from endpoint_checks import check_endpoints, model_places
 from findings import Finding, error, warning
 from model_checks import (
     COGNITIVE_SERVICES,
@@ -30,6 +30,7 @@ from setting_checks import (
     check_secrets,
     check_settings,
     check_values,
+    check_zones,
 )
 
 # The regions listed in the documentation of realtime over WebRTC (November 2026).

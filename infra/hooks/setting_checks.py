@@ -17,6 +17,7 @@ SUBNET = re.compile(
     r"/virtualNetworks/[\w.-]+/subnets/[\w.-]+",
     re.IGNORECASE,
 )
+ZONE_REDUNDANT = ("Standard_ZRS", "Standard_GZRS")
 ZONES_GROUP = re.compile(r"/subscriptions/[\w-]+/resourceGroups/[\w.()-]+", re.IGNORECASE)
 
 
@@ -95,6 +96,15 @@ def check_clients(chosen: Mapping[str, str]) -> Iterator[Finding]:
         yield error(
             "CLIENT_SUBNET_ID and CLIENT_DENY_INTERNET are about the group that ENABLE_TURN_RULE "
             "creates. Run: azd env set ENABLE_TURN_RULE true"
+        )
+
+
+def check_zones(chosen: Mapping[str, str]) -> Iterator[Finding]:
+    """A plan in several zones whose storage is in one loses calls with that one."""
+    if chosen["enableZoneRedundancy"] == "true" and chosen["storageSku"] not in ZONE_REDUNDANT:
+        yield error(
+            f"ENABLE_ZONE_REDUNDANCY with STORAGE_SKU={chosen['storageSku']}: storage would be in "
+            "one zone. Run: azd env set STORAGE_SKU Standard_ZRS"
         )
 
 

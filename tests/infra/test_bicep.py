@@ -137,7 +137,8 @@ MISTAKES = {
 def test_a_mistake_is_found(name: str, tmp_path: Path) -> None:
     mistake = MISTAKES[name]
     for folder in ("infra", "shared"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+        unwanted = shutil.ignore_patterns("__pycache__", "snapshots")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=unwanted)
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "operations.md", tmp_path / "docs")
     shutil.copy(ROOT / "function_app.py", tmp_path)
