@@ -18,8 +18,10 @@ from shared.api.routes import ROUTES
 from shared.api.triggers import QUEUE_TRIGGERS, SWEEP_SCHEDULE, sweep_calls
 from shared.core import logs
 from shared.core.at_exit import run_at_exit
-from shared.storage.factory import CONNECTION
 
+STORAGE = "AzureWebJobsStorage"
+"""The connection that every function app has (storage/factory.py, which is not loaded with the
+app)."""
 ROUTE_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 FUNCTION_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 CONNECTION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
@@ -31,7 +33,7 @@ def open_blueprint(
     route_prefix: str = "",
     function_prefix: str = "",
     settings_prefix: str = "",
-    storage_connection: str = CONNECTION,
+    storage_connection: str = STORAGE,
 ) -> func.Blueprint:
     """The broker's functions, to be registered with a FunctionApp. Call it once in a process.
 
@@ -47,7 +49,7 @@ def open_blueprint(
     check_prefix("settings_prefix", settings_prefix, SETTINGS_PREFIX, "VOICE_")
     check_prefix("storage_connection", storage_connection, CONNECTION_NAME, "VOICE_STORAGE")
     logs.redact_own_records()
-    if settings_prefix or storage_connection != CONNECTION:
+    if settings_prefix or storage_connection != STORAGE:
         lazy_broker.use_settings(os.environ, settings_prefix, storage_connection)
     run_at_exit(lazy_broker.write_refusals, lazy_broker.observes_calls)
     blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # as azure-functions leaves it
