@@ -761,6 +761,7 @@ module model 'modules/model.bicep' = [
 var firstAddress = empty(existingAiAccountName)
   ? 'https://${toLower(accountName)}.${modelDomain}'
   : modelAccess[0].outputs.endpoint
+var callsAddress = empty(realtimeGatewayEndpoint) ? firstAddress : realtimeGatewayEndpoint
 
 module web 'modules/web.bicep' = if (ownSite) {
   scope: group
@@ -879,7 +880,7 @@ module api 'modules/api.bicep' = {
         name: each.endpoint
         provider: 'azure'
         endpoint: i == 0
-          ? (empty(realtimeGatewayEndpoint) ? firstAddress : realtimeGatewayEndpoint)
+          ? callsAddress
           : (each.existing ? modelAccess[i].outputs.endpoint : 'https://${toLower(each.name)}.${modelDomain}')
         region: each.region
         weight: contains(drained, each.endpoint) ? 0 : min(each.units, 1000)
@@ -888,7 +889,7 @@ module api 'modules/api.bicep' = {
     ]
     brokerSettings: {
       REALTIME_PROVIDER: 'azure'
-      REALTIME_ENDPOINT: empty(realtimeGatewayEndpoint) ? firstAddress : realtimeGatewayEndpoint
+      REALTIME_ENDPOINT: callsAddress
       REALTIME_MODEL: deploymentName
       REALTIME_VOICE: realtimeVoice
       REALTIME_INSTRUCTIONS: instructions
@@ -1025,9 +1026,9 @@ module turnRule 'modules/turn-rule.bicep' = if (enableTurnRule) {
   }
 }
 
-var offersTo = empty(realtimeGatewayEndpoint) ? [firstAddress, api.outputs.endpointAddresses] : [gatewayHost]
-var gatewayHost = empty(realtimeGatewayEndpoint) ? '' : split(realtimeGatewayEndpoint, '/')[2]
-var webAddresses = concat([pageUri, api.outputs.uri], tokenEndpoint == 'on' ? offersTo : [])
+// A gateway stands before the first account alone.
+var offersTo = tokenEndpoint == 'on' ? [callsAddress, api.outputs.endpointAddresses] : []
+var webAddresses = split(join(concat([pageUri, api.outputs.uri], offersTo), ','), ',')
 
 module firewallRule 'modules/turn-rule.bicep' = if (!empty(firewallPolicyName)) {
   scope: resourceGroup(empty(firewallPolicyResourceGroup) ? groupName : firewallPolicyResourceGroup)
@@ -1036,7 +1037,7 @@ module firewallRule 'modules/turn-rule.bicep' = if (!empty(firewallPolicyName)) 
     location: location
     enableSecurityGroup: false
     firewallPolicyName: firewallPolicyName
-    webHosts: replace(join(filter(webAddresses, each => !empty(each)), ','), 'https://', '')
+    webHosts: join(map(filter(webAddresses, each => !empty(each)), each => split(each, '/')[2]), ',')
     ruleCollectionGroupName: '${short.ruleCollectionGroup}realtime-turn'
   }
 }

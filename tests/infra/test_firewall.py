@@ -131,6 +131,19 @@ def test_a_firewall_allows_names_and_not_all_of_azure() -> None:
     assert "'oai-" not in json.dumps(group["ruleCollections"][1]["rules"][0])
 
 
+def test_a_firewall_allows_every_endpoint_though_the_first_has_a_gateway() -> None:
+    made = expand(
+        **DENIED,
+        modelLocations="swedencentral",
+        realtimeGatewayEndpoint="https://gateway.example.com/openai",
+    )
+    group = made.the("Network/firewallPolicies/ruleCollectionGroups")["properties"]
+    page = json.dumps(group["ruleCollections"][1]["rules"][0]["targetFqdns"])
+    assert "https://gateway.example.com" in page
+    # The addresses of all, which only Azure knows.
+    assert "outputs.endpointAddresses" in page
+
+
 def test_the_group_is_attached_to_a_subnet_of_others_and_leaves_the_rest_of_it() -> None:
     made = expand(**DENIED)
     subnet = made.the("Network/virtualNetworks/subnets")
