@@ -173,6 +173,19 @@ def test_bicep_lints_with_every_rule_as_an_error() -> None:
     assert {name for name, rule in rules.items() if rule["level"] != "error"} == set(LENIENT)
 
 
+def dockerfiles() -> list[str]:
+    return [path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/Dockerfile")]
+
+
+def test_ci_builds_every_image() -> None:
+    jobs = yaml.safe_load(text(".github/workflows/ci.yml"))["jobs"].values()
+    built = [step["run"] for job in jobs for step in job["steps"] if "docker build" in str(step)]
+    assert dockerfiles()
+    for file in dockerfiles():
+        folder = file.rpartition("/")[0]
+        assert any(f"--file {file}" in run or run.endswith(f"./{folder}") for run in built), file
+
+
 def test_dependabot_looks_at_all_that_is_pinned() -> None:
     updates = yaml.safe_load(text(".github/dependabot.yml"))["updates"]
     seen = {
@@ -181,7 +194,8 @@ def test_dependabot_looks_at_all_that_is_pinned() -> None:
         for folder in each.get("directories") or [each["directory"]]
     }
     locks = {("uv", f"/{name}".rpartition("/")[0] or "/") for name in dev.LOCKED}
-    assert {*locks, ("github-actions", "/"), ("npm", "/tests/npm")} <= seen
+    images = {("docker", f"/{file}".rpartition("/")[0]) for file in dockerfiles()}
+    assert {*locks, *images, ("github-actions", "/"), ("npm", "/tests/npm")} <= seen
     for ecosystem, folder in seen:
         if ecosystem == "npm":
             assert (ROOT / folder.strip("/") / "package.json").is_file()
