@@ -1,4 +1,5 @@
-"""The emulator's wheel, and an environment that has it and nothing of the repository."""
+"""The wheel of the emulator or another package, and an environment that has it and nothing of the
+repository."""
 
 from __future__ import annotations
 
@@ -17,29 +18,31 @@ EXTRAS: Final = ("pytest", "pytest-asyncio")
 """What is installed besides, for the tests of the plugin."""
 
 
-def build_wheel(folder: Path) -> Path:
+def build_wheel(folder: Path, package: Path = FOLDER) -> Path:
     """Builds the wheel as `pip install` does, with the hatchling that is installed here."""
     options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index")
-    run(sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(FOLDER))
+    run(sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(package))
     (wheel,) = folder.glob("*.whl")
     return wheel
 
 
-def bare_environment(wheel: Path) -> Path:
+def bare_environment(
+    wheel: Path, package: Path = FOLDER, name: str = "emulator", extras: tuple[str, ...] = EXTRAS
+) -> Path:
     """The folder with the programs of an environment that has the wheel, and its dependencies only.
 
     They come from the package index once, and stay until those that are asked for change.
     """
-    metadata = (FOLDER / "pyproject.toml").read_bytes() + repr((sys.version, EXTRAS)).encode()
-    folder = CACHE / f"emulator-{hashlib.sha256(metadata).hexdigest()[:12]}"
+    metadata = (package / "pyproject.toml").read_bytes() + repr((sys.version, extras)).encode()
+    folder = CACHE / f"{name}-{hashlib.sha256(metadata).hexdigest()[:12]}"
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
     python = str(programs / "python")
     quiet = ("--quiet", "--disable-pip-version-check")
     if not (folder / "complete").exists():
-        for stale in CACHE.glob("emulator-*"):
+        for stale in CACHE.glob(f"{name}-*"):
             shutil.rmtree(stale)
         run(sys.executable, "-m", "venv", "--clear", str(folder))
-        run(python, "-m", "pip", "install", *quiet, str(wheel), *EXTRAS)
+        run(python, "-m", "pip", "install", *quiet, str(wheel), *extras)
         (folder / "complete").touch()
     again = ("--no-deps", "--no-index", "--force-reinstall")
     run(python, "-m", "pip", "install", *quiet, *again, str(wheel))
@@ -51,12 +54,14 @@ def bare_variables() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
 
 
-def run(*command: str, cwd: Path | None = None) -> str:
-    """Runs a program outside the repository, and returns what it printed."""
+def run(*command: str, cwd: Path | None = None, given: str | None = None) -> str:
+    """Runs a program outside the repository, with `given` as its input, and returns what it
+    printed."""
     done = subprocess.run(
         command,
         cwd=cwd or CACHE.parent.parent,
         env=bare_variables(),
+        input=given,
         capture_output=True,
         text=True,
         check=False,

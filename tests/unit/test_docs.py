@@ -16,7 +16,13 @@ from shared.core.problems import Problem
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))
-OUTSIDE = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "realtime_emulator/README.md")
+OUTSIDE = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "realtime_emulator/README.md",
+    "realtime_client/README.md",
+)
 OF_NO_START = {
     *("call_not_found", "invalid_event", "event_refused"),
     "calls_unobserved",
@@ -118,7 +124,16 @@ def test_links_between_the_documents_lead_somewhere(page: str) -> None:
 FOLDERS = tuple(
     f"{folder}/"
     for folder in (
-        *("shared", "local", "realtime_emulator", "bench", "tests", "frontend", "infra"),
+        *(
+            "shared",
+            "local",
+            "realtime_emulator",
+            "realtime_client",
+            "bench",
+            "tests",
+            "frontend",
+            "infra",
+        ),
         *("profiles", "docs", ".github", ".ci"),
     )
 )

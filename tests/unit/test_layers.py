@@ -16,8 +16,7 @@ ORDER = [
     *("credentials", "config", "recordings", "transcripts", "storage", "tools", "usage", "core"),
 ]
 MODULES = sorted((ROOT / "shared").rglob("*.py"))
-EMULATOR = sorted((ROOT / "realtime_emulator").rglob("*.py"))
-OURS = ("shared", "local", "realtime_emulator", "function_app")
+OURS = ("shared", "local", "realtime_emulator", "realtime_client", "function_app")
 
 
 def package_of(module: Path) -> str:
@@ -73,7 +72,7 @@ def imported_modules(module: Path, known: set[str]) -> set[str]:
     return found & known
 
 
-@pytest.mark.parametrize("folder", ["local", "realtime_emulator"])
+@pytest.mark.parametrize("folder", ["local", "realtime_emulator", "realtime_client"])
 def test_there_is_no_import_cycle(folder: str) -> None:
     modules = {name_of(path): path for path in (ROOT / folder).rglob("*.py")}
     graph = {name: imported_modules(path, set(modules)) for name, path in modules.items()}
@@ -86,15 +85,18 @@ def test_there_is_no_import_cycle(folder: str) -> None:
 def test_the_broker_imports_nothing_that_stays_on_the_laptop() -> None:
     for module in [ROOT / "function_app.py", *MODULES]:
         names = imported_packages(module)
-        climbing = {name for name in names if name.startswith(("local", "realtime_emulator"))}
+        climbing = {name for name in names if name.startswith(("local", "realtime_"))}
         assert not climbing, f"{module.relative_to(ROOT)} imports {sorted(climbing)}"
 
 
-def test_the_emulator_stands_alone() -> None:
-    """It is a package of its own, and is installed without the rest."""
-    for module in EMULATOR:
+@pytest.mark.parametrize("folder", ["realtime_emulator", "realtime_client"])
+def test_a_package_of_its_own_stands_alone(folder: str) -> None:
+    """It is installed without the rest."""
+    modules = sorted((ROOT / folder).rglob("*.py"))
+    assert modules
+    for module in modules:
         names = imported_packages(module)
-        others = {name for name in names if not name.startswith("realtime_emulator.")}
+        others = {name for name in names if not name.startswith(f"{folder}.")}
         assert not others, f"{module.relative_to(ROOT)} imports {sorted(others)}"
 
 

@@ -51,7 +51,8 @@ CONVERSATION = {
     "description": "Whether the call begins with what was said in the one that it continues.",
     "schema": {"enum": ["continued", "new"]},
 }
-REGISTERED = {"Location": LOCATION, "X-Voice-Api": VOICE_API}
+REQUEST_ID = {"description": "What the log has.", "schema": {"type": "string"}}
+REGISTERED = {"Location": LOCATION, "X-Voice-Api": VOICE_API, "X-Request-Id": REQUEST_ID}
 STARTED = {**REGISTERED, "X-Conversation": CONVERSATION}
 CONTINUES = {
     "name": "continues",

@@ -43,6 +43,30 @@ FAILURE_ROW: dict[str, Any] = {
     },
 }
 MOMENT = {"type": "string", "format": "date-time"}
+OF_A_RECORD = {
+    "caller": "the keyed hash of who calls",
+    "profile": "the session profile",
+    "model": "the model, or the deployment's name",
+    "way": "`connect`, or `token` of a call that was started with a key",
+    "observed": "whether an observer has followed it",
+    "cost": "in US dollars, or `unknown`",
+}
+ENTRY: dict[str, Any] = {
+    "type": "object",
+    "description": "One thing that was said or done. What is empty is left out.",
+    "required": ["kind", "at"],
+    "properties": {
+        "index": {**COUNT, "description": "With `after`: its place in the whole."},
+        "kind": TEXT,
+        "at": MOMENT,
+        **{name: {"type": "string"} for name in ("item_id", "role", "name", "arguments", "output")},
+        "origin": {"type": "string", "description": "Who wrote it."},
+        "text": {"type": "string"},
+        "interrupted": {"type": "boolean"},
+        "heard_text": {"type": "string", "description": "What was heard of an interrupted answer."},
+        "latency_ms": {"type": "integer", "description": "How long the caller waited for it."},
+    },
+}
 REASONS = ("quota", "unreachable", "model_missing", "refused")
 ENDPOINT_ROW: dict[str, Any] = {
     "type": "object",
@@ -106,6 +130,10 @@ SCHEMAS: dict[str, Any] = {
                     "additionalProperties": {"type": "integer"},
                 },
             },
+            **{
+                name: {"type": "string", "description": f"For admins: {about}."}
+                for name, about in OF_A_RECORD.items()
+            },
             "session_model": {"type": "string", "description": "For admins."},
             "prices_as_of": {"type": "string", "description": "For admins: the day of the cost."},
             "latency": {
@@ -152,8 +180,11 @@ SCHEMAS: dict[str, Any] = {
                 "description": "Absent where nothing has come since `after`.",
                 "required": ["entries", "total"],
                 "properties": {
-                    "entries": {"type": "array", "items": {"type": "object"}},
+                    "entries": {"type": "array", "items": ENTRY},
                     "total": {**COUNT, "description": "How many entries there are in all."},
+                    "ended": {"type": ["string", "null"], "description": "How the call ended."},
+                    "gaps": {**COUNT, "description": "Times from which things may be missing."},
+                    "usage": {"type": "object", "additionalProperties": {"type": "number"}},
                     "turns": {"type": "array", "items": {"type": "object"}},
                 },
             },

@@ -1,0 +1,179 @@
+"""The client for code that blocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, Self, TypeVar
+
+import httpx2
+
+from realtime_client import operations, transport
+from realtime_client.addresses import api_address, url_of
+from realtime_client.exchange import Pause, exchange
+from realtime_client.following import Following, whole_transcript
+from realtime_client.models import (
+    CallPage,
+    CallRecord,
+    CallSearch,
+    CallStatus,
+    RegisteredCall,
+    StartedCall,
+    Token,
+    Transcript,
+    TranscriptChange,
+)
+from realtime_client.wire import Failed, Operation, Reply, Request
+
+T = TypeVar("T")
+CallerToken = str | Callable[[], str]
+"""The token of a caller, or what gives one that is valid now. Asked before each request."""
+SECOND = timedelta(seconds=1)
+EVERYTHING = CallSearch()
+
+
+class Broker:
+    """A realtime token broker at its address. Every method may raise `Problem`.
+
+    `token` is the Entra token of whoever calls, `headers` are sent with every request. `timeout` is
+    for each request. `http` is a client of your own, which stays open: for a proxy, a certificate,
+    or a test's transport. Threads may share it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: CallerToken = "",
+        headers: Mapping[str, str] | None = None,
+        timeout: timedelta = transport.TIMEOUT,
+        http: httpx2.Client | None = None,
+    ) -> None:
+        self.api = api_address(url)
+        self.token = token
+        self.headers = dict(headers or {})
+        self.timeout = timeout
+        self.owns_http = http is None
+        self.http = http or httpx2.Client(cookies=transport.no_cookies())
+        self.admin = Admin(self)
+
+    def start(self, offer: str, *, profile: str = "", continues: str = "") -> StartedCall:
+        """Starts a call from a page's SDP offer; `continues` is the handle of the caller's call
+        whose conversation goes on in it. Sent once: after `may_have_happened`, a call may run that
+        nobody has the answer of, until the broker's limit ends it."""
+        return self.run(operations.start(offer, profile, continues))
+
+    def create_token(self, *, profile: str = "") -> Token:
+        """Mints an ephemeral key for a page that posts its offer to the model's endpoint itself.
+        It counts as a call. Sent once."""
+        return self.run(operations.token(profile))
+
+    def register(self, call_id: str, *, profile: str = "", endpoint: str = "") -> RegisteredCall:
+        """Registers a call that was started with a key; `call_id` is `rtc_…`, `endpoint` and
+        `profile` are those of the key. Sent once."""
+        return self.run(operations.register(call_id, profile, endpoint))
+
+    def status(self, handle: str) -> CallStatus:
+        """How the caller's own call is."""
+        return self.run(operations.status(handle))
+
+    def hang_up(self, handle: str) -> None:
+        """Ends the caller's own call. Again: the same."""
+        self.run(operations.hang_up(handle))
+
+    def for_caller(self, token: CallerToken) -> Broker:
+        """The same broker, for somebody else: over the same connections, with that token."""
+        return Broker(
+            self.api, token=token, headers=self.headers, timeout=self.timeout, http=self.http
+        )
+
+    def close(self) -> None:
+        """Closes the connections, unless the HTTP client is yours."""
+        if self.owns_http:
+            self.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, operation: Operation[T]) -> T:
+        """Carries an operation out."""
+        steps = exchange(operation)
+        got: Reply | Failed | None = None
+        while True:
+            try:
+                step = steps.send(got)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            if isinstance(step, Pause):
+                time.sleep(step.time.total_seconds())
+                got = None
+            else:
+                got = self.send(step)
+
+    def send(self, request: Request) -> Reply | Failed:
+        """Sends a request, once, and follows no redirect."""
+        token = self.token if isinstance(self.token, str) else self.token()
+        try:
+            response = self.http.request(
+                request.method,
+                url_of(self.api, request),
+                content=request.body,
+                headers=transport.headers_of(request, self.headers, token),
+                timeout=transport.time_limits(self.timeout),
+                follow_redirects=False,
+            )
+        except httpx2.HTTPError as error:
+            return transport.failure_of(error)
+        return transport.reply_of(response)
+
+
+class Admin:
+    """What admins may do: the token needs the role `admin`."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+
+    def calls(
+        self, search: CallSearch = EVERYTHING, *, limit: int = 0, before: str = ""
+    ) -> CallPage:
+        """A page of the calls that match, newest first."""
+        return self.broker.run(operations.list_calls(search, limit, before))
+
+    def all_calls(self, search: CallSearch = EVERYTHING) -> Iterator[CallRecord]:
+        """All calls that match, newest first, asked for page by page."""
+        before = ""
+        while True:
+            page = self.calls(search, before=before)
+            yield from page.calls
+            before = page.next
+            if not before:
+                return
+
+    def transcript(self, call_id: str) -> Transcript:
+        """A call, and what has been said in it so far."""
+        return whole_transcript(self.broker.run(operations.transcript(call_id, "")))
+
+    def follow(self, call_id: str, *, every: timedelta = SECOND) -> Iterator[TranscriptChange]:
+        """A call while it goes on: what there is, then each change. Ends when the call has, and
+        nothing more was written about it in two looks."""
+        following = Following(call_id)
+        while True:
+            if change := self.broker.run(following.operation()):
+                yield change
+            if following.is_over:
+                return
+            time.sleep(every.total_seconds())
+
+    def send_event(self, call_id: str, event: Mapping[str, Any]) -> str:
+        """Sends one client event of the call's API to a running call. Gives the type of the event
+        that answered it; "" if none did. Sent once."""
+        return self.broker.run(operations.send_event(call_id, event))
+
+    def hang_up(self, call_id: str) -> None:
+        """Ends any call, and those that continue it. Again: the same."""
+        self.broker.run(operations.end_call(call_id))

@@ -1,0 +1,90 @@
+"""A transcript that grows, put together from what is new in each reply. No input or output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from realtime_client import operations
+from realtime_client.models import Entry, Transcript, TranscriptChange
+from realtime_client.problems import text
+from realtime_client.readers import call_record, counts, entry_of, optional_text
+from realtime_client.wire import Operation, Reply
+
+QUIET_REPLIES = 2
+"""Replies without news after the call's end, before nothing more is expected: what was said last is
+written a second or so after it."""
+
+
+class Following:
+    """One call that is followed."""
+
+    def __init__(self, call_id: str) -> None:
+        self.call_id = call_id
+        self.next = ""
+        self.transcript: Transcript | None = None
+        self.quiet = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call has ended and nothing more is expected of it."""
+        return self.quiet >= QUIET_REPLIES
+
+    def operation(self) -> Operation[TranscriptChange | None]:
+        """Asks for what is new; gives it, or None if nothing is."""
+        asked = operations.transcript(self.call_id, self.next)
+        return Operation(asked.request, asked.status, self.take_reply, is_repeatable=True)
+
+    def take_reply(self, reply: Reply) -> TranscriptChange | None:
+        """What is new in the reply. Raises one of UNREADABLE, and has taken nothing of it then."""
+        body = reply.json()
+        before = self.transcript
+        entries = before.entries if before else ()
+        changed: tuple[int, ...] = ()
+        shown = body.get("transcript")
+        if shown is not None:
+            entries, changed = merged(entries, shown["entries"], shown["total"])
+        now = transcript_of(body, shown, entries, before)
+        self.next, self.transcript = text(body["next"]), now
+        is_news = now != before
+        self.quiet = 0 if is_news or now.call.is_live else self.quiet + 1
+        return TranscriptChange(now, changed) if is_news else None
+
+
+def transcript_of(
+    body: Mapping[str, Any],
+    shown: Mapping[str, Any] | None,
+    entries: tuple[Entry, ...],
+    before: Transcript | None,
+) -> Transcript:
+    call = call_record(body["call"])
+    if shown is not None:
+        ended, gaps = optional_text(shown.get("ended")), int(shown.get("gaps", 0))
+        return Transcript(call, entries, ended, gaps, counts(shown.get("usage")))
+    if before is None:
+        return Transcript(call, entries, None, 0, {})
+    return Transcript(call, entries, before.ended, before.gaps, before.usage)
+
+
+def merged(
+    before: tuple[Entry, ...], found: Iterable[Mapping[str, Any]], total: int
+) -> tuple[tuple[Entry, ...], tuple[int, ...]]:
+    """The entries with those that were found in their places, and these places. An entry without an
+    `index` is in the order of the whole. Raises ValueError if one is missing."""
+    places: dict[int, Entry] = dict(enumerate(before))
+    changed = []
+    for number, each in enumerate(found):
+        place = each.get("index", number)
+        places[place] = entry_of(each)
+        changed.append(place)
+    if any(place not in places for place in range(total)):
+        raise ValueError("an entry is missing")
+    return tuple(places[place] for place in range(total)), tuple(sorted(changed))
+
+
+def whole_transcript(reply: Reply) -> Transcript:
+    """The transcript in a reply to a request without `after`."""
+    following = Following("")
+    following.take_reply(reply)
+    assert following.transcript is not None
+    return following.transcript

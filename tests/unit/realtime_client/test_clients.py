@@ -1,0 +1,213 @@
+"""Both clients at their edge: what httpx2 is given, and what its errors become."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+import realtime_client
+from realtime_client import (
+    BROKER_UNREACHABLE,
+    NO_ANSWER,
+    UNEXPECTED_ANSWER,
+    Admin,
+    AsyncAdmin,
+    AsyncBroker,
+    Broker,
+    Problem,
+)
+from realtime_client.client import EVERYTHING
+from tests.unit.realtime_client.replies import API, CALL, HANDLE
+
+Answering = Callable[[httpx2.Request], httpx2.Response]
+STATUS = {"status": "live"}
+
+
+def fetch_status(kind: str, answering: Answering, **options: Any) -> tuple[Any, list[float]]:
+    """The status of a call, through either client, and how long it slept."""
+    slept: list[float] = []
+    transport = httpx2.MockTransport(answering)
+    with pytest.MonkeyPatch.context() as patch:
+        if kind == "sync":
+            patch.setattr(time, "sleep", slept.append)
+            with httpx2.Client(transport=transport) as http:
+                return Broker(API, http=http, **options).status(HANDLE), slept
+
+        async def work() -> Any:
+            async def sleep(seconds: float) -> None:
+                slept.append(seconds)
+
+            patch.setattr(asyncio, "sleep", sleep)
+            async with httpx2.AsyncClient(transport=transport) as http:
+                return await AsyncBroker(API, http=http, **options).status(HANDLE)
+
+        return asyncio.run(work()), slept
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_request_carries_who_asks(kind: str) -> None:
+    asked: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(200, json=STATUS)
+
+    tokens = iter(["one", "two"])
+    for expected in ("one", "two"):
+        found, _ = fetch_status(
+            kind, answer, token=lambda: next(tokens), headers={"X-Request-Id": "trace-0001"}
+        )
+        assert found.is_live
+        assert asked[-1].headers["X-Caller-Token"] == expected
+    assert str(asked[-1].url) == f"{API}/calls/{HANDLE}"
+    assert asked[-1].headers["X-Request-Id"] == "trace-0001"
+    assert asked[-1].headers["User-Agent"].startswith("realtime-token-broker-client/")
+    assert "Authorization" not in asked[-1].headers
+    fetch_status(kind, answer)
+    assert "X-Caller-Token" not in asked[-1].headers
+
+
+def test_a_token_may_be_awaited() -> None:
+    async def token() -> str:
+        return "awaited"
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        assert request.headers["X-Caller-Token"] == "awaited"
+        return httpx2.Response(200, json=STATUS)
+
+    assert fetch_status("async", answer, token=token)[0].is_live
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_redirect_is_not_followed(kind: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        return httpx2.Response(307, headers={"Location": "https://elsewhere.example/"})
+
+    with pytest.raises(Problem) as caught:
+        fetch_status(kind, answer, token="secret")
+    assert caught.value.code == UNEXPECTED_ANSWER
+    assert asked == [f"{API}/calls/{HANDLE}"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (httpx2.ConnectError("refused"), BROKER_UNREACHABLE),
+        (httpx2.ConnectTimeout("slow"), BROKER_UNREACHABLE),
+        (httpx2.ReadTimeout("slow"), NO_ANSWER),
+        (httpx2.RemoteProtocolError("closed"), NO_ANSWER),
+        (httpx2.WriteError("reset"), NO_ANSWER),
+    ],
+)
+def test_what_goes_wrong_on_the_way_is_a_problem(kind: str, error: Exception, code: str) -> None:
+    asked: list[httpx2.Request] = []
+
+    def fail(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        if len(asked) > 2:
+            raise error
+        raise httpx2.ReadError("first")
+
+    with pytest.raises(Problem) as caught:
+        fetch_status(kind, fail)
+    assert caught.value.code == code
+    assert len(asked) == 3
+    asked.clear()
+
+    def fail_twice(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        if len(asked) < 3:
+            raise error
+        return httpx2.Response(200, json=STATUS)
+
+    found, slept = fetch_status(kind, fail_twice)
+    assert found.is_live
+    assert slept == [0.5, 1.0]
+
+
+def test_another_caller_has_the_same_connections_and_keeps_them_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.headers.get("X-Caller-Token", ""))
+        assert "Cookie" not in request.headers
+        return httpx2.Response(200, json=STATUS, headers={"Set-Cookie": "session=of-ann; Path=/"})
+
+    open_after = []
+    with Broker(API, token="service", timeout=timedelta(seconds=3)) as broker:
+        monkeypatch.setattr(broker.http, "_transport", httpx2.MockTransport(answer))
+        with broker.for_caller("ann") as ann:
+            ann.status(HANDLE)
+        open_after.append(not broker.http.is_closed)
+        assert ann.timeout == broker.timeout
+        broker.for_caller("bob").status(HANDLE)
+        broker.status(HANDLE)
+    open_after.append(not broker.http.is_closed)
+    assert open_after == [True, False]
+    assert seen == ["ann", "bob", "service"]
+
+
+def test_all_calls_are_asked_for_page_by_page() -> None:
+    pages = {
+        "": {"calls": [CALL], "next": "20261126-00000001-0123456789ab"},
+        "20261126-00000001-0123456789ab": {"calls": [], "next": "20261125-00000001-0123456789ab"},
+        "20261125-00000001-0123456789ab": {"calls": [CALL, CALL], "next": None},
+    }
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json=pages[request.url.params.get("before", "")])
+
+    transport = httpx2.MockTransport(answer)
+    with httpx2.Client(transport=transport) as http:
+        assert len(list(Broker(API, http=http).admin.all_calls())) == 3
+
+    async def work() -> int:
+        async with httpx2.AsyncClient(transport=transport) as http:
+            return len([call async for call in AsyncBroker(API, http=http).admin.all_calls()])
+
+    assert asyncio.run(work()) == 3
+
+
+@pytest.mark.parametrize(("blocks", "awaits"), [(Broker, AsyncBroker), (Admin, AsyncAdmin)])
+def test_both_clients_do_the_same(blocks: type, awaits: type) -> None:
+    names = {name for name, _ in inspect.getmembers(blocks, inspect.isfunction)}
+    others = {name for name, _ in inspect.getmembers(awaits, inspect.isfunction)}
+    plain = {name for name in names if not name.startswith("__")}
+    assert plain == {name for name in others if not name.startswith("__")}
+    for name in plain:
+        one, other = (inspect.signature(getattr(each, name)) for each in (blocks, awaits))
+        assert list(one.parameters) == list(other.parameters), name
+        assert getattr(blocks, name).__doc__ == getattr(awaits, name).__doc__, name
+
+
+def test_only_the_edge_does_input_and_output() -> None:
+    for path in Path(realtime_client.__file__).parent.glob("*.py"):
+        imports = {
+            name.split(".")[0]
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [str(node.module)]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        if path.stem not in ("client", "async_client", "transport", "__init__"):
+            assert not imports & {"httpx2", "asyncio", "time", "socket", "os"}, path.name
+    assert realtime_client.CallSearch() == EVERYTHING
