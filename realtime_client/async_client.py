@@ -12,7 +12,7 @@ import httpx2
 from realtime_client import operations, transport
 from realtime_client.addresses import api_address, url_of
 from realtime_client.exchange import Pause, exchange
-from realtime_client.following import Following, whole_transcript
+from realtime_client.following import CallEvents, Followed, Following, whole_transcript
 from realtime_client.models import (
     CallPage,
     CallRecord,
@@ -81,6 +81,11 @@ class AsyncBroker:
         """How the caller's own call is."""
         return await self.run(operations.status(handle))
 
+    def events(self, handle: str, *, every: timedelta = SECOND) -> AsyncIterator[CallStatus]:
+        """The caller's own call while it goes on: how it is, then again each time that it has
+        changed. Ends when the call has, and two looks have brought nothing more."""
+        return self.changes(CallEvents(handle), every)
+
     async def hang_up(self, handle: str) -> None:
         """Ends the caller's own call. Again: the same."""
         await self.run(operations.hang_up(handle))
@@ -117,6 +122,15 @@ class AsyncBroker:
                 got = None
             else:
                 got = await self.send(step)
+
+    async def changes(self, followed: Followed[T], every: timedelta) -> AsyncIterator[T]:
+        """What is new, look after look, until nothing more is expected."""
+        while True:
+            if change := await self.run(followed.operation()):
+                yield change
+            if followed.is_over:
+                return
+            await asyncio.sleep(every.total_seconds())
 
     async def send(self, request: Request) -> Reply | Failed:
         """Sends a request, once, and follows no redirect."""
@@ -163,18 +177,10 @@ class AsyncAdmin:
         """A call, and what has been said in it so far."""
         return whole_transcript(await self.broker.run(operations.transcript(call_id, "")))
 
-    async def follow(
-        self, call_id: str, *, every: timedelta = SECOND
-    ) -> AsyncIterator[TranscriptChange]:
+    def follow(self, call_id: str, *, every: timedelta = SECOND) -> AsyncIterator[TranscriptChange]:
         """A call while it goes on: what there is, then each change. Ends when the call has, and
         nothing more was written about it in two looks."""
-        following = Following(call_id)
-        while True:
-            if change := await self.broker.run(following.operation()):
-                yield change
-            if following.is_over:
-                return
-            await asyncio.sleep(every.total_seconds())
+        return self.broker.changes(Following(call_id), every)
 
     async def send_event(self, call_id: str, event: Mapping[str, Any]) -> str:
         """Sends one client event of the call's API to a running call. Gives the type of the event

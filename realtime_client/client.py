@@ -12,7 +12,7 @@ import httpx2
 from realtime_client import operations, transport
 from realtime_client.addresses import api_address, url_of
 from realtime_client.exchange import Pause, exchange
-from realtime_client.following import Following, whole_transcript
+from realtime_client.following import CallEvents, Followed, Following, whole_transcript
 from realtime_client.models import (
     CallPage,
     CallRecord,
@@ -78,6 +78,11 @@ class Broker:
         """How the caller's own call is."""
         return self.run(operations.status(handle))
 
+    def events(self, handle: str, *, every: timedelta = SECOND) -> Iterator[CallStatus]:
+        """The caller's own call while it goes on: how it is, then again each time that it has
+        changed. Ends when the call has, and two looks have brought nothing more."""
+        return self.changes(CallEvents(handle), every)
+
     def hang_up(self, handle: str) -> None:
         """Ends the caller's own call. Again: the same."""
         self.run(operations.hang_up(handle))
@@ -114,6 +119,15 @@ class Broker:
                 got = None
             else:
                 got = self.send(step)
+
+    def changes(self, followed: Followed[T], every: timedelta) -> Iterator[T]:
+        """What is new, look after look, until nothing more is expected."""
+        while True:
+            if change := self.run(followed.operation()):
+                yield change
+            if followed.is_over:
+                return
+            time.sleep(every.total_seconds())
 
     def send(self, request: Request) -> Reply | Failed:
         """Sends a request, once, and follows no redirect."""
@@ -161,13 +175,7 @@ class Admin:
     def follow(self, call_id: str, *, every: timedelta = SECOND) -> Iterator[TranscriptChange]:
         """A call while it goes on: what there is, then each change. Ends when the call has, and
         nothing more was written about it in two looks."""
-        following = Following(call_id)
-        while True:
-            if change := self.broker.run(following.operation()):
-                yield change
-            if following.is_over:
-                return
-            time.sleep(every.total_seconds())
+        return self.broker.changes(Following(call_id), every)
 
     def send_event(self, call_id: str, event: Mapping[str, Any]) -> str:
         """Sends one client event of the call's API to a running call. Gives the type of the event

@@ -1,19 +1,56 @@
-"""A transcript that grows, put together from what is new in each reply. No input or output."""
+"""Calls that are followed: their status as it changes, and a transcript put together from what is
+new in each reply. No input or output."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from realtime_client import operations
-from realtime_client.models import Entry, Transcript, TranscriptChange
+from realtime_client.models import CallStatus, Entry, Transcript, TranscriptChange
 from realtime_client.problems import text
-from realtime_client.readers import call_record, counts, entry_of, optional_text
+from realtime_client.readers import call_record, counts, entry_of, optional_text, read_status
 from realtime_client.wire import Operation, Reply
 
+T = TypeVar("T")
 QUIET_REPLIES = 2
 """Replies without news after the call's end, before nothing more is expected: what was said last is
 written a second or so after it."""
+
+
+class Followed(Protocol[T]):
+    """What is asked again and again, for what is new."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is expected."""
+
+    def operation(self) -> Operation[T | None]:
+        """Asks for what is new; gives it, or None if nothing is."""
+
+
+class CallEvents:
+    """The status of a caller's own call, each time that it is another."""
+
+    def __init__(self, handle: str) -> None:
+        self.asked = operations.status(handle)
+        self.status: CallStatus | None = None
+        self.quiet = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.quiet >= QUIET_REPLIES
+
+    def operation(self) -> Operation[CallStatus | None]:
+        return Operation(self.asked.request, self.asked.status, self.take_reply, is_repeatable=True)
+
+    def take_reply(self, reply: Reply) -> CallStatus | None:
+        """The status, if it is another than before. Raises one of UNREADABLE."""
+        now, before = read_status(reply), self.status
+        self.status = now
+        is_news = now != before
+        self.quiet = 0 if is_news or now.is_live else self.quiet + 1
+        return now if is_news else None
 
 
 class Following:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import TypeVar
 
 import httpx2
 import pytest
@@ -15,7 +16,6 @@ from realtime_client import (
     CallSearch,
     Problem,
     ProblemCode,
-    TranscriptChange,
 )
 from realtime_emulator.caller import Caller
 from tests.contract.hostile.page_call import ANSWER, until
@@ -24,11 +24,12 @@ from tests.support.offers import OFFER
 from tests.support.principals import signed_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
+T = TypeVar("T")
 OFTEN = timedelta(milliseconds=50)
 TURN = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "ordinary"}]}
 
 
-async def all_of(changes: AsyncIterator[TranscriptChange]) -> list[TranscriptChange]:
+async def all_of(changes: AsyncIterator[T]) -> list[T]:
     return [change async for change in changes]
 
 
@@ -49,6 +50,7 @@ async def test_a_call_from_its_offer_to_the_end_of_its_transcript(stack: Stack) 
         status = await broker.status(call.handle)
         assert status.is_live
         assert status.ends_at
+        events = asyncio.create_task(all_of(broker.events(call.handle, every=OFTEN)))
         following = asyncio.create_task(all_of(admin.follow(status.id, every=OFTEN)))
         caller.send_event({"type": "conversation.item.create", "item": TURN})
         caller.send_event({"type": "response.create"})
@@ -63,6 +65,9 @@ async def test_a_call_from_its_offer_to_the_end_of_its_transcript(stack: Stack) 
         await broker.hang_up(call.handle)
         await broker.hang_up(call.handle)
 
+        told = await asyncio.wait_for(events, 30)
+        assert told[0].is_live
+        assert (told[-1].status, told[-1].ended_by) == ("ended", "caller")
         changes = await asyncio.wait_for(following, 30)
         last = changes[-1].transcript
         assert (last.call.status, last.call.ended_by) == ("ended", "caller")

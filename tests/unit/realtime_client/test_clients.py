@@ -183,6 +183,28 @@ def test_all_calls_are_asked_for_page_by_page() -> None:
     assert asyncio.run(work()) == 3
 
 
+def test_events_come_as_they_happen_and_end_with_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    often = timedelta(milliseconds=1)
+
+    def telling() -> httpx2.MockTransport:
+        said = iter(["live", "live", "ended", "ended", "ended"])
+        return httpx2.MockTransport(lambda _: httpx2.Response(200, json={"status": next(said)}))
+
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with httpx2.Client(transport=telling()) as http:
+        told = [each.status for each in Broker(API, http=http).events(HANDLE, every=often)]
+    assert told == ["live", "ended"]
+    assert slept == [0.001] * 4
+
+    async def work() -> list[str]:
+        async with httpx2.AsyncClient(transport=telling()) as http:
+            events = AsyncBroker(API, http=http).events(HANDLE, every=often)
+            return [each.status async for each in events]
+
+    assert asyncio.run(work()) == told
+
+
 @pytest.mark.parametrize(("blocks", "awaits"), [(Broker, AsyncBroker), (Admin, AsyncAdmin)])
 def test_both_clients_do_the_same(blocks: type, awaits: type) -> None:
     names = {name for name, _ in inspect.getmembers(blocks, inspect.isfunction)}

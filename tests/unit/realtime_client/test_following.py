@@ -1,4 +1,4 @@
-"""A call that is followed: entries in their places, and when it is over."""
+"""A call that is followed: its status, entries in their places, and when it is over."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from realtime_client.following import Following
+from realtime_client.following import CallEvents, Following
 from realtime_client.models import TranscriptChange
-from tests.unit.realtime_client.replies import CALL, CALL_ID, ENTRY, json_reply
+from tests.unit.realtime_client.replies import CALL, CALL_ID, ENTRY, HANDLE, json_reply
 
 LIVE = {**CALL, "status": "live", "ended_at": None, "ended_by": ""}
 
@@ -23,6 +23,26 @@ def take(
     shown = {} if entries is None else {"transcript": {"entries": entries, "total": total}}
     body = {"call": call, "next": f"{total}-0123abcd", **shown}
     return following.take_reply(json_reply(body))
+
+
+def test_the_events_of_a_call_are_the_changes_of_its_status() -> None:
+    events = CallEvents(HANDLE)
+    assert events.operation().request.path == f"/calls/{HANDLE}"
+    assert events.operation().is_repeatable
+    used = {**LIVE, "usage": {"text_in": 4}}
+    later = {**CALL, "usage": {"text_in": 5}}
+    calls = (LIVE, LIVE, used, used, used, CALL, CALL, later, later, later)
+    told = []
+    for number, call in enumerate(calls):
+        told.append(events.take_reply(json_reply(call)))
+        assert events.is_over == (number == len(calls) - 1)
+    news = [(status.status, status.usage["text_in"]) for status in told if status]
+    assert news == [("live", 3), ("live", 4), ("ended", 3), ("ended", 5)]
+
+
+def test_the_events_of_what_cannot_be_a_handle_are_not_asked_for() -> None:
+    with pytest.raises(ValueError, match="handle"):
+        CallEvents(CALL_ID)
 
 
 def texts(following: Following) -> list[str | None]:
