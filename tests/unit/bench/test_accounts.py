@@ -8,10 +8,9 @@ from random import Random
 
 import pytest
 
-from bench.__main__ import RESULTS, rounded
 from bench.measure.accounts import GROUPS, Group, measure_group, tokens_a_minute
-from bench.report.markdown import report
-from bench.report.svg import pictures
+from bench.recorded import RESULTS, rounded
+from bench.report.render import pictures, report
 from bench.simulation.accounts import Account, Calls, Quota
 from bench.simulation.day import Outage, Outcome, Plan, simulate
 from bench.simulation.traffic import (

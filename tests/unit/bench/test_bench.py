@@ -7,15 +7,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.__main__ import PAGES
 from bench.harness.fake_sideband import EVENTS_PER_TURN, USAGE, call_events, question, reply
 from bench.harness.live_sideband import STEPS_PER_SECOND, events_at, turns_of
 from bench.harness.load import Load, LoadGenerator
 from bench.measure import emulator, page
-from bench.report.blocks import BLOCKS
-from bench.report.markdown import BLOCK, fill_page, report
-from bench.report.stats import medians, quantile, ratio, ratios
-from bench.report.svg import Bar, bars, number, pictures
+from bench.recorded import PAGES
+from bench.report.chart import Bar, bars, number
+from bench.report.parts.requests import ratios_of
+from bench.report.registry import BLOCKS
+from bench.report.render import BLOCK, fill_page, pictures, report
+from bench.report.stats import EACH_ROUND, medians, quantile, ratio
 
 ROOT = Path(__file__).resolve().parents[3]
 ONE = {"per_second": 400.0, "p50_ms": 155.0, "p99_ms": 170.0, "added_p50_ms": 5.0, "cpu_ms": 1.2}
@@ -45,7 +46,9 @@ def test_each_number_has_a_median_over_the_rounds() -> None:
         {"ms": 100, "cpu": 2},
         {"ms": 5, "cpu": None},
     ]
-    assert medians(rounds) == {"ms": 5, "kept": {"a": 1}, "cpu": 2}
+    found = medians(rounds)
+    assert found.pop(EACH_ROUND) == {"ms": [3, 100, 5], "cpu": [2]}
+    assert found == {"ms": 5, "kept": {"a": 1}, "cpu": 2}
 
 
 def test_a_ratio_of_what_was_not_measured_is_none() -> None:
@@ -55,7 +58,7 @@ def test_a_ratio_of_what_was_not_measured_is_none() -> None:
 
 
 def test_ratios_are_relative_to_the_article_and_to_nginx() -> None:
-    found = ratios(SIDES)
+    found = {figure.name: figure.value for figure in ratios_of(SIDES)}
     assert found["/connect p50 at 1 caller, relative to the article's"] == 0.5
     assert found["/connect requests/s at 64 callers, relative to the article's"] == 32.0
     assert found["/connect requests/s at 64 callers, relative to nginx"] is None

@@ -1,11 +1,12 @@
-"""How many calls several accounts refuse, as tables. Pure."""
+"""How many calls several accounts refuse, as tables and a picture. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.report.blocks import Found, block
-from bench.report.markdown_table import Cell, amount, table
+from bench.report.chart import Bar, bars
+from bench.report.registry import Found, block, picture
+from bench.report.tables import Cell, amount, table
 
 WAYS = ("alone", "failover")
 
@@ -63,3 +64,22 @@ def percent(share: float) -> str:
     if not share:
         return "0"
     return f"{share:.1%}" if share >= 0.1 else f"{share:.2%}" if share >= 0.00005 else "<0.01%"
+
+
+@picture("bench-accounts.svg", "accounts")
+def accounts_picture(found: Found) -> str:
+    names = {"alone": "one a caller", "failover": "failover"}
+    drawn = [
+        Bar(
+            f"{group['calls']:,} calls a day, accounts of {amount(group['tokens'])} TPM",
+            f"{row['accounts']}, {name}",
+            100 * row[way]["refused"],
+            way,
+        )
+        for group in found["accounts"]["groups"]
+        for row in group["rows"]
+        for way, name in names.items()
+    ]
+    note = "share of a day's starts, simulated; answers that running calls then lack: see the table"
+    title = "Starts that are refused, by number of accounts"
+    return bars(title, "%", drawn, note=note)

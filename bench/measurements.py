@@ -1,0 +1,90 @@
+"""The parts of the bench: what each measures, and how long it is expected to take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from bench.machine import commit, machine
+from bench.progress import Progress
+
+Log = Callable[[str], None]
+Measurement = Callable[[], Awaitable[dict[str, Any]]]
+
+PARTS: Mapping[str, float] = {
+    "cold": 25,
+    "sides": 170,
+    "afar": 30,
+    "instance": 55,
+    "observers": 55,
+    "live": 80,
+    "page": 70,
+    "emulator": 35,
+    "growth": 60,
+    "soak": 60,
+    "accounts": 20,
+}
+"""The seconds that each may take on two cores, in the order in which they are measured: ten minutes
+in all. The soak's are those beside its own length."""
+
+
+def measurements(options: argparse.Namespace, log: Log) -> dict[str, Measurement]:
+    from bench.measure import (
+        accounts,
+        cold_start,
+        emulator,
+        instance,
+        live_observers,
+        memory,
+        observers,
+        page,
+        requests,
+    )
+    from tests.soak import run as soak
+
+    rounds, seconds = options.rounds, options.seconds
+    return {
+        "cold": lambda: cold_start.run(log, rounds=2 * rounds + 1),
+        "sides": lambda: requests.run(log, rounds=rounds, seconds=seconds),
+        "afar": lambda: requests.run_afar(log, rounds=rounds),
+        "instance": lambda: instance.run(log, rounds=rounds, seconds=seconds),
+        "observers": lambda: observers.run(log, rounds=min(2, rounds)),
+        "live": lambda: live_observers.run(log, rounds=min(2, rounds)),
+        "page": lambda: page.run(log, clicks=2 * rounds + 1),
+        "emulator": lambda: emulator.run(log, rounds=1),
+        "growth": lambda: memory.run(log, requests=options.requests),
+        "soak": lambda: soak.run(log, seconds=options.soak_seconds, logs=options.soak_log),
+        "accounts": lambda: accounts.run(log),
+    }
+
+
+async def measure(
+    options: argparse.Namespace, log: Log, recorded: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parts asked for, each with where, when and of what commit it was measured, and how long
+    that took. `recorded` says how long they took before."""
+    wanted = [name for name in PARTS if name in options.only]
+    progress = Progress({name: expected(name, options, recorded) for name in wanted})
+
+    def say(line: str) -> None:
+        log(f"{progress.stamp()}  {line}")
+
+    measuring = measurements(options, say)
+    taken = {"machine": machine(), "commit": commit()}
+    found: dict[str, Any] = {}
+    for name in wanted:
+        progress.begin(name)
+        say(f"{name} …")
+        one = await measuring[name]()
+        seconds = progress.end()
+        found[name] = {**one, **taken, "took_seconds": seconds}
+        say(f"{name}: done in {seconds:.0f} s")
+    return found
+
+
+def expected(name: str, options: argparse.Namespace, recorded: Mapping[str, Any]) -> float:
+    """Seconds. What they took last time, or may take; the soak's length is asked for."""
+    if name == "soak":
+        return float(options.soak_seconds + PARTS[name])
+    return float(recorded.get(name, {}).get("took_seconds", PARTS[name]))

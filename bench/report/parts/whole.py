@@ -1,0 +1,47 @@
+"""What all parts have in common: the machine, the time they took, the targets. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.report.registry import Found, all_figures, block, measured_on
+from bench.report.tables import Cell, table
+from bench.report.targets import TARGETS
+
+
+@block()
+def machine(found: Found) -> str | None:
+    one = found.get("sides", {}).get("machine")
+    if one is None:
+        return None
+    packages = ", ".join(f"{name} {version}" for name, version in one["packages"].items())
+    load = one["load_average"]
+    return (
+        f"{one['system']}, {one['cpu']}, {one['cores']} cores"
+        + (f", load average before it {load[0]:.1f}" if load else "")
+        + f", Python {one['python']}; {packages}."
+    )
+
+
+@block()
+def wanted(found: Found) -> str | None:
+    measured = all_figures(found)
+    rows: list[Sequence[Cell]] = []
+    for name, way, limit in TARGETS:
+        value = measured[name].value if name in measured else None
+        met = value is not None and (value <= limit if way == "at most" else value >= limit)
+        figure = "not measured" if value is None else f"{value:.2f}"
+        rows.append((name, f"{way} {limit:g}", figure if met else f"{figure}, **not met**"))
+    return table(("ratio", "target", "measured"), rows) if measured else None
+
+
+@block()
+def parts(found: Found) -> str | None:
+    """How long each part took."""
+    took = {name: part["took_seconds"] for name, part in found.items() if "took_seconds" in part}
+    if not took:
+        return None
+    rows: list[Sequence[Cell]] = [
+        (name, f"{seconds:.0f}", measured_on(found[name])) for name, seconds in took.items()
+    ]
+    return table(("part", "seconds", "measured on"), rows)
