@@ -39,6 +39,7 @@ from urllib3.exceptions import (
 
 from shared.core.exchange import ATTEMPT, Attempt, current_attempt, new_attempt
 from shared.core.http_response import FinalResponse
+from shared.core.tls_contexts import verifying_context
 
 IDLE_AT_MOST = timedelta(seconds=200)
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES = 60, 15, 4
@@ -173,7 +174,23 @@ class BoundedConnection(HTTPConnection):
 
 
 class BoundedTLSConnection(BoundedConnection, HTTPSConnection):
-    """The same, over TLS."""
+    """The same, over TLS, with a context that it shares with others."""
+
+    def connect(self) -> None:
+        if self.may_share_context:
+            self.ssl_context = verifying_context(self.ca_certs, self.ca_cert_dir)
+            # urllib3 would load them again.
+            self.ca_certs = self.ca_cert_dir = None
+        super().connect()
+
+    @property
+    def may_share_context(self) -> bool:
+        """Whether nothing is set that would change the context. TLS to a proxy has one of its
+        own, from the same files."""
+        is_usual = self.ssl_context is None and not self.cert_file
+        verifies = self.cert_reqs in ("CERT_REQUIRED", ssl.CERT_REQUIRED)
+        through_tls = self.proxy is not None and self.proxy.scheme == "https"
+        return is_usual and verifies and not through_tls
 
 
 class RepeatingPool(HTTPConnectionPool):
