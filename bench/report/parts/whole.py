@@ -29,10 +29,15 @@ def wanted(found: Found) -> str | None:
     rows: list[Sequence[Cell]] = []
     for name, way, limit in TARGETS:
         value = measured[name].value if name in measured else None
-        met = value is not None and (value <= limit if way == "at most" else value >= limit)
-        figure = "not measured" if value is None else f"{value:.2f}"
-        rows.append((name, f"{way} {limit:g}", figure if met else f"{figure}, **not met**"))
+        rows.append((name, f"{way} {limit:g}", verdict(value, way, limit)))
     return table(("ratio", "target", "measured"), rows) if measured else None
+
+
+def verdict(value: float | None, way: str, limit: float) -> str:
+    if value is None:
+        return "not measured"
+    met = value <= limit if way == "at most" else value >= limit
+    return f"{value:.2f}" if met else f"{value:.2f}, **not met**"
 
 
 @block()

@@ -10,7 +10,7 @@ import pytest
 from bench.harness.fake_sideband import EVENTS_PER_TURN, USAGE, call_events, question, reply
 from bench.harness.live_sideband import STEPS_PER_SECOND, events_at, turns_of
 from bench.harness.load import Load, LoadGenerator
-from bench.measure import emulator, page
+from bench.measure import emulator, first_sound, page
 from bench.recorded import PAGES
 from bench.report.chart import Bar, bars, number
 from bench.report.parts.requests import ratios_of
@@ -165,6 +165,16 @@ def test_our_page_is_compared_with_the_articles() -> None:
     said = report({"page": found})
     assert "0.50 of the other page's time, 1.00 by `/token`, and 1.00 of the floor" in said
     assert list(pictures({"page": found})) == ["bench-page.svg"]
+
+
+def test_the_first_sound_is_compared_with_a_bare_pages() -> None:
+    known = {"model_ms": 400.0, "buffer_ms": 40.0}
+    turns = [{**known, "first_ms": ms, "page_ms": ms - 400} for ms in (1100.0, 1200.0, 1000.0)]
+    found = {"sound": first_sound.summarise({"page": turns, "bare page": turns[:1]}, "1.0")}
+    said = report(found)
+    assert "| our page | 1,100 | 400 | 700 | 600 | 800 | 40 |" in said
+    assert "Ratio of the rest: 1.00; 3 turns each." in said
+    assert list(pictures(found)) == ["bench-sound.svg"]
 
 
 def test_a_page_that_was_not_measured_says_why() -> None:
