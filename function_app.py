@@ -10,9 +10,10 @@ import azure.functions as func
 
 from shared.api import http
 from shared.api.blueprint import open_blueprint
+from shared.api.warm_up import WarmedApp
 from shared.core import logs
 
 logs.set_up()
 http.set_up()
-app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+app = WarmedApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 app.register_functions(open_blueprint())

@@ -1,4 +1,4 @@
-"""The broker of this process, opened at its first request.
+"""The broker of this process, opened at its first request or, early, by shared/api/warm_up.py.
 
 `shared.broker` is imported then, off the event loop: no request waits for it while the app is
 indexed (docs/performance.md).
@@ -49,16 +49,19 @@ class LazyBroker:
         return self.opened
 
     def open_broker(self) -> Broker | None:
+        from shared.api.warm_up import in_background, load_for_calls
         from shared.broker import open_broker
         from shared.config.env import ConfigurationError
 
         try:
-            return open_broker(self.env)
+            broker = open_broker(self.env)
         except ConfigurationError as wrong:
             self.mistakes = wrong.mistakes
             for mistake in wrong.mistakes:
                 logs.event("misconfigured", logging.ERROR, setting=mistake)
             return None
+        in_background(partial(load_for_calls, broker))
+        return broker
 
     def observer_worker(self) -> ObserverWorker:
         """What follows calls, opened at the first call that is observed here.

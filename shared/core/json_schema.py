@@ -58,6 +58,7 @@ class Validator:
 
     def __init__(self, root: Schema) -> None:
         self.definitions: Mapping[str, Schema] = root.get("$defs", {})
+        self.is_trial = False
 
     def resolve(self, schema: Schema) -> Schema:
         reference = schema.get("$ref")
@@ -101,7 +102,9 @@ class Validator:
             if name in known:
                 yield from self.validate(member, known[name], inner)
             elif others is False:
-                yield f"{inner}: unknown field{did_you_mean(name, known)}"
+                yield (
+                    inner if self.is_trial else f"{inner}: unknown field{did_you_mean(name, known)}"
+                )
             elif isinstance(others, Mapping):
                 yield from self.validate(member, others, inner)
         for name in schema.get("required", ()):
@@ -114,9 +117,12 @@ class Validator:
 
     def validate_any(self, value: Any, branches: list[Schema], path: str) -> Iterator[str]:
         resolved = [self.resolve(branch) for branch in branches]
-        attempts = [(branch, list(self.validate(value, branch, path))) for branch in resolved]
-        if any(not found for _, found in attempts):
+        if any(self.accepts(value, branch) for branch in resolved):
             return
+        if self.is_trial:
+            yield path
+            return
+        attempts = [(branch, list(self.validate(value, branch, path))) for branch in resolved]
         # The branch that was meant is the one whose type, then literal `type` member, matches.
         meant = [(b, f) for b, f in attempts if self.type_matches(value, b) and not is_literal(b)]
         if isinstance(value, dict):
@@ -127,6 +133,15 @@ class Validator:
         else:
             expected = " or ".join(self.describe(b) for b in resolved)
             yield f"{path}: expected {expected}"
+
+    def accepts(self, value: Any, branch: Schema) -> bool:
+        """Whether nothing is wrong with `value`. What is wrong is not put into words, which takes
+        longer and is nobody's business where another branch accepts it."""
+        outer, self.is_trial = self.is_trial, True
+        try:
+            return next(self.validate(value, branch, ""), None) is None
+        finally:
+            self.is_trial = outer
 
     def kind_of(self, branch: Schema) -> Any:
         return self.resolve(branch.get("properties", {}).get("type", {})).get("const")

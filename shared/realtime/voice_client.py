@@ -18,7 +18,6 @@ from shared.credentials.key_vault import SecretStore
 from shared.credentials.private_instructions import complete_profile
 from shared.realtime.client import EphemeralKeyRefused, RealtimeClient
 from shared.realtime.ephemeral_key_cache import EphemeralKeyCache
-from shared.realtime.history_items import carry_over
 from shared.realtime.key_patience import key_deadline
 from shared.sideband.connector import no_sideband
 from shared.sideband.sideband import Connect
@@ -51,6 +50,9 @@ class RealtimeVoice:
         # Nobody answers in a session that only transcribes, and it takes no items.
         if not history.messages or is_transcription(profile.session):
             return answer
+        # Imported here: only a call that continues another one needs it, and it is slow to import.
+        from shared.realtime.history_items import carry_over
+
         return replace(answer, carried=carry_over(self.connect, answer.call_id, history))
 
     def negotiate(

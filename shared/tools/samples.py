@@ -4,7 +4,6 @@ own beside them (docs/tools.md)."""
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from shared.core.clock import Clock, utc_now
 from shared.tools.delegation import DelegatedTask
@@ -91,6 +90,9 @@ def made_up_weather(city: str) -> dict[str, str]:
 
 def spoken_time(now: datetime, time_zone: str) -> dict[str, str]:
     """The time and date in that time zone, as a person would say them."""
+    # Imported here: no cold start should wait for it.
+    from zoneinfo import ZoneInfo
+
     try:
         there = now.astimezone(ZoneInfo(time_zone))
     # A name with `..`, of a folder, or too long raises ValueError or OSError.
