@@ -12,7 +12,7 @@ import httpx2
 from realtime_client import operations, transport
 from realtime_client.addresses import api_address, url_of
 from realtime_client.exchange import Pause, exchange
-from realtime_client.following import CallEvents, Followed, Following, whole_transcript
+from realtime_client.following import CallEvents, Followed, Following, transcript_so_far
 from realtime_client.models import (
     CallPage,
     CallRecord,
@@ -170,7 +170,7 @@ class Admin:
 
     def transcript(self, call_id: str) -> Transcript:
         """A call, and what has been said in it so far."""
-        return whole_transcript(self.broker.run(operations.transcript(call_id, "")))
+        return self.broker.run(transcript_so_far(call_id))
 
     def follow(self, call_id: str, *, every: timedelta = SECOND) -> Iterator[TranscriptChange]:
         """A call while it goes on: what there is, then each change. Ends when the call has, and

@@ -91,6 +91,14 @@ class ProblemCode(StrEnum):
     VAULT_UNAVAILABLE = "vault_unavailable"
 
 
+UNCERTAIN: Final = frozenset(
+    {
+        *(ProblemCode.INTERNAL_ERROR, ProblemCode.STORAGE_UNAVAILABLE),
+        *(ProblemCode.UPSTREAM_FAILED, ProblemCode.UPSTREAM_TIMEOUT),
+        ProblemCode.UPSTREAM_UNREACHABLE,
+    }
+)
+"""The broker does not know either whether what it was asked for has begun."""
 BROKER_UNREACHABLE: Final = "broker_unreachable"
 """Nothing was sent: no such host, no connection, or no answer to connecting."""
 NO_ANSWER: Final = "no_answer"

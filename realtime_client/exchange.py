@@ -72,9 +72,10 @@ def pause_after(problem: Problem, tried: int) -> timedelta | None:
     """How long to wait before trying again what does no harm; None if that makes no sense."""
     if tried >= TRIES:
         return None
+    pause = FIRST_PAUSE * (1 << (tried - 1))
     if problem.retry_after is not None:
-        return problem.retry_after if problem.retry_after <= LONGEST_PAUSE else None
+        return max(pause, problem.retry_after) if problem.retry_after <= LONGEST_PAUSE else None
     is_gateway = problem.code == UNEXPECTED_ANSWER and problem.status in BAD_GATEWAYS
     if problem.code in (BROKER_UNREACHABLE, NO_ANSWER) or is_gateway:
-        return FIRST_PAUSE * (1 << (tried - 1))
+        return pause
     return None

@@ -16,6 +16,7 @@ T = TypeVar("T")
 QUIET_REPLIES = 2
 """Replies without news after the call's end, before nothing more is expected: what was said last is
 written a second or so after it."""
+LONGEST_CURSOR = 500
 
 
 class Followed(Protocol[T]):
@@ -82,7 +83,7 @@ class Following:
         if shown is not None:
             entries, changed = merged(entries, shown["entries"], shown["total"])
         now = transcript_of(body, shown, entries, before)
-        self.next, self.transcript = text(body["next"]), now
+        self.next, self.transcript = cursor(body["next"]), now
         is_news = now != before
         self.quiet = 0 if is_news or now.call.is_live else self.quiet + 1
         return TranscriptChange(now, changed) if is_news else None
@@ -107,20 +108,37 @@ def merged(
     before: tuple[Entry, ...], found: Iterable[Mapping[str, Any]], total: int
 ) -> tuple[tuple[Entry, ...], tuple[int, ...]]:
     """The entries with those that were found in their places, and these places. An entry without an
-    `index` is in the order of the whole. Raises ValueError if one is missing."""
+    `index` is in the order of the whole. Raises ValueError if one is missing or has no place."""
     places: dict[int, Entry] = dict(enumerate(before))
-    changed = []
+    changed = set()
     for number, each in enumerate(found):
         place = each.get("index", number)
+        if type(place) is not int or not 0 <= place < total:
+            raise ValueError("an entry without a place")
         places[place] = entry_of(each)
-        changed.append(place)
+        changed.add(place)
     if any(place not in places for place in range(total)):
         raise ValueError("an entry is missing")
     return tuple(places[place] for place in range(total)), tuple(sorted(changed))
 
 
+def cursor(value: Any) -> str:
+    """What is sent back as `after`: whatever a broker makes of it, within a URL. Raises one of
+    UNREADABLE."""
+    found = text(value)
+    if not found.isascii() or len(found) > LONGEST_CURSOR:
+        raise ValueError("not a cursor")
+    return found
+
+
+def transcript_so_far(call_id: str) -> Operation[Transcript]:
+    """Asks for all of a call's transcript."""
+    asked = operations.transcript(call_id, "")
+    return Operation(asked.request, asked.status, whole_transcript, is_repeatable=True)
+
+
 def whole_transcript(reply: Reply) -> Transcript:
-    """The transcript in a reply to a request without `after`."""
+    """The transcript in a reply to a request without `after`. Raises one of UNREADABLE."""
     following = Following("")
     following.take_reply(reply)
     assert following.transcript is not None

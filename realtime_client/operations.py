@@ -87,7 +87,11 @@ def list_calls(search: CallSearch, limit: int, before: str) -> Operation[CallPag
         },
     )
     request = Request("GET", "/calls", query)
-    return Operation(request, 200, readers.read_page, is_repeatable=True)
+
+    def read(reply: Reply) -> CallPage:
+        return readers.read_page(reply, before)
+
+    return Operation(request, 200, read, is_repeatable=True)
 
 
 def transcript(call_id: str, after: str) -> Operation[Reply]:

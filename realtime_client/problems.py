@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from realtime_client.codes import BROKER_UNREACHABLE, NO_ANSWER, UNEXPECTED_ANSWER
+from realtime_client.codes import BROKER_UNREACHABLE, NO_ANSWER, UNCERTAIN, UNEXPECTED_ANSWER
 from realtime_client.wire import UNREADABLE, Failed, Reply
 
 LONGEST_DETAIL = 300
+LONGEST_WAIT_DIGITS = 9
 
 
 class Problem(Exception):
@@ -18,7 +19,8 @@ class Problem(Exception):
     `hint` says what to do. `request_id` is what the broker's log has; "" where there is none. After
     `retry_after` trying again makes sense; None says that it does not, or that nobody knows.
     `status` is the HTTP status, 0 without a response. `may_have_happened`: nobody said that the
-    request was refused, so a call may have begun.
+    request was refused, so a call may have begun; after some problems at the model's endpoint the
+    broker does not know either.
     """
 
     def __init__(
@@ -41,7 +43,8 @@ class Problem(Exception):
         self.request_id = request_id
         self.retry_after = retry_after
         self.may_have_happened = may_have_happened
-        super().__init__(" ".join(part for part in (f"{code}: {detail or title}", hint) if part))
+        said = " ".join(part for part in (detail or title, hint) if part)
+        super().__init__(f"{code}: {said}" if said else code)
 
 
 def problem_in(reply: Reply) -> Problem:
@@ -57,6 +60,7 @@ def problem_in(reply: Reply) -> Problem:
             hint=text(body["hint"]),
             request_id=text(body["request_id"]),
             retry_after=wait,
+            may_have_happened=body["code"] in UNCERTAIN,
         )
     except UNREADABLE:
         return unexpected_answer(reply, f"HTTP {reply.status} without a problem of the broker's.")
@@ -99,8 +103,11 @@ def no_reply(failed: Failed) -> Problem:
 
 
 def seconds_in(header: str) -> timedelta | None:
-    """The time in `Retry-After`; the broker sends whole seconds, others may send a date."""
-    return timedelta(seconds=int(header)) if header.isascii() and header.isdigit() else None
+    """The time in `Retry-After`; the broker sends whole seconds, others may send a date. Of absurd
+    numbers the first digits do: they are years."""
+    if not (header.isascii() and header.isdigit()):
+        return None
+    return timedelta(seconds=int(header[:LONGEST_WAIT_DIGITS]))
 
 
 def text(value: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from realtime_client.addresses import call_url, handle_in
+from realtime_client.addresses import call_url, handle_in, valid_call_id
 from realtime_client.models import (
     CallPage,
     CallRecord,
@@ -75,9 +75,13 @@ def read_answered_by(reply: Reply) -> str:
     return text(reply.json()["answered_by"] or "")
 
 
-def read_page(reply: Reply) -> CallPage:
+def read_page(reply: Reply, before: str = "") -> CallPage:
+    """A page, and where the next one begins: not where this one did, which would have no end."""
     body = reply.json()
-    return CallPage(tuple(map(call_record, body["calls"])), text(body["next"] or ""))
+    following = valid_call_id(text(body["next"])) if body["next"] else ""
+    if following and following == before:
+        raise ValueError("the next page is this one")
+    return CallPage(tuple(map(call_record, body["calls"])), following)
 
 
 def common_fields(call: Json) -> dict[str, Any]:
@@ -91,7 +95,9 @@ def common_fields(call: Json) -> dict[str, Any]:
         "ended_by": text(call.get("ended_by", "")),
         "usage": counts(call.get("usage")),
         "transcription": counts(call.get("transcription")),
-        "failures": {what: dict(codes) for what, codes in (call.get("failures") or {}).items()},
+        "failures": {
+            what: whole_numbers(codes) for what, codes in (call.get("failures") or {}).items()
+        },
         "api": text(call.get("api", REALTIME)),
         "conversation_ends_at": moment(call.get("conversation_ends_at")),
     }
@@ -121,7 +127,7 @@ def latency_of(found: Json) -> Latency:
     p50, p95, longest = (
         timedelta(milliseconds=found[name]) for name in ("p50_ms", "p95_ms", "max_ms")
     )
-    return Latency(found["turns"], p50, p95, longest)
+    return Latency(int(found["turns"]), p50, p95, longest)
 
 
 def entry_of(found: Json) -> Entry:
@@ -161,6 +167,14 @@ def counts(value: Any) -> Counts:
     found = dict(value or {})
     if any(isinstance(each, bool) or not math.isfinite(each) for each in found.values()):
         raise ValueError("expected numbers")
+    return found
+
+
+def whole_numbers(value: Any) -> dict[str, int]:
+    """How often what happened."""
+    found = dict(value)
+    if any(type(each) is not int for each in found.values()):
+        raise ValueError("expected whole numbers")
     return found
 
 

@@ -35,7 +35,10 @@ class Reply:
 
     def json(self) -> dict[str, Any]:
         """Its JSON object. Raises ValueError."""
-        found = json.loads(self.body)
+        try:
+            found = json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         if not isinstance(found, dict):
             raise ValueError("not a JSON object")
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from realtime_client import NO_ANSWER, UNEXPECTED_ANSWER, Problem, ProblemCode, operations
 from realtime_client.exchange import Pause, exchange
+from realtime_client.following import transcript_so_far
+from realtime_client.models import CallSearch
 from realtime_client.wire import Failed, Operation, Reply, Request
 from tests.unit.realtime_client.replies import API, CALL, CALL_ID, HANDLE, TOKEN, json_reply
 
@@ -128,6 +131,68 @@ def test_a_read_waits_as_long_as_the_broker_says_but_not_for_ever() -> None:
     assert len(sent) == 1
 
 
+@pytest.mark.parametrize("text", ["1" + "0" * 20, "9" * 5000])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_an_absurd_time_to_wait_is_not_waited_for(text: str, is_ours: bool) -> None:
+    ours = refusal("instance_busy", 503, retry_after=text)
+    came = ours if is_ours else Reply(503, {"retry-after": text}, b"<html>", API)
+    problem, sent, _ = carry_out(operations.status(HANDLE), came)
+    assert problem.retry_after > timedelta(days=365)
+    assert len(sent) == 1
+
+
+def test_it_waits_also_if_the_broker_asks_for_no_time() -> None:
+    now = refusal("instance_busy", 503, retry_after="0")
+    _, sent, pauses = carry_out(operations.status(HANDLE), now, now, now)
+    assert pauses == [timedelta(seconds=0.5), timedelta(seconds=1)]
+    assert len(sent) == 3
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000])
+@pytest.mark.parametrize("status", [200, 503])
+def test_json_that_is_nested_too_deeply_is_a_problem_too(status: int, body: bytes) -> None:
+    came = Reply(status, {}, body, API)
+    problem, _, _ = carry_out(operations.status(HANDLE), *[came] * (3 if status == 503 else 1))
+    assert problem.code == UNEXPECTED_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("code", "may_have_happened"),
+    [("upstream_timeout", True), ("internal_error", True), ("instance_busy", False)],
+)
+def test_the_broker_may_not_know_either_whether_a_call_has_begun(
+    code: str, may_have_happened: bool
+) -> None:
+    problem, _, _ = carry_out(ONCE["start"], refusal(code, 503))
+    assert problem.may_have_happened is may_have_happened
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"calls": [], "next": "../usage"},
+        {"calls": [], "next": CALL_ID},
+        {"calls": [{"status": 5}], "next": None},
+    ],
+)
+def test_a_page_leads_to_another_page(body: Any) -> None:
+    operation = operations.list_calls(CallSearch(), 0, CALL_ID)
+    problem, sent, _ = carry_out(operation, json_reply(body))
+    assert (problem.code, len(sent)) == (UNEXPECTED_ANSWER, 1)
+
+
+@pytest.mark.parametrize("body", ["<html>", {"call": CALL}, {"call": {}, "next": "1"}])
+def test_a_transcript_that_is_none_is_a_problem_too(body: Any) -> None:
+    problem, _, _ = carry_out(transcript_so_far(CALL_ID), json_reply(body))
+    assert problem.code == UNEXPECTED_ANSWER
+
+
+def test_a_problem_passes_between_processes() -> None:
+    problem, _, _ = carry_out(ONCE["start"], refusal("too_many_starts", 429, retry_after="7"))
+    copied = pickle.loads(pickle.dumps(problem))
+    assert (str(copied), vars(copied)) == (str(problem), vars(problem))
+
+
 @pytest.mark.parametrize("code", ["call_not_found", "storage_unavailable", "upstream_timeout"])
 def test_a_read_that_the_broker_refuses_for_good_is_not_repeated(code: str) -> None:
     problem, sent, _ = carry_out(operations.status(HANDLE), refusal(code, 503))
@@ -141,6 +206,7 @@ def test_a_read_that_the_broker_refuses_for_good_is_not_repeated(code: str) -> N
         *({"status": "live", "usage": bad} for bad in ({"text_in": "3"}, [1], 5)),
         {"status": "live", "failures": [1]},
         {"status": "live", "failures": {"a": 1}},
+        {"status": "live", "failures": {"a": {"b": "1"}}},
         {"status": None},
         {},
         [],

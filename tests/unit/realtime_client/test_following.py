@@ -10,6 +10,7 @@ from realtime_client.following import CallEvents, Following
 from realtime_client.models import TranscriptChange
 from tests.unit.realtime_client.replies import CALL, CALL_ID, ENTRY, HANDLE, json_reply
 
+NO_PLACES: list[Any] = ["0", -1, 1, 0.0, True, []]
 LIVE = {**CALL, "status": "live", "ended_at": None, "ended_by": ""}
 
 
@@ -108,7 +109,13 @@ def test_it_is_over_when_the_call_has_ended_and_two_replies_bring_nothing() -> N
 
 @pytest.mark.parametrize(
     ("entries", "total"),
-    [([said("c", index=2)], 3), ([{"kind": "message"}], 2), ([said("x", index="1")], 2), (5, 1)],
+    [
+        ([said("c", index=2)], 3),
+        ([{"kind": "message"}], 2),
+        *(([said("x", index=place)], 1) for place in NO_PLACES),
+        ([said("a"), said("b")], 1),
+        (5, 1),
+    ],
 )
 def test_what_does_not_fit_is_not_taken(entries: Any, total: int) -> None:
     following = Following(CALL_ID)
@@ -117,3 +124,9 @@ def test_what_does_not_fit_is_not_taken(entries: Any, total: int) -> None:
         take(following, entries, total)
     assert texts(following) == ["a"]
     assert following.next == "1-0123abcd"
+
+
+@pytest.mark.parametrize("after", ["\ud800", "1" * 501, None, 5])
+def test_a_cursor_fits_into_a_url(after: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Following(CALL_ID).take_reply(json_reply({"call": LIVE, "next": after}))
