@@ -9,6 +9,9 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from realtime_client.wire import Reply, Request
 
 HANDLE: Final = re.compile(r"[A-Za-z0-9_-]+")
+NOT_IN_ADDRESS: Final = re.compile(r"[\s\x00-\x1f\x7f?#@\\]")
+LONGEST_URL: Final = 16_000
+"""More than servers take."""
 CALL_ID: Final = re.compile(r"[0-9]{8}-[0-9]{8}-[0-9a-f]{12}")
 
 
@@ -18,18 +21,24 @@ def api_address(broker: str) -> str:
 
     Raises ValueError for what is no http(s) URL, or one with a query, a fragment or credentials.
     """
-    parts = urlsplit(broker)
-    is_plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
+    try:
+        parts = urlsplit(broker)
+        is_address = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:
+        is_address = False
+    if not is_address or NOT_IN_ADDRESS.search(broker):
         raise ValueError("the broker's address: expected https://host or https://host/path")
     address = broker.rstrip("/")
     return address if re.search(r"/api(/|$)", parts.path.rstrip("/")) else f"{address}/api"
 
 
 def url_of(api: str, request: Request) -> str:
-    """The whole URL of a request."""
+    """The whole URL of a request. Raises ValueError for one that is too long."""
     query = f"?{urlencode(request.query)}" if request.query else ""
-    return f"{api}{request.path}{query}"
+    url = f"{api}{request.path}{query}"
+    if len(url) > LONGEST_URL:
+        raise ValueError("a handle, a profile or a search that is too long for a URL")
+    return url
 
 
 def valid_handle(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
@@ -53,8 +54,9 @@ class AsyncBroker:
     ) -> None:
         self.api = api_address(url)
         self.token = token
-        self.headers = dict(headers or {})
+        self.headers = dict(transport.plain_headers(headers or {}))
         self.timeout = timeout
+        self.limits = transport.time_limits(timeout)
         self.owns_http = http is None
         self.http = http or httpx2.AsyncClient(cookies=transport.no_cookies())
         self.admin = AsyncAdmin(self)
@@ -136,18 +138,22 @@ class AsyncBroker:
         """Sends a request, once, and follows no redirect."""
         found = self.token if isinstance(self.token, str) else self.token()
         token = found if isinstance(found, str) else await found
+        url = url_of(self.api, request)
+        headers = transport.request_headers(request, self.headers, token)
         try:
-            response = await self.http.request(
-                request.method,
-                url_of(self.api, request),
-                content=request.body,
-                headers=transport.headers_of(request, self.headers, token),
-                timeout=transport.time_limits(self.timeout),
-                follow_redirects=False,
+            made = self.http.build_request(
+                request.method, url, content=request.body, headers=headers, timeout=self.limits
             )
-        except httpx2.HTTPError as error:
+            made = transport.without_kept_cookies(made, headers)
+            async with asyncio.timeout(transport.seconds_for_all(self.timeout)):
+                response = await self.http.send(made, stream=True, follow_redirects=False)
+                body = transport.Body(self.timeout)
+                async with aclosing(response):
+                    async for part in response.aiter_bytes():
+                        body.add(part)
+        except (*transport.ERRORS, TimeoutError) as error:
             return transport.failure_of(error)
-        return transport.reply_of(response)
+        return transport.reply_of(response, body)
 
 
 class AsyncAdmin:

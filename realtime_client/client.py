@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
@@ -52,8 +53,9 @@ class Broker:
     ) -> None:
         self.api = api_address(url)
         self.token = token
-        self.headers = dict(headers or {})
+        self.headers = dict(transport.plain_headers(headers or {}))
         self.timeout = timeout
+        self.limits = transport.time_limits(timeout)
         self.owns_http = http is None
         self.http = http or httpx2.Client(cookies=transport.no_cookies())
         self.admin = Admin(self)
@@ -132,18 +134,21 @@ class Broker:
     def send(self, request: Request) -> Reply | Failed:
         """Sends a request, once, and follows no redirect."""
         token = self.token if isinstance(self.token, str) else self.token()
+        url = url_of(self.api, request)
+        headers = transport.request_headers(request, self.headers, token)
         try:
-            response = self.http.request(
-                request.method,
-                url_of(self.api, request),
-                content=request.body,
-                headers=transport.headers_of(request, self.headers, token),
-                timeout=transport.time_limits(self.timeout),
-                follow_redirects=False,
+            made = self.http.build_request(
+                request.method, url, content=request.body, headers=headers, timeout=self.limits
             )
-        except httpx2.HTTPError as error:
+            made = transport.without_kept_cookies(made, headers)
+            response = self.http.send(made, stream=True, follow_redirects=False)
+            body = transport.Body(self.timeout)
+            with closing(response):
+                for part in response.iter_bytes():
+                    body.add(part)
+        except transport.ERRORS as error:
             return transport.failure_of(error)
-        return transport.reply_of(response)
+        return transport.reply_of(response, body)
 
 
 class Admin:

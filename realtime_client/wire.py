@@ -15,11 +15,11 @@ UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, Arithmetic
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `path` follows the address of the API."""
+    """One HTTP request. `path` follows the address of the API. It may have a handle."""
 
     method: Method
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
+    path: str = field(repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
 
@@ -29,9 +29,9 @@ class Reply:
     """One HTTP response. `headers` have lower-case names; `url` is where it came from."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    url: str
+    url: str = field(repr=False)
 
     def json(self) -> dict[str, Any]:
         """Its JSON object. Raises ValueError."""

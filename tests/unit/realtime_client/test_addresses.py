@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_client import operations
-from realtime_client.addresses import api_address
+from realtime_client.addresses import api_address, url_of
 from tests.unit.realtime_client.replies import CALL_ID, HANDLE
 
 
@@ -35,6 +35,14 @@ def test_the_address_of_the_api(broker: str, api: str) -> None:
         "https://a:b@x",
         "https://x?a=b",
         "https://x#a",
+        "https://x?",
+        "https://x#",
+        "https://[::1",
+        "https://x:port",
+        "https://x:99999",
+        "https://x y",
+        " https://x",
+        "https://x/\n",
         "",
     ],
 )
@@ -54,6 +62,13 @@ def test_what_a_page_may_not_pass_for_a_handle(text: str) -> None:
     if text:
         with pytest.raises(ValueError, match="handle"):
             operations.start("v=0", "", text)
+
+
+def test_what_is_too_long_for_a_url() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        url_of("https://x/api", operations.status("a" * 16_000).request)
+    with pytest.raises(ValueError, match="too long"):
+        url_of("https://x/api", operations.start("v=0", "a" * 16_000, "").request)
 
 
 @pytest.mark.parametrize("text", ["", HANDLE, "../calls", CALL_ID + "/x", CALL_ID + "\n"])

@@ -24,8 +24,10 @@ from realtime_client import (
     AsyncBroker,
     Broker,
     Problem,
+    transport,
 )
 from realtime_client.client import EVERYTHING
+from realtime_client.transport import failure_of
 from tests.unit.realtime_client.replies import API, CALL, HANDLE
 
 Answering = Callable[[httpx2.Request], httpx2.Response]
@@ -160,6 +162,67 @@ def test_another_caller_has_the_same_connections_and_keeps_them_open(
     open_after.append(not broker.http.is_closed)
     assert open_after == [True, False]
     assert seen == ["ann", "bob", "service"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_nor_does_a_client_of_ones_own_send_a_cookie_that_it_has_kept(kind: str) -> None:
+    seen: list[str | None] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.headers.get("Cookie"))
+        body = b"no JSON" if len(seen) < 3 else b'{"status": "live"}'
+        status = 502 if len(seen) < 3 else 200
+        return httpx2.Response(status, content=body, headers={"Set-Cookie": "session=of-ann"})
+
+    fetch_status(kind, answer)
+    assert seen == [None] * 3
+    fetch_status(kind, answer, headers={"Cookie": "session=mine"})
+    assert seen[-1] == "session=mine"
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize(
+    "token", ["secret\n", " secret", "secret\r\nX-Evil: 1", "secret\0", "secretü"]
+)
+def test_what_cannot_be_a_token_is_said_without_saying_it(kind: str, token: str) -> None:
+    for options in ({"token": token}, {"headers": {"X-Caller-Token": token}}):
+        with pytest.raises(ValueError, match="X-Caller-Token: expected") as caught:
+            fetch_status(kind, lambda _: httpx2.Response(200, json=STATUS), **options)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_header_that_cannot_be_sent_is_not_told() -> None:
+    failed = failure_of(httpx2.LocalProtocolError("Illegal header value b'secret\\n'"))
+    assert "secret" not in failed.reason
+
+
+def test_a_header_of_ones_own_replaces_that_of_the_client_in_any_case() -> None:
+    asked: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(200, json=STATUS)
+
+    headers = {"user-agent": "mine/1", "x-caller-token": "of the headers", "X-Empty": ""}
+    fetch_status("sync", answer, token="token", headers=headers)
+    assert asked[0].headers.get_list("User-Agent") == ["mine/1"]
+    assert asked[0].headers.get_list("X-Caller-Token") == ["token"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_body_that_is_too_large_is_not_read_on(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "LARGEST_BODY", 10)
+    with pytest.raises(Problem, match="more than") as caught:
+        fetch_status(kind, lambda _: httpx2.Response(200, json=STATUS))
+    assert caught.value.code == NO_ANSWER
+
+
+@pytest.mark.parametrize("made", [Broker, AsyncBroker])
+def test_no_time_is_no_timeout(made: type[Broker] | type[AsyncBroker]) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        made(API, timeout=timedelta(0))
 
 
 def test_all_calls_are_asked_for_page_by_page() -> None:
