@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
+from bench.harness.processes import ROOT
 from bench.simulation.accounts import Quota
 from bench.simulation.day import Outage, Outcome, Plan, simulate
 from bench.simulation.traffic import BUSIEST, TURN_SECONDS, Start, starts_of_day, tokens_of_call
@@ -42,42 +48,90 @@ OUTAGE = Outage(account=0, second=BUSIEST - 1800, seconds=3600)
 """The busiest hour."""
 
 
-async def run(log: Log, groups: Sequence[Group] = GROUPS) -> dict[str, Any]:
-    """All groups, and the largest number of accounts of each with a region gone for an hour."""
-    return {"groups": [measure_group(log, group) for group in groups]}
+DEPENDS_ON = (
+    *("bench/measure/accounts.py", "bench/simulation/accounts.py", "bench/simulation/day.py"),
+    *("bench/simulation/traffic.py", "shared/upstream/endpoints.py", "tests/infra/arithmetic.py"),
+)
+"""All that a day comes of. It is seeded, so the same code has the same days on every machine."""
 
 
-def measure_group(log: Log, group: Group) -> dict[str, Any]:
-    starts = starts_of_day(group.calls, SEED)
-    of_call = tokens_a_minute(starts)
-    rows = []
-    for number in group.accounts:
-        alone = Plan(number, group.quota, failover=False)
-        together = replace(alone, failover=True)
-        limit = int(number * group.tokens / of_call)
-        rows.append(
-            {
-                "accounts": number,
-                "alone": shares(simulate(starts, alone)),
-                "failover": shares(simulate(starts, together)),
-                "limit": limit,
-                "limited": shares(simulate(starts, replace(together, most_at_once=limit))),
-            }
-        )
-        log(f"  {group.calls:,} calls a day over {number} of {group.tokens:,} tokens a minute")
+def fingerprint() -> str:
+    whole = hashlib.sha256()
+    for file in DEPENDS_ON:
+        whole.update((ROOT / file).read_bytes())
+    return whole.hexdigest()[:16]
+
+
+async def run(
+    log: Log, recorded: Mapping[str, Any], groups: Sequence[Group] = GROUPS
+) -> dict[str, Any]:
+    """All groups, and the largest number of accounts of each with a region gone for an hour. As
+    many days at once as there are cores; none where `recorded` are those of the same code."""
+    if recorded.get("code") == fingerprint():
+        log("  as recorded: nothing that it depends on has changed")
+        return dict(recorded)
+    loop = asyncio.get_running_loop()
+    days: dict[Group, list[asyncio.Future[dict[str, Any]]]] = {}
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for group in sorted(groups, key=lambda one: one.calls, reverse=True):
+            wanted = [partial(measure_row, group, number) for number in group.accounts]
+            wanted.append(partial(measure_outage, group))
+            days[group] = [loop.run_in_executor(pool, one) for one in wanted]
+        found = []
+        for group in groups:
+            *rows, outage = await asyncio.gather(*days[group])
+            found.append(assemble(group, rows, outage))
+            log(f"  {group.calls:,} calls a day over accounts of {group.tokens:,} tokens a minute")
+    return {"groups": found, "code": fingerprint()}
+
+
+def measure_group(group: Group) -> dict[str, Any]:
+    """One group, one day after another."""
+    rows = [measure_row(group, number) for number in group.accounts]
+    return assemble(group, rows, measure_outage(group))
+
+
+def assemble(
+    group: Group, rows: Sequence[Mapping[str, Any]], outage: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "calls": group.calls,
+        "tokens": group.tokens,
+        "tokens_a_minute": tokens_a_minute(starts_of(group.calls)),
+        "rows": list(rows),
+        "outage": dict(outage),
+    }
+
+
+def measure_row(group: Group, number: int) -> dict[str, Any]:
+    """A day over so many accounts, in three ways."""
+    starts = starts_of(group.calls)
+    alone = Plan(number, group.quota, failover=False)
+    together = replace(alone, failover=True)
+    limit = int(number * group.tokens / tokens_a_minute(starts))
+    return {
+        "accounts": number,
+        "alone": shares(simulate(starts, alone)),
+        "failover": shares(simulate(starts, together)),
+        "limit": limit,
+        "limited": shares(simulate(starts, replace(together, most_at_once=limit))),
+    }
+
+
+def measure_outage(group: Group) -> dict[str, Any]:
+    """A day over the largest number of accounts, one of them gone for an hour."""
+    starts = starts_of(group.calls)
     largest = Plan(group.accounts[-1], group.quota, failover=False, outage=OUTAGE)
-    outage = {
+    return {
         "accounts": largest.accounts,
         "alone": shares(simulate(starts, largest)),
         "failover": shares(simulate(starts, replace(largest, failover=True))),
     }
-    return {
-        "calls": group.calls,
-        "tokens": group.tokens,
-        "tokens_a_minute": of_call,
-        "rows": rows,
-        "outage": outage,
-    }
+
+
+@lru_cache(maxsize=1)
+def starts_of(calls: int) -> Sequence[Start]:
+    return starts_of_day(calls, SEED)
 
 
 def tokens_a_minute(starts: Sequence[Start]) -> float:

@@ -16,8 +16,8 @@ from bench.harness.processes import python_module, run_for_json, running_server
 from bench.harness.webrtc_callers import TURN_SECONDS, Activity, CallGroup
 from bench.report.stats import medians, ratio
 
-CALLS = (1, 8)
-SECONDS = 6.0
+CALLS = (8,)
+SECONDS = 5.0
 ACTIVITIES: tuple[Activity, ...] = ("idle", "listens", "talks")
 Rounds = Mapping[Activity, Mapping[int, list[dict[str, Any]]]]
 """What came of each round, by what the callers do and how many there are."""

@@ -22,7 +22,7 @@ from bench.harness.processes import python_module, resource_usage, running_serve
 from bench.measure.requests import SETTLE_SECONDS, describe, measure_load, send_load
 from bench.report.stats import medians
 
-CALLERS = (1, 4, 8, 16, 32)
+CALLERS = (1, 8, 16, 32)
 THREADS = (16, 64, 256)
 USUAL_THREADS = 256
 CALLERS_BY_THREADS = 64

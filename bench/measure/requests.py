@@ -30,6 +30,8 @@ from bench.report.stats import medians
 
 CALLERS = (1, 64, 256)
 KINDS = ("token", "connect")
+ALONE, AFAR = 9, 6
+"""Requests that one caller sends in a round, which are much alike."""
 SETTLE_SECONDS = 1.0
 MS = timedelta(milliseconds=1)
 Rounds = dict[tuple[str, str], list[dict[str, Any]]]
@@ -127,15 +129,16 @@ def loads_of_round(
         for kind in KINDS:
             for contender in contenders:
                 load = contender.loads[kind]
+                if contender.slow and (number > 0 or callers == CALLERS[-1]):
+                    # A tenth of the others' requests, or less: one round says it, and what keeps
+                    # 64 callers waiting keeps more of them waiting longer.
+                    continue
                 if callers == 1:
-                    load = replace(load, count=15, seconds=20)
-                elif not contender.slow:
-                    load = replace(load, callers=callers, seconds=seconds, settle=SETTLE_SECONDS)
-                elif callers < CALLERS[-1] or number == 0:
+                    load = replace(load, count=ALONE, seconds=20)
+                elif contender.slow:
                     load = replace(load, callers=callers, seconds=seconds, every_caller=True)
                 else:
-                    # Half a minute a caller: the first round is enough.
-                    continue
+                    load = replace(load, callers=callers, seconds=seconds, settle=SETTLE_SECONDS)
                 yield callers, kind, contender, load
 
 
@@ -151,7 +154,7 @@ async def run_afar(log: Log, *, rounds: int) -> dict[str, Any]:
         for number in range(rounds):
             for kind in KINDS:
                 for contender in field.contenders:
-                    load = replace(contender.loads[kind], count=15, seconds=20)
+                    load = replace(contender.loads[kind], count=AFAR, seconds=20)
                     found = await measure_load(contender, load)
                     seen.setdefault((contender.name, f"{kind} 1"), []).append(found)
                     log(f"  {number + 1}/{rounds} {contender.name:<18} /{kind:<8}{describe(found)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from random import Random
 
 from bench.simulation.accounts import WINDOW, Account, Calls, Quota
@@ -52,12 +53,40 @@ class Outcome:
     most_at_once: int = 0
 
 
+class RankedEndpoints(Endpoints):
+    """The broker's own, which remember how they rank for each caller: that never changes, and takes
+    most of a day's time."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(Endpoint(name) for name in names_of(number))
+        self.ranks = ranks_of(number)
+
+    def ranked(self, caller_hash: str, model: str) -> Sequence[Endpoint]:
+        known = self.ranks.get(caller_hash)
+        if known is None:
+            known = self.ranks[caller_hash] = tuple(super().ranked(caller_hash, model))
+        return known
+
+
+@cache
+def names_of(number: int) -> tuple[str, ...]:
+    return tuple(f"account-{each}" for each in range(number))
+
+
+@lru_cache(maxsize=1)
+def ranks_of(number: int) -> dict[str, tuple[Endpoint, ...]]:
+    """By caller; shared by the days over that `number` of accounts, one after another."""
+    del number
+    return {}
+
+
 @dataclass(slots=True)
 class Simulation:
     """One day under way."""
 
     plan: Plan
-    names: list[str] = field(init=False)
+    names: Sequence[str] = field(init=False)
+    numbers: dict[str, int] = field(init=False)
     accounts: list[Account] = field(init=False)
     by_phase: list[list[Account]] = field(init=False)
     brokers: list[Endpoints] = field(init=False)
@@ -68,7 +97,8 @@ class Simulation:
     def __post_init__(self) -> None:
         number = self.plan.accounts
         self.chance = Random(f"{number} accounts")
-        self.names = [f"account-{each}" for each in range(number)]
+        self.names = names_of(number)
+        self.numbers = {name: each for each, name in enumerate(self.names)}
         self.accounts = [
             Account(self.plan.quota, self.chance.randrange(WINDOW)) for _ in self.names
         ]
@@ -76,7 +106,7 @@ class Simulation:
             [account for account in self.accounts if account.phase == phase]
             for phase in range(WINDOW)
         ]
-        self.brokers = [Endpoints(Endpoint(name) for name in self.names) for _ in range(INSTANCES)]
+        self.brokers = [RankedEndpoints(number) for _ in range(INSTANCES)]
         self.calls = Calls(self.accounts)
 
     def advance(self, second: int) -> None:
@@ -112,9 +142,11 @@ class Simulation:
 
     def asked(self, broker: Endpoints, caller: str, now: datetime) -> Iterator[int]:
         """The accounts that a start may go to, in order."""
-        chosen = broker.choose(caller, MODEL, now)
-        for endpoint in chosen if self.plan.failover else chosen[:1]:
-            yield self.names.index(endpoint.name)
+        if not self.plan.failover:
+            yield self.numbers[broker.ranked(caller, MODEL)[0].name]
+            return
+        for endpoint in broker.choose(caller, MODEL, now):
+            yield self.numbers[endpoint.name]
 
     def leave_alone(self, broker: Endpoints, number: int, second: int, now: datetime) -> None:
         """An account has refused a start, or does not answer."""

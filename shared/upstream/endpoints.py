@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -99,9 +99,11 @@ class Cooling:
 
     def of_model(self, model: str, now: datetime) -> CoolDown | None:
         """The cool-down that keeps calls of that model away now; of two the longer one."""
-        found = [self.by_model.get(""), self.by_model.get(model)]
-        holding = [each for each in found if each and now < each.until]
-        return max(holding, key=lambda each: each.until, default=None)
+        longest = None
+        for each in (self.by_model.get(""), self.by_model.get(model)):
+            if each and now < each.until and (longest is None or longest.until < each.until):
+                longest = each
+        return longest
 
     def is_on_trial(self, now: datetime) -> bool:
         """Whether some call is finding out whether this endpoint is back."""
@@ -120,6 +122,10 @@ class Endpoints:
         """The endpoints that calls of that model may go to, well or not."""
         return [each for each in self.by_name.values() if each.serves(model)]
 
+    def ranked(self, caller_hash: str, model: str) -> Sequence[Endpoint]:
+        """The endpoints that serve the model, the caller's own first, well or not."""
+        return sorted(self.serving(model), key=lambda each: each.score(caller_hash), reverse=True)
+
     def choose(
         self, caller_hash: str, model: str, now: datetime, *, will_try: bool = True
     ) -> list[Endpoint]:
@@ -130,7 +136,7 @@ class Endpoints:
         Whoever tries one says what came of it (`cool_down`, `recovered`). Whoever may not get to
         try says `will_try=False`, and keeps nobody else from it.
         """
-        ranked = sorted(self.serving(model), key=lambda each: each.score(caller_hash), reverse=True)
+        ranked = self.ranked(caller_hash, model)
         with self.lock:
             well = [each for each in ranked if self.is_well(each.name, model, now)]
             if well:
@@ -154,6 +160,8 @@ class Endpoints:
 
     def is_well(self, name: str, model: str, now: datetime) -> bool:
         cooling = self.cooling[name]
+        if not cooling.by_model and cooling.trial_until is None:
+            return True
         return cooling.of_model(model, now) is None and not cooling.is_on_trial(now)
 
     def well_at(self, name: str, model: str, now: datetime) -> datetime:

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from bench.measure.accounts import GROUPS, Group, measure_group, tokens_a_minute
+from bench.measure.accounts import GROUPS, Group, fingerprint, measure_group, run, tokens_a_minute
 from bench.recorded import RESULTS, rounded
 from bench.report.render import pictures, report
 from bench.simulation.accounts import Account, Calls, Quota
@@ -108,7 +108,7 @@ def test_a_region_that_is_gone_takes_only_its_running_calls() -> None:
 
 
 def test_the_report_has_a_table_and_a_picture() -> None:
-    found = {"accounts": {"groups": [measure_group(lambda _: None, Group(300, 100_000, (2,)))]}}
+    found = {"accounts": {"groups": [measure_group(Group(300, 100_000, (2,)))]}}
     text = report(found)
     assert "| 300 | 100 thousand | 2 |" in text
     assert "| 300 | 2 of 100 thousand |" in text
@@ -123,4 +123,11 @@ def test_the_recorded_results_are_what_the_brokers_choice_gives_today() -> None:
     assert [(one["calls"], one["tokens"]) for one in recorded] == [
         (group.calls, group.tokens) for group in GROUPS
     ]
-    assert rounded(measure_group(lambda _: None, GROUPS[0])) == recorded[0]
+    assert rounded(measure_group(GROUPS[0])) == recorded[0]
+
+
+async def test_days_of_the_same_code_are_not_simulated_again() -> None:
+    recorded = {"groups": [{"calls": 1}], "code": fingerprint(), "commit": "abc1234"}
+    assert await run(lambda _: None, recorded) == recorded
+    found = await run(lambda _: None, {**recorded, "code": "other"}, [Group(300, 100_000, (2,))])
+    assert found == {"groups": [measure_group(Group(300, 100_000, (2,)))], "code": fingerprint()}

@@ -7,10 +7,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bench.contenders.servers import Contender
 from bench.harness.fake_sideband import EVENTS_PER_TURN, USAGE, call_events, question, reply
 from bench.harness.live_sideband import STEPS_PER_SECOND, events_at, turns_of
 from bench.harness.load import Load, LoadGenerator
 from bench.measure import emulator, first_sound, page
+from bench.measure.requests import CALLERS, KINDS, loads_of_round
 from bench.recorded import PAGES
 from bench.report.chart import Bar, bars, number
 from bench.report.parts.requests import ratios_of
@@ -219,3 +221,18 @@ def test_a_block_without_results_stays_as_it_is() -> None:
     assert fill_page(page, {}) == page
     found = {"growth": {"requests": 1000, "grown_mib": 0.25, "memory_mib": [50.0, 50.25]}}
     assert "+0.2 MiB (50.0, 50.2 MiB" in fill_page(page, found)
+
+
+def test_the_articles_service_is_measured_in_one_round() -> None:
+    def contender(name: str, *, slow: bool) -> Contender:
+        load = Load("http://127.0.0.1/any")
+        return Contender(name, {"token": load, "connect": load}, pid=1, slow=slow)
+
+    sides = [contender("article", slow=True), contender("broker", slow=False)]
+    measured = [
+        [(one.name, callers) for callers, kind, one, _ in loads_of_round(sides, 3, number)]
+        for number in range(2)
+    ]
+    assert measured[1] == [("broker", callers) for callers in CALLERS for _ in KINDS]
+    assert ("article", 64) in measured[0]
+    assert ("article", 256) not in measured[0]
