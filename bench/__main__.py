@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench import recorded
 from bench.harness.processes import ROOT
@@ -73,12 +74,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     install()
     os.environ["NO_PROXY"] = "127.0.0.1,localhost"
-    against = recorded.read(options.against)
-    found = recorded.rounded(asyncio.run(measure(options, log, recorded.read())))
+    against, before = recorded.read(options.against), recorded.read()
+    found: dict[str, Any] = {}
+
+    def keep(name: str, part: dict[str, Any]) -> None:
+        found[name] = recorded.rounded(part)
+        recorded.keep(found)
+
+    failed = asyncio.run(measure(options, log, keep, before))
     compared = compare(found, against)
-    recorded.record(found, f"# {runs(found, against)}\n\n{compared}\n")
+    recorded.COMPARISON.write_text(f"# {runs(found, against)}\n\n{compared}\n")
+    recorded.write_pages(recorded.keep(found))
     print(f"{report(found)}\n\n## compared with what was recorded\n\n{compared}")
-    return 0
+    for name, why in failed.items():
+        print(f"\n**{name} failed**: {why}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from bench.machine import commit, machine
 from bench.progress import Progress
 
 Log = Callable[[str], None]
+Keep = Callable[[str, dict[str, Any]], None]
+"""Gets the name and the results of a part as soon as it was measured."""
 Measurement = Callable[[], Awaitable[dict[str, Any]]]
 
 PARTS: Mapping[str, float] = {
@@ -68,10 +71,13 @@ def measurements(
 
 
 async def measure(
-    options: argparse.Namespace, log: Log, recorded: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The parts asked for, each with where, when and of what commit it was measured, and how long
-    that took. `recorded` says how long they took before."""
+    options: argparse.Namespace, log: Log, keep: Keep, recorded: Mapping[str, Any]
+) -> dict[str, str]:
+    """The parts asked for; gives why those failed that did, which costs the others nothing.
+
+    `keep` gets each with where, when and of what commit it was measured, and how long that took.
+    `recorded` says how long they took before.
+    """
     wanted = [name for name in PARTS if name in options.only]
     progress = Progress({name: expected(name, options, recorded) for name in wanted})
 
@@ -80,15 +86,20 @@ async def measure(
 
     measuring = measurements(options, say, recorded)
     taken = {"machine": machine(), "commit": commit()}
-    found: dict[str, Any] = {}
+    failed: dict[str, str] = {}
     for name in wanted:
         progress.begin(name)
         say(f"{name} …")
-        one = await measuring[name]()
+        try:
+            one = await measuring[name]()
+        except Exception as error:
+            failed[name] = f"{type(error).__name__}: {error}"
+            say(f"{name}: failed after {progress.end():.0f} s\n{traceback.format_exc()}")
+            continue
         seconds = progress.end()
-        found[name] = {**taken, "took_seconds": seconds, **one}
+        keep(name, {**taken, "took_seconds": seconds, **one})
         say(f"{name}: done in {seconds:.0f} s")
-    return found
+    return failed
 
 
 def expected(name: str, options: argparse.Namespace, recorded: Mapping[str, Any]) -> float:

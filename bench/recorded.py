@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.processes import ROOT
+from bench.report.registry import measured
 from bench.report.render import fill_page, pictures
 
 RESULTS = ROOT / "bench" / "results"
@@ -17,19 +18,21 @@ IMAGES = ROOT / "docs" / "images"
 PAGES = (ROOT / "docs" / "performance.md", ROOT / "docs" / "scale.md")
 
 
-def read(file: Path = LATEST) -> dict[str, Any]:
-    """The results by part; none where there is no such file."""
+def read(file: Path | None = None) -> dict[str, Any]:
+    """The results by part, as recorded last or in `file`; none where there is no such file."""
+    file = file or LATEST
     return dict(json.loads(file.read_text())) if file.is_file() else {}
 
 
-def record(found: Mapping[str, Any], comparison: str) -> None:
-    """Writes the results, the comparison, the pages and the pictures. Parts that were not measured
-    this time stay as they were recorded."""
+def keep(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes the results, and gives all that are recorded now: parts that were not measured this
+    time, or skipped, stay as they were."""
     RESULTS.mkdir(exist_ok=True)
-    recorded = {**read(), **found}
-    LATEST.write_text(json.dumps(recorded, indent=1) + "\n")
-    COMPARISON.write_text(comparison)
-    write_pages(recorded)
+    before = read()
+    kept = {name: part for name, part in found.items() if measured(found, name)}
+    merged = {**found, **before, **kept}
+    LATEST.write_text(json.dumps(merged, indent=1) + "\n")
+    return merged
 
 
 def write_pages(recorded: Mapping[str, Any]) -> None:

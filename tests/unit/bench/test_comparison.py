@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench import measurements, recorded
+from bench.__main__ import parse_options
 from bench.measurements import PARTS
 from bench.progress import Progress, minutes
 from bench.report.comparison import Change, changes, compare, runs
@@ -113,6 +116,37 @@ def test_a_block_says_when_it_was_measured() -> None:
     text = BLOCKS["growth"](found) or ""
     assert text.endswith("*Measured on 2026-11-21 at commit abc1234.*")
     assert "| growth | 61 | 2026-11-21 at commit abc1234 |" in (BLOCKS["parts"](found) or "")
+
+
+def test_results_that_are_kept_replace_none_by_a_skipped_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "RESULTS", tmp_path)
+    monkeypatch.setattr(recorded, "LATEST", tmp_path / "latest.json")
+    first = {"cold": {"import_ratio": 1.1}, **page([220.0], [200.0])}
+    assert recorded.keep(first) == first
+    now = {"page": {"skipped": "no Chromium"}, "cold": {"import_ratio": 1.2}}
+    assert recorded.keep(now) == {**first, "cold": {"import_ratio": 1.2}} == recorded.read()
+
+
+async def test_a_part_that_fails_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail() -> dict[str, Any]:
+        raise RuntimeError("nginx does not listen")
+
+    async def give() -> dict[str, Any]:
+        return {"ratio": 1.0}
+
+    parts = {"sides": fail, "page": give}
+    monkeypatch.setattr(measurements, "measurements", lambda *_: parts)
+    kept: dict[str, dict[str, Any]] = {}
+    lines: list[str] = []
+    options = parse_options(["--only", "page,sides"])
+    failed = await measurements.measure(options, lines.append, kept.__setitem__, {})
+    assert failed == {"sides": "RuntimeError: nginx does not listen"}
+    assert list(kept) == ["page"]
+    assert kept["page"]["ratio"] == 1.0
+    assert {"machine", "commit", "took_seconds"} < set(kept["page"])
+    assert any("failed after" in line for line in lines)
 
 
 def test_the_parts_take_ten_minutes_together_without_the_soak() -> None:
