@@ -25,6 +25,7 @@ from realtime_client.models import (
     Transcript,
     TranscriptChange,
 )
+from realtime_client.request_log import hide_handles
 from realtime_client.wire import Failed, Operation, Reply, Request
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ class AsyncBroker:
 
     `token` is the Entra token of whoever calls, `headers` are sent with every request. `timeout` is
     for each request. `http` is a client of your own, which stays open: for a proxy, a certificate,
-    or a test's transport.
+    or a test's transport. It belongs to one event loop, that of its first request.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class AsyncBroker:
         http: httpx2.AsyncClient | None = None,
     ) -> None:
         self.api = api_address(url)
+        hide_handles(self.api)
         self.token = token
         self.headers = dict(transport.plain_headers(headers or {}))
         self.timeout = timeout
@@ -127,12 +129,13 @@ class AsyncBroker:
 
     async def changes(self, followed: Followed[T], every: timedelta) -> AsyncIterator[T]:
         """What is new, look after look, until nothing more is expected."""
+        pause = every.total_seconds()
         while True:
             if change := await self.run(followed.operation()):
                 yield change
             if followed.is_over:
                 return
-            await asyncio.sleep(every.total_seconds())
+            await asyncio.sleep(pause)
 
     async def send(self, request: Request) -> Reply | Failed:
         """Sends a request, once, and follows no redirect."""

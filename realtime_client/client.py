@@ -25,6 +25,7 @@ from realtime_client.models import (
     Transcript,
     TranscriptChange,
 )
+from realtime_client.request_log import hide_handles
 from realtime_client.wire import Failed, Operation, Reply, Request
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Broker:
         http: httpx2.Client | None = None,
     ) -> None:
         self.api = api_address(url)
+        hide_handles(self.api)
         self.token = token
         self.headers = dict(transport.plain_headers(headers or {}))
         self.timeout = timeout
@@ -124,12 +126,13 @@ class Broker:
 
     def changes(self, followed: Followed[T], every: timedelta) -> Iterator[T]:
         """What is new, look after look, until nothing more is expected."""
+        pause = every.total_seconds()
         while True:
             if change := self.run(followed.operation()):
                 yield change
             if followed.is_over:
                 return
-            time.sleep(every.total_seconds())
+            time.sleep(pause)
 
     def send(self, request: Request) -> Reply | Failed:
         """Sends a request, once, and follows no redirect."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from realtime_client import (
 )
 from realtime_client.client import EVERYTHING
 from realtime_client.transport import failure_of
-from tests.unit.realtime_client.replies import API, CALL, HANDLE
+from tests.unit.realtime_client.replies import API, CALL, CALL_ID, HANDLE
 
 Answering = Callable[[httpx2.Request], httpx2.Response]
 STATUS = {"status": "live"}
@@ -191,6 +192,39 @@ def test_what_cannot_be_a_token_is_said_without_saying_it(kind: str, token: str)
         assert "secret" not in str(caught.value)
 
 
+@pytest.fixture
+def usual_records() -> Iterator[None]:
+    """Without the broker's own, which withhold what libraries log: tests before may have set it."""
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(logging.LogRecord)
+    yield
+    logging.setLogRecordFactory(before)
+
+
+@pytest.mark.usefixtures("usual_records")
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_no_handle_is_in_what_is_logged(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """httpx2 logs the URL of each request. That of others is none of ours."""
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json=STATUS)
+
+    caplog.set_level(logging.INFO)
+    fetch_status(kind, answer)
+    with httpx2.Client(transport=httpx2.MockTransport(answer)) as http:
+        broker = Broker("HTTPS://Broker.example/", http=http)
+        with pytest.raises(Problem):
+            broker.start("v=0", profile="a", continues=HANDLE)
+        http.get(f"https://other.example/api/calls/{HANDLE}")
+        with pytest.raises(Problem):
+            broker.admin.transcript(CALL_ID)
+    logged = caplog.messages
+    assert [HANDLE in line for line in logged] == [False, False, True, False]
+    assert f"{API}/calls/... " in logged[0]
+    assert f"{API}/connect?profile=a&continues=... " in logged[1]
+    assert f"{API}/calls/{CALL_ID}/transcript " in logged[3]
+
+
 def test_a_header_that_cannot_be_sent_is_not_told() -> None:
     failed = failure_of(httpx2.LocalProtocolError("Illegal header value b'secret\\n'"))
     assert "secret" not in failed.reason
@@ -217,6 +251,12 @@ def test_a_body_that_is_too_large_is_not_read_on(
     with pytest.raises(Problem, match="more than") as caught:
         fetch_status(kind, lambda _: httpx2.Response(200, json=STATUS))
     assert caught.value.code == NO_ANSWER
+
+
+@pytest.mark.parametrize("made", [Broker, AsyncBroker])
+def test_what_the_http_client_takes_for_no_address(made: type[Broker] | type[AsyncBroker]) -> None:
+    with pytest.raises(ValueError, match="address"):
+        made("https://256.0.0.1")
 
 
 @pytest.mark.parametrize("made", [Broker, AsyncBroker])
@@ -293,6 +333,6 @@ def test_only_the_edge_does_input_and_output() -> None:
                 else []
             )
         }
-        if path.stem not in ("client", "async_client", "transport", "__init__"):
+        if path.stem not in ("client", "async_client", "transport", "request_log", "__init__"):
             assert not imports & {"httpx2", "asyncio", "time", "socket", "os"}, path.name
     assert realtime_client.CallSearch() == EVERYTHING
