@@ -64,7 +64,7 @@ def measurements(
         "page": lambda: page.run(log, clicks=2 * rounds + 1),
         "sound": lambda: first_sound.run(log, rounds=2 * rounds - 1),
         "emulator": lambda: emulator.run(log, rounds=1),
-        "growth": lambda: memory.run(log, requests=options.requests),
+        "growth": lambda: memory.run(log, requests=options.requests, calls=options.calls),
         "soak": lambda: soak.run(log, seconds=options.soak_seconds, logs=options.soak_log),
         "accounts": lambda: accounts.run(log, known),
     }

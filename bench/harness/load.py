@@ -155,6 +155,12 @@ class LoadGenerator:
 
 async def read_response(reader: asyncio.StreamReader) -> tuple[str, bool]:
     """Reads one response; gives its status, and whether the connection stays open."""
+    head = await read_head(reader)
+    return head.split(b" ", 2)[1].decode(), b"connection: close" not in head.lower()
+
+
+async def read_head(reader: asyncio.StreamReader) -> bytes:
+    """Reads one response to the end of its body; gives its head."""
     head = await reader.readuntil(b"\r\n\r\n")
     lower = head.lower()
     at = lower.find(b"content-length:")
@@ -164,7 +170,7 @@ async def read_response(reader: asyncio.StreamReader) -> tuple[str, bool]:
         await reader.readline()
     elif at >= 0:
         await reader.readexactly(int(head[at + 15 : head.find(b"\r\n", at)]))
-    return head.split(b" ", 2)[1].decode(), b"connection: close" not in lower
+    return head
 
 
 if __name__ == "__main__":

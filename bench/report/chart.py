@@ -1,4 +1,4 @@
-"""Bar charts in SVG, readable on light and on dark pages. Pure."""
+"""Charts in SVG, readable on light and on dark pages. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, LABEL, ROW, HEAD, FOOT = 720, 190, 26, 58, 26
+WIDTH, LABEL, ROW, HEAD, FOOT, LINES = 720, 190, 26, 58, 26, 120
 COLOURS = {
     "article": "#c2703d",
     "broker": "#2f7fd6",
@@ -61,16 +61,49 @@ def bars(title: str, unit: str, drawn: Sequence[Bar], *, note: str = "") -> str:
             f"{escape(unit)}</text>"
         )
         y += ROW
-    height = y + FOOT
+    axis = f'<line class="a" x1="{LABEL}" y1="{HEAD}" x2="{LABEL}" y2="{y}"/>'
+    return framed(title, note, y + FOOT, axis + "".join(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The values of one line, at equal distances."""
+
+    name: str
+    values: Sequence[float]
+    colour: str = ""
+
+
+def lines(title: str, unit: str, drawn: Sequence[Line], *, note: str = "") -> str:
+    """A chart of lines over zero, with the name and the last value of each above it."""
+    most = max((max(line.values) for line in drawn), default=0.0) or 1.0
+    bottom, room = HEAD + 24 + LINES, WIDTH - 48
+    parts: list[str] = []
+    for place, line in enumerate(drawn):
+        step = room / max(1, len(line.values) - 1)
+        points = " ".join(
+            f"{24 + step * at:.1f},{bottom - LINES * value / most:.1f}"
+            for at, value in enumerate(line.values)
+        )
+        colour = COLOURS.get(line.colour or line.name, OTHER)
+        words = f"{line.name}: {number(line.values[0])} to {number(line.values[-1])} {unit}"
+        x = 24 + place * room / len(drawn)
+        parts.append(
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+            f'<rect x="{x:.0f}" y="{HEAD}" width="10" height="10" rx="2" fill="{colour}"/>'
+            f'<text x="{x + 16:.0f}" y="{HEAD + 10}">{escape(words)}</text>'
+        )
+    axis = f'<line class="a" x1="24" y1="{bottom}" x2="{WIDTH - 24}" y2="{bottom}"/>'
+    return framed(title, note, bottom + FOOT, axis + "".join(parts))
+
+
+def framed(title: str, note: str, height: float, drawing: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'width="{WIDTH}" height="{height}" aria-label="{escape(title, quote=True)}">'
         f"<title>{escape(title)}</title><style>{STYLE}</style>"
         f'<text class="t" x="12" y="26">{escape(title)}</text>'
-        f'<text class="n" x="12" y="46">{escape(note)}</text>'
-        f'<line class="a" x1="{LABEL}" y1="{HEAD}" x2="{LABEL}" y2="{y}"/>'
-        + "".join(parts)
-        + "</svg>\n"
+        f'<text class="n" x="12" y="46">{escape(note)}</text>' + drawing + "</svg>\n"
     )
 
 

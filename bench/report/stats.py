@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 EACH_ROUND = "each_round"
@@ -36,6 +36,16 @@ def medians(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         elif values:
             merged[name] = values[0]
     return {**merged, EACH_ROUND: each_round} if each_round else merged
+
+
+def last_third(values: Sequence[float | None]) -> float | None:
+    """The mean of the last third relative to that of the third before it: 1 for what is level, and
+    not sensitive to one value. None for fewer than six, or where one was not measured."""
+    known = [value for value in values if value is not None]
+    third = len(known) // 3
+    if third < 2 or len(known) < len(values):
+        return None
+    return ratio(mean(known[-third:]), mean(known[-2 * third : -third]))
 
 
 def ratio(one: float | None, other: float | None) -> float | None:
