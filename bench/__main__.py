@@ -52,7 +52,7 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--only", default=",".join(PARTS), help="parts, comma-separated")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3, help="of one load")
+    parser.add_argument("--seconds", type=float, default=2.5, help="of one load")
     parser.add_argument("--requests", type=int, default=100_000, help="of the growth part")
     parser.add_argument("--calls", type=int, default=10_000, help="of the growth part")
     parser.add_argument("--soak-seconds", type=float, default=60)

@@ -36,7 +36,7 @@ COMMANDS = {
     "lint": "check style, types, front end and infrastructure [CHECK ...]",
     "host": "run the function app alone [--port 7071]",
     "emulator": "run the Realtime API emulator alone [--port 8089] [--provider azure|openai]",
-    "bench": "benchmark it against the alternatives [--only PARTS] [--rounds 3]",
+    "bench": "benchmark it against the alternatives and the last run [--only PARTS] [--rounds 3]",
     "lock": "pin all packages with hashes in requirements*.txt; needs uv [--upgrade]",
 }
 

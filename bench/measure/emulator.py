@@ -17,7 +17,7 @@ from bench.harness.webrtc_callers import TURN_SECONDS, Activity, CallGroup
 from bench.report.stats import medians, ratio
 
 CALLS = (8,)
-SECONDS = 5.0
+SECONDS = 4.0
 ACTIVITIES: tuple[Activity, ...] = ("idle", "listens", "talks")
 Rounds = Mapping[Activity, Mapping[int, list[dict[str, Any]]]]
 """What came of each round, by what the callers do and how many there are."""
