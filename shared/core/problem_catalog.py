@@ -92,7 +92,8 @@ CATALOGUE: Mapping[str, Meaning] = MappingProxyType(
         "call_not_found": Meaning(
             404,
             "This caller has no such call",
-            "Use the Location that /api/connect returned, as the caller who started the call.",
+            "Use the Location that /api/connect returned, as the caller who started the call. An "
+            "admin uses an id that /api/calls lists, and sends events only to a live call.",
         ),
         "conversation_over": Meaning(
             409,
