@@ -66,7 +66,7 @@
       const end = start + buffer.duration;
       const [delay, emitted] = await waited();
       source.start(start);
-      while (!heard.length || context.currentTime < heard.at(-1) + 0.6) await wait(0.05);
+      while (!heard.length || context.currentTime < heard.at(-1) + 0.4) await wait(0.05);
       const [delayAfter, emittedAfter] = await waited();
       return {
         first_ms: 1000 * (heard[0] - end),
