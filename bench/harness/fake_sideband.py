@@ -25,8 +25,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bench.harness.sideband_server import serve_sidebands
+from bench.harness.sideband_server import push, serve_sidebands
 from realtime_emulator.serving import server
+from shared.upstream.error_mapping import CALL_GONE
 
 EVENTS_PER_TURN = 20
 WORDS = 11
@@ -38,6 +39,7 @@ USAGE = {
     "output_token_details": {"text_tokens": 10, "audio_tokens": 40},
 }
 TRANSCRIPT = "response.output_audio_transcript"
+NO_SUCH_CALL = json.dumps({"error": {"code": CALL_GONE}})
 Event = dict[str, Any]
 
 
@@ -101,7 +103,7 @@ class FakeSideband:
 
     def refuse_ended(self, connection: ServerConnection, request: Request) -> Response | None:
         if call_of(request) in self.ended:
-            return connection.respond(HTTPStatus.NOT_FOUND, "there is no such call\n")
+            return connection.respond(HTTPStatus.NOT_FOUND, NO_SUCH_CALL)
         return None
 
     async def send_call(self, connection: ServerConnection) -> None:
@@ -115,7 +117,8 @@ class FakeSideband:
             due = loop.time()
             for number, event in enumerate(call_events(call, self.turns)):
                 event["event_id"] = f"event_{call}_{number}"
-                await connection.send(json.dumps(event))
+                if not push(connection, json.dumps(event)):
+                    return
                 due += self.interval
                 await asyncio.sleep(max(0.0, due - loop.time()))
             self.ended.add(call)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from bench.harness.live_observer_process import WAYS
 from bench.harness.live_sideband import BURST
 from shared.sideband.connector import SidebandConnector
-from shared.sideband.long_frames import RECEIVED_AT_ONCE
+from shared.sideband.receive_buffers import RECEIVED_AT_ONCE
 from shared.sideband.sideband import SidebandClosed
 
 TIMES = 5

@@ -20,6 +20,8 @@ from typing import Any
 
 from bench.harness.live_sideband import turns_of
 from bench.harness.observer_process import measured
+from bench.harness.processes import raise_file_limit
+from shared.api.http import set_up
 from shared.config.voice_api import LIVE
 from shared.core.clock import utc_now
 from shared.live.server_event_parser import parse_server_event
@@ -89,6 +91,8 @@ async def observe_calls(way: str, url: str, number: int, seconds: int) -> dict[s
 
 def main() -> None:
     way, url, number, seconds = sys.argv[1:5]
+    raise_file_limit()
+    set_up()
 
     async def run() -> dict[str, Any]:
         start = time.monotonic()

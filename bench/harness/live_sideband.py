@@ -26,7 +26,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bench.harness.sideband_server import serve_sidebands
+from bench.harness.sideband_server import push, serve_sidebands
 from realtime_emulator.serving import server
 
 STEP_MS = 200
@@ -62,11 +62,9 @@ def turns_of(call: str, seconds: int) -> list[tuple[str, str]]:
 def audio_of(speaker: str, payload: str, start_ms: int) -> str:
     """A frame as recorded: compact, the type first."""
     if speaker == "input":
-        event: Event = {"type": "session.input_audio.append", "audio": payload}
-    else:
-        event = {"type": "session.output_audio.delta", "delta": payload}
-        event |= {"start_ms": start_ms, "end_ms": start_ms + STEP_MS}
-    return json.dumps(event, separators=(",", ":"))
+        return f'{{"type":"session.input_audio.append","audio":"{payload}"}}'
+    times = f'"start_ms":{start_ms},"end_ms":{start_ms + STEP_MS}'
+    return f'{{"type":"session.output_audio.delta","delta":"{payload}",{times}}}'
 
 
 def events_at(call: str, step: int) -> Iterator[Event]:
@@ -111,11 +109,13 @@ class LiveSidebands:
             for step in range(self.seconds * STEPS_PER_SECOND):
                 if not self.silent:
                     for speaker in ("input", "output"):
-                        await connection.send(audio_of(speaker, self.payload, step * STEP_MS))
+                        push(connection, audio_of(speaker, self.payload, step * STEP_MS))
                 for event in events_at(call, step):
                     number += 1
                     event["event_id"] = f"event_{number}"
-                    await connection.send(json.dumps(event))
+                    push(connection, json.dumps(event))
+                if connection.close_code is not None:
+                    return
                 due += STEP_MS / 1000
                 await asyncio.sleep(max(0.0, due - loop.time()))
             usage = {"seconds": float(self.seconds)}

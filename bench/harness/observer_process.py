@@ -1,10 +1,10 @@
 """Observes many calls in this one process, in one of two ways, and prints what that took.
 
-    python -m bench.harness.observer_process ours|threads URL CALLS TURNS
+    python -m bench.harness.observer_process ours|threads URL CALLS TURNS ENDPOINT
 
-`ours` is the broker's own observer, with storage in memory and transcripts on. `threads` is the
-articles' way: a daemon thread with an event loop of its own for every call, which prints and keeps
-nothing.
+`ours` is the broker's own observer, with storage in memory and transcripts on; it has the end of
+each call confirmed by a hang-up at ENDPOINT. `threads` is the articles' way: a daemon thread with
+an event loop of its own for every call, which prints and keeps nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.harness.fake_sideband import EVENTS_PER_TURN, USAGE, question, reply
-from bench.harness.processes import resource_usage
+from bench.harness.processes import raise_file_limit, resource_usage
 from bench.report.stats import quantile
 
 PROBE = timedelta(milliseconds=20)
@@ -82,11 +82,12 @@ def call_ids(number: int) -> list[str]:
     return [f"rtc_bench{each:04d}" for each in range(number)]
 
 
-async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
+async def ours(url: str, number: int, turns: int, endpoint: str) -> dict[str, Any]:
     """The way that a message on the queue takes."""
     import websockets.asyncio.client  # noqa: F401
 
     from bench.contenders.servers import broker_settings
+    from shared.api.http import set_up
     from shared.broker import open_broker, open_observer_worker
     from shared.calls.delivery import Delivery
     from shared.calls.new_call import new_record
@@ -94,7 +95,9 @@ async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
     from shared.transcripts.writer import log_name
 
     on = {"OBSERVER": "eager", "TRANSCRIPTS": "on", "REALTIME_API_KEY": "key-of-the-bench"}
-    broker = open_broker({**broker_settings(url), **on})
+    on |= {"REALTIME_SIDEBAND_ENDPOINT": url, "OBSERVER_CAPACITY": str(number)}
+    set_up()
+    broker = open_broker({**broker_settings(endpoint), **on})
     worker = open_observer_worker(broker)
     profile = broker.profiles.named(None)
     records = []
@@ -117,7 +120,7 @@ async def ours(url: str, number: int, turns: int) -> dict[str, Any]:
     return {**found, "calls_with_losses": losses}
 
 
-async def threads(url: str, number: int, turns: int) -> dict[str, Any]:
+async def threads(url: str, number: int, turns: int, _: str) -> dict[str, Any]:
     """A thread and an event loop for every call."""
     from websockets.asyncio.client import connect
     from websockets.exceptions import ConnectionClosed
@@ -153,18 +156,20 @@ async def threads(url: str, number: int, turns: int) -> dict[str, Any]:
     return {**found, "calls_with_losses": losses}
 
 
-WAYS: dict[str, Callable[[str, int, int], Awaitable[dict[str, Any]]]] = {
+WAYS: dict[str, Callable[[str, int, int, str], Awaitable[dict[str, Any]]]] = {
     "ours": ours,
     "threads": threads,
 }
 
 
 def main() -> None:
-    way, url, number, turns = sys.argv[1:5]
+    way, url, number, turns, endpoint = sys.argv[1:6]
+
+    raise_file_limit()
 
     async def run() -> dict[str, Any]:
         start = time.monotonic()
-        found = await WAYS[way](url, int(number), int(turns))
+        found = await WAYS[way](url, int(number), int(turns), endpoint)
         return {**found, "seconds": time.monotonic() - start}
 
     sys.stdout.write(json.dumps(asyncio.run(run())) + "\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -101,6 +102,12 @@ async def running_server(
         yield await child.wait_until_ready(START_LIMIT), child
     finally:
         await child.stop(GRACE_PERIOD)
+
+
+def raise_file_limit() -> None:
+    """As many open files as this process may have: each call is one, at either end."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def serve_until_stopped(url: str) -> None:

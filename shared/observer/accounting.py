@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.calls.call_record import CallRecord
@@ -16,14 +16,11 @@ from shared.core.untrusted import finite
 from shared.limits.ledger_store import Ledger
 from shared.observer.context import Tally
 from shared.transcripts.failures import larger_counts
-from shared.usage import turn_latency
+from shared.usage import tokens, turn_latency
 from shared.usage.call_usage import CallUsage
 from shared.usage.live_usage import ESTIMATED_SECONDS, SECONDS, outlasting
 from shared.usage.prices import UNKNOWN, Prices
-from shared.usage.tokens import Usage
 from shared.usage.transcription import KINDS
-
-TOKENS = tuple(each.name for each in fields(Usage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,7 @@ def with_seconds_of(record: CallRecord, used: CallUsage) -> CallUsage:
 def told_in_all(usage: Mapping[str, Any], transcription: Mapping[str, Any]) -> float:
     """All that the endpoint has told of a call, so that two counts of it can be compared: the later
     one is larger."""
-    told = sum_of(usage, TOKENS) + sum_of(transcription, KINDS)
+    told = sum_of(usage, tokens.KINDS) + sum_of(transcription, KINDS)
     return told + sum_of(usage, (SECONDS,)) - sum_of(usage, (ESTIMATED_SECONDS,))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from shared.sideband.fingerprints import NONE, fingerprint, handled_before
 from shared.sideband.refusals import NOT_ALLOWED, REFUSING_CLOSE_CODES, REFUSING_ERRORS
 from shared.sideband.sideband import (
     Connect,
+    DeliveringSideband,
     NoSuchCall,
     Sideband,
     SidebandClosed,
@@ -173,11 +174,29 @@ class CallConnection:
             self.kept = None
         events = self.sideband if self.kept is None else self.kept
         event = await events.receive_event()
+        self.note_event(event)
+        return event
+
+    async def deliver_events(self, handle: Callable[[ServerEvent], None]) -> bool:
+        """Hands every event from now on to `handle` as it comes; False where events have to be
+        received one by one for now. Raises SidebandClosed."""
+        is_kept = self.kept is not None and not self.kept.is_over
+        if is_kept or not isinstance(self.sideband, DeliveringSideband):
+            return False
+
+        def handle_event(event: ServerEvent) -> None:
+            self.note_event(event)
+            handle(event)
+
+        await self.sideband.deliver_events(handle_event)
+        return True
+
+    def note_event(self, event: ServerEvent) -> None:
+        """Takes note of what an event says of the connection."""
         if not isinstance(event, ErrorEvent):
             self.has_begun = True
         elif event.code in REFUSING_ERRORS and not (event.refuses_at_start and self.has_begun):
             self.error_code = str(event.code)
-        return event
 
     def keep_events(self) -> None:
         """Keeps what comes on the connection until the run may act on it."""

@@ -16,6 +16,7 @@ from shared.observer.context import HangUp, ObservedCall, ObserverResult, Outcom
 from shared.observer.conversation import Conversation
 from shared.observer.leases import ATTACHED
 from shared.observer.timing import Timing
+from shared.sideband.events import ServerEvent
 from shared.sideband.fingerprints import fingerprint
 from shared.sideband.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable
 from shared.transcripts.record_lines import StoredLine
@@ -64,7 +65,8 @@ class CallFollower:
         self.set_timers(self.gaps.attached_at)
         if self.call.ends_at and self.call.farewell.instructions:
             left = self.call.ends_at - self.gaps.attached_at - self.timing.goodbye_ahead
-            context.background.call_later(left, self.end_at_time_limit)
+            end_call = partial(self.conversation.goodbye.end_call, "time limit")
+            context.background.call_later(left, lambda: context.background.start_task(end_call()))
 
     async def request_state(self, lines: list[StoredLine]) -> None:
         """Requests what the run has to know over a new connection."""
@@ -125,9 +127,8 @@ class CallFollower:
 
     async def handle_events(self) -> SidebandClosed:
         """Handles events until the connection closes."""
-        clock, loop = self.gaps.recorder.clock, asyncio.get_running_loop()
-        connection = self.context.connection
-        self.heard_at = clock()
+        loop, connection = asyncio.get_running_loop(), self.context.connection
+        self.heard_at = self.gaps.recorder.clock()
         turn_ends = loop.time() + self.timing.turn.total_seconds()
         while True:
             if loop.time() >= turn_ends:
@@ -136,18 +137,21 @@ class CallFollower:
                 turn_ends = loop.time() + self.timing.turn.total_seconds()
             self.context.recorder.note_catching_up(connection.is_catching_up)
             try:
+                if await connection.deliver_events(self.handle_event):
+                    continue
                 event = await connection.receive_event()
-                self.heard_at = clock()
             except SidebandClosed as closed:
                 held = round(connection.held.total_seconds(), 1)
                 logs.event("sideband closed", code=closed.code, held_seconds=held)
                 return closed
-            self.conversation.handle_event(event)
-            if self.context.lease.lease.is_offered:
-                self.handled.append(fingerprint(event))
+            self.handle_event(event)
 
-    def end_at_time_limit(self) -> None:
-        self.context.background.start_task(self.conversation.goodbye.end_call("time limit"))
+    def handle_event(self, event: ServerEvent) -> None:
+        """Hands an event to the conversation."""
+        self.heard_at = self.gaps.recorder.clock()
+        self.conversation.handle_event(event)
+        if self.context.lease.lease.is_offered:
+            self.handled.append(fingerprint(event))
 
     async def confirm_end(self, over: Callable[[], ObserverResult]) -> ObserverResult:
         """Has upstream confirm, in answer to a hang-up, that the call is over; then `over` gives

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from shared.core import logs
+from shared.core.blocking import run_blocking
 from shared.core.clock import EPOCH, Clock
 from shared.core.problems import Problem
 from shared.core.tasks import mark_retrieved
@@ -51,7 +52,7 @@ class LeaseKeeper:
     ) -> LeaseKeeper | None:
         """The lease of that call; None while another run holds it. Raises Problem."""
         work = partial(leases.acquire, call_id, holder)
-        lease = await asyncio.get_running_loop().run_in_executor(executor, work)
+        lease = await run_blocking(executor, work)
         return cls(leases, lease, clock, executor) if lease else None
 
     @classmethod
@@ -66,7 +67,7 @@ class LeaseKeeper:
         """One that waits for a lease that its holder wants to hand over; None if there is no such
         lease. Raises Problem."""
         work = partial(leases.holder, call_id)
-        present = await asyncio.get_running_loop().run_in_executor(executor, work)
+        present = await run_blocking(executor, work)
         if present is None or not present.is_offered:
             return None
         keeper = cls(leases, Lease(call_id, holder, EPOCH), clock, executor)
@@ -174,4 +175,4 @@ class LeaseKeeper:
                 pause = min(every, retry_pause.total_seconds())
 
     async def run_blocking(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+        return await run_blocking(self.executor, work)

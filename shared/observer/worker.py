@@ -28,6 +28,7 @@ from shared.calls.retry import Sleep, retry_until
 from shared.calls.termination import CallTerminator
 from shared.config.voice_api import VoiceApi
 from shared.core import logs
+from shared.core.blocking import run_blocking
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.core.stopping import Stopping
@@ -201,14 +202,14 @@ class ObserverWorker:
         async def hang_up() -> str:
             # On the threads of what ends calls: those of observers renew leases.
             work = partial(self.terminator.hang_up, record)
-            return await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
+            return await run_blocking(self.terminator.executor, work)
 
         async def expires(moment: datetime) -> None:
             await self.off_loop(partial(self.records.bring_forward, record.id, moment))
 
         async def pass_on() -> None:
             work = partial(self.queue.send, call_message(record.id))
-            await asyncio.get_running_loop().run_in_executor(self.terminator.executor, work)
+            await run_blocking(self.terminator.executor, work)
 
         connects = self.connects(record.endpoint)
         connect = connects.get(record.api, self.dependencies.connect)
@@ -263,5 +264,4 @@ class ObserverWorker:
         )
 
     async def off_loop(self, work: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.dependencies.executor, work)
+        return await run_blocking(self.dependencies.executor, work)

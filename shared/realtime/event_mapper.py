@@ -95,6 +95,8 @@ class EventMapper:
 
     def map_event(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
         """The lines that this event makes final; mostly none."""
+        if type(event) is OutputTextDelta:
+            return self.map_delta(event, at)
         proven = self.origins.observe_event(event)
         lines = [*self.lines_of_content(event, at), *self.stated.lines_of(proven, at)]
         return [*lines, *self.lines_of_turn(event, at)]
@@ -110,8 +112,6 @@ class EventMapper:
 
     def lines_of_content(self, event: ServerEvent, at: datetime) -> list[RecordLine]:
         match event:
-            case OutputTextDelta():
-                self.append_text(event)
             case OutputTextDone():
                 key = self.keys.made_key_of(event.item_id)
                 self.partial_text[key] = event.text
@@ -262,8 +262,11 @@ class EventMapper:
         by = self.stated.of(key)
         return [RecordLine("said", key, at, text_fields(text), by=by)]
 
-    def append_text(self, event: OutputTextDelta) -> None:
+    def map_delta(self, event: OutputTextDelta, at: datetime) -> list[RecordLine]:
+        """Most of what comes: it only adds to what an item of the model's says so far."""
         key = self.keys.made_key_of(event.item_id)
+        self.origins.note_model(key)
         if key not in self.lacks_words:
             text = self.partial_text.get(key, "") + event.delta
             self.partial_text[key] = text[:TEXT_CHARACTERS]
+        return self.stated.lines_of((key,), at)

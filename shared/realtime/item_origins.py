@@ -18,7 +18,6 @@ from shared.realtime.server_events import (
     OutputItemAdded,
     OutputItemDone,
     OutputItemProgress,
-    OutputTextDelta,
     OutputTextDone,
     ResponseCreated,
     ResponseDone,
@@ -84,6 +83,11 @@ class ItemOrigins:
                 self.proven[key] = origin
         return keys
 
+    def note_model(self, key: str) -> None:
+        """The item is proven to be the model's, unless something else is proven of it."""
+        if key not in self.proven:
+            self.proven[key] = MODEL
+
     def keys_of_model(self, event: ServerEvent) -> list[str]:
         """The items of a response that an event is about."""
         match event:
@@ -99,7 +103,7 @@ class ItemOrigins:
                 if not self.keys.was_added(item.id):
                     self.keys.note_taken(item.id)
                 return [key]
-            case OutputItemProgress() | OutputTextDelta() | OutputTextDone():
+            case OutputItemProgress() | OutputTextDone():
                 return [self.keys.made_key_of(event.item_id)]
             case ResponseDone(output=output):
                 return [self.keys.made_key_of(item.id) for item in output]

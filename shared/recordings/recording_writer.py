@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 from typing import TypeVar
 
+from shared.core.blocking import run_blocking
 from shared.recordings.recording_file import MOST_BYTES, RecordingFile
 from shared.recordings.stereo_mix import StereoMix
 from shared.recordings.wav import BLOCK_BYTES
@@ -72,4 +72,4 @@ class RecordingWriter:
 
     async def run_blocking(self, work: Callable[[], T]) -> T:
         """Runs it on a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+        return await run_blocking(self.executor, work)

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+from shared.core.blocking import run_blocking
 from shared.sideband.contract import SidebandContract
 from shared.sideband.sideband import USUAL_TIMEOUTS, Sideband, SidebandUnavailable, Timeouts
 
@@ -52,8 +53,9 @@ class SidebandConnector:
 
     async def __call__(self, call_id: str) -> Sideband:
         loop = asyncio.get_running_loop()
-        headers = await loop.run_in_executor(self.executor, self.headers)
-        tls = await loop.run_in_executor(self.executor, self.tls_context)
+        headers, tls = await run_blocking(
+            self.executor, lambda: (self.headers(), self.tls_context())
+        )
         # Imported here because `websockets` takes time to import, which a cold start lacks.
         from shared.sideband.websocket_sideband import connect_websocket
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from shared.sideband.events import ServerEvent
@@ -58,6 +58,15 @@ class Sideband(Protocol):
 
     async def close(self) -> None:
         """Disconnects; the call goes on."""
+
+
+@runtime_checkable
+class DeliveringSideband(Sideband, Protocol):
+    """A sideband that can hand over its events as they come, without a task that waits for each."""
+
+    async def deliver_events(self, handle: Callable[[ServerEvent], None]) -> None:
+        """Hands every event from now on to `handle`. Raises SidebandClosed, and what `handle`
+        raises."""
 
 
 Connect = Callable[[str], Awaitable[Sideband]]

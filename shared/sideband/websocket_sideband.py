@@ -6,17 +6,19 @@ import asyncio
 import json
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.proxy import get_proxy
 
 from shared.core import logs
 from shared.sideband.contract import ReadFrame, SidebandContract
 from shared.sideband.events import ServerEvent
-from shared.sideband.long_frames import LongFrameConnection, connection_class
+from shared.sideband.message_connection import MessageConnection, connection_class
 from shared.sideband.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
+from shared.sideband.tls_transport import open_tls
 from shared.upstream.error_body import read_error
 from shared.upstream.error_mapping import own_code, problem_of
 from shared.upstream.transport import Reply, sent_secrets
@@ -29,11 +31,21 @@ WEBSOCKETS_LOGGER = logging.getLogger("broker.sideband")
 WEBSOCKETS_LOGGER.setLevel(logging.WARNING)
 
 
-class WithoutRedirects(client.connect):
-    """Follows no redirect, because that would send an api-key to another server."""
+class SidebandDial(client.connect):
+    """Follows no redirect, because that would send an api-key to another server, and has TLS
+    without a buffer for each connection, unless a proxy is in between."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
+
+    async def open_tcp_connection(self) -> client.ClientConnection:
+        there, tls = self.ws_uri, self.create_connection_kwargs.get("ssl")
+        if tls is None or (self.proxy is True and get_proxy(there) is not None):
+            return await super().open_tcp_connection()
+        connection = self.factory(there)
+        assert isinstance(connection, MessageConnection)
+        await open_tls(connection, tls, there.host, there.port)
+        return connection
 
 
 async def connect_websocket(
@@ -47,7 +59,7 @@ async def connect_websocket(
 ) -> WebSocketSideband:
     """Connects; the log calls the other end `endpoint`. Raises NoSuchCall, SidebandUnavailable."""
     try:
-        socket = await WithoutRedirects(
+        socket = await SidebandDial(
             url,
             additional_headers=dict(headers),
             ssl=tls,
@@ -75,7 +87,7 @@ async def connect_websocket(
         raise SidebandUnavailable(reply.status, problem=refused_dial(reply)) from None
     except (OSError, InvalidHandshake, TimeoutError):
         raise SidebandUnavailable from None
-    assert isinstance(socket, LongFrameConnection)
+    assert isinstance(socket, MessageConnection)
     return WebSocketSideband(socket, contract.frame_reader())
 
 
@@ -92,7 +104,7 @@ def refused_dial(reply: Reply) -> str:
 class WebSocketSideband:
     """`Sideband` over one connection."""
 
-    def __init__(self, socket: LongFrameConnection, read_frame: ReadFrame) -> None:
+    def __init__(self, socket: MessageConnection, read_frame: ReadFrame) -> None:
         self.socket = socket
         self.read_frame = read_frame
 
@@ -109,6 +121,13 @@ class WebSocketSideband:
         except ConnectionClosed:
             raise self.closed() from None
         return self.read_frame(frame)
+
+    async def deliver_events(self, handle: Callable[[ServerEvent], None]) -> None:
+        read_frame = self.read_frame
+        try:
+            await self.socket.deliver_messages(lambda frame: handle(read_frame(frame)))
+        except ConnectionClosed:
+            raise self.closed() from None
 
     async def close(self) -> None:
         try:

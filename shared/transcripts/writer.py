@@ -17,6 +17,7 @@ from functools import partial
 from typing import TypeVar
 
 from shared.core import logs
+from shared.core.blocking import run_blocking
 from shared.core.bounded import BoundedSet
 from shared.core.problems import Problem
 from shared.storage.interfaces import APPEND_BYTES, Conflict, Log, LogFull, StorageUnavailable
@@ -161,22 +162,26 @@ class TranscriptWriter:
     async def append_batch(self) -> None:
         """Appends as much of the batch as fits. The bytes stay the same until it succeeds, so that
         an append whose answer was lost is repeated, not doubled."""
-        data, taken, written = await self.run_blocking(self.encode_batch)
-        if data and not self.full:
-            try:
-                self.position = await self.run_blocking(
-                    partial(self.log.append, self.name, data, at=self.position)
-                )
-            except LogFull:
-                self.full = True
-                logs.event("transcript record full", logging.ERROR, call=self.record_id)
+        taken, written, self.position = await self.run_blocking(self.write_batch)
         self.seq += written
         del self.batch[:taken]
 
+    def write_batch(self) -> tuple[int, int, int]:
+        """How many lines of the batch were taken, how many of them are in the log, and where that
+        ends now. Blocks: redaction takes its time, too."""
+        data, taken, written = self.encode_batch()
+        position = self.position
+        if data and not self.full:
+            try:
+                position = self.log.append(self.name, data, at=position)
+            except LogFull:
+                self.full = True
+                logs.event("transcript record full", logging.ERROR, call=self.record_id)
+        return taken, written, position
+
     def encode_batch(self) -> tuple[bytes, int, int]:
         """As much of the batch as fits into one append, how many of its lines that takes, and how
-        many are in it: a line that cannot be written costs itself alone. Off the event loop,
-        because redaction takes its time."""
+        many are in it: a line that cannot be written costs itself alone."""
         data, taken, written = bytearray(), 0, 0
         for line in self.batch:
             try:
@@ -210,7 +215,7 @@ class TranscriptWriter:
         return len(data), data.count(b"\n"), decode_lines(data)
 
     async def run_blocking(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+        return await run_blocking(self.executor, work)
 
 
 async def flush_periodically(

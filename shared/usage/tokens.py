@@ -7,7 +7,7 @@ text, audio and images, and cached tokens are part of the input, not added to it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from shared.core.untrusted import finite
@@ -56,9 +56,10 @@ class Usage:
 
     def counts(self) -> dict[str, int]:
         """The counts by name, without zeros."""
-        return {name: number for name, number in asdict(self).items() if number}
+        return {name: number for name in KINDS if (number := getattr(self, name))}
 
 
+KINDS = tuple(each.name for each in fields(Usage))
 ZERO = Usage()
 MOST_TOKENS = 1_000_000_000
 """The most tokens of a kind that one response is believed to have used: sums of these fit the 64

@@ -9,7 +9,7 @@ of bills say that it adds 12 to 24 % to a call). Its `usage` is in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from shared.core.untrusted import finite
@@ -49,7 +49,7 @@ class TranscriptionUsage:
 
     def counts(self) -> dict[str, int | float]:
         """The counts by name, as in a call's record, without zeros."""
-        return {name: number for name, number in asdict(self).items() if number}
+        return {name: number for name in KINDS if (number := getattr(self, name))}
 
 
 NOTHING = TranscriptionUsage()

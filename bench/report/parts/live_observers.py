@@ -9,7 +9,7 @@ from bench.report.figures import Figure, relative
 from bench.report.registry import Found, block, figures
 from bench.report.stats import EACH_ROUND, ratio
 from bench.report.tables import table
-from bench.report.targets import LIVE_FRAME, LIVE_LAG
+from bench.report.targets import LIVE_FRAME, LIVE_LAG, LIVE_LOST, MANY_LIVE_CALLS
 
 
 @block("live")
@@ -37,6 +37,7 @@ def live(found: Found) -> str:
 def live_figures(found: Found) -> list[Figure]:
     one = found["live"]
     ours, parsing, frame = one["ours"], one["parsing"], one["frame"]
+    is_many = one["calls"] >= MANY_LIVE_CALLS
     beyond = beyond_receiving(frame)
     by_name = frame.get(EACH_ROUND, {})
     rounds = [
@@ -49,7 +50,8 @@ def live_figures(found: Found) -> list[Figure]:
             *(LIVE_FRAME, ratio(beyond["ours"], beyond["parsing"]), "less"),
             rounds=tuple(each for each in by_round if each is not None),
         ),
-        Figure(LIVE_LAG, ours["lag_p99_ms"], "less", is_ratio=False),
+        Figure(LIVE_LAG, ours["lag_p99_ms"] if is_many else None, "less", is_ratio=False),
+        Figure(LIVE_LOST, one["lost"] if is_many else None, "less", is_ratio=False),
         relative(
             "CPU of an observed Live call, relative to parsing every frame",
             *("less", ours, parsing, "cpu_ms_a_call"),

@@ -7,6 +7,7 @@ from bench.report.figures import Figure, relative
 from bench.report.registry import Found, block, figures, picture
 from bench.report.stats import ratio
 from bench.report.tables import table
+from bench.report.targets import CROWD_LAG, CROWD_LOST, OBSERVED_CPU, OBSERVED_MEMORY
 
 NAMES = ("memory_kib_a_call", "cpu_ms_a_call", "lag_p99_ms", "lag_max_ms")
 
@@ -14,24 +15,30 @@ NAMES = ("memory_kib_a_call", "cpu_ms_a_call", "lag_p99_ms", "lag_max_ms")
 @block("observers")
 def observers(found: Found) -> str:
     one = found["observers"]
-    ways = (("the broker", one["ours"]), ("a thread per call", one["threads"]))
+    ways = (
+        (f"the broker, {one['calls']} calls", one["ours"]),
+        (f"a thread per call, {one['calls']} calls", one["threads"]),
+    )
     rows = [(name, *(each.get(figure) for figure in NAMES)) for name, each in ways]
     compared = [ratio(one["ours"].get(name), one["threads"].get(name)) for name in NAMES[:2]]
     head = ("", "KiB per call", "CPU ms per call", "loop lag p99 ms", "longest ms")
     rows.append(("ratio", *compared, None, None))
-    return f"{table(head, rows)}\n\n{one['calls']} calls; {one['lost']} lost anything."
+    if crowd := one.get("crowd"):
+        rows.append((f"the broker, {crowd['calls']:,} calls", *(crowd.get(each) for each in NAMES)))
+    return f"{table(head, rows)}\n\n{one['lost']} calls lost anything."
 
 
 @figures("observers")
 def observer_ratios(found: Found) -> list[Figure]:
     one = found["observers"]
-    told = ("memory", "CPU")
+    told = (OBSERVED_MEMORY, OBSERVED_CPU)
     return [
-        relative(
-            f"{what} of an observed call, relative to a thread's",
-            *("less", one["ours"], one["threads"], figure),
-        )
-        for what, figure in zip(told, NAMES, strict=False)
+        *(
+            relative(what, "less", one["ours"], one["threads"], figure)
+            for what, figure in zip(told, NAMES, strict=False)
+        ),
+        Figure(CROWD_LAG, one.get("crowd", {}).get("lag_p99_ms"), "less", is_ratio=False),
+        Figure(CROWD_LOST, one["lost"] if "crowd" in one else None, "less", is_ratio=False),
     ]
 
 

@@ -136,6 +136,10 @@ class CallController:
                 self.meter.count_transcription(event)
             case ErrorEvent():
                 self.session_keeper.handle_error(event)
+        self.event_passed()
+
+    def event_passed(self) -> None:
+        """An event has been acted on: has the model go on, if that is due."""
         self.goodbye.event_seen.set()
         if not self.goodbye.reason:
             self.tool_calls.outputs.request_response()

@@ -65,7 +65,7 @@ class RealtimeConversation:
         send_event = self.context.connection.send_event
         session = {"type": "realtime"}
         await send_event({"type": "session.update", "event_id": new_event_id(), "session": session})
-        if self.keep_words:
+        if self.keep_words and lines:
             # Off the event loop: a record may be long.
             find = partial(items_without_words, lines)
             item_ids = await self.recorder.writer.run_blocking(find)

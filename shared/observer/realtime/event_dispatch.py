@@ -9,7 +9,13 @@ from shared.observer.realtime.item_gaps import ItemGaps
 from shared.observer.realtime.run_context import RealtimeContext
 from shared.realtime.item_origins import PROBE, UNKNOWN
 from shared.realtime.known_names import known_code, known_path
-from shared.realtime.server_events import ItemDeleted, ItemEvent, ItemRetrieved, ItemTruncated
+from shared.realtime.server_events import (
+    ItemDeleted,
+    ItemEvent,
+    ItemRetrieved,
+    ItemTruncated,
+    OutputTextDelta,
+)
 from shared.sideband.events import ErrorEvent, NotUnderstood, ServerEvent
 
 LOGGED_ERRORS = 50
@@ -31,6 +37,9 @@ class EventDispatch:
 
     def handle_event(self, event: ServerEvent) -> None:
         """Never raises: what is not understood costs this event, not the call."""
+        if type(event) is OutputTextDelta:
+            self.handle_delta(event)
+            return
         was_missed = isinstance(event, ItemRetrieved) and self.gaps.has_requested(event.item.id)
         attempt = self.steps.attempt
         attempt(event, lambda: self.context.recorder.record_event(event))
@@ -42,6 +51,13 @@ class EventDispatch:
             self.steps.log_unread(event.type, event.reason)
         elif isinstance(event, ErrorEvent):
             self.log_error(event)
+
+    def handle_delta(self, event: OutputTextDelta) -> None:
+        """Words of an answer: most of what comes, and nobody but the recorder makes anything of
+        them."""
+        attempt = self.steps.attempt
+        attempt(event, lambda: self.context.recorder.record_event(event))
+        attempt(event, self.controller.event_passed)
 
     def origin_of(self, event: ServerEvent) -> str:
         """Who wrote the item that an event is about, or truncated it."""

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from shared.sideband.frame_dropper import FrameDropper
+from shared.sideband.frame_splitter import FrameSplitter
 
 BEGINNINGS = (b'{"type":"heard",', b'{"type": "heard",')
 TEXT, BINARY, CLOSE, PING = 0x81, 0x82, 0x88, 0x89
@@ -34,13 +34,14 @@ def other(size: int) -> bytes:
 
 def passed(stream: bytes, sizes: list[int]) -> bytes:
     """What is left of a stream that comes in pieces of these sizes, over and over."""
-    dropper, left, position, turn = FrameDropper(BEGINNINGS), b"", 0, 0
+    splitter, left, position, turn = FrameSplitter(BEGINNINGS), b"", 0, 0
     while position < len(stream):
         piece = stream[position : position + sizes[turn % len(sizes)]]
-        left += dropper.rest_of(bytearray(piece) + b"left over from before", len(piece))
+        for is_message, found in splitter.split(bytearray(piece) + b"left over", len(piece)):
+            left += frame(found) if is_message else found
         position, turn = position + len(piece), turn + 1
-    assert not dropper.left
-    assert not dropper.head
+    assert not splitter.left
+    assert not splitter.head
     return left
 
 
@@ -77,9 +78,9 @@ def test_any_order_in_any_pieces() -> None:
 
 
 def test_a_dropped_frame_is_held_nowhere() -> None:
-    dropper = FrameDropper(BEGINNINGS)
+    splitter = FrameSplitter(BEGINNINGS)
     large = frame(b'{"type":"heard","audio":"' + b"A" * 10**6)
     for start in range(0, len(large), 1000):
         piece = large[start : start + 1000]
-        assert dropper.rest_of(piece, len(piece)) == b""
-        assert len(dropper.head) <= dropper.decided_by
+        assert splitter.split(piece, len(piece)) == []
+        assert len(splitter.head) <= splitter.decided_by
