@@ -17,8 +17,9 @@ from bench.report.tables import Cell, table
 Verdict = Literal["worse", "better", "same", "new", "gone"]
 VERDICTS: tuple[Verdict, ...] = ("worse", "better", "new", "gone", "same")
 """In the order in which they are shown."""
-UNKNOWN_SPREAD = 0.1
-"""Share of a value by which rounds may differ that were not kept, or of which there was one."""
+UNKNOWN_SPREAD, UNKNOWN_LEAST = 0.1, 0.05
+"""By how much rounds may differ that were not kept, or of which there was one: a share of the value
+or, if that is more, so much."""
 LEAST = 0.02
 """A difference below this is none; also as a share of the recorded value."""
 
@@ -57,7 +58,7 @@ def spread(figure: Figure) -> tuple[float, float]:
         raise ValueError(f"{figure.name} has no value")
     if len(figure.rounds) > 1:
         return min(figure.rounds), max(figure.rounds)
-    margin = UNKNOWN_SPREAD * abs(figure.value)
+    margin = max(UNKNOWN_SPREAD * abs(figure.value), UNKNOWN_LEAST)
     return figure.value - margin, figure.value + margin
 
 
@@ -65,7 +66,8 @@ def told(figure: Figure) -> str:
     if figure.value is None:
         return "-"
     if len(figure.rounds) < 2:
-        return f"not kept, ±{UNKNOWN_SPREAD:.0%} assumed"
+        low, high = spread(figure)
+        return f"not kept, ±{(high - low) / 2:.2g} assumed"
     low, high = spread(figure)
     return f"{low:.3g} to {high:.3g} in {len(figure.rounds)}"
 
@@ -103,6 +105,7 @@ def compare(found: Found, recorded: Found) -> str:
         (
             ", ".join(f"{count} {verdict}" for verdict, count in number.items() if count) + ".",
             *([f"Machines differ: {differ}."] if (differ := machines(found, old)) else []),
+            *([f"{busy}; its ratios may be off."] if (busy := busy_machine(found)) else []),
             *lines,
             table(head, (one.row() for one in rows)),
             f"Worse or better: all rounds of one run are beyond all of the other, and the ratio "
@@ -128,6 +131,16 @@ def machines(found: Found, recorded: Found) -> str:
             if one.get(what) != other[what]:
                 seen[f"{what} {one.get(what) or 'unknown'} → {other[what]}"] = None
     return ", ".join(seen)
+
+
+def busy_machine(found: Found) -> str:
+    """Whether something else kept half of the cores busy before this run; "" if not."""
+    for part in found.values():
+        machine = part.get("machine", {})
+        load, cores = (machine.get("load_average") or [0.0])[0], machine.get("cores") or 1
+        if load > cores / 2:
+            return f"The machine was busy, with a load average of {load:.1f} before this run"
+    return ""
 
 
 def description(part: Mapping[str, Any]) -> dict[str, str]:

@@ -99,7 +99,7 @@ def test_what_cannot_be_compared_says_why() -> None:
     assert "skipped this time, no Chromium" in compare({"page": {"skipped": "no Chromium"}}, now)
     # As results were recorded before rounds were kept.
     older = {"page": {"pages": {"page": {"open_ms": 190.0}, "floor": {"open_ms": 200.0}}}}
-    assert "not kept, ±10% assumed" in compare(now, older)
+    assert "not kept, ±0.095 assumed" in compare(now, older)
 
 
 def test_machines_are_named_where_they_differ() -> None:
@@ -107,6 +107,9 @@ def test_machines_are_named_where_they_differ() -> None:
     other = page([220.0], [200.0], machine={**LAPTOP, "cpu": "two", "packages": {"flask": "3"}})
     assert "Machines differ: cpu two → one." in compare(one, other)
     assert "Machines differ" not in compare(one, one)
+    assert "busy" not in compare(one, other)
+    busy = page([220.0], [200.0], machine={**LAPTOP, "load_average": [1.2, 0.5, 0.1]})
+    assert "The machine was busy, with a load average of 1.2 before this run" in compare(busy, one)
     assert runs(one, other) == "2026-11-21 at commit abc1234, beside 2026-11-21"
 
 
