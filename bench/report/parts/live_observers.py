@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bench.report.chart import Bar, bars
 from bench.report.figures import Figure, relative
-from bench.report.registry import Found, block, figures
+from bench.report.registry import Found, block, figures, picture
 from bench.report.stats import EACH_ROUND, ratio
 from bench.report.tables import table
 from bench.report.targets import LIVE_FRAME, LIVE_LAG, LIVE_LOST, MANY_LIVE_CALLS
@@ -57,6 +58,23 @@ def live_figures(found: Found) -> list[Figure]:
             *("less", ours, parsing, "cpu_ms_a_call"),
         ),
     ]
+
+
+@picture("bench-live.svg", "live")
+def live_picture(found: Found) -> str:
+    one = found["live"]
+    ways = {"ours": "broker", "parsing": "parsing every frame", "silent": "calls without audio"}
+    drawn = [
+        Bar("CPU per call, ms", title, one[way].get("cpu_ms_a_call", 0.0))
+        for way, title in ways.items()
+    ]
+    received = {"receiving": "receiving it alone", "ours": "broker", "parsing": "parsing it"}
+    drawn += [
+        Bar("CPU of one frame of audio, µs", title, one["frame"][way])
+        for way, title in received.items()
+    ]
+    note = f"{one['calls']} calls of {one['seconds']} s with the audio of both sides"
+    return bars("Observed Live calls in one process", "", drawn, note=note)
 
 
 def frame_table(spent: Mapping[str, Any]) -> str:
