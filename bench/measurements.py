@@ -16,16 +16,16 @@ Keep = Callable[[str, dict[str, Any]], None]
 Measurement = Callable[[], Awaitable[dict[str, Any]]]
 
 PARTS: Mapping[str, float] = {
-    "cold": 25,
-    "sides": 155,
-    "afar": 25,
+    "cold": 32,
+    "sides": 150,
+    "afar": 28,
     "instance": 48,
     "observers": 58,
     "live": 62,
-    "page": 36,
+    "page": 34,
     "sound": 46,
     "emulator": 42,
-    "growth": 98,
+    "growth": 88,
     "soak": 60,
     "accounts": 5,
 }
@@ -61,7 +61,7 @@ def measurements(
         "instance": lambda: instance.run(log, rounds=min(2, rounds), seconds=seconds),
         "observers": lambda: observers.run(log, rounds=1),
         "live": lambda: live_observers.run(log, rounds=1),
-        "page": lambda: page.run(log, clicks=3 * rounds + 2),
+        "page": lambda: page.run(log, clicks=3 * rounds),
         "sound": lambda: first_sound.run(log, rounds=2 * rounds - 1),
         "emulator": lambda: emulator.run(log, rounds=1),
         "growth": lambda: memory.run(log, requests=options.requests, calls=options.calls),

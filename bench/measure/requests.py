@@ -34,6 +34,8 @@ ALONE, AFAR = 9, 6
 """Requests that one caller sends in a round, which are much alike."""
 SETTLE_SECONDS = 1.0
 MS = timedelta(milliseconds=1)
+STEADY_ROUNDS = 2
+"""Rounds in which the endpoint's latency is the limit, up to 64 callers: they are much alike."""
 Rounds = dict[tuple[str, str], list[dict[str, Any]]]
 """What came of each round, by contender and load ("token 64")."""
 
@@ -125,7 +127,7 @@ def loads_of_round(
     contenders: Sequence[Contender], seconds: float, number: int
 ) -> Iterator[tuple[int, str, Contender, Load]]:
     """The number of callers, the kind of request, the contender, and the load."""
-    for callers in CALLERS:
+    for callers in CALLERS if number < STEADY_ROUNDS else CALLERS[-1:]:
         for kind in KINDS:
             for contender in contenders:
                 load = contender.loads[kind]
@@ -154,6 +156,8 @@ async def run_afar(log: Log, *, rounds: int) -> dict[str, Any]:
         for number in range(rounds):
             for kind in KINDS:
                 for contender in field.contenders:
+                    if contender.slow and number > 0:
+                        continue
                     load = replace(contender.loads[kind], count=AFAR, seconds=20)
                     found = await measure_load(contender, load)
                     seen.setdefault((contender.name, f"{kind} 1"), []).append(found)

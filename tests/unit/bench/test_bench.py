@@ -236,3 +236,10 @@ def test_the_articles_service_is_measured_in_one_round() -> None:
     assert measured[1] == [("broker", callers) for callers in CALLERS for _ in KINDS]
     assert ("article", 64) in measured[0]
     assert ("article", 256) not in measured[0]
+
+
+def test_what_is_much_alike_is_measured_in_two_rounds() -> None:
+    load = Load("http://127.0.0.1/any")
+    sides = [Contender("broker", {"token": load, "connect": load}, pid=1)]
+    seen = [{callers for callers, *_ in loads_of_round(sides, 3, number)} for number in range(3)]
+    assert seen == [set(CALLERS), set(CALLERS), {256}]
