@@ -21,24 +21,19 @@ import http.client
 import socket
 import ssl
 import time
+from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import BaseHTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-)
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.wait import wait_for_read
 
-from shared.core.exchange import ATTEMPT, Attempt, current_attempt, new_attempt
-from shared.core.http_response import FinalResponse
+from shared.core.exchange import current_attempt
+from shared.core.http_response import FinalResponse, count_received, time_to_read, wait_at_most
+from shared.core.plain_request import Request
+from shared.core.plain_response import PlainResponse, read_plain
 from shared.core.tls_contexts import verifying_context
 
 IDLE_AT_MOST = timedelta(seconds=200)
@@ -90,21 +85,30 @@ class BoundedConnection(HTTPConnection):
         self.freshness = freshness
         self.attempt = current_attempt()
         self.pending: bytearray | None = None
+        self.received = b""
         self.heard_at = 0.0
         self.responses = 0
         self.has_surplus = False
+        self.is_drained = False  # known to be: asking TLS releases the GIL
 
     @property
     def is_connected(self) -> bool:
         """Whether the next request may be sent on it: it is fresh, and nothing has come that would
         be read as the next response."""
-        decrypted = self.sock.pending() if isinstance(self.sock, ssl.SSLSocket) else 0
-        surplus = self.has_surplus or decrypted
+        surplus = self.has_surplus or self.has_decrypted
         return not surplus and self.freshness.trusts(self.heard_at) and super().is_connected
+
+    @property
+    def has_decrypted(self) -> bool:
+        """Whether the TLS library has more of a record than was read."""
+        if self.is_drained or not isinstance(self.sock, ssl.SSLSocket):
+            return False
+        return self.sock.pending() > 0
 
     def connect(self) -> None:
         self.attempt = current_attempt()
         super().connect()
+        self.is_drained = False
         self.responses = 0
         self.has_surplus = False
         self.heard_at = time.monotonic()
@@ -162,15 +166,66 @@ class BoundedConnection(HTTPConnection):
         if self.pending is not None:
             self.pending += data
             return
-        view = memoryview(data)
+        view = memoryview(self.send_at_once(data) if self.responses else data)
         for start in range(0, len(view), PIECE):
-            self.sock.settimeout(self.attempt.seconds_left(self.timeout))
+            wait_at_most(self.sock, self.attempt.seconds_left(self.timeout))
             super().send(view[start : start + PIECE])
+
+    def exchange(self, whole: bytes, request: Request) -> PlainResponse | BaseHTTPResponse:
+        """The response to `request`, whose bytes are `whole`, on a connection that has had one
+        before. Raises what sending and receiving raise."""
+        self.attempt = attempt = current_attempt()
+        attempt.reused, self.timeout = True, request.read_timeout
+        # As urllib3 does: who closes a connection may have answered first.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.send(whole)
+            attempt.sent = attempt.terms.progress.sent = True
+        received = self.receive()
+        # TLS gives one record at a time, and as much of it as is asked for.
+        self.is_drained = len(received) < PIECE
+        if received:
+            count_received(self, attempt, len(received))
+            if (plain := read_plain(received)) is not None:
+                self.responses += 1
+                return plain
+        self.is_drained = False
+        # http.client reads a response only after a request.
+        self.pending, self.received = bytearray(), received
+        super().request(
+            request.method, request.target, request.body, request.headers, preload_content=False
+        )
+        self.pending = None
+        return self.getresponse()
+
+    def send_at_once(self, data: bytes) -> bytes:
+        """Sends what the socket takes without waiting, on a used connection; gives the rest.
+
+        With a timeout, it would first be asked whether it can be written to."""
+        if len(data) > PIECE:
+            return data
+        self.attempt.seconds_left(None)
+        wait_at_most(self.sock, 0)
+        with suppress(BlockingIOError, ssl.SSLWantWriteError):
+            return data[self.sock.send(data) :]
+        return data
+
+    def receive(self) -> bytes:
+        """The first bytes of a response; none at the end of the connection. Raises TimeoutError."""
+        wait = time_to_read(self.attempt, self.timeout)
+        # TLS tries to read first, and the GIL is released for that too.
+        if not wait_for_read(self.sock, wait):
+            raise TimeoutError("no answer in time")
+        with suppress(BlockingIOError, ssl.SSLWantReadError):
+            wait_at_most(self.sock, 0)
+            return self.sock.recv(PIECE)
+        wait_at_most(self.sock, time_to_read(self.attempt, self.timeout))
+        return self.sock.recv(PIECE)
 
     def response_class(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:  # type: ignore[override]
         """The response that http.client reads from `sock`, or a proxy's to a CONNECT."""
         self.responses += 1
-        return FinalResponse(self, sock, **options)
+        received, self.received = self.received, b""
+        return FinalResponse(self, sock, received, **options)
 
 
 class BoundedTLSConnection(BoundedConnection, HTTPSConnection):
@@ -191,66 +246,3 @@ class BoundedTLSConnection(BoundedConnection, HTTPSConnection):
         verifies = self.cert_reqs in ("CERT_REQUIRED", ssl.CERT_REQUIRED)
         through_tls = self.proxy is not None and self.proxy.scheme == "https"
         return is_usual and verifies and not through_tls
-
-
-class RepeatingPool(HTTPConnectionPool):
-    """Repeats a request once, on a fresh connection, where a used one gave no answer."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.freshness = Freshness()
-        tls = isinstance(self, HTTPSConnectionPool)
-        kind = BoundedTLSConnection if tls else BoundedConnection
-        self.ConnectionCls = partial(kind, freshness=self.freshness)  # type: ignore[assignment]
-
-    def urlopen(  # type: ignore[override]
-        self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any
-    ) -> Any:
-        attempt = new_attempt(method)
-        try:
-            return self.attempt_request(attempt, method, url, body, headers, **options)
-        except (ReadTimeoutError, ProtocolError):
-            if attempt.is_stale:
-                self.freshness.distrust_idle()
-            rereadable = body is None or isinstance(body, bytes | str)
-            if not attempt.may_be_repeated or not rereadable:
-                raise
-        return self.attempt_request(new_attempt(method), method, url, body, headers, **options)
-
-    def attempt_request(self, attempt: Attempt, *arguments: Any, **options: Any) -> Any:
-        token = ATTEMPT.set(attempt)
-        try:
-            return super().urlopen(*arguments, **options)
-        finally:
-            ATTEMPT.reset(token)
-
-
-class RepeatingTLSPool(RepeatingPool, HTTPSConnectionPool):
-    """The same, over TLS."""
-
-
-POOLS = {"http": RepeatingPool, "https": RepeatingTLSPool}
-
-
-class BoundedAdapter(HTTPAdapter):
-    """Gives a session the pools above."""
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, socket_options=keepalive_options(), **options)
-        self.poolmanager.pool_classes_by_scheme = POOLS
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        if proxy.lower().startswith("socks"):
-            return super().proxy_manager_for(proxy, **options)
-        options["socket_options"] = keepalive_options()
-        manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = POOLS
-        return manager
-
-
-def bound_session(session: requests.Session, *, connections: int, hosts: int = 4) -> None:
-    """Makes everything that `session` sends keep to the terms of its thread. `connections` are
-    kept open to each of `hosts`."""
-    adapter = BoundedAdapter(pool_connections=hosts, pool_maxsize=connections, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)

@@ -30,14 +30,43 @@ class Source(Protocol):
     has_surplus: bool
 
 
-class BoundedReader(io.RawIOBase):
-    """Reads a response from `raw`, within the time and size of its attempt."""
+def wait_at_most(sock: socket.socket, seconds: float | None) -> None:
+    """Sets the timeout of `sock` where it has another one: that is a system call, and a thread
+    releases and reacquires the GIL around it."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
 
-    def __init__(self, connection: Source, sock: socket.socket, raw: io.RawIOBase) -> None:
+
+def time_to_read(attempt: Attempt, patience: float | None) -> float | None:
+    """The time for a response's next bytes. Raises TimeoutError at the deadline."""
+    if attempt.is_stale and attempt.may_arrive_twice and patience is not None:
+        # The other half is for a fresh connection.
+        patience /= 2
+    return attempt.seconds_left(patience)
+
+
+def count_received(connection: Source, attempt: Attempt, count: int) -> None:
+    """Notes that `count` bytes of a response have come. Raises OSError beyond its size."""
+    attempt.answered = True
+    attempt.received += count
+    connection.heard_at = time.monotonic()
+    most = attempt.terms.most_bytes
+    if most is not None and attempt.received > most:
+        raise OSError("the response is too large")
+
+
+class BoundedReader(io.RawIOBase):
+    """Reads a response from `raw`, within the time and size of its attempt. `received` has been
+    read of it before."""
+
+    def __init__(
+        self, connection: Source, sock: socket.socket, raw: io.RawIOBase, received: bytes = b""
+    ) -> None:
         self.connection = connection
         self.attempt = connection.attempt
         self.sock = sock
         self.raw = raw
+        self.received = received
         self.patience: float | None = connection.timeout
         self.ended = False
 
@@ -51,20 +80,15 @@ class BoundedReader(io.RawIOBase):
         """As for any raw stream. Raises TimeoutError at the deadline, OSError beyond the size."""
         if self.ended:
             return 0
-        attempt, patience = self.attempt, self.patience
-        if attempt.is_stale and attempt.may_arrive_twice and patience is not None:
-            # The other half is for a fresh connection.
-            patience /= 2
-        self.sock.settimeout(attempt.seconds_left(patience))
-        count = self.raw.readinto(buffer)
-        if count:
-            attempt.answered = True
-            attempt.received += count
-            self.connection.heard_at = time.monotonic()
-            most = attempt.terms.most_bytes
-            if most is not None and attempt.received > most:
-                raise OSError("the response is too large")
-        return count
+        if self.received:
+            count = min(len(buffer), len(self.received))
+            buffer[:count], self.received = self.received[:count], self.received[count:]
+            return count
+        wait_at_most(self.sock, time_to_read(self.attempt, self.patience))
+        read = self.raw.readinto(buffer)
+        if read:
+            count_received(self.connection, self.attempt, read)
+        return read
 
     def close(self) -> None:
         if not self.closed:
@@ -82,7 +106,7 @@ class ResponseBuffer(io.BufferedReader):
     def close(self) -> None:
         if not self.closed:
             self.reader.ended = True
-            if self.peek():
+            if self.peek() or self.reader.received:
                 self.reader.connection.has_surplus = True
             super().close()
 
@@ -90,11 +114,13 @@ class ResponseBuffer(io.BufferedReader):
 class FinalResponse(http.client.HTTPResponse):
     """The final response to a request. http.client takes every 1xx but 100 for it."""
 
-    def __init__(self, connection: Source, sock: socket.socket, **options: Any) -> None:
+    def __init__(
+        self, connection: Source, sock: socket.socket, received: bytes = b"", **options: Any
+    ) -> None:
         super().__init__(sock, **options)
         self.answers_head = options.get("method") == "HEAD"
         raw = self.fp.detach()
-        self.fp = ResponseBuffer(BoundedReader(connection, sock, raw))
+        self.fp = ResponseBuffer(BoundedReader(connection, sock, raw, received))
 
     def begin(self) -> None:
         """Reads the head. Raises HTTPException if there is none of a final response."""

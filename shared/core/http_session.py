@@ -35,7 +35,7 @@ def open_session(endpoint: str) -> requests.Session:
     import requests
     from requests.utils import get_environ_proxies
 
-    from shared.core.connections import bound_session
+    from shared.core.pools import bound_session
 
     session = requests.Session()
     session.trust_env = False
@@ -78,8 +78,8 @@ def open_transport(
     import requests
     from azure.core.pipeline.transport import RequestsTransport
 
-    from shared.core.connections import bound_session
     from shared.core.exchange import TERMS
+    from shared.core.pools import bound_session
 
     class BoundedTransport(RequestsTransport):  # type: ignore[misc]
         """Sleeps no longer than the deadline: an SDK sleeps as long as a Retry-After says."""

@@ -8,6 +8,7 @@ creating a table, is left to the SDK.
 
 from __future__ import annotations
 
+import random
 import re
 import time
 import uuid
@@ -20,6 +21,7 @@ from urllib.parse import quote, urlsplit
 
 from shared.core.http_session import REQUEST_ID, authorities, oddity
 from shared.core.json_reader import read_json
+from shared.core.plain_request import Request
 from shared.storage.azure_retry import Timeouts, TransientFailure, refusal_error
 from shared.storage.azure_signing import Signer, Target
 
@@ -70,8 +72,6 @@ class DirectService:
         timeouts: Timeouts,
         learn: Callable[[Mapping[str, str], timedelta], None],
     ) -> None:
-        import urllib3
-
         address = urlsplit(url)
         self.origin = f"{address.scheme}://{address.netloc}"
         self.path = address.path.rstrip("/")
@@ -81,9 +81,7 @@ class DirectService:
         # A proxy is told the whole address, except where it only passes TLS on.
         proxied = self.pool.proxy is not None and address.scheme == "http"
         self.prefix = self.origin if proxied else ""
-        self.timeout = urllib3.Timeout(
-            connect=timeouts.connect.total_seconds(), read=timeouts.read.total_seconds()
-        )
+        self.timeouts = timeouts
 
     def send(
         self,
@@ -114,7 +112,10 @@ class DirectService:
 
     def exchange(self, target: Target, headers: Mapping[str, str]) -> Answer:
         """One request and its answer. Raises TransientFailure for one that is none of storage's."""
-        request_id = str(uuid.uuid4())
+        from shared.core.pools import send_request
+
+        # No secret, and one of the system's random numbers costs a system call.
+        request_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
         signed = {
             "Accept-Encoding": "identity",
             "x-ms-version": VERSION,
@@ -124,16 +125,16 @@ class DirectService:
         }
         self.signer.sign(target, signed)
         began = time.monotonic()
-        response = self.pool.urlopen(
-            target.method,
-            self.address(target),
-            target.body or None,
-            signed,
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=self.timeout,
-            preload_content=False,
+        response = send_request(
+            self.pool,
+            Request(
+                target.method,
+                self.address(target),
+                target.body or None,
+                signed,
+                connect_timeout=self.timeouts.connect.total_seconds(),
+                read_timeout=self.timeouts.read.total_seconds(),
+            ),
         )
         took = timedelta(seconds=time.monotonic() - began)
         try:

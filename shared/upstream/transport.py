@@ -16,6 +16,8 @@ from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
 from shared.core.http_session import POOLED_CONNECTIONS
 from shared.core.json_reader import read_object
+from shared.core.plain_request import Request
+from shared.core.plain_response import PlainResponse
 from shared.core.problems import Problem
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def connection_pool(session: requests.Session, url: str) -> HTTPConnectionPool:
     import requests
     from urllib3 import HTTPConnectionPool
 
-    from shared.core.connections import BoundedAdapter, bound_session
+    from shared.core.pools import BoundedAdapter, bound_session
 
     if not isinstance(session.get_adapter(url), BoundedAdapter):
         bound_session(session, connections=POOLED_CONNECTIONS)
@@ -110,7 +112,7 @@ def post_request(
     befalls its body is `Reply.broken`. `when_lost` is told the problem's code if the request has
     left: then it may have been acted upon.
     """
-    import urllib3
+    from shared.core.pools import send_request
 
     try:
         with (
@@ -119,17 +121,16 @@ def post_request(
                 deadline, repeatable=repeatable, repeated_by_caller=True, most_bytes=MOST_BYTES
             ) as progress,
         ):
-            response = pool.urlopen(
-                "POST",
-                "/" + url.split("/", 3)[3],
-                body,
-                headers,
-                retries=False,
-                redirect=False,
-                timeout=urllib3.Timeout(
-                    connect=deadline.within(timeouts.connect), read=deadline.within(timeouts.read)
+            response = send_request(
+                pool,
+                Request(
+                    "POST",
+                    "/" + url.split("/", 3)[3],
+                    body,
+                    headers,
+                    connect_timeout=deadline.within(timeouts.connect),
+                    read_timeout=deadline.within(timeouts.read),
                 ),
-                preload_content=False,
             )
     except Problem as problem:
         if progress.sent:
@@ -139,7 +140,10 @@ def post_request(
 
 
 def read_reply(
-    response: BaseHTTPResponse, secrets: tuple[str, ...], deadline: Deadline, endpoint: str
+    response: BaseHTTPResponse | PlainResponse,
+    secrets: tuple[str, ...],
+    deadline: Deadline,
+    endpoint: str,
 ) -> Reply:
     """The reply to a request that had these credentials."""
     content, broken = b"", None
@@ -157,7 +161,7 @@ def sent_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(value.removeprefix("Bearer ") for value in values)
 
 
-def read_body(response: BaseHTTPResponse) -> bytes:
+def read_body(response: BaseHTTPResponse | PlainResponse) -> bytes:
     """The whole body; the connection goes back to its pool. Raises Problem upstream_failed for one
     that is huge."""
     content = bytearray()

@@ -41,7 +41,9 @@ FAILED = "failed"
 
 class Session(ABC):
     """One kind of session: `own` is the answer to a caller's request, `ask` makes the request and
-    gives the word in the answer, which is the caller's name."""
+    gives the word in the answer, which is the caller's name. `sends_itself`: without an SDK."""
+
+    sends_itself = False
 
     def __init__(self, endpoint: Upstream) -> None:
         self.endpoint = endpoint
@@ -59,6 +61,8 @@ class Session(ABC):
 
 class Model(Session):
     """The model's endpoint."""
+
+    sends_itself = True
 
     def __init__(self, endpoint: Upstream) -> None:
         super().__init__(endpoint)
@@ -98,6 +102,8 @@ class HangUps(Model):
 
 class Rows(Session):
     """Storage."""
+
+    sends_itself = True
 
     def __init__(self, endpoint: Upstream) -> None:
         super().__init__(endpoint)
