@@ -29,6 +29,8 @@ from shared.storage.row_layout import unknown_values
 
 BOOKING_CHARACTERS, ABOUT_CHARACTERS = 80, 24
 """What a booking takes of its row, and what it takes more if something is known about it."""
+LARGEST_USUAL = 1_000
+"""What no booking takes, whatever is known about it, unless it takes over others."""
 ROOM = 450_000
 """Characters of a caller's row; an entity of a table takes 512 Ki."""
 UNCOUNTED_KEYS = 100
@@ -114,6 +116,9 @@ class Account:
     @property
     def is_full(self) -> bool:
         """Whether its row takes no more: storage refuses a larger one."""
+        usual = not any(TAKES_OVER in booked.about for booked in self.bookings.values())
+        if usual and LARGEST_USUAL * len(self.bookings) + self.time.size <= ROOM:
+            return False
         return self.size > ROOM
 
     @property

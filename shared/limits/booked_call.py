@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.limits.row_values import whole_number
+from shared.limits.row_values import LARGEST_NUMBER, whole_number
 from shared.limits.times import MINUTE
 
 KNOWN_FOR = 10 * MINUTE
@@ -77,7 +77,9 @@ def read_booking(members: list[Any]) -> BookedCall:
     """The booking in an element of a row, without its name. Raises ValueError or TypeError."""
     stored = members[:STORED_MEMBERS]
     for member in stored:
-        whole_number(member)
+        # As `whole_number`, without a call for each of hundreds.
+        if not isinstance(member, int) or not 0 <= member <= LARGEST_NUMBER:
+            raise ValueError("not a number that is counted with")
     booked = BookedCall(*stored)
     booked.unknown = members[STORED_MEMBERS:]
     return booked

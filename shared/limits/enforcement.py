@@ -30,22 +30,32 @@ def enforce_limits(
     the bookings `taken`."""
     if account.is_full:
         raise Problem("too_many_starts", retry_after=to_timedelta(MINUTE))
-    starts = account.recent_starts(now)
-    tries = max(FEWEST_TRIES, TRIES_PER_START * limits.starts_per_minute)
-    for recent, most in ((starts, limits.starts_per_minute), (account.recent_tries(now), tries)):
-        if limits.starts_per_minute and len(recent) >= most:
-            free = recent[-most] + MINUTE
-            raise Problem("too_many_starts", retry_after=to_timedelta(free - now))
-    live = account.live_calls(now, taken)
-    if limits.live_calls and len(live) >= limits.live_calls:
-        ends = min(booked.ends for booked in live)
-        wait = min(to_timedelta(ends - now), LONGEST_WAIT)
-        raise Problem("too_many_live_calls", retry_after=wait)
+    if limits.starts_per_minute:
+        enforce_rate(account, now, limits.starts_per_minute)
+    if limits.live_calls:
+        live = account.live_calls(now, taken)
+        if len(live) >= limits.live_calls:
+            ends = min(booked.ends for booked in live)
+            wait = min(to_timedelta(ends - now), LONGEST_WAIT)
+            raise Problem("too_many_live_calls", retry_after=wait)
     if limits.tokens_per_day and account.tokens_today(now) >= limits.tokens_per_day:
         raise Problem("tokens_used_up", retry_after=until_utc_midnight(now))
     if limits.live_calls_total:
         more = sum(booked.counted_at > 0 for booked in taken.values())
         enforce_total(total.calls, limits.live_calls_total + more, now, "all_lines_busy")
+
+
+def enforce_rate(account: Account, now: int, starts_per_minute: int) -> None:
+    """Raises Problem too_many_starts if the caller has started or tried as much in a minute."""
+    tries = max(FEWEST_TRIES, TRIES_PER_START * starts_per_minute)
+    recent_and_most = (
+        (account.recent_starts(now), starts_per_minute),
+        (account.recent_tries(now), tries),
+    )
+    for recent, most in recent_and_most:
+        if len(recent) >= most:
+            free = recent[-most] + MINUTE
+            raise Problem("too_many_starts", retry_after=to_timedelta(free - now))
 
 
 def enforce_total(counted: EndCounts, most: int, now: int, code: str) -> None:

@@ -86,6 +86,7 @@ class AccountTransactions:
         self.stamps = count()
         self.batcher: LeaderBatcher[PendingOperation] = LeaderBatcher(self.serve_batch, BATCH)
         self.last_written: dict[str, tuple[int, Entity | None]] = {}
+        self.last_accounts: dict[str, tuple[str, Account]] = {}
         self.postponed_lock = threading.Lock()
         self.postponed: list[PendingOperation] = []
 
@@ -171,7 +172,7 @@ class AccountTransactions:
     def write(self, work: Sequence[PendingOperation]) -> set[PendingOperation]:
         """Carries out operations in one transaction; gives those that are done, written or refused:
         none after a conflict. Raises StorageUnavailable."""
-        writes = self.apply_operations(work)
+        writes, accounts = self.apply_operations(work)
         stamp = next(self.stamps)
         try:
             entities = self.table.transact(writes) if writes else []
@@ -179,6 +180,9 @@ class AccountTransactions:
             self.forget_stale_rows(work, writes, conflict.index)
             return set()
         self.last_written = {entity.row: (stamp, entity) for entity in entities}
+        self.last_accounts = {
+            each.row: (each.etag, accounts[each.row]) for each in entities if each.row in accounts
+        }
         return set(work)
 
     def write_alone(self, work: Sequence[PendingOperation]) -> set[PendingOperation]:
@@ -191,15 +195,18 @@ class AccountTransactions:
             self.refuse(work, refusal.code, may_be_written=False)
             return set(work)
 
-    def apply_operations(self, work: Sequence[PendingOperation]) -> list[Write]:
-        """Applies the operations to the rows as they are now; returns what must be written."""
+    def apply_operations(
+        self, work: Sequence[PendingOperation]
+    ) -> tuple[list[Write], dict[str, Account]]:
+        """Applies the operations to the rows as they are now; returns what must be written, and
+        the accounts in it."""
         keys = {row_key(pending.caller_id) for pending in work}
         rows = {key: self.latest_row(key, work) for key in keys}
         accounts: dict[str, Account] = {}
         refusals: dict[str, Problem] = {}
         for key, entity in rows.items():
             try:
-                accounts[key] = Account.from_values(require_known_layout(entity).values)
+                accounts[key] = self.account_in(entity)
             except StorageUnavailable as error:
                 # Other callers' operations in the batch go on.
                 refusals[key] = storage_refusal(StorageUnavailable(f"{key}: {error}"))
@@ -222,11 +229,20 @@ class AccountTransactions:
                 except Problem as problem:
                     pending.refusal = problem
         states: list[tuple[str, Account | GlobalCount]] = [*accounts.items(), (GLOBAL_ROW, total)]
-        return [
+        writes = [
             write_of(rows[key].with_values(state.to_values()))
             for key, state in states
             if state.changed
         ]
+        return writes, accounts
+
+    def account_in(self, row: Entity) -> Account:
+        """The account in that row: the one that this process wrote last, if it is that version of
+        the row. Raises StorageUnavailable."""
+        if (known := self.last_accounts.pop(row.row, None)) and known[0] == row.etag != "":
+            known[1].changed = False
+            return known[1]
+        return Account.from_values(require_known_layout(row).values)
 
     def latest_row(self, key: str, work: Sequence[PendingOperation]) -> Entity:
         """A caller's row: the latest that a waiting thread read or this process wrote."""
