@@ -155,9 +155,10 @@ class FunctionHost:
     async def handle_request(self, request: web.Request) -> web.Response:
         started = time.monotonic()
         response = await self.invoke_route(request)
-        took = (time.monotonic() - started) * 1000
-        path = server.redact_path(request.path)
-        logger.info("%s %s %d %.0f ms", request.method, path, response.status, took)
+        if logger.isEnabledFor(logging.INFO):
+            took = (time.monotonic() - started) * 1000
+            path = server.redact_path(request.path)
+            logger.info("%s %s %d %.0f ms", request.method, path, response.status, took)
         return response
 
     async def invoke_route(self, request: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -30,12 +31,14 @@ def normalize_host(name: str) -> str:
     return name.strip("[]").lower()
 
 
+@lru_cache(maxsize=256)
 def host_of(authority: str) -> str | None:
     """The host of `host` or `host:port`; None if it is neither."""
     match = AUTHORITY.fullmatch(authority)
     return normalize_host(match[1]) if match else None
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
