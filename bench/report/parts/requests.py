@@ -9,6 +9,7 @@ from bench.report.chart import Bar, bars, plural
 from bench.report.figures import Better, Figure, relative
 from bench.report.registry import Found, block, figures, picture
 from bench.report.tables import table
+from bench.report.targets import BEYOND_NGINX
 
 LOADS = ("token 1", "connect 1", "token 64", "connect 64", "token 256", "connect 256")
 NAMES = {"article": "the article's", "nginx": "nginx"}
@@ -62,7 +63,16 @@ def ratios_of(sides: Mapping[str, Any]) -> list[Figure]:
         *throughput("nginx", 64),
         *throughput("nginx", 256),
         against("nginx", "connect 1", p50, "p50_ms", "less"),
+        *(beyond_nginx(sides, kind) for kind in BEYOND_NGINX),
     ]
+
+
+def beyond_nginx(sides: Mapping[str, Any], kind: str) -> Figure:
+    """How many ms later than through nginx one caller has an answer."""
+    one, two = (sides.get(side, {}).get(f"{kind} 1", {}) for side in ("broker", "nginx"))
+    ours, theirs = one.get("p50_ms"), two.get("p50_ms")
+    later = None if ours is None or theirs is None else ours - theirs
+    return Figure(BEYOND_NGINX[kind], later, "less", is_ratio=False)
 
 
 @picture("bench-latency.svg", "sides")
