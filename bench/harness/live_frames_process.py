@@ -23,7 +23,7 @@ from shared.sideband.connector import SidebandConnector
 from shared.sideband.receive_buffers import RECEIVED_AT_ONCE
 from shared.sideband.sideband import SidebandClosed
 
-TIMES = 5
+TIMES = 3
 CALL = "burst"
 HANDSHAKE = (
     f"GET /v1/live/sessions/{CALL}/attach HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"

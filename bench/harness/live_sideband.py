@@ -48,9 +48,14 @@ def words_of(call: str, turn: int, speaker: str) -> list[str]:
     return [f"{speaker.title()} {turn}", *middle, f" of {call}."]
 
 
+def whole_turns(seconds: int) -> int:
+    """A turn that the call is too short for is not begun."""
+    return seconds * STEPS_PER_SECOND // TURN_STEPS
+
+
 def turns_of(call: str, seconds: int) -> list[tuple[str, str]]:
     """All that is said, by whom."""
-    turns = seconds * STEPS_PER_SECOND // TURN_STEPS
+    turns = whole_turns(seconds)
     names = {"input": "user", "output": "assistant"}
     return [
         (role, "".join(words_of(call, turn, speaker)))
@@ -67,11 +72,11 @@ def audio_of(speaker: str, payload: str, start_ms: int) -> str:
     return f'{{"type":"session.output_audio.delta","delta":"{payload}",{times}}}'
 
 
-def events_at(call: str, step: int) -> Iterator[Event]:
-    """What happens at one step besides audio."""
+def events_at(call: str, step: int, turns: int) -> Iterator[Event]:
+    """What happens at one step besides audio, in a call of so many turns."""
     turn, place = divmod(step, TURN_STEPS)
     speaker, word = ("input", place) if place < WORDS else ("output", place - WORDS)
-    if word < WORDS:
+    if word < WORDS and turn < turns:
         about = {"start_ms": step * STEP_MS, "end_ms": (step + 1) * STEP_MS}
         delta = words_of(call, turn, speaker)[word]
         yield {"type": f"session.{speaker}_transcript.delta", "delta": delta, **about}
@@ -110,7 +115,7 @@ class LiveSidebands:
                 if not self.silent:
                     for speaker in ("input", "output"):
                         push(connection, audio_of(speaker, self.payload, step * STEP_MS))
-                for event in events_at(call, step):
+                for event in events_at(call, step, whole_turns(self.seconds)):
                     number += 1
                     event["event_id"] = f"event_{number}"
                     push(connection, json.dumps(event))

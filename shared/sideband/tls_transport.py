@@ -15,6 +15,8 @@ from typing import Any
 
 from shared.sideband.receive_buffers import BUFFERS
 
+LARGEST_RECORD = 16 * 1024
+"""In bytes, decrypted (RFC 8446, 5.1)."""
 MORE_TO_COME = (ssl.SSLWantReadError, ssl.SSLSyscallError)
 
 
@@ -99,8 +101,10 @@ class TlsStream(asyncio.BufferedProtocol):
                 count: Any = self.tls.read(size - filled, rest)
                 filled += count
                 has_ended = not count
-                # Trying to read nothing raises an exception, which takes longer than an event.
-                if has_ended or not (self.incoming.pending or self.tls.pending()):
+                # Trying to read nothing raises an exception, which takes longer than an event. A
+                # record that had room has been read to its end.
+                had_room = len(rest) >= LARGEST_RECORD
+                if has_ended or (had_room and not self.incoming.pending):
                     break
         except MORE_TO_COME:
             pass

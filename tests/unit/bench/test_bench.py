@@ -114,7 +114,9 @@ def test_a_call_of_the_fake_sideband_sends_what_it_is_known_to_send() -> None:
 
 
 def test_a_live_call_of_the_bench_says_what_it_is_known_to_say() -> None:
-    events = [each for step in range(12 * STEPS_PER_SECOND) for each in events_at("live_a", step)]
+    events = [
+        each for step in range(15 * STEPS_PER_SECOND) for each in events_at("live_a", step, turns=2)
+    ]
     known = turns_of("live_a", 12)
     assert [role for role, _ in known] == ["user", "assistant"] * 2
     for speaker, role in (("input", "user"), ("output", "assistant")):
