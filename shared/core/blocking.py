@@ -1,8 +1,8 @@
 """Runs what blocks on an executor's threads, for a loop that waits for many such jobs at once.
 
 asyncio wakes the loop through a socket for every job that ends. An instance that follows hundreds
-of calls has thousands of jobs a second, several of which end in each turn of its loop: here one
-wake-up brings all that have ended.
+of calls, or starts as many, has thousands of jobs a second, several of which end in each turn of
+its loop: here one wake-up brings all that have ended.
 """
 
 from __future__ import annotations

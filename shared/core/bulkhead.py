@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import weakref
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from shared.core.blocking import EndedJobs, ended_jobs
 from shared.core.problems import Problem
 
 T = TypeVar("T")
@@ -32,53 +30,6 @@ class QueueLimit:
 
     waiting: int
     patience: timedelta
-
-
-class Outcomes:
-    """Brings what threads have done to an event loop, woken once for all that is done meanwhile.
-
-    Waking it is a system call for the thread, and one for the loop.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.done: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
-        self.is_woken = False
-
-    def add(self, result: asyncio.Future[Any], future: Future[Any]) -> None:
-        """On any thread. `result` gets the outcome of `future`."""
-        self.done.append((result, future))
-        if not self.is_woken:
-            self.is_woken = True
-            # A loop that is closed has nobody left who waits.
-            with suppress(RuntimeError):
-                self.loop.call_soon_threadsafe(self.deliver)
-
-    def deliver(self) -> None:
-        # First: what is added from now on either is seen below or wakes the loop again.
-        self.is_woken = False
-        while self.done:
-            result, future = self.done.popleft()
-            if result.done():
-                continue
-            error = future.exception()
-            if error is None:
-                result.set_result(future.result())
-            else:
-                result.set_exception(error)
-
-
-OUTCOMES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Outcomes] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-def outcomes_for(loop: asyncio.AbstractEventLoop) -> Outcomes:
-    """Those of that loop, asked for on it."""
-    found = OUTCOMES.get(loop)
-    if found is None:
-        found = OUTCOMES[loop] = Outcomes(loop)
-    return found
 
 
 class Bulkhead:
@@ -104,7 +55,7 @@ class Bulkhead:
         loop = asyncio.get_running_loop()
         result: asyncio.Future[T] = loop.create_future()
         future = self.pool.submit(work)
-        future.add_done_callback(partial(self.finished, outcomes_for(loop), result))
+        future.add_done_callback(partial(self.finished, ended_jobs(loop), result))
         try:
             if full and self.limit:
                 await asyncio.wait({result}, timeout=self.limit.patience.total_seconds())
@@ -118,8 +69,8 @@ class Bulkhead:
             result.cancel()
             raise
 
-    def finished(self, outcomes: Outcomes, result: asyncio.Future[T], future: Future[T]) -> None:
+    def finished(self, ended: EndedJobs, result: asyncio.Future[T], future: Future[T]) -> None:
         with self.lock:
             self.accepted -= 1
         if not future.cancelled():
-            outcomes.add(result, future)
+            ended.add(result, future)
