@@ -26,7 +26,7 @@ PARTS: Mapping[str, float] = {
     "sound": 46,
     "emulator": 42,
     "growth": 88,
-    "soak": 60,
+    "soak": 100,
     "accounts": 5,
 }
 """The seconds that each may take on two cores, in the order in which they are measured: ten minutes
