@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HEAD_END = b"\r\n\r\n"
 STATUS_LINE = re.compile(r"HTTP/1\.1 ([2-5][0-9]{2})(?: [\t\x20-\x7e]*)?")
-HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e]*)")
+HEADER = re.compile(r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e]*)")
 LENGTH = re.compile(r"[0-9]{1,9}")
 NO_BODY = 204
 NOT_MODIFIED = 304
