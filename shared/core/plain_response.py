@@ -1,9 +1,9 @@
 """Responses of the plainest shape: read whole, with one look at their bytes.
 
-Almost every answer is one: a final status, headers of one line each, a body of a stated length or
-none, all of it there at once. http.client takes several times as long to read it, most of that in
-the parser for e-mail. Whatever is any different is read by http.client (http_response.py): this
-knows what an answer looks like that cannot be read in two ways, and nothing else.
+Almost every answer is one: a final status, headers of one line each, a body of a stated length, in
+chunks or none, all of it there at once. http.client takes several times as long to read it, most of
+that in the parser for e-mail. Whatever is any different is read by http.client (http_response.py):
+this knows what an answer looks like that cannot be read in two ways, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ HEADER = re.compile(r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e]*)")
 LENGTH = re.compile(r"[0-9]{1,9}")
 NO_BODY = 204
 NOT_MODIFIED = 304
-UNUSUAL = frozenset({"transfer-encoding", "content-encoding", "connection", "trailer", "upgrade"})
+CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,7}")
+ONCE = frozenset({"content-length", "transfer-encoding"})
+UNUSUAL = frozenset({"content-encoding", "connection", "trailer", "upgrade"})
 """Headers that say that there is more to know about a response or its connection."""
 
 
@@ -56,13 +58,39 @@ def read_plain(received: bytes) -> PlainResponse | None:
     headers = read_headers(lines)
     if found is None or headers is None:
         return None
-    status, body = int(found[1]), received[end + len(HEAD_END) :]
-    length = headers.get("content-length")
-    if status == NOT_MODIFIED or (length is None and status != NO_BODY):
+    status, content = int(found[1]), received[end + len(HEAD_END) :]
+    body = whole_body(status, headers, content)
+    return None if body is None else PlainResponse(status, headers, body)
+
+
+def whole_body(status: int, headers: HTTPHeaderDict, content: bytes) -> bytes | None:
+    """The body that `content` is, no more and no less; None unless its end is beyond doubt."""
+    length, coding = headers.get("content-length"), headers.get("transfer-encoding")
+    if status == NOT_MODIFIED or (coding is not None and (length is not None or status == NO_BODY)):
         return None
-    if len(body) != int(length or 0) or (body and status == NO_BODY):
+    if coding is not None:
+        return join_chunks(content) if coding == "chunked" else None
+    if length is None and status != NO_BODY:
         return None
-    return PlainResponse(status, headers, body)
+    is_whole = len(content) == int(length or 0) and not (content and status == NO_BODY)
+    return content if is_whole else None
+
+
+def join_chunks(content: bytes) -> bytes | None:
+    """What these chunks hold; None unless they are all there, without extensions and trailers."""
+    chunks: list[bytes] = []
+    start = 0
+    while (end := content.find(b"\r\n", start)) >= 0:
+        if CHUNK_SIZE.fullmatch(content[start:end]) is None:
+            return None
+        size, begin = int(content[start:end], 16), end + 2
+        start = begin + size + 2
+        if content[start - 2 : start] != b"\r\n":
+            return None
+        if not size:
+            return b"".join(chunks) if start == len(content) else None
+        chunks.append(content[begin : begin + size])
+    return None
 
 
 def read_headers(lines: list[str]) -> HTTPHeaderDict | None:
@@ -78,7 +106,9 @@ def read_headers(lines: list[str]) -> HTTPHeaderDict | None:
         lower = name.lower()
         if lower in UNUSUAL:
             return None
-        if lower == "content-length" and (lower in headers or not LENGTH.fullmatch(value)):
+        if lower in ONCE and lower in headers:
+            return None
+        if lower == "content-length" and LENGTH.fullmatch(value) is None:
             return None
         headers.add(name, value)
     return headers

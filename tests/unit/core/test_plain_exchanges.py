@@ -145,7 +145,14 @@ PIECES: st.SearchStrategy[bytes] = st.sampled_from(
         *(b"\r\n", b"\r\n\r\n", b"\n", b"\r", b" ", b"\t", b"\x00", b":", b"v=0", b"\xe4"),
         *(b"Content-Length: 3", b"Content-Length: 0", b"content-length:3", b"Content-Length: +3"),
         *(b"Content-Length: 3, 3", b"Transfer-Encoding: chunked", b"Connection: close"),
-        *(b"3\r\nv=0\r\n0\r\n\r\n", b"Location: /rtc_1", b"X:  two words \t"),
+        *(
+            b"3\r\nv=0\r\n0\r\n\r\n",
+            b"03\r\nv=0\r\n",
+            b"0\r\n",
+            b"3;a\r\n",
+            b"Location: /rtc_1",
+            b"X:  two words \t",
+        ),
     ]
 )
 
@@ -160,6 +167,41 @@ def test_what_is_read_at_once_is_what_http_client_reads(pieces: list[bytes], kep
     response, body, usable = read_by_http_client(received)
     assert (plain.status, plain.body, usable) == (response.status, body, True)
     assert list(plain.headers.items()) == list(response.headers.items())
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKS: st.SearchStrategy[bytes] = st.sampled_from(
+    [
+        *(b"3\r\nv=0\r\n", b"1\r\n \r\n", b"A\r\n0123456789\r\n", b"0\r\n\r\n", b"0\r\n"),
+        *(b"00\r\n\r\n", b"+3\r\nv=0\r\n", b"3 \r\nv=0\r\n", b"-1\r\n", b"3;a=b\r\nv=0\r\n"),
+        *(b"X: y\r\n", b"\r\n", b"3\r\nv=", b"4\r\nv=0\r\n", b"\n", b"ffffffff\r\n"),
+    ]
+)
+
+
+@given(st.lists(CHUNKS, max_size=6), st.booleans())
+def test_chunks_that_are_joined_are_those_of_http_client(chunks: list[bytes], ends: bool) -> None:
+    received = CHUNKED + b"".join(chunks) + (b"0\r\n\r\n" if ends else b"")
+    if (plain := read_plain(received)) is not None:
+        _, body, usable = read_by_http_client(received)
+        assert (plain.body, usable) == (body, True)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "body"),
+    [
+        (b"0\r\n\r\n", b""),
+        (b"3\r\nv=0\r\n0a\r\n0123456789\r\n0\r\n\r\n", b"v=00123456789"),
+        (b"3\r\nv=0\r\n", None),
+        (b"3\r\nv=0\r\n0\r\n", None),
+        (b"3\r\nv=0\r\n0\r\nX: y\r\n\r\n", None),
+        (b"3\r\nv=0\r\n0\r\n\r\nH", None),
+        (b"4\r\nv=0\r\n0\r\n\r\n", None),
+    ],
+)
+def test_chunks_are_joined_if_they_are_all_there(chunks: bytes, body: bytes | None) -> None:
+    plain = read_plain(CHUNKED + chunks)
+    assert (None if plain is None else plain.body) == body
 
 
 def test_a_plain_response_is_read_at_once() -> None:
@@ -210,7 +252,7 @@ def test_on_a_used_connection_whatever_is_unusual_is_read_all_the_same(
     pool = connection_pool(requests.Session(), model.url)
     bodies = [post(model, pool).body for _ in range(7)]
     assert bodies == [b"v=0", b"v=0", b"v=0", b"v=0", large, b"end", b"last"]
-    assert plain == [False, True, False, False, False, False, True]
+    assert plain == [False, True, True, False, False, False, True]
     assert model.connections == 1
 
 
