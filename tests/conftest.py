@@ -37,8 +37,8 @@ PRINTED = pytest.StashKey[list[tuple[str, str]]]()
 
 WAITING = ("contract/record/", "contract/live_media/", "contract/observer/")
 """Folders whose tests mostly wait, for a lease or for speech."""
-BUSY = ("browser/", "infra/", "contract/broker/", "contract/")
-"""Those whose tests need the processor, the longest first."""
+BUSY = ("browser/", "unit/test_linear.py", "infra/", "contract/broker/", "contract/")
+"""Those whose tests need the processor, the longest first, and one file that takes as long."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
