@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from realtime_emulator.media.peer import Peer
 from realtime_emulator.media.vad import SpeechStopped, TurnDetection, VoiceActivityDetector
 from realtime_emulator.speech.recognition import SphinxRecogniser
 from realtime_emulator.speech.synthesis import Speech
 from tests.contract.media.caller import Until, tone
+from tests.support.chromium import executable, hearing
 from tests.support.patience import PATIENCE
 from tests.support.voice import VOICE
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on the PATH")
+pytestmark = pytest.mark.skipif(executable() is None, reason="no Chromium, Chrome or Edge")
 
 PAGE = "http://localhost/"
 """Intercepted by Playwright, so no network is needed; localhost is a secure context."""
@@ -106,19 +104,8 @@ class Call(Until):
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-audio-capture={VOICE / 'hello.wav'}%noloop",
-            ],
-        )
+    async with hearing(VOICE / "hello.wav") as browser:
         yield browser
-        await browser.close()
 
 
 async def test_a_page_is_heard_understood_and_answered(browser: Browser) -> None:
