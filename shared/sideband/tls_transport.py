@@ -18,6 +18,8 @@ from shared.sideband.receive_buffers import BUFFERS
 LARGEST_RECORD = 16 * 1024
 """In bytes, decrypted (RFC 8446, 5.1)."""
 MORE_TO_COME = (ssl.SSLWantReadError, ssl.SSLSyscallError)
+NOBODY = asyncio.BufferedProtocol()
+"""In the place of the application of a connection that is lost."""
 
 
 class TlsStream(asyncio.BufferedProtocol):
@@ -169,6 +171,8 @@ class TlsStream(asyncio.BufferedProtocol):
         elif not self.ready.done():
             lost = ConnectionResetError("the connection was lost during the handshake")
             self.ready.set_exception(self.failure or exc or lost)
+        # Without the cycle, the connection's memory does not wait for the garbage collector.
+        self.app = NOBODY
 
     def pause_writing(self) -> None:
         self.app.pause_writing()

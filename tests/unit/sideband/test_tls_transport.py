@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -169,6 +171,23 @@ async def test_the_end_of_a_connection_is_told_once() -> None:
         assert app.ended
         assert app.transport.is_closing()
         app.transport.write(b"nobody gets this")
+
+
+async def test_a_connection_that_is_over_needs_no_garbage_collector() -> None:
+    authority = trustme.CA()
+    gc.disable()
+    try:
+        async with served(echo, server_side(authority)) as port:
+            app = Kept()
+            remains = weakref.ref(app)
+            await open_tls(app, client_side(authority), HOST, port)
+            app.transport.close()
+            assert await app.over is None
+            del app
+            await asyncio.sleep(0)
+            assert remains() is None
+    finally:
+        gc.enable()
 
 
 async def test_what_is_no_tls_ends_the_connection() -> None:
