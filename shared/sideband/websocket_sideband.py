@@ -45,6 +45,9 @@ class SidebandDial(client.connect):
         connection = self.factory(there)
         assert isinstance(connection, MessageConnection)
         await open_tls(connection, tls, there.host, there.port)
+        if connection.protocol.handshake_exc is not None or connection.response is not None:
+            connection.transport.abort()
+            raise ConnectionResetError("something came before the handshake's request")
         return connection
 
 
@@ -85,7 +88,8 @@ async def connect_websocket(
         if reply.status == 404 and own_code(reply) == contract.gone:
             raise NoSuchCall from None
         raise SidebandUnavailable(reply.status, problem=refused_dial(reply)) from None
-    except (OSError, InvalidHandshake, TimeoutError):
+    except (OSError, InvalidHandshake, TimeoutError, ConnectionClosed):
+        # A server may leave, or answer, before the handshake's request is sent.
         raise SidebandUnavailable from None
     assert isinstance(socket, MessageConnection)
     return WebSocketSideband(socket, contract.frame_reader())
