@@ -148,6 +148,8 @@ class BoundedConnection(HTTPConnection):
     def request(self, *arguments: Any, **options: Any) -> None:
         """As in urllib3. Raises what sending raises."""
         self.attempt = attempt = current_attempt()
+        # http.client may leave part of a record in the TLS library.
+        self.is_drained = False
         self.pending = whole = bytearray()
         try:
             super().request(*arguments, **options)

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-HOST = re.compile(r"[a-z0-9.\-_]+")
+HOST = re.compile(r"[a-z0-9.\-_]*[a-z0-9\-_]")
 TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*")
 NAMES = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z\n]*")
 VALUES = re.compile(r"[\t\x20-\x7e\n]*")
 PERCENT = re.compile(r"%(?![0-9A-F]{2})")
-FRAMING = frozenset({"content-length", "host", "transfer-encoding"})
+LEFT_OUT = frozenset({"", "content-length", "host", "transfer-encoding"})
 BODILESS = frozenset({"DELETE", "GET"})
 
 
@@ -32,7 +32,7 @@ class Request:
     `read_timeout` is for the next bytes."""
 
     method: str
-    target: str
+    target: str = field(repr=False)  # may have a shared access signature
     body: bytes | None = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     connect_timeout: float
@@ -44,7 +44,7 @@ def plain_request(request: Request, host: str, user_agent: str) -> bytes | None:
     is for a request that names none."""
     method, target, body, headers = request.method, request.target, request.body, request.headers
     names = {name.lower() for name in headers}
-    if TARGET.fullmatch(target) is None or PERCENT.search(target) or names & FRAMING:
+    if TARGET.fullmatch(target) is None or PERCENT.search(target) or names & LEFT_OUT:
         return None
     # Joined by what neither may have.
     count = len(headers) - 1 if headers else 0

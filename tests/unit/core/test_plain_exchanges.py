@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import Buffer
@@ -21,6 +24,7 @@ from shared.core.plain_request import Request, host_header, plain_request
 from shared.core.plain_response import PlainResponse, read_plain
 from shared.core.problems import Problem
 from shared.upstream.transport import Reply, Timeouts, connection_pool, post_request
+from tests.support.loop_thread import loop_in_thread
 from tests.support.scripted_endpoint import Raw, Said, Upstream, upstream
 
 SOON = timedelta(seconds=5)
@@ -96,6 +100,7 @@ def test_a_request_is_what_urllib3_would_send(url: str, request_: Request) -> No
         a_request(headers={"X": "a\nb"}),
         a_request(headers={"X\nY": "a"}),
         a_request(headers={"X Y": "a"}),
+        a_request(headers={"": "a"}),
         a_request(headers={"X": "ä"}),
         a_request(headers={"Host": "elsewhere"}),
         a_request(headers={"Content-Length": "1"}),
@@ -107,7 +112,7 @@ def test_what_urllib3_would_change_or_refuse_is_left_to_it(request_: Request) ->
     assert put_together("https://model.example/", request_) is None
 
 
-@pytest.mark.parametrize("host", ["[::1]", "::1", "bücher.example", "a b", ""])
+@pytest.mark.parametrize("host", ["[::1]", "::1", "bücher.example", "a b", "model.example.", ""])
 def test_an_unusual_host_is_left_to_http_client(host: str) -> None:
     assert host_header(host, 443, 443) == ""
 
@@ -282,3 +287,32 @@ def test_a_large_request_leaves_in_full_on_a_used_connection(model: Upstream) ->
     deadline = Deadline.after(SOON)
     reply = post_request(pool, f"{model.url}/v1", body, {}, Timeouts(), deadline)
     assert (reply.body, model.asked[-1].body) == (b"ok", body)
+
+
+def test_a_request_does_not_show_a_signature() -> None:
+    assert "sig=s3cret" not in repr(a_request(target="/queue/messages?sig=s3cret"))
+
+
+def test_what_http_client_leaves_in_a_record_is_no_answer_to_the_next_request(
+    tmp_path: Path,
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    session = requests.Session()
+    session.verify = str(tmp_path / "authority.pem")
+    authority.cert_pem.write_to_path(session.verify)
+    # http.client's buffer ends where the answer does; the rest of its record is another answer.
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 8151\r\n\r\n"
+    script = Upstream()
+    script.on("/v1", Raw(ANSWER), Raw(ANSWER), Raw(head + b"a" * 8151 + ANSWER), Said(200, b"own"))
+    with loop_in_thread() as run:
+        script.url = run(script.listener.listen(tls=context))
+        try:
+            pool = connection_pool(session, script.url)
+            plain: Mapping[str, str] = {}
+            for headers in (plain, plain, {"X": "ä"}):
+                assert post(script, pool, headers).broken is None
+            assert post(script, pool).body == b"own"
+        finally:
+            run(script.listener.close())
