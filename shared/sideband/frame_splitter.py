@@ -55,6 +55,8 @@ class FrameSplitter:
             data = self.head + data[:end]
             end, self.head = len(data), b""
         pieces: list[Piece] = []
+        passed = bytearray()
+        """Of frames that follow one another: each piece costs the library a turn."""
         position = 0
         while position < end:
             if not self.left:
@@ -63,6 +65,9 @@ class FrameSplitter:
                     self.head = bytes(data[position:end])
                     break
                 if self.fate == TAKEN:
+                    if passed:
+                        pieces.append((False, bytes(passed)))
+                        passed.clear()
                     after = position + size
                     position += self.header
                     if after <= end:
@@ -74,13 +79,15 @@ class FrameSplitter:
             here = min(self.left, end - position)
             self.left -= here
             if self.fate == PASSED:
-                pieces.append((False, bytes(data[position : position + here])))
+                passed += data[position : position + here]
             elif self.fate == TAKEN:
                 self.message += data[position : position + here]
                 if not self.left:
                     pieces.append((True, bytes(self.message)))
                     self.message = bytearray()
             position += here
+        if passed:
+            pieces.append((False, bytes(passed)))
         return pieces
 
     def decide(self, data: bytes | bytearray, position: int, end: int) -> int:

@@ -84,3 +84,13 @@ def test_a_dropped_frame_is_held_nowhere() -> None:
         piece = large[start : start + 1000]
         assert splitter.split(piece, len(piece)) == []
         assert len(splitter.head) <= splitter.decided_by
+
+
+def test_frames_for_the_library_that_follow_one_another_are_one_piece() -> None:
+    pings, text = b"\x89\x00" * 1000, b"\x81\x02{}"
+    stream = pings + text + pings
+    assert FrameSplitter().split(stream, len(stream)) == [
+        (False, pings),
+        (True, b"{}"),
+        (False, pings),
+    ]
