@@ -23,10 +23,8 @@ from websockets.protocol import Event, State
 from shared.sideband.frame_splitter import FrameSplitter
 from shared.sideband.json_frames import LARGEST_EVENT
 from shared.sideband.long_frames import LongFrameReader
-from shared.sideband.receive_buffers import BUFFERS
+from shared.sideband.receive_buffers import BUFFERS, LARGEST_BACKLOG
 
-LARGEST_BACKLOG = 4 * 1024 * 1024
-"""In bytes, of what waits to be sent. The library answers every ping, read or not."""
 WAITING_AT_MOST = 16
 RESUMED_AT = 4
 """Messages that wait to be handled: from the one number on nothing is received, until the other."""

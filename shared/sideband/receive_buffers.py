@@ -8,6 +8,9 @@ import threading
 RECEIVED_AT_ONCE = 256 * 1024
 ENCRYPTED_AT_ONCE = 64 * 1024
 """What is received over TLS is copied for the TLS library, which keeps that space."""
+LARGEST_BACKLOG = 4 * 1024 * 1024
+"""In bytes, of what waits to be sent. Every ping and every change of keys is answered, whether the
+server reads the answers or not."""
 
 
 class ThreadBuffers(threading.local):

@@ -13,7 +13,7 @@ import contextlib
 import ssl
 from typing import Any
 
-from shared.sideband.receive_buffers import BUFFERS
+from shared.sideband.receive_buffers import BUFFERS, LARGEST_BACKLOG
 
 LARGEST_RECORD = 16 * 1024
 """In bytes, decrypted (RFC 8446, 5.1)."""
@@ -86,8 +86,11 @@ class TlsStream(asyncio.BufferedProtocol):
                 pass
             if self.unsent:
                 self.send(b"")
-            else:
+            elif self.outgoing.pending:
+                # What TLS itself answers, such as a change of keys.
                 self.send_encrypted()
+                if self.transport.get_write_buffer_size() > LARGEST_BACKLOG:
+                    self.transport.abort()
         except ssl.SSLError as error:
             self.close(error)
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 
-from shared.sideband.receive_buffers import BUFFERS, ENCRYPTED_AT_ONCE
+from shared.sideband.receive_buffers import BUFFERS, ENCRYPTED_AT_ONCE, LARGEST_BACKLOG
 from shared.sideband.tls_transport import TlsTransport, open_tls
 
 HOST = "localhost"
@@ -262,5 +262,29 @@ async def test_what_nobody_reads_pauses_writing() -> None:
         assert app.transport.get_write_buffer_size() > 16 * MiB
         app.transport.abort()
         assert await app.over is None
+        over.set()
+        await asyncio.sleep(0)
+
+
+async def test_answers_of_tls_itself_that_nobody_reads_end_the_connection() -> None:
+    authority, over = trustme.CA(), asyncio.Event()
+
+    async def ignore(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await over.wait()
+        writer.transport.abort()
+
+    async with served(ignore, server_side(authority)) as port:
+        app = Kept()
+        await open_tls(app, client_side(authority), HOST, port)
+        stream, most = app.transport.stream, 0
+        for _ in range(64):
+            # As if the server had asked for new keys thousands of times.
+            stream.outgoing.write(b"k" * MiB)
+            stream.read_records()
+            most = max(most, app.transport.get_write_buffer_size())
+        async with asyncio.timeout(5):
+            assert await app.over is None
+        assert most <= LARGEST_BACKLOG + MiB
         over.set()
         await asyncio.sleep(0)
