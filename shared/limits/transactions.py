@@ -27,7 +27,7 @@ from shared.core.clock import Clock, in_doubt, unix_milliseconds
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
 from shared.core.problems import Problem
-from shared.limits.account import Account
+from shared.limits.account import ACCOUNT_COLUMN, Account
 from shared.limits.global_count import GlobalCount
 from shared.limits.limit_rules import BookCall, Operation, UndoBooking, needs_total
 from shared.storage.interfaces import (
@@ -39,7 +39,7 @@ from shared.storage.interfaces import (
     WriteRefused,
 )
 from shared.storage.refusal import RETRY_AFTER, storage_refusal
-from shared.storage.row_layout import new_row, require_known_layout
+from shared.storage.row_layout import new_row, require_known_layout, unknown_values
 
 PARTITION = "live"
 GLOBAL_ROW = "everyone"
@@ -241,6 +241,8 @@ class AccountTransactions:
         the row. Raises StorageUnavailable."""
         if (known := self.last_accounts.pop(row.row, None)) and known[0] == row.etag != "":
             known[1].changed = False
+            # The layout was added when the row was inserted.
+            known[1].unknown = unknown_values(row.values, ACCOUNT_COLUMN.fullmatch)
             return known[1]
         return Account.from_values(require_known_layout(row).values)
 

@@ -28,6 +28,13 @@ def test_a_day_of_calls_leaves_a_small_row(room: Room) -> None:
     assert len(str(row.values)) < 1000
 
 
+def test_a_row_keeps_its_layout_when_it_is_written_again(room: Room) -> None:
+    ledger = room.ledger(starts_per_minute=6, tokens_per_day=10**6)
+    for _ in range(3):
+        ledger.book_call("ada")
+        assert room.row("caller.ada").values["layout"] == 1
+
+
 def test_rows_that_count_nothing_are_swept(room: Room) -> None:
     ledger = room.ledger(starts_per_minute=6, tokens_per_day=100, live_calls_total=9)
     spender, _, _ = (ledger.book_call(name) for name in ("ada", "bob", "Cyd"))
