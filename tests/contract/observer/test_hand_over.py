@@ -27,11 +27,12 @@ from tests.contract.observer.harness import (
 from tests.contract.observer.live_run import begin, following
 from tests.contract.observer.live_service import CALL
 from tests.contract.observer.sessions import ORDER, call_with, with_tools
+from tests.support.patience import PATIENCE
 
 TIMING = timing_of(
     heir_polled=timedelta(milliseconds=10),
     overlap=timedelta(milliseconds=100),
-    handed_over_within=timedelta(milliseconds=300),
+    handed_over_within=timedelta(seconds=PATIENCE),
 )
 SOON = timedelta(milliseconds=300)
 
