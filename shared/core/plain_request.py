@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-HOST = re.compile(r"[a-z0-9.\-_]*[a-z0-9\-_]")
+HOST = re.compile(r"[a-z0-9.\-_]+")
 TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*")
 NAMES = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z\n]*")
 VALUES = re.compile(r"[\t\x20-\x7e\n]*")
@@ -21,7 +21,7 @@ BODILESS = frozenset({"DELETE", "GET"})
 
 def host_header(host: str, port: int | None, default_port: int) -> str:
     """The Host header of a request; "" for a host that http.client would write differently."""
-    if HOST.fullmatch(host) is None:
+    if HOST.fullmatch(host) is None or host.endswith("."):
         return ""
     return host if port in (None, default_port) else f"{host}:{port}"
 
