@@ -150,7 +150,7 @@ class CallFollower:
         """Hands an event to the conversation."""
         self.heard_at = self.gaps.recorder.clock()
         self.conversation.handle_event(event)
-        if self.context.lease.lease.is_offered:
+        if self.context.lease.was_offered:
             self.handled.append(fingerprint(event))
 
     async def confirm_end(self, over: Callable[[], ObserverResult]) -> ObserverResult:

@@ -38,6 +38,9 @@ class LeaseKeeper:
         """The latest one: whoever waits for it may be gone."""
         self.is_awaited = False
         """Whether another run still holds it, and is to hand it over."""
+        self.was_offered = False
+        self.is_accepted = False
+        """Whether it is to be handed over to the run that has asked for it."""
         self.handled = ""
         """What the run that has handed it over has handled last (`Lease`)."""
 
@@ -103,6 +106,14 @@ class LeaseKeeper:
     async def offer(self) -> None:
         """Lets another run ask for the lease. Raises LeaseLost, Problem storage_unavailable."""
         await self.update(self.leases.offer)
+        self.was_offered = True
+
+    async def accept(self) -> bool:
+        """Lets no further run ask for the lease; False if there is none left that has. Raises
+        LeaseLost, Problem storage_unavailable."""
+        await self.update(self.leases.accept)
+        self.is_accepted = bool(self.lease.heir)
+        return self.is_accepted
 
     async def wait_for_heir(self, poll: timedelta) -> None:
         """Returns once a run has asked for the offered lease."""

@@ -8,7 +8,8 @@ renewed after a third of it.
 
 A holder that is about to stop offers its lease while it still follows the call. A run elsewhere
 connects, names itself the heir, and gets the lease once the holder has written all that it has: so
-the call is followed without a break.
+the call is followed without a break. Before it stops, the holder accepts the run that has asked
+last, and nobody may ask from then on: who connects later has missed something.
 
 A lease does not stop a holder that hangs and wakes up late; what it then writes to the record is
 refused because of the position that it writes at (`shared.storage.interfaces.Log`).
@@ -84,6 +85,7 @@ class LeaseStore(Protocol):
     def forget(self, call_id: str) -> None: ...
     def offer(self, lease: Lease) -> Lease: ...
     def claim(self, call_id: str, heir: str) -> bool: ...
+    def accept(self, lease: Lease) -> Lease: ...
     def withdraw(self, call_id: str, heir: str) -> None: ...
     def hand_over(self, lease: Lease, handled: str) -> bool: ...
 
@@ -174,6 +176,11 @@ class Leases:
             except Conflict:
                 continue
         return False
+
+    def accept(self, lease: Lease) -> Lease:
+        """Renews the lease and ends its offer: `heir` is whoever has asked last, or "" if that run
+        has given up. Raises LeaseLost."""
+        return self.update_held(replace(lease, until=self.clock() + self.lasts, offered_by=""))
 
     def withdraw(self, call_id: str, heir: str) -> None:
         """Takes a claim back, so that the lease is not given to a run that is gone; if it has been

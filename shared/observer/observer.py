@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from shared.core import logs
@@ -23,12 +23,12 @@ from shared.observer.context import Dependencies, ObservedCall, ObserverResult, 
 from shared.observer.conversation import RunParts
 from shared.observer.conversations import open_conversation
 from shared.observer.follower import CallFollower
+from shared.observer.hand_over import HandOver
 from shared.observer.lease_keeper import LeaseKeeper
 from shared.observer.leases import LeaseLost
 from shared.observer.timing import USUAL_TIMING, Timing
 from shared.sideband.fingerprints import from_text, to_text
 from shared.sideband.sideband import NoSuchCall, SidebandUnavailable
-from shared.storage.interfaces import StorageUnavailable
 from shared.transcripts.record_lines import StoredLine
 from shared.transcripts.writer import TranscriptWriter, flush_periodically
 
@@ -61,12 +61,6 @@ def reason_to_leave(result: ObserverResult) -> str:
     """What the record says of the end of a run."""
     unreachable = result.outcome is Outcome.UNREACHABLE
     return f"unreachable: {result.reason}" if unreachable else result.outcome.value
-
-
-async def wait_while(condition: Callable[[], bool], poll: timedelta) -> None:
-    """Returns once the condition does not hold. No event tells of it."""
-    while condition():  # noqa: ASYNC110
-        await asyncio.sleep(poll.total_seconds())
 
 
 class Observer:
@@ -105,6 +99,7 @@ class Observer:
         )
         self.recorder, self.gaps = self.conversation.context.recorder, self.conversation.gaps
         self.follower = CallFollower(self.conversation, call, timing, dependencies.hang_up)
+        self.hand_over = HandOver(lease, self.follower, dependencies, timing)
 
     async def take_over(self) -> bool:
         """Connects while another run still follows the call, and waits until that one has handed it
@@ -196,7 +191,7 @@ class Observer:
             )
         ]
         following = asyncio.ensure_future(self.follower.follow())
-        leaving = asyncio.ensure_future(self.wait_to_leave())
+        leaving = asyncio.ensure_future(self.hand_over.wait_to_leave())
         try:
             while True:
                 done, _ = await asyncio.wait(
@@ -219,45 +214,6 @@ class Observer:
                 task.cancel()
             await asyncio.gather(following, leaving, *helpers, return_exceptions=True)
 
-    async def wait_to_leave(self) -> None:
-        """Once the process is to stop, offers the call to other instances; returns when one of them
-        is connected to it and nothing is under way here. Raises LeaseLost."""
-        await self.dependencies.stopping.wait()
-        poll = self.timing.heir_polled
-        await wait_while(lambda: self.follower.is_ending_call, poll)
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.timing.offered_every.total_seconds()):
-                    if not await self.offer_call():
-                        continue
-                await self.finish_work()
-                # Whoever asked may have given up meanwhile.
-                async with asyncio.timeout(self.timing.offered_every.total_seconds()):
-                    await self.lease.wait_for_heir(poll)
-                return
-
-    async def finish_work(self) -> None:
-        """Lets what is under way reach the next run, and finishes what only this one can."""
-        await asyncio.sleep(self.timing.overlap.total_seconds())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.timing.finishes_within.total_seconds()):
-                await wait_while(
-                    lambda: self.conversation.is_busy or self.follower.is_ending_call,
-                    self.timing.heir_polled,
-                )
-
-    async def offer_call(self) -> bool:
-        """Offers the call once; returns when another run asks for it, or the offer has failed."""
-        try:
-            await self.lease.offer()
-            await self.dependencies.pass_on()
-        except (Problem, StorageUnavailable) as error:
-            logs.event("call not offered", logging.WARNING, reason=type(error).__name__)
-            await asyncio.sleep(self.timing.storage_retry.total_seconds())
-            return False
-        await self.lease.wait_for_heir(self.timing.heir_polled)
-        return True
-
     async def flush(self) -> None:
         await self.recorder.flush(self.lease.renew)
 
@@ -275,7 +231,7 @@ class Observer:
             self.gaps.record_loss()
             self.recorder.add_line("detached", self.recorder.holder, {"reason": reason})
         give_up = self.lease.release
-        if self.lease.lease.is_offered:
+        if self.lease.is_accepted:
             give_up = partial(self.lease.hand_over, to_text(self.follower.handled))
         for step in (self.stop, self.flush, give_up):
             await self.attempt(step)

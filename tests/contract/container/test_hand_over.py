@@ -158,22 +158,42 @@ async def test_the_calls_of_a_host_that_is_stopped_are_followed_without_a_break(
                 await check_records(server, second, talks)
 
 
+def used_up(usage: dict[str, float]) -> dict[str, float]:
+    return {name: number for name, number in usage.items() if number}
+
+
+async def settled(server: Server, host: Host, talks: list[Talk]) -> list[dict[str, Any]]:
+    """The calls' records once their observers have counted all of them. A hang-up ends a record
+    before its observer has written what came last."""
+    while True:
+        listed = (await get(server, f"{host.url}/api/calls?limit=100"))["calls"]
+        records = sorted(listed, key=lambda one: str(one["started_at"]))[-CALLS:]
+        counted = [
+            record["status"] == "ended" and used_up(record["usage"]) == used_up(asdict(talk.used))
+            for record, talk in zip(records, talks, strict=True)
+        ]
+        if all(counted):
+            return records
+        await asyncio.sleep(0.1)
+
+
+async def whole_transcript(server: Server, host: Host, call: str) -> list[dict[str, Any]]:
+    """Its entries, once the observer has written that the call is over."""
+    while True:
+        whole = await get(server, f"{host.url}/api/calls/{call}/transcript")
+        if whole["transcript"]["ended"]:
+            return list(whole["transcript"]["entries"])
+        await asyncio.sleep(0.1)
+
+
 async def check_records(server: Server, host: Host, talks: list[Talk]) -> None:
-    """Every record has all that was said, each line once, and no gap."""
+    """Every record has all that was said, each line once, and no gap; and what was used."""
     async with asyncio.timeout(PATIENCE):
-        while True:
-            listed = (await get(server, f"{host.url}/api/calls?limit=100"))["calls"]
-            records = sorted(listed, key=lambda one: str(one["started_at"]))[-CALLS:]
-            if all(one["status"] == "ended" for one in records):
-                break
-            await asyncio.sleep(0.1)
-    for record, talk in zip(records, talks, strict=True):
-        whole = await get(server, f"{host.url}/api/calls/{record['id']}/transcript")
-        entries = whole["transcript"]["entries"]
+        records = await settled(server, host, talks)
+        scripts = [await whole_transcript(server, host, record["id"]) for record in records]
+    for entries, talk in zip(scripts, talks, strict=True):
         assert [entry["kind"] for entry in entries if entry["kind"] != "message"] == []
         assert [one["text"] for one in entries if one["role"] == "user"] == talk.said
         assert len([one for one in entries if one["role"] == "assistant"]) == len(talk.said)
-        used = {name: number for name, number in record["usage"].items() if number}
-        assert used == {name: n for name, n in asdict(talk.used).items() if n}
     for talk in talks:
         await talk.socket.close()

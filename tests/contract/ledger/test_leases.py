@@ -188,6 +188,26 @@ def test_the_last_run_that_asks_is_the_heir(room: Room) -> None:
     assert acquired(leases(room).latest(CALL)).holder == "three"
 
 
+def test_nobody_may_ask_once_an_heir_is_accepted(room: Room) -> None:
+    """It would have connected after the holder had stopped."""
+    held = leases(room).offer(acquired(leases(room).acquire(CALL, "one")))
+    assert leases(room).claim(CALL, "two")
+    accepted = leases(room).accept(held)
+    assert (accepted.holder, accepted.heir, accepted.is_offered) == ("one", "two", False)
+    assert not leases(room).claim(CALL, "three")
+    assert leases(room).hand_over(accepted, "")
+    assert acquired(leases(room).latest(CALL)).holder == "two"
+
+
+def test_of_runs_that_have_given_up_none_is_accepted(room: Room) -> None:
+    held = leases(room).offer(acquired(leases(room).acquire(CALL, "one")))
+    assert leases(room).claim(CALL, "two")
+    leases(room).withdraw(CALL, "two")
+    accepted = leases(room).accept(held)
+    assert accepted.heir == ""
+    assert leases(room).offer(accepted).is_offered
+
+
 def test_a_run_that_gives_up_takes_its_claim_back(room: Room) -> None:
     held = leases(room).offer(acquired(leases(room).acquire(CALL, "one")))
     assert leases(room).claim(CALL, "two")
