@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from bench.contenders.servers import Log
+from bench.harness.browser import why_no_browser
 from bench.measure.page import FILES, KEY_SECONDS, LIMIT
 from bench.measure.requests import MS
 from bench.report.stats import medians, ratio
@@ -36,16 +37,10 @@ FLAGS = ("--auto-accept-this-tab-capture", "--autoplay-policy=no-user-gesture-re
 
 async def run(log: Log, *, rounds: int) -> dict[str, Any]:
     """Medians over `rounds` turns of each page; `skipped` says why there are none."""
-    try:
-        from tests.support import chromium
-        from tests.support.emulated import Emulator
-    except ImportError as error:
-        log(f"  skipped: {error}")
-        return {"skipped": f"{error} (python3 dev.py test installs it)"}
-    if chromium.executable() is None:
-        reason = "no Chromium, Chrome or Edge on this machine"
-        log(f"  skipped: {reason}")
+    if reason := why_no_browser(log):
         return {"skipped": reason}
+    from tests.support.emulated import Emulator
+
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         limits = {"LIMIT_STARTS_PER_MINUTE": "0", "LIMIT_LIVE_CALLS": "0"}

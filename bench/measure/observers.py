@@ -44,6 +44,7 @@ async def run(log: Log, *, rounds: int, calls: int = CALLS, crowd: int = CROWD) 
         **{way: medians(each) for way, each in seen.items()},
         "crowd": {"calls": crowd, **crowded},
         "lost": sum(one["calls_with_losses"] for one in (*seen["ours"], crowded)),
+        "false_gaps": sum(one["calls_with_false_gaps"] for one in (*seen["ours"], crowded)),
     }
 
 
@@ -70,5 +71,6 @@ def told(found: dict[str, Any]) -> str:
         f"lag p99 {found['lag_p99_ms']:6.1f} ms  max {found['lag_max_ms']:6.1f} ms  "
         f"{found.get('memory_kib_a_call', 0):6.0f} KiB and "
         f"{found.get('cpu_ms_a_call', 0):6.1f} ms of CPU a call  "
-        f"losses in {found['calls_with_losses']} calls"
+        f"losses in {found['calls_with_losses']} calls, gaps that are none in "
+        f"{found.get('calls_with_false_gaps', 0)}"
     )

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from bench.contenders.servers import LATENCY, Log
+from bench.harness.browser import why_no_browser
 from bench.measure.requests import MS
 from bench.report.stats import medians, ratio
 from local.up import Stack
@@ -126,16 +127,11 @@ async def measure_call(page: LoadedPage, emulator: Emulator) -> dict[str, float]
 
 async def run(log: Log, *, clicks: int) -> dict[str, Any]:
     """Medians over `clicks` calls of each page; `skipped` says why there are none."""
-    try:
-        from tests.support import chromium
-        from tests.support.emulated import Emulator
-    except ImportError as error:
-        log(f"  skipped: {error}")
-        return {"skipped": f"{error} (python3 dev.py test installs it)"}
-    if chromium.executable() is None:
-        reason = "no Chromium, Chrome or Edge on this machine"
-        log(f"  skipped: {reason}")
+    if reason := why_no_browser(log):
         return {"skipped": reason}
+    from tests.support import chromium
+    from tests.support.emulated import Emulator
+
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))

@@ -10,6 +10,7 @@ OBSERVED_MEMORY = "memory of an observed call, relative to a thread's"
 OBSERVED_CPU = "CPU of an observed call, relative to a thread's"
 CROWD_LAG = "loop lag p99 in ms, 1,000 observed calls"
 CROWD_LOST = "observed calls that lost anything"
+CROWD_GAPS = "observed calls whose record states a gap that is none"
 PAGE = "click to open channel, relative to the floor"
 FIRST_SOUND = "end of speech to first sound of the answer, relative to a bare page"
 IMPORT = "import of function_app, relative to azure.functions"
@@ -43,6 +44,7 @@ TARGETS: tuple[tuple[str, str, float], ...] = (
     (OBSERVED_CPU, "at most", 0.25),
     (CROWD_LAG, "at most", 50),
     (CROWD_LOST, "at most", 0),
+    (CROWD_GAPS, "at most", 0),
     (LIVE_FRAME, "at most", 0.2),
     (LIVE_LAG, "at most", 20),
     (LIVE_LOST, "at most", 0),

@@ -7,7 +7,7 @@ from bench.report.figures import Figure, relative
 from bench.report.registry import Found, block, figures, picture
 from bench.report.stats import ratio
 from bench.report.tables import table
-from bench.report.targets import CROWD_LAG, CROWD_LOST, OBSERVED_CPU, OBSERVED_MEMORY
+from bench.report.targets import CROWD_GAPS, CROWD_LAG, CROWD_LOST, OBSERVED_CPU, OBSERVED_MEMORY
 
 NAMES = ("memory_kib_a_call", "cpu_ms_a_call", "lag_p99_ms", "lag_max_ms")
 
@@ -25,7 +25,10 @@ def observers(found: Found) -> str:
     rows.append(("ratio", *compared, None, None))
     if crowd := one.get("crowd"):
         rows.append((f"the broker, {crowd['calls']:,} calls", *(crowd.get(each) for each in NAMES)))
-    return f"{table(head, rows)}\n\n{one['lost']} calls lost anything."
+    told = f"{one['lost']} calls lost anything"
+    if "false_gaps" in one:
+        told += f"; the records of {one['false_gaps']} state a gap that is none"
+    return f"{table(head, rows)}\n\n{told}."
 
 
 @figures("observers")
@@ -39,6 +42,7 @@ def observer_ratios(found: Found) -> list[Figure]:
         ),
         Figure(CROWD_LAG, one.get("crowd", {}).get("lag_p99_ms"), "less", is_ratio=False),
         Figure(CROWD_LOST, one["lost"] if "crowd" in one else None, "less", is_ratio=False),
+        Figure(CROWD_GAPS, one.get("false_gaps"), "less", is_ratio=False),
     ]
 
 
