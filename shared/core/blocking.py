@@ -47,6 +47,9 @@ class EndedJobs:
                 waiter.set_result(job.result())
             except CancelledError:
                 waiter.cancel()
+            except StopIteration as error:
+                # A future takes any other exception; whoever waits after this one must not wait on.
+                waiter.set_exception(RuntimeError(f"a job raised {error!r}"))
             except BaseException as error:
                 waiter.set_exception(error)
 

@@ -71,3 +71,19 @@ def test_each_loop_of_a_thread_has_its_own() -> None:
     with ThreadPoolExecutor(1) as pool:
         assert asyncio.run(run_blocking(pool, lambda: 1)) == 1
         assert asyncio.run(run_blocking(pool, lambda: 2)) == 2
+
+
+async def test_a_job_that_raises_stop_iteration_holds_nobody_up() -> None:
+    ready = threading.Event()
+
+    def stop() -> None:
+        ready.wait(10)
+        raise StopIteration
+
+    with ThreadPoolExecutor(1) as pool:
+        jobs = asyncio.gather(
+            run_blocking(pool, stop), run_blocking(pool, lambda: 1), return_exceptions=True
+        )
+        asyncio.get_running_loop().call_soon(ready.set)
+        stopped, found = await asyncio.wait_for(jobs, 10)
+    assert (type(stopped), found) == (RuntimeError, 1)
