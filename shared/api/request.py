@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from urllib.parse import unquote_plus
 
 import azure.functions as func
 
+from shared.core.chance import CHANCE
 from shared.core.json_reader import read_json
 from shared.core.problems import Problem
 from shared.upstream.sdp import MAX_OFFER_BYTES
@@ -141,7 +141,7 @@ def read_request(request: func.HttpRequest) -> Request:
         headers=headers,
         body=request.get_body() or b"",
         form=form,
-        request_id=given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}",
+        request_id=given if REQUEST_ID.fullmatch(given) else f"{CHANCE.getrandbits(128):032x}",
         trailing_slash=(request.url or "").partition("?")[0].endswith("/"),
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
+
+from shared.core.chance import CHANCE
 
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(minutes=1)
@@ -20,4 +21,4 @@ def pause_after(tries: int) -> timedelta:
         pause = SELDOM_RETRY
     else:
         pause = min(FIRST_RETRY * 2 ** min(max(tries - 1, 0), 10), LONGEST_RETRY)
-    return pause * random.uniform(0.8, 1.2)  # noqa: S311
+    return pause * CHANCE.uniform(0.8, 1.2)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
 from shared.core import logs
+from shared.core.chance import CHANCE
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
 from shared.storage.interfaces import StorageUnavailable
@@ -49,7 +49,7 @@ async def retry_until(
     pause = FIRST_PAUSE
     while True:
         # Jitter, so that everything an outage stopped does not come back at the same moment.
-        wait = pause * random.uniform(0.75, 1.25)  # noqa: S311
+        wait = pause * CHANCE.uniform(0.75, 1.25)
         try:
             return await work()
         except Exception as error:

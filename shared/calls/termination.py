@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from shared.calls.records import Records
 from shared.calls.retry import Sleep, retry_until
 from shared.calls.voice_client import ClientsAt
 from shared.core import logs
+from shared.core.chance import CHANCE
 from shared.core.clock import Clock
 from shared.core.deadline import Deadline, Monotonic
 from shared.core.problems import Problem
@@ -214,7 +214,7 @@ class CallTerminator:
         if self.events is not None:
             self.events.publish_if_complete(name)
         self.settle_refused_calls()
-        if random.random() < SWEEP_PROBABILITY:  # noqa: S311
+        if CHANCE.random() < SWEEP_PROBABILITY:
             self.sweep_expired()
 
     def resend_end_message(self, record: CallRecord) -> None:

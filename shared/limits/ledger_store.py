@@ -12,7 +12,6 @@ the time of a day is limited, its time.
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from typing import TypeVar
 
 from shared.config.settings import SHORTEST_CALL, Limits
 from shared.config.voice_api import REALTIME, VoiceApi
+from shared.core.chance import CHANCE
 from shared.core.clock import Clock, unix_milliseconds, utc_now
 from shared.limits.account import Account
 from shared.limits.global_count import GlobalCount
@@ -278,7 +278,7 @@ def shorten_booking(ledger: Ledger, reference: str, lasts: timedelta) -> None:
 
 def new_booking_name() -> str:
     """A booking's name. It is no secret; it only has to be unique."""
-    return f"{random.getrandbits(48):012x}"
+    return f"{CHANCE.getrandbits(48):012x}"
 
 
 def mark_of(call: str) -> str:

@@ -12,7 +12,6 @@ alone may write, costs its own caller: nothing is known of what it counts.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from typing import Any
 
 from shared.config.settings import Limits
 from shared.core.batching import LeaderBatcher
+from shared.core.chance import CHANCE
 from shared.core.clock import Clock, in_doubt, unix_milliseconds
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
@@ -278,7 +278,7 @@ class AccountTransactions:
         }
         tries = min(max(pending.tries for pending in work), 8)
         longest = min(BACKOFF * 2**tries, LONGEST_BACKOFF)
-        time.sleep(random.uniform(0, longest.total_seconds()))  # noqa: S311
+        time.sleep(CHANCE.uniform(0, longest.total_seconds()))
 
     def refuse(
         self, work: Sequence[PendingOperation], code: str, *, may_be_written: bool = True

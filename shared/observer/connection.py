@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from shared.core.chance import CHANCE
 from shared.core.problems import Problem
 from shared.observer.timing import Timing
 from shared.sideband.events import ErrorEvent, ServerEvent
@@ -150,8 +150,8 @@ class CallConnection:
     def grow_pause(self) -> timedelta:
         """The pause before the next dial: it doubles, and has jitter so that not all the calls of
         an outage come back at the same moment."""
-        longest = self.timing.longest_pause * random.uniform(0.75, 1)  # noqa: S311
-        grown = self.pause * random.uniform(1.75, 2.25)  # noqa: S311
+        longest = self.timing.longest_pause * CHANCE.uniform(0.75, 1)
+        grown = self.pause * CHANCE.uniform(1.75, 2.25)
         self.pause = min(max(grown, self.timing.first_pause), longest)
         return self.pause
 

@@ -8,7 +8,6 @@ its messages, and people delete messages. Blocks.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from shared.calls.queue_messages import call_message
 from shared.calls.records import Records
 from shared.calls.termination import CallTerminator
 from shared.core import logs
+from shared.core.chance import CHANCE
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.observer.leases import LeaseStore
@@ -40,7 +40,7 @@ LOGGED_AT_MOST = 50
 def some_of(names: Sequence[str]) -> list[str]:
     """As many as one sweep can do, any of them: some may fail each time, and the others must not
     wait behind those."""
-    return random.sample(names, min(len(names), ENDED_AT_ONCE))
+    return CHANCE.sample(names, min(len(names), ENDED_AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True)

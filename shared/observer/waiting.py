@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -11,6 +10,7 @@ from shared.calls.call_record import CallRecord
 from shared.calls.records import Records
 from shared.config.env import Observer
 from shared.core import logs
+from shared.core.chance import CHANCE
 from shared.core.clock import Clock
 from shared.core.problems import Problem
 from shared.observer.leases import LeaseStore
@@ -32,7 +32,7 @@ def waiting_calls(records: Records, leases: LeaseStore, now: datetime) -> list[C
         for record in records.started_since(now - LOOKS_BACK, now)
         if not record.settled_by and record.call_id and record.started_at <= now - LATE_AFTER
     ]
-    lately = random.sample(lately, min(len(lately), LOOKED_AT))
+    lately = CHANCE.sample(lately, min(len(lately), LOOKED_AT))
     return [record for record in lately if leases.latest(record.call_id) is None]
 
 

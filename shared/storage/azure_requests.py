@@ -8,7 +8,6 @@ creating a table, is left to the SDK.
 
 from __future__ import annotations
 
-import random
 import re
 import time
 import uuid
@@ -19,6 +18,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from shared.core.chance import CHANCE
 from shared.core.http_session import REQUEST_ID, authorities, oddity
 from shared.core.json_reader import read_json
 from shared.core.plain_request import Request
@@ -115,7 +115,7 @@ class DirectService:
         from shared.core.pools import send_request
 
         # No secret, and one of the system's random numbers costs a system call.
-        request_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
+        request_id = str(uuid.UUID(int=CHANCE.getrandbits(128), version=4))
         signed = {
             "Accept-Encoding": "identity",
             "x-ms-version": VERSION,

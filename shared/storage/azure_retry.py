@@ -7,7 +7,6 @@ retries are off: a request to the broker must fail closed within seconds, so wha
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from shared.core.chance import CHANCE
 from shared.core.deadline import Deadline
 from shared.core.exchange import exchange_terms
 from shared.core.json_reader import read_json
@@ -154,7 +154,7 @@ class RetryPolicy:
                 spent = timedelta(seconds=time.monotonic() - begun)
                 if tries >= self.timeouts.retries or spent >= self.timeouts.within:
                     raise
-                time.sleep(self.timeouts.backoff.total_seconds() * random.uniform(0.5, 1.5))  # noqa: S311
+                time.sleep(self.timeouts.backoff.total_seconds() * CHANCE.uniform(0.5, 1.5))
             tries += 1
 
 

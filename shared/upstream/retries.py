@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
+from shared.core.chance import CHANCE
 from shared.core.deadline import Deadline
 from shared.core.problems import Problem
 from shared.upstream.error_mapping import is_passing
@@ -33,6 +33,6 @@ def send_with_retries(
             if not left or deadline.remaining <= wait or not is_passing(reply):
                 return reply
         # Instances that were refused together must not retry together.
-        sleep(wait.total_seconds() * (1 + random.random() / 4))  # noqa: S311
+        sleep(wait.total_seconds() * (1 + CHANCE.random() / 4))
         pause *= 2
     raise AssertionError("unreachable")

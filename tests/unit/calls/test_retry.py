@@ -202,7 +202,7 @@ async def test_a_lasting_error_is_raised_at_once_and_a_transient_one_in_the_end(
         with pytest.raises(type(failure)):
             await retry_until(fails, timedelta(hours=1), sleep=world.sleep)
     assert not world.slept
-    monkeypatch.setattr("shared.calls.retry.random.uniform", lambda _, longest: longest)
+    monkeypatch.setattr("shared.calls.retry.CHANCE.uniform", lambda _, longest: longest)
     failure = StorageUnavailable("unavailable")
     for within in (FIRST_PAUSE * 1.1, timedelta(minutes=10)):
         world = World()
