@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,19 @@ def pytest_configure(config: pytest.Config) -> None:
     require_chromium()
     config.stash[PRINTED] = []
     config.pluginmanager.register(Reader(config.stash[PRINTED]), "reads-what-was-printed")
+
+
+@pytest.fixture(autouse=True)
+def root_log() -> Iterator[None]:
+    """Takes away what a program run in a test has set up to log with: it would write to that test's
+    stderr when that is closed."""
+    root = logging.getLogger()
+    level, before = root.level, [*root.handlers]
+    yield
+    for handler in [*root.handlers]:
+        if type(handler) is logging.StreamHandler and handler not in before:
+            root.removeHandler(handler)
+    root.setLevel(level)
 
 
 class Reader:

@@ -187,6 +187,9 @@ def set_up() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # It warns of every header that it cannot read.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    # Where a handler fails, such as one whose stream is closed, Python would print why to stderr,
+    # and with it the exception that was being logged, as it is.
+    logging.raiseExceptions = False
 
 
 def redact_own_records() -> None:

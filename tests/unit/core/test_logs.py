@@ -31,8 +31,9 @@ SECRETS = [
 
 
 @pytest.fixture(autouse=True)
-def redacting_log() -> Iterator[None]:
+def redacting_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = logging.getLogRecordFactory()
+    monkeypatch.setattr(logging, "raiseExceptions", True)
     logs.set_up()
     yield
     logging.setLogRecordFactory(before)
@@ -62,6 +63,17 @@ def test_nothing_that_looks_like_a_secret_is_logged(
     assert len(caplog.records) == 3
     assert secret not in caplog.text
     assert caplog.text.count("[redacted]") >= 3
+
+
+def test_a_handler_that_fails_prints_no_exception(
+    workers_log: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workers_log.close()
+    try:
+        raise ValueError(JWT)
+    except ValueError:
+        logs.failure("failed")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("word", ["live_without_keys", "live_sessions_busy", "gpt-live-1"])
