@@ -10,6 +10,7 @@ from playwright.async_api import Page, expect
 from local.stack import Stack
 from tests.browser.conftest import Hearing
 from tests.support.chromium import probed_page
+from tests.support.shown import CONNECTION, record, until_shown
 
 
 @asynccontextmanager
@@ -18,8 +19,10 @@ async def calling(stack: Stack, hearing: Hearing, profile: str) -> AsyncIterator
     async with hearing("silence") as browser:
         page = await probed_page(browser, speaks=True)
         await page.goto(f"{stack.url}/?profile={profile}")
+        await page.get_by_role("button", name="Start").wait_for()
+        await record(page, CONNECTION)
         await page.get_by_role("button", name="Start").click()
-        await expect(page.locator("#connection")).to_have_text("Connected")
+        await until_shown(page, CONNECTION, "Connected")
         yield page
 
 

@@ -18,7 +18,7 @@ from tests.support.ice_over_tcp import Relay, ice_over_tcp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-HURRY = "() => { document.querySelector('call-diagnosis').options = { timeouts: { media: 2000 } } }"
+HURRY = "() => { document.querySelector('call-diagnosis').options = { timeouts: { media: 6000 } } }"
 COPIED = """async () => {
   let copied = '';
   Object.defineProperty(navigator, 'clipboard', {

@@ -13,6 +13,7 @@ from tests.browser.conftest import Hearing
 from tests.browser.live_page import calling, stop
 from tests.support.chromium import MIC_TRACKS, probed_page, say
 from tests.support.emulated import Emulator
+from tests.support.shown import CONNECTION, HEADLINE, record, until_shown
 from tests.support.voice import utterances
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -62,11 +63,12 @@ async def test_speaking_silences_the_answer(
     await live_emulator.change(STORY)
     request, interruption = utterances("story-then-stop.wav")
     async with calling(live_stack, hearing, "plain-live") as page:
+        await record(page, HEADLINE)
         await say(page, request)
         story = page.locator("#captions li[data-who=assistant]").first
         await expect(story.locator(".words")).to_contain_text("Once upon")
         await page.wait_for_function("async () => (await probes.energy()) > 0")
-        await expect(page.locator("#headline")).to_have_text("Answering.")
+        await until_shown(page, HEADLINE, "Answering.")
         await asyncio.gather(silence_of(page), say(page, interruption))
         await expect(story).to_have_attribute("data-interrupted", "")
         told = await story.locator(".words").inner_text()
@@ -89,23 +91,14 @@ async def test_the_result_of_a_servers_tool_is_spoken(
 ) -> None:
     await live_emulator.change(LOOK_UP)
     async with calling(live_stack, hearing, "live") as page:
-        seen = await page.evaluate_handle(
-            """() => {
-              const seen = new Set();
-              const root = document.querySelector('realtime-call').shadowRoot;
-              const headline = root.querySelector('#headline');
-              new MutationObserver(() => seen.add(headline.textContent)).observe(
-                headline, { childList: true, characterData: true, subtree: true });
-              return seen;
-            }"""
-        )
+        await record(page, HEADLINE)
         await say(page, *utterances("weather.wav"))
         captions = page.locator("#captions")
         # The recogniser may mistake a word before it has heard the next.
         await expect(captions).to_contain_text("london", ignore_case=True)
         await expect(captions).to_contain_text("1002")
         await page.wait_for_function("async () => (await probes.energy()) > 0")
-        assert "Looking that up…" in await seen.evaluate("(seen) => [...seen]")
+        await until_shown(page, HEADLINE, "Looking that up…")
         await expect(page.locator("#headline")).to_have_text("Listening.")
         await stop(page)
 
@@ -151,8 +144,9 @@ async def test_standby_and_waking(
         await expect(page.locator("#connection")).to_have_text("On standby")
         await expect(page.locator("#advice")).to_contain_text("Speak, and the call goes on")
         assert (await live_emulator.state())["sessions"][0]["paused"] is True
+        await record(page, CONNECTION)
         await say(page, *utterances("hello.wav"))
-        await expect(page.locator("#connection")).to_have_text("Connected")
+        await until_shown(page, CONNECTION, "Connected")
         await expect(page.locator("#captions")).to_contain_text("help you today")
         await stop(page)
 

@@ -16,6 +16,7 @@ from tests.browser.conftest import Hearing
 from tests.browser.pretended_calls import pretend, receive
 from tests.support.accessibility import faults
 from tests.support.chromium import IN_THE_ELEMENT, probed_page
+from tests.support.shown import HEADLINE, record, until_shown
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -73,15 +74,15 @@ async def test_every_state_is_told_and_accessible(
     scheme: Scheme, width: int, stack: Stack, hearing: Hearing
 ) -> None:
     async with live_page(stack, hearing, scheme, width) as page:
-        heading = page.locator("#headline")
+        await record(page, HEADLINE)
         await receive(page, *QUESTION)
-        await expect(heading).to_have_text("You are speaking.")
+        await until_shown(page, HEADLINE, "You are speaking.")
         await receive(page, DELEGATED)
-        await expect(heading).to_have_text("Looking that up…")
+        await until_shown(page, HEADLINE, "Looking that up…")
         assert await faults(page) == []
 
         await receive(page, *ANSWER)
-        await expect(heading).to_have_text("Answering.")
+        await until_shown(page, HEADLINE, "Answering.")
         captions = page.locator("#captions li")
         await expect(captions).to_have_count(2)
         await receive(page, *INTERRUPTION)
@@ -195,16 +196,23 @@ async def test_text_is_told_to_be_context_and_taken_back_where_it_is_not_allowed
         await expect(field).to_be_hidden()
 
 
+STOP = """(button, data) => {
+  button.click();
+  const sent = pretended.sent.map(({ type }) => type);
+  pretended.channel.onmessage({ data });
+  return sent;
+}"""
+"""Leaves; the other side closes the session at once, before the page has waited long enough."""
+
+
 async def test_mute_and_leaving_are_told_to_the_server(stack: Stack, hearing: Hearing) -> None:
     async with live_page(stack, hearing) as page:
         await page.get_by_role("button", name="Mute").click()
         await expect(page.locator("#microphone")).to_have_attribute("data-state", "muted")
         hung_up: list[str] = []
         page.on("request", lambda request: hung_up.append(request.url))
-        await page.get_by_role("button", name="Stop").click()
-        sent = await page.evaluate("pretended.sent.map(({ type }) => type)")
+        closed = json.dumps({"type": "session.closed", "event_id": "event_c"})
+        sent = await page.get_by_role("button", name="Stop").evaluate(STOP, closed)
         assert sent == ["session.input_audio.mute", "session.close"]
-        await page.wait_for_function("() => pretended.channel.onmessage")
-        await receive(page, {"type": "session.closed", "event_id": "event_c"})
         await expect(page.locator("#advice")).to_contain_text("You hung up")
         assert [url.rsplit("/", 1)[1] for url in hung_up] == ["hangup"]

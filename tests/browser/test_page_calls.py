@@ -85,7 +85,7 @@ SCRIPT = {
     "rules": [
         {"words": ["story"], "say": "Once upon a time " * 20},
         # Answered late, so that the silence after the cut can be told from the next answer.
-        {"words": ["stop"], "say": "I stopped.", "stall_seconds": 2},
+        {"words": ["stop"], "say": "I stopped.", "stall_seconds": 6},
     ]
 }
 

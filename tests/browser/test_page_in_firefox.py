@@ -37,9 +37,9 @@ async def test_a_spoken_turn_muted_and_stopped(
     await page.click(START)
     await page.wait_for_text(CONNECTION, "Connected")
     assert await page.evaluate(LEVEL) == 0
-    speaking = asyncio.create_task(firefox_microphone.say(page, *utterances("hello.wav")))
-    await page.wait_for(f"() => ({LEVEL})() > 0")
-    await speaking
+    moving = asyncio.create_task(page.wait_for(f"() => ({LEVEL})() > 0"))
+    await firefox_microphone.say(page, *utterances("hello.wav"))
+    await moving
     await page.wait_for_text(css("#captions"), "Hello! How can I help you today?")
     await page.click(MUTE)
     await page.element(css("#microphone[data-state=muted]"))

@@ -82,7 +82,9 @@ window.probes.say = (samples, rate) => new Promise((resolve) => {
 });
 window.probes.energy = async () => {
   let energy = 0;
-  for (const entry of (await window.probes.connections.at(-1).getStats()).values()) {
+  // An element prepares a connection for its next call: that one has no other side.
+  const newest = window.probes.connections.findLast(({ remoteDescription }) => remoteDescription);
+  for (const entry of (await newest.getStats()).values()) {
     if (entry.type === 'inbound-rtp') energy = entry.totalAudioEnergy ?? 0;
   }
   return energy;

@@ -16,6 +16,7 @@ from typing import Final
 from playwright.async_api import Page, Route, expect
 
 from tests.support import chromium, sites
+from tests.support.shown import ACTIVITY, record, until_shown
 from tests.support.voice import utterances
 
 SITE: Final = Path(__file__).resolve().parents[2] / "frontend"
@@ -42,7 +43,7 @@ navigator.mediaDevices.getUserMedia = async (wanted) => {
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a page shows now; one that `passes` does so for a second or two."""
+    """What a page shows now; one that `passes` does so for a second or two, or has done so."""
 
     name: str
     passes: bool = False
@@ -85,11 +86,12 @@ async def of_a_call(page: Page, url: str) -> AsyncIterator[View]:
     await page.locator("[data-status=live]").wait_for()
     yield View("listening")
 
+    await record(page, ACTIVITY)
     speaking = asyncio.create_task(chromium.say(page, *utterances("hello.wav")))
-    await page.locator("[data-activity=hearing]").wait_for()
+    await until_shown(page, ACTIVITY, "hearing")
     yield View("hearing", passes=True)
     await speaking
-    await page.locator("[data-activity=answering]").wait_for()
+    await until_shown(page, ACTIVITY, "answering")
     yield View("answering", passes=True)
     await page.locator("[data-activity=listening]").wait_for()
     await expect(page.locator("#captions li")).to_have_count(2)
