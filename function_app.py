@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.api import http
 from shared.api.blueprint import open_blueprint
 from shared.api.warm_up import WarmedApp
-from shared.core import logs
+from shared.core import garbage, logs
 
 logs.set_up()
-http.set_up()
+garbage.collect_rarely()
 app = WarmedApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 app.register_functions(open_blueprint())

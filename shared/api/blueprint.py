@@ -13,8 +13,7 @@ import re
 import azure.functions as func
 
 from shared.api import lazy_broker
-from shared.api.http import EVERY_METHOD
-from shared.api.routes import ROUTES
+from shared.api.routes import EVERY_METHOD, ROUTES
 from shared.api.triggers import QUEUE_TRIGGERS, SWEEP_SCHEDULE, sweep_calls
 from shared.core import logs
 from shared.core.at_exit import run_at_exit
@@ -22,10 +21,10 @@ from shared.core.at_exit import run_at_exit
 STORAGE = "AzureWebJobsStorage"
 """The connection that every function app has (storage/factory.py, which is not loaded with the
 app)."""
-ROUTE_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
-FUNCTION_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-CONNECTION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
-SETTINGS_PREFIX = re.compile(r"[A-Z][A-Z0-9]*_(?:[A-Z0-9]+_)*")
+ROUTE_PREFIX = r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*"
+FUNCTION_PREFIX = r"[A-Za-z][A-Za-z0-9_]*"
+CONNECTION_NAME = r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*"
+SETTINGS_PREFIX = r"[A-Z][A-Z0-9]*_(?:[A-Z0-9]+_)*"
 
 
 def open_blueprint(
@@ -72,7 +71,7 @@ def open_blueprint(
     return blueprint
 
 
-def check_prefix(name: str, value: str, pattern: re.Pattern[str], example: str) -> None:
+def check_prefix(name: str, value: str, pattern: str, example: str) -> None:
     """Raises ValueError for a prefix that is neither empty nor like the example."""
-    if value and not pattern.fullmatch(value):
+    if value and not re.fullmatch(pattern, value):
         raise ValueError(f"{name} is {value!r}; expected something like {example!r}, or nothing")

@@ -9,7 +9,6 @@ with its cause in the log only.
 from __future__ import annotations
 
 import contextvars
-import gc
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,19 +26,6 @@ from shared.core.problems import Problem
 
 if TYPE_CHECKING:
     from shared.auth.origins import CrossOriginPolicy
-
-# The host answers 404 with an empty body for a method that a route does not list. So every route
-# takes all of them and answers 405 itself.
-EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-# Garbage collection threshold, in objects. A waiting request has about a hundred: at Python's
-# default of 700 the collector would scan all of them every few requests (docs/performance.md).
-GC_THRESHOLD = 20_000
-
-
-def set_up() -> None:
-    """Prepares this process for many requests that wait at once. Call it once, at load."""
-    gc.set_threshold(GC_THRESHOLD)
 
 
 def ignore_refusal(_: str, __: str) -> None:

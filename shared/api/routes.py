@@ -1,125 +1,56 @@
-"""The broker's routes, and nothing else: each function hands its request to a handler. blueprint.py
-adds them to an app.
+"""The broker's routes, each with the name of its function in http_functions.py. blueprint.py adds
+them to an app.
 
-Every function is anonymous to Functions, and shared/auth/authenticator.py authenticates callers:
-function keys do not work with Static Web Apps (docs/adr/0001-the-broker-answers-the-offer.md).
+Those functions and all that answers a request are not imported with the app: Functions kills a
+worker that takes long to list its functions, and other programs import the app too. They are loaded
+once it has been indexed (warm_up.py), or by the first request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 
 import azure.functions as func
 
-from shared.api import handlers, http
-from shared.api.bulkheads import ENDS, HEALTH, READS, STARTS
-from shared.api.lazy_broker import count_refusal, current_origins
-
 HttpFunction = Callable[[func.HttpRequest, func.Context], Awaitable[func.HttpResponse]]
 
-answer = partial(http.answer_request, origins=current_origins, refused=count_refusal)
+# The host answers 404 with an empty body for a method that a route does not list. So every route
+# takes all of them and answers 405 itself.
+EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+FUNCTIONS: Mapping[str, str] = {
+    "token": "token",
+    "connect": "connect",
+    "session": "session",
+    "calls": "calls",
+    "usage": "usage",
+    "latency": "latency",
+    "failures": "failures",
+    "endpoints": "endpoints",
+    "calls/{handle}": "call",
+    "calls/{handle}/hangup": "hangup",
+    "calls/{id}/transcript": "transcript",
+    "calls/{id}/recording": "recording",
+    "calls/{id}/events": "events",
+    "health": "health",
+    "health/deep": "deep_health",
+    "openapi.json": "openapi",
+}
+"""Every route, without the prefixes of the app that it is added to."""
 
 
-async def token(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """An ephemeral key for a page that connects to the model's endpoint itself."""
-    return await answer(req, context, ("GET", "POST"), handlers.token, on=STARTS)
+def http_function(name: str) -> HttpFunction:
+    """The function of that name, imported when it is called."""
 
+    async def answer(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        from shared.api import http_functions
 
-async def connect(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Takes an SDP offer and returns the SDP answer; GET asks whether the caller may do that."""
-    on = STARTS if req.method == "POST" else READS
-    return await answer(req, context, ("GET", "HEAD", "POST"), handlers.start_or_check_call, on=on)
+        function: HttpFunction = getattr(http_functions, name)
+        return await function(req, context)
 
-
-async def session(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """`connect` under the name that OpenAI's samples use."""
-    return await answer(req, context, ("POST",), handlers.start_call, on=STARTS)
-
-
-async def calls(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Registers a call that was started with a key; for admins, lists calls."""
-    on = STARTS if req.method == "POST" else READS
-    return await answer(req, context, ("GET", "POST"), handlers.list_or_register_calls, on=on)
-
-
-async def usage(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """For admins: what calls used, by day, caller, profile and model."""
-    return await answer(req, context, ("GET",), handlers.show_usage)
-
-
-async def latency(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """For admins: how fast callers were answered, by day, profile and model."""
-    return await answer(req, context, ("GET",), handlers.show_latency)
-
-
-async def failures(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """For admins: what was refused and what failed, by code."""
-    return await answer(req, context, ("GET",), handlers.show_failures)
-
-
-async def endpoints(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """For admins: the model's endpoints, how each is, what was started and refused there."""
-    return await answer(req, context, ("GET",), handlers.show_endpoints)
-
-
-async def call(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """The status of the caller's own call."""
-    return await answer(req, context, ("GET", "HEAD"), handlers.show_call)
-
-
-async def hangup(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Ends the caller's own call."""
-    return await answer(req, context, ("POST",), handlers.hang_up, on=ENDS)
-
-
-async def transcript(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """For admins: shows or deletes a call's transcript, where transcripts are kept."""
-    return await answer(req, context, ("GET", "DELETE"), handlers.show_or_delete_transcript)
-
-
-async def recording(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """For admins: both voices of a call, or a part of them, where recordings are kept."""
-    return await answer(req, context, ("GET",), handlers.show_recording)
-
-
-async def events(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """For admins: sends one client event to a running call."""
-    return await answer(req, context, ("POST",), handlers.send_event)
-
-
-async def health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Whether the settings are valid."""
-    on = READS if req.params.get("deep") else HEALTH
-    return await answer(req, context, ("GET", "HEAD"), handlers.health, on=on)
-
-
-async def deep_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """For admins: whether everything the broker depends on works."""
-    return await answer(req, context, ("GET",), handlers.deep_health)
-
-
-async def openapi(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """The API's contract, as OpenAPI 3.1."""
-    return await answer(req, context, ("GET", "HEAD"), handlers.openapi)
+    answer.__name__ = name
+    return answer
 
 
 ROUTES: Mapping[str, HttpFunction] = {
-    "token": token,
-    "connect": connect,
-    "session": session,
-    "calls": calls,
-    "usage": usage,
-    "latency": latency,
-    "failures": failures,
-    "endpoints": endpoints,
-    "calls/{handle}": call,
-    "calls/{handle}/hangup": hangup,
-    "calls/{id}/transcript": transcript,
-    "calls/{id}/recording": recording,
-    "calls/{id}/events": events,
-    "health": health,
-    "health/deep": deep_health,
-    "openapi.json": openapi,
+    route: http_function(name) for route, name in FUNCTIONS.items()
 }
-"""Every route, without the prefixes of the app that it is added to."""

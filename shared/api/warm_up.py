@@ -38,10 +38,12 @@ def in_background(work: Callable[[], None]) -> None:
 def open_early() -> None:
     """Opens the broker. Wrong settings are logged by whoever opens it."""
     # OpenSSL reads the authorities without the interpreter's lock: beside everything else.
-    import shared.core.tls_contexts  # noqa: F401
+    import shared.core.tls_contexts
     from shared.api.lazy_broker import current_broker
 
     in_background(load_trust)
+    import shared.api.http_functions  # noqa: F401
+
     try:
         current_broker()
     except Problem:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 LOGGER = logging.getLogger("broker")
@@ -47,7 +47,8 @@ SENDERS = (
     *("msal", "urllib3", "websockets"),
 )
 """The loggers of the libraries that the broker sends with: their text may quote what they sent."""
-STANDARD_LIBRARY = str(Path(logging.__file__).parents[1])
+STANDARD_LIBRARY = os.__file__.removesuffix("os.py")
+PATH_SEPARATOR = re.compile(r"[/\\]")
 TELLING = (
     *(AssertionError, AttributeError, ImportError, NameError, OSError),
     *(RuntimeError, TypeError, ZeroDivisionError),
@@ -158,7 +159,7 @@ class GuestFactory(RedactingFactory):
 @lru_cache(maxsize=1000)
 def is_library(path: str) -> bool:
     """Whether the code at `path` is an installed package's or Python's own."""
-    return not PACKAGES.isdisjoint(Path(path).parts) or path.startswith(STANDARD_LIBRARY)
+    return not PACKAGES.isdisjoint(PATH_SEPARATOR.split(path)) or path.startswith(STANDARD_LIBRARY)
 
 
 def withheld(record: logging.LogRecord, error: BaseException | None) -> str:

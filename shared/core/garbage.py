@@ -1,0 +1,14 @@
+"""The garbage collector of a process in which many requests wait at once."""
+
+from __future__ import annotations
+
+import gc
+
+# In objects. A waiting request has about a hundred: at Python's default of 700 the collector would
+# scan all of them every few requests (docs/performance.md).
+THRESHOLD = 20_000
+
+
+def collect_rarely() -> None:
+    """Call it once, at load."""
+    gc.set_threshold(THRESHOLD)
