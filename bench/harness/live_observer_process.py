@@ -21,9 +21,9 @@ from typing import Any
 from bench.harness.live_sideband import turns_of
 from bench.harness.observer_process import measured
 from bench.harness.processes import raise_file_limit
-from shared.api.http import set_up
 from shared.config.voice_api import LIVE
 from shared.core.clock import utc_now
+from shared.core.garbage import collect_rarely
 from shared.live.server_event_parser import parse_server_event
 from shared.live.sideband_contract import LIVE_SIDEBAND, LIVE_SIDEBAND_WITH_AUDIO
 from shared.observer.context import Dependencies, ObservedCall, Outcome
@@ -92,7 +92,7 @@ async def observe_calls(way: str, url: str, number: int, seconds: int) -> dict[s
 def main() -> None:
     way, url, number, seconds = sys.argv[1:5]
     raise_file_limit()
-    set_up()
+    collect_rarely()
 
     async def run() -> dict[str, Any]:
         start = time.monotonic()

@@ -87,16 +87,16 @@ async def ours(url: str, number: int, turns: int, endpoint: str) -> dict[str, An
     import websockets.asyncio.client  # noqa: F401
 
     from bench.contenders.servers import broker_settings
-    from shared.api.http import set_up
     from shared.broker import open_broker, open_observer_worker
     from shared.calls.delivery import Delivery
     from shared.calls.new_call import new_record
+    from shared.core.garbage import collect_rarely
     from shared.transcripts import transcript
     from shared.transcripts.writer import log_name
 
     on = {"OBSERVER": "eager", "TRANSCRIPTS": "on", "REALTIME_API_KEY": "key-of-the-bench"}
     on |= {"REALTIME_SIDEBAND_ENDPOINT": url, "OBSERVER_CAPACITY": str(number)}
-    set_up()
+    collect_rarely()
     broker = open_broker({**broker_settings(endpoint), **on})
     worker = open_observer_worker(broker)
     profile = broker.profiles.named(None)
