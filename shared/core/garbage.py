@@ -7,8 +7,11 @@ import gc
 # In objects. A waiting request has about a hundred: at Python's default of 700 the collector would
 # scan all of them every few requests (docs/performance.md).
 THRESHOLD = 20_000
+# After so many collections their survivors are scanned once more, and after so many of that kind
+# everything: as often as at Python's 10 and 10, but in pauses of a third (docs/adr/0020).
+SURVIVED, OLD = 2, 30
 
 
 def collect_rarely() -> None:
     """Call it once, at load."""
-    gc.set_threshold(THRESHOLD)
+    gc.set_threshold(THRESHOLD, SURVIVED, OLD)

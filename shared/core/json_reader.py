@@ -20,7 +20,7 @@ def read_json(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode()
-        value = json.loads(text, parse_constant=refuse_constant, parse_float=finite_float)
+        value = READER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     brackets = text.count("[") + text.count("{")
@@ -49,6 +49,9 @@ def finite_float(digits: str) -> float:
     if not math.isfinite(value):
         raise ValueError("a number without bounds")
     return value
+
+
+READER = json.JSONDecoder(parse_constant=refuse_constant, parse_float=finite_float)
 
 
 def checked(value: Any, levels: int) -> Any:

@@ -116,4 +116,4 @@ def told_in_all(usage: Mapping[str, Any], transcription: Mapping[str, Any]) -> f
 
 def sum_of(counts: Mapping[str, Any], kinds: Iterable[str]) -> float:
     """The sum of the counts whose kind this release has."""
-    return sum(finite(counts.get(name)) or 0 for name in kinds)
+    return sum(finite(counts[name]) or 0 for name in kinds if name in counts)

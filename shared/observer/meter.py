@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from datetime import timedelta
+from functools import partial
 
 from shared.core import logs
 from shared.core.problems import Problem
@@ -38,6 +39,8 @@ class Meter(ABC):
         context.recorder.turn_answered = self.count_turn
         self.is_due = False
         """Whether something that has been counted is to be accounted for soon."""
+        self.accounted = 0
+        """How often all that was counted has been accounted for."""
         self.unchecked = self.is_checking = False
         """Whether the tally is not told yet, and whether a check is under way."""
 
@@ -59,10 +62,12 @@ class Meter(ABC):
         """Has accounted for what was counted, within a few seconds."""
         if self.spend and not self.is_due:
             self.is_due = True
-            self.run.background.call_later(ACCOUNTED_WITHIN, self.account_if_due)
+            account = partial(self.account_if_due, self.accounted)
+            self.run.background.call_later(ACCOUNTED_WITHIN, account)
 
-    def account_if_due(self) -> None:
-        if not self.is_due:
+    def account_if_due(self, accounted: int) -> None:
+        """What has been counted since that often everything was accounted for is due now."""
+        if not self.is_due or self.accounted != accounted:
             return
         self.is_due = False
         if self.run.lease.is_good:
@@ -73,6 +78,7 @@ class Meter(ABC):
     def account(self) -> None:
         if self.spend:
             self.is_due, self.unchecked = False, True
+            self.accounted += 1
             if not self.is_checking:
                 self.is_checking = True
                 self.run.background.start_task(self.check_budget(self.spend))

@@ -7,11 +7,13 @@ import json
 import logging
 import ssl
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.proxy import get_proxy
+from websockets.uri import WebSocketURI
 
 from shared.core import logs
 from shared.sideband.contract import ReadFrame, SidebandContract
@@ -31,6 +33,12 @@ WEBSOCKETS_LOGGER = logging.getLogger("broker.sideband")
 WEBSOCKETS_LOGGER.setLevel(logging.WARNING)
 
 
+@lru_cache
+def is_behind_proxy(host: str, port: int) -> bool:
+    """Whether a proxy leads to that server. Looked up once: that reads the whole environment."""
+    return get_proxy(WebSocketURI(True, host, port, "/", "")) is not None
+
+
 class SidebandDial(client.connect):
     """Follows no redirect, because that would send an api-key to another server, and has TLS
     without a buffer for each connection, unless a proxy is in between."""
@@ -40,7 +48,7 @@ class SidebandDial(client.connect):
 
     async def open_tcp_connection(self) -> client.ClientConnection:
         there, tls = self.ws_uri, self.create_connection_kwargs.get("ssl")
-        if tls is None or (self.proxy is True and get_proxy(there) is not None):
+        if tls is None or (self.proxy is True and is_behind_proxy(there.host, there.port)):
             return await super().open_tcp_connection()
         connection = self.factory(there)
         assert isinstance(connection, MessageConnection)
