@@ -28,7 +28,6 @@ from shared.storage.interfaces import Log, Queue, StorageUnavailable
 from shared.storage.refusal import RETRY_AFTER
 from shared.transcripts.history import History, Message, has_room, history_from, messages_in
 from shared.transcripts.record_lines import decode_lines
-from shared.transcripts.transcript import build_transcript
 from shared.transcripts.writer import log_name
 
 LATER_CALLS, EARLIER_CALLS = 8, 8
@@ -117,6 +116,9 @@ class Continuations:
         """What was said in one call, or towards its end: nothing where it is not kept."""
         if self.transcripts is None or not record.call_id:
             return []
+        # Imported only now: no other call needs it.
+        from shared.transcripts.transcript import build_transcript
+
         name = log_name(record.call_id)
         start = max(0, self.transcripts.length(name) - MOST_READ)
         lines = decode_lines(self.transcripts.read(name, start=start))

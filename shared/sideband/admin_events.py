@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.core import logs
-from shared.sideband.events import ErrorEvent, ServerEvent
-from shared.sideband.sideband import Sideband
+
+if TYPE_CHECKING:
+    from shared.sideband.events import ErrorEvent, ServerEvent
+    from shared.sideband.sideband import Sideband
 
 
 class EventRefused(Exception):
@@ -36,6 +38,9 @@ async def exchange_event(
 ) -> ServerEvent | None:
     """Sends a client event, and gives the server event that answers it; None if none came in time.
     Raises EventRefused, SidebandClosed."""
+    # Imported only now: a broker knows the refusal without knowing any event.
+    from shared.sideband.events import ErrorEvent
+
     try:
         async with asyncio.timeout(timeout.total_seconds()):
             await sideband.send_event(ours)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from shared.sideband.events import ServerEvent
+if TYPE_CHECKING:
+    from shared.sideband.events import ServerEvent
 
-ReadFrame = Callable[[str | bytes], ServerEvent]
+ReadFrame = Callable[[str | bytes], "ServerEvent"]
 """The event in a frame; `NotUnderstood` for whatever is not one. Never raises. Of a frame over
 `LARGEST_EVENT` it gets the beginning, which is longer than that."""
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from shared.core.token_estimate import estimated_tokens
-from shared.transcripts.transcript import Entry
+
+if TYPE_CHECKING:
+    from shared.transcripts.transcript import Entry
 
 Role = Literal["system", "user", "assistant"]
 MOST_MESSAGES = 100
