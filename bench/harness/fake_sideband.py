@@ -39,6 +39,7 @@ USAGE = {
     "output_token_details": {"text_tokens": 10, "audio_tokens": 40},
 }
 TRANSCRIPT = "response.output_audio_transcript"
+PROFILE = Path(__file__).parents[2] / "profiles" / "default.json"
 NO_SUCH_CALL = json.dumps({"error": {"code": CALL_GONE}})
 Event = dict[str, Any]
 
@@ -100,6 +101,7 @@ class FakeSideband:
     def __init__(self, turns: int, rate: float) -> None:
         self.turns, self.interval = turns, 1 / rate
         self.ended: set[str] = set()
+        self.session = json.loads(PROFILE.read_text())["session"]
 
     def refuse_ended(self, connection: ServerConnection, request: Request) -> Response | None:
         if call_of(request) in self.ended:
@@ -129,13 +131,14 @@ class FakeSideband:
             updates.cancel()
 
     async def answer_updates(self, connection: ServerConnection) -> None:
-        """Answers each `session.update`, as the service does."""
-        session: Event = {"type": "realtime"}
+        """Answers each `session.update`, as the service does, in a session that no page has
+        changed: an observer has nothing to restore."""
+        session: Event = self.session
         with contextlib.suppress(ConnectionClosed):
             async for text in connection:
                 event = json.loads(text)
                 if event["type"] == "session.update":
-                    session |= event["session"]
+                    session = session | event["session"]
                     updated = {"type": "session.updated", "event_id": "e", "session": session}
                     await connection.send(json.dumps(updated))
 

@@ -6,11 +6,13 @@ import logging
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 from shared.core import logs
 from shared.observer.recorder import CallRecorder
 from shared.sideband.events import NotUnderstood, ServerEvent
 
+P = ParamSpec("P")
 LOGGED_AT_MOST = 20
 """In one run: a page decides how many there are."""
 
@@ -22,10 +24,12 @@ class GuardedSteps:
         self.recorder = recorder
         self.logged = 0
 
-    def attempt(self, event: ServerEvent, step: Callable[[], None]) -> None:
+    def attempt(
+        self, event: ServerEvent, step: Callable[P, None], *args: P.args, **named: P.kwargs
+    ) -> None:
         """One step of handling an event. A fault of ours must not end the record of the call."""
         try:
-            step()
+            step(*args, **named)
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"

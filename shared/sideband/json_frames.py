@@ -33,6 +33,7 @@ TYPE = re.compile(
 """Of the event itself: what is in its fields may have types of its own, which a page chooses."""
 SEARCHED_FOR_TYPE = 1000
 """Characters."""
+READER = json.JSONDecoder()
 
 
 class Unreadable(Exception):
@@ -66,7 +67,7 @@ def read_object(text: str) -> dict[str, Any]:
 def read_any_number(text: str) -> Any:
     """The JSON in a text. Raises ValueError, RecursionError."""
     try:
-        return json.loads(text)
+        return READER.decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:
@@ -77,7 +78,7 @@ def read_any_number(text: str) -> Any:
 def has_too_many_brackets(text: str) -> bool:
     """Whether an event consists of too many objects and arrays. A page chooses its texts, so the
     brackets in them do not count."""
-    if text.count("[") + text.count("{") <= MOST_BRACKETS:
+    if len(text) <= MOST_BRACKETS or text.count("[") + text.count("{") <= MOST_BRACKETS:
         return False
     outside = STRING.sub("", text)
     return outside.count("[") + outside.count("{") > MOST_BRACKETS

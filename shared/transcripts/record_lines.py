@@ -27,6 +27,7 @@ LATENCY = "latency"
 """The kind of a line that says how long a turn's answer took."""
 CARRIED_OVER = "carried over"
 """The status of a `response` line that has the sum of several, which ended in whatever way."""
+WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 TOO_DEEP = "[not kept: nested too deeply]"
 
 
@@ -91,7 +92,7 @@ def encode_line(call_id: str, seq: int, line: RecordLine, redact: Callable[[str]
         "key": line.key,
         **{name: redact_field(name, storable(v), redact) for name, v in line.fields.items()},
     }
-    text = json.dumps(storable(content), ensure_ascii=False, separators=(",", ":"))
+    text = WRITER.encode(storable(content))
     return text.encode() + b"\n"
 
 

@@ -77,7 +77,7 @@ class LiveConversation:
 
     def handle_event(self, event: ServerEvent) -> None:
         if isinstance(event, AudioFrame):
-            self.steps.attempt(event, lambda: self.voices.add(event))
+            self.steps.attempt(event, self.voices.add, event)
         elif self.replays.is_replayed(event) and (
             self.over or not isinstance(event, SessionClosed)
         ):
@@ -86,8 +86,8 @@ class LiveConversation:
         else:
             self.gaps.note_new(event)
             believed = self.bound.apply(event, self.recorder.clock())
-            self.steps.attempt(believed, lambda: self.recorder.record_event(believed))
-            self.steps.attempt(believed, lambda: self.controller.handle_server_event(believed))
+            self.steps.attempt(believed, self.recorder.record_event, believed)
+            self.steps.attempt(believed, self.controller.handle_server_event, believed)
             self.note_end(believed)
 
     def note_end(self, event: ServerEvent) -> None:

@@ -104,6 +104,7 @@ class RealtimeConversation:
         return self.controller.meter.tally()
 
     async def leave(self) -> None:
+        self.dispatch.record_words()
         self.recorder.record_unfinished()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shared.core import logs
 from shared.observer.guarded_steps import GuardedSteps
 from shared.observer.realtime.controller import CallController
@@ -18,6 +20,8 @@ from shared.realtime.server_events import (
 )
 from shared.sideband.events import ErrorEvent, NotUnderstood, ServerEvent
 
+WORDS_AT_ONCE = 16
+"""Each is at most 32,000 characters."""
 LOGGED_ERRORS = 50
 """In one run: a page decides how many there are, and the record has them."""
 
@@ -34,19 +38,22 @@ class EventDispatch:
         self.controller = controller
         self.steps = GuardedSteps(context.recorder)
         self.errors = 0
+        self.words: list[OutputTextDelta] = []
+        """Of one answer, that are not recorded yet."""
 
     def handle_event(self, event: ServerEvent) -> None:
         """Never raises: what is not understood costs this event, not the call."""
         if type(event) is OutputTextDelta:
             self.handle_delta(event)
             return
+        self.record_words()
         was_missed = isinstance(event, ItemRetrieved) and self.gaps.has_requested(event.item.id)
         attempt = self.steps.attempt
-        attempt(event, lambda: self.context.recorder.record_event(event))
+        attempt(event, self.context.recorder.record_event, event)
         origin = self.origin_of(event)
-        attempt(event, lambda: self.request_missing(event))
-        attempt(event, lambda: self.controller.watch_steering(event, origin))
-        attempt(event, lambda: self.controller.handle_server_event(event, was_missed=was_missed))
+        attempt(event, self.request_missing, event)
+        attempt(event, self.controller.watch_steering, event, origin)
+        attempt(event, self.controller.handle_server_event, event, was_missed=was_missed)
         if isinstance(event, NotUnderstood):
             self.steps.log_unread(event.type, event.reason)
         elif isinstance(event, ErrorEvent):
@@ -54,10 +61,21 @@ class EventDispatch:
 
     def handle_delta(self, event: OutputTextDelta) -> None:
         """Words of an answer: most of what comes, and nobody but the recorder makes anything of
-        them."""
-        attempt = self.steps.attempt
-        attempt(event, lambda: self.context.recorder.record_event(event))
-        attempt(event, self.controller.event_passed)
+        them, and only when something else comes."""
+        words = self.words
+        if words and (words[0].item_id != event.item_id or len(words) >= WORDS_AT_ONCE):
+            self.record_words()
+        self.words.append(event)
+        self.steps.attempt(event, self.controller.event_passed)
+
+    def record_words(self) -> None:
+        """Records the words that have come since anything else did."""
+        if not self.words:
+            return
+        words, self.words = self.words, []
+        first = words[0]
+        event = replace(first, delta="".join(each.delta for each in words))
+        self.steps.attempt(event, self.context.recorder.record_event, event)
 
     def origin_of(self, event: ServerEvent) -> str:
         """Who wrote the item that an event is about, or truncated it."""

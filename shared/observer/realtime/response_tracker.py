@@ -69,8 +69,10 @@ class ResponseTracker:
     @property
     def should_request_response(self) -> bool:
         """Whether to ask for a response now, to have the outputs answered."""
+        if not self.unanswered:
+            return False
         busy = self.active or self.sent or self.requested or self.awaited or self.caller_speaks
-        return bool(self.unanswered) and not busy and self.requests < REQUESTS_AT_MOST
+        return not busy and self.requests < REQUESTS_AT_MOST
 
     def output_sent(self, item_id: str, event_id: str = "") -> None:
         """An output of ours is on its way to the conversation."""
