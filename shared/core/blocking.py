@@ -17,6 +17,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+TOLD_AT_ONCE = 16
+"""Waiters. What they do next may take long, and everything else in the loop has a turn before the
+next of them."""
 
 
 class EndedJobs:
@@ -39,19 +42,26 @@ class EndedJobs:
     def tell_waiters(self) -> None:
         # First of all: a job that ends meanwhile is told now, or tells the loop again.
         self.is_told = False
-        while self.ended:
-            waiter, job = self.ended.popleft()
-            if waiter.done():
-                continue
-            try:
-                waiter.set_result(job.result())
-            except CancelledError:
-                waiter.cancel()
-            except StopIteration as error:
-                # A future takes any other exception; whoever waits after this one must not wait on.
-                waiter.set_exception(RuntimeError(f"a job raised {error!r}"))
-            except BaseException as error:
-                waiter.set_exception(error)
+        for _ in range(min(len(self.ended), TOLD_AT_ONCE)):
+            tell_waiter(*self.ended.popleft())
+        if self.ended:
+            self.is_told = True
+            self.loop.call_soon(self.tell_waiters)
+
+
+def tell_waiter(waiter: asyncio.Future[Any], job: Future[Any]) -> None:
+    """Gives the waiter what the job gave or raised, unless it waits no more."""
+    if waiter.done():
+        return
+    try:
+        waiter.set_result(job.result())
+    except CancelledError:
+        waiter.cancel()
+    except StopIteration as error:
+        # A future takes any other exception; whoever waits after this one must not wait on.
+        waiter.set_exception(RuntimeError(f"a job raised {error!r}"))
+    except BaseException as error:
+        waiter.set_exception(error)
 
 
 class OwnJobs(threading.local):

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from shared.core.blocking import run_blocking
+from shared.core.blocking import TOLD_AT_ONCE, run_blocking
 
 
 async def test_each_waiter_gets_what_its_own_job_gave_or_raised() -> None:
@@ -51,6 +51,29 @@ async def test_jobs_that_end_together_are_told_in_one_wake_up(
         time.sleep(0.1)  # noqa: ASYNC251
         await asyncio.gather(*jobs)
     assert wake_ups == 1
+
+
+async def test_while_many_waiters_are_told_others_have_a_turn() -> None:
+    told: list[int] = []
+
+    async def wait(pool: ThreadPoolExecutor, number: int) -> None:
+        await run_blocking(pool, lambda: None)
+        told.append(number)
+
+    async def look() -> set[int]:
+        seen = set()
+        while len(told) < 50:
+            await asyncio.sleep(0)
+            seen.add(len(told))
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [asyncio.ensure_future(wait(pool, number)) for number in range(50)]
+        await asyncio.sleep(0)
+        pool.shutdown()
+        seen = await look()
+        await asyncio.gather(*waiting)
+    assert len(seen) > 50 // TOLD_AT_ONCE, "not all of them in one turn"
 
 
 async def test_a_waiter_that_is_gone_takes_its_job_along() -> None:
