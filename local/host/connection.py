@@ -141,15 +141,17 @@ class RequestReader:
 class HostConnection(Connection):
     """A connection that is read by `RequestReader`."""
 
-    __slots__ = ("reader",)
+    __slots__ = ()
 
     def __init__(self, manager: Any, refuse: Any, **options: Any) -> None:
         super().__init__(manager, refuse, **options)
-        self.reader = RequestReader(self, options["loop"])
-        self._parser = self.reader  # type: ignore[assignment]
+        # Here alone: aiohttp forgets it once the connection is lost. Each knows the other, so what
+        # a connection has would wait for the garbage collector.
+        self._parser = RequestReader(self, options["loop"])  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         """Closes the connection after the response if the end of the body cannot be found."""
         super().data_received(data)
-        if self.reader.lost:
+        reader: Any = self._parser
+        if reader is not None and reader.lost:
             self._close = True

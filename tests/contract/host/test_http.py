@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from local.host.app import FunctionHost
 from local.host.config import HostConfig, read_host_json
+from local.host.connection import HostConnection
 from local.host.indexing import index_functions
 from local.host.invocation import thread_count
 from local.host.loading import load_app
@@ -215,3 +219,26 @@ async def test_synchronous_functions_run_at_once_up_to_that_number(tmp_path: Pat
     async with running(server.make_app()) as url, aiohttp.ClientSession(url) as session:
         one, other = await asyncio.gather(session.get("/api/meet"), session.get("/api/meet"))
         assert (await one.text(), await other.text()) == ("met", "met")
+
+
+async def test_nothing_of_a_closed_connection_waits_for_the_garbage_collector(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forgotten = asyncio.Event()
+
+    class Watched(HostConnection):
+        __slots__ = ("__weakref__",)
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            weakref.finalize(self, forgotten.set)
+
+    monkeypatch.setattr("local.host.app.HostConnection", Watched)
+    async with running(host().make_app()) as url:
+        gc.disable()
+        try:
+            async with aiohttp.ClientSession(url) as session, session.get("/api/named") as answer:
+                assert await answer.text() == "by its name"
+            await asyncio.wait_for(forgotten.wait(), PATIENCE)
+        finally:
+            gc.enable()
