@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
+import ssl
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
@@ -66,7 +66,8 @@ class Handles:
         if not 0 < len(call_id.encode()) <= LONGEST_CALL_ID:
             raise ValueError("a call id is 1 to 256 bytes")
         until = unix_milliseconds(expires)
-        nonce = os.urandom(NONCE_BYTES)
+        # Not os.urandom: the GIL would be released for it, and hundreds of threads wait for that.
+        nonce = ssl.RAND_bytes(NONCE_BYTES)
         text = until.to_bytes(EXPIRY_BYTES, "big") + call_id.encode()
         sealed = self.ciphers[0].encrypt(nonce, text, VERSION + caller_id.encode())
         return base64.urlsafe_b64encode(VERSION + nonce + sealed).rstrip(b"=").decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
@@ -116,7 +116,7 @@ class Entity:
 
     def with_values(self, values: Mapping[str, Value]) -> Entity:
         """The same version of the row with other values, for `replace`."""
-        return replace(self, values=dict(values))
+        return Entity(self.partition, self.row, dict(values), self.etag)
 
 
 @dataclass(frozen=True, slots=True)

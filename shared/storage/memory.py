@@ -196,7 +196,7 @@ class MemoryTable:
         values = MappingProxyType(
             {name: normalize_value(item) for name, item in entity.values.items()}
         )
-        written = replace(entity, values=values, etag=f'W/"{next(self.versions)}"')
+        written = Entity(entity.partition, entity.row, values, f'W/"{next(self.versions)}"')
         self.rows[entity.partition, entity.row] = written
         return written
 

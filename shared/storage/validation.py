@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from shared.storage.interfaces import (
     APPEND_BYTES,
@@ -22,6 +23,7 @@ TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
 LOG_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,511}")
 KEY = re.compile(r"[ !\"$-.0->@-\[\]-~]{1,512}")
 ENTITY_BYTES = 1024 * 1024
+VALUE_BYTES = 64 * 1024
 PROPERTY = re.compile(r"(?!(?:PartitionKey|RowKey|Timestamp)$)[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
@@ -44,37 +46,46 @@ def check_entity(entity: Entity) -> Entity:
     for values that it does not take."""
     check_key(entity.partition)
     check_key(entity.row)
-    if sum(map(size_of, entity.values.items())) > ENTITY_BYTES:
-        raise WriteRefused("an entity is over 1 MiB")
+    # About: storage counts text in UTF-16.
+    size = 0
     for name, value in entity.values.items():
-        if not PROPERTY.fullmatch(name):
+        if not is_property(name):
             raise WriteRefused(f"a table does not accept the property name {name!r}")
-        if isinstance(value, str) and len(value.encode("utf-16-le")) > 64 * 1024:
-            raise WriteRefused(f"{name} is over 64 KiB of UTF-16")
-        if isinstance(value, bytes) and len(value) > 64 * 1024:
+        if isinstance(value, str):
+            size += 2 * (len(name) + len(value))
+            if bytes_of(value) > VALUE_BYTES:
+                raise WriteRefused(f"{name} is over 64 KiB of UTF-16")
+            continue
+        size += 2 * len(name) + (len(value) if isinstance(value, bytes) else 8)
+        if isinstance(value, bytes) and len(value) > VALUE_BYTES:
             raise WriteRefused(f"{name} is over 64 KiB")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise WriteRefused(f"{name} does not fit into 64 bits")
         if isinstance(value, datetime) and value.tzinfo is None:
             raise WriteRefused(f"{name} is a time without a time zone")
+    if size > ENTITY_BYTES:
+        raise WriteRefused("an entity is over 1 MiB")
     return entity
 
 
-def size_of(named: tuple[str, Value]) -> int:
-    """Bytes that a property takes of its entity, about: storage counts text in UTF-16."""
-    name, value = named
-    if isinstance(value, str):
-        return 2 * (len(name) + len(value))
-    return 2 * len(name) + (len(value) if isinstance(value, bytes) else 8)
+@lru_cache(maxsize=1024)
+def is_property(name: str) -> bool:
+    """Whether a table accepts a property of that name. There are few, in every row."""
+    return PROPERTY.fullmatch(name) is not None
+
+
+def bytes_of(text: str) -> int:
+    """What a text takes in UTF-16. Raises UnicodeEncodeError for one with a lone surrogate."""
+    return 2 * len(text) if text.isascii() else len(text.encode("utf-16-le"))
 
 
 def check_writes(writes: Sequence[Write]) -> Sequence[Write]:
     """Returns the writes. Raises ValueError for what a transaction does not accept."""
     if not 1 <= len(writes) <= TRANSACTION_AT_MOST:
         raise ValueError("a transaction has 1 to 100 writes")
-    if len({write.entity.partition for write in writes}) > 1:
+    if len(writes) > 1 and len({write.entity.partition for write in writes}) > 1:
         raise ValueError("a transaction stays within one partition")
-    if len({write.entity.row for write in writes}) < len(writes):
+    if len(writes) > 1 and len({write.entity.row for write in writes}) < len(writes):
         raise ValueError("a transaction writes each row once")
     for write in writes:
         check_entity(write.entity)
@@ -112,7 +123,7 @@ def whole_seconds(span: timedelta, *, least: int = 0) -> int:
 
 def normalize_value(value: Value) -> Value:
     """A value as a table returns it: times in UTC, in microseconds."""
-    if isinstance(value, datetime):
+    if isinstance(value, datetime) and not (type(value) is datetime and value.tzinfo is UTC):
         moment = value.astimezone(UTC)
         return datetime.combine(moment.date(), moment.timetz())
     return value
