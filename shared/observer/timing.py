@@ -23,7 +23,7 @@ class Timing:
     """Between dials. The pause doubles until a connection holds."""
     holds_after: timedelta = timedelta(seconds=30)
     """A connection that lasts this long holds: the outage before it is over."""
-    write_every: timedelta = timedelta(seconds=1)
+    write_every: timedelta = timedelta(milliseconds=500)
     write_audio_every: timedelta = timedelta(seconds=3)
     storage_retry: timedelta = timedelta(seconds=2)
     probe_after: timedelta = timedelta(seconds=2)
