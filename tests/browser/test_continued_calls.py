@@ -24,7 +24,7 @@ from tests.support.programs import Program, program
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-CAP = 10
+CAP = 15
 """How long one call may last, in seconds: its page moves a third of that before."""
 START = """
 async () => {
@@ -42,22 +42,32 @@ async () => {
 """
 WATCH = """
 () => {
+  let lost = false;
+  call.on('statechange', ({ reconnecting }) => (lost ||= Boolean(reconnecting)));
+  const [first] = probes.connections;
+  const close = first.close.bind(first);
+  first.close = () => {
+    window.moved = { next: probes.connections.at(-1).connectionState, lost };
+    close();
+  };
   window.gap = 0;
   let packets = 0;
-  let since = performance.now();
-  setInterval(async () => {
+  let quiet = 0;
+  const look = async () => {
     const reports = await Promise.all(probes.connections.map((each) => each.getStats()));
     const entries = reports.flatMap((report) => [...report.values()]);
     const inbound = entries.filter(({ type }) => type === 'inbound-rtp');
     const sum = inbound.reduce((total, { packetsReceived }) => total + packetsReceived, 0);
-    const now = performance.now();
-    if (sum !== packets) since = now;
+    quiet = sum === packets ? quiet + 1 : 0;
     packets = sum;
-    window.gap = Math.max(window.gap, now - since);
-  }, 50);
+    window.gap = Math.max(window.gap, quiet);
+    setTimeout(look, 50);
+  };
+  void look();
 }
 """
-"""For how long at most nothing was heard of any call."""
+"""How often in a row at most nothing was heard of any call, and how the first one was left: a page
+without time does not look."""
 
 
 class Broker:
@@ -111,14 +121,17 @@ class Broker:
         return await self.emulator.until(is_followed, "followed")
 
     async def recorded(self, words: str) -> None:
-        call = (await self.calls())[0]["id"]
-        url = f"{self.url}/api/calls/{call}/transcript"
+        """Waits until the words are on record of one of the calls."""
 
-        async def transcript() -> str:
-            async with self.http.get(url, headers=ADMIN) as answer:
-                return await answer.text()
+        async def transcripts() -> str:
+            texts = []
+            for call in await self.calls():
+                url = f"{self.url}/api/calls/{call['id']}/transcript"
+                async with self.http.get(url, headers=ADMIN) as answer:
+                    texts.append(await answer.text())
+            return "\n".join(texts)
 
-        await poll_until(transcript, lambda text: words in text)
+        await poll_until(transcripts, lambda text: words in text)
 
 
 @asynccontextmanager
@@ -147,17 +160,17 @@ async def test_one_conversation_in_several_calls(silence: Path) -> None:
         # A page without a call of its own.
         await page.goto(f"{url}/events.js")
         assert await page.evaluate(START) == "live"
+        await page.evaluate(WATCH)
         await broker.followed()
         await page.evaluate("call.sendText('My name is Ada.')")
         await until(page, "call.captions.some(({ who, text }) => who === 'assistant' && text)")
         await broker.recorded("You said")
 
         # The cap: it moves before, and nobody hears it.
-        await page.evaluate(WATCH)
         await until(page, "probes.connections.length >= 2 && call.captions.length >= 2")
         await until(page, "probes.connections[0].connectionState === 'closed'")
-        assert await page.evaluate("gap") < 2_000
-        assert await page.evaluate("call.state.reconnecting") is None
+        assert await page.evaluate("gap") < 40, "twenty looks a second"
+        assert await page.evaluate("moved") == {"next": "connected", "lost": False}
         assert (await broker.followed())["calls"][0]["items"] >= 3
         await page.evaluate("call.sendText('And I like tea.')")
         await until(page, "call.captions.filter(({ who }) => who === 'assistant').length === 2")
@@ -185,7 +198,10 @@ async def test_one_conversation_in_several_calls(silence: Path) -> None:
         await page.evaluate("call.stop()")
         assert await page.evaluate(MIC_TRACKS) == ["ended"]
         calls = await broker.calls()
-        # On a busy machine more of them reach their cap.
+        # On a busy machine more of them reach their cap, and the last may be one that was being
+        # begun as the page hung up: it has taken no call's place.
+        if calls[1].get("continued_by") is None:
+            del calls[0]
         assert len(calls) >= 3
         assert [call.get("continued_by") for call in calls] == [
             None,

@@ -26,7 +26,7 @@ async def choose(page: Page, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["connect", "token"])
 async def test_a_spoken_call(mode: str, stack: Stack, emulator: Emulator, hearing: Hearing) -> None:
     async with hearing("silence") as browser:
-        page = await probed_page(browser, speaks=True, motion=True)
+        page = await probed_page(browser, speaks=True, motion=mode == "connect")
         origins: set[str] = set()
         page.on("request", lambda request: origins.add(origin_of(request.url)))
         await page.goto(stack.url)
