@@ -16,14 +16,12 @@ import contextlib
 import json
 import random
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 
 from bench.harness.sideband_server import push, serve_sidebands
 from realtime_emulator.serving import server
@@ -103,14 +101,12 @@ class FakeSideband:
         self.ended: set[str] = set()
         self.session = json.loads(PROFILE.read_text())["session"]
 
-    def refuse_ended(self, connection: ServerConnection, request: Request) -> Response | None:
-        if call_of(request) in self.ended:
-            return connection.respond(HTTPStatus.NOT_FOUND, NO_SUCH_CALL)
-        return None
+    def refusal(self, path: str) -> str:
+        return NO_SUCH_CALL if call_of(path) in self.ended else ""
 
     async def send_call(self, connection: ServerConnection) -> None:
         assert connection.request is not None
-        call = call_of(connection.request)
+        call = call_of(connection.request.path)
         updates = asyncio.create_task(self.answer_updates(connection))
         try:
             # Calls do not begin together.
@@ -143,13 +139,13 @@ class FakeSideband:
                     await connection.send(json.dumps(updated))
 
 
-def call_of(request: Request) -> str:
-    return parse_qs(urlsplit(request.path).query).get("call_id", [""])[0]
+def call_of(path: str) -> str:
+    return parse_qs(urlsplit(path).query).get("call_id", [""])[0]
 
 
 async def run(turns: int, rate: float, certificate: Path) -> None:
     sideband = FakeSideband(turns, rate)
-    await serve_sidebands(sideband.send_call, sideband.refuse_ended, certificate)
+    await serve_sidebands(sideband.send_call, sideband.refusal, certificate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,13 +18,11 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 
 from bench.harness.sideband_server import push, serve_sidebands
 from realtime_emulator.serving import server
@@ -95,14 +93,12 @@ class LiveSidebands:
         noise = random.Random(1).randbytes(STEP_MS * 48)
         self.payload = base64.b64encode(noise).decode()
 
-    def refuse_ended(self, connection: ServerConnection, request: Request) -> Response | None:
-        if call_of(request) in self.ended:
-            return connection.respond(HTTPStatus.NOT_FOUND, "there is no such session\n")
-        return None
+    def refusal(self, path: str) -> str:
+        return "there is no such session\n" if call_of(path) in self.ended else ""
 
     async def send_call(self, connection: ServerConnection) -> None:
         assert connection.request is not None
-        call = call_of(connection.request)
+        call = call_of(connection.request.path)
         if call.startswith("burst"):
             await self.send_burst(connection)
             return
@@ -145,15 +141,15 @@ class LiveSidebands:
             pass
 
 
-def call_of(request: Request) -> str:
+def call_of(path: str) -> str:
     """The id in `/v1/live/sessions/{id}/attach`."""
-    return request.path.split("/sessions/", 1)[-1].split("/", 1)[0]
+    return path.split("/sessions/", 1)[-1].split("/", 1)[0]
 
 
 async def run(seconds: int, certificate: Path, *, silent: bool) -> None:
     sidebands = LiveSidebands(seconds, silent=silent)
     await serve_sidebands(
-        sidebands.send_call, sidebands.refuse_ended, certificate, close_timeout=CLOSE_TIMEOUT
+        sidebands.send_call, sidebands.refusal, certificate, close_timeout=CLOSE_TIMEOUT
     )
 
 

@@ -1,4 +1,4 @@
-"""Dials the sideband of a call, a few handshakes at a time."""
+"""Dials the sideband of a call, when it is its turn."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from weakref import WeakKeyDictionary
 
 from shared.core.blocking import run_blocking
 from shared.sideband.contract import SidebandContract
+from shared.sideband.dial_queue import DialQueue
 from shared.sideband.sideband import USUAL_TIMEOUTS, Sideband, SidebandUnavailable, Timeouts
-
-HANDSHAKES_AT_ONCE = 8
 
 
 class SidebandConnector:
@@ -45,9 +44,7 @@ class SidebandConnector:
         self.authorities = authorities
         self.lock = threading.Lock()
         self.context: ssl.SSLContext | None = None
-        self.slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
-            WeakKeyDictionary()
-        )
+        self.queues: WeakKeyDictionary[asyncio.AbstractEventLoop, DialQueue] = WeakKeyDictionary()
         self.timeouts = timeouts
         self.executor = executor
 
@@ -60,17 +57,27 @@ class SidebandConnector:
         from shared.sideband.websocket_sideband import connect_websocket
 
         url = self.base + self.contract.suffix(call_id)
-        async with self.handshake_slot(loop):
-            return await connect_websocket(
-                url, headers, self.contract, tls, self.timeouts, endpoint=self.name
+        queue = self.dial_queue(loop)
+        async with queue.turn(call_id):
+            sideband = await connect_websocket(
+                url,
+                headers,
+                self.contract,
+                tls,
+                self.timeouts,
+                endpoint=self.name,
+                idle=queue.idle,
             )
+        queue.connected[call_id] = sideband
+        return sideband
 
-    def handshake_slot(self, loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
-        """A few handshakes at a time: each TLS handshake holds up the event loop for a moment, and
-        an instance that takes over another's calls dials them all at once. Each loop has slots of
-        its own: an admin's event is sent on a loop that lives no longer than that."""
+    def dial_queue(self, loop: asyncio.AbstractEventLoop) -> DialQueue:
+        """Each loop has its own: an admin's event is sent on a loop that lives no longer than
+        that."""
         with self.lock:
-            return self.slots.setdefault(loop, asyncio.Semaphore(HANDSHAKES_AT_ONCE))
+            if loop not in self.queues:
+                self.queues[loop] = DialQueue()
+            return self.queues[loop]
 
     def tls_context(self) -> ssl.SSLContext | None:
         """One context for all connections; None without TLS.

@@ -23,6 +23,12 @@ class LongFrameReader(StreamReader):
         super().__init__()
         self.is_between_frames = False
         """Whether all that has come is read, and a frame begins with what comes next."""
+        self.has_discarded = False
+        """Whether anything came after a handshake was refused."""
+
+    def discard(self) -> None:
+        self.has_discarded = self.has_discarded or bool(self.buffer)
+        super().discard()
 
     def read_exact(self, n: int) -> Generator[None, None, bytearray]:
         kept = yield from super().read_exact(min(n, LARGEST_EVENT + 1))

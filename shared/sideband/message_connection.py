@@ -15,7 +15,6 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from websockets.asyncio import client
 from websockets.client import ClientProtocol
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import Event, State
@@ -24,6 +23,7 @@ from shared.sideband.frame_splitter import FrameSplitter
 from shared.sideband.json_frames import LARGEST_EVENT
 from shared.sideband.long_frames import LongFrameReader
 from shared.sideband.receive_buffers import BUFFERS, LARGEST_BACKLOG
+from shared.sideband.reusable_connection import ReusableConnection
 
 WAITING_AT_MOST = 16
 RESUMED_AT = 4
@@ -33,7 +33,7 @@ TURN_SECONDS = 0.01
 Handle = Callable[[bytes], None]
 
 
-class MessageConnection(client.ClientConnection, asyncio.BufferedProtocol):
+class MessageConnection(ReusableConnection, asyncio.BufferedProtocol):
     """To be made with `max_size=None`: of a message over `LARGEST_EVENT` the beginning is given,
     which is longer than that. A message need not be UTF-8. `dropped` are the beginnings of those
     that are not given at all."""

@@ -11,13 +11,14 @@ from functools import lru_cache
 from typing import Any
 
 from websockets.asyncio import client
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.proxy import get_proxy
 from websockets.uri import WebSocketURI
 
 from shared.core import logs
 from shared.sideband.contract import ReadFrame, SidebandContract
 from shared.sideband.events import ServerEvent
+from shared.sideband.idle_connections import IdleConnections
 from shared.sideband.message_connection import MessageConnection, connection_class
 from shared.sideband.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
 from shared.sideband.tls_transport import open_tls
@@ -43,6 +44,24 @@ class SidebandDial(client.connect):
     """Follows no redirect, because that would send an api-key to another server, and has TLS
     without a buffer for each connection, unless a proxy is in between."""
 
+    def __init__(self, url: str, idle: IdleConnections | None, **options: Any) -> None:
+        super().__init__(url, **options)
+        self.idle = idle
+        self.is_reusing = False
+        """Whether the connection has been used by another dial before."""
+
+    async def connect(self) -> client.ClientConnection:
+        try:
+            return await super().connect()
+        except TimeoutError:
+            raise
+        except (OSError, InvalidMessage, ConnectionClosed):
+            if not self.is_reusing:
+                raise
+        # The server may have closed it while the request was under way.
+        self.idle = None
+        return await super().connect()
+
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
 
@@ -52,7 +71,11 @@ class SidebandDial(client.connect):
             return await super().open_tcp_connection()
         connection = self.factory(there)
         assert isinstance(connection, MessageConnection)
-        await open_tls(connection, tls, there.host, there.port)
+        self.is_reusing = self.idle is not None and self.idle.hand_over(connection)
+        if self.idle is not None:
+            connection.keep = self.idle.keep
+        if not self.is_reusing:
+            await open_tls(connection, tls, there.host, there.port)
         if connection.protocol.handshake_exc is not None or connection.response is not None:
             connection.transport.abort()
             raise ConnectionResetError("something came before the handshake's request")
@@ -67,11 +90,14 @@ async def connect_websocket(
     timeouts: Timeouts,
     *,
     endpoint: str = "",
+    idle: IdleConnections | None = None,
 ) -> WebSocketSideband:
-    """Connects; the log calls the other end `endpoint`. Raises NoSuchCall, SidebandUnavailable."""
+    """Connects, over one of the connections that are `idle` if there are any; the log calls the
+    other end `endpoint`. Raises NoSuchCall, SidebandUnavailable."""
     try:
         socket = await SidebandDial(
             url,
+            idle,
             additional_headers=dict(headers),
             ssl=tls,
             user_agent_header=None,

@@ -146,10 +146,11 @@ async def test_a_handshake_that_takes_too_long_leaves_no_connection() -> None:
         writer.close()
         gone.set()
 
+    trusting = client_side(trustme.CA())
     async with served(stall, None) as port:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await open_tls(Kept(), client_side(trustme.CA()), HOST, port)
+                await open_tls(Kept(), trusting, HOST, port)
         async with asyncio.timeout(2):
             await gone.wait()
 

@@ -1,0 +1,45 @@
+"""Where the dials to one endpoint wait for their turn, in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+from shared.sideband.idle_connections import IdleConnections
+from shared.sideband.sideband import Sideband
+
+DIALS_AT_ONCE = 8
+"""Each TLS handshake holds up the event loop for a moment, and an instance that takes over the
+calls of another one dials them all at once."""
+REDIALS_AT_ONCE = 64
+"""Calls that end together are all dialled again, and should be known to be over within a second
+(`PROMPT_404` of the observer), however far away the endpoint is. Most of these dials are no TLS
+handshakes (`idle_connections`)."""
+
+
+class DialQueue:
+    """A few dials at a time. A call that has lost its connection may be over, and does not wait for
+    those that are dialled for the first time."""
+
+    def __init__(self) -> None:
+        self.dials = asyncio.Semaphore(DIALS_AT_ONCE)
+        self.redials = asyncio.Semaphore(REDIALS_AT_ONCE)
+        self.connected: WeakValueDictionary[str, Sideband] = WeakValueDictionary()
+        """By call. Whoever redials a call has the connection of before."""
+        self.idle = IdleConnections()
+
+    @asynccontextmanager
+    async def turn(self, call_id: str) -> AsyncIterator[None]:
+        """Waits until the call may be dialled."""
+        slots = self.redials if call_id in self.connected else self.dials
+        self.idle.waiting += 1
+        try:
+            await slots.acquire()
+        finally:
+            self.idle.waiting -= 1
+        try:
+            yield
+        finally:
+            slots.release()
