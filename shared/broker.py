@@ -62,8 +62,10 @@ CALLS_TABLE = "calls"
 LEASES_TABLE = "leases"
 REFUSALS_TABLE = "refusals"
 TRANSCRIPTS = "transcripts"
+DIALLING_THREADS = 4
+"""For the credentials of sidebands: when many calls end, what the others do waits for seconds."""
 BACKGROUND_THREADS = 64
-"""For observers: leases, transcripts, sidebands."""
+"""For observers: leases and transcripts."""
 DISPATCH_THREADS = 64
 """For what starts write to storage, so that observers do not wait behind it."""
 ENDING_THREADS = 64
@@ -72,8 +74,7 @@ ENDING_THREADS = 64
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Everything the broker keeps outside this process. `shared` says whether other instances see
-    it: without a storage account it is kept in memory."""
+    """What the broker keeps outside this process: `shared` with other instances, or in memory."""
 
     ledger: Ledger
     records: Records
@@ -123,7 +124,8 @@ def open_broker(env: Mapping[str, str], *, root: Path = ROOT, clock: Clock = utc
     credentials = open_credentials(settings, env, clock)
     stores = open_stores(settings, storage, clock, shared=is_configured(env))
     retirements = logged_retirements(settings, profiles, stores.records, clock)
-    model = open_voice_endpoints(settings, credentials, UPSTREAM_BUDGET, pool, clock)
+    dialling = ThreadPoolExecutor(DIALLING_THREADS, thread_name_prefix="dialling")
+    model = open_voice_endpoints(settings, credentials, UPSTREAM_BUDGET, dialling, clock)
     authenticator = open_authenticator(settings, env, credentials.secret, clock)
     terminator = CallTerminator(
         model.clients,

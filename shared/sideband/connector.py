@@ -50,14 +50,14 @@ class SidebandConnector:
 
     async def __call__(self, call_id: str) -> Sideband:
         loop = asyncio.get_running_loop()
-        headers, tls = await run_blocking(
-            self.executor, lambda: (self.headers(), self.tls_context())
+        queue = self.dial_queue(loop)
+        headers, tls = await queue.prepare(
+            lambda: run_blocking(self.executor, lambda: (self.headers(), self.tls_context()))
         )
         # Imported here because `websockets` takes time to import, which a cold start lacks.
         from shared.sideband.websocket_sideband import connect_websocket
 
         url = self.base + self.contract.suffix(call_id)
-        queue = self.dial_queue(loop)
         async with queue.turn(call_id):
             sideband = await connect_websocket(
                 url,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -19,6 +20,10 @@ REDIALS_AT_ONCE = 64
 handshakes (`idle_connections`)."""
 
 
+Prepared = tuple[Mapping[str, str], ssl.SSLContext | None]
+"""The headers of a dial, and its TLS."""
+
+
 class DialQueue:
     """A few dials at a time. A call that has lost its connection may be over, and does not wait for
     those that are dialled for the first time."""
@@ -29,6 +34,13 @@ class DialQueue:
         self.connected: WeakValueDictionary[str, Sideband] = WeakValueDictionary()
         """By call. Whoever redials a call has the connection of before."""
         self.idle = IdleConnections()
+        self.preparing: asyncio.Future[Prepared] | None = None
+
+    async def prepare(self, work: Callable[[], Awaitable[Prepared]]) -> Prepared:
+        """What `work` gives or raises, once for all dials that come while it is under way."""
+        if self.preparing is None or self.preparing.done():
+            self.preparing = asyncio.ensure_future(work())
+        return await asyncio.shield(self.preparing)
 
     @asynccontextmanager
     async def turn(self, call_id: str) -> AsyncIterator[None]:

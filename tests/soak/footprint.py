@@ -25,7 +25,7 @@ queues are being read at the moment."""
 REPORT_LIMIT = timedelta(seconds=20)
 POOLS = {"storage": 3}
 """Blobs, queues and tables are three hosts, each with kept-alive connections of its own."""
-LATE_POOLS = frozenset({"background", "ending"})
+LATE_POOLS = frozenset({"background", "dialling", "ending"})
 """Pools that a host may not have needed by the time that it is warm (shared/broker.py)."""
 RESET = "no TCP"
 STORAGE_USERS = frozenset({"storage", "the vault", "the identity endpoint"})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.core.problems import Problem
 from shared.sideband.connector import SidebandConnector
 from shared.sideband.dial_queue import DIALS_AT_ONCE
 from shared.sideband.sideband import NoSuchCall, SidebandClosed
@@ -76,3 +77,24 @@ async def test_a_call_that_was_connected_does_not_wait_for_others(tmp_path: Path
         await asyncio.gather(*waiting, return_exceptions=True)
         endpoint.answers.set()
         await sideband.close()
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_credentials_are_read_once_for_dials_that_come_together(
+    tmp_path: Path, refused: bool
+) -> None:
+    reads = []
+
+    def headers() -> dict[str, str]:
+        reads.append(1)
+        if refused:
+            raise Problem("credential_unavailable")
+        return {}
+
+    async with sideband_stand_in(tmp_path) as (endpoint, connector):
+        endpoint.ended.update(MANY)
+        connector.headers = headers
+        assert await dial_all(connector) == {Problem if refused else NoSuchCall}
+        assert len(reads) == 1
+        await dial_all(connector)
+        assert len(reads) == 2
