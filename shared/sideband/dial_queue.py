@@ -14,7 +14,7 @@ from shared.sideband.sideband import Sideband
 DIALS_AT_ONCE = 8
 """Each TLS handshake holds up the event loop for a moment, and an instance that takes over the
 calls of another one dials them all at once."""
-REDIALS_AT_ONCE = 64
+REDIALS_AT_ONCE = 32
 """Calls that end together are all dialled again, and should be known to be over within a second
 (`PROMPT_404` of the observer), however far away the endpoint is. Most of these dials are no TLS
 handshakes (`idle_connections`)."""
