@@ -8,21 +8,25 @@ import subprocess
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from tests.support.app_settings import app_settings
 from tests.support.azurite import NoAzurite, start_azurite, stop
+from tests.support.broker_programs import scripted_endpoint
 from tests.support.call_location import call_path
 from tests.support.offers import OFFER
 from tests.support.patience import PATIENCE
 from tests.support.principals import signed_in
 from tests.support.programs import ROOT, Program, program
 from tests.support.scripted_endpoint import Said, Upstream, answer_reply
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LAST_RELEASE = "082bc4d7d8269a97cef3499c901b3bb3e24fbddb"
 PARTS = ("function_app.py", "host.json", "shared", "profiles", "local")
@@ -52,11 +56,13 @@ def last_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Releases:
     """A host of each release on one storage, and a caller who talks to both."""
 
-    hosts: dict[str, Program]
-    stacks: dict[str, AsyncExitStack]
+    folders: dict[str, Path]
+    environment: dict[str, str]
     session: aiohttp.ClientSession
     endpoint: Upstream
-    caller: dict[str, str]
+    caller: dict[str, str] = field(default_factory=dict)
+    hosts: dict[str, Program] = field(default_factory=dict)
+    stacks: dict[str, AsyncExitStack] = field(default_factory=dict)
 
     def new_call(self) -> str:
         """The id of the next call, which the endpoint can hang up."""
@@ -109,8 +115,15 @@ class Releases:
             await asyncio.sleep(POLL_SECONDS)
         raise AssertionError("the call never ended")
 
+    async def start(self, release: str) -> None:
+        folder, stack = self.folders[release], AsyncExitStack()
+        environment = {**self.environment, "PYTHONPATH": str(folder)}
+        host = program("local.host", *OPTIONS, environment=environment, cwd=folder)
+        self.hosts[release] = await stack.enter_async_context(host)
+        self.stacks[release] = stack
+
     async def stop(self, release: str) -> None:
-        await self.stacks[release].aclose()
+        await self.stacks.pop(release).aclose()
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +137,14 @@ def storage() -> Iterator[str]:
     stop(child)
 
 
-@pytest.fixture
-async def releases(last_release: Path, storage: str, endpoint: Upstream) -> AsyncIterator[Releases]:
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Upstream]:
+    with scripted_endpoint() as script:
+        yield script
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(last_release: Path, storage: str, endpoint: Upstream) -> AsyncIterator[Releases]:
     environment = app_settings(
         endpoint.url,
         CALLER_AUTH="static-web-apps",
@@ -134,22 +153,22 @@ async def releases(last_release: Path, storage: str, endpoint: Upstream) -> Asyn
         LIMIT_LIVE_CALLS_TOTAL="1000",
         LIMIT_CALL_SECONDS="10",
     )
-    folders = {"last": last_release, "this": ROOT}
-    async with AsyncExitStack() as outer:
-        session = await outer.enter_async_context(aiohttp.ClientSession())
-        hosts, stacks = {}, {}
-        for name, folder in folders.items():
-            stacks[name] = await outer.enter_async_context(AsyncExitStack())
-            hosts[name] = await stacks[name].enter_async_context(
-                program(
-                    "local.host",
-                    *OPTIONS,
-                    environment={**environment, "PYTHONPATH": str(folder)},
-                    cwd=folder,
-                )
-            )
-        caller = signed_in(f"both-{uuid4().hex}")
-        yield Releases(hosts, stacks, session, endpoint, caller)
+    async with aiohttp.ClientSession() as session:
+        releases = Releases({"last": last_release, "this": ROOT}, environment, session, endpoint)
+        try:
+            yield releases
+        finally:
+            for release in list(releases.stacks):
+                await releases.stop(release)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def releases(running: Releases) -> Releases:
+    """Both run, also after a test that has stopped one, and the caller has no calls."""
+    for release in running.folders.keys() - running.stacks.keys():
+        await running.start(release)
+    running.caller = signed_in(f"both-{uuid4().hex}")
+    return running
 
 
 BOTH_WAYS = pytest.mark.parametrize(("first", "second"), [("last", "this"), ("this", "last")])
