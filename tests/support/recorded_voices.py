@@ -27,11 +27,15 @@ def play(data: bytes) -> tuple[bytes, bytes]:
     return resample(left, RATE, 16_000), resample(right, RATE, 16_000)
 
 
-async def understood(pcm: bytes) -> list[tuple[int, str]]:
-    """What a recogniser understands, and in which second each utterance ended."""
+async def understood(*channels: bytes) -> list[list[tuple[int, str]]]:
+    """What a recogniser understands in each, and in which second each utterance ended."""
     sphinx = SphinxRecogniser()
-    events = VoiceActivityDetector(TurnDetection()).add_audio(pcm)
-    ends = [event for event in events if isinstance(event, SpeechStopped)]
-    words = [(int(event.at.total_seconds()), await sphinx.recognise(event.pcm)) for event in ends]
+    heard = []
+    for pcm in channels:
+        events = VoiceActivityDetector(TurnDetection()).add_audio(pcm)
+        ends = [event for event in events if isinstance(event, SpeechStopped)]
+        heard.append(
+            [(int(each.at.total_seconds()), await sphinx.recognise(each.pcm)) for each in ends]
+        )
     sphinx.close()
-    return words
+    return heard

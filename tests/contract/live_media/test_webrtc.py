@@ -22,6 +22,7 @@ from realtime_emulator.live.media_interfaces import (
     Utterance,
 )
 from realtime_emulator.live.webrtc_media import WebRtcMedia, answer_offer
+from realtime_emulator.speech.pocketsphinx_worker import MOST_STREAMS
 from tests.contract.live_media.session import SESSION_ID, Session, live_call, started
 from tests.contract.media.caller import Caller as AudioCaller
 from tests.contract.media.caller import loudness
@@ -379,7 +380,7 @@ def test_media_keep_their_promises() -> None:
     assert Utterance("", 0, 0).is_backchannel is False
 
 
-@pytest.mark.parametrize("count", [8])
+@pytest.mark.parametrize("count", [MOST_STREAMS + 1])
 async def test_many_sessions_share_a_process(count: int, services: Services) -> None:
     async def one() -> tuple[int, bool]:
         async with live_call(services) as (session, media, caller):

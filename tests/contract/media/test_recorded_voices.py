@@ -80,12 +80,12 @@ async def test_a_minute_of_two_voices_is_understood(voices: tuple[bytes, bytes])
     await recording.close(ours)
     left, right = play(call.log.read(f"{call.name}.wav"))
     assert abs(len(left) / 32_000 - SECONDS) < 1
-    heard = await understood(left)
+    heard, answers = await understood(left, right)
     assert [words for _, words in heard] == [words for _, words in CALLER_SAYS.values()]
     for (ended, _), (began, over) in zip(heard, pairwise([*CALLER_SAYS, SECONDS]), strict=True):
         assert began <= ended < over
     # The recogniser mistakes a synthetic voice's first word now and then.
-    ends = [words.split()[-2:] for _, words in await understood(right)]
+    ends = [words.split()[-2:] for _, words in answers]
     assert ends == [words.split()[-2:] for words in MODEL_SAYS.values()]
 
 
@@ -98,7 +98,8 @@ async def test_a_run_that_is_killed_leaves_what_it_had_written(
         hear(killed, call, voices, until)
         await killed.flush(ours)
     left, _ = play(call.log.read(f"{call.name}.wav"))
-    assert [words for _, words in await understood(left)] == [
+    (heard,) = await understood(left)
+    assert [words for _, words in heard] == [
         words for second, (_, words) in CALLER_SAYS.items() if second < 35
     ]
     call.at = 42_000
@@ -106,11 +107,10 @@ async def test_a_run_that_is_killed_leaves_what_it_had_written(
     hear(next_run, call, voices, SECONDS)
     await next_run.close(ours)
     left, right = play(call.log.read(f"{call.name}.wav"))
-    assert [words for _, words in await understood(left)] == [
-        words for _, words in CALLER_SAYS.values()
-    ]
+    heard, answers = await understood(left, right)
+    assert [words for _, words in heard] == [words for _, words in CALLER_SAYS.values()]
     # The recogniser mistakes a synthetic voice's first word now and then.
-    ends = [words.split()[-2:] for _, words in await understood(right)]
+    ends = [words.split()[-2:] for _, words in answers]
     assert ends == [words.split()[-2:] for words in MODEL_SAYS.values()]
     stated = call.missing()
     assert {side for side, *_ in stated} == {"caller", "model"}

@@ -91,7 +91,8 @@ async def test_both_voices_of_a_call_whose_host_is_killed() -> None:
         )
         before = next(iter(await work.records(host=1)))
         left, _ = play(await fetch(work, before, 1))
-        assert "hello" in " ".join(words for _, words in await understood(left))
+        (so_far,) = await understood(left)
+        assert "hello" in " ".join(words for _, words in so_far)
         await one_live_call(work)
         await ask(caller, "weather.wav", "hear me")
         # Until the call has lasted as long as it should: nothing else tells.
@@ -114,10 +115,8 @@ async def test_both_voices_of_a_call_whose_host_is_killed() -> None:
         recording = shown["recording"]
         assert abs(recording["duration_ms"] / 1000 - lasted) < 5
         left, right = play(await fetch(work, before, 1))
-        heard = {
-            "caller": " ".join(words for _, words in await understood(left)),
-            "model": " ".join(words for _, words in await understood(right)),
-        }
+        sides = zip(SAID, await understood(left, right), strict=True)
+        heard = {side: " ".join(words for _, words in ends) for side, ends in sides}
         entries = shown["transcript"]["entries"]
         for side, role in (("caller", "user"), ("model", "assistant")):
             for words in SAID[side]:
