@@ -17,19 +17,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from fractions import Fraction
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from av import AudioFrame
+from av import AudioFrame, Packet
 
 from realtime_emulator.media.aioice_patch import confine_media
+from realtime_emulator.media.loop_decoder import decode_in_loop
+from realtime_emulator.media.opus import FRAME_SAMPLES, Encoder
+from realtime_emulator.speech.synthesis import RATE
 
 PATIENCE = 60.0
 """Seconds for what must happen. Only what hangs takes that long, even on a busy machine."""
-RATE = 48_000
-FRAME = RATE // 50
+FRAME_BYTES = 2 * FRAME_SAMPLES
+NOISE = bytes([3, 0, 253, 255] * (FRAME_SAMPLES // 2))
 
 
 class Microphone(MediaStreamTrack):
@@ -43,7 +45,7 @@ class Microphone(MediaStreamTrack):
         self.frames = 0
         self.started: float | None = None
         self.spoken = asyncio.Event()
-        self.noise = bytes([3, 0, 253, 255] * (FRAME // 2))
+        self.encoder: Encoder | None = Encoder(NOISE)
 
     def say(self, pcm: bytes, rate: int) -> None:
         assert RATE % rate == 0, "a rate that divides 48000"
@@ -53,23 +55,24 @@ class Microphone(MediaStreamTrack):
         self.spoken.clear()
         self.pending += pcm
 
-    async def recv(self) -> AudioFrame:
+    def stop(self) -> None:
+        """Ends the track. Frees the encoder, because it has threads."""
+        super().stop()
+        self.encoder = None
+
+    async def recv(self) -> Packet[Any]:
         loop = asyncio.get_running_loop()
         if self.started is None:
             self.started = loop.time()
         await asyncio.sleep(max(0.0, self.started + self.frames * 0.02 - loop.time()))
-        size = 2 * FRAME
-        pcm = bytes(self.pending[:size])
-        del self.pending[:size]
+        if self.encoder is None:
+            raise MediaStreamError
+        pcm = bytes(self.pending[:FRAME_BYTES])
+        del self.pending[:FRAME_BYTES]
         if not self.pending:
             self.spoken.set()
-        frame = AudioFrame(format="s16", layout="mono", samples=FRAME)
-        frame.planes[0].update((pcm + self.noise)[:size])
-        frame.sample_rate = RATE
-        frame.time_base = Fraction(1, RATE)
-        frame.pts = self.frames * FRAME
         self.frames += 1
-        return frame
+        return self.encoder.encode_frame((pcm + NOISE)[:FRAME_BYTES] if pcm else None)
 
 
 class Caller:
@@ -85,6 +88,7 @@ class Caller:
         if speech:
             self.microphone.say(speech, rate)
         self.connection.addTrack(self.microphone)
+        decode_in_loop(self.connection.getTransceivers()[0].receiver)
         self.channel = self.connection.createDataChannel("oai-events")
         self.channel.on("message", self.handle_message)
         self.channel.on("open", self.handle_open)

@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import aioice.ice
@@ -42,6 +43,7 @@ def confine_media(addresses: Sequence[str] | None = None) -> None:
     """
     global own_addresses
     own_addresses = find_own_addresses()
+    is_own_address.cache_clear()
     chosen = [LOOPBACK, *find_outward_address()] if addresses is None else list(addresses)
 
     def host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
@@ -68,8 +70,10 @@ def set_ice_credentials(connection: RTCPeerConnection, username: str, password: 
         ice._connection._local_password = password
 
 
+@lru_cache(maxsize=256)
 def is_own_address(text: str) -> bool:
-    """Whether an address is this machine's, as of the last call of `confine_media`."""
+    """Whether an address is this machine's, as of the last call of `confine_media`. Asked of every
+    packet."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

@@ -27,9 +27,13 @@ SETTLED: Final = 4
 
 
 class Encoder:
-    """One call's encoder. It is stateful: frames must be encoded in order, without gaps."""
+    """One call's encoder. It is stateful: frames must be encoded in order, without gaps.
 
-    def __init__(self) -> None:
+    `silence` is what it encodes while nobody speaks.
+    """
+
+    def __init__(self, silence: bytes = SILENCE) -> None:
+        self.silence = silence
         codec = CodecContext.create("libopus", "w")
         assert isinstance(codec, AudioCodecContext)
         codec.bit_rate = BIT_RATE
@@ -50,7 +54,7 @@ class Encoder:
         self.silent_frames = self.silent_frames + 1 if pcm is None else 0
         if self.silent_frames <= SETTLED:
             frame = AudioFrame(format="s16", layout="mono", samples=FRAME_SAMPLES)
-            frame.planes[0].update(SILENCE if pcm is None else pcm)
+            frame.planes[0].update(self.silence if pcm is None else pcm)
             frame.sample_rate = RATE
             self.last_payload = b"".join(map(bytes, self.codec.encode(frame)))
         packet = Packet(self.last_payload)

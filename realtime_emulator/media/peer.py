@@ -28,6 +28,7 @@ from realtime_emulator.media.aiortc_sdp import (
     negotiable,
     read_offer,
 )
+from realtime_emulator.media.loop_decoder import decode_in_loop
 from realtime_emulator.media.playback import Playback, Speaker
 from realtime_emulator.sdp.description import Description, OfferRefused
 from realtime_emulator.speech.synthesis import Speech
@@ -100,6 +101,7 @@ class Peer:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.transceiver: RTCRtpTransceiver = self.connection.addTransceiver(self.speaker)
         self.transceiver.setCodecPreferences(preferred_codecs())
+        decode_in_loop(self.transceiver.receiver)
         self.connection.on("datachannel", self.handle_channel)
         self.connection.on("track", self.handle_track)
         self.connection.on("connectionstatechange", self.handle_state_change)
