@@ -209,6 +209,8 @@ class WorkerThread:
             )
             if self.closed:
                 self.process.kill()
+            # Its request may have been given up while there was no process to end.
+            self.drop_cancelled_job()
         return self.process
 
     def end_process(self) -> None:

@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from realtime_emulator.speech.worker import Worker, WorkerFailed
+from realtime_emulator.speech.worker import TIME_LIMIT, Worker, WorkerFailed
 from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
@@ -84,6 +86,28 @@ async def test_a_request_that_was_given_up_holds_up_no_other(worker: Worker, ord
     await asyncio.sleep(0)
     given_up.cancel()
     async with asyncio.timeout(PATIENCE):
+        assert (await other)[1] == b"ba"
+
+
+async def test_a_request_that_is_given_up_while_the_worker_starts_holds_up_no_other(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, given_up_by_now = subprocess.Popen, threading.Event()
+
+    def start_late(*command: Any, **options: Any) -> subprocess.Popen[bytes]:
+        assert given_up_by_now.wait(PATIENCE)
+        return start(*command, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start_late)
+    given_up = asyncio.ensure_future(worker.ask({"sleep": 600}))
+    while worker.thread.current is None:  # noqa: ASYNC110  (another thread's)
+        await asyncio.sleep(0.01)
+    other = asyncio.ensure_future(worker.ask({}, b"ab"))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    given_up_by_now.set()
+    async with asyncio.timeout(TIME_LIMIT.total_seconds() / 2):
         assert (await other)[1] == b"ba"
 
 
