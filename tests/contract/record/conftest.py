@@ -13,12 +13,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from realtime_emulator.caller import Caller
 from shared.calls.end_events import CALL_ENDED_QUEUE
 from shared.storage.azure import open_storage
 from tests.support.azurite import shared_azurite
 from tests.support.call_location import call_url
+from tests.support.emulated import Emulator
 from tests.support.function_hosts import Hosts, hosts
 from tests.support.patience import PATIENCE, looking
 from tests.support.principals import signed_in
@@ -100,11 +102,16 @@ async def poll_until(ask: Any, holds: Any, within: float = PATIENCE) -> Any:
 
 @asynccontextmanager
 async def running_broker(
-    number: int = 1, settings: Mapping[str, str] | None = None
+    number: int = 1, settings: Mapping[str, str] | None = None, emulator: str = ""
 ) -> AsyncIterator[RunningBroker]:
-    """Runs `number` hosts that observe calls and keep transcripts; leaves no live call behind."""
+    """Runs `number` hosts that observe calls and keep transcripts; leaves no live call behind.
+
+    `emulator` is one that runs already: it is as if it had just been started.
+    """
     async with AsyncExitStack() as stack:
-        emulator = await stack.enter_async_context(program("realtime_emulator", "--port", "0"))
+        if not emulator:
+            started = program("realtime_emulator", "--port", "0")
+            emulator = (await stack.enter_async_context(started)).url
         chosen = {
             "REALTIME_TRANSCRIPTION_MODEL": "gpt-realtime-whisper",
             "AzureWebJobsStorage": shared_azurite().connection,
@@ -112,10 +119,19 @@ async def running_broker(
             "TRANSCRIPTS": "on",
             **(settings or {}),
         }
-        running = await stack.enter_async_context(hosts(number, emulator.url, chosen))
-        at_work = RunningBroker(running, emulator.url, running.session)
+        running = await stack.enter_async_context(hosts(number, emulator, chosen))
+        at_work = RunningBroker(running, emulator, running.session)
+        await Emulator(running.session, emulator).reset()
         yield at_work
         await poll_until(at_work.state, lambda state: state["live_calls"] == 0)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def emulator() -> AsyncIterator[str]:
+    """One for all tests of a module, which run in its loop: each takes a second to load its speech
+    and media."""
+    async with program("realtime_emulator", "--port", "0") as running:
+        yield running.url
 
 
 @pytest.fixture(scope="session", autouse=True)

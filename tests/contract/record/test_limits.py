@@ -15,10 +15,12 @@ from tests.support.offers import OFFER
 from tests.support.patience import PATIENCE
 from tests.support.principals import signed_in
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
+
+async def test_a_call_at_its_limit_ends_with_no_observer_alive(emulator: str) -> None:
     settings = {"OBSERVER": "off", "LIMIT_CALL_SECONDS": "10", "CALL_ENDED_EVENTS": "on"}
-    async with running_broker(settings=settings) as work:
+    async with running_broker(settings=settings, emulator=emulator) as work:
         asked = time.monotonic()
         caller, place = await work.call("limit-ada")
         connected = time.monotonic()
@@ -38,9 +40,9 @@ async def test_a_call_at_its_limit_ends_with_no_observer_alive() -> None:
         await caller.close()
 
 
-async def test_a_call_ends_when_its_callers_time_of_the_day_does() -> None:
+async def test_a_call_ends_when_its_callers_time_of_the_day_does(emulator: str) -> None:
     settings = {"OBSERVER": "off", "LIMIT_SECONDS_PER_DAY": "12"}
-    async with running_broker(settings=settings) as work:
+    async with running_broker(settings=settings, emulator=emulator) as work:
         caller, place = await work.call("time-ada")
 
         async def call() -> Any:
@@ -65,9 +67,9 @@ async def test_a_call_ends_when_its_callers_time_of_the_day_does() -> None:
         await caller.close()
 
 
-async def test_a_call_over_its_token_budget_ends_with_a_goodbye() -> None:
+async def test_a_call_over_its_token_budget_ends_with_a_goodbye(emulator: str) -> None:
     settings = {"LIMIT_TOKENS_PER_DAY": "20", "CALL_ENDED_EVENTS": "on"}
-    async with running_broker(settings=settings) as work:
+    async with running_broker(settings=settings, emulator=emulator) as work:
         caller, place = await work.call("budget-ada")
         caller.send_event({"type": "response.create"})
         await caller.expect("response.output_audio_transcript.done")
@@ -92,8 +94,8 @@ async def test_a_call_over_its_token_budget_ends_with_a_goodbye() -> None:
         await caller.close()
 
 
-async def test_a_transcript_is_deleted_at_once_and_the_record_stays() -> None:
-    async with running_broker() as work:
+async def test_a_transcript_is_deleted_at_once_and_the_record_stays(emulator: str) -> None:
+    async with running_broker(emulator=emulator) as work:
         caller, place = await work.call("forget-ada")
         name = next(iter(await work.records()))
         await poll_until(work.state, lambda state: state["calls"][0]["observers"] == 1)
@@ -117,8 +119,8 @@ async def test_a_transcript_is_deleted_at_once_and_the_record_stays() -> None:
         assert name in await work.records()
 
 
-async def test_a_required_observer_that_cannot_come_refuses_the_call() -> None:
-    async with running_broker(settings={"OBSERVER": "required"}) as work:
+async def test_a_required_observer_that_cannot_come_refuses_the_call(emulator: str) -> None:
+    async with running_broker(settings={"OBSERVER": "required"}, emulator=emulator) as work:
         caller, _ = await work.call("required-ada")
         assert (await work.state())["calls"][0]["observers"] == 1, "attached before the answer"
         await caller.close()
@@ -136,9 +138,9 @@ async def test_a_required_observer_that_cannot_come_refuses_the_call() -> None:
 
 
 @pytest.mark.parametrize("mode", ["caller", "admin"])
-async def test_a_page_and_an_admin_steer_a_call(mode: str) -> None:
+async def test_a_page_and_an_admin_steer_a_call(mode: str, emulator: str) -> None:
     """An admin's event reaches a running call; what a page overrides is restored."""
-    async with running_broker() as work:
+    async with running_broker(emulator=emulator) as work:
         caller, place = await work.call(f"steer-{mode}", profile="help-desk")
         name = next(iter(await work.records()))
         if mode == "admin":

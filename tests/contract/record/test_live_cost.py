@@ -15,6 +15,8 @@ from tests.support.offers import OFFER
 from tests.support.patience import PATIENCE
 from tests.support.principals import signed_in
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def session_of(work: RunningBroker) -> dict[str, Any]:
     """The emulator's session of the one call."""
@@ -29,9 +31,9 @@ async def hear(work: RunningBroker, words: str) -> None:
         assert answer.status < 300, await answer.text()
 
 
-async def test_a_live_call_costs_its_minutes_and_what_it_delegated() -> None:
+async def test_a_live_call_costs_its_minutes_and_what_it_delegated(emulator: str) -> None:
     settings = {"LIVE_MAX_SESSIONS": "3", "CALL_ENDED_EVENTS": "on"}
-    async with running_broker(settings=settings) as work:
+    async with running_broker(settings=settings, emulator=emulator) as work:
         await work.configure_emulator(live={"usage_seconds": 1, "backend_seconds": 0.1})
         caller, place = await work.call("live-cost", "live")
         name = next(iter(await work.records()))
@@ -72,8 +74,8 @@ async def test_a_live_call_costs_its_minutes_and_what_it_delegated() -> None:
         await caller.close()
 
 
-async def test_a_live_call_that_no_observer_reaches_costs_its_least() -> None:
-    async with running_broker(settings={"OBSERVER": "off"}) as work:
+async def test_a_live_call_that_no_observer_reaches_costs_its_least(emulator: str) -> None:
+    async with running_broker(settings={"OBSERVER": "off"}, emulator=emulator) as work:
         caller, place = await work.call("live-unseen", "live")
         async with work.session.post(f"{place}/hangup", headers=signed_in("live-unseen")) as answer:
             assert answer.status == 204
@@ -107,9 +109,9 @@ async def said_last(work: RunningBroker, name: str) -> str:
     ],
 )
 async def test_a_live_call_that_uses_up_its_callers_day_ends_with_a_goodbye(
-    limit: dict[str, str], code: str, by: str
+    limit: dict[str, str], code: str, by: str, emulator: str
 ) -> None:
-    async with running_broker(settings=limit) as work:
+    async with running_broker(settings=limit, emulator=emulator) as work:
         await work.configure_emulator(live={"backend_seconds": 0.1})
         user = f"live-{code}"
         caller, _ = await work.call(user, "live")
