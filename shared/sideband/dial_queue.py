@@ -38,9 +38,14 @@ class DialQueue:
 
     async def prepare(self, work: Callable[[], Awaitable[Prepared]]) -> Prepared:
         """What `work` gives or raises, once for all dials that come while it is under way."""
-        if self.preparing is None or self.preparing.done():
+        if self.preparing is None:
             self.preparing = asyncio.ensure_future(work())
+            # It refers to the loop, for which a queue is kept as long as the loop is referred to.
+            self.preparing.add_done_callback(self.forget_prepared)
         return await asyncio.shield(self.preparing)
+
+    def forget_prepared(self, _: asyncio.Future[Prepared]) -> None:
+        self.preparing = None
 
     @asynccontextmanager
     async def turn(self, call_id: str) -> AsyncIterator[None]:

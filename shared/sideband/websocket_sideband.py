@@ -72,13 +72,13 @@ class SidebandDial(client.connect):
         connection = self.factory(there)
         assert isinstance(connection, MessageConnection)
         self.is_reusing = self.idle is not None and self.idle.hand_over(connection)
-        if self.idle is not None:
-            connection.keep = self.idle.keep
         if not self.is_reusing:
             await open_tls(connection, tls, there.host, there.port)
         if connection.protocol.handshake_exc is not None or connection.response is not None:
             connection.transport.abort()
             raise ConnectionResetError("something came before the handshake's request")
+        if self.idle is not None:
+            connection.keep = self.idle.keep
         return connection
 
 

@@ -11,8 +11,10 @@ import pytest
 import trustme
 
 from shared.realtime.sideband_contract import REALTIME_SIDEBAND
+from shared.sideband.idle_connections import IdleConnections
 from shared.sideband.sideband import SidebandUnavailable, Timeouts
 from shared.sideband.websocket_sideband import connect_websocket
+from tests.support.sideband_stand_in import KEPT
 
 SOON = timedelta(seconds=5)
 SWITCHING = (
@@ -21,7 +23,7 @@ SWITCHING = (
 )
 
 
-@pytest.mark.parametrize("said", [b"", b"\0\1\2" * 1000, SWITCHING])
+@pytest.mark.parametrize("said", [b"", b"\0\1\2" * 1000, SWITCHING, KEPT])
 @pytest.mark.parametrize("leaves", [True, False])
 async def test_what_comes_with_the_end_of_the_tls_handshake_is_no_sideband(
     said: bytes, leaves: bool
@@ -49,12 +51,15 @@ async def test_what_comes_with_the_end_of_the_tls_handshake_is_no_sideband(
             with contextlib.suppress(ssl.SSLWantReadError):
                 tls.unwrap()
         writer.write(outgoing.read())
-        if not leaves and not said:
+        if not leaves:
             await reader.read(65536)
         writer.close()
 
     async with await asyncio.start_server(speak, "127.0.0.1", 0) as server:
         url = f"wss://localhost:{server.sockets[0].getsockname()[1]}"
         timeouts = Timeouts(SOON, SOON, SOON)
+        idle = IdleConnections()
+        idle.waiting = 1
         with pytest.raises(SidebandUnavailable):
-            await connect_websocket(url, {}, REALTIME_SIDEBAND, trusting, timeouts)
+            await connect_websocket(url, {}, REALTIME_SIDEBAND, trusting, timeouts, idle=idle)
+        assert not idle.idle, "it is of use to no other dial"
