@@ -24,21 +24,27 @@ class IdleConnections:
     def __init__(self) -> None:
         self.idle: list[IdleConnection] = []
         self.waiting = 0
+        self.are_answered = True
+        """Whether the server answers a second request: it may keep a connection and not do so."""
 
     def keep(self, transport: asyncio.Transport) -> bool:
         """Keeps a connection for a dial that waits; False if none does."""
-        if not self.waiting:
+        if not self.waiting or not self.are_answered:
             return False
         assert isinstance(transport, TlsTransport)
         self.idle.append(IdleConnection(self.idle, transport))
         return True
 
-    def hand_over(self, app: asyncio.BufferedProtocol) -> bool:
-        """Gives `app` the connection that was used last; False if there is none."""
-        if not self.idle:
-            return False
-        self.idle[-1].hand_over(app)
-        return True
+    def take(self) -> IdleConnection | None:
+        """The connection that was used last, which must be handed over now; None if there is
+        none."""
+        while self.idle and self.are_answered:
+            last = self.idle[-1]
+            if not last.is_spoken_on:
+                last.leave()
+                return last
+            last.close()
+        return None
 
 
 class IdleConnection(asyncio.BufferedProtocol):
@@ -50,13 +56,17 @@ class IdleConnection(asyncio.BufferedProtocol):
         self.expiry = asyncio.get_running_loop().call_later(KEPT_FOR.total_seconds(), self.close)
         transport.stream.app = self
 
+    @property
+    def is_spoken_on(self) -> bool:
+        """Whether a part of something has come that nobody has asked for."""
+        return self.transport.stream.incoming.pending > 0
+
     def leave(self) -> None:
         self.expiry.cancel()
         if self in self.idle:
             self.idle.remove(self)
 
     def hand_over(self, app: asyncio.BufferedProtocol) -> None:
-        self.leave()
         self.transport.stream.app = app
         app.connection_made(self.transport)
 

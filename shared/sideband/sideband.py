@@ -80,6 +80,8 @@ class Timeouts:
     open: timedelta = timedelta(seconds=10)
     close: timedelta = timedelta(seconds=2)
     ping: timedelta = timedelta(seconds=20)
+    reopen: timedelta = timedelta(seconds=2)
+    """To open it over a connection that was asked before; a new one is opened after that."""
 
 
 USUAL_TIMEOUTS = Timeouts()

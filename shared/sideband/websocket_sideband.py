@@ -18,7 +18,7 @@ from websockets.uri import WebSocketURI
 from shared.core import logs
 from shared.sideband.contract import ReadFrame, SidebandContract
 from shared.sideband.events import ServerEvent
-from shared.sideband.idle_connections import IdleConnections
+from shared.sideband.idle_connections import IdleConnection, IdleConnections
 from shared.sideband.message_connection import MessageConnection, connection_class
 from shared.sideband.sideband import NoSuchCall, SidebandClosed, SidebandUnavailable, Timeouts
 from shared.sideband.tls_transport import open_tls
@@ -44,23 +44,29 @@ class SidebandDial(client.connect):
     """Follows no redirect, because that would send an api-key to another server, and has TLS
     without a buffer for each connection, unless a proxy is in between."""
 
-    def __init__(self, url: str, idle: IdleConnections | None, **options: Any) -> None:
+    def __init__(
+        self, url: str, idle: IdleConnections | None, timeouts: Timeouts, **options: Any
+    ) -> None:
         super().__init__(url, **options)
         self.idle = idle
-        self.is_reusing = False
-        """Whether the connection has been used by another dial before."""
+        self.timeouts = timeouts
+        self.used: IdleConnection | None = None
+        """The connection to dial on, which another dial has used before."""
 
     async def connect(self) -> client.ClientConnection:
+        self.used = self.idle.take() if self.idle is not None else None
+        limit = self.timeouts.open if self.used is None else self.timeouts.reopen
+        self.open_timeout = limit.total_seconds()
         try:
             return await super().connect()
-        except TimeoutError:
-            raise
-        except (OSError, InvalidMessage, ConnectionClosed):
-            if not self.is_reusing:
+        except (OSError, InvalidMessage, ConnectionClosed) as failed:
+            if self.idle is None or self.used is None:
                 raise
+            if isinstance(failed, TimeoutError):
+                self.idle.are_answered = False
         # The server may have closed it while the request was under way.
         self.idle = None
-        return await super().connect()
+        return await self.connect()
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
@@ -71,8 +77,9 @@ class SidebandDial(client.connect):
             return await super().open_tcp_connection()
         connection = self.factory(there)
         assert isinstance(connection, MessageConnection)
-        self.is_reusing = self.idle is not None and self.idle.hand_over(connection)
-        if not self.is_reusing:
+        if self.used is not None:
+            self.used.hand_over(connection)
+        else:
             await open_tls(connection, tls, there.host, there.port)
         if connection.protocol.handshake_exc is not None or connection.response is not None:
             connection.transport.abort()
@@ -98,11 +105,11 @@ async def connect_websocket(
         socket = await SidebandDial(
             url,
             idle,
+            timeouts,
             additional_headers=dict(headers),
             ssl=tls,
             user_agent_header=None,
             compression=None,
-            open_timeout=timeouts.open.total_seconds(),
             close_timeout=timeouts.close.total_seconds(),
             ping_interval=timeouts.ping.total_seconds(),
             ping_timeout=timeouts.ping.total_seconds(),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,7 @@ async def test_calls_that_are_over_are_asked_about_on_few_connections(tmp_path: 
 
 
 LATE = KEPT + b"HTTP/1.1 200 OK\r\n"
+UNFINISHED = b"HTTP/1.1 404 Not Found\r\nConnection: keep-alive\r\n"
 
 
 @pytest.mark.parametrize("refusals", [[CLOSED], [KEPT, b""], [KEPT, b"\0" * 200], [LATE]])
@@ -45,6 +48,18 @@ async def test_a_connection_that_serves_no_other_dial_costs_none(
         endpoint.refusal = lambda nth: refusals[min(nth, len(refusals)) - 1]
         assert await dial_all(connector) == {NoSuchCall}
         assert endpoint.connections >= len(MANY) / len(refusals)
+
+
+async def test_a_server_that_does_not_answer_again_is_asked_on_new_connections(
+    tmp_path: Path,
+) -> None:
+    async with sideband_stand_in(tmp_path) as (endpoint, connector):
+        endpoint.ended.update(MANY)
+        endpoint.refusal = lambda nth: KEPT if nth == 1 else UNFINISHED
+        connector.timeouts = replace(connector.timeouts, reopen=timedelta(milliseconds=100))
+        assert await dial_all(connector) == {NoSuchCall}
+        assert endpoint.connections == len(MANY)
+        assert endpoint.requests <= len(MANY) + DIALS_AT_ONCE, "then it is not tried any more"
 
 
 async def test_a_connection_that_was_asked_before_becomes_the_sideband(tmp_path: Path) -> None:
