@@ -8,7 +8,8 @@ import gc
 # scan all of them every few requests (docs/performance.md).
 THRESHOLD = 20_000
 # After so many collections their survivors are scanned once more, and after so many of that kind
-# everything: as often as at Python's 10 and 10, but in pauses of a third (docs/adr/0020).
+# everything. Python's 10 and 10 scan everything hardly less often (after 100 collections instead of
+# 60), but five times the survivors at once: pauses are a third of theirs (docs/adr/0020).
 SURVIVED, OLD = 2, 30
 
 

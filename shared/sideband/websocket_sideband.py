@@ -64,7 +64,7 @@ class SidebandDial(client.connect):
                 raise
             if isinstance(failed, TimeoutError):
                 self.idle.are_answered = False
-        # The server may have closed it while the request was under way.
+        # The server may have closed it while the request was under way, or answers no second one.
         self.idle = None
         return await self.connect()
 
